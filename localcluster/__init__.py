@@ -1,0 +1,1 @@
+"""A one-process stand-in for Kubernetes, for machines without Docker."""

@@ -1,0 +1,57 @@
+"""The kinds that localcluster serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind of object.
+
+    Attributes:
+        group: API group, empty for the core one.
+        version: API version within the group.
+        plural: name in URLs.
+        kind: name in objects.
+        namespaced: whether its objects live in a namespace.
+        short_names: what kubectl users type.
+        subresources: `status`, `scale`, `log`, `proxy`.
+    """
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    subresources: tuple[str, ...] = ()
+
+    @property
+    def api_version(self) -> str:
+        """Return what objects carry as `apiVersion`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+RESOURCES = (
+    Resource("", "v1", "namespaces", "Namespace", namespaced=False, short_names=("ns",), subresources=("status",)),
+    Resource("", "v1", "nodes", "Node", namespaced=False, short_names=("no",), subresources=("status",)),
+    Resource("", "v1", "pods", "Pod", short_names=("po",), subresources=("status", "log", "proxy")),
+    Resource("", "v1", "services", "Service", short_names=("svc",), subresources=("status", "proxy")),
+    Resource("", "v1", "configmaps", "ConfigMap", short_names=("cm",)),
+    Resource("", "v1", "secrets", "Secret"),
+    Resource("", "v1", "serviceaccounts", "ServiceAccount", short_names=("sa",)),
+    Resource("", "v1", "events", "Event", short_names=("ev",)),
+    Resource("apps", "v1", "deployments", "Deployment", short_names=("deploy",), subresources=("status", "scale")),
+    Resource("apps", "v1", "replicasets", "ReplicaSet", short_names=("rs",), subresources=("status", "scale")),
+    Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
+    Resource("coordination.k8s.io", "v1", "leases", "Lease"),
+)
+
+DEPLOYMENT = next(r for r in RESOURCES if r.kind == "Deployment")
+REPLICA_SET = next(r for r in RESOURCES if r.kind == "ReplicaSet")
+POD = next(r for r in RESOURCES if r.kind == "Pod")
+SERVICE = next(r for r in RESOURCES if r.kind == "Service")
+ENDPOINT_SLICE = next(r for r in RESOURCES if r.kind == "EndpointSlice")
+EVENT = next(r for r in RESOURCES if r.kind == "Event")
+NAMESPACE = next(r for r in RESOURCES if r.kind == "Namespace")

@@ -1,0 +1,99 @@
+"""Errors as the Kubernetes API gives them: a `Status` object with a code, a reason and, per field, a cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+REASONS = {
+    400: "BadRequest",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    406: "NotAcceptable",
+    409: "Conflict",
+    410: "Expired",
+    415: "UnsupportedMediaType",
+    422: "Invalid",
+    500: "InternalError",
+    501: "NotImplemented",
+    503: "ServiceUnavailable",
+}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What is wrong with one field.
+
+    Attributes:
+        field: its path, as in `spec.template.spec.containers[0].image`.
+        message: the API server's sentence about it.
+        reason: `FieldValueRequired`, `FieldValueInvalid`, …
+    """
+
+    field: str
+    message: str
+    reason: str = "FieldValueInvalid"
+
+
+class ApiError(Exception):
+    """An API request that fails; `status()` is the body of the answer."""
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        *,
+        reason: str | None = None,
+        details: dict[str, Any] | None = None,
+        causes: tuple[Cause, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.reason = reason or REASONS.get(code, "Unknown")
+        self.details = dict(details or {})
+        if causes:
+            self.details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
+
+    def status(self) -> dict[str, Any]:
+        """Return the `Status` object that the client gets."""
+        status: dict[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        }
+        if self.details:
+            status["details"] = self.details
+        return status
+
+
+def not_found(plural: str, group: str, name: str) -> ApiError:
+    """Return the 404 of an object that is not there."""
+    where = f"{plural}.{group}" if group else plural
+    return ApiError(404, f'{where} "{name}" not found', details={"name": name, "group": group, "kind": plural})
+
+
+def conflict(plural: str, group: str, name: str, why: str) -> ApiError:
+    """Return the 409 of a write that lost a race."""
+    where = f"{plural}.{group}" if group else plural
+    return ApiError(
+        409,
+        f'Operation cannot be fulfilled on {where} "{name}": {why}',
+        details={"name": name, "group": group, "kind": plural},
+    )
+
+
+def already_exists(plural: str, group: str, name: str) -> ApiError:
+    """Return the 409 of a POST of a name that is taken."""
+    where = f"{plural}.{group}" if group else plural
+    return ApiError(
+        409,
+        f'{where} "{name}" already exists',
+        reason="AlreadyExists",
+        details={"name": name, "group": group, "kind": plural},
+    )

@@ -1,0 +1,157 @@
+"""Objects in memory, their resource versions, and whoever watches them.
+
+Everything runs in one asyncio loop: a call that does not await is atomic, so there are no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import uuid
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from localcluster.status import ApiError, already_exists, conflict, not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from localcluster.resources import Resource
+
+Object = dict[str, Any]
+HISTORY = 4096  # events kept for watches that resume
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write.
+
+    Attributes:
+        type: `ADDED`, `MODIFIED` or `DELETED`.
+        resource: the kind of the object.
+        object: the object after the write (before it, for `DELETED`, with the delete's resource version).
+        version: the resource version of the write.
+        previous: the object before the write, None when it was created.
+    """
+
+    type: str
+    resource: Resource
+    object: Object
+    version: int
+    previous: Object | None = None
+
+
+def now() -> str:
+    """Return the time as Kubernetes writes it, to the second, in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Store:
+    """Objects by kind, namespace and name. What goes in and out is copied: nobody shares a dict with the store."""
+
+    def __init__(self) -> None:
+        self.version = 1
+        self._objects: dict[Resource, dict[tuple[str, str], Object]] = {}
+        self._history: deque[Change] = deque(maxlen=HISTORY)
+        self._listeners: list[Callable[[Change], None]] = []
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object:
+        """Return the object; raises ApiError 404."""
+        try:
+            return copy.deepcopy(self._objects[resource][namespace, name])
+        except KeyError:
+            raise not_found(resource.plural, resource.group, name) from None
+
+    def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """Return the object, or None."""
+        found = self._objects.get(resource, {}).get((namespace, name))
+        return copy.deepcopy(found) if found is not None else None
+
+    def list(self, resource: Resource, namespace: str = "") -> list[Object]:
+        """Return the objects of one namespace (of all, when empty), by name."""
+        objects = self._objects.get(resource, {})
+        return [copy.deepcopy(objects[k]) for k in sorted(objects) if not namespace or k[0] == namespace]
+
+    def create(self, resource: Resource, obj: Object) -> Object:
+        """Store a new object under its metadata's name, giving it uid, creationTimestamp and generation.
+
+        Raises ApiError 409 AlreadyExists.
+        """
+        obj = copy.deepcopy(obj)
+        meta = obj["metadata"]
+        key = (meta.get("namespace", ""), meta["name"])
+        if key in self._objects.setdefault(resource, {}):
+            raise already_exists(resource.plural, resource.group, meta["name"])
+        meta["uid"] = str(uuid.uuid4())
+        meta["creationTimestamp"] = now()
+        meta["generation"] = 1
+        self._write("ADDED", resource, key, obj, None)
+        return copy.deepcopy(obj)
+
+    def update(self, resource: Resource, obj: Object) -> Object:
+        """Replace an object. A write that changes nothing is no write: the resource version stays.
+
+        Raises ApiError 404, and 409 Conflict where metadata.resourceVersion is given and not the current one, or
+        metadata.uid is another one.
+        """
+        obj = copy.deepcopy(obj)
+        meta = obj["metadata"]
+        key = (meta.get("namespace", ""), meta["name"])
+        old = self._objects.get(resource, {}).get(key)
+        if old is None:
+            raise not_found(resource.plural, resource.group, meta["name"])
+        stale = "the object has been modified; please apply your changes to the latest version and try again"
+        if meta.get("resourceVersion") not in (None, "", old["metadata"]["resourceVersion"]):
+            raise conflict(resource.plural, resource.group, meta["name"], stale)
+        if meta.get("uid") not in (None, "", old["metadata"]["uid"]):
+            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
+            raise conflict(resource.plural, resource.group, meta["name"], why)
+        for owned in ("uid", "creationTimestamp", "resourceVersion", "generation"):
+            meta[owned] = old["metadata"][owned]
+        if obj.get("spec") != old.get("spec"):
+            meta["generation"] += 1
+        if obj != old:
+            self._write("MODIFIED", resource, key, obj, old)
+        return copy.deepcopy(obj)
+
+    def remove(self, resource: Resource, namespace: str, name: str) -> Object:
+        """Remove the object at once and return it; raises ApiError 404. (Grace and finalizers are the registry's.)"""
+        old = self.get(resource, namespace, name)
+        del self._objects[resource][namespace, name]
+        self._write("DELETED", resource, (namespace, name), old, old)
+        return old
+
+    def since(self, resource: Resource, version: int) -> list[Change]:
+        """Return the changes of one kind after a resource version, oldest first; raises ApiError 410 when too old."""
+        oldest = self._history[0].version if self._history else self.version + 1
+        if version + 1 < oldest and version < self.version and len(self._history) == HISTORY:
+            raise ApiError(410, f"too old resource version: {version} ({oldest})", reason="Expired")
+        return [c for c in self._history if c.version > version and c.resource == resource]
+
+    def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `listener` after every write; returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @contextlib.contextmanager
+    def queue(self) -> Iterator[asyncio.Queue[Change]]:
+        """Give a queue into which every later change goes."""
+        changes: asyncio.Queue[Change] = asyncio.Queue()
+        stop = self.listen(changes.put_nowait)
+        try:
+            yield changes
+        finally:
+            stop()
+
+    def _write(self, kind: str, resource: Resource, key: tuple[str, str], obj: Object, old: Object | None) -> None:
+        self.version += 1
+        obj["metadata"]["resourceVersion"] = str(self.version)
+        if kind != "DELETED":
+            self._objects[resource][key] = obj
+        change = Change(kind, resource, copy.deepcopy(obj), self.version, old)
+        self._history.append(change)
+        for listener in list(self._listeners):
+            listener(change)

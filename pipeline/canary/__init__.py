@@ -1,0 +1,1 @@
+"""The canary driver: deploys variants beside stable, compares them, and promotes or rejects."""

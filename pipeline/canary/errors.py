@@ -1,0 +1,49 @@
+"""What can go wrong, and the exit code of each.
+
+    CanaryError
+    ├── InputError            2    what the caller gave, or asked for, is wrong
+    ├── ClusterError          3    the cluster cannot be reached, or forbids what was asked
+    ├── TimedOutError         4    something did not get ready, or no verdict came, in time
+    ├── PromoteError          5    the cluster refused or undid a promote
+    └── InterruptedReleaseError  130  a person stopped the release; variants are left
+
+A message says what was wrong, where (file, object, field) and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class CanaryError(Exception):
+    """Base of all errors that a user is told of in one line, without a traceback."""
+
+    exit_code = 1
+
+
+class InputError(CanaryError):
+    """Manifests, options or the state of the release do not allow what was asked for; nothing was changed."""
+
+    exit_code = 2
+
+
+class ClusterError(CanaryError):
+    """The API server cannot be reached, does not know the caller, or forbids the request."""
+
+    exit_code = 3
+
+
+class TimedOutError(CanaryError):
+    """Variants or a rollout did not get ready, or the verdict stayed undecided, within the time allowed."""
+
+    exit_code = 4
+
+
+class PromoteError(CanaryError):
+    """The cluster refused a write of promote, or the rollout failed and was undone; the variants are kept."""
+
+    exit_code = 5
+
+
+class InterruptedReleaseError(CanaryError):
+    """Ctrl-C or SIGTERM: the variants are left, and the message says how to resume or end the release."""
+
+    exit_code = 130

@@ -1,0 +1,226 @@
+"""What happens in a release, as values.
+
+`release.py` emits them; the terminal, reports and notifications listen. An event says what happened, never how it is to
+be shown. All times are Unix seconds, all shares lie in 0–1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from canary.verdict import Verdict
+
+
+class Variant(StrEnum):
+    """The three Deployments of one workload behind one Service."""
+
+    STABLE = "stable"
+    BASELINE = "baseline"
+    CANARY = "canary"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events."""
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """A command begins.
+
+    Attributes:
+        action: `deploy`, `watch`, `promote`, `reject`, `apply`.
+        workloads: names of the stable Deployments.
+        namespace: where they live.
+        images: the images asked for.
+    """
+
+    action: str
+    workloads: tuple[str, ...]
+    namespace: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Written(Event):
+    """An object was written or deleted.
+
+    Attributes:
+        kind: as in the manifest.
+        name: of the object.
+        action: `created`, `configured`, `unchanged`, `scaled`, `deleted`.
+        detail: what a reader wants to know about it, such as `2 replicas of sampleapp:20`.
+    """
+
+    kind: str
+    name: str
+    action: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Note(Event):
+    """Something the user should know.
+
+    Attributes:
+        text: one or two sentences.
+        warning: whether it needs attention.
+    """
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Waiting(Event):
+    """A Deployment is getting ready.
+
+    Attributes:
+        name: of the Deployment.
+        ready: pods ready.
+        desired: pods wanted.
+        reason: what holds it up, empty when nothing does.
+    """
+
+    name: str
+    ready: int
+    desired: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Ready(Event):
+    """A Deployment is ready, all of its pods.
+
+    Attributes:
+        name: of the Deployment.
+        pods: ready pods.
+        seconds: how long it took.
+    """
+
+    name: str
+    pods: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class VariantState:
+    """One variant at one look.
+
+    Attributes:
+        variant: which.
+        workload: the stable Deployment's name.
+        ready: pods ready.
+        desired: pods wanted.
+        good: good requests since the warm-up ended.
+        total: all requests since the warm-up ended.
+        rate: requests per second lately, None while unknown.
+        p50: seconds within which half of the requests were answered, None while unknown.
+        p99: the same for 99 of 100.
+        missing: pods whose last scrape failed.
+    """
+
+    variant: Variant
+    workload: str
+    ready: int
+    desired: int
+    good: float
+    total: float
+    rate: float | None = None
+    p50: float | None = None
+    p99: float | None = None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Looked(Event):
+    """A sample was taken and judged.
+
+    Attributes:
+        at: Unix seconds.
+        elapsed: seconds since watching began (the first driver's, where a later one goes on).
+        variants: one state for each variant of each workload.
+        verdict: what the evidence says now.
+        waiting_for: what stands before a verdict is acted on (minimum duration, minimum requests, warm-up), empty if nothing.
+    """
+
+    at: float
+    elapsed: float
+    variants: tuple[VariantState, ...]
+    verdict: Verdict
+    waiting_for: str = ""
+
+
+@dataclass(frozen=True)
+class Judged(Event):
+    """The verdict that the release acts on."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class DecisionAsked(Event):
+    """The gate is asked."""
+
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class Decided(Event):
+    """The gate answered.
+
+    Attributes:
+        promote: whether to promote.
+        by: `auto`, or the person's name.
+    """
+
+    promote: bool
+    by: str
+
+
+@dataclass(frozen=True)
+class Promoted(Event):
+    """Stable is now what the canary was.
+
+    Attributes:
+        workload: the stable Deployment's name.
+        images: what it runs now.
+    """
+
+    workload: str
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rejected(Event):
+    """The variants are gone; stable was not touched.
+
+    Attributes:
+        workload: the stable Deployment's name.
+        reason: why, in a sentence.
+        deleted: names of the Deployments that were deleted.
+    """
+
+    workload: str
+    reason: str
+    deleted: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Undone(Event):
+    """A promote failed and stable is back as it was.
+
+    Attributes:
+        workload: the stable Deployment's name.
+        reason: why the promote failed.
+    """
+
+    workload: str
+    reason: str
+
+
+Listener = Callable[[Event], None]
