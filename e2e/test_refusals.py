@@ -1,0 +1,151 @@
+"""What the driver refuses, in one clear line, with nothing changed."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.cluster import Namespace, poll
+
+BAD_INPUT = [
+    pytest.param(["--image", "sampleapp:20", "--percentage", "0"], "percentage", id="percentage below 1"),
+    pytest.param(["--image", "sampleapp:20", "--percentage", "101"], "percentage", id="percentage above 100"),
+    pytest.param(["--image", "other:20"], "other", id="image that matches no container"),
+    pytest.param(["--image", "sampleapp:20", "--gate", "auto"], "tolerance", id="gate auto without a tolerance"),
+]
+
+
+@pytest.mark.parametrize(("options", "names"), BAD_INPUT)
+def test_bad_options_are_one_line_and_exit_2(
+    stable: Namespace, manifests: Path, options: list[str], names: str
+) -> None:
+    result = stable.canary("release", str(manifests), *options, code=2)
+    assert names in result.err
+    assert stable.images("sampleapp-canary") is None
+
+
+def test_bad_manifests_are_one_line_and_exit_2(namespace: Namespace, manifests: Path, sample: dict[str, Any]) -> None:
+    def release(objects: str) -> str:
+        (manifests / "deployment.yml").write_text(objects)
+        return namespace.canary("deploy", str(manifests), "--image", "sampleapp:20", code=2).err
+
+    deployment = sample["Deployment"]
+    assert "deployment.yml:2" in release("kind: Deployment\n  metadata: {}\n")
+    assert "no Deployment" in release("")
+    assert "sampleapp" in release(yaml.safe_dump_all([deployment, deployment]))
+    foreign = copy.deepcopy(deployment)
+    foreign["metadata"]["namespace"] = "elsewhere"
+    assert "elsewhere" in release(yaml.safe_dump(foreign))
+    assert namespace.list("deployments") == []
+
+    empty = manifests.parent / "empty"
+    empty.mkdir()
+    assert str(empty) in namespace.canary("deploy", str(empty), "--image", "sampleapp:20", code=2).err
+    assert "nowhere" in namespace.canary("deploy", "nowhere", "--image", "sampleapp:20", code=2).err
+
+
+def test_a_namespace_that_is_not_there_is_exit_2(namespace: Namespace, manifests: Path) -> None:
+    missing = Namespace("e2e-not-there", namespace.kubeconfig, namespace.folder)
+    result = missing.canary("deploy", str(manifests), "--image", "sampleapp:20", code=2)
+    assert "e2e-not-there" in result.err
+
+
+def test_a_cluster_that_is_not_there_is_exit_3(namespace: Namespace, manifests: Path, tmp_path: Path) -> None:
+    config = yaml.safe_load(namespace.kubeconfig.read_text())
+    config["clusters"][0]["cluster"] = {"server": "http://127.0.0.1:1"}
+    nowhere = tmp_path / "kubeconfig"
+    nowhere.write_text(yaml.safe_dump(config))
+    lost = Namespace(namespace.name, nowhere, namespace.folder)
+    result = lost.canary("status", "sampleapp", code=3)
+    assert "127.0.0.1:1" in result.err
+
+
+def test_another_release_in_progress_is_named(stable: Namespace, manifests: Path) -> None:
+    stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
+    result = stable.canary("deploy", str(manifests), "--image", "sampleapp:5", "--percentage", "50", code=2)
+    assert "sampleapp:20" in result.err
+    assert stable.images("sampleapp-canary") == ["sampleapp:20"]
+
+
+def test_what_was_not_tried_is_not_promoted(stable: Namespace, manifests: Path) -> None:
+    result = stable.canary("promote", str(manifests), "--image", "sampleapp:20", code=2)
+    assert "--unproven" in result.err
+    assert stable.images("sampleapp") == ["sampleapp:10"]
+
+    stable.canary("deploy", str(manifests), "--image", "sampleapp:5", "--percentage", "50")
+    stable.canary("promote", str(manifests), "--image", "sampleapp:20", code=2)
+    assert stable.images("sampleapp") == ["sampleapp:10"]
+
+
+@pytest.mark.parametrize("trouble", ["paused", "unready"])
+def test_an_unsound_stable_is_no_baseline(stable: Namespace, manifests: Path, trouble: str) -> None:
+    if trouble == "paused":
+        stable.kubectl("rollout", "pause", "deployment/sampleapp")
+    else:
+        stable.kubectl("set", "image", "deployment/sampleapp", "sampleapp=sampleapp:missing")
+        poll("the rollout has begun", lambda: len(stable.list("pods")) > 2)
+    result = stable.canary("deploy", str(manifests), "--image", "sampleapp:20", code=2)
+    assert "sampleapp" in result.err
+    assert stable.images("sampleapp-canary") is None
+
+
+def test_a_canary_that_does_not_start_is_named_with_its_reason(stable: Namespace, manifests: Path) -> None:
+    result = stable.canary(
+        "deploy", str(manifests), "--image", "sampleapp:missing", "--percentage", "50", "--timeout", "15s", code=4
+    )
+    assert "sampleapp-canary-" in result.err
+    assert "Image" in result.err
+    stable.canary("reject", str(manifests))
+    assert stable.images("sampleapp-canary") is None
+    assert stable.images("sampleapp") == ["sampleapp:10"]
+
+
+def test_a_promote_that_does_not_get_ready_is_undone(stable: Namespace, manifests: Path) -> None:
+    before = (stable.get("deployment", "sampleapp") or {})["spec"]
+    result = stable.canary(
+        "promote", str(manifests), "--image", "sampleapp:missing", "--unproven", "--timeout", "15s", code=5
+    )
+    after = (stable.get("deployment", "sampleapp") or {})["spec"]
+    assert "undone" in result.err
+    assert after["template"] == before["template"]
+
+
+def test_a_variable_and_a_sidecar_that_the_next_version_drops_are_gone_after_promote(
+    namespace: Namespace, manifests: Path, sample: dict[str, Any]
+) -> None:
+    old = copy.deepcopy(sample["Deployment"])
+    old["spec"]["replicas"] = 2
+    pod = old["spec"]["template"]["spec"]
+    app = pod["containers"][0]
+    app["image"] = "sampleapp:10"
+    app.setdefault("env", []).append({"name": "DROPPED", "value": "yes"})
+    sidecar = copy.deepcopy(app) | {"name": "sidecar", "ports": []}
+    sidecar["env"] = [{"name": "PORT", "value": "8081"}, {"name": "METRICS_PORT", "value": "8001"}]
+    for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
+        sidecar.pop(probe, None)
+    pod["containers"].append(sidecar)
+    namespace.apply(sample["Service"], old)
+    namespace.kubectl("rollout", "status", "deployment/sampleapp", "--timeout=60s")
+
+    release = (str(manifests), "--image", "sampleapp:20")
+    namespace.canary("deploy", *release, "--percentage", "50")
+    namespace.canary("promote", *release)
+
+    live = (namespace.get("deployment", "sampleapp") or {})["spec"]["template"]["spec"]["containers"]
+    assert [c["name"] for c in live] == ["sampleapp"]
+    assert "DROPPED" not in json.dumps(live)
+    assert live[0]["image"] == "sampleapp:20"
+
+    # and what a promote added, a later kubectl apply may still remove
+    nxt = copy.deepcopy(sample["Deployment"])
+    nxt["spec"]["replicas"] = 2
+    nxt["spec"]["template"]["spec"]["containers"][0]["image"] = "sampleapp:20"
+    nxt["spec"]["template"]["spec"]["containers"][0].pop("livenessProbe", None)
+    namespace.apply(nxt)
+    live = (namespace.get("deployment", "sampleapp") or {})["spec"]["template"]["spec"]["containers"]
+    assert "livenessProbe" not in live[0]

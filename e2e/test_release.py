@@ -1,0 +1,158 @@
+"""Releases from beginning to end, decided by real requests."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from e2e.cluster import Namespace, poll
+from e2e.traffic import Traffic
+
+RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "3s", "--gate", "auto")
+
+
+def identities(pods: list[dict]) -> set[tuple[str, int]]:  # type: ignore[type-arg]
+    return {(p["metadata"]["uid"], sum(c["restartCount"] for c in p["status"]["containerStatuses"])) for p in pods}
+
+
+def test_a_better_canary_is_promoted(stable: Namespace, manifests: Path) -> None:
+    with Traffic(stable) as traffic:
+        result = stable.canary("release", str(manifests), "--image", "sampleapp:20", *RELEASE, "--output", "json")
+
+    verdict = result.json()["verdict"]
+    assert verdict["decision"] == "PROMOTE"
+    success = next(c for c in verdict["comparisons"] if c["metric"] == "success")
+    assert min(success["requests"].values()) >= 50
+    assert sum(success["requests"].values()) <= traffic.answers.total()
+    assert stable.images("sampleapp") == ["sampleapp:20"]
+    assert stable.images("sampleapp-canary") is None
+    assert stable.images("sampleapp-baseline") is None
+    assert set(traffic.answers) <= {200, 500}
+    assert not traffic.errors
+
+
+def test_a_worse_canary_is_rejected_and_stable_is_not_touched(namespace: Namespace, manifests: Path) -> None:
+    namespace.canary("apply", str(manifests), "--image", "sampleapp:20")
+    before = namespace.get("deployment", "sampleapp")
+    pods = identities(namespace.pods_of("sampleapp"))
+
+    with Traffic(namespace) as traffic:
+        result = namespace.canary("release", str(manifests), "--image", "sampleapp:5", *RELEASE, code=1)
+
+    after = namespace.get("deployment", "sampleapp")
+    assert "REJECT" in result.err
+    assert before is not None
+    assert after is not None
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+    assert after["spec"] == before["spec"]
+    assert identities(namespace.pods_of("sampleapp")) == pods
+    assert namespace.images("sampleapp-canary") is None
+    assert namespace.images("sampleapp-baseline") is None
+    assert set(traffic.answers) <= {200, 500}
+    assert not traffic.errors
+
+
+def test_a_first_release_has_no_baseline_and_says_why(namespace: Namespace, manifests: Path) -> None:
+    with Traffic(namespace):
+        result = namespace.canary("release", str(manifests), "--image", "sampleapp:10", *RELEASE)
+
+    assert "no stable" in result.err.lower()
+    assert namespace.images("sampleapp") == ["sampleapp:10"]
+    assert namespace.images("sampleapp-canary") is None
+
+
+def test_variants_differ_from_stable_as_the_strategy_says(stable: Namespace, manifests: Path) -> None:
+    stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
+
+    canary, baseline = stable.get("deployment", "sampleapp-canary"), stable.get("deployment", "sampleapp-baseline")
+    for variant, name, image in ((canary, "canary", "sampleapp:20"), (baseline, "baseline", "sampleapp:10")):
+        assert variant is not None
+        assert variant["spec"]["replicas"] == 1
+        assert variant["metadata"]["labels"]["azure-pipelines/version"] == name
+        assert variant["metadata"]["annotations"]["azure-pipelines/version"] == name
+        assert variant["spec"]["selector"]["matchLabels"]["azure-pipelines/version"] == name
+        assert variant["spec"]["template"]["metadata"]["labels"]["azure-pipelines/version"] == name
+        assert [c["image"] for c in variant["spec"]["template"]["spec"]["containers"]] == [image]
+    assert stable.images("sampleapp") == ["sampleapp:10"]
+
+    def endpoints() -> int:
+        slices = stable.list("endpointslices", "kubernetes.io/service-name=sampleapp")
+        return sum(1 for s in slices for e in s["endpoints"] or [] if e["conditions"]["ready"])
+
+    assert poll("the Service reaches all four pods", lambda: endpoints() == 4)
+
+
+def test_every_command_can_be_run_twice(stable: Namespace, manifests: Path) -> None:
+    release = (str(manifests), "--image", "sampleapp:20")
+    stable.canary("deploy", *release, "--percentage", "50")
+    canary = stable.get("deployment", "sampleapp-canary")
+    stable.canary("deploy", *release, "--percentage", "50")
+    again = stable.get("deployment", "sampleapp-canary")
+    assert canary is not None
+    assert again is not None
+    assert again["metadata"]["uid"] == canary["metadata"]["uid"]
+
+    stable.canary("promote", *release)
+    generation = (stable.get("deployment", "sampleapp") or {})["metadata"]["generation"]
+    stable.canary("promote", *release)
+    assert stable.images("sampleapp") == ["sampleapp:20"]
+    assert (stable.get("deployment", "sampleapp") or {})["metadata"]["generation"] == generation
+
+    stable.canary("deploy", str(manifests), "--image", "sampleapp:5", "--percentage", "50")
+    stable.canary("reject", str(manifests))
+    result = stable.canary("reject", str(manifests))
+    assert "nothing" in result.err
+    assert stable.images("sampleapp") == ["sampleapp:20"]
+
+    stable.canary("apply", *release)
+    assert "unchanged" in stable.canary("apply", *release).err
+
+
+def test_an_interrupted_release_leaves_its_variants_and_goes_on_with_its_evidence(
+    stable: Namespace, manifests: Path
+) -> None:
+    arguments = ("release", str(manifests), "--image", "sampleapp:20", *RELEASE[:-2], "--gate", "auto")
+    with Traffic(stable):
+        driver = stable.start(*arguments, "--min-duration", "10m")
+        try:
+            poll("the driver has begun to count", lambda: counted(stable) > 100)
+        finally:
+            driver.send_signal(signal.SIGINT)
+        _, err = driver.communicate(timeout=30)
+        assert driver.returncode == 130, err
+        assert "canary reject" in err
+        assert stable.images("sampleapp-canary") == ["sampleapp:20"]
+        seen = counted(stable)
+
+        result = stable.canary(*arguments, "--output", "json")
+
+    success = next(c for c in result.json()["verdict"]["comparisons"] if c["metric"] == "success")
+    assert success["requests"]["canary"] >= seen
+    assert stable.images("sampleapp") == ["sampleapp:20"]
+
+
+def counted(namespace: Namespace) -> int:
+    """Return the canary's requests that the release has counted so far, as `canary status` tells them."""
+    status = namespace.canary("status", "sampleapp", "--output", "json", code=None)
+    if status.code:
+        return 0
+    variants = status.json()["workloads"][0]["variants"]
+    return int(sum(v.get("requests") or 0 for v in variants if v["variant"] == "canary"))
+
+
+def test_a_release_without_traffic_says_so_and_stays_undecided(stable: Namespace, manifests: Path) -> None:
+    result = stable.canary(
+        "release",
+        str(manifests),
+        "--image",
+        "sampleapp:20",
+        *RELEASE,
+        "--max-duration",
+        "12s",
+        "--no-traffic-after",
+        "3s",
+        code=4,
+    )
+    assert "is anything sending load to Service sampleapp?" in result.err
+    assert stable.images("sampleapp") == ["sampleapp:10"]
+    assert stable.images("sampleapp-canary") == ["sampleapp:20"]
