@@ -1,0 +1,111 @@
+"""What a release needs of the world, as Protocols: the real ones are built in `cli.py`, tests pass in others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from canary.events import Decided
+    from canary.tally import Pod, Scrape
+    from canary.verdict import Verdict
+
+Object = dict[str, Any]
+
+
+class Kind(NamedTuple):
+    """What an object is.
+
+    Attributes:
+        api_version: group and version, as in the object.
+        kind: as in the object.
+    """
+
+    api_version: str
+    kind: str
+
+    @classmethod
+    def of(cls, obj: Object) -> Kind:
+        """Return the kind of an object."""
+        return cls(obj["apiVersion"], obj["kind"])
+
+
+DEPLOYMENT = Kind("apps/v1", "Deployment")
+REPLICA_SET = Kind("apps/v1", "ReplicaSet")
+POD = Kind("v1", "Pod")
+SERVICE = Kind("v1", "Service")
+SECRET = Kind("v1", "Secret")
+HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler")
+
+
+class Cluster(Protocol):
+    """The Kubernetes API, seen from one namespace.
+
+    Objects go in and come out as plain dicts. Every method raises ClusterError when the API server cannot be reached,
+    does not know the caller or forbids the request, and InputError when it finds the object itself wrong.
+    """
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the release."""
+
+    def serves(self, kind: Kind) -> bool:
+        """Return whether the API server knows the kind."""
+
+    def get(self, kind: Kind, name: str) -> Object | None:
+        """Return an object, None if there is none."""
+
+    def list(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> list[Object]:
+        """Return the namespace's objects that carry all of the labels."""
+
+    def create(self, obj: Object, *, dry_run: bool = False) -> Object:
+        """Create an object by POST; one that exists already is an InputError."""
+
+    def replace(self, obj: Object) -> Object:
+        """Put an object back as given, whatever it is by now."""
+
+    def apply(self, obj: Object, *, dry_run: bool = False) -> Object:
+        """Apply an object server-side, as field manager `canary`, by force."""
+
+    def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str | None]) -> Object:
+        """Set annotations of an object; None removes one."""
+
+    def take_over(self, kind: Kind, name: str) -> bool:
+        """Make `canary` the owner of the fields that kubectl, Helm or the task own; return whether anything changed."""
+
+    def scale(self, name: str, replicas: int) -> None:
+        """Set a Deployment's replicas through its scale subresource."""
+
+    def delete(self, kind: Kind, name: str, *, uid: str | None = None) -> bool:
+        """Delete an object and, in the background, what it owns; return whether it was there (and had that uid)."""
+
+    def log(self, pod: str, container: str, *, tail: int, previous: bool = False) -> str:
+        """Return a container's last log lines, empty if there are none to be had."""
+
+    def events(self, obj: Object) -> list[Object]:
+        """Return the Events about an object, oldest first."""
+
+
+class SampleSource(Protocol):
+    """Where the counts come from."""
+
+    def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:
+        """Return what the pods counted: scrapes taken at or after `since` (Unix seconds)."""
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Gate(Protocol):
+    """Who turns a verdict into an action."""
+
+    def decide(self, verdict: Verdict) -> Decided:
+        """Return what is to be done; a verdict without comparisons has nothing to compare (a first release)."""
