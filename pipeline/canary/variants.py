@@ -1,0 +1,174 @@
+"""The three variants of a workload: how canary and baseline are made of a Deployment.
+
+Object for object what the `KubernetesManifest@1` task's canary strategy makes: names, labels, selectors, annotation.
+Where it is bettered: at least one replica, and nothing of what belongs to others is copied.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from canary.errors import InputError
+from canary.events import Variant
+
+if TYPE_CHECKING:
+    from canary.manifests import Object
+
+VERSION_LABEL = "azure-pipelines/version"
+"""Default key of the label (and annotation) that tells the variants apart."""
+
+DIGEST_ANNOTATION = "canary-lab/digest"
+"""On a canary: the digest of the manifests and images it was made of."""
+
+OWN_PREFIX = "canary-lab/"
+"""Annotations that this driver writes; they say something of one release and are never copied."""
+
+LONGEST_NAME = 63
+"""Longer names are cut when pods are named, and the variants could not be told apart."""
+
+_OTHERS_PREFIXES = (
+    "argocd.argoproj.io/",
+    "helm.toolkit.fluxcd.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    OWN_PREFIX,
+)
+_OTHERS_KEYS = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"})
+
+
+def variant_name(name: str, variant: Variant) -> str:
+    """Return the name of a workload's variant: its own for stable, `NAME-canary`, `NAME-baseline`.
+
+    Raises:
+        InputError: the name would be longer than Kubernetes keeps in pod names.
+    """
+    if variant is Variant.STABLE:
+        return name
+    made = f"{name}-{variant}"
+    if len(made) > LONGEST_NAME:
+        room = LONGEST_NAME - len(made) + len(name)
+        raise InputError(
+            f"Deployment {name}: its variant {made} would have {len(made)} characters, more than {LONGEST_NAME}: "
+            f"give it a name of at most {room}"
+        )
+    return made
+
+
+def variant_replicas(replicas: int, percentage: int) -> int:
+    """Return how many pods a variant gets: that percentage of stable's, rounded half up, and at least 1.
+
+    Args:
+        replicas: of stable.
+        percentage: 1–100.
+    """
+    return max(1, (2 * replicas * percentage + 100) // 200)
+
+
+def canary(incoming: Object, *, replicas: int, label: str = VERSION_LABEL) -> Object:
+    """Return the canary of a Deployment as the manifests have it (with the new images)."""
+    return _variant(incoming, Variant.CANARY, replicas, label)
+
+
+def baseline(live: Object, *, replicas: int, label: str = VERSION_LABEL) -> Object:
+    """Return the baseline of a live stable Deployment: the old version, started afresh."""
+    return _variant(live, Variant.BASELINE, replicas, label)
+
+
+def stable(incoming: Object, *, replicas: int | None) -> Object:
+    """Return a Deployment as promote writes it: the manifest's, less what only the server sets.
+
+    Args:
+        incoming: as the manifests have it, with the new images.
+        replicas: how many pods; None keeps the manifest's.
+    """
+    metadata = {
+        key: deepcopy(incoming["metadata"][key])
+        for key in ("name", "namespace", "labels", "annotations")
+        if key in incoming["metadata"]
+    }
+    if "annotations" in metadata:
+        metadata["annotations"] = {
+            key: value for key, value in (metadata["annotations"] or {}).items() if key not in _OTHERS_KEYS
+        }
+    spec = deepcopy(incoming["spec"])
+    if replicas is not None:
+        spec["replicas"] = replicas
+    return {"apiVersion": incoming["apiVersion"], "kind": incoming["kind"], "metadata": metadata, "spec": spec}
+
+
+def template_differences(left: Object, right: Object, *, label: str = VERSION_LABEL) -> tuple[str, ...]:
+    """Return the paths at which the pod templates of two Deployments differ, but for the version label.
+
+    Both should come from the API server (live, or from a dry run), so that defaults are filled in on both sides.
+
+    Returns:
+        Paths such as `spec.containers[app].image`; empty when the templates are equal.
+    """
+    return tuple(_differences(_unmarked(left, label), _unmarked(right, label), ""))
+
+
+def _variant(source: Object, variant: Variant, replicas: int, label: str) -> Object:
+    metadata = source["metadata"]
+    name = variant_name(metadata["name"], variant)
+    spec = deepcopy(source["spec"])
+    spec.pop("paused", None)
+    spec["replicas"] = replicas
+    selector = spec.setdefault("selector", {})
+    selector["matchLabels"] = (selector.get("matchLabels") or {}) | {label: str(variant)}
+    template = spec["template"]
+    template["metadata"] = template.get("metadata") or {}
+    template["metadata"]["labels"] = (template["metadata"].get("labels") or {}) | {label: str(variant)}
+    made: Object = {"name": name}
+    if "namespace" in metadata:
+        made["namespace"] = metadata["namespace"]
+    for field in ("labels", "annotations"):
+        made[field] = _own(metadata.get(field)) | {label: str(variant)}
+    return {"apiVersion": source["apiVersion"], "kind": source["kind"], "metadata": made, "spec": spec}
+
+
+def _own(marks: dict[str, str] | None) -> dict[str, str]:
+    """Return labels or annotations less those by which other tools claim an object as theirs."""
+    return {
+        key: value
+        for key, value in (marks or {}).items()
+        if key not in _OTHERS_KEYS
+        and not key.startswith(_OTHERS_PREFIXES)
+        and (key, value) != ("app.kubernetes.io/managed-by", "Helm")
+    }
+
+
+def _unmarked(deployment: Object, label: str) -> Object:
+    template = deepcopy(deployment["spec"]["template"])
+    metadata = template.get("metadata") or {}
+    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != label}
+    template["metadata"] = {
+        "labels": labels,
+        "annotations": metadata.get("annotations") or {},
+    }
+    return dict(template)
+
+
+def _differences(left: object, right: object, path: str) -> list[str]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        keys = [*left, *(key for key in right if key not in left)]
+        return [
+            found
+            for key in keys
+            for found in _differences(left.get(key), right.get(key), f"{path}.{key}" if path else key)
+        ]
+    if isinstance(left, list) and isinstance(right, list):
+        left_named, right_named = _by_name(left), _by_name(right)
+        if left_named is not None and right_named is not None and [*left_named] == [*right_named]:
+            return [
+                found
+                for name in left_named
+                for found in _differences(left_named[name], right_named[name], f"{path}[{name}]")
+            ]
+    return [] if left == right else [path]
+
+
+def _by_name(items: list[object]) -> dict[str, object] | None:
+    """Return list items by their name, None unless each has one of its own."""
+    named: dict[str, object] = {str(item["name"]): item for item in items if isinstance(item, dict) and "name" in item}
+    return named if len(named) == len(items) else None
