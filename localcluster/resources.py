@@ -17,6 +17,7 @@ class Resource:
         namespaced: whether its objects live in a namespace.
         short_names: what kubectl users type.
         subresources: `status`, `scale`, `log`, `proxy`.
+        generations: whether metadata.generation counts the changes of its spec.
     """
 
     group: str
@@ -26,6 +27,7 @@ class Resource:
     namespaced: bool = True
     short_names: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ()
+    generations: bool = False
 
     @property
     def api_version(self) -> str:
@@ -36,16 +38,21 @@ class Resource:
 RESOURCES = (
     Resource("", "v1", "namespaces", "Namespace", namespaced=False, short_names=("ns",), subresources=("status",)),
     Resource("", "v1", "nodes", "Node", namespaced=False, short_names=("no",), subresources=("status",)),
-    Resource("", "v1", "pods", "Pod", short_names=("po",), subresources=("status", "log", "proxy")),
+    Resource("", "v1", "pods", "Pod", short_names=("po",), subresources=("status", "log", "proxy"), generations=True),
     Resource("", "v1", "services", "Service", short_names=("svc",), subresources=("status", "proxy")),
     Resource("", "v1", "configmaps", "ConfigMap", short_names=("cm",)),
     Resource("", "v1", "secrets", "Secret"),
     Resource("", "v1", "serviceaccounts", "ServiceAccount", short_names=("sa",)),
     Resource("", "v1", "events", "Event", short_names=("ev",)),
-    Resource("apps", "v1", "deployments", "Deployment", short_names=("deploy",), subresources=("status", "scale")),
-    Resource("apps", "v1", "replicasets", "ReplicaSet", short_names=("rs",), subresources=("status", "scale")),
+    Resource("apps", "v1", "deployments", "Deployment", True, ("deploy",), ("status", "scale"), generations=True),
+    Resource("apps", "v1", "replicasets", "ReplicaSet", True, ("rs",), ("status", "scale"), generations=True),
     Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     Resource("coordination.k8s.io", "v1", "leases", "Lease"),
+    # Stored and served, but nothing acts on the following:
+    Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("status",)),
+    Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, ("pdb",), ("status",)),
+    Resource("rbac.authorization.k8s.io", "v1", "roles", "Role"),
+    Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding"),
 )
 
 DEPLOYMENT = next(r for r in RESOURCES if r.kind == "Deployment")
