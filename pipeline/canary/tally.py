@@ -1,0 +1,288 @@
+"""Adds up what pods count into the evidence of each variant, whatever happens to the pods.
+
+A pod's counters start at zero with its process, so they fall when a container restarts, and vanish with the pod. A
+tally keeps what was counted before. It is a value: `add` returns a new one. It fits in an annotation, so that the next
+driver goes on where a killed one stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from canary.errors import InputError
+from canary.events import Variant
+from canary.measures import bucket_bound, good_key, quantile, total_key
+from canary.verdict import Decision, Evidence, Verdict, combine, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from canary.measures import Measures, Metric
+
+RECENT = 30.0  # seconds over which the rate of requests is shown
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod that counts requests.
+
+    Attributes:
+        name: of the pod.
+        namespace: where it lives.
+        uid: of the pod; another pod of the same name is another pod.
+        workload: the stable Deployment's name.
+        variant: which of the three it belongs to.
+        port: number of the port that it publishes metrics on.
+        ready_at: Unix seconds since when it is ready, None while it is not.
+    """
+
+    name: str
+    namespace: str
+    uid: str
+    workload: str
+    variant: Variant
+    port: int
+    ready_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """What one process of a pod had counted at one instant, or that nobody knows.
+
+    Attributes:
+        pod: which.
+        at: Unix seconds.
+        counters: cumulative counts, see `Measures.count`; None when the scrape failed.
+        problem: why it failed.
+        process: tells apart the processes of one pod that count.
+        started: Unix seconds when the process started, None where it does not tell.
+    """
+
+    pod: Pod
+    at: float
+    counters: Mapping[str, float] | None
+    problem: str = ""
+    process: str = ""
+    started: float | None = None
+
+
+@dataclass(frozen=True)
+class _Process:
+    """The last that was seen of a process: when, its counters, its start, and whether its warm-up was over by then."""
+
+    at: float
+    counters: Mapping[str, float]
+    started: float | None
+    counting: bool
+
+    def gained(self, scrape: Scrape, counters: Mapping[str, float]) -> Mapping[str, float]:
+        """Return what was counted since. A counter that fell, or another start, means that all begin at zero again."""
+        restarted = (
+            self.started is not None and scrape.started is not None and abs(scrape.started - self.started) > 0.5
+        ) or any(value < self.counters.get(name, 0.0) * (1 - 1e-9) for name, value in counters.items())
+        if restarted:
+            return counters
+        return {
+            name: max(0.0, value - self.counters[name]) for name, value in counters.items() if name in self.counters
+        }
+
+
+Group = tuple[str, Variant]
+"""The pods that are counted together: workload and variant."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Everything counted since the warm-ups ended.
+
+    Attributes:
+        warm_up: seconds after a pod got ready from which on its answers count; 0 counts from the process's start.
+        missing: pods whose last scrape failed, and why.
+    """
+
+    warm_up: float = 10.0
+    missing: Mapping[Pod, str] = field(default_factory=dict)
+    _evidence: Mapping[tuple[str, Variant, str], Evidence] = field(default_factory=dict)
+    _buckets: Mapping[Group, Mapping[float, float]] = field(default_factory=dict)
+    _processes: Mapping[tuple[str, str], _Process] = field(default_factory=dict)
+    _recent: Mapping[Group, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+
+    def add(self, scrapes: Iterable[Scrape], measures: Measures) -> Tally:
+        """Return the tally with the scrapes counted; those seen before change nothing, and order does not matter."""
+        processes = dict(self._processes)
+        missing: dict[Pod, str] = {}
+        rounds: dict[tuple[int, Group], dict[str, float]] = {}
+        latest: dict[Group, float] = {}
+        nth: dict[tuple[str, str], int] = {}
+        for scrape in sorted(scrapes, key=lambda one: one.at):
+            if scrape.counters is None:
+                missing[scrape.pod] = scrape.problem
+                continue
+            missing.pop(scrape.pod, None)
+            key, group = (scrape.pod.uid, scrape.process), (scrape.pod.workload, scrape.pod.variant)
+            last = processes.get(key)
+            if last and scrape.at <= last.at:
+                continue
+            counting = self._warm(scrape) or (last is not None and last.counting)
+            gained: Mapping[str, float] = {}
+            if counting and last and last.counting:
+                gained = last.gained(scrape, scrape.counters)
+            elif counting and self.warm_up == 0:
+                gained = scrape.counters
+            processes[key] = _Process(scrape.at, scrape.counters, scrape.started, counting)
+            latest[group] = scrape.at
+            nth[key] = nth.get(key, -1) + 1
+            batch = rounds.setdefault((nth[key], group), {})
+            for name, value in gained.items():
+                batch[name] = batch.get(name, 0.0) + value
+        return self._counted(rounds, latest, measures, replace(self, missing=missing, _processes=processes))
+
+    def evidence(self, workload: str, variant: Variant, metric: Metric) -> Evidence:
+        """Return what a variant has shown on a metric."""
+        return self._evidence.get((workload, variant, metric.name), Evidence())
+
+    def rate(self, workload: str, variant: Variant) -> float | None:
+        """Return the requests per second of the last half minute, None while unknown."""
+        recent = self._recent.get((workload, variant), ())
+        if len(recent) < 2 or recent[-1][0] <= recent[0][0]:
+            return None
+        return (recent[-1][1] - recent[0][1]) / (recent[-1][0] - recent[0][0])
+
+    def quantile(self, workload: str, variant: Variant, q: float) -> float | None:
+        """Return the seconds within which a share `q` of a variant's requests was answered, None while unknown."""
+        return quantile(q, self._buckets.get((workload, variant), {}))
+
+    def since(self, pods: Iterable[Pod], now: float) -> float:
+        """Return the Unix seconds from which on a source must read so that no scrape of these pods is lost."""
+        seen: dict[str, float] = {}
+        for (uid, _), process in self._processes.items():
+            seen[uid] = min(process.at, seen.get(uid, math.inf))
+        return min([now, *(seen.get(pod.uid, now if pod.ready_at is None else pod.ready_at) for pod in pods)])
+
+    def _warm(self, scrape: Scrape) -> bool:
+        ready_at = scrape.pod.ready_at
+        return self.warm_up == 0 or (ready_at is not None and scrape.at >= ready_at + self.warm_up)
+
+    def _counted(
+        self,
+        rounds: Mapping[tuple[int, Group], Mapping[str, float]],
+        latest: Mapping[Group, float],
+        measures: Measures,
+        tally: Tally,
+    ) -> Tally:
+        """Return `tally` with what each round of scrapes gained; a round is one scrape of each pod of a variant."""
+        evidence, recent = dict(self._evidence), dict(self._recent)
+        buckets = {group: dict(counts) for group, counts in self._buckets.items()}
+        for (_, group), gained in sorted(rounds.items(), key=lambda item: item[0][0]):
+            for metric in measures.metrics:
+                total, key = gained.get(total_key(metric), 0.0), (*group, metric.name)
+                good = min(gained.get(good_key(metric), 0.0), total)
+                evidence[key] = evidence.get(key, Evidence()).add(good, total)
+            counts = buckets.setdefault(group, {})
+            for name, value in gained.items():
+                if (bound := bucket_bound(name)) is not None:
+                    counts[bound] = counts.get(bound, 0.0) + value
+        for group, at in latest.items() if measures.metrics else ():
+            total = evidence.get((*group, measures.metrics[0].name), Evidence()).total
+            recent[group] = (*(look for look in recent.get(group, ()) if at - RECENT <= look[0] < at), (at, total))
+        return replace(tally, _evidence=evidence, _buckets=buckets, _recent=recent)
+
+    def to_json(self) -> str:
+        """Return the tally as compact JSON, some 200 bytes a pod. The rate of the last half minute is not in it."""
+        names = sorted({name for process in self._processes.values() for name in process.counters})
+        return json.dumps(
+            {
+                "evidence": [
+                    [*key, _number(one.good), _number(one.total), one.scrapes, one.spread]
+                    for key, one in sorted(self._evidence.items())
+                ],
+                "buckets": [
+                    [*group, {repr(bound): _number(count) for bound, count in sorted(counts.items())}]
+                    for group, counts in sorted(self._buckets.items())
+                    if counts
+                ],
+                "counters": names,
+                "processes": [
+                    [*key, one.at, one.started, int(one.counting), [_number(one.counters.get(name)) for name in names]]
+                    for key, one in sorted(self._processes.items())
+                ],
+            },
+            separators=(",", ":"),
+        )
+
+    @classmethod
+    def from_json(cls, text: str, warm_up: float = 10.0) -> Tally:
+        """Return the tally that `to_json` wrote.
+
+        Raises:
+            InputError: the text is something else.
+        """
+        try:
+            read: dict[str, Any] = json.loads(text)
+            names = read["counters"]
+            return cls(
+                warm_up,
+                _evidence={
+                    (workload, Variant(variant), metric): Evidence(
+                        float(good), float(total), int(scrapes), float(spread)
+                    )
+                    for workload, variant, metric, good, total, scrapes, spread in read["evidence"]
+                },
+                _buckets={
+                    (workload, Variant(variant)): {float(bound): float(count) for bound, count in counts.items()}
+                    for workload, variant, counts in read["buckets"]
+                },
+                _processes={
+                    (uid, process): _Process(
+                        at,
+                        {name: float(value) for name, value in zip(names, values, strict=True) if value is not None},
+                        started,
+                        bool(counting),
+                    )
+                    for uid, process, at, started, counting, values in read["processes"]
+                },
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"the totals counted so far cannot be read ({error}); reject the release and start anew"
+            ) from error
+
+
+def judge(
+    tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: float = 0.05, dispersion: float | None = None
+) -> Verdict:
+    """Return the verdict on all metrics of all workloads.
+
+    Nothing is promoted while the last scrape of a canary or baseline pod failed.
+    """
+    comparisons = [
+        compare(
+            tally.evidence(workload, Variant.BASELINE, metric),
+            tally.evidence(workload, Variant.CANARY, metric),
+            tolerance=metric.tolerance,
+            alpha=alpha,
+            comparisons=len(workloads) * len(measures.metrics),
+            dispersion=dispersion,
+            metric=metric.name,
+            workload=workload,
+            quality=metric.quality,
+        )
+        for workload in workloads
+        for metric in measures.metrics
+    ]
+    verdict = combine(comparisons)
+    missing = {pod.name: why for pod, why in tally.missing.items() if pod.variant is not Variant.STABLE}
+    if verdict.decision is Decision.PROMOTE and missing:
+        name, why = min(missing.items())
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        sentence = f"{verdict.sentence}; not promoted while counts are missing from {name}{others} ({why})"
+        return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
+    return verdict
+
+
+def _number(value: float | None) -> float | int | None:
+    """Return the value, as an integer where it is one: shorter, and exact."""
+    return int(value) if value is not None and float(value).is_integer() else value
