@@ -56,7 +56,7 @@ class Cluster(Protocol):
     def get(self, kind: Kind, name: str) -> Object | None:
         """Return an object, None if there is none."""
 
-    def list(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> list[Object]:
+    def find(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> list[Object]:
         """Return the namespace's objects that carry all of the labels."""
 
     def create(self, obj: Object, *, dry_run: bool = False) -> Object:

@@ -3,6 +3,7 @@
     CanaryError
     ├── InputError            2    what the caller gave, or asked for, is wrong
     ├── ClusterError          3    the cluster cannot be reached, or forbids what was asked
+    │   └── NotAnsweringError      a pod or Service behind the API server's proxy does not answer
     ├── TimedOutError         4    something did not get ready, or no verdict came, in time
     ├── PromoteError          5    the cluster refused or undid a promote
     └── InterruptedReleaseError  130  a person stopped the release; variants are left
@@ -29,6 +30,10 @@ class ClusterError(CanaryError):
     """The API server cannot be reached, does not know the caller, or forbids the request."""
 
     exit_code = 3
+
+
+class NotAnsweringError(ClusterError):
+    """What lies behind the API server's proxy (a pod, a Service) does not answer, or not with 200; ask again later."""
 
 
 class TimedOutError(CanaryError):

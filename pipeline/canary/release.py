@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from canary.collaborators import Clock, Cluster, Gate, Object, SampleSource
     from canary.events import Listener
     from canary.manifests import Bundle
+    from canary.options import Options
     from canary.status import Status
     from canary.verdict import Verdict
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a release is made.
-
-    Attributes:
-        percentage: size of baseline and canary, in percent of stable's replicas, 1–100.
-        label: key of the label that marks variants.
-        timeout: seconds that variants, and a rollout, may take to get ready.
-        unproven: promote what no canary has shown.
-        interval: seconds between two looks at the variants.
-        warm_up: seconds after a pod got ready from which on its answers count.
-        min_duration: seconds of watching that stand before PROMOTE.
-        max_duration: seconds of watching after which an undecided release ends with TimedOutError.
-    """
-
-    percentage: int = 25
-    label: str = "azure-pipelines/version"
-    timeout: float = 300.0
-    unproven: bool = False
-    interval: float = 2.0
-    warm_up: float = 10.0
-    min_duration: float = 300.0
-    max_duration: float = 3600.0
 
 
 @dataclass(frozen=True)
@@ -65,11 +41,11 @@ class Release:
         clock: time.
         gate: who decides.
         listen: is told of every event.
+        options: how.
         bundle: the manifests, images and pull secrets put in. None where none were given: then `watch`, `reject` and
             `status` go by `names` alone, and the other actions raise InputError.
         names: names of the stable Deployments, where no bundle is given; empty means every workload of the namespace
             that has variants.
-        options: how.
     """
 
     cluster: Cluster
@@ -77,9 +53,9 @@ class Release:
     clock: Clock
     gate: Gate
     listen: Listener
+    options: Options
     bundle: Bundle | None = None
     names: tuple[str, ...] = ()
-    options: Options = field(default_factory=Options)
 
     def run(self) -> Outcome:
         """Do all of it: deploy, watch, ask the gate, promote or reject.

@@ -21,6 +21,7 @@ class VariantStatus:
         desired: pods wanted.
         updated: pods of the newest template.
         created: when it was made, as the API server writes times.
+        requests: counted by the release so far, None where none were.
         reason: what holds up a pod, empty when nothing does.
     """
 
@@ -31,6 +32,7 @@ class VariantStatus:
     desired: int
     updated: int
     created: str
+    requests: int | None = None
     reason: str = ""
 
 

@@ -1,0 +1,237 @@
+"""The Kubernetes API as a release uses it: objects in and out as plain dicts, errors translated once, here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from canary.collaborators import DEPLOYMENT, Kind
+from canary.errors import ClusterError, InputError, NotAnsweringError
+from canary.ownership import FIELD_MANAGER, take_over
+from canary.transport import Transport, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from canary.collaborators import Object
+    from canary.transport import Answer
+
+CONFLICTS = 5
+"""How often a write that read the object first is tried when others write it at the same time."""
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+SERVER_SET = ("uid", "creationTimestamp", "generation", "resourceVersion", "selfLink", "managedFields")
+
+
+class Cluster:
+    """The API server, seen from one namespace; see `collaborators.Cluster` for what each method promises."""
+
+    def __init__(self, transport: Transport, namespace: str) -> None:
+        """Use a transport; the namespace is the release's."""
+        self._transport = transport
+        self._namespace = namespace
+        self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the release."""
+        return self._namespace
+
+    def serves(self, kind: Kind) -> bool:
+        """Return whether the API server knows the kind."""
+        return kind.kind in self._discover(kind.api_version)
+
+    def get(self, kind: Kind, name: str) -> Object | None:
+        """Return an object, None if there is none."""
+        answer = self._transport.request("GET", self._path(kind, name))
+        if answer.status == 404:
+            return None
+        return _object(answer, f"get {kind.kind} {name}")
+
+    def find(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> list[Object]:
+        """Return the namespace's objects that carry all of the labels."""
+        selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
+        params = {"labelSelector": selector} if selector else {}
+        return self._list(kind, params)
+
+    def create(self, obj: Object, *, dry_run: bool = False) -> Object:
+        """Create an object by POST; one that exists already is an InputError."""
+        kind = Kind.of(obj)
+        params = _write_params(dry_run=dry_run) | {"fieldValidation": "Strict"}
+        answer = self._transport.request("POST", self._path(kind), params=params, body=self._placed(obj))
+        return _object(answer, f"create {kind.kind} {obj['metadata']['name']}")
+
+    def replace(self, obj: Object) -> Object:
+        """Put an object back as given, whatever it is by now."""
+        kind, name = Kind.of(obj), obj["metadata"]["name"]
+        for _ in range(CONFLICTS):
+            live = self.get(kind, name)
+            if live is None:
+                return self.create(_without_server_fields(obj))
+            metadata = obj["metadata"] | {k: live["metadata"][k] for k in ("uid", "resourceVersion")}
+            body = {**obj, "metadata": metadata}
+            answer = self._transport.request("PUT", self._path(kind, name), params=_write_params(), body=body)
+            if answer.status != 409:
+                break
+        return _object(answer, f"replace {kind.kind} {name}")
+
+    def apply(self, obj: Object, *, dry_run: bool = False) -> Object:
+        """Apply an object server-side, as field manager `canary`, by force."""
+        kind, name = Kind.of(obj), obj["metadata"]["name"]
+        params = _write_params(dry_run=dry_run) | {"force": "true", "fieldValidation": "Strict"}
+        answer = self._transport.request(
+            "PATCH", self._path(kind, name), params=params, body=self._placed(obj), content_type=APPLY_PATCH
+        )
+        return _object(answer, f"apply {kind.kind} {name}")
+
+    def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str | None]) -> Object:
+        """Set annotations of an object; None removes one."""
+        answer = self._transport.request(
+            "PATCH",
+            self._path(kind, name),
+            params=_write_params(),
+            body={"metadata": {"annotations": dict(annotations)}},
+            content_type=MERGE_PATCH,
+        )
+        return _object(answer, f"annotate {kind.kind} {name}")
+
+    def take_over(self, kind: Kind, name: str) -> bool:
+        """Make `canary` the owner of the fields that kubectl, Helm or the task own; return whether anything changed."""
+        for _ in range(CONFLICTS):
+            live = self.get(kind, name)
+            patch = take_over(live) if live else None
+            if patch is None:
+                return False
+            answer = self._transport.request(
+                "PATCH", self._path(kind, name), params=_write_params(), body=patch, content_type=JSON_PATCH
+            )
+            if answer.status != 409:
+                break
+        _object(answer, f"take over the fields of {kind.kind} {name}")
+        return True
+
+    def scale(self, name: str, replicas: int) -> None:
+        """Set a Deployment's replicas through its scale subresource."""
+        answer = self._transport.request(
+            "PATCH",
+            f"{self._path(DEPLOYMENT, name)}/scale",
+            params=_write_params(),
+            body={"spec": {"replicas": replicas}},
+            content_type=MERGE_PATCH,
+        )
+        _object(answer, f"scale Deployment {name}")
+
+    def delete(self, kind: Kind, name: str, *, uid: str | None = None) -> bool:
+        """Delete an object and, in the background, what it owns; return whether it was there (and had that uid)."""
+        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        answer = self._transport.request("DELETE", self._path(kind, name), body=body)
+        if answer.status == 404 or (uid and answer.status == 409):
+            return False
+        _object(answer, f"delete {kind.kind} {name}")
+        return True
+
+    def log(self, pod: str, container: str, *, tail: int, previous: bool = False) -> str:
+        """Return a container's last log lines, empty if there are none to be had."""
+        params = {"container": container, "tailLines": str(tail), "previous": str(previous).lower()}
+        answer = self._transport.request("GET", f"{self._path(Kind('v1', 'Pod'), pod)}/log", params=params)
+        if answer.status in (400, 404):  # the container has not started, or has no previous life
+            return ""
+        if answer.status >= 400:
+            raise refusal(answer, f"read the log of Pod {pod}")
+        return answer.text
+
+    def events(self, obj: Object) -> list[Object]:
+        """Return the Events about an object, oldest first."""
+        selector = f"involvedObject.uid={obj['metadata']['uid']}"
+        return sorted(self._list(Kind("v1", "Event"), {"fieldSelector": selector}), key=_time)
+
+    def get_text(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> str:
+        """Return what a GET of a path of the API server answers, such as a pod or a Service behind its proxy.
+
+        Asked once: who samples comes again anyway.
+
+        Args:
+            path: beginning with a slash.
+            params: of the query.
+            timeout: seconds.
+
+        Raises:
+            NotAnsweringError: the pod or Service behind the proxy did not answer with 200.
+            ClusterError: the API server forbids it or cannot be reached.
+        """
+        answer = self._transport.once(path, params=params, timeout=timeout)
+        if answer.status in (401, 403) and answer.reason:
+            raise ClusterError(f"GET {path}: {answer.message}")
+        if answer.status != 200:
+            raise NotAnsweringError(f"GET {path}: {answer.status}: {answer.message}")
+        return answer.text
+
+    def close(self) -> None:
+        """Close all sockets."""
+        self._transport.close()
+
+    def _list(self, kind: Kind, params: Mapping[str, str]) -> list[Object]:
+        answer = self._transport.request("GET", self._path(kind), params=params)
+        items = _object(answer, f"list {kind.kind}s")["items"] or []
+        # items of a list carry neither kind nor apiVersion
+        return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in items]
+
+    def _path(self, kind: Kind, name: str = "") -> str:
+        resources = self._discover(kind.api_version)
+        if kind.kind not in resources:
+            raise InputError(
+                f"the cluster knows no {kind.kind} of {kind.api_version}: is the custom resource definition installed?"
+            )
+        plural, namespaced = resources[kind.kind]
+        scope = f"/namespaces/{self._namespace}" if namespaced else ""
+        return f"{_root(kind.api_version)}{scope}/{plural}" + (f"/{name}" if name else "")
+
+    def _placed(self, obj: Object) -> Object:
+        """Return the object with the release's namespace, or none where its kind lives in none."""
+        metadata = {key: value for key, value in obj["metadata"].items() if key != "namespace"}
+        if self._discover(obj["apiVersion"])[obj["kind"]][1]:
+            metadata["namespace"] = self._namespace
+        return {**obj, "metadata": metadata}
+
+    def _discover(self, api_version: str) -> dict[str, tuple[str, bool]]:
+        """Return plural name and whether it is namespaced for each kind of a group and version."""
+        if api_version not in self._resources:
+            answer = self._transport.request("GET", _root(api_version))
+            if answer.status == 404:
+                return {}
+            found = _object(answer, f"discover {api_version}")["resources"]
+            self._resources[api_version] = {
+                item["kind"]: (item["name"], item["namespaced"]) for item in found if "/" not in item["name"]
+            }
+        return self._resources[api_version]
+
+
+def _root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _write_params(*, dry_run: bool = False) -> dict[str, str]:
+    return {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+
+
+def _object(answer: Answer, what: str) -> Object:
+    if answer.status >= 400:
+        raise refusal(answer, what)
+    try:
+        value = answer.json
+    except ValueError as error:
+        raise ClusterError(f"{what}: the answer is not JSON; is this a Kubernetes API server?") from error
+    if not isinstance(value, dict):
+        raise ClusterError(f"{what}: the answer is not an object; is this a Kubernetes API server?")
+    return value
+
+
+def _without_server_fields(obj: Object) -> Object:
+    return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key not in SERVER_SET}}
+
+
+def _time(event: Object) -> str:
+    return str(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp") or "")

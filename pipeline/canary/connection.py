@@ -1,0 +1,86 @@
+"""Where the API server is and who we are to it.
+
+The official client does what is hard: kubeconfig, contexts, credential plugins, service accounts, TLS, proxies.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kubernetes import client, config
+
+from canary.errors import InputError
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A way to an API server.
+
+    Attributes:
+        api: the official client.
+        namespace: of the kubeconfig's context, or of the service account; empty where none is named.
+        description: where it leads, for messages.
+    """
+
+    api: client.ApiClient
+    namespace: str
+    description: str
+
+
+def connect(kubeconfig: str | None = None, context: str | None = None) -> Connection:
+    """Find the API server: the kubeconfig given, $KUBECONFIG, ~/.kube/config, or the account of the pod we run in.
+
+    Raises:
+        InputError: there is none of them, or it cannot be understood.
+    """
+    configuration = client.Configuration()
+    configuration.retries = False
+    try:
+        contexts, active = config.list_kube_config_contexts(kubeconfig)
+    except (config.ConfigException, OSError, TypeError, ValueError) as error:
+        if kubeconfig or context:
+            raise InputError(f"kubeconfig {kubeconfig or '(default)'}: {error}") from error
+        return _in_cluster(configuration, error)
+    chosen = next((c for c in contexts if c["name"] == context), None) if context else active
+    if chosen is None:
+        names = ", ".join(c["name"] for c in contexts)
+        raise InputError(f"the kubeconfig has no context {context}; it has: {names}")
+    try:
+        config.load_kube_config(kubeconfig, context, client_configuration=configuration, persist_config=False)
+    except (config.ConfigException, OSError) as error:
+        raise InputError(f"kubeconfig, context {chosen['name']}: {error}") from error
+    namespace = chosen["context"].get("namespace") or ""
+    return Connection(_client(configuration), namespace, f"{_shown(configuration.host)} (context {chosen['name']})")
+
+
+def _in_cluster(configuration: client.Configuration, error: Exception) -> Connection:
+    try:
+        config.load_incluster_config(configuration)
+    except config.ConfigException:
+        raise InputError(f"no cluster to talk to: {error}; give --kubeconfig, or set KUBECONFIG") from error
+    account = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+    namespace = account.read_text().strip() if account.exists() else ""
+    return Connection(_client(configuration), namespace, f"{configuration.host} (service account)")
+
+
+def _client(configuration: client.Configuration) -> client.ApiClient:
+    if _is_loopback(configuration.host):
+        configuration.proxy = None  # no proxy leads back to this machine, whatever HTTPS_PROXY says
+    return client.ApiClient(configuration)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _shown(url: str) -> str:
+    """Return a server's address without its path, which may be a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

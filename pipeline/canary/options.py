@@ -1,0 +1,48 @@
+"""How a release is made, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from canary.variants import VERSION_LABEL
+
+if TYPE_CHECKING:
+    from canary.measures import Measures
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a release is made.
+
+    Attributes:
+        measures: what canary and baseline are compared by.
+        percentage: size of baseline and canary, in percent of stable's replicas, 1–100.
+        label: key of the label that marks variants.
+        timeout: seconds that variants, and a rollout, may take to get ready.
+        unproven: promote what no canary has shown.
+        alpha: error level of the verdict, in 0–1, exclusive.
+        dispersion: used for both variants instead of what their scrapes show.
+        metrics_port: name or number of the container port that publishes metrics; empty where Prometheus is asked.
+        interval: seconds between two looks at the variants.
+        warm_up: seconds after a pod got ready from which on its answers count.
+        min_duration: seconds of watching that stand before PROMOTE.
+        max_duration: seconds of watching after which an undecided release ends with TimedOutError.
+        min_requests: requests of each variant that stand before PROMOTE.
+        no_traffic_after: seconds without a request after which it is asked whether anything sends load.
+    """
+
+    measures: Measures
+    percentage: int = 25
+    label: str = VERSION_LABEL
+    timeout: float = 300.0
+    unproven: bool = False
+    alpha: float = 0.05
+    dispersion: float | None = None
+    metrics_port: str = "metrics"
+    interval: float = 2.0
+    warm_up: float = 10.0
+    min_duration: float = 300.0
+    max_duration: float = 3600.0
+    min_requests: int = 50
+    no_traffic_after: float = 30.0
