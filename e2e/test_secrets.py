@@ -8,7 +8,7 @@ from pathlib import Path
 
 from e2e.cluster import Namespace
 
-PASSWORD = "correct horse battery staple"  # noqa: S105 - made up, and looked for in every output
+PASSWORD = "correct horse battery staple"
 
 
 def test_a_registry_secret_is_made_from_stdin_and_never_printed(namespace: Namespace) -> None:

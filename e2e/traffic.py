@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Self
 
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
@@ -36,7 +37,7 @@ class Traffic:
     _stop: threading.Event = field(default_factory=threading.Event)
     _running: list[threading.Thread] = field(default_factory=list)
 
-    def __enter__(self) -> Traffic:
+    def __enter__(self) -> Self:
         self._running = [threading.Thread(target=self._ask) for _ in range(self.threads)]
         for thread in self._running:
             thread.start()
