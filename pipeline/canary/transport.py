@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 from kubernetes import client
 
-from canary.errors import ClusterError, InputError
+from canary.errors import ClusterError, InputError, NotAnsweringError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -162,12 +162,13 @@ class Transport:
         """Return the answer to one GET, not repeated.
 
         Raises:
-            ClusterError: no answer within `timeout` seconds.
+            NotAnsweringError: no answer within `timeout` seconds. Whether it is the API server that is silent, or what
+                lies behind it, the next request that matters will tell.
         """
         try:
             return self._once("GET", path, timeout=(timeout, timeout), params=params)
         except urllib3.exceptions.HTTPError as error:
-            raise self._unreachable(error) from error
+            raise NotAnsweringError(f"no answer from {self.connection.description}: {_cause(error)}") from error
 
     def _once(
         self,

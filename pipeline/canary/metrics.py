@@ -1,0 +1,101 @@
+"""Counts straight from the pods, through the API server's pod proxy: a cluster without Prometheus works too."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
+
+from canary.errors import ClusterError, NotAnsweringError
+from canary.tally import Scrape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from canary.measures import Measures, Sample
+    from canary.tally import Pod
+
+CONCURRENT = 16
+START = "process_start_time_seconds"
+
+
+class Api(Protocol):
+    """The API server, as far as samples need it."""
+
+    def get_text(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> str:
+        """Return what a GET of a path answers.
+
+        Raises:
+            NotAnsweringError: what lies behind the proxy does not answer, or not with 200.
+            ClusterError: the API server forbids it or does not know the caller.
+        """
+
+
+class DirectSource:
+    """Scrapes each pod's `/metrics`, all pods at once.
+
+    Attributes:
+        timeout: seconds that a pod may take to answer.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        measures: Measures,
+        *,
+        path: str = "/metrics",
+        timeout: float = 5.0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Read what `measures` counts from `path` of each pod's port."""
+        self._api = api
+        self._measures = measures
+        self._path = "/" + path.lstrip("/")
+        self._now = now
+        self.timeout = timeout
+
+    def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:  # noqa: ARG002 - a pod only knows the present
+        """Return one scrape of each pod; without counters, and with the reason, where it failed.
+
+        Raises:
+            ClusterError: the API server forbids reading from pods, or does not know the caller.
+        """
+        if not pods:
+            return []
+        with ThreadPoolExecutor(min(CONCURRENT, len(pods)), thread_name_prefix="scrape") as threads:
+            return list(threads.map(self._scrape, pods))
+
+    def _scrape(self, pod: Pod) -> Scrape:
+        # A port must be a number here: with a name the API server fails.
+        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{pod.port}/proxy{self._path}"
+        try:
+            text = self._api.get_text(path, timeout=self.timeout)
+            samples = list(parse(text))
+        except NotAnsweringError as error:
+            return Scrape(pod, self._now(), None, problem=str(error))
+        except ClusterError as error:
+            advice = "grant `get` on `pods/proxy`, or read from Prometheus (--prometheus)"
+            raise ClusterError(f"{error}; to read counts from the pods, {advice}") from error
+        except ValueError as error:
+            return Scrape(pod, self._now(), None, problem=f"{pod.name}:{pod.port}{self._path} is not metrics: {error}")
+        started = next((value for name, _, value in samples if name == START), None)
+        return Scrape(pod, self._now(), self._measures.count(samples), started=started)
+
+
+def parse(text: str) -> Iterator[Sample]:
+    """Yield the samples of a page in Prometheus' text format or in OpenMetrics, under the names they have there.
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    if text.rstrip().endswith("# EOF"):
+        families = parse_openmetrics(text)  # type: ignore[no-untyped-call] # the library has no types there
+    else:
+        # Types are left out: given `# TYPE x counter`, the parser would call `x_total` what Prometheus calls `x`.
+        families = parse_prometheus("\n".join(line for line in text.split("\n") if not line.startswith("#")))
+    for family in families:
+        for sample in family.samples:
+            yield sample.name, sample.labels, sample.value
