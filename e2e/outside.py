@@ -1,0 +1,73 @@
+"""A client outside the cluster: it knows a node's address and port, nothing of Kubernetes."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+LIMIT = 120_000  # requests; nothing here runs for ever
+
+
+def ask(host: str, port: int, connection: http.client.HTTPConnection | None = None) -> tuple[int, str]:
+    """Return the status of an answer and the pod that gave it; over a connection of its own if none is given."""
+    own = connection is None
+    connection = connection or http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.getheader("X-Served-By", "")
+    finally:
+        if own:
+            connection.close()
+
+
+@dataclass
+class Client:
+    """Asks at a steady rate, over a new connection for each request, until the block ends.
+
+    Attributes:
+        host: of a node.
+        port: NodePort of the Service.
+        rate: requests per second.
+        answers: HTTP status codes, counted.
+        errors: connections that were refused, reset or timed out, counted by message.
+    """
+
+    host: str
+    port: int
+    rate: float = 100
+    answers: Counter[int] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self._threads = [threading.Thread(target=self._run, args=(4,)) for _ in range(4)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, threads: int) -> None:
+        due = time.monotonic()
+        for _ in range(LIMIT // threads):
+            due = max(due + threads / self.rate, time.monotonic() - 1)
+            if self._stop.wait(max(0.0, due - time.monotonic())):
+                return
+            try:
+                status, _ = ask(self.host, self.port)
+                self.answers[status] += 1
+            except (OSError, http.client.HTTPException) as error:
+                self.errors[f"{type(error).__name__}: {error}"] += 1
