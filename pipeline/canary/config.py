@@ -1,0 +1,223 @@
+"""Settings of a release: from flags, the environment, `canary.yml` and defaults, in this order.
+
+`Settings` is the one list of them: flags, CANARY_… variables, keys of the file and the JSON Schema that editors use all
+follow from its fields.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from canary.documents import parse
+from canary.errors import InputError
+from canary.kinds import Kind, Schema, choice, share, text, texts, time, whole
+from canary.variants import VERSION_LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FILE = "canary.yml"
+
+
+def _setting(default: object, kind: Kind, sentence: str, *, flag: str = "") -> Any:  # noqa: ANN401 - a dataclass field
+    return field(default=default, metadata={"kind": kind, "help": sentence, "flag": flag})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a release is made with; `canary config` explains each."""
+
+    manifests: tuple[str, ...] = _setting((), texts(), "Files and folders with the manifests, - for stdin.")
+    images: tuple[str, ...] = _setting(
+        (), texts(), "Image to release: REF for the image of that name, or NAME=REF. Repeatable.", flag="image"
+    )
+    image_pull_secrets: tuple[str, ...] = _setting(
+        (), texts(), "Secret to pull images with, added to every pod. Repeatable.", flag="image-pull-secret"
+    )
+    namespace: str | None = _setting(None, text(), "Namespace of the release. By default the kubeconfig's.")
+    percentage: int = _setting(25, whole(1, 100), "Size of canary and baseline, in percent of stable's pods.")
+    label: str = _setting(VERSION_LABEL, text(), "Key of the label that marks the variants.")
+    gate: str = _setting("terminal", choice("terminal", "auto"), "Who decides: a person here, or the verdict.")
+    tolerance: float | None = _setting(
+        None,
+        share("0.05 for five points"),
+        "How much worse than the baseline a canary may be and still be promoted: a share, 0.05 for five points.",
+    )
+    alpha: float = _setting(0.05, share("0.05", ends=False), "Error level of the verdict, over all looks together.")
+    good: str = _setting('requests_total{custom_status="good"}', text(), "Counter of good requests.")
+    total: str = _setting("requests_total", text(), "Counter of all requests.")
+    latency_objective: float | None = _setting(
+        None, time("250ms"), "Judge also the share of requests that are answered within this time."
+    )
+    latency_tolerance: float | None = _setting(
+        None, share("0.05 for five points"), "The tolerance for that share. By default the same as --tolerance."
+    )
+    latency_histogram: str = _setting(
+        "request_duration_seconds", text(), "Histogram of request durations, named without _bucket."
+    )
+    metrics_port: str = _setting("metrics", text(), "Container port, by name or number, that publishes metrics.")
+    prometheus: str | None = _setting(
+        None,
+        text(),
+        "Read counts from this Prometheus: a URL, or svc:NAMESPACE/NAME:PORT through the API server. "
+        "By default they come straight from the pods.",
+    )
+    warm_up: float = _setting(10.0, time("10s"), "Leave out what a pod answered in this time after it got ready.")
+    min_duration: float = _setting(300.0, time("5m"), "Watch at least so long before promoting.")
+    max_duration: float = _setting(3600.0, time("1h"), "Give up after so long without a verdict.")
+    min_requests: int = _setting(50, whole(1), "Requests that each variant must have answered before promoting.")
+    no_traffic_after: float = _setting(30.0, time("30s"), "Say so when no requests came for so long.")
+    interval: float = _setting(2.0, time("2s"), "Time between two looks at the variants.")
+    timeout: float = _setting(300.0, time("5m"), "How long pods may take to get ready.")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One of the settings.
+
+    Attributes:
+        attribute: of `Settings`.
+        key: in `canary.yml`.
+        flag: on the command line.
+        variable: in the environment.
+        kind: what its value may be.
+        default: its value where nothing is said.
+        help: a sentence.
+    """
+
+    attribute: str
+    key: str
+    flag: str
+    variable: str
+    kind: Kind
+    default: Any
+    help: str
+
+
+@dataclass(frozen=True)
+class InForce:
+    """Settings and where each came from.
+
+    Attributes:
+        settings: their values.
+        sources: `--flag`, `CANARY_NAME`, `canary.yml:LINE` or `default`, by attribute.
+    """
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def all_settings() -> tuple[Setting, ...]:
+    """Return every setting, in the order in which they are explained."""
+    found = []
+    for one in fields(Settings):
+        key = one.name.replace("_", "-")
+        found.append(
+            Setting(
+                one.name,
+                key,
+                f"--{one.metadata['flag'] or key}",
+                f"CANARY_{one.name.upper()}",
+                one.metadata["kind"],
+                one.default,
+                one.metadata["help"],
+            )
+        )
+    return tuple(found)
+
+
+def in_force(flags: Mapping[str, object], environment: Mapping[str, str], folder: Path) -> InForce:
+    """Return the settings that hold: of flags, the environment, the folder's `canary.yml` and defaults the first.
+
+    Args:
+        flags: texts by attribute (tuples of texts for lists); None and empty tuples are flags not given.
+        environment: the process's.
+        folder: where `canary.yml` may be.
+
+    Raises:
+        InputError: a value that its setting cannot have, an unknown key, text that is not YAML; it says where.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    written = read_file(folder / FILE)
+    for one in all_settings():
+        flag = flags.get(one.attribute)
+        if flag is not None and flag != ():
+            values[one.attribute] = flag if isinstance(flag, tuple) else _read(one, str(flag), f"{one.flag} {flag}")
+            sources[one.attribute] = "arguments" if one.attribute == "manifests" else one.flag
+        elif environment.get(one.variable):
+            given = environment[one.variable]
+            values[one.attribute] = _read(one, given, f"{one.variable}={given}")
+            sources[one.attribute] = one.variable
+        elif one.attribute in written:
+            values[one.attribute], sources[one.attribute] = written[one.attribute]
+        else:
+            sources[one.attribute] = "default"
+    return InForce(Settings(**values), sources)
+
+
+def read_file(path: Path) -> dict[str, tuple[Any, str]]:
+    """Return value and source of what a release file sets, by attribute; nothing of a file that does not exist.
+
+    Raises:
+        InputError: `canary.yml:LINE: what is wrong`.
+    """
+    name = path.name
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InputError(f"{name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: not UTF-8 text") from error
+    documents = [document for document in parse(content, name) if document.value is not None]
+    if not documents:
+        return {}
+    if len(documents) > 1:
+        raise InputError(f"{name}:{documents[1].line()}: a second document; settings stand in one")
+    (document,) = documents
+    if not isinstance(document.value, dict):
+        raise InputError(f"{name}:{document.line()}: settings are a mapping, such as percentage: 25")
+    known = {one.key: one for one in all_settings()}
+    found: dict[str, tuple[Any, str]] = {}
+    for key, value in document.value.items():
+        source = f"{name}:{document.line((key,))}"
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise InputError(f"{source}: unknown key {key}; {hint}")
+        one = known[key]
+        try:
+            found[one.attribute] = one.kind.read(value), source
+        except ValueError as error:
+            shown = value if isinstance(value, str | int | float) else "of another type"
+            raise InputError(f"{source}: {key} {shown}: give {one.kind.wanted}") from error
+    return found
+
+
+def schema() -> Schema:
+    """Return the JSON Schema of `canary.yml`."""
+    properties: dict[str, Schema] = {}
+    for one in all_settings():
+        properties[one.key] = {"description": one.help} | one.kind.schema
+        if one.default not in (None, ()):
+            is_time = "pattern" in one.kind.schema
+            properties[one.key]["default"] = one.kind.show(one.default) if is_time else one.default
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of a canary release",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _read(one: Setting, given: str, shown: str) -> Any:  # noqa: ANN401
+    try:
+        return one.kind.read_text(given)
+    except ValueError as error:
+        raise InputError(f"{shown}: give {one.kind.wanted}") from error

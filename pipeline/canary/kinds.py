@@ -1,0 +1,154 @@
+"""What the values of settings may be, and how they are read from text (flags, environment) and from YAML.
+
+Each kind carries its JSON Schema, too, so that an editor completes `canary.yml` by the rules that the driver checks.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Schema = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of value.
+
+    Attributes:
+        wanted: what a user should give, to follow "give": `a whole number from 1 to 100`.
+        schema: the same as JSON Schema.
+        read: returns the setting's value for one from YAML; ValueError when it is not of this kind.
+        read_text: the same for a text from a flag or the environment.
+        show: returns the value as a user would write it.
+    """
+
+    wanted: str
+    schema: Schema
+    read: Callable[[Any], Any]
+    read_text: Callable[[str], Any]
+    show: Callable[[Any], str] = str
+
+
+def text() -> Kind:
+    """Return the kind of strings that are not empty."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not value:
+            raise ValueError(value)
+        return value
+
+    return Kind("a text", {"type": "string", "minLength": 1}, read, read)
+
+
+def texts() -> Kind:
+    """Return the kind of lists of strings; in the environment they are set apart by spaces."""
+
+    def read(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            raise ValueError(value)
+        return tuple(value)
+
+    schema = {"type": "array", "items": {"type": "string", "minLength": 1}}
+    return Kind("a list of texts", schema, read, lambda line: tuple(line.split()), " ".join)
+
+
+def choice(*words: str) -> Kind:
+    """Return the kind of a few words."""
+
+    def read(value: object) -> str:
+        if value not in words:
+            raise ValueError(value)
+        return str(value)
+
+    return Kind(" or ".join(words), {"enum": list(words)}, read, read)
+
+
+def whole(least: int, most: int | None = None) -> Kind:
+    """Return the kind of whole numbers, both ends included."""
+
+    def read(value: object) -> int:
+        number = _number(value)
+        if number != int(number) or number < least or (most is not None and number > most):
+            raise ValueError(value)
+        return int(number)
+
+    def read_text(line: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", line, re.ASCII):
+            raise ValueError(line)
+        return read(int(line))
+
+    wanted = f"a whole number, {least} or more" if most is None else f"a whole number from {least} to {most}"
+    schema = {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
+    return Kind(wanted, schema, read, read_text)
+
+
+def share(example: str, *, ends: bool = True) -> Kind:
+    """Return the kind of numbers in 0–1, both ends included or not."""
+
+    def read(value: object) -> float:
+        number = _number(value)
+        if not 0 <= number <= 1 or (not ends and number in (0, 1)):
+            raise ValueError(value)
+        return float(number)
+
+    wanted = f"a share {'from 0 to 1' if ends else 'between 0 and 1'}, such as {example}"
+    limits = {"minimum": 0, "maximum": 1} if ends else {"exclusiveMinimum": 0, "exclusiveMaximum": 1}
+    return Kind(wanted, {"type": "number"} | limits, read, lambda line: read(float(line)), "{:g}".format)
+
+
+def time(example: str) -> Kind:
+    """Return the kind of times, in seconds: `90`, `90s`, `1m30s`, `250ms`."""
+
+    def read(value: object) -> float:
+        if isinstance(value, str):
+            return seconds(value)
+        number = _number(value)
+        if number < 0:
+            raise ValueError(value)
+        return float(number)
+
+    schema = {"type": ["string", "number"], "minimum": 0, "pattern": f"^(?:{_TIME.pattern})$"}
+    return Kind(f"a time such as {example}", schema, read, seconds, duration)
+
+
+_TIME = re.compile(
+    r"(?=[0-9])(?:[0-9]+h)?(?:[0-9]+m(?!s))?(?:[0-9]+(?:\.[0-9]+)?s)?(?:[0-9]+ms)?|[0-9]+(?:\.[0-9]+)?", re.ASCII
+)
+_PARTS = re.compile(r"([0-9.]+)(h|ms|m|s)")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def seconds(line: str) -> float:
+    """Return the seconds that a text means: `90`, `90s`, `1m30s`, `1h`, `250ms`.
+
+    Raises:
+        ValueError: it is not a time.
+    """
+    if not _TIME.fullmatch(line):
+        raise ValueError(line)
+    if line[-1].isdigit():
+        return float(line)
+    return math.fsum(float(number) * _UNITS[unit] for number, unit in _PARTS.findall(line))
+
+
+def duration(value: float) -> str:
+    """Return seconds as a short text, to the millisecond: `1h30m`, `5m`, `10s`, `250ms`."""
+    left = round(value * 1000)
+    parts = []
+    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def _number(value: object) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(value)  # noqa: TRY004 - whoever reads settings expects one kind of error
+    return value
