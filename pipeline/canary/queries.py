@@ -1,0 +1,144 @@
+"""Prometheus' HTTP API: by URL, or through the API server's service proxy."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+
+from canary.errors import ClusterError, InputError, NotAnsweringError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from canary.metrics import Api
+
+_SERVICE = re.compile(r"svc:(?P<namespace>[a-z0-9-]+)/(?P<service>(?:https?:)?[a-z0-9-]+:[a-z0-9-]+)")
+
+
+class UrlQueries:
+    """A Prometheus, or something that speaks as one, at a URL."""
+
+    def __init__(
+        self, url: str, *, headers: Mapping[str, Path] | None = None, ca: Path | None = None, timeout: float = 10.0
+    ) -> None:
+        """Query a URL.
+
+        Args:
+            url: up to, and without, `/api/v1`.
+            headers: a file for each header, read again for each query: tokens are renewed.
+            ca: certificates to trust instead of the usual ones.
+            timeout: seconds that a query may take.
+
+        Raises:
+            InputError: the URL is none.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InputError(f"Prometheus: {url!r} is not a URL; write http://HOST:PORT or svc:NAMESPACE/NAME:PORT")
+        self._url = url.rstrip("/")
+        # What is shown has no user and password.
+        self._shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+        self._headers = dict(headers or {})
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.verify = str(ca) if ca else True
+        self._session.trust_env = not _is_loopback(parts.hostname)  # no proxy leads back to this machine
+
+    def query(self, expression: str, at: float | None = None) -> Any:  # noqa: ANN401 - its shape follows the expression
+        """Return `data.result` of an instant query; see `prometheus.Queries`."""
+        try:
+            response = self._session.get(
+                f"{self._url}/api/v1/query",
+                params=_parameters(expression, at),
+                headers={name: _value(name, file) for name, file in self._headers.items()},
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except requests.Timeout as error:
+            raise NotAnsweringError(f"Prometheus at {self._shown} did not answer in {self._timeout:g} s") from error
+        except requests.exceptions.InvalidHeader:  # its message holds the value, which may be a secret
+            raise InputError("Prometheus: a header's file holds what cannot be in a header") from None
+        except OSError as error:
+            raise NotAnsweringError(f"cannot reach Prometheus at {self._shown}: {_cause(error)}") from error
+        if response.status_code in (401, 403):
+            raise ClusterError(
+                f"Prometheus at {self._shown} does not let us in ({response.status_code}); "
+                "give its credentials as a header, --prometheus-header Authorization=@FILE"
+            )
+        if response.is_redirect:
+            raise ClusterError(f"Prometheus at {self._shown} redirects elsewhere: is a login page in front of it?")
+        return _result(response.text, f"Prometheus at {self._shown} ({response.status_code})")
+
+    def close(self) -> None:
+        """Close all sockets."""
+        self._session.close()
+
+
+class ServiceQueries:
+    """A Prometheus in the cluster, reached through the API server: the kubeconfig is all that it takes."""
+
+    def __init__(self, api: Api, address: str, *, timeout: float = 10.0) -> None:
+        """Query a Service.
+
+        Args:
+            api: the API server.
+            address: `svc:NAMESPACE/NAME:PORT`, the port by number or name, `https:NAME` where it speaks TLS.
+            timeout: seconds that a query may take.
+
+        Raises:
+            InputError: the address is none.
+        """
+        found = _SERVICE.fullmatch(address)
+        if not found:
+            raise InputError(f"Prometheus: {address!r} is not an address; write svc:NAMESPACE/NAME:PORT")
+        self._api = api
+        self._address = address
+        self._path = f"/api/v1/namespaces/{found['namespace']}/services/{found['service']}/proxy/api/v1/query"
+        self._timeout = timeout
+
+    def query(self, expression: str, at: float | None = None) -> Any:  # noqa: ANN401 - its shape follows the expression
+        """Return `data.result` of an instant query; see `prometheus.Queries`."""
+        text = self._api.get_text(self._path, params=_parameters(expression, at), timeout=self._timeout)
+        return _result(text, f"Prometheus at {self._address}")
+
+
+def _parameters(expression: str, at: float | None) -> dict[str, str]:
+    return {"query": expression} | ({} if at is None else {"time": f"{at:.3f}"})
+
+
+def _result(text: str, who: str) -> Any:  # noqa: ANN401 - its shape follows the expression
+    try:
+        answer = json.loads(text)
+        if answer["status"] == "success" and not answer.get("warnings"):
+            return answer["data"]["result"]
+        problem = f"{answer.get('errorType', 'warning')}: {answer.get('error') or '; '.join(answer['warnings'])}"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotAnsweringError(f"{who} answered something else: {text[:100]!r}") from error
+    if answer.get("errorType") == "bad_data":
+        raise InputError(f"{who} does not understand the query: {problem}")
+    raise NotAnsweringError(f"{who}: {problem}")  # a warning means that part of the data was left out
+
+
+def _value(name: str, file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Prometheus: header {name}: cannot read {file}: {error}") from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _cause(error: OSError) -> str:
+    """Return what went wrong without urllib3's object addresses."""
+    return re.split(r">: |: ", str(error))[-1].strip("'\")") or type(error).__name__
