@@ -1,0 +1,113 @@
+"""`scripts/bootstrap` on machines whose Python will not do: one line, with the command that helps there."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BOOTSTRAP = "scripts/bootstrap"
+
+
+@pytest.fixture
+def machine(tmp_path: Path, repository: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the script in a copy of the repository's top, with a PATH of a few system tools and the given programs."""
+    top, path = tmp_path / "clone", tmp_path / "bin"
+    (top / "scripts").mkdir(parents=True)
+    path.mkdir()
+    for name in ("pyproject.toml", "requirements-demo.lock", BOOTSTRAP):
+        shutil.copy(repository / name, top / name)
+    for tool in ("sh", "cat", "cksum", "dirname", "grep"):
+        (path / tool).symlink_to(shutil.which(tool) or tool)
+
+    def run(**programs: str) -> subprocess.CompletedProcess[str]:
+        for name, script in programs.items():
+            program = path / name.replace("_", "-")
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
+        return subprocess.run(
+            [top / BOOTSTRAP, "demo"], env={"PATH": str(path)}, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    return run
+
+
+OLD = """case "$2" in *sys.exit*) exit 1 ;; *) echo 3.9.6 ;; esac"""
+NEW = f"""case "$2" in *ensurepip*) exit 1 ;; *) exec {sys.executable} "$@" ;; esac"""
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.mark.parametrize(
+    ("system", "command"),
+    [
+        ({"brew": ":"}, "brew install python"),
+        ({"dnf": ":"}, "sudo dnf install -y python3.12"),
+        ({"zypper": ":"}, "sudo zypper install -y python312"),
+        ({"apk": ":"}, "sudo apk add python3"),
+        ({"pacman": ":"}, "sudo pacman -S --noconfirm python"),
+        ({"apt_get": ":", "apt_cache": '[ "$2" = python3.11-venv ]'}, "sudo apt-get install -y python3.11-venv"),
+        ({"apt_get": ":", "apt_cache": "exit 100"}, "curl -LsSf https://astral.sh/uv/install.sh | sh"),
+        ({}, "curl -LsSf https://astral.sh/uv/install.sh | sh"),
+    ],
+)
+def test_too_old_a_python_is_named_with_the_command_that_brings_a_newer_one(
+    machine: Callable[..., subprocess.CompletedProcess[str]], system: dict[str, str], command: str
+) -> None:
+    done = machine(python3=OLD, **system)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"Python 3.11 or newer is needed (found: 3.9.6). Install one, then run make again:  {command}"
+    )
+
+
+def test_a_machine_without_python_is_told_so(machine: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = machine(brew=":")
+    assert done.returncode == 2
+    assert "(found: none)" in done.stderr
+    assert done.stderr.splitlines()[-1].endswith("brew install python")
+
+
+def test_a_python_without_venv_is_told_the_package_that_brings_it(
+    machine: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    done = machine(python3=NEW, apt_get=":")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"python3 comes without venv. Install it, then run make again:  sudo apt-get install -y python{VERSION}-venv"
+    )
+
+
+def test_an_environment_that_is_current_is_left_alone(
+    machine: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    calls = tmp_path / "calls"
+    uv = f"""echo "$1 $2" >>{calls}
+if [ "$1" = venv ]; then
+  /bin/mkdir -p .venv/bin; echo "VIRTUAL_ENV=$PWD/.venv" >.venv/bin/activate
+  /bin/ln -s {sys.executable} .venv/bin/python
+fi"""
+    first, second = machine(uv=uv), machine()
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert calls.read_text().split("\n") == ["venv --quiet", "pip install", "pip install", ""]
+    assert second.stderr == ""
+
+
+def test_an_environment_of_other_requirements_is_brought_up_to_date(
+    machine: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    calls = tmp_path / "calls"
+    uv = f"""echo "$1 $2" >>{calls}
+/bin/mkdir -p .venv/bin; echo "VIRTUAL_ENV=$PWD/.venv" >.venv/bin/activate
+/bin/ln -sf {sys.executable} .venv/bin/python"""
+    machine(uv=uv)
+    with (tmp_path / "clone/requirements-demo.lock").open("a") as lock:
+        lock.write("# changed\n")
+    assert machine().returncode == 0
+    assert calls.read_text().count("pip install") == 4
