@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from canary.metrics import Api
+    from canary.metrics.api import Api
 
 _SERVICE = re.compile(r"svc:(?P<namespace>[a-z0-9-]+)/(?P<service>(?:https?:)?[a-z0-9-]+:[a-z0-9-]+)")
 

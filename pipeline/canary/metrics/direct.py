@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
@@ -13,25 +13,14 @@ from canary.errors import ClusterError, NotAnsweringError
 from canary.tally import Scrape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from canary.measures import Measures, Sample
+    from canary.metrics.api import Api
     from canary.tally import Pod
 
 CONCURRENT = 16
 START = "process_start_time_seconds"
-
-
-class Api(Protocol):
-    """The API server, as far as samples need it."""
-
-    def get_text(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> str:
-        """Return what a GET of a path answers.
-
-        Raises:
-            NotAnsweringError: what lies behind the proxy does not answer, or not with 200.
-            ClusterError: the API server forbids it or does not know the caller.
-        """
 
 
 class DirectSource:

@@ -63,14 +63,8 @@ class _Process:
 
     def ups(self) -> list[dict[float, float]]:
         """Return, for each who scrapes, whether each of its scrapes succeeded (1 or 0), by instant."""
-        up = Selector("up")
         found = [
-            {
-                at: value
-                for at, samples in instants.items()
-                for labels, value in samples.items()
-                if up.matches((names := dict(labels))["__name__"], names)
-            }
+            {at: value for at, samples in instants.items() for name, _, value in _samples(samples) if name == "up"}
             for instants in self.streams.values()
         ]
         return [ups for ups in found if ups]
@@ -78,20 +72,27 @@ class _Process:
     def scrapes(self, grid: Selector) -> dict[float, list[Sample]]:
         """Return the samples of each scrape of one stream: the first one that is not long behind the others.
 
-        Only instants with a sample of `grid` are returned, which was queried first: by then all other samples of the
-        same scrape were stored, so that a good counter absent there is a good counter at zero.
+        Only instants with a sample of `grid` are returned, and successful scrapes before it first appeared. `grid` was
+        queried before its parts: by then all samples of the same scrape were stored, so that a good counter that is
+        absent there is one that the process has not created yet.
         """
         chosen: dict[Stream, dict[float, list[Sample]]] = {}
         for stream, instants in self.streams.items():
-            read = {
-                at: [((names := dict(labels))["__name__"], names, value) for labels, value in samples.items()]
-                for at, samples in instants.items()
-            }
-            of_grid = {at: all_ for at, all_ in read.items() if any(grid.matches(s[0], s[1]) for s in all_)}
-            if of_grid:
-                chosen[stream] = of_grid
+            read = {at: _samples(samples) for at, samples in instants.items()}
+            counted = [at for at, samples in read.items() if any(grid.matches(one[0], one[1]) for one in samples)]
+            early = [at for at, samples in read.items() if at < min(counted, default=0.0) and _succeeded(samples)]
+            if counted:
+                chosen[stream] = {at: read[at] for at in sorted(early + counted)}
         newest = max((max(instants) for instants in chosen.values()), default=0.0)
         return next((chosen[one] for one in sorted(chosen) if max(chosen[one]) >= newest - SILENCE), {})
+
+
+def _samples(found: Mapping[frozenset[tuple[str, str]], float]) -> list[Sample]:
+    return [((names := dict(labels))["__name__"], names, value) for labels, value in found.items()]
+
+
+def _succeeded(samples: Iterable[Sample]) -> bool:
+    return any(name == "up" and value == 1 for name, _, value in samples)
 
 
 class PrometheusSource:
@@ -152,7 +153,9 @@ class PrometheusSource:
     def _of_pod(self, pod: Pod, processes: Mapping[str, _Process], at: float) -> Iterator[Scrape]:
         seen: set[float] = set()
         for container, process in processes.items():
-            succeeded = {instant: [] for ups in process.ups() for instant, value in ups.items() if value == 1}
+            succeeded: dict[float, list[Sample]] = {
+                instant: [] for ups in process.ups() for instant, value in ups.items() if value == 1
+            }
             seen.update(succeeded)
             for name, part in self._parts.items():
                 # Scraped, and none of the series there: nothing was counted yet.

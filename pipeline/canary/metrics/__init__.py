@@ -1,0 +1,7 @@
+"""Where counts come from: straight from the pods, or from Prometheus."""
+
+from canary.metrics.direct import DirectSource
+from canary.metrics.prometheus import PrometheusSource
+from canary.metrics.queries import ServiceQueries, UrlQueries
+
+__all__ = ["DirectSource", "PrometheusSource", "ServiceQueries", "UrlQueries"]

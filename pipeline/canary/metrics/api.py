@@ -1,0 +1,20 @@
+"""The API server, as far as samples need it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Api(Protocol):
+    """Reads from pods and Services through the API server's proxy."""
+
+    def get_text(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> str:
+        """Return what a GET of a path answers.
+
+        Raises:
+            NotAnsweringError: what lies behind the proxy does not answer, or not with 200.
+            ClusterError: the API server forbids it or does not know the caller.
+        """
