@@ -71,7 +71,7 @@ class UrlQueries:
                 f"Prometheus at {self._shown} does not let us in ({response.status_code}); "
                 "give its credentials as a header, --prometheus-header Authorization=@FILE"
             )
-        if response.is_redirect:
+        if 300 <= response.status_code < 400:
             raise ClusterError(f"Prometheus at {self._shown} redirects elsewhere: is a login page in front of it?")
         return _result(response.text, f"Prometheus at {self._shown} ({response.status_code})")
 
@@ -141,4 +141,4 @@ def _is_loopback(host: str) -> bool:
 
 def _cause(error: OSError) -> str:
     """Return what went wrong without urllib3's object addresses."""
-    return re.split(r">: |: ", str(error))[-1].strip("'\")") or type(error).__name__
+    return re.split(r">: |: |\[Errno \d+\] ", str(error))[-1].strip("'\")") or type(error).__name__
