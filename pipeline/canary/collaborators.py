@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from canary.events import Decided
+    from canary.events import Decided, Listener
+    from canary.options import Options
     from canary.tally import Pod, Scrape
     from canary.verdict import Verdict
 
@@ -109,3 +111,20 @@ class Gate(Protocol):
 
     def decide(self, verdict: Verdict) -> Decided:
         """Return what is to be done; a verdict without comparisons has nothing to compare (a first release)."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What every step of a release works with.
+
+    Attributes:
+        cluster: the Kubernetes API.
+        clock: time.
+        listen: is told of every event.
+        options: how the release is made.
+    """
+
+    cluster: Cluster
+    clock: Clock
+    listen: Listener
+    options: Options

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from canary import deploy, promote, status, watch
+from canary.before import secret_name
+from canary.collaborators import SECRET, World
+from canary.errors import InputError, InterruptedReleaseError, TimedOutError
+from canary.events import DecisionAsked, Note, Rejected, Started
+from canary.images import images_of
+from canary.manifests import require_deployment
+from canary.reject import delete_variants
+from canary.waiting import wait_until_ready
+from canary.writing import intended, write
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from canary.collaborators import Clock, Cluster, Gate, Object, SampleSource
     from canary.events import Listener
     from canary.manifests import Bundle
@@ -34,6 +48,7 @@ class Release:
     """One release of one or more Deployments.
 
     SIGTERM is to arrive as KeyboardInterrupt (the command line sees to that); either becomes InterruptedReleaseError.
+    Every command may be run again, after any error or interruption: it goes on, or has nothing left to do.
 
     Attributes:
         cluster: the Kubernetes API.
@@ -63,38 +78,128 @@ class Release:
         Raises:
             InputError, ClusterError, TimedOutError, PromoteError, InterruptedReleaseError: see `errors`.
         """
-        raise NotImplementedError
+        self.deploy()
+        verdict = self.watch()
+        with self._left_as_it_is():
+            self.listen(DecisionAsked(verdict))
+            decided = self.gate.decide(verdict)
+            self.listen(decided)
+        if decided.promote:
+            self.promote()
+        else:
+            self.reject(verdict.sentence if decided.by == "auto" else f"{decided.by} said so")
+        return Outcome(decided.promote, decided.by, verdict)
 
     def deploy(self) -> Status:
         """Make canary and baseline, wait until they are ready, and return what there is now."""
-        raise NotImplementedError
+        bundle = self._manifests()
+        self._started("deploy")
+        with self._left_as_it_is():
+            deploy.deploy(self._world, bundle)
+        return self.status()
 
     def watch(self) -> Verdict:
         """Watch the variants until the verdict is PROMOTE or REJECT, and return it.
 
-        A first release returns UNDECIDED without comparisons as soon as the canary is ready and has answered.
+        Where nothing can decide (a first release, no tolerance) it returns UNDECIDED as soon as the minimum of time and
+        requests is reached; without comparisons, if it is a first release.
 
         Raises:
             TimedOutError: still undecided after `max_duration`.
         """
-        raise NotImplementedError
+        names = self._names()
+        if not names:
+            raise InputError(f"no release is in progress in namespace {self.cluster.namespace}: there is no canary")
+        self._started("watch")
+        with self._left_as_it_is():
+            return watch.watch(self._world, self.samples, names)
 
     def promote(self) -> None:
         """Make stable what the canary was, then delete the variants."""
-        raise NotImplementedError
+        bundle = self._manifests()
+        self._started("promote")
+        try:
+            promote.promote(self._world, bundle)
+        except KeyboardInterrupt:
+            raise InterruptedReleaseError(
+                f"interrupted in promote: stable {' and '.join(self._names())} may be in the middle of its rollout; "
+                "canary promote, with the same manifests and images, finishes it"
+            ) from None
 
     def reject(self, reason: str = "asked to") -> None:
         """Delete the variants; stable is not touched."""
-        raise NotImplementedError
+        self._started("reject")
+        try:
+            for name in self._names():
+                deleted = delete_variants(self._world, name)
+                if deleted:
+                    self.listen(Rejected(name, reason, deleted))
+                else:
+                    self.listen(Note(f"{name}: nothing to reject, it has no variants"))
+                self._warn_of_unfinished_promote(name)
+        except KeyboardInterrupt:
+            raise InterruptedReleaseError("interrupted in reject: canary reject, once more, finishes it") from None
 
     def apply(self) -> None:
         """Apply the manifests as they are, then wait until the Deployments are ready (strategy `none`)."""
-        raise NotImplementedError
+        bundle = self._manifests(deployment=False)
+        self._started("apply")
+        try:
+            for obj in (*bundle.others, *bundle.deployments):
+                write(self._world, obj)
+            wait_until_ready(self._world, self._names())
+        except KeyboardInterrupt:
+            raise InterruptedReleaseError("interrupted in apply: canary apply, once more, finishes it") from None
 
     def status(self) -> Status:
         """Return the variants of each workload and what can be done next."""
-        raise NotImplementedError
+        return status.status(self.cluster, self.options, self._names())
 
     def planned(self, action: str) -> tuple[Object, ...]:
         """Return the objects that `deploy`, `promote` or `apply` would write now; writes nothing."""
-        raise NotImplementedError
+        bundle = self._manifests(deployment=action != "apply")
+        if action == "deploy":
+            todo = deploy.plan(self._world, bundle)
+            return (*todo.others, *todo.created)
+        return tuple(intended(self.cluster, obj) for obj in (*bundle.others, *bundle.deployments))
+
+    @property
+    def _world(self) -> World:
+        return World(self.cluster, self.clock, self.listen, self.options)
+
+    def _names(self) -> tuple[str, ...]:
+        """Return the names of the workloads that this is about."""
+        if self.bundle is not None:
+            return tuple(incoming["metadata"]["name"] for incoming in self.bundle.deployments)
+        return self.names or status.workloads_in_release(self.cluster, self.options.label)
+
+    def _manifests(self, *, deployment: bool = True) -> Bundle:
+        if self.bundle is None:
+            raise InputError("no manifests given: name files, folders or - for stdin")
+        if deployment:
+            require_deployment(self.bundle)
+        return self.bundle
+
+    def _started(self, action: str) -> None:
+        deployments = self.bundle.deployments if self.bundle else ()
+        images = tuple(dict.fromkeys(image for incoming in deployments for image in images_of(incoming)))
+        self.listen(Started(action, self._names(), self.cluster.namespace, images))
+
+    def _warn_of_unfinished_promote(self, name: str) -> None:
+        if self.cluster.get(SECRET, secret_name(name)) is not None:
+            text = f"a promote of {name} was interrupted: its stable may run what was promoted; look, and deploy anew"
+            self.listen(Note(text, warning=True))
+
+    @contextmanager
+    def _left_as_it_is(self) -> Iterator[None]:
+        """Tell who stops here, or is stopped, what is left and how to go on."""
+        names = " ".join(self._names())
+        advice = f"The variants are left as they are: the same command goes on, canary reject {names} ends the release"
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise InterruptedReleaseError(f"interrupted. {advice}") from None
+        except InterruptedReleaseError as error:
+            raise InterruptedReleaseError(f"{error}. {advice}") from error
+        except TimedOutError as error:
+            raise TimedOutError(f"{error}. {advice}") from error

@@ -5,8 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from canary.before import secret_name
+from canary.collaborators import DEPLOYMENT, SECRET
+from canary.deployments import images, progress, workload
+from canary.diagnosis import hold_up
+from canary.events import Variant
+from canary.record import recall
+from canary.verdict import Decision
+
 if TYPE_CHECKING:
-    from canary.events import Variant
+    from collections.abc import Sequence
+
+    from canary.collaborators import Cluster, Object
+    from canary.deployments import Workload
+    from canary.options import Options
+    from canary.record import Record
 
 
 @dataclass(frozen=True)
@@ -66,3 +79,68 @@ class Status:
 
     namespace: str
     workloads: tuple[WorkloadStatus, ...]
+
+
+def status(cluster: Cluster, options: Options, names: Sequence[str]) -> Status:
+    """Return the status of the workloads."""
+    return Status(cluster.namespace, tuple(_workload_status(cluster, options, name) for name in sorted(names)))
+
+
+def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
+    """Return the names of the workloads of the namespace that have variants, by their labels."""
+    found = set()
+    for variant in (Variant.CANARY, Variant.BASELINE):
+        for deployment in cluster.find(DEPLOYMENT, labels={label: variant}):
+            name: str = deployment["metadata"]["name"]
+            if name.endswith(f"-{variant}"):
+                found.add(name.removesuffix(f"-{variant}"))
+    return tuple(sorted(found))
+
+
+def _workload_status(cluster: Cluster, options: Options, name: str) -> WorkloadStatus:
+    found = workload(cluster, name)
+    record = recall(found.canary, warm_up=options.warm_up) if found.canary else None
+    unfinished = cluster.get(SECRET, secret_name(name)) is not None
+    return WorkloadStatus(
+        name,
+        tuple(_variant_status(cluster, options, found, variant, record) for variant in found.variants),
+        record.decision if record and record.sentence else "",
+        record.sentence if record else "",
+        _next(found, record, unfinished=unfinished),
+    )
+
+
+def _variant_status(
+    cluster: Cluster, options: Options, found: Workload, variant: Variant, record: Record | None
+) -> VariantStatus:
+    deployment: Object = found.variants[variant]
+    state = progress(deployment)
+    evidence = record.tally.evidence(found.name, variant, options.measures.metrics[0]) if record else None
+    return VariantStatus(
+        variant,
+        deployment["metadata"]["name"],
+        images(deployment),
+        state.ready,
+        state.desired,
+        state.updated,
+        deployment["metadata"].get("creationTimestamp") or "",
+        round(evidence.total) if evidence and evidence.total else None,
+        "" if state.complete else hold_up(cluster, deployment),
+    )
+
+
+def _next(found: Workload, record: Record | None, *, unfinished: bool) -> tuple[str, ...]:
+    """Return what can be done now."""
+    if unfinished:
+        return (f"canary promote, with the same manifests and images, finishes the promote of {found.name}",)
+    if found.canary is not None:
+        reject = f"canary reject {found.name} deletes the variants"
+        if record and record.decision is Decision.REJECT:
+            return (reject,)
+        watched = "goes on watching them" if record else "compares them"
+        return (f"canary watch {watched}", "canary promote makes stable what the canary is", reject)
+    if found.baseline is not None:
+        return (f"canary reject {found.name} deletes the baseline, whose canary is gone",)
+    if found.stable is not None:
+        return ("canary release, or canary deploy, tries a new version beside stable",)
+    return (f"there is no {found.name} yet: canary release, or canary apply, makes it",)

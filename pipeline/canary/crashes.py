@@ -1,0 +1,68 @@
+"""Containers that died. Answers since the last scrape die with a process, so that counts alone let a crash go by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from canary.diagnosis import ending, last_words
+from canary.events import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from canary.collaborators import Cluster, Object
+    from canary.scene import Scene
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A container that ended, or a pod that was evicted.
+
+    Attributes:
+        pod: the pod, as the API server has it.
+        container: its name, empty where the whole pod failed.
+        restarts: how often it was started again.
+        reason: how it ended.
+    """
+
+    pod: Object
+    container: str
+    restarts: int
+    reason: str
+
+
+def crashes(pods: Iterable[Object]) -> list[Crash]:
+    """Return what died among the pods of a variant: they are as old as the release, so that every restart counts."""
+    found = []
+    for pod in pods:
+        status = pod.get("status") or {}
+        if status.get("phase") == "Failed":
+            found.append(Crash(pod, "", 0, f"{status.get('reason') or 'failed'} {status.get('message') or ''}".strip()))
+            continue
+        for container in status.get("containerStatuses") or []:
+            now = (container.get("state") or {}).get("terminated")
+            before = (container.get("lastState") or {}).get("terminated")
+            restarts = container.get("restartCount") or 0
+            if restarts or now:
+                ended = now or before
+                found.append(Crash(pod, container["name"], restarts, ending(ended) if ended else "ended"))
+    return found
+
+
+def canary_crashes(cluster: Cluster, scene: Scene) -> str:
+    """Return what died in a canary where nothing died in its baseline, for a person; empty if nothing did."""
+    for name in (found.name for found in scene.workloads):
+        canary = crashes(scene.pods.get((name, Variant.CANARY), ()))
+        if canary and not crashes(scene.pods.get((name, Variant.BASELINE), ())):
+            return _sentence(cluster, canary[0])
+    return ""
+
+
+def _sentence(cluster: Cluster, crash: Crash) -> str:
+    name = crash.pod["metadata"]["name"]
+    if not crash.container:
+        return f"pod {name} failed: {crash.reason}; none of the baseline's did"
+    times = {0: "", 1: ", was restarted"}.get(crash.restarts, f", was restarted {crash.restarts} times")
+    words = last_words(cluster, crash.pod, crash.container)
+    return f"container {crash.container} of pod {name} died{times}: {crash.reason}, none of the baseline's did{words}"

@@ -1,0 +1,86 @@
+"""Why a Deployment does not get ready, in a sentence that names the pod and the reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from canary.deployments import condition_of, pods_of
+
+if TYPE_CHECKING:
+    from canary.collaborators import Cluster, Object
+
+STARTING = ("ContainerCreating", "PodInitializing")
+LOG_LINES = 3
+
+
+def hold_up(cluster: Cluster, deployment: Object) -> str:
+    """Return what holds up a Deployment, empty when nothing is known to.
+
+    Named are pods that the cluster does not admit (quota, pod security), that fit on no node, whose image does not
+    come, that crash (with the last lines they logged), and whose probes fail.
+    """
+    failure = condition_of(deployment, "ReplicaFailure")
+    if failure.get("status") == "True":
+        return f"no pod is made: {failure.get('message') or failure.get('reason')}"
+    for pod in pods_of(cluster, deployment):
+        if trouble := _trouble(cluster, pod):
+            return f"Pod {pod['metadata']['name']}: {trouble}"
+    progressing = condition_of(deployment, "Progressing")
+    if progressing.get("reason") == "ProgressDeadlineExceeded":
+        return str(progressing.get("message") or "no progress within progressDeadlineSeconds")
+    return ""
+
+
+def ending(terminated: Object) -> str:
+    """Return how a container ended, such as `OOMKilled (exit code 137)`."""
+    reason, code = terminated.get("reason") or "ended", terminated.get("exitCode")
+    signal = f", signal {terminated['signal']}" if terminated.get("signal") else ""
+    return f"{reason} (exit code {code}{signal})"
+
+
+def last_words(cluster: Cluster, pod: Object, container: str) -> str:
+    """Return the last lines that a container logged before it ended, as the end of a sentence; empty without any."""
+    name = pod["metadata"]["name"]
+    log = cluster.log(name, container, tail=LOG_LINES, previous=True) or cluster.log(name, container, tail=LOG_LINES)
+    lines = [line.strip() for line in log.splitlines() if line.strip()][-LOG_LINES:]
+    return f"; its last lines: {' | '.join(lines)}" if lines else ""
+
+
+def _trouble(cluster: Cluster, pod: Object) -> str:
+    status = pod.get("status") or {}
+    if status.get("phase") == "Failed":
+        return " ".join(part for part in (status.get("reason") or "Failed", status.get("message")) if part)
+    scheduled = condition_of(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return f"{scheduled.get('reason')}: {scheduled.get('message')}"
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    for container in containers:
+        if trouble := _container_trouble(cluster, pod, container):
+            return trouble
+    if condition_of(pod, "Ready").get("status") == "True":
+        return ""
+    return _last_warning(cluster, pod)
+
+
+def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:
+    state = container.get("state") or {}
+    waiting, name = state.get("waiting") or {}, container["name"]
+    ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
+    crashed = bool(ended.get("exitCode")) and not container.get("ready")
+    if crashed and (waiting.get("reason") == "CrashLoopBackOff" or not waiting):
+        restarts = container.get("restartCount") or 0
+        again = f", restarted {restarts} time{'s' if restarts > 1 else ''}" if restarts else ""
+        label = "CrashLoopBackOff: " if waiting else ""
+        return f"{label}container {name} {ending(ended)}{again}{last_words(cluster, pod, name)}"
+    if waiting and waiting.get("reason") not in STARTING:
+        message = waiting.get("message") or ""
+        return f"{waiting.get('reason')}: container {name}" + (f": {message}" if message else "")
+    return ""
+
+
+def _last_warning(cluster: Cluster, pod: Object) -> str:
+    """Return the last warning about a pod: a failing probe, a volume that does not come."""
+    warnings = [event for event in cluster.events(pod) if event.get("type") == "Warning"]
+    if not warnings:
+        return ""
+    return f"{warnings[-1].get('reason')}: {str(warnings[-1].get('message') or '').strip()}"

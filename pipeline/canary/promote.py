@@ -1,0 +1,153 @@
+"""Makes stable what the canary was, checks that it is, and takes it back if the cluster does not get it ready."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from canary import variants
+from canary.before import forget, put_back, save, saved, secret_name
+from canary.collaborators import DEPLOYMENT, Kind
+from canary.deployments import images, pods_of, workload
+from canary.errors import CanaryError, InputError, PromoteError
+from canary.events import Note, Promoted, Undone
+from canary.manifests import digest
+from canary.reject import delete_variants
+from canary.variants import DIGEST_ANNOTATION, template_differences
+from canary.waiting import wait_until_ready
+from canary.writing import intended, write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from canary.collaborators import Object, World
+    from canary.deployments import Workload
+    from canary.manifests import Bundle
+
+
+def promote(world: World, bundle: Bundle) -> None:
+    """Write the manifests of a release over stable, wait, check, and delete the variants.
+
+    Running it again finishes what an interrupted run began; where nothing is left to do, nothing is done.
+
+    Raises:
+        InputError: no canary has shown this release, and stable does not run it already; nothing was changed.
+        PromoteError: the cluster refused a write, or stable did not get ready; it is as it was before, with variants.
+        ClusterError: the cluster cannot be reached, before anything was changed.
+    """
+    mark = digest(bundle)
+    names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
+    canaries = {}
+    for incoming in bundle.deployments:
+        found = workload(world.cluster, incoming["metadata"]["name"])
+        _check_proven(world, found, incoming, mark)
+        if found.canary is not None:
+            canaries[found.name] = found.canary
+    judged = {name: _image_ids(world, canary) for name, canary in canaries.items()}
+    for incoming in bundle.deployments:
+        # the objects that all workloads share are kept with each of them
+        save(world.cluster, incoming["metadata"]["name"], mark, [*bundle.others, incoming])
+    try:
+        for incoming in bundle.deployments:
+            _check_same_template(world, incoming, canaries.get(incoming["metadata"]["name"]))
+        for obj in (*bundle.others, *bundle.deployments):
+            write(world, obj)
+        wait_until_ready(world, names)
+        for name, ids in judged.items():
+            _check_same_images(world, name, ids)
+    except CanaryError as error:
+        raise _undo(world, names, error) from error
+    for name in names:
+        stable = world.cluster.get(DEPLOYMENT, name)
+        delete_variants(world, name)
+        forget(world.cluster, name)
+        world.listen(Promoted(name, images(stable) if stable else ()))
+
+
+def _check_proven(world: World, found: Workload, incoming: Object, mark: str) -> None:
+    """Refuse what no canary has shown."""
+    if found.canary is None:
+        if world.options.unproven or _runs_already(world, found.stable, incoming):
+            return
+        raise InputError(
+            f"no canary has shown this release of {found.name}: deploy and watch one first, "
+            "or pass --unproven to promote it all the same"
+        )
+    theirs = (found.canary["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
+    if theirs == mark or world.options.unproven:
+        return
+    name = found.canary["metadata"]["name"]
+    if theirs is None:
+        # made by the task, which leaves no digest: what stable becomes is compared with the canary's template below
+        world.listen(Note(f"{name} was not made by this driver: promoting it if stable's pods will be the same"))
+        return
+    raise InputError(
+        f"{name} shows another release ({', '.join(images(found.canary))}) than the one to be promoted "
+        f"({', '.join(images(incoming))}, or other manifests): give that one's images and manifests, "
+        "or pass --unproven to promote it all the same"
+    )
+
+
+def _runs_already(world: World, stable: Object | None, incoming: Object) -> bool:
+    """Return whether stable's pods are what the manifest says, with all defaults filled in by the API server."""
+    if stable is None:
+        return False
+    fresh = variants.canary(incoming, replicas=1, label=world.options.label)
+    return not template_differences(world.cluster.create(fresh, dry_run=True), stable, label=world.options.label)
+
+
+def _check_same_template(world: World, incoming: Object, canary: Object | None) -> None:
+    """Refuse to promote where stable's pods would not be what the canary's are, by dry run.
+
+    The fields that kubectl, Helm or the task wrote are taken over first: until then a dry run would show them kept.
+    """
+    if canary is None or world.options.unproven:
+        return
+    world.cluster.take_over(Kind.of(incoming), incoming["metadata"]["name"])
+    planned = world.cluster.apply(intended(world.cluster, incoming), dry_run=True)
+    differences = template_differences(planned, canary, label=world.options.label)
+    if differences:
+        raise InputError(
+            f"stable {incoming['metadata']['name']} would not be what {canary['metadata']['name']} is, at "
+            f"{', '.join(differences)}: another field manager than kubectl, Helm or canary owns it there "
+            f"(kubectl get deployment {incoming['metadata']['name']} -o yaml --show-managed-fields)"
+        )
+
+
+def _image_ids(world: World, deployment: Object) -> Mapping[str, set[str]]:
+    """Return the IDs of the images that a Deployment's pods run, by container."""
+    ids: dict[str, set[str]] = {}
+    for pod in pods_of(world.cluster, deployment):
+        for container in (pod.get("status") or {}).get("containerStatuses") or []:
+            if container.get("imageID"):
+                ids.setdefault(container["name"], set()).add(container["imageID"])
+    return ids
+
+
+def _check_same_images(world: World, name: str, judged: Mapping[str, set[str]]) -> None:
+    """Refuse a stable whose pods run another content than the canary's, which a tag that was pushed again brings."""
+    stable = world.cluster.get(DEPLOYMENT, name)
+    for container, ids in _image_ids(world, stable).items() if stable else ():
+        strange = ids - judged.get(container, ids)
+        if strange:
+            raise PromoteError(
+                f"container {container} of {name} runs {', '.join(sorted(strange))}, "
+                f"the canary's runs {', '.join(sorted(judged[container]))}: was the tag pushed again?"
+            )
+
+
+def _undo(world: World, names: list[str], cause: CanaryError) -> PromoteError:
+    """Put everything back as it was, and return the error to raise."""
+    try:
+        for name in names:
+            for one in reversed(saved(world.cluster, name)):
+                put_back(world, one)
+        wait_until_ready(world, [name for name in names if world.cluster.get(DEPLOYMENT, name) is not None])
+    except CanaryError as error:
+        return PromoteError(
+            f"promote failed ({cause}) and could not be undone ({error}); the Secrets "
+            f"{', '.join(map(secret_name, names))} hold what was before"
+        )
+    for name in names:
+        forget(world.cluster, name)
+        world.listen(Undone(name, str(cause)))
+    return PromoteError(f"promote failed and was undone: {cause}. The variants are left: look, then canary reject")

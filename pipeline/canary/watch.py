@@ -1,0 +1,118 @@
+"""Watches the variants: takes samples, judges them, and says when the verdict may be acted on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from canary.crashes import canary_crashes
+from canary.deployments import progress
+from canary.diagnosis import hold_up
+from canary.errors import TimedOutError
+from canary.events import Judged, Looked, Variant
+from canary.record import Record, recall, remember
+from canary.scene import sampled, states, survey
+from canary.silence import Silence
+from canary.tally import Tally, judge
+from canary.verdict import Decision, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from canary.collaborators import SampleSource, World
+    from canary.scene import Scene
+
+
+def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
+    """Look at the variants again and again until the verdict may be acted on, and return it.
+
+    What was counted is kept on the canaries: who watches after a killed driver goes on where that one stopped, and a
+    release that was found worse stays so. Without anything to decide by (a first release, no tolerance) the verdict is
+    UNDECIDED and returned as soon as minimum duration and requests are reached.
+
+    Raises:
+        TimedOutError: there is something to decide by, and it did not suffice within the options' `max_duration`.
+        InputError: there is no canary, or it went while it was watched.
+        ClusterError: counts may not be read.
+    """
+    options, cluster = world.options, world.cluster
+    record, silence = None, Silence(world)
+    while True:
+        scene = survey(cluster, names, world.clock.now())
+        record = record or _recalled(scene, options.warm_up) or Record(scene.at, Tally(options.warm_up))
+        pods = sampled(scene, options.metrics_port)
+        tally = record.tally.add(samples.read(pods, record.tally.since(pods, scene.at)), options.measures)
+        verdict = _verdict(world, scene, tally, record)
+        waiting_for = _waiting_for(world, scene, tally, scene.at - record.began)
+        record = Record(record.began, tally, verdict.decision, verdict.sentence)
+        for canary in scene.canaries:
+            remember(cluster, canary, record)
+        seen = Looked(scene.at, scene.at - record.began, states(scene, tally, options.measures), verdict, waiting_for)
+        world.listen(seen)
+        worse = verdict.decision is Decision.REJECT
+        decided = verdict.decision is Decision.PROMOTE or not _decidable(world, scene)
+        if worse or (decided and not waiting_for):
+            world.listen(Judged(verdict))
+            return verdict
+        if scene.at - record.began >= options.max_duration:
+            world.listen(Judged(verdict))
+            raise TimedOutError(f"undecided after {options.max_duration:g} s: {waiting_for or verdict.sentence}")
+        silence.heed(scene, tally)
+        world.clock.sleep(options.interval)
+
+
+def _recalled(scene: Scene, warm_up: float) -> Record | None:
+    """Return what an earlier driver found out, None if there was none."""
+    for _, _, canary in scene.variants(Variant.CANARY):
+        if record := recall(canary, warm_up=warm_up):
+            return record
+    return None
+
+
+def _verdict(world: World, scene: Scene, tally: Tally, record: Record) -> Verdict:
+    """Return what counts, crashes and the earlier verdict come to."""
+    options = world.options
+    verdict = judge(tally, options.measures, scene.compared, alpha=options.alpha, dispersion=options.dispersion)
+    if not scene.compared:
+        evidence = [tally.evidence(name, Variant.CANARY, options.measures.metrics[0]) for name in _names(scene)]
+        good, total = sum(one.good for one in evidence), sum(one.total for one in evidence)
+        share = f", {good / total:.1%} good" if total else ""
+        verdict = replace(
+            verdict,
+            sentence=f"a first release has no baseline to compare with: the canary answered {total:,.0f}{share}",
+        )
+    if record.decision is Decision.REJECT:
+        return replace(verdict, decision=Decision.REJECT, sentence=record.sentence)
+    if died := canary_crashes(world.cluster, scene):
+        return replace(verdict, decision=Decision.REJECT, sentence=died)
+    return verdict
+
+
+def _decidable(world: World, scene: Scene) -> bool:
+    """Return whether more requests can decide anything: there is a baseline, and somebody said what is tolerated."""
+    return bool(scene.compared) and all(metric.tolerance is not None for metric in world.options.measures.metrics)
+
+
+def _waiting_for(world: World, scene: Scene, tally: Tally, elapsed: float) -> str:
+    """Return what stands before a verdict (other than REJECT) is acted on, empty when nothing does."""
+    options = world.options
+    for _, _, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
+        state = progress(deployment)
+        if not state.complete:
+            why = hold_up(world.cluster, deployment)
+            name = deployment["metadata"]["name"]
+            return f"{name}: {state.ready} of {state.desired} pods ready" + (f": {why}" if why else "")
+    for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
+        total = tally.evidence(name, variant, options.measures.metrics[0]).total
+        if total < options.min_requests:
+            return f"{deployment['metadata']['name']}: {total:,.0f} of {options.min_requests} requests"
+    missing = sorted(pod.name for pod in tally.missing if pod.variant is not Variant.STABLE)
+    if missing:
+        return f"counts of {', '.join(missing)}"
+    if elapsed < options.min_duration:
+        return f"{elapsed:.0f} of {options.min_duration:g} s"
+    return ""
+
+
+def _names(scene: Scene) -> tuple[str, ...]:
+    return tuple(found.name for found in scene.workloads)
