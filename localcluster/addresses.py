@@ -1,0 +1,99 @@
+"""Loopback addresses: a /16 of 127/8 for every cluster, or, where only 127.0.0.1 exists, free ports of that one."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+from dataclasses import dataclass, field
+
+LOCALHOST = "127.0.0.1"
+FIRST, LAST = 96, 223  # second byte of the ranges: 127.96.0.0/16 … 127.223.0.0/16
+API_PORT = 6443
+
+
+class NoAddressError(Exception):
+    """No loopback range is free on this machine."""
+
+
+@dataclass
+class Network:
+    """The addresses of one cluster.
+
+    Attributes:
+        prefix: the first two bytes, as in `127.96`; empty where all share 127.0.0.1.
+        lock: what keeps other clusters of this machine off the range as long as this process lives.
+    """
+
+    prefix: str
+    lock: socket.socket | None = None
+    _taken: set[str] = field(default_factory=set)
+    _numbers: itertools.cycle[int] = field(default_factory=lambda: itertools.cycle(range(256 + 1, 128 * 256)))
+
+    @property
+    def shared(self) -> bool:
+        """Return whether pods and Services share 127.0.0.1 on ports of their own."""
+        return not self.prefix
+
+    @property
+    def api_address(self) -> str:
+        """Return the address that the API listens on."""
+        return LOCALHOST if self.shared else f"{self.prefix}.0.1"
+
+    @property
+    def service_range(self) -> str:
+        """Return the addresses for Services, as in `127.96.128.0/17`."""
+        return f"{LOCALHOST}/32" if self.shared else f"{self.prefix}.128.0/17"
+
+    def take(self) -> str:
+        """Return an address for a pod; an address that was given back comes again as late as possible."""
+        if self.shared:
+            return LOCALHOST
+        for number in itertools.islice(self._numbers, 128 * 256):
+            address = f"{self.prefix}.{number // 256}.{number % 256}"
+            if number % 256 not in (0, 255) and address not in self._taken:
+                self._taken.add(address)
+                return address
+        raise NoAddressError(f"all pod addresses of {self.prefix}.0.0/17 are in use")
+
+    def give_back(self, address: str) -> None:
+        """Take note that a pod is gone."""
+        self._taken.discard(address)
+
+    def close(self) -> None:
+        """Give the range back."""
+        if self.lock is not None:
+            self.lock.close()
+
+
+def choose() -> Network:
+    """Return a range that no other localcluster of this machine has; raises NoAddressError."""
+    if not can_bind(f"127.{FIRST}.0.1"):
+        return Network("")
+    for second in range(FIRST, LAST + 1):
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f"\0localcluster/127.{second}")  # an abstract name: it goes with the process, whatever ends that
+        except OSError:
+            lock.close()
+            continue
+        return Network(f"127.{second}", lock)
+    raise NoAddressError(f"each of 127.{FIRST}.0.0/16 to 127.{LAST}.0.0/16 belongs to a running localcluster")
+
+
+def can_bind(address: str, port: int = 0) -> bool:
+    """Return whether a TCP socket can be bound there."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free now."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind((LOCALHOST, 0))
+        return int(probe.getsockname()[1])

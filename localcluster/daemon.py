@@ -1,0 +1,179 @@
+"""The process that is the cluster: store, API, controllers, kubelet and Service listeners in one asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from aiohttp import web
+
+from localcluster import addresses, orphans
+from localcluster.api import make_app
+from localcluster.controllers import MANAGER
+from localcluster.deployments import Deployments
+from localcluster.endpoints import EndpointSlices
+from localcluster.events import Recorder
+from localcluster.garbage import Garbage, Namespaces
+from localcluster.home import Home, default_cache
+from localcluster.images import Images
+from localcluster.kubelet import NODE, Kubelet, node
+from localcluster.registry import Registry
+from localcluster.replicasets import ReplicaSets
+from localcluster.requirements import Environments
+from localcluster.resources import NAMESPACE
+from localcluster.scheduler import Scheduler
+from localcluster.services import Services
+from localcluster.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from localcluster.controllers import Controller
+    from localcluster.store import Change, Object
+
+log = logging.getLogger(__name__)
+LAST_SECONDS = 2.0  # grace of pods when the whole cluster goes
+
+
+class AlreadyUpError(Exception):
+    """A daemon of this name is running."""
+
+
+class Runtime:
+    """What the API asks of the runtime (see backend.py): kubelet and Services together."""
+
+    def __init__(self, kubelet: Kubelet, services: Services) -> None:
+        self.kubelet = kubelet
+        self.services = services
+
+    def pod_log(self, namespace: str, pod: str, container: str, **options: Any) -> AsyncIterator[bytes]:  # noqa: ANN401
+        """Yield a container's output."""
+        return self.kubelet.pod_log(namespace, pod, container, **options)
+
+    def pod_address(self, pod: Object, port: int) -> tuple[str, int]:
+        """Return where a pod's port really is."""
+        return self.kubelet.pod_address(pod, port)
+
+    def service_address(self, service: Object, port: str) -> tuple[str, int]:
+        """Return where a connection to a Service's port goes."""
+        return self.services.service_address(service, port)
+
+
+def run(home: Home, back_off: float) -> None:
+    """Be the cluster until SIGTERM or SIGINT; raises AlreadyUpError."""
+    home.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with home.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyUpError(home.name) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        left_behind = orphans.end(home.state)
+        if left_behind:
+            log.info("ended %d processes that a killed daemon had left behind", left_behind)
+        shutil.rmtree(home.state / "pods", ignore_errors=True)
+        network = addresses.choose()
+        try:
+            asyncio.run(_serve(home, network, back_off))
+        finally:
+            network.close()
+            home.kubeconfig.unlink(missing_ok=True)
+            home.facts.unlink(missing_ok=True)
+            orphans.end(home.state)
+            shutil.rmtree(home.state / "pods", ignore_errors=True)
+
+
+async def _serve(home: Home, network: addresses.Network, back_off: float) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    registry = Registry(Store())
+    kubelet = Kubelet(
+        registry,
+        network,
+        Images(home.images, Environments(default_cache() / "environments")),
+        home.state,
+        back_off=back_off,
+    )
+    services = Services(registry, Recorder(registry, "kube-proxy"), network, kubelet)
+    controllers: list[Controller] = [
+        Deployments(registry, Recorder(registry, "deployment-controller")),
+        ReplicaSets(registry, Recorder(registry, "replicaset-controller")),
+        EndpointSlices(registry, Recorder(registry, "endpoint-slice-controller")),
+        Scheduler(registry, Recorder(registry, "default-scheduler")),
+        Garbage(registry, Recorder(registry, "garbage-collector")),
+        Namespaces(registry, Recorder(registry, "namespace-controller")),
+        services,
+    ]
+    runner = None
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each.run()) for each in [*controllers, kubelet]]
+        await asyncio.sleep(0)  # all listen before the first object is written
+        registry.create(NODE, node(network.api_address), manager="kubelet")
+        for name in ("default", "kube-system"):
+            space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            registry.create(NAMESPACE, space, manager=MANAGER)
+        secret = secrets.token_urlsafe(24)
+        runner = web.AppRunner(
+            make_app(registry, secret, Runtime(kubelet, services)), shutdown_timeout=0.5, access_log=None
+        )
+        await runner.setup()
+        try:
+            port = await _listen(runner, network.api_address)
+            _write_facts(home, network, services, None)
+            _write_kubeconfig(home, f"http://{network.api_address}:{port}/{secret}")
+            stop = registry.store.listen(lambda change: _write_facts(home, network, services, change))
+            await stopped.wait()
+            stop()
+            await kubelet.shut_down(LAST_SECONDS)
+        finally:
+            services.close()
+            await runner.cleanup()
+            for task in tasks:
+                task.cancel()
+
+
+async def _listen(runner: web.AppRunner, address: str) -> int:
+    """Listen on the usual port, or on a free one where that is taken; returns it."""
+    port = addresses.API_PORT if addresses.can_bind(address, addresses.API_PORT) else 0
+    site = web.TCPSite(runner, address, port, backlog=1024)
+    await site.start()
+    return int(runner.addresses[0][1])
+
+
+def _write_kubeconfig(home: Home, server: str) -> None:
+    """Write the kubeconfig, readable by its owner alone: who knows the server's path may start processes."""
+    name = home.name
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": server}}],
+        "users": [{"name": name, "user": {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
+        "current-context": name,
+    }
+    fresh = home.kubeconfig.with_suffix(".new")
+    with contextlib.suppress(FileNotFoundError):
+        fresh.unlink()
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        yaml.safe_dump(config, file, sort_keys=False)
+    fresh.replace(home.kubeconfig)
+
+
+def _write_facts(home: Home, network: addresses.Network, services: Services, change: Change | None) -> None:
+    """Keep the file up to date that `localcluster status` reads."""
+    if change is None or change.resource.kind in ("Service", "EndpointSlice"):
+        fresh = home.facts.with_suffix(".new")
+        fresh.write_text(json.dumps({"shared_address": network.shared, "services": services.addresses()}))
+        fresh.replace(home.facts)
