@@ -1,0 +1,106 @@
+"""Steady load for the sample: `locust -f loadtest/locustfile.py --headless --users 20 --host http://ADDRESS:8080`.
+
+A user stands for `--rate` requests a second. They are sent whether or not earlier ones have been answered, as people
+do: load that waits for a slow service goes easy on it just when it matters (and its percentiles look fine).
+
+Each request makes a connection of its own, because a Service chooses a pod once per connection. `--keep-alive` shows
+what happens otherwise: the pods chosen first get all requests, and a canary may get none.
+
+The app's own bad answers (500) are answers. Failures are what no user should ever see: connections that are refused or
+break off, and answers that are not the app's.
+"""
+
+from __future__ import annotations
+
+import http.client
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import gevent
+from gevent.pool import Pool
+from locust import User, constant_throughput, events, task
+
+if TYPE_CHECKING:
+    from locust.argument_parser import LocustArgumentParser
+    from locust.env import Environment
+
+
+@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
+def add_options(parser: LocustArgumentParser) -> None:
+    """Declare the options of this file."""
+    parser.add_argument("--rate", type=float, default=10, env_var="RATE", help="Requests per second and user.")
+    parser.add_argument("--keep-alive", action="store_true", env_var="KEEP_ALIVE", help="Keep one connection per user.")
+    parser.add_argument(
+        "--answers", env_var="ANSWERS", help="File that gets a line an answer: time, status, who or why."
+    )
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def write_answers(environment: Environment, **_: object) -> None:
+    """Write each answer down where `--answers` says; status 0 is a failure."""
+    if environment.parsed_options and environment.parsed_options.answers:
+        file = Path(environment.parsed_options.answers).open("a", buffering=1)  # noqa: SIM115 - until the process ends
+        environment.events.request.add_listener(
+            lambda context, exception, **_: file.write(
+                f"{time.time():.3f} {0 if exception else context['status']} {exception or context['pod']}\n"
+            )
+        )
+
+
+class Caller(User):
+    """Asks for `/`."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        assert environment.parsed_options
+        self.rate: float = environment.parsed_options.rate
+        self.keep_alive: bool = environment.parsed_options.keep_alive
+        self.url = urlsplit(self.host or str(environment.host))
+        self.pace = constant_throughput(self.rate)
+        self.calls = Pool(1 if self.keep_alive else 1000)  # one connection can carry one request at a time
+        self.kept: http.client.HTTPConnection | None = None
+
+    def wait_time(self) -> float:
+        """Return the seconds to the next request."""
+        return self.pace(self)
+
+    def on_start(self) -> None:
+        """Begin out of step with the other users, for a stream of requests instead of volleys."""
+        gevent.sleep(random.uniform(0, 1 / self.rate))  # noqa: S311 - not for secrets
+
+    @task
+    def send(self) -> None:
+        """Send a request without waiting for the answer."""
+        self.calls.spawn(self.ask)
+
+    def on_stop(self) -> None:
+        """Wait for answers that are still to come."""
+        self.calls.join(timeout=10)
+
+    def ask(self) -> None:
+        """Send a request, wait for the answer and count it."""
+        began, status, pod, length = time.perf_counter(), 0, "", 0
+        failure: Exception | None = None
+        connection = self.kept or http.client.HTTPConnection(self.url.netloc, timeout=10)
+        try:
+            connection.request("GET", self.url.path or "/")
+            answer = connection.getresponse()
+            length, status, pod = len(answer.read()), answer.status, answer.getheader("X-Served-By", "")
+            if not pod or status not in (200, 500):
+                failure = http.client.HTTPException(f"{status} {answer.reason}, not from the app")
+        except (OSError, http.client.HTTPException) as error:
+            failure = error
+        self.kept = connection if self.keep_alive and not failure else None
+        if not self.kept:
+            connection.close()
+        self.environment.events.request.fire(
+            request_type="GET",
+            name="/ failed" if failure else f"/ {status}",
+            response_time=(time.perf_counter() - began) * 1000,  # milliseconds
+            response_length=length,
+            exception=failure,
+            context={"status": status, "pod": pod},
+        )
