@@ -156,9 +156,16 @@ def width(baseline: Evidence, canary: Evidence, alpha: float, dispersion: float 
         share = evidence.smoothed_share
         scatter = evidence.dispersion if dispersion is None else dispersion
         variance += scatter * share * (1 - share) / evidence.total
-    information = RHO_SQUARED * 2 / (1 / baseline.total + 1 / canary.total)
-    mixture = math.log1p(math.sqrt(information + 1) / (2 * alpha))
-    return math.sqrt(variance) * math.sqrt(2 * (information + 1) / information * mixture)
+    return math.sqrt(variance) * _boundary(2 / (1 / baseline.total + 1 / canary.total), alpha)
+
+
+def share_interval(evidence: Evidence, alpha: float = 0.05) -> tuple[float, float]:
+    """Return the interval, in 0–1, that holds a variant's share at all looks together with probability 1 − `alpha`."""
+    if not evidence.total:
+        return 0.0, 1.0
+    share = evidence.smoothed_share
+    reach = math.sqrt(evidence.dispersion * share * (1 - share) / evidence.total) * _boundary(evidence.total, alpha / 2)
+    return max(0.0, share - reach), min(1.0, share + reach)
 
 
 def compare(
@@ -233,7 +240,7 @@ def tolerated(tolerance: float, baseline_share: float | None) -> str:
         tolerance: share by which the canary may be worse.
         baseline_share: the baseline's share of good requests, None while unknown.
     """
-    points = _points(tolerance, _decimals(tolerance))
+    points = _points(tolerance, decimals(tolerance))
     promotes = f"a tolerance of {points} points promotes"
     if baseline_share is None:
         return f"{promotes} a canary that fails {points} in 100 requests more than the baseline"
@@ -244,6 +251,13 @@ def tolerated(tolerance: float, baseline_share: float | None) -> str:
         return f"{promotes} a canary that fails {points} % of requests, where the baseline fails none"
     times = (errors + tolerance) / errors
     return f"{promotes} up to {times:.{1 if times < 10 else 0}f} times the baseline's errors"
+
+
+def _boundary(requests: float, alpha: float) -> float:
+    """Return how many standard errors the width is, on one side, after so many requests."""
+    information = requests * RHO_SQUARED
+    mixture = math.log1p(math.sqrt(information + 1) / (2 * alpha))
+    return math.sqrt(2 * (information + 1) / information * mixture)
 
 
 def _check(baseline: Evidence, canary: Evidence, *, tolerance: float | None, alpha: float, comparisons: int) -> None:
@@ -269,21 +283,21 @@ def _sentence(comparison: Comparison, quality: str) -> str:
         silent = [name for name, one in (("canary", canary), ("baseline", baseline)) if not one.total]
         return f"no requests to {' and '.join(silent)} yet" + ("" if len(silent) == 2 else f" ({requests})")
     low, high = comparison.interval
-    tolerance, decimals = comparison.tolerance, _decimals(comparison.tolerance)
+    tolerance, precision = comparison.tolerance, decimals(comparison.tolerance)
     if low > 0:
-        range_ = f"at least {_points(low, decimals)}"
+        range_ = f"at least {_points(low, precision)}"
     elif high < 0:
-        range_ = f"at least {_points(-high, decimals)}"
+        range_ = f"at least {_points(-high, precision)}"
     elif comparison.decision is Decision.PROMOTE:
-        range_ = f"at most {_points(-low, decimals)} worse"
+        range_ = f"at most {_points(-low, precision)} worse"
     else:
-        range_ = f"between {_points(-low, decimals)} worse and {_points(high, decimals)} better"
-    limit = "" if tolerance is None or low > 0 else f"; {_points(tolerance, decimals)} is tolerated"
-    points = _points(abs(comparison.difference), decimals)
+        range_ = f"between {_points(-low, precision)} worse and {_points(high, precision)} better"
+    limit = "" if tolerance is None or low > 0 else f"; {_points(tolerance, precision)} is tolerated"
+    points = _points(abs(comparison.difference), precision)
     outcome = (
         "equal" if float(points) == 0 else f"{'better' if comparison.difference > 0 else 'worse'} by {points} points"
     )
-    shares = [_points(one.good / one.total, decimals) for one in (canary, baseline)]
+    shares = [_points(one.good / one.total, precision) for one in (canary, baseline)]
     return f"canary {shares[0]} % {quality} vs baseline {shares[1]} %: {outcome} ({range_}{limit}), {requests}"
 
 
@@ -297,8 +311,8 @@ def _named(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
     return ": ".join([" ".join(names), comparison.sentence]) if names else comparison.sentence
 
 
-def _decimals(tolerance: float | None) -> int:
-    """Return how many decimals of a percentage show the tolerance, and one digit beyond it where it is small."""
+def decimals(tolerance: float | None) -> int:
+    """Return how many decimals of a percentage suit a tolerance: one, or more where it is less than a point."""
     if not tolerance:
         return 1
     return min(6, max(1, 1 - math.floor(math.log10(tolerance * 100) + 1e-9)))

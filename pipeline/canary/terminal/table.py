@@ -1,0 +1,115 @@
+"""One look at the variants, as a table with the differences below it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from canary.terminal.bar import bar, signed
+from canary.terminal.words import COLOURS, plain
+from canary.verdict import Evidence, decimals, share_interval
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from canary.events import Looked, VariantState
+    from canary.verdict import Comparison
+
+VARIANT_COLOURS = {"canary": "bold", "baseline": "", "stable": "dim"}
+# Columns in the order in which they are given up on narrow terminals, last first, and the width that they need in all.
+COLUMNS = (
+    ("", 0),
+    ("pods", 0),
+    ("requests", 0),
+    ("good", 0),
+    ("p99", 44),
+    ("95 % interval", 52),
+    ("req/s", 66),
+    ("p50", 74),
+)
+SHOWN = ("", "pods", "requests", "good", "95 % interval", "req/s", "p50", "p99")
+
+
+def look(event: Looked, width: int, *, ascii_only: bool = False) -> RenderableType:
+    """Return what is shown of a look, at most `width` columns wide where that is possible."""
+    parts: list[RenderableType] = []
+    for workload in dict.fromkeys(state.workload for state in event.variants):
+        states = [state for state in event.variants if state.workload == workload]
+        comparisons = [one for one in event.verdict.comparisons if one.workload == workload]
+        precision = max((decimals(one.tolerance) for one in comparisons), default=1)
+        parts.append(_variants(workload, states, width, precision))
+        for comparison in comparisons:
+            parts += [Text(), *_difference(comparison, width, several=len(comparisons) > 1, ascii_only=ascii_only)]
+        parts.append(Text())
+    parts.append(_state(event))
+    return Padding(Group(*parts), (1, 0, 0, 2))
+
+
+def _variants(workload: str, states: list[VariantState], width: int, precision: int) -> Table:
+    names = [name for name in SHOWN if width - 2 >= dict(COLUMNS)[name]]
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for name in names:
+        table.add_column(name or plain(workload), justify="left" if not name else "right", no_wrap=True)
+    for state in states:
+        shown = _shown(state, precision)
+        table.add_row(*(shown[name] for name in names), style=VARIANT_COLOURS[state.variant])
+    return table
+
+
+def _shown(state: VariantState, precision: int) -> dict[str, Text]:
+    share = low = high = ""
+    if state.total:
+        share = f"{state.good / state.total * 100:.{precision}f} %"
+        low, high = (f"{end * 100:.{precision}f}" for end in share_interval(Evidence(state.good, state.total)))
+    count = f"{state.total:,.0f}" + (f" ({len(state.missing)} silent)" if state.missing else "")
+    return {
+        "": Text(str(state.variant)),
+        "pods": Text(f"{state.ready}/{state.desired}", "" if state.ready == state.desired else "yellow"),
+        "requests": Text(count, "yellow" if state.missing else ""),
+        "good": Text(share or "–"),
+        "95 % interval": Text(f"{low}–{high}" if share else "–"),
+        "req/s": Text("–" if state.rate is None else f"{state.rate:.1f}"),
+        "p50": Text(_duration(state.p50)),
+        "p99": Text(_duration(state.p99)),
+    }
+
+
+def _difference(comparison: Comparison, width: int, *, several: bool, ascii_only: bool) -> list[RenderableType]:
+    what = f"{plain(comparison.metric)}: " if several else ""
+    if comparison.difference is None:
+        return [Text(f"{what}{plain(comparison.sentence)}")]
+    precision = decimals(comparison.tolerance)
+    low, high = (signed(end, precision) for end in comparison.interval)
+    tolerance = comparison.tolerance
+    edge = "" if tolerance is None else f", {tolerance * 100:.{precision}f} worse tolerated"
+    head = Text.assemble(
+        f"{what}canary − baseline ",
+        (f"{signed(comparison.difference, precision)} points", f"bold {COLOURS[comparison.decision]}"),
+        f" ({low} to {high}{edge})",
+    )
+    if ascii_only:
+        head = Text(head.plain.replace("−", "-"))
+    return [head, bar(comparison, min(width - 4, 76), ascii_only=ascii_only)]
+
+
+def _state(event: Looked) -> Text:
+    minutes, seconds = divmod(int(event.elapsed), 60)
+    decision = event.verdict.decision
+    text = Text.assemble((str(decision), f"bold {COLOURS[decision]}"), (f" after {minutes}:{seconds:02}", "dim"))
+    if event.waiting_for:
+        text.append(f", waiting: {plain(event.waiting_for)}")
+    elif not event.verdict.comparisons:
+        text.append(f": {plain(event.verdict.sentence)}")
+    return text
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
+    return f"{seconds:.1f} s"

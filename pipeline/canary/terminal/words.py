@@ -1,0 +1,75 @@
+"""Events in words, one line each."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from canary.events import (
+    Decided,
+    Event,
+    Judged,
+    Looked,
+    Note,
+    Promoted,
+    Ready,
+    Rejected,
+    Started,
+    Undone,
+    Waiting,
+    Written,
+)
+from canary.verdict import Decision
+
+COLOURS = {Decision.PROMOTE: "green", Decision.REJECT: "red", Decision.UNDECIDED: "yellow"}
+
+
+def plain(text: str) -> str:
+    """Return the text on one line, without control characters: a container's last words must not steer a terminal."""
+    return "".join(char if char.isprintable() else " " for char in text).strip()
+
+
+def pods(count: int) -> str:
+    """Return `1 pod`, `2 pods`."""
+    return f"{count} pod" + ("" if count == 1 else "s")
+
+
+def words(event: Event) -> Text | None:
+    """Return what happened, None where it needs no words."""
+    match event:
+        case Started():
+            images = f": {', '.join(event.images)}" if event.images else ""
+            return _line(f"{event.action} {', '.join(event.workloads)} in namespace {event.namespace}{images}", "bold")
+        case Written():
+            return _line(f"{event.action} {event.kind} {event.name}" + (f": {event.detail}" if event.detail else ""))
+        case Note():
+            return _line(f"warning: {event.text}", "yellow") if event.warning else _line(event.text)
+        case Waiting():
+            reason = f": {event.reason}" if event.reason else ""
+            return _line(
+                f"{event.name}: {event.ready} of {pods(event.desired)} ready{reason}", "yellow" if reason else ""
+            )
+        case Ready():
+            return _line(f"{event.name}: {pods(event.pods)} ready after {event.seconds:.1f} s")
+        case Looked():
+            waiting = f"; waiting: {event.waiting_for}" if event.waiting_for else ""
+            return _line(f"{event.verdict.decision}: {event.verdict.sentence}{waiting}")
+        case Judged():
+            decision = event.verdict.decision
+            return Text.assemble(
+                "verdict ", (str(decision), f"bold {COLOURS[decision]}"), f": {plain(event.verdict.sentence)}"
+            )
+        case Decided():
+            return _line(f"decided to {'promote' if event.promote else 'reject'}, by {event.by}")
+        case Promoted():
+            return _line(f"promoted {event.workload}: it runs {', '.join(event.images)} now", "bold green")
+        case Rejected():
+            deleted = f"; deleted {', '.join(event.deleted)}" if event.deleted else ""
+            return _line(f"rejected {event.workload}: {event.reason}{deleted}", "bold red")
+        case Undone():
+            return _line(f"undone: {event.workload} is what it was before, as {event.reason}", "bold red")
+        case _:  # a question is put by who asks it
+            return None
+
+
+def _line(text: str, style: str = "") -> Text:
+    return Text(plain(text), style)
