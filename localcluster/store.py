@@ -145,7 +145,9 @@ class Store:
         elif obj.get("spec") != old.get("spec"):
             meta["generation"] += 1
         if obj != old and not dry_run:
-            self._write("MODIFIED", resource, key, _share(obj, old), old)
+            # The metadata is the write's own: it gets a new resource version, and the old one is history.
+            obj = {**_share(obj, old), "metadata": meta}
+            self._write("MODIFIED", resource, key, obj, old)
         return clone(obj)
 
     def remove(self, resource: Resource, namespace: str, name: str) -> Object:
