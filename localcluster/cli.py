@@ -18,8 +18,9 @@ import click
 import yaml
 
 from localcluster import orphans
+from localcluster.dockerfile import BuildError
 from localcluster.home import Home, default_base, default_cache
-from localcluster.images import BuildError, Images
+from localcluster.images import Images
 from localcluster.requirements import Environments
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ OUTPUT = click.option("--output", "-o", type=click.Choice(["text", "json"]), def
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """A one-process stand-in for Kubernetes, for machines without Docker.
+    r"""A one-process stand-in for Kubernetes, for machines without Docker.
 
     Pods are processes of this machine, images are snapshots of a build context, and Services listen on loopback
     addresses. kubectl, the Python client and Prometheus work against it as they do against a cluster.
@@ -60,8 +61,8 @@ def main() -> None:
 @click.option(
     "--timeout", type=click.IntRange(min=1), default=30, show_default=True, help="Seconds to wait for the API."
 )
-def up(name: str, output: str, foreground: bool, back_off: float, timeout: int) -> None:  # noqa: FBT001 - click's way
-    """Start the cluster and wait until its API answers.
+def up(name: str, output: str, foreground: bool, back_off: float, timeout: int) -> None:
+    r"""Start the cluster and wait until its API answers.
 
     \b
     Examples:
@@ -91,7 +92,7 @@ def up(name: str, output: str, foreground: bool, back_off: float, timeout: int) 
 @main.command()
 @NAME
 def down(name: str) -> None:
-    """Stop the cluster; nothing of it keeps running, its logs stay.
+    r"""Stop the cluster; nothing of it keeps running, its logs stay.
 
     \b
     Examples:
@@ -117,7 +118,7 @@ def down(name: str) -> None:
 @NAME
 @OUTPUT
 def status(name: str, output: str) -> None:
-    """Say whether the cluster is up, where its state is, and where its Services listen (exit 1 when it is down).
+    r"""Say whether the cluster is up, where its state is, and where its Services listen (exit 1 when it is down).
 
     \b
     Examples:
@@ -146,7 +147,7 @@ def status(name: str, output: str) -> None:
 )
 @OUTPUT
 def build(context: Path, tag: str, arguments: tuple[str, ...], dockerfile: Path | None, output: str) -> None:
-    """Make an image of a build context, as `docker build` does.
+    r"""Make an image of a build context, as `docker build` does.
 
     The base image is not used: programs are this machine's, `python` the one that localcluster runs on. What a
     Dockerfile asks for beyond ARG, ENV, WORKDIR, COPY, CMD, ENTRYPOINT and `RUN pip install … -r FILE` is refused.
@@ -173,7 +174,7 @@ def build(context: Path, tag: str, arguments: tuple[str, ...], dockerfile: Path 
 @main.command()
 @OUTPUT
 def images(output: str) -> None:
-    """List the images that were built here.
+    r"""List the images that were built here.
 
     \b
     Example:
@@ -191,7 +192,7 @@ def images(output: str) -> None:
 @NAME
 @click.option("--lines", "-n", type=click.IntRange(min=0), default=100, show_default=True, help="How many of the last.")
 def logs(name: str, lines: int) -> None:
-    """Print the end of the daemon's log. (A pod's is `kubectl logs`.)
+    r"""Print the end of the daemon's log. (A pod's is `kubectl logs`.)
 
     \b
     Example:
@@ -207,7 +208,7 @@ def logs(name: str, lines: int) -> None:
 @main.command()
 @NAME
 def kubeconfig(name: str) -> None:
-    """Print the path of the kubeconfig (exit 1 when the cluster is down).
+    r"""Print where the kubeconfig is (exit 1 when the cluster is down).
 
     \b
     Example:

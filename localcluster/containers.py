@@ -86,7 +86,7 @@ class Container:
                 self._finish(await self._process.ended())
             code = self.state["terminated"]["exitCode"]
             policy = self.worker.pod["spec"].get("restartPolicy", "Always")
-            if code == 0 and (self.init or policy != "Always") or policy == "Never":
+            if (code == 0 and (self.init or policy != "Always")) or policy == "Never":
                 return
             if time.monotonic() - self._began > FORGIVEN_AFTER:
                 self._back_off.reset()

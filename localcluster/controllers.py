@@ -132,10 +132,11 @@ def owned(controller: Controller, owner: Object, resource: Resource) -> list[Obj
         elif ref is not None and ref["uid"] == uid and "deletionTimestamp" not in owner["metadata"]:
             meta["ownerReferences"] = [o for o in meta["ownerReferences"] if o["uid"] != uid]
             controller.registry.update(resource, obj, manager=MANAGER)
-        elif ref is None and matching and "deletionTimestamp" not in meta | owner["metadata"]:
-            if not (resource == POD and is_over(obj)):
-                meta["ownerReferences"] = [*meta.get("ownerReferences", []), owner_reference(owner)]
-                mine.append(controller.registry.update(resource, obj, manager=MANAGER))
+        elif ref is None and matching and not (resource == POD and is_over(obj)):
+            if "deletionTimestamp" in meta | owner["metadata"]:
+                continue
+            meta["ownerReferences"] = [*meta.get("ownerReferences", []), owner_reference(owner)]
+            mine.append(controller.registry.update(resource, obj, manager=MANAGER))
     return mine
 
 

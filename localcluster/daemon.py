@@ -98,7 +98,7 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    registry = Registry(Store())
+    registry = Registry(Store(), network.service_range)
     kubelet = Kubelet(
         registry,
         network,
@@ -118,7 +118,7 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
     ]
     runner = None
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each.run()) for each in [*controllers, kubelet]]
+        tasks = [group.create_task(work) for work in [*(c.run() for c in controllers), kubelet.run()]]
         await asyncio.sleep(0)  # all listen before the first object is written
         registry.create(NODE, node(network.api_address), manager="kubelet")
         for name in ("default", "kube-system"):

@@ -1,4 +1,4 @@
-"""Deployment → ReplicaSets, after Kubernetes' pkg/controller/deployment: which steps, in which order, and their reasons."""
+"""Deployment → ReplicaSets, after Kubernetes' pkg/controller/deployment: which steps, and in which order."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from localcluster.resources import DEPLOYMENT, POD, REPLICA_SET
 from localcluster.rollout_status import created_condition, paused_condition, rollout_status
 from localcluster.selectors import matches
 from localcluster.status import ApiError
-from localcluster.store import Object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcluster.store import Change
+    from localcluster.store import Change, Object
 
 HASH = "pod-template-hash"
 PREFIX = "deployment.kubernetes.io/"
@@ -83,7 +82,10 @@ class Deployments(Controller):
     def _recreate(self, deployment: Object, sets: list[Object]) -> float | None:
         new = find_new(deployment, sets)
         old = [s for s in sets if s is not new]
-        if any([self._scale(deployment, s, 0) for s in old if _replicas(s)]):
+        running = [s for s in old if _replicas(s)]
+        for s in running:
+            self._scale(deployment, s, 0)
+        if running:
             return self._write_status(deployment, sets)
         uids = {s["metadata"]["uid"] for s in old}
         for pod in self.store.list(POD, deployment["metadata"]["namespace"]):

@@ -38,9 +38,9 @@ class EndpointSlices(Controller):
             return None
         wanted: dict[Ports, list[Object]] = {}
         for pod in self.store.list(POD, key[0]):
-            if _selects(service, pod["metadata"].get("labels") or {}) and not is_over(pod):
-                if pod.get("status", {}).get("podIP"):
-                    wanted.setdefault(_ports(service, pod), []).append(_endpoint(pod))
+            selected = _selects(service, pod["metadata"].get("labels") or {})
+            if selected and pod.get("status", {}).get("podIP") and not is_over(pod):
+                wanted.setdefault(_ports(service, pod), []).append(_endpoint(pod))
         if not wanted:
             wanted[()] = []
         old = [s for s in self.store.list(ENDPOINT_SLICE, key[0]) if _is_of(s, service)]

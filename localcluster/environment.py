@@ -106,7 +106,7 @@ def expand(text: str, env: Mapping[str, str]) -> str:
 
 def service_variables(services: list[Object]) -> dict[str, str]:
     """Return NAME_SERVICE_HOST and NAME_SERVICE_PORT of each Service: there is no DNS here to ask."""
-    env = {}
+    env: dict[str, str] = {}
     for service in services:
         name = service["metadata"]["name"].upper().replace("-", "_")
         address, ports = service["spec"].get("clusterIP"), service["spec"].get("ports") or []

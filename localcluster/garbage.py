@@ -102,7 +102,7 @@ def _is_alive(owner: dict[str, Any], alive: dict[str, Object], namespace: str) -
     if found is None or found["metadata"]["name"] != owner["name"]:
         # An owner of a kind that is not served here cannot be looked up; Kubernetes leaves its dependents alone too.
         return (owner["apiVersion"], owner["kind"]) not in KINDS
-    return found["metadata"].get("namespace", namespace) == namespace
+    return bool(found["metadata"].get("namespace", namespace) == namespace)
 
 
 def _in_foreground(obj: Object) -> bool:

@@ -302,7 +302,7 @@ def _digest(root: Path, saved: dict[str, Any]) -> str:
     total = hashlib.sha256(json.dumps(saved, sort_keys=True).encode())
     for path in sorted(root.rglob("*")):
         mode = path.lstat().st_mode
-        content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
+        content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
         entry = f"{path.relative_to(root)}\0{mode:o}\0{hashlib.sha256(content).hexdigest()}\n"
         total.update(entry.encode())
     return total.hexdigest()

@@ -1,4 +1,4 @@
-"""The one node: it takes pods in, tells their workers what changed, and takes them out of the store when they are gone."""
+"""The one node: it takes pods in, tells their workers what changed, and removes them when they are gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pod's life: volumes, init containers, containers, and the end; its phase and conditions as Kubernetes words them."""
+"""A pod's life: volumes, init containers, containers, the end; and its status as Kubernetes words it."""
 
 from __future__ import annotations
 

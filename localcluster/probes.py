@@ -1,4 +1,4 @@
-"""Probes: httpGet, tcpSocket and exec, asked as kubelet asks them; and the handlers of lifecycle hooks, which are alike."""
+"""Probes (httpGet, tcpSocket, exec), asked as kubelet asks them, and lifecycle hooks, which are alike."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class Target:
         self.port = port
         self.launch = launch
 
-    async def ask(self, action: Object, timeout: float) -> None:
+    async def ask(self, action: Object, seconds: float) -> None:
         """Carry out httpGet, tcpSocket, exec or sleep; raises Failed."""
         if "sleep" in action:
             await asyncio.sleep(action["sleep"]["seconds"])
         elif "exec" in action:
-            await self._exec(action["exec"]["command"], timeout)
+            await self._exec(action["exec"]["command"], seconds)
         elif "tcpSocket" in action:
-            await self._connect(action["tcpSocket"], timeout)
+            await self._connect(action["tcpSocket"], seconds)
         elif "httpGet" in action:
-            await self._get(action["httpGet"], timeout)
+            await self._get(action["httpGet"], seconds)
         else:
             raise Failed(f"{', '.join(action)}: localcluster cannot carry that out; use httpGet, tcpSocket or exec")
 
@@ -66,10 +66,10 @@ class Target:
             raise Failed(f"couldn't find port: \"{wanted}\" in the container's ports")
         return action.get("host") or self.host, self.port(wanted)
 
-    async def _connect(self, action: Object, timeout: float) -> None:
+    async def _connect(self, action: Object, seconds: float) -> None:
         host, port = self._address(action)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 _, writer = await asyncio.open_connection(host, port)
         except TimeoutError:
             raise Failed(f"dial tcp {host}:{port}: i/o timeout") from None
@@ -79,7 +79,7 @@ class Target:
         with contextlib.suppress(OSError):
             await writer.wait_closed()
 
-    async def _get(self, action: Object, timeout: float) -> None:
+    async def _get(self, action: Object, seconds: float) -> None:
         host, port = self._address(action)
         scheme = action.get("scheme", "HTTP").lower()
         url = f"{scheme}://{host}:{port}/{action.get('path', '/').lstrip('/')}"
@@ -88,7 +88,7 @@ class Target:
         insecure = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if scheme == "https" else None
         if insecure is not None:  # kubelet does not verify either
             insecure.check_hostname, insecure.verify_mode = False, ssl.CERT_NONE
-        limit = aiohttp.ClientTimeout(total=timeout)
+        limit = aiohttp.ClientTimeout(total=seconds)
         try:
             async with (
                 aiohttp.ClientSession(timeout=limit) as session,
@@ -104,16 +104,16 @@ class Target:
         except aiohttp.ClientError as error:
             raise Failed(f'Get "{url}": {error}') from error
 
-    async def _exec(self, command: Run, timeout: float) -> None:
+    async def _exec(self, command: Run, seconds: float) -> None:
         try:
             process = self.launch(command)
         except OSError as error:
             raise Failed(f'command "{" ".join(command)}": {_words(error)}') from error
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 code = await process.ended()
         except TimeoutError:
-            raise Failed(f'command "{" ".join(command)}" timed out after {timeout:g}s') from None
+            raise Failed(f'command "{" ".join(command)}" timed out after {seconds:g}s') from None
         finally:
             process.signal(signal.SIGKILL)
         if code:

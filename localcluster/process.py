@@ -9,11 +9,11 @@ import re
 import signal
 import subprocess
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
 
 LOG_LIMIT = 10 * 1024 * 1024  # bytes; kubelet's containerLogMaxSize
 
@@ -154,7 +154,7 @@ async def read_log(
         rest = b""
         while ended is not None:
             last = ended.is_set()
-            if file.tell() > path.stat().st_size:  # it was full and began anew
+            if file.tell() > os.fstat(file.fileno()).st_size:  # it was full and began anew
                 file.seek(0)
             *lines, rest = (rest + file.read()).splitlines(keepends=True) or [b""]
             if rest.endswith(b"\n"):

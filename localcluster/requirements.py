@@ -62,7 +62,7 @@ class Environments:
 
 
 def pip_arguments(instruction: Instruction) -> tuple[list[str], list[str]]:
-    """Return the requirements files and the options of `RUN pip install … -r FILE`; raises BuildError for any other RUN."""
+    """Return the files and the options of `RUN pip install … -r FILE`; raises BuildError for any other RUN."""
     words = instruction.words()
     refused = BuildError(
         f"{instruction.where}: localcluster cannot carry out RUN {instruction.text}; only RUN pip install … -r FILE"

@@ -1,4 +1,4 @@
-"""A Deployment's status: counts, and the conditions Available, Progressing and ReplicaFailure with Kubernetes' reasons."""
+"""A Deployment's status: counts, and conditions with the reasons that Kubernetes gives."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _counts(deployment: Object, sets: list[Object], new: Object | None) -> Objec
 def _set_progress(
     conditions: list[dict[str, Any]], deployment: Object, status: Object, new: Object | None
 ) -> float | None:
-    deadline = deployment["spec"].get("progressDeadlineSeconds", NEVER)
+    deadline = int(deployment["spec"].get("progressDeadlineSeconds", NEVER))
     current = next((c for c in conditions if c["type"] == "Progressing"), None)
     if deadline == NEVER:
         conditions[:] = [c for c in conditions if c["type"] != "Progressing"]
@@ -88,13 +88,14 @@ def _set_progress(
         _set(conditions, "Progressing", "True", "NewReplicaSetAvailable", f"{what} has successfully progressed.")
         return None
     if current is None and new is not None:
-        _set(conditions, "Progressing", "True", "FoundNewReplicaSet", f"Found new replica set {what.split()[-1]}")
+        message = f'Found new replica set "{new["metadata"]["name"]}"'
+        _set(conditions, "Progressing", "True", "FoundNewReplicaSet", message)
     elif _has_moved(old, status):
         _set(conditions, "Progressing", "True", "ReplicaSetUpdated", f"{what} is progressing.", anew=True)
     elif current is not None and not done:
         left = deadline - (datetime.now(UTC) - datetime.fromisoformat(current["lastUpdateTime"])).total_seconds()
         if left > 0:
-            return left + 1
+            return float(left + 1)
         _set(conditions, "Progressing", "False", "ProgressDeadlineExceeded", f"{what} has timed out progressing.")
         return None
     return float(deadline) + 1

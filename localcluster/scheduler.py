@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from localcluster.store import Change, Object
 
-UNITS = {"m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+UNITS: dict[str, Decimal | int] = {"m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 UNITS |= {f"{letter}i": 1024 ** (n + 1) for n, letter in enumerate("KMGT")}
 
 

@@ -92,7 +92,7 @@ class Services(Controller):
         return shown
 
     def service_address(self, service: Object, port: str) -> Address:
-        """Return a ready endpoint of a Service's port (its name, number or, where there is one, ""); raises ApiError 503."""
+        """Return a ready endpoint of a Service's port (name, number or, of one port, ""); raises ApiError 503."""
         ports = service["spec"].get("ports") or []
         named = [p for p in ports if port in (p.get("name", ""), str(p["port"])) or (not port and len(ports) == 1)]
         name = service["metadata"]["name"]

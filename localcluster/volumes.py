@@ -9,12 +9,13 @@ events say so.
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localcluster.environment import MissingReferenceError, field_value, read_data
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from localcluster.store import Object, Store
 
 HONOURED = ("configMap", "secret", "downwardAPI", "projected", "emptyDir")

@@ -13,7 +13,7 @@ UNREADY = pathlib.Path("unready")  # a file of this name makes the readiness pro
 
 
 class Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):  # noqa: N802 - the standard library's name
+    def do_GET(self) -> None:
         code = 503 if self.path == "/readyz" and UNREADY.exists() else 200
         names = self.path.removeprefix("/env/") if self.path.startswith("/env/") else "VERSION,HOSTNAME"
         body = "\n".join(os.environ.get(name, VERSION if name == "VERSION" else "") for name in names.split(","))
@@ -24,7 +24,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body.encode())
 
-    def log_message(self, *args):
+    def log_message(self, *args: object) -> None:
         pass
 
 
@@ -32,11 +32,11 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = False
     request_queue_size = 128
 
-    def server_bind(self):
+    def server_bind(self) -> None:
         socketserver.TCPServer.server_bind(self)  # HTTPServer's looks its own name up
 
 
-def main():
+def main() -> None:
     server = Server((os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "8080"))), Answer)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print("listening", server.server_address, flush=True)
