@@ -1,0 +1,424 @@
+"""The verdict: what it says at given counts, its properties, and its error rates when looked at all the time."""
+
+from __future__ import annotations
+
+import math
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from canary.errors import InputError
+from canary.verdict import (
+    Comparison,
+    Decision,
+    Evidence,
+    combine,
+    compare,
+    share_interval,
+    tolerated,
+    width,
+)
+
+TOLERANCES = st.floats(0, 1)
+
+
+@st.composite
+def evidences(draw: st.DrawFn, largest: int = 10**9) -> Evidence:
+    total = draw(st.integers(0, largest))
+    good = draw(st.one_of(st.integers(0, total), st.sampled_from([0, total])))
+    return Evidence(good, total)
+
+
+@st.composite
+def scraped(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """Good and total requests of one scrape after another."""
+    totals = draw(st.lists(st.integers(1, 200), min_size=1, max_size=20))
+    return [(draw(st.integers(0, total)), total) for total in totals]
+
+
+def added(scrapes: list[tuple[int, int]]) -> Evidence:
+    evidence = Evidence()
+    for good, total in scrapes:
+        evidence = evidence.add(good, total)
+    return evidence
+
+
+# What it says
+
+
+@pytest.mark.parametrize(
+    ("baseline", "canary", "tolerance", "decision", "sentence"),
+    [
+        (
+            (98, 1000),
+            (201, 1000),
+            0.05,
+            Decision.PROMOTE,
+            "canary 20.1 % good vs baseline 9.8 %: better by 10.3 points (at least 5.8), 1,000 requests each",
+        ),
+        (
+            (900, 1000),
+            (890, 1000),
+            0.05,
+            Decision.PROMOTE,
+            (
+                "canary 89.0 % good vs baseline 90.0 %: worse by 1.0 points (at most 4.8 worse; 5.0 is tolerated)"
+                ", 1,000 requests each"
+            ),
+        ),
+        (
+            (98, 100),
+            (10, 110),
+            0.05,
+            Decision.REJECT,
+            (
+                "canary 9.1 % good vs baseline 98.0 %: worse by 88.9 points (at least 72.0; 5.0 is tolerated)"
+                ", 110 and 100 requests"
+            ),
+        ),
+        (
+            (99_900, 100_000),
+            (99_890, 100_000),
+            0.001,
+            Decision.PROMOTE,
+            (
+                "canary 99.89 % good vs baseline 99.90 %: worse by 0.01 points (at most 0.06 worse; 0.10 is tolerated)"
+                ", 100,000 requests each"
+            ),
+        ),
+        (
+            (450, 500),
+            (450, 500),
+            0.05,
+            Decision.UNDECIDED,
+            (
+                "canary 90.0 % good vs baseline 90.0 %: equal (between 5.6 worse and 5.6 better; 5.0 is tolerated)"
+                ", 500 requests each"
+            ),
+        ),
+        (
+            (450, 500),
+            (450, 500),
+            None,
+            Decision.UNDECIDED,
+            "canary 90.0 % good vs baseline 90.0 %: equal (between 5.6 worse and 5.6 better), 500 requests each",
+        ),
+        ((0, 0), (0, 0), 0.05, Decision.UNDECIDED, "no requests to canary and baseline yet"),
+        ((0, 0), (3, 4), 0.05, Decision.UNDECIDED, "no requests to baseline yet (4 and 0 requests)"),
+    ],
+)
+def test_a_comparison_decides_and_says_why(
+    baseline: tuple[int, int], canary: tuple[int, int], tolerance: float | None, decision: Decision, sentence: str
+) -> None:
+    comparison = compare(Evidence(*baseline), Evidence(*canary), tolerance=tolerance)
+    assert (comparison.sentence, comparison.decision) == (sentence, decision)
+
+
+def test_a_latency_objective_is_worded_as_one() -> None:
+    comparison = compare(Evidence(90, 100), Evidence(80, 100), tolerance=0.05, quality="within 250 ms")
+    assert comparison.sentence.startswith("canary 80.0 % within 250 ms vs baseline 90.0 %: worse by 10.0 points")
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "share", "sentence"),
+    [
+        (0.05, 0.999, "a tolerance of 5.0 points promotes up to 51 times the baseline's errors"),
+        (0.05, 0.1, "a tolerance of 5.0 points promotes up to 1.1 times the baseline's errors"),
+        (
+            0.05,
+            1.0,
+            "a tolerance of 5.0 points promotes a canary that fails 5.0 % of requests, where the baseline fails none",
+        ),
+        (0.05, 0.04, "a tolerance of 5.0 points promotes any canary: the baseline has only 4.0 % good"),
+        (
+            0.001,
+            None,
+            "a tolerance of 0.10 points promotes a canary that fails 0.10 in 100 requests more than the baseline",
+        ),
+    ],
+)
+def test_a_tolerance_is_told_as_a_multiple_of_the_baselines_errors(
+    tolerance: float, share: float | None, sentence: str
+) -> None:
+    assert tolerated(tolerance, share) == sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tolerance": 1.5}, r"tolerance 1.5: give a share from 0 to 1, such as 0.05 for five points"),
+        ({"tolerance": -0.1}, "tolerance -0.1"),
+        ({"tolerance": 0.05, "alpha": 0.0}, "alpha 0"),
+        ({"tolerance": 0.05, "alpha": 1.0}, "alpha 1"),
+        ({"tolerance": 0.05, "comparisons": 0}, "0 comparisons"),
+        ({"tolerance": 0.05, "dispersion": 0.5}, "dispersion 0.5"),
+        ({"tolerance": math.nan}, "tolerance nan"),
+        ({"tolerance": 0.05, "dispersion": math.inf}, "dispersion inf"),
+    ],
+)
+def test_numbers_outside_their_range_are_refused(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compare(Evidence(1, 2), Evidence(1, 2), **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("good", "total"), [(3, 2), (-1, 2), (math.nan, 2), (1, math.inf)])
+def test_impossible_counts_are_refused(good: float, total: float) -> None:
+    with pytest.raises(InputError, match=r"canary: .* is impossible"):
+        compare(Evidence(1, 2), Evidence(good, total), tolerance=0.05)
+    with pytest.raises(ValueError, match="good of"):
+        Evidence().add(3, 2)
+
+
+# Several metrics and workloads
+
+
+def made(decision: Decision, metric: str = "success", workload: str = "web") -> Comparison:
+    counts = {Decision.PROMOTE: (990, 990), Decision.REJECT: (990, 100), Decision.UNDECIDED: (9, 9)}[decision]
+    total = 10 if decision is Decision.UNDECIDED else 1000
+    baseline, canary = (Evidence(good, total) for good in counts)
+    comparison = compare(baseline, canary, tolerance=0.05, metric=metric, workload=workload)
+    assert comparison.decision is decision
+    return comparison
+
+
+def test_promote_needs_every_comparison_and_reject_one() -> None:
+    promote, undecided, reject = map(made, (Decision.PROMOTE, Decision.UNDECIDED, Decision.REJECT))
+    assert combine([promote, promote]).decision is Decision.PROMOTE
+    assert combine([promote, undecided]).decision is Decision.UNDECIDED
+    assert combine([promote, undecided, reject]).decision is Decision.REJECT
+    assert combine([]).decision is Decision.UNDECIDED
+
+
+def test_the_sentence_names_the_metric_and_the_workload_that_decided() -> None:
+    verdict = combine([made(Decision.PROMOTE, "success"), made(Decision.REJECT, "latency")])
+    assert verdict.sentence.startswith("latency: canary 10.0 % good vs baseline 99.0 %: worse by 89.0 points")
+    verdict = combine([made(Decision.PROMOTE, workload="web"), made(Decision.REJECT, workload="api")])
+    assert verdict.sentence.startswith("api: canary")
+    assert combine([made(Decision.REJECT)]).sentence.startswith("canary")
+
+
+def test_reject_is_decided_at_a_share_of_alpha_and_promote_at_alpha() -> None:
+    baseline, canary = Evidence(500, 1000), Evidence(380, 1000)
+    alone = compare(baseline, canary, tolerance=0.05)
+    among = compare(baseline, canary, tolerance=0.05, comparisons=100)
+    assert (alone.decision, among.decision) == (Decision.REJECT, Decision.UNDECIDED)
+    assert among.reject_alpha == alone.alpha / 100
+    assert among.interval[0] == alone.interval[0]
+    assert among.interval[1] == pytest.approx(compare(baseline, canary, tolerance=0.05, alpha=0.0005).interval[1])
+
+
+# Properties
+
+
+@given(evidences(), evidences(), TOLERANCES, st.floats(1e-9, 0.3))
+@example(Evidence(1e9, 1e9), Evidence(0, 1), 0.0, 1e-300)
+@example(Evidence(0, 1), Evidence(1e9, 1e9), 1.0, 1e-300)
+def test_all_numbers_are_finite_and_in_order(
+    baseline: Evidence, canary: Evidence, tolerance: float, alpha: float
+) -> None:
+    comparison = compare(baseline, canary, tolerance=tolerance, alpha=alpha)
+    low, high = comparison.interval
+    assert -1 <= low < high <= 1
+    if comparison.difference is None:
+        assert comparison.decision is Decision.UNDECIDED
+        assert (low, high) == (-1, 1)
+    else:
+        assert low <= comparison.difference <= high
+
+
+@given(evidences(), evidences(), TOLERANCES)
+def test_promote_and_reject_are_where_the_interval_lies(baseline: Evidence, canary: Evidence, tolerance: float) -> None:
+    comparison = compare(baseline, canary, tolerance=tolerance)
+    low, high = comparison.interval
+    assert (comparison.decision is Decision.PROMOTE) == (low > -tolerance)
+    assert (comparison.decision is Decision.REJECT) == (high < -tolerance)
+
+
+@given(evidences(), evidences())
+def test_swapping_the_variants_mirrors_the_interval(one: Evidence, other: Evidence) -> None:
+    low, high = compare(one, other, tolerance=0.05).interval
+    swapped = compare(other, one, tolerance=0.05).interval
+    assert swapped == (pytest.approx(-high), pytest.approx(-low))
+
+
+@given(evidences(10**6), evidences(10**6), TOLERANCES)
+def test_calling_good_bad_mirrors_the_interval(baseline: Evidence, canary: Evidence, tolerance: float) -> None:
+    low, high = compare(baseline, canary, tolerance=tolerance).interval
+    flipped = [Evidence(one.total - one.good, one.total) for one in (baseline, canary)]
+    mirrored = compare(flipped[0], flipped[1], tolerance=tolerance).interval
+    assert mirrored == (pytest.approx(-high), pytest.approx(-low))
+
+
+ORDER = [Decision.REJECT, Decision.UNDECIDED, Decision.PROMOTE]
+
+
+@given(evidences(10**5), evidences(10**5), TOLERANCES, st.integers(1, 1000))
+def test_more_good_answers_of_the_canary_never_move_towards_reject(
+    baseline: Evidence, canary: Evidence, tolerance: float, more: int
+) -> None:
+    """Of as many answers, that is. With next to no good ones PROMOTE may have to wait: the variance is unclear then."""
+    better = Evidence(min(canary.good + more, canary.total), canary.total)
+    before, after = (compare(baseline, one, tolerance=tolerance).decision for one in (canary, better))
+    assert after is not Decision.REJECT or before is Decision.REJECT
+    if canary.good >= 30:
+        assert ORDER.index(after) >= ORDER.index(before)
+
+
+@given(evidences(10**5), evidences(10**5), TOLERANCES, st.floats(0, 1))
+def test_a_larger_tolerance_never_moves_towards_reject(
+    baseline: Evidence, canary: Evidence, tolerance: float, more: float
+) -> None:
+    before, after = (compare(baseline, canary, tolerance=min(1, t)).decision for t in (tolerance, tolerance + more))
+    assert ORDER.index(after) >= ORDER.index(before)
+
+
+@given(scraped(), scraped(), st.randoms(use_true_random=False))
+def test_the_order_of_scrapes_does_not_matter(
+    baseline: list[tuple[int, int]], canary: list[tuple[int, int]], shuffler: random.Random
+) -> None:
+    before = compare(added(baseline), added(canary), tolerance=0.05)
+    shuffler.shuffle(baseline)
+    shuffler.shuffle(canary)
+    after = compare(added(baseline), added(canary), tolerance=0.05)
+    assert after.decision == before.decision
+    assert after.interval == pytest.approx(before.interval)
+
+
+@given(scraped(), scraped())
+def test_at_dispersion_one_splitting_a_scrape_in_two_changes_nothing(
+    baseline: list[tuple[int, int]], canary: list[tuple[int, int]]
+) -> None:
+    halves = []
+    for good, total in canary:
+        first = (min(good, total // 2), total // 2)
+        halves += [first, (good - first[0], total - first[1])]
+    whole = compare(added(baseline), added(canary), tolerance=0.05, dispersion=1)
+    split = compare(added(baseline), added(halves), tolerance=0.05, dispersion=1)
+    assert (split.interval, split.decision) == (whole.interval, whole.decision)
+
+
+# Closed forms
+
+
+@given(scraped())
+def test_the_dispersion_is_pearsons_chi_squared_over_its_degrees_of_freedom(scrapes: list[tuple[int, int]]) -> None:
+    evidence = added(scrapes)
+    good, total = sum(g for g, _ in scrapes), sum(n for _, n in scrapes)
+    expected = 1.0
+    if len(scrapes) >= 8 and 0 < good < total:
+        share = good / total
+        chi_squared = sum((g - n * share) ** 2 / (n * share * (1 - share)) for g, n in scrapes)
+        expected = max(1.0, chi_squared / (len(scrapes) - 1))
+    assert evidence.dispersion == pytest.approx(expected)
+
+
+def test_the_width_is_the_formula_of_the_documentation() -> None:
+    baseline, canary = Evidence(300, 400), Evidence(90, 100)
+    p_b, p_c, m, alpha = 302 / 404, 92 / 104, 2 / (1 / 400 + 1 / 100), 0.05
+    v = p_b * (1 - p_b) / 400 + p_c * (1 - p_c) / 100
+    i = m / 200
+    expected = math.sqrt(v) * math.sqrt(2 * (i + 1) / i * math.log(1 + math.sqrt(i + 1) / (2 * alpha)))
+    assert width(baseline, canary, alpha) == pytest.approx(expected)
+    assert width(baseline, canary, alpha, dispersion=4) == pytest.approx(2 * expected)
+
+
+@given(st.integers(1, 10**6), st.floats(0.001, 0.5), st.floats(1.001, 10))
+def test_less_error_needs_a_wider_interval(total: int, alpha: float, factor: float) -> None:
+    one = Evidence(total // 2, total)
+    assert width(one, one, alpha / factor) > width(one, one, alpha)
+
+
+def test_the_width_shrinks_nearly_with_the_root_of_the_requests() -> None:
+    widths = [width(Evidence(n // 2, n), Evidence(n // 2, n), 0.05) for n in (10**k for k in range(1, 10))]
+    assert all(later < earlier for earlier, later in pairwise(widths))
+    assert 2.5 < widths[4] / widths[5] < math.sqrt(10)
+
+
+@given(st.integers(1, 10**9), st.floats(0, 1))
+def test_a_share_lies_in_its_interval(total: int, share: float) -> None:
+    evidence = Evidence(round(total * share), total)
+    low, high = share_interval(evidence)
+    assert 0 <= low <= evidence.good / total <= high <= 1
+    assert share_interval(Evidence()) == (0, 1)
+
+
+# Against an exact test, and by simulation
+
+
+def log_likelihood(evidence: Evidence, share: float) -> float:
+    bad = evidence.total - evidence.good
+    return (evidence.good * math.log(share) if evidence.good else 0) + (bad * math.log1p(-share) if bad else 0)
+
+
+def log_evidence_against(baseline: Evidence, canary: Evidence, difference: float) -> float:
+    """Return the log of an exact e-process against `canary − baseline = difference` or further towards it.
+
+    The likelihood is mixed over uniform priors of both shares, which gives beta functions, and divided by its largest
+    value under the hypothesis (universal inference: Wasserman, Ramdas and Balakrishnan 2020). It exceeds 1/α at any
+    time with probability α at most, exactly, whatever n and the shares.
+    """
+    mixture = sum(
+        math.lgamma(one.good + 1) + math.lgamma(one.total - one.good + 1) - math.lgamma(one.total + 2)
+        for one in (baseline, canary)
+    )
+    tiny = 1e-12
+    low, high = max(tiny, tiny - difference), min(1 - tiny, 1 - tiny - difference)
+    for _ in range(200):  # the likelihood is log-concave along the edge of the hypothesis
+        left, right = low + (high - low) / 3, high - (high - low) / 3
+        at_left, at_right = (
+            log_likelihood(baseline, p) + log_likelihood(canary, p + difference) for p in (left, right)
+        )
+        low, high = (left, high) if at_left < at_right else (low, right)
+    return mixture - (log_likelihood(baseline, low) + log_likelihood(canary, low + difference))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("ratio", [0.25, 1, 4])
+@pytest.mark.parametrize("total", [200, 2_000, 20_000, 200_000])
+def test_what_the_exact_test_is_sure_of_the_verdict_decides_too(share: float, ratio: float, total: int) -> None:
+    """The exact test needs more requests, by a known price; where it decides, so does the verdict, the same way."""
+    tolerance = 0.05 if share < 0.99 else 0.01
+    decided = set()
+    for difference in (step * tolerance / 4 for step in range(-16, 5)):
+        if not 0 <= share + difference <= 1:
+            continue
+        baseline = Evidence(round(total * share), total)
+        canary = Evidence(round(total * ratio * (share + difference)), round(total * ratio))
+        decision = compare(baseline, canary, tolerance=tolerance).decision
+        if log_evidence_against(baseline, canary, -tolerance) > math.log(1 / 0.05):
+            assert decision is (Decision.PROMOTE if difference > -tolerance else Decision.REJECT)
+            decided.add(decision)
+    assert total < 20_000 or decided == {Decision.PROMOTE, Decision.REJECT}
+
+
+def first_decision(rng: random.Random, shares: tuple[float, float], tolerance: float, looks: int) -> Decision:
+    """Return the first decision of a release that is looked at every 20 requests a variant."""
+    baseline = canary = Evidence()
+    for _ in range(looks):
+        baseline, canary = (
+            one.add(sum(rng.random() < share for _ in range(20)), 20)
+            for one, share in zip((baseline, canary), shares, strict=True)
+        )
+        decision = compare(baseline, canary, tolerance=tolerance).decision
+        if decision is not Decision.UNDECIDED:
+            return decision
+    return Decision.UNDECIDED
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_looking_all_the_time_keeps_the_error_rates(share: float) -> None:
+    rng, releases, tolerance = random.Random(6), 300, 0.1
+    found = {
+        difference: [first_decision(rng, (share, share + difference), tolerance, 60) for _ in range(releases)]
+        for difference in (0.0, -tolerance, -2 * tolerance)
+    }
+    # 5 % are allowed; 300 releases may show up to 8 % of 5 % by chance (99 in 100 times)
+    assert found[0.0].count(Decision.REJECT) == 0
+    assert found[-tolerance].count(Decision.PROMOTE) <= 0.08 * releases
+    assert found[-tolerance].count(Decision.REJECT) <= 0.08 * releases
+    assert found[-2 * tolerance].count(Decision.PROMOTE) == 0
+    assert found[0.0].count(Decision.PROMOTE) > 0.8 * releases
+    assert found[-2 * tolerance].count(Decision.REJECT) > 0.8 * releases
