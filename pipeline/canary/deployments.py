@@ -63,11 +63,12 @@ def workload(cluster: Cluster, name: str) -> Workload:
 def progress(deployment: Object) -> Progress:
     """Return how far a rollout is, by the rules of `kubectl rollout status`, but strict about surplus pods."""
     status = deployment.get("status") or {}
-    desired = replicas(deployment)
-    updated, ready = status.get("updatedReplicas") or 0, status.get("readyReplicas") or 0
-    observed = (status.get("observedGeneration") or 0) >= deployment["metadata"].get("generation", 0)
+    desired, ready = replicas(deployment), status.get("readyReplicas") or 0
+    if (status.get("observedGeneration") or 0) < deployment["metadata"].get("generation", 0):
+        return Progress(desired, 0, ready, complete=False)  # the status speaks of an older template
+    updated = status.get("updatedReplicas") or 0
     counts = (status.get("replicas") or 0, updated, ready, status.get("availableReplicas") or 0)
-    return Progress(desired, updated, ready, observed and all(count == desired for count in counts))
+    return Progress(desired, updated, ready, complete=all(count == desired for count in counts))
 
 
 def replicas(deployment: Object) -> int:

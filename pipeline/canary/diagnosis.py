@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 STARTING = ("ContainerCreating", "PodInitializing")
 LOG_LINES = 3
+UNHEALTHY = "Unhealthy"
+FAILED_PROBES = 3
+"""Fewer are what every container has while it starts."""
 
 
 def hold_up(cluster: Cluster, deployment: Object) -> str:
@@ -79,8 +82,11 @@ def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:
 
 
 def _last_warning(cluster: Cluster, pod: Object) -> str:
-    """Return the last warning about a pod: a failing probe, a volume that does not come."""
+    """Return the last warning about a pod: a volume that does not come, a probe that goes on failing."""
     warnings = [event for event in cluster.events(pod) if event.get("type") == "Warning"]
+    probes = sum(event.get("count") or 1 for event in warnings if event.get("reason") == UNHEALTHY)
+    if probes < FAILED_PROBES:
+        warnings = [event for event in warnings if event.get("reason") != UNHEALTHY]
     if not warnings:
         return ""
     return f"{warnings[-1].get('reason')}: {str(warnings[-1].get('message') or '').strip()}"

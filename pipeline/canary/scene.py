@@ -45,6 +45,12 @@ class Scene:
         """Return the names of the workloads that have a baseline."""
         return tuple(found.name for found in self.workloads if found.baseline is not None)
 
+    @property
+    def ready_at(self) -> float:
+        """Return the Unix seconds when the last canary or baseline pod got ready; 0 when none did."""
+        pods = (pod for (_, variant), found in self.pods.items() if variant is not Variant.STABLE for pod in found)
+        return max((ready_since(pod) or 0.0 for pod in pods), default=0.0)
+
     def variants(self, *which: Variant) -> Iterator[tuple[str, Variant, Object]]:
         """Yield workload, variant and Deployment of those that exist; of all three unless some are named."""
         for found in self.workloads:

@@ -102,6 +102,9 @@ def _waiting_for(world: World, scene: Scene, tally: Tally, elapsed: float) -> st
             why = hold_up(world.cluster, deployment)
             name = deployment["metadata"]["name"]
             return f"{name}: {state.ready} of {state.desired} pods ready" + (f": {why}" if why else "")
+    left = scene.ready_at + options.warm_up - scene.at
+    if left > 0:
+        return f"{left:.0f} s of warm-up"
     for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
         total = tally.evidence(name, variant, options.measures.metrics[0]).total
         if total < options.min_requests:
@@ -110,7 +113,7 @@ def _waiting_for(world: World, scene: Scene, tally: Tally, elapsed: float) -> st
     if missing:
         return f"counts of {', '.join(missing)}"
     if elapsed < options.min_duration:
-        return f"{elapsed:.0f} of {options.min_duration:g} s"
+        return f"{options.min_duration - elapsed:.0f} of {options.min_duration:g} s to watch at least"
     return ""
 
 

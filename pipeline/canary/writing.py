@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.deployments import images, is_autoscaled, replicas
 from canary.events import Written
-from canary.ownership import with_last_applied
+from canary.ownership import LAST_APPLIED, with_last_applied
 from canary.variants import stable
 
 if TYPE_CHECKING:
@@ -61,7 +61,12 @@ def would_change(cluster: Cluster, incoming: Object) -> tuple[str, ...] | None:
     live = cluster.get(Kind.of(incoming), incoming["metadata"]["name"])
     if live is None:
         return None
-    planned = cluster.apply(incoming, dry_run=True)
+    planned = cluster.apply(with_last_applied(incoming), dry_run=True)
     tops = sorted({*live, *planned} - {"metadata", "status"})
-    marks = [mark for mark in ("labels", "annotations") if live["metadata"].get(mark) != planned["metadata"].get(mark)]
+    marks = [mark for mark in ("labels", "annotations") if _marks(live, mark) != _marks(planned, mark)]
     return (*(top for top in tops if live.get(top) != planned.get(top)), *(f"metadata.{mark}" for mark in marks))
+
+
+def _marks(obj: Object, which: str) -> Object:
+    """Return labels or annotations less what only repeats the manifest."""
+    return {key: value for key, value in (obj["metadata"].get(which) or {}).items() if key != LAST_APPLIED}

@@ -1,0 +1,247 @@
+"""A cluster whose pods are ghosts: real API, real controllers, and a kubelet that only says what its script tells it.
+
+So releases run whole within a second, against an API server that keeps field ownership, defaults, conflicts and dry
+runs, and every trouble that a pod can have is one line of a test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
+from typing import Any
+
+from aiohttp import web
+from kubernetes import client
+
+from canary.cluster import Cluster
+from canary.connection import Connection
+from canary.transport import Transport
+from localcluster.api import make_app
+from localcluster.controllers import MANAGER, Controller
+from localcluster.deployments import Deployments
+from localcluster.events import Recorder
+from localcluster.garbage import Garbage, Namespaces
+from localcluster.registry import Registry
+from localcluster.replicasets import ReplicaSets
+from localcluster.resources import NAMESPACE, POD
+from localcluster.status import ApiError
+from localcluster.store import Change, Store, now
+
+Object = dict[str, Any]
+SECRET = "secret"
+
+
+class Clock:
+    """A clock that stands still but for `sleep`, which leaves the cluster a moment to act."""
+
+    def __init__(self) -> None:
+        self.time = 1_000_000_100.0
+        self.then: list[tuple[float, Callable[[], None]]] = []
+        self._moment = threading.Event()
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        for at, action in [one for one in self.then if one[0] <= self.time]:
+            self.then.remove((at, action))
+            action()
+        self._moment.wait(0.01)
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something when so much time has been slept."""
+        self.then.append((self.time + seconds, action))
+
+
+class Ghosts:
+    """The cluster. `script` says by image what becomes of a pod; what it does not name gets ready at once."""
+
+    def __init__(self) -> None:
+        self.script: dict[str, Callable[[Object], Object]] = {}
+        self.image_ids: dict[str, str] = {}
+        self.logs: dict[str, str] = {}
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="ghosts")
+        self._thread.start()
+        assert self._up.wait(20)
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._down.set)
+        self._thread.join()
+
+    def cluster(self, namespace: str) -> Cluster:
+        """Return a cluster as the driver sees it."""
+        configuration = client.Configuration()
+        configuration.host = self.url
+        configuration.proxy = None
+        configuration.retries = False
+        return Cluster(Transport(lambda: Connection(client.ApiClient(configuration), namespace, self.url)), namespace)
+
+    def namespace(self, name: str) -> None:
+        """Make a namespace."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.act(lambda: self.registry.create(NAMESPACE, body, manager="test"))
+
+    def act(self, action: Callable[[], Any]) -> Any:
+        """Do something inside of the cluster's own loop, and return what comes of it."""
+
+        async def done() -> Any:
+            return action()
+
+        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(20)
+
+    def haunt(self, namespace: str, prefix: str, change: Callable[[Object], Object]) -> None:
+        """Change the status of the pods whose names begin with a prefix."""
+
+        def action() -> None:
+            found = [pod for pod in self.store.list(POD, namespace) if pod["metadata"]["name"].startswith(prefix)]
+            assert found, f"no pod {prefix}* in {[p['metadata']['name'] for p in self.store.list(POD, namespace)]}"
+            for pod in found:
+                self._say(pod, change(deepcopy(pod["status"])))
+
+        self.act(action)
+
+    def remark(self, namespace: str, prefix: str, reason: str, message: str, times: int) -> None:
+        """Make a warning about pods."""
+
+        def action() -> None:
+            for pod in self.store.list(POD, namespace):
+                for _ in range(times if pod["metadata"]["name"].startswith(prefix) else 0):
+                    self._recorder.warning(pod, reason, message)
+
+        self.act(action)
+
+    async def _serve(self) -> None:
+        self._loop, self._down = asyncio.get_running_loop(), asyncio.Event()
+        self.store = Store()
+        self.registry = Registry(self.store)
+        self._recorder = Recorder(self.registry, "ghosts")
+        controllers: list[Controller] = [
+            kind(self.registry, Recorder(self.registry, "test"))
+            for kind in (Deployments, ReplicaSets, Garbage, Namespaces)
+        ]
+        self.store.listen(self._note)
+        tasks = [asyncio.create_task(controller.run()) for controller in controllers]
+        await asyncio.sleep(0)
+        default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
+        self.registry.create(NAMESPACE, default, manager=MANAGER)
+        runner = web.AppRunner(make_app(self.registry, SECRET, self), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/{SECRET}"
+        self._up.set()
+        await self._down.wait()
+        await runner.cleanup()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _note(self, change: Change) -> None:
+        if change.resource == POD and change.type != "DELETED":
+            self._loop.call_soon(self._live, change.object["metadata"]["namespace"], change.object["metadata"]["name"])
+
+    def _live(self, namespace: str, name: str) -> None:
+        pod = self.store.find(POD, namespace, name)
+        if pod is None:
+            return
+        if "deletionTimestamp" in pod["metadata"]:
+            self.store.remove(POD, namespace, name)
+        elif "containerStatuses" not in pod.get("status", {}):
+            images = [container["image"] for container in pod["spec"]["containers"]]
+            become = next((self.script[image] for image in images if image in self.script), ready)
+            pod["spec"]["nodeName"] = "ghost"
+            self._say(pod, become(self._running(pod)))
+
+    def _running(self, pod: Object) -> Object:
+        return {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": "2001-09-09T01:46:40Z"}],
+            "containerStatuses": [
+                {
+                    "name": container["name"],
+                    "image": container["image"],
+                    "imageID": self.image_ids.get(container["image"], f"sha256:{container['image']}"),
+                    "ready": False,
+                    "restartCount": 0,
+                    "state": {"running": {"startedAt": now()}},
+                }
+                for container in pod["spec"]["containers"]
+            ],
+        }
+
+    def _say(self, pod: Object, status: Object) -> None:
+        self.store.update(POD, {**pod, "status": status})
+
+    async def pod_log(self, namespace: str, pod: str, container: str, **_options: Any) -> AsyncIterator[bytes]:
+        """Give the log that a test has put there."""
+        for prefix, log in self.logs.items():
+            if pod.startswith(prefix):
+                yield log.encode()
+                return
+        raise ApiError(400, "no log")
+
+    def pod_address(self, pod: Object, port: int) -> tuple[str, int]:
+        """Ghosts listen nowhere."""
+        raise ApiError(503, "ghosts do not listen")
+
+    def service_address(self, service: Object, port: str) -> tuple[str, int]:
+        """Ghosts listen nowhere."""
+        raise ApiError(503, "ghosts do not listen")
+
+
+def ready(status: Object) -> Object:
+    """The pod gets ready."""
+    for condition in status["conditions"]:
+        if condition["type"] == "Ready":
+            condition["status"] = "True"
+    for container in status["containerStatuses"]:
+        container["ready"] = True
+    return status
+
+
+def unready(status: Object) -> Object:
+    """The pod runs, and does not get ready."""
+    for condition in status["conditions"]:
+        condition["status"] = "False"
+    for container in status["containerStatuses"]:
+        container["ready"] = False
+    return status
+
+
+def waiting(reason: str, message: str = "", **container: Any) -> Callable[[Object], Object]:
+    """Return what makes the pod's container wait."""
+
+    def become(status: Object) -> Object:
+        status = unready(status)
+        status["phase"] = "Pending"
+        for one in status["containerStatuses"]:
+            one |= {"state": {"waiting": {"reason": reason, "message": message}}, **container}
+        return status
+
+    return become
+
+
+def died(reason: str, code: int, restarts: int = 1) -> Callable[[Object], Object]:
+    """Return what lets the pod's container have died and run again."""
+
+    def become(status: Object) -> Object:
+        for one in status["containerStatuses"]:
+            one |= {"restartCount": restarts, "lastState": {"terminated": {"reason": reason, "exitCode": code}}}
+        return status
+
+    return become
+
+
+def unschedulable(status: Object) -> Object:
+    """The pod finds no node."""
+    return {
+        "phase": "Pending",
+        "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes fit"},
+            {"type": "Ready", "status": "False"},
+        ],
+        "containerStatuses": [],
+    }

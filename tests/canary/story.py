@@ -1,0 +1,177 @@
+"""What a release takes, put together for tests: a namespace, manifests, counts by script, a gate of one mind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from canary.cluster import Cluster
+from canary.collaborators import DEPLOYMENT, Kind
+from canary.events import Decided, Event, Variant
+from canary.gate import AutoGate
+from canary.manifests import Bundle
+from canary.measures import Measures, Metric, good_key, total_key
+from canary.options import Options
+from canary.release import Release
+from canary.tally import Pod, Scrape
+from canary.verdict import Verdict
+from tests.canary.ghosts import Clock, Ghosts
+
+Object = dict[str, Any]
+E = TypeVar("E", bound=Event)
+SUCCESS = Metric.share("success", 'requests_total{custom_status="good"}', "requests_total", tolerance=0.05)
+
+
+class Counts:
+    """A source that counts `each` requests of every pod at every look, of which a share is good."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.each = 100.0
+        self.good: dict[Variant, float] = {Variant.STABLE: 0.9, Variant.BASELINE: 0.9, Variant.CANARY: 0.9}
+        self.problem: dict[Variant, str] = {}
+        self._clock = clock
+        self._totals: dict[str, tuple[float, float]] = {}
+
+    def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:
+        return [self._scrape(pod) for pod in pods]
+
+    def _scrape(self, pod: Pod) -> Scrape:
+        if pod.variant in self.problem:
+            return Scrape(pod, self._clock.now(), None, self.problem[pod.variant])
+        good, total = self._totals.get(pod.uid, (0.0, 0.0))
+        good, total = good + round(self.each * self.good[pod.variant]), total + self.each
+        self._totals[pod.uid] = good, total
+        return Scrape(pod, self._clock.now(), {good_key(SUCCESS): good, total_key(SUCCESS): total})
+
+
+@dataclass
+class Person:
+    """A gate of somebody who answers this."""
+
+    promote: bool
+    asked: list[Verdict] = field(default_factory=list)
+
+    def decide(self, verdict: Verdict) -> Decided:
+        self.asked.append(verdict)
+        return Decided(promote=self.promote, by="ada")
+
+
+@dataclass
+class Story:
+    """One namespace and what is released in it."""
+
+    ghosts: Ghosts
+    cluster: Cluster
+    clock: Clock
+    namespace: str
+    events: list[Event] = field(default_factory=list)
+    options: Options = field(
+        default_factory=lambda: Options(
+            Measures.of([SUCCESS]),
+            percentage=50,
+            timeout=20,
+            interval=2,
+            warm_up=0,
+            min_duration=6,
+            max_duration=120,
+            no_traffic_after=10,
+        )
+    )
+
+    def __post_init__(self) -> None:
+        self.counts = Counts(self.clock)
+
+    def release(
+        self, *objects: Object, gate: Any = None, cluster: Any = None, names: tuple[str, ...] = (), **options: Any
+    ) -> Release:
+        """Return a release of these objects, or of what these names stand for."""
+        bundle = Bundle(objects, tuple(f"test.yml:{n}" for n, _ in enumerate(objects)), self.namespace)
+        return Release(
+            cluster=cluster or self.cluster,
+            samples=self.counts,
+            clock=self.clock,
+            gate=gate or AutoGate(),
+            listen=self.events.append,
+            options=replace(self.options, **options),
+            bundle=bundle if objects else None,
+            names=names,
+        )
+
+    def stable(self, *objects: Object) -> None:
+        """Make these objects and wait until they are ready."""
+        self.release(*objects).apply()
+        self.events.clear()
+
+    def deployment(self, name: str = "app") -> Object:
+        """Return a Deployment that must be there."""
+        found = self.cluster.get(DEPLOYMENT, name)
+        assert found is not None, f"no Deployment {name}"
+        return found
+
+    def names(self) -> set[str]:
+        """Return the names of all Deployments."""
+        return {found["metadata"]["name"] for found in self.cluster.find(DEPLOYMENT)}
+
+    def heard(self, kind: type[E]) -> list[E]:
+        """Return the events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@dataclass
+class Faulty:
+    """A cluster that fails where a test says so."""
+
+    cluster: Cluster
+    faults: Mapping[str, Callable[..., None]]
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.cluster, name)
+        if name not in self.faults:
+            return real
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.faults[name](*args, **kwargs)
+            return real(*args, **kwargs)
+
+        return call
+
+
+def deployment(image: str = "app:1", *, name: str = "app", replicas: int | None = 4, **spec: Any) -> Object:
+    """Return a Deployment as a manifest has it."""
+    container = {
+        "name": "app",
+        "image": image,
+        "ports": [{"name": "http", "containerPort": 8080}, {"name": "metrics", "containerPort": 8000}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            **({} if replicas is None else {"replicas": replicas}),
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}},
+            **spec,
+        },
+    }
+
+
+def service(name: str = "app", port: int = 8080) -> Object:
+    """Return a Service as a manifest has it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": port, "targetPort": "http"}]},
+    }
+
+
+def config_map(name: str = "settings", **data: str) -> Object:
+    """Return a ConfigMap as a manifest has it."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def kind_of(obj: Object) -> Kind:
+    """Return an object's kind."""
+    return Kind.of(obj)
