@@ -1,0 +1,122 @@
+"""Scrapes through the API server's pod proxy."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from canary.errors import ClusterError, NotAnsweringError
+from canary.events import Variant
+from canary.measures import Measures, Metric
+from canary.metrics import DirectSource
+from canary.metrics.direct import parse
+from canary.tally import Pod, Scrape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MEASURES = Measures.of([Metric.share("success", 'requests_total{custom_status="good"}', "requests_total")])
+
+
+class Api:
+    """Answers a path with a text, or raises."""
+
+    def __init__(self, answer: Callable[[str], str]) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, float]] = []
+
+    def get_text(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> str:
+        assert params is None
+        self.asked.append((path, timeout))
+        return self.answer(path)
+
+
+def pod(name: str) -> Pod:
+    return Pod(name, "shop", f"uid-{name}", "app", Variant.CANARY, 8000, ready_at=0.0)
+
+
+def page(good: int, bad: int = 0) -> str:
+    return f'requests_total{{custom_status="good"}} {good}\nrequests_total{{custom_status="bad"}} {bad}\n'
+
+
+def test_each_pod_is_scraped_through_the_proxy_by_port_number() -> None:
+    api = Api(lambda path: page(4, 2) if "/a:" in path else page(1))
+    source = DirectSource(api, MEASURES, timeout=3, now=lambda: 77.0)
+    assert source.read([pod("a"), pod("b")], since=0) == [
+        Scrape(pod("a"), 77, {"success good": 4, "success total": 6}),
+        Scrape(pod("b"), 77, {"success good": 1, "success total": 1}),
+    ]
+    assert sorted(api.asked) == [
+        ("/api/v1/namespaces/shop/pods/a:8000/proxy/metrics", 3),
+        ("/api/v1/namespaces/shop/pods/b:8000/proxy/metrics", 3),
+    ]
+
+
+def test_pods_are_scraped_at_the_same_time() -> None:
+    together = threading.Barrier(8, timeout=10)
+
+    def answer(_: str) -> str:
+        together.wait()  # would break if one pod waited for another
+        return page(1)
+
+    scrapes = DirectSource(Api(answer), MEASURES).read([pod(str(n)) for n in range(8)], since=0)
+    assert all(scrape.counters for scrape in scrapes)
+
+
+@pytest.mark.parametrize("text", ["<html>\n<body>", "not found", '{"kind": "Status"}'])
+def test_what_is_not_metrics_is_missing_and_never_zero(text: str) -> None:
+    [scrape] = DirectSource(Api(lambda _: text), MEASURES).read([pod("a")], since=0)
+    assert scrape.counters is None
+    assert scrape.problem.startswith("a:8000/metrics is not metrics: ")
+
+
+def test_a_silent_pod_is_missing_and_the_others_are_counted() -> None:
+    def answer(path: str) -> str:
+        if "/a:" in path:
+            raise NotAnsweringError("no answer in 5 s")
+        return page(1)
+
+    silent, other = DirectSource(Api(answer), MEASURES).read([pod("a"), pod("b")], since=0)
+    assert (silent.counters, silent.problem) == (None, "no answer in 5 s")
+    assert other.counters == {"success good": 1, "success total": 1}
+
+
+def test_who_may_not_read_pods_is_told_what_to_grant() -> None:
+    def forbid(_: str) -> str:
+        raise ClusterError("pods/proxy is forbidden")
+
+    with pytest.raises(ClusterError, match=r"is forbidden; .* grant `get` on `pods/proxy`, or .*--prometheus"):
+        DirectSource(Api(forbid), MEASURES).read([pod("a")], since=0)
+
+
+def test_without_pods_nobody_is_asked() -> None:
+    api = Api(page)  # type: ignore[arg-type]
+    assert DirectSource(api, MEASURES).read([], since=0) == []
+    assert api.asked == []
+
+
+def test_the_start_of_the_process_tells_a_restart() -> None:
+    text = page(3) + "process_start_time_seconds 1.7e9\n"
+    [scrape] = DirectSource(Api(lambda _: text), MEASURES).read([pod("a")], since=0)
+    assert scrape.started == 1.7e9
+
+
+def test_both_text_formats_give_the_names_that_prometheus_stores() -> None:
+    registry = CollectorRegistry()
+    requests = Counter("requests", "Answers.", ["custom_status"], registry=registry)
+    duration = Histogram("request_duration_seconds", "Time.", buckets=(0.1, 1), registry=registry)
+    requests.labels("good").inc(3, exemplar={"trace": "1"})
+    duration.observe(0.05, exemplar={"trace": "2"})
+    for text in (generate_latest(registry), generate_openmetrics(registry)):
+        samples = [(name, dict(labels), value) for name, labels, value in parse(text.decode())]
+        assert ("requests_total", {"custom_status": "good"}, 3.0) in samples
+        assert ("request_duration_seconds_bucket", {"le": "0.1"}, 1.0) in samples
+        assert ("request_duration_seconds_count", {}, 1.0) in samples
+
+
+def test_a_counter_without_the_suffix_keeps_its_name() -> None:
+    assert list(parse("# TYPE hits counter\nhits 4\n")) == [("hits", {}, 4.0)]

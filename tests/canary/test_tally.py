@@ -1,0 +1,328 @@
+"""Totals that survive what happens to pods, containers, scrapes and drivers."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from canary.errors import InputError
+from canary.events import Variant
+from canary.measures import Measures, Metric
+from canary.tally import Pod, Scrape, Tally, judge
+from canary.verdict import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SUCCESS = Metric.share("success", 'requests_total{custom_status="good"}', "requests_total", 0.05)
+LATENCY = Metric.latency("latency", "request_duration_seconds", 0.25, 0.05)
+MEASURES = Measures.of([SUCCESS])
+
+
+def pod(name: str, variant: Variant = Variant.CANARY, ready_at: float | None = 0.0) -> Pod:
+    return Pod(name, "shop", f"uid-{name}", "web", variant, 8000, ready_at)
+
+
+def scrape(of: Pod, at: float, good: float, total: float, started: float | None = None) -> Scrape:
+    return Scrape(of, at, {"success good": good, "success total": total}, started=started)
+
+
+def counted(tally: Tally, variant: Variant = Variant.CANARY) -> tuple[float, float]:
+    evidence = tally.evidence("web", variant, SUCCESS)
+    return evidence.good, evidence.total
+
+
+def tallied(*rounds: Iterable[Scrape], warm_up: float = 0) -> Tally:
+    tally = Tally(warm_up)
+    for scrapes in rounds:
+        tally = tally.add(scrapes, MEASURES)
+    return tally
+
+
+def test_pods_of_a_variant_are_added_up_and_variants_kept_apart() -> None:
+    a, b, other = pod("a"), pod("b"), pod("c", Variant.BASELINE)
+    tally = tallied([scrape(a, 1, 3, 4), scrape(b, 1, 5, 5), scrape(other, 1, 7, 9)], [scrape(a, 2, 4, 6)])
+    assert counted(tally) == (9, 11)
+    assert counted(tally, Variant.BASELINE) == (7, 9)
+
+
+def test_one_scrape_of_every_pod_is_one_round_of_evidence() -> None:
+    a, b = pod("a"), pod("b")
+    tally = tallied([scrape(a, 1, 1, 2), scrape(b, 1.1, 1, 2)], [scrape(a, 2, 2, 4), scrape(b, 2.1, 3, 4)])
+    evidence = tally.evidence("web", Variant.CANARY, SUCCESS)
+    assert (evidence.scrapes, evidence.spread) == (2, pytest.approx(2**2 / 4 + 3**2 / 4))
+
+
+def test_a_counter_that_falls_begins_anew_and_all_counters_of_its_process_with_it() -> None:
+    a = pod("a")
+    tally = tallied([scrape(a, 1, 10, 11)], [scrape(a, 2, 2, 14)])
+    assert counted(tally) == (12, 25)
+
+
+def test_a_restart_that_no_counter_shows_is_seen_by_the_start_of_the_process() -> None:
+    a = pod("a")
+    tally = tallied([scrape(a, 1, 10, 10, started=100)], [scrape(a, 9, 30, 30, started=105)])
+    assert counted(tally) == (40, 40)
+
+
+def test_a_pod_that_vanished_still_counts_and_its_successor_of_the_same_name_is_another() -> None:
+    a = pod("a")
+    successor = replace(a, uid="another")
+    assert counted(tallied([scrape(a, 1, 10, 10)], [], [scrape(successor, 3, 20, 25)])) == (30, 35)
+
+
+def test_a_failed_scrape_is_missing_and_changes_no_count() -> None:
+    a = pod("a")
+    tally = tallied([scrape(a, 1, 10, 10)], [Scrape(a, 2, None, problem="no answer")])
+    assert counted(tally) == (10, 10)
+    assert tally.missing == {a: "no answer"}
+    tally = tally.add([scrape(a, 3, 15, 15)], MEASURES)
+    assert counted(tally) == (15, 15)
+    assert tally.missing == {}
+
+
+def test_a_scrape_seen_before_counts_once() -> None:
+    a = pod("a")
+    again = [scrape(a, 1, 10, 10), scrape(a, 2, 12, 13)]
+    assert counted(tallied(again, again, [scrape(a, 1, 10, 10)])) == (12, 13)
+
+
+def test_what_was_answered_before_the_warm_up_ended_is_left_out() -> None:
+    a = pod("a", ready_at=100)
+    looks = [[scrape(a, 100 + 4 * n, 10 * n, 20 * n)] for n in range(6)]
+    assert counted(tallied(*looks[:4], warm_up=10)) == (0, 0)  # the look at 112 is the first after 110: its mark
+    assert counted(tallied(*looks, warm_up=10)) == (20, 40)
+
+
+def test_a_pod_that_is_not_ready_is_not_counted_until_it_is_warm() -> None:
+    cold, ready = pod("a", ready_at=None), pod("a", ready_at=100)
+    tally = tallied([scrape(cold, 90, 1, 5)], [scrape(ready, 111, 2, 9)], [scrape(ready, 112, 4, 12)], warm_up=10)
+    assert counted(tally) == (2, 3)
+
+
+def test_a_pod_that_loses_readiness_goes_on_counting() -> None:
+    """Its last answers are evidence, and often the bad ones."""
+    ready, unready = pod("a", ready_at=100), pod("a", ready_at=None)
+    tally = tallied([scrape(ready, 111, 10, 10)], [scrape(unready, 112, 10, 30)], warm_up=10)
+    assert counted(tally) == (0, 20)
+
+
+def test_a_metric_that_comes_later_starts_at_its_first_scrape() -> None:
+    a, both = pod("a"), Measures.of([SUCCESS, LATENCY])
+    tally = tallied([scrape(a, 1, 10, 10)], warm_up=0)
+    for at, slow in ((2, 5.0), (3, 6.0)):
+        counters = {"success good": 10.0, "success total": 10.0, "latency good": 95.0, "latency total": 95 + slow}
+        tally = tally.add([Scrape(a, at, counters)], both)
+    evidence = tally.evidence("web", Variant.CANARY, LATENCY)
+    assert (evidence.good, evidence.total) == (0, 1)
+
+
+def test_the_rate_is_that_of_the_last_half_minute() -> None:
+    a = pod("a")
+    tally = tallied(*([scrape(a, at, 2 * at, 2 * at if at < 50 else 4 * at - 100)] for at in range(0, 101, 5)))
+    assert tally.rate("web", Variant.CANARY) == pytest.approx(4)
+    assert tally.rate("web", Variant.BASELINE) is None
+    assert tallied([scrape(a, 1, 1, 1)]).rate("web", Variant.CANARY) is None
+
+
+def test_quantiles_are_those_of_all_pods_of_the_variant() -> None:
+    measures = Measures.of([SUCCESS], "request_duration_seconds")
+    scrapes = [
+        Scrape(pod(name), 1, {"success good": n, "success total": n, "le=0.1": n, "le=0.5": 10.0, "le=inf": 10.0})
+        for name, n in (("a", 10.0), ("b", 0.0))
+    ]
+    tally = Tally(0).add(scrapes, measures)
+    assert tally.quantile("web", Variant.CANARY, 0.5) == pytest.approx(0.1)
+    assert tally.quantile("web", Variant.CANARY, 0.75) == pytest.approx(0.3)
+    assert tally.quantile("web", Variant.STABLE, 0.5) is None
+    assert Tally.from_json(tally.to_json(), 0).quantile("web", Variant.CANARY, 0.75) == pytest.approx(0.3)
+
+
+def test_a_source_reads_from_the_oldest_scrape_that_it_may_have_missed() -> None:
+    a, b, new = pod("a"), pod("b"), pod("c", ready_at=55)
+    tally = tallied([scrape(a, 50, 1, 1), scrape(b, 60, 1, 1)])
+    assert tally.since([a, b], now=70) == 50
+    assert tally.since([b], now=70) == 60
+    assert tally.since([b, new], now=70) == 55
+    assert tally.since([b, pod("d", ready_at=None)], now=70) == 60
+    assert tally.since([], now=70) == 70
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"counters": [], "evidence": [[1]]}'])
+def test_totals_that_cannot_be_read_are_an_error_that_says_what_to_do(text: str) -> None:
+    with pytest.raises(InputError, match="reject the release and start anew"):
+        Tally.from_json(text)
+
+
+def test_a_hundred_pods_fit_in_an_annotation() -> None:
+    measures = Measures.of([SUCCESS, LATENCY], "request_duration_seconds")
+    names = [f"{metric} {what}" for metric in ("success", "latency") for what in ("good", "total")]
+    counters = dict.fromkeys([*names, *(f"le={bound / 100}" for bound in range(16))], 1234567.0)
+    tally = Tally(0).add([Scrape(pod(f"web-canary-5d9c7-{n}"), 1.7e9, counters) for n in range(100)], measures)
+    assert len(tally.to_json()) < 262_144 / 4  # all annotations of an object together may have 256 KiB
+
+
+# The verdict on it
+
+
+def both(at: float, canary: tuple[int, int], baseline: tuple[int, int]) -> list[Scrape]:
+    return [scrape(pod("c"), at, *canary), scrape(pod("b", Variant.BASELINE), at, *baseline)]
+
+
+def test_the_verdict_compares_canary_and_baseline() -> None:
+    verdict = judge(tallied(both(1, (950, 1000), (940, 1000))), MEASURES, ["web"])
+    assert verdict.decision is Decision.PROMOTE
+    assert verdict.sentence.startswith("canary 95.0 % good vs baseline 94.0 %: better by 1.0 points")
+    assert judge(tallied(both(1, (500, 1000), (940, 1000))), MEASURES, ["web"]).decision is Decision.REJECT
+    assert judge(Tally(), MEASURES, ["web"]).decision is Decision.UNDECIDED
+    assert judge(Tally(), MEASURES, []).decision is Decision.UNDECIDED
+
+
+def test_nothing_is_promoted_while_counts_are_missing() -> None:
+    tally = tallied(both(1, (950, 1000), (940, 1000)), [Scrape(pod("c"), 2, None, problem="no answer")])
+    verdict = judge(tally, MEASURES, ["web"])
+    assert verdict.decision is Decision.UNDECIDED
+    assert verdict.sentence.endswith("; not promoted while counts are missing from c (no answer)")
+
+
+def test_missing_counts_of_stable_do_not_matter_and_those_of_the_canary_do_not_stop_a_reject() -> None:
+    stable = Scrape(pod("s", Variant.STABLE), 2, None, problem="no answer")
+    assert judge(tallied(both(1, (950, 1000), (940, 1000)), [stable]), MEASURES, ["web"]).decision is Decision.PROMOTE
+    silent = Scrape(pod("c"), 2, None, problem="no answer")
+    assert judge(tallied(both(1, (500, 1000), (940, 1000)), [silent]), MEASURES, ["web"]).decision is Decision.REJECT
+
+
+def test_every_workload_and_metric_shares_the_error_of_reject() -> None:
+    measures = Measures.of([SUCCESS, LATENCY])
+    verdict = judge(Tally(), measures, ["web", "api"], alpha=0.04)
+    assert [(one.workload, one.metric) for one in verdict.comparisons] == [
+        ("web", "success"),
+        ("web", "latency"),
+        ("api", "success"),
+        ("api", "latency"),
+    ]
+    assert {(one.alpha, one.reject_alpha) for one in verdict.comparisons} == {(0.04, 0.01)}
+
+
+# Whatever happens
+
+
+@dataclass
+class Life:
+    """One process of a pod, from start to end, and what was last scraped of it."""
+
+    pod: Pod
+    started: float
+    good: int = 0
+    total: int = 0
+    seen: tuple[int, int] = (0, 0)
+
+
+@dataclass
+class World:
+    """Pods that answer, restart, vanish and come; some scrapes fail; the driver may be killed."""
+
+    tells_start: bool
+    now: float = 1000.0
+    tally: Tally = field(default_factory=lambda: Tally(warm_up=0))
+    lives: dict[str, Life] = field(default_factory=dict)
+    ended: list[Life] = field(default_factory=list)
+    born: int = 0
+
+    def do(self, action: str, which: int, good: int, bad: int) -> None:
+        self.now += 1
+        names = sorted(self.lives)
+        name = names[which % len(names)] if names else ""
+        if action == "come":
+            self.born += 1
+            variant = Variant.CANARY if which % 2 else Variant.BASELINE
+            self.lives[f"p{self.born}"] = Life(pod(f"p{self.born}", variant), self.now)
+        elif action == "killed driver":
+            self.tally = Tally.from_json(self.tally.to_json(), warm_up=0)
+        elif action == "scrape":
+            self.scrape(failing={name} if good % 3 == 0 else set())
+        elif name and action == "answer":
+            self.lives[name].good += good
+            self.lives[name].total += good + bad
+        elif name and action in ("restart", "vanish"):
+            life = self.lives.pop(name)
+            self.ended.append(life)
+            if action == "restart":
+                self.lives[name] = Life(life.pod, self.now)
+
+    def scrape(self, failing: set[str]) -> None:
+        scrapes = []
+        for name, life in self.lives.items():
+            if name in failing:
+                scrapes.append(Scrape(life.pod, self.now, None, problem="no answer"))
+            else:
+                life.seen = (life.good, life.total)
+                started = life.started if self.tells_start else None
+                scrapes.append(scrape(life.pod, self.now, *life.seen, started=started))
+        self.tally = self.tally.add(scrapes, MEASURES)
+
+    def scraped(self, variant: Variant) -> tuple[int, int]:
+        """Return the sum of what was last scraped of each process that ever was."""
+        seen = [life.seen for life in [*self.lives.values(), *self.ended] if life.pod.variant is variant]
+        return sum(good for good, _ in seen), sum(total for _, total in seen)
+
+
+ACTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["come", "answer", "answer", "answer", "scrape", "scrape", "restart", "vanish", "killed driver"]
+        ),
+        st.integers(0, 9),
+        st.integers(0, 30),
+        st.integers(0, 30),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=200)
+@given(ACTIONS)
+def test_totals_never_fall_and_miss_nothing_that_was_scraped(actions: list[tuple[str, int, int, int]]) -> None:
+    world = World(tells_start=True)
+    for action in actions:
+        before = {variant: counted(world.tally, variant) for variant in Variant}
+        world.do(*action)
+        for variant in Variant:
+            after = counted(world.tally, variant)
+            assert after[0] >= before[variant][0]
+            assert after[1] >= before[variant][1]
+            assert after == world.scraped(variant)
+
+
+@settings(max_examples=200)
+@given(ACTIONS)
+def test_without_a_start_time_a_restart_may_hide_but_nothing_is_counted_twice(
+    actions: list[tuple[str, int, int, int]],
+) -> None:
+    world = World(tells_start=False)
+    for action in actions:
+        before = {variant: counted(world.tally, variant) for variant in Variant}
+        world.do(*action)
+        for variant in Variant:
+            good, total = counted(world.tally, variant)
+            assert before[variant][1] <= total <= world.scraped(variant)[1]
+            assert 0 <= good <= total
+
+
+@settings(max_examples=100)
+@given(ACTIONS, st.randoms(use_true_random=False))
+def test_the_order_in_which_pods_are_scraped_does_not_matter(
+    actions: list[tuple[str, int, int, int]], shuffler: random.Random
+) -> None:
+    world = World(tells_start=True)
+    for action in actions:
+        world.do(*action)
+    scrapes = [scrape(life.pod, world.now + n, life.good, life.total) for n, life in enumerate(world.lives.values())]
+    in_order = world.tally.add(scrapes, MEASURES)
+    shuffler.shuffle(scrapes)
+    assert world.tally.add(scrapes, MEASURES).to_json() == in_order.to_json()
