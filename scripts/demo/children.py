@@ -1,0 +1,90 @@
+"""The demo's processes: each in a session of its own, so that Ctrl-C is the demo's to deal with, and none is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+LOOPBACK = "localhost,127.0.0.0/8,::1"
+
+
+class CommandError(Exception):
+    """A command that the demo needs is missing, or failed."""
+
+
+def find(name: str) -> str:
+    """Return the path of a command of this environment, or else of the machine; raises CommandError."""
+    found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if found is None:
+        raise CommandError(f"{name} is needed for this, and is not installed")
+    return found
+
+
+class Children:
+    """Starts processes and ends those that are still running."""
+
+    def __init__(self, folder: Path) -> None:
+        """Run them with the folder's file `log` for what nobody reads."""
+        self.log = folder / "log"
+        self.environment = dict(os.environ)
+        for name in ("NO_PROXY", "no_proxy"):  # a proxy is for the world outside, not for pods on this machine
+            self.environment[name] = ",".join(filter(None, [os.environ.get(name), LOOPBACK]))
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(
+        self, *command: str, stdout: int | IO[str] | None = None, stderr: int | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a command; what it writes goes into the log unless `stdout` or `stderr` say otherwise."""
+        with self.log.open("a") as log:
+            process = subprocess.Popen(
+                [find(command[0]), *command[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=log if stdout is None else stdout,
+                stderr=log if stderr is None else stderr,
+                env=self.environment,
+                start_new_session=True,
+                text=True,
+            )
+        self._started.append(process)
+        return process
+
+    def run(self, *command: str) -> str:
+        """Run a command to its end, even when interrupted meanwhile, and return its output.
+
+        Raises:
+            CommandError: it failed; with what it said.
+        """
+        process = self.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            output, errors = process.communicate()
+        except KeyboardInterrupt:
+            process.communicate()  # half a cluster would be harder to clear away than a whole one
+            raise
+        if process.returncode:
+            raise CommandError(f"{' '.join(command)}: {errors.strip() or output.strip()}")
+        return output
+
+    def end(self) -> None:
+        """Ask those still running to stop, the last started first, and insist after ten seconds."""
+        for process in reversed(self._started):
+            stop(process)
+
+
+def stop(process: subprocess.Popen[str], seconds: float = 10) -> int:
+    """End a process as Ctrl-C would, and its session at the latest after some seconds; returns the exit code."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
+    return process.wait()

@@ -1,0 +1,123 @@
+"""What the demo checks in the cluster itself, by the API alone: the driver's word is not taken for it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from scripts.demo.children import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of stable.
+
+    Attributes:
+        uid: tells it from another pod of the same name.
+        images: that its containers run.
+        restarts: of its containers, together.
+    """
+
+    uid: str
+    images: tuple[str, ...]
+    restarts: int
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The workload at one instant.
+
+    Attributes:
+        deployments: names of the workload's Deployments.
+        image: of the stable Deployment's template, empty if there is none.
+        pods: those that the stable Deployment owns and that are there to stay.
+        answering: how many pods are ready, of all variants.
+    """
+
+    deployments: tuple[str, ...]
+    image: str
+    pods: frozenset[Pod]
+    answering: int
+
+
+def look(kubeconfig: Path, namespace: str) -> Seen:
+    """Return what there is of sampleapp; raises CommandError when the API server does not say."""
+    with connection(kubeconfig) as api:
+        apps, core = client.AppsV1Api(api), client.CoreV1Api(api)
+        asked = {"namespace": namespace, "label_selector": "app=sampleapp", "_preload_content": False}
+        deployments, sets, pods = (
+            json.loads(call(**asked, _request_timeout=10).data)["items"]
+            for call in (
+                apps.list_namespaced_deployment,
+                apps.list_namespaced_replica_set,
+                core.list_namespaced_pod,
+            )
+        )
+    own = {each["metadata"]["name"] for each in sets if "sampleapp" in owners(each)}
+    stable = [each for each in pods if own & owners(each) and "deletionTimestamp" not in each["metadata"]]
+    return Seen(
+        tuple(each["metadata"]["name"] for each in deployments),
+        next(
+            (images(each["spec"]["template"])[0] for each in deployments if each["metadata"]["name"] == "sampleapp"), ""
+        ),
+        frozenset(Pod(each["metadata"]["uid"], images(each), restarts(each)) for each in stable),
+        sum(ready(each) for each in pods),
+    )
+
+
+def owners(item: dict[str, Any]) -> set[str]:
+    """Return the names of an object's owners."""
+    return {each["name"] for each in item["metadata"].get("ownerReferences", [])}
+
+
+def images(item: dict[str, Any]) -> tuple[str, ...]:
+    """Return the images of a pod or of a template."""
+    return tuple(each["image"] for each in item["spec"]["containers"])
+
+
+def restarts(pod: dict[str, Any]) -> int:
+    """Return how often the containers of a pod were started again."""
+    return sum(each["restartCount"] for each in pod["status"].get("containerStatuses", []))
+
+
+def ready(pod: dict[str, Any]) -> bool:
+    """Return whether a pod gets traffic."""
+    conditions = pod["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def make_namespace(kubeconfig: Path, name: str) -> None:
+    """Make a namespace that holds pods to the Pod Security Standard "restricted"; raises CommandError."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    with connection(kubeconfig) as api:
+        body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name, labels=labels))
+        client.CoreV1Api(api).create_namespace(body)
+
+
+def delete_namespace(kubeconfig: Path, name: str) -> None:
+    """Delete a namespace and all that is in it; raises CommandError."""
+    with connection(kubeconfig) as api:
+        client.CoreV1Api(api).delete_namespace(name)
+
+
+@contextmanager
+def connection(kubeconfig: Path) -> Iterator[client.ApiClient]:
+    """Give the official client for a kubeconfig; what it meets with is raised as CommandError."""
+    try:
+        with config.new_client_from_config(str(kubeconfig)) as api:
+            yield api
+    except ApiException as error:
+        said = json.loads(error.body)["message"] if error.body else error.reason
+        raise CommandError(f"the API server says: {said}") from error
+    except (HTTPError, config.ConfigException) as error:
+        raise CommandError(f"the API server cannot be asked: {error}") from error

@@ -1,0 +1,76 @@
+"""Locust in the background, and what its requests were answered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.demo.children import CommandError, stop
+
+if TYPE_CHECKING:
+    from scripts.demo.children import Children
+
+LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
+USERS = 20
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one request was answered.
+
+    Attributes:
+        variant: stable, baseline or canary; empty for a failure.
+        good: whether the app calls the answer good.
+        failure: what went wrong before the app could answer, empty if nothing did.
+    """
+
+    variant: str
+    good: bool
+    failure: str = ""
+
+
+def read_answer(line: str) -> Answer:
+    """Return what a line of the locustfile's `--answers` says: time, status, and the pod's name or what went wrong."""
+    _, status, who = line.rstrip("\n").split(" ", 2)
+    if status == "0":
+        return Answer("", good=False, failure=who)
+    variant = next((one for one in ("baseline", "canary") if who.startswith(f"sampleapp-{one}-")), "stable")
+    return Answer(variant, good=status == "200")
+
+
+class Load:
+    """A running Locust."""
+
+    def __init__(self, children: Children, folder: Path, url: str, rate: float) -> None:
+        """Send `rate` requests a second to a URL until `end`."""
+        answers, self._statistics = folder / "answers", folder / "statistics.json"
+        answers.touch()
+        self._file = answers.open()
+        self._process = children.start(
+            *("locust", "--headless", "--locustfile", str(LOCUSTFILE), "--host", url),
+            *("--users", str(USERS), "--spawn-rate", str(USERS), "--rate", str(rate / USERS)),
+            *("--answers", str(answers), "--json-file", str(folder / "statistics")),
+            *("--only-summary", "--exit-code-on-error", "0"),
+        )
+        self._log = children.log
+        self._rest = ""
+
+    def read(self) -> list[Answer]:
+        """Return the answers that came since the last call.
+
+        Raises:
+            CommandError: Locust has ended, which it should not by itself.
+        """
+        if (code := self._process.poll()) is not None:
+            raise CommandError(f"locust ended with exit code {code}: {self._log.read_text()}")
+        *lines, self._rest = (self._rest + self._file.read()).split("\n")
+        return [read_answer(line) for line in lines]
+
+    def end(self) -> tuple[int, int]:
+        """Stop sending, wait for the last answers, and return Locust's own count of requests and of failures."""
+        self._file.close()
+        stop(self._process)
+        entries = json.loads(self._statistics.read_text())
+        return sum(each["num_requests"] for each in entries), sum(each["num_failures"] for each in entries)

@@ -1,0 +1,99 @@
+"""What the demo shows: lines that stay, and below them a strip of squares for each variant, one square an answer."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live
+from rich.rule import Rule
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console, RenderableType
+
+    from scripts.demo.load import Answer
+
+VARIANTS = ("stable", "baseline", "canary")
+SQUARES = 60
+PAUSE = 5.0  # seconds between two strips where nothing can be redrawn
+
+
+class Strip:
+    """The last answers of each variant, and how many there were."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, deque[bool]] = {one: deque(maxlen=SQUARES) for one in VARIANTS}
+        self._good = dict.fromkeys(VARIANTS, 0)
+        self._total = dict.fromkeys(VARIANTS, 0)
+
+    def add(self, answers: Iterable[Answer]) -> None:
+        """Take note of answers."""
+        for answer in answers:
+            if not answer.failure:
+                self._last[answer.variant].append(answer.good)
+                self._good[answer.variant] += answer.good
+                self._total[answer.variant] += 1
+
+    def draw(self, width: int) -> Group:
+        """Return a line for each variant that has answered: filled and green is good, hollow and red is bad."""
+        room = max(10, min(SQUARES, width - 50))
+        lines = []
+        for variant, total in self._total.items():
+            if total:
+                line = Text(f"  {variant:<9}")
+                for good in list(self._last[variant])[-room:]:
+                    line.append("■" if good else "□", "green" if good else "red")
+                line.append(f"  {self._good[variant] / total:4.0%} good of {total:,} answers", "dim")
+                lines.append(line)
+        return Group(*lines)
+
+
+class Screen:
+    """Writes to a console; redraws the strip where that is possible, and else prints one now and then."""
+
+    def __init__(self, console: Console) -> None:
+        """Write to a console."""
+        self.console = console
+        self.strip = Strip()
+        self._live: Live | None = None
+        self._printed = time.monotonic()
+
+    def title(self, text: str) -> None:
+        """Begin a part of the story, with an empty strip."""
+        self.settle()
+        self.strip = Strip()
+        self.console.print()
+        self.console.print(Rule(Text(text, "bold"), align="left", style="cyan"))
+
+    def say(self, text: str | Text | RenderableType) -> None:
+        """Print something, as it is."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def command(self, *words: str) -> None:
+        """Print a command that is run, for the reader to type."""
+        self.say(Text(f"$ {' '.join(words)}", "bold cyan"))
+
+    def answers(self, answers: list[Answer]) -> None:
+        """Show answers that came."""
+        self.strip.add(answers)
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
+            if self._live is None:
+                self._live = Live(console=self.console, auto_refresh=False)
+                self._live.start()
+            self._live.update(self.strip.draw(self.console.width), refresh=True)
+        elif time.monotonic() - self._printed > PAUSE:
+            self.settle()
+
+    def settle(self) -> None:
+        """Leave the strip as it is, and go on below."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+        else:
+            self.say(self.strip.draw(self.console.width))
+        self._printed = time.monotonic()
