@@ -1,0 +1,6 @@
+# In the place of fortio/fortio.
+FROM canary-lab/debian:12
+COPY fortio /usr/bin/fortio
+USER 65532
+ENTRYPOINT ["/usr/bin/fortio"]
+CMD ["server"]
