@@ -15,20 +15,18 @@ if TYPE_CHECKING:
 SCALES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
-def bar(comparison: Comparison, width: int, *, ascii_only: bool = False) -> Text:
+def bar(comparison: Comparison, width: int) -> Text:
     """Return a line of `width` characters: the interval, the edge of the tolerance and zero on one scale.
 
     The scale is symmetric and named at both ends, in points. What is worse than the tolerance allows is shaded.
     """
-    shade, line, left, right, dot, edge, zero = ".-[]o!|" if ascii_only else "░─├┤●┃│"
+    shade, line, left, right, dot, edge, zero = "░─├┤●┃│"
     low, high = comparison.interval
     tolerance = comparison.tolerance or 0.0
     reach = max(tolerance * 1.5, min(1.0, max(-low, high)))
     scale = next(one for one in SCALES if one >= min(reach, 1.0))
     names = [f"{sign}{scale * 100:g}" for sign in "−+"]
-    if ascii_only:
-        names[0] = names[0].replace("−", "-")
-    cells = max(11, width - sum(map(len, names)) - 2) | 1  # an odd number has a middle
+    cells = max(11, (width - sum(map(len, names)) - 3) | 1)  # an odd number has a middle
 
     def place(share: float) -> int:
         return round((max(-scale, min(scale, share)) + scale) / (2 * scale) * (cells - 1))

@@ -20,21 +20,12 @@ if TYPE_CHECKING:
     from canary.verdict import Comparison
 
 VARIANT_COLOURS = {"canary": "bold", "baseline": "", "stable": "dim"}
-# Columns in the order in which they are given up on narrow terminals, last first, and the width that they need in all.
-COLUMNS = (
-    ("", 0),
-    ("pods", 0),
-    ("requests", 0),
-    ("good", 0),
-    ("p99", 44),
-    ("95 % interval", 52),
-    ("req/s", 66),
-    ("p50", 74),
-)
 SHOWN = ("", "pods", "requests", "good", "95 % interval", "req/s", "p50", "p99")
+GIVEN_UP = ("p50", "req/s", "95 % interval", "p99", "pods")  # in this order, where the terminal is too narrow
+GAP = 2
 
 
-def look(event: Looked, width: int, *, ascii_only: bool = False) -> RenderableType:
+def look(event: Looked, width: int) -> RenderableType:
     """Return what is shown of a look, at most `width` columns wide where that is possible."""
     parts: list[RenderableType] = []
     for workload in dict.fromkeys(state.workload for state in event.variants):
@@ -43,20 +34,25 @@ def look(event: Looked, width: int, *, ascii_only: bool = False) -> RenderableTy
         precision = max((decimals(one.tolerance) for one in comparisons), default=1)
         parts.append(_variants(workload, states, width, precision))
         for comparison in comparisons:
-            parts += [Text(), *_difference(comparison, width, several=len(comparisons) > 1, ascii_only=ascii_only)]
+            parts += [Text(), *_difference(comparison, width, several=len(comparisons) > 1)]
         parts.append(Text())
     parts.append(_state(event))
     return Padding(Group(*parts), (1, 0, 0, 2))
 
 
 def _variants(workload: str, states: list[VariantState], width: int, precision: int) -> Table:
-    names = [name for name in SHOWN if width - 2 >= dict(COLUMNS)[name]]
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    header = {name: Text(name or plain(workload)) for name in SHOWN}
+    rows = [_shown(state, precision) for state in states]
+    names = list(SHOWN)
+    for name in GIVEN_UP:
+        needed = sum(GAP + max(row[column].cell_len for row in [header, *rows]) for column in names)
+        if needed > width:  # the margin takes as much as the last gap, which is not there
+            names.remove(name)
+    table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim", pad_edge=False)
     for name in names:
-        table.add_column(name or plain(workload), justify="left" if not name else "right", no_wrap=True)
-    for state in states:
-        shown = _shown(state, precision)
-        table.add_row(*(shown[name] for name in names), style=VARIANT_COLOURS[state.variant])
+        table.add_column(header[name], justify="right" if name else "left", no_wrap=True)
+    for state, row in zip(states, rows, strict=True):
+        table.add_row(*(row[name] for name in names), style=VARIANT_COLOURS[state.variant])
     return table
 
 
@@ -65,7 +61,7 @@ def _shown(state: VariantState, precision: int) -> dict[str, Text]:
     if state.total:
         share = f"{state.good / state.total * 100:.{precision}f} %"
         low, high = (f"{end * 100:.{precision}f}" for end in share_interval(Evidence(state.good, state.total)))
-    count = f"{state.total:,.0f}" + (f" ({len(state.missing)} silent)" if state.missing else "")
+    count = f"{state.total:,.0f}" + (" + ?" if state.missing else "")
     return {
         "": Text(str(state.variant)),
         "pods": Text(f"{state.ready}/{state.desired}", "" if state.ready == state.desired else "yellow"),
@@ -78,7 +74,7 @@ def _shown(state: VariantState, precision: int) -> dict[str, Text]:
     }
 
 
-def _difference(comparison: Comparison, width: int, *, several: bool, ascii_only: bool) -> list[RenderableType]:
+def _difference(comparison: Comparison, width: int, *, several: bool) -> list[RenderableType]:
     what = f"{plain(comparison.metric)}: " if several else ""
     if comparison.difference is None:
         return [Text(f"{what}{plain(comparison.sentence)}")]
@@ -91,9 +87,7 @@ def _difference(comparison: Comparison, width: int, *, several: bool, ascii_only
         (f"{signed(comparison.difference, precision)} points", f"bold {COLOURS[comparison.decision]}"),
         f" ({low} to {high}{edge})",
     )
-    if ascii_only:
-        head = Text(head.plain.replace("−", "-"))
-    return [head, bar(comparison, min(width - 4, 76), ascii_only=ascii_only)]
+    return [head, bar(comparison, min(width - 4, 76))]
 
 
 def _state(event: Looked) -> Text:

@@ -59,8 +59,7 @@ class Terminal:
             self._waiting[event.name] = event
             self._show(Group(*(words(one) or Text() for one in self._waiting.values())), stays=False)
         elif isinstance(event, Looked):
-            content = look(event, self._console.width, ascii_only=self._console.options.ascii_only)
-            self._show(content, stays=True)
+            self._show(look(event, self._console.width), stays=True)
         elif text := words(event):
             if isinstance(event, Ready):
                 self._waiting.pop(event.name, None)
