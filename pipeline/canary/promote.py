@@ -139,7 +139,7 @@ def _undo(world: World, names: list[str], cause: CanaryError) -> PromoteError:
     """Put everything back as it was, and return the error to raise."""
     try:
         for name in names:
-            for one in reversed(saved(world.cluster, name)):
+            for one in saved(world.cluster, name):  # what pods use comes before the Deployment, as in the promote
                 put_back(world, one)
         wait_until_ready(world, [name for name in names if world.cluster.get(DEPLOYMENT, name) is not None])
     except CanaryError as error:

@@ -25,7 +25,7 @@ from localcluster.events import Recorder
 from localcluster.garbage import Garbage, Namespaces
 from localcluster.registry import Registry
 from localcluster.replicasets import ReplicaSets
-from localcluster.resources import NAMESPACE, POD
+from localcluster.resources import NAMESPACE, POD, Resource
 from localcluster.status import ApiError
 from localcluster.store import Change, Store, now
 
@@ -38,7 +38,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.time = 1_000_000_100.0
-        self.then: list[tuple[float, Callable[[], None]]] = []
+        self.then: list[tuple[float, Callable[[], object]]] = []
         self._moment = threading.Event()
 
     def now(self) -> float:
@@ -49,11 +49,26 @@ class Clock:
         for at, action in [one for one in self.then if one[0] <= self.time]:
             self.then.remove((at, action))
             action()
-        self._moment.wait(0.01)
+        self._moment.wait(0.005)
 
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
+    def after(self, seconds: float, action: Callable[[], object]) -> None:
         """Do something when so much time has been slept."""
         self.then.append((self.time + seconds, action))
+
+
+class Admission(Registry):
+    """A registry that refuses pods where a test says so, as a quota or pod security does."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.refusals: dict[str, str] = {}
+
+    def create(self, resource: Resource, obj: Object, *, manager: str, dry_run: bool = False) -> Object:
+        """Create an object, unless it is refused."""
+        why = self.refusals.get(obj["metadata"].get("namespace", "")) if resource == POD else None
+        if why:
+            raise ApiError(403, f"pods is forbidden: {why}")
+        return super().create(resource, obj, manager=manager, dry_run=dry_run)
 
 
 class Ghosts:
@@ -104,6 +119,10 @@ class Ghosts:
 
         self.act(action)
 
+    def refuse_pods(self, namespace: str, why: str) -> None:
+        """Let no further pod into a namespace."""
+        self.act(lambda: self.registry.refusals.update({namespace: why}))
+
     def remark(self, namespace: str, prefix: str, reason: str, message: str, times: int) -> None:
         """Make a warning about pods."""
 
@@ -117,7 +136,7 @@ class Ghosts:
     async def _serve(self) -> None:
         self._loop, self._down = asyncio.get_running_loop(), asyncio.Event()
         self.store = Store()
-        self.registry = Registry(self.store)
+        self.registry = Admission(self.store)
         self._recorder = Recorder(self.registry, "ghosts")
         controllers: list[Controller] = [
             kind(self.registry, Recorder(self.registry, "test"))

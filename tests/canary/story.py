@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from canary.cluster import Cluster
-from canary.collaborators import DEPLOYMENT, Kind
+from canary.collaborators import DEPLOYMENT
 from canary.events import Decided, Event, Variant
 from canary.gate import AutoGate
 from canary.manifests import Bundle
@@ -16,6 +16,7 @@ from canary.options import Options
 from canary.release import Release
 from canary.tally import Pod, Scrape
 from canary.verdict import Verdict
+from localcluster.resources import RESOURCES
 from tests.canary.ghosts import Clock, Ghosts
 
 Object = dict[str, Any]
@@ -70,7 +71,7 @@ class Story:
         default_factory=lambda: Options(
             Measures.of([SUCCESS]),
             percentage=50,
-            timeout=20,
+            timeout=10,
             interval=2,
             warm_up=0,
             min_duration=6,
@@ -108,6 +109,20 @@ class Story:
         found = self.cluster.get(DEPLOYMENT, name)
         assert found is not None, f"no Deployment {name}"
         return found
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something holds in the cluster."""
+        for _ in range(500):
+            if true():
+                return
+            self.clock.sleep(0)
+        raise AssertionError("it never came true")
+
+    def apply_as(self, manager: str, obj: Object) -> None:
+        """Apply an object server-side as another field manager does."""
+        body = {**obj, "metadata": {**obj["metadata"], "namespace": self.namespace}}
+        resource = next(one for one in RESOURCES if one.kind == obj["kind"])
+        self.ghosts.act(lambda: self.ghosts.registry.apply(resource, body, manager=manager, force=True))
 
     def names(self) -> set[str]:
         """Return the names of all Deployments."""
@@ -170,8 +185,3 @@ def service(name: str = "app", port: int = 8080) -> Object:
 def config_map(name: str = "settings", **data: str) -> Object:
     """Return a ConfigMap as a manifest has it."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
-
-
-def kind_of(obj: Object) -> Kind:
-    """Return an object's kind."""
-    return Kind.of(obj)
