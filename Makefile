@@ -1,13 +1,16 @@
 # `make` lists what can be done. Written for GNU Make 3.81, which macOS has.
 PYTHON_BIN := .venv/bin
 PYTEST := $(PYTHON_BIN)/python -m pytest
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' pyproject.toml
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 
-.PHONY: help demo-venv venv demo test lint format lock clean
+.PHONY: help demo demo-venv venv test e2e monitoring lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+demo: demo-venv ## watch a good release being promoted and a bad one rejected (CLUSTER=kind or CONTEXT=… elsewhere; KEEP=1)
+	@$(PYTHON_BIN)/python -m scripts.demo
 
 demo-venv:
 	@scripts/bootstrap demo
@@ -18,20 +21,30 @@ venv: ## make .venv with everything in it (the other targets do this by themselv
 test: venv ## run all tests; the e2e suite among them runs on localcluster
 	$(PYTEST) -n auto --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
+e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a registry; CONTEXT=… elsewhere; KEEP=1)
+	$(PYTHON_BIN)/python scripts/e2e.py
+
+monitoring: venv ## install a plain Prometheus into the cluster of the current kubectl context
+	kubectl apply -k monitoring/prometheus
+	kubectl -n monitoring rollout status deployment/prometheus --timeout=180s
+
 lint: venv ## check style, types, layers, manifests and Dockerfiles
 	$(PYTHON_BIN)/ruff check
 	$(PYTHON_BIN)/ruff format --check
 	$(PYTHON_BIN)/mypy
 	$(PYTHON_BIN)/lint-imports
+	$(PYTHON_BIN)/kubernetes-validate --strict --quiet $(filter-out %/prometheus.yml,$(wildcard manifests/*.yml misc/*.yml monitoring/*/*.yml loadtest/*.yml pipeline/*.yml))
+	$(PYTHON_BIN)/hadolint $(wildcard */Dockerfile)
 
 format: venv ## format the code and mend what ruff can mend
 	$(PYTHON_BIN)/ruff format
 	$(PYTHON_BIN)/ruff check --fix
 
 lock: ## pin all dependencies anew (needs uv; UPGRADE=--upgrade takes newer versions)
-	$(COMPILE) $(UPGRADE) --group test --group lint --group load --group build -o requirements-dev.lock
-	$(COMPILE) --group load --group build -c requirements-dev.lock -o requirements-demo.lock
-	$(COMPILE) -c requirements-dev.lock -o requirements.lock
+	$(COMPILE) pyproject.toml $(UPGRADE) --group test --group lint --group load --group build -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --group load --group build -c requirements-dev.lock -o requirements-demo.lock
+	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
+	$(COMPILE) app/requirements.in -c requirements-dev.lock -o app/requirements.txt
 
 clean: ## remove .venv and everything that can be made again
 	rm -rf .venv .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,235 @@
+"""Run the end-to-end suite on a real cluster: `make e2e`.
+
+    make e2e                 on a kind cluster of its own (needs Docker and kind)
+    make e2e OFFLINE=1       the same where no container registry can be reached (needs Debian 12 and root)
+    make e2e CONTEXT=NAME    on the cluster of a context of $KUBECONFIG, with images that its nodes have or can pull
+
+KEEP=1 leaves the cluster; TESTS="-k promote" chooses tests. KIND_NODE_IMAGE, BASE_IMAGE, PROMETHEUS_IMAGE and
+FORTIO_IMAGE name other images than the usual. Exits with pytest's code, or with 2 when there is no cluster to test on.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from e2e.versions import write_version  # noqa: E402  # the tests' own way of making versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLUSTER = "canary-lab-e2e"
+VERSIONS = (5, 10, 20)
+LOGS = ROOT / ".cache" / "e2e-logs"
+APP_MEGABYTES = 40  # what the app may add to its base image
+KUBECTL = str(Path(sys.executable).with_name("kubectl"))
+
+
+class SetupError(Exception):
+    """There is no cluster to test on; the message says what to do."""
+
+
+def say(text: str) -> None:
+    """Tell how far we are."""
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
+def run(*command: str, hint: str = "") -> str:
+    """Return what a command prints; raises SetupError with its last lines and a hint when it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
+        raise SetupError(f"{shlex.join(command[:3])} failed:\n{last}\n{hint}".strip())
+    return done.stdout
+
+
+def need(tool: str, how: str) -> None:
+    """Raise SetupError unless a command is installed."""
+    if shutil.which(tool) is None:
+        raise SetupError(f"{tool} is needed and not installed: {how}. {WITHOUT_REGISTRY}")
+
+
+WITHOUT_REGISTRY = "On a Debian 12 that reaches no container registry, `make e2e OFFLINE=1` brings its own (as root)."
+
+
+def offline_images() -> None:
+    """Build the images that come from a registry elsewhere, and name them in the environment."""
+    done = subprocess.run([ROOT / ".ci/node/build"], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SetupError("the node's image could not be built; its messages are above")
+    for line in done.stdout.split():
+        name, _, image = line.partition("=")
+        os.environ.setdefault(name, image)
+
+
+def free_node_port() -> int:
+    """Return a port that a NodePort may have and that is free on this machine."""
+    for port in range(30500, 32000):
+        with socket.socket() as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise SetupError("no free port between 30500 and 32000")
+
+
+def kind_config(node_port: int, *, offline: bool) -> str:
+    """Return the cluster's configuration: one node, one NodePort passed on from this machine."""
+    node = {
+        "role": "control-plane",
+        "extraPortMappings": [{"containerPort": node_port, "hostPort": node_port, "listenAddress": "127.0.0.1"}],
+    }
+    own = yaml.safe_load((ROOT / ".ci/node/kind.yaml").read_text()) if offline else {}
+    return yaml.safe_dump({"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4"} | own | {"nodes": [node]})
+
+
+@contextmanager
+def kind_cluster(kubeconfig: Path, node_port: int, *, offline: bool, keep: bool) -> Iterator[None]:
+    """Have a kind cluster with the given kubeconfig; deletes it afterwards, unless it is to be kept."""
+    if CLUSTER in run("kind", "get", "clusters").split():
+        say(f"delete cluster {CLUSTER}, left from an earlier run")
+        run("kind", "delete", "cluster", "--name", CLUSTER)
+    image = os.environ.get("KIND_NODE_IMAGE")
+    say(f"create cluster {CLUSTER}" + (f" of {image}" if image else ""))
+    config = kubeconfig.with_name("kind.yaml")
+    config.write_text(kind_config(node_port, offline=offline))
+    command = ["kind", "create", "cluster", "--name", CLUSTER, "--config", str(config), "--wait", "180s"]
+    try:
+        run(*command, "--kubeconfig", str(kubeconfig), *(["--image", image] if image else []), hint=WITHOUT_REGISTRY)
+        yield
+    finally:
+        if keep:
+            say(f"kept. export KUBECONFIG={kubeconfig}; to end it: kind delete cluster --name {CLUSTER}")
+        else:
+            say(f"delete cluster {CLUSTER}")
+            run("kind", "delete", "cluster", "--name", CLUSTER)
+
+
+def build_app(folder: Path, *, offline: bool) -> list[str]:
+    """Build the app's versions as the tutorial does, by editing one line; returns their images' names."""
+    base = os.environ.get("BASE_IMAGE")
+    flags = ["--build-arg", f"BASE_IMAGE={base}"] if base else []
+    flags += ["--network", "host"] if offline else []
+    images = []
+    for version in VERSIONS:
+        say(f"build sampleapp:{version}")
+        context = write_version(ROOT / "app", folder / f"app-{version}", version)
+        run("docker", "build", *flags, "--tag", f"sampleapp:{version}", str(context), hint=WITHOUT_REGISTRY)
+        images.append(f"sampleapp:{version}")
+    if base:
+        size, base_size = (int(run("docker", "image", "inspect", "-f", "{{.Size}}", i)) for i in (images[0], base))
+        added = (size - base_size) / 1e6
+        say(f"the app adds {added:.0f} MB to its base image")
+        if added > APP_MEGABYTES:
+            raise SetupError(f"that is more than {APP_MEGABYTES} MB: see app/Dockerfile")
+    return images
+
+
+def supporting_images() -> list[str]:
+    """Name the images of Prometheus and Fortio as the manifests do, where others stand in for them."""
+    images = []
+    for variable, manifest in (
+        ("PROMETHEUS_IMAGE", "monitoring/prometheus"),
+        ("FORTIO_IMAGE", "misc/fortio-deploy.yml"),
+    ):
+        if given := os.environ.get(variable):
+            wanted = image_in(ROOT / manifest)
+            run("docker", "tag", given, wanted)
+            images.append(wanted)
+    return images
+
+
+def image_in(manifests: Path) -> str:
+    """Return the first image that a manifest, or a folder of them, names."""
+    files = sorted(manifests.glob("*.yml")) if manifests.is_dir() else [manifests]
+    for document in (d for f in files for d in yaml.safe_load_all(f.read_text())):
+        for container in (document.get("spec", {}).get("template") or {}).get("spec", {}).get("containers", []):
+            return str(container["image"])
+    raise SetupError(f"{manifests}: no container")
+
+
+def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
+    """Run the suite and return pytest's exit code; what happened in the cluster is left in LOGS if it failed."""
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+    watch = [KUBECTL, "--kubeconfig", str(kubeconfig), "get", "events", "-A", "--watch-only"]
+    with (LOGS / "events").open("w") as events, subprocess.Popen(watch, stdout=events, stderr=events) as watching:
+        tests = shlex.split(os.environ.get("TESTS", ""))
+        suite = [sys.executable, "-m", "pytest", "e2e", "-n", "4", "--dist", "loadgroup", "-v", *tests]
+        code = subprocess.run(suite, cwd=ROOT, env=os.environ | settings, check=False).returncode
+        watching.terminate()
+    return code
+
+
+def collect(kubeconfig: Path) -> None:
+    """Add what the cluster still knows to LOGS."""
+    say(f"logs of the failure: {LOGS}")
+    for name, command in {
+        "objects.yaml": [KUBECTL, "--kubeconfig", str(kubeconfig), "get", "all", "-A", "-o", "yaml"],
+        "kind-export": ["kind", "export", "logs", "--name", CLUSTER, str(LOGS / "kind")],
+    }.items():
+        with (LOGS / name).open("w") as out:
+            subprocess.run(command, stdout=out, stderr=out, check=False)
+
+
+def on_kind(folder: Path) -> int:
+    """Make a cluster, run the suite on it, delete it; returns pytest's exit code."""
+    offline, keep = bool(os.environ.get("OFFLINE")), bool(os.environ.get("KEEP"))
+    if offline:
+        offline_images()
+    need("docker", "https://docs.docker.com/get-docker/")
+    need("kind", "https://kind.sigs.k8s.io/docs/user/quick-start/#installation")
+    run("docker", "info", hint=f"Is Docker running, and may you use it? {WITHOUT_REGISTRY}")
+    images = build_app(folder, offline=offline) + supporting_images()
+    kubeconfig = folder / "kubeconfig"
+    node_port = free_node_port()
+    with kind_cluster(kubeconfig, node_port, offline=offline, keep=keep):
+        say(f"load {', '.join(images)}")
+        run("kind", "load", "docker-image", "--name", CLUSTER, *images)
+        settings = {"E2E_KUBECONFIG": str(kubeconfig), "E2E_NODE_PORT": str(node_port), "E2E_ROUNDS": "10"}
+        code = run_suite(kubeconfig, settings)
+        if code:
+            collect(kubeconfig)
+    return code
+
+
+def on_context(folder: Path, context: str) -> int:
+    """Run the suite on a cluster that is there; returns pytest's exit code."""
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.touch(mode=0o600)
+    kubeconfig.write_text(run(KUBECTL, "config", "view", "--minify", "--flatten", "--context", context))
+    say(f"context {context}; its nodes must have, or be able to pull, sampleapp:5, sampleapp:10 and sampleapp:20")
+    return run_suite(kubeconfig, {"E2E_KUBECONFIG": str(kubeconfig)})
+
+
+def main() -> int:
+    """Run the suite where the environment says."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is deleted
+    folder = Path(tempfile.mkdtemp(prefix="canary-e2e-"))
+    try:
+        context = os.environ.get("CONTEXT")
+        return on_context(folder, context) if context else on_kind(folder)
+    except SetupError as error:
+        print(f"e2e: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if not os.environ.get("KEEP"):
+            shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
