@@ -1,0 +1,65 @@
+"""What there is, and what can be done next."""
+
+from __future__ import annotations
+
+import pytest
+
+from canary.errors import InputError
+from canary.events import Variant
+from tests.canary.ghosts import waiting
+from tests.canary.story import Story, deployment
+
+
+def test_a_workload_that_does_not_exist_can_be_released_or_applied(story: Story) -> None:
+    [app] = story.release(names=("app",)).status().workloads
+    assert app.variants == ()
+    assert "canary release" in app.next[0]
+
+
+def test_stable_alone_waits_for_a_release(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    [app] = story.release(names=("app",)).status().workloads
+    [stable] = app.variants
+    assert (stable.variant, stable.images, stable.ready, stable.desired) == (Variant.STABLE, ("app:1",), 4, 4)
+    assert (app.verdict, len(app.next)) == ("", 1)
+
+
+def test_a_release_in_progress_is_found_without_its_name(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    [app] = story.release().status().workloads
+    assert [variant.name for variant in app.variants] == ["app", "app-baseline", "app-canary"]
+    assert [step.split()[1] for step in app.next] == ["watch", "promote", "reject"]
+
+
+def test_what_was_counted_and_judged_is_shown(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    verdict = story.release(names=("app",)).watch()
+    [app] = story.release(names=("app",)).status().workloads
+    assert (app.verdict, app.sentence) == ("PROMOTE", verdict.sentence)
+    canary = next(variant for variant in app.variants if variant.variant is Variant.CANARY)
+    assert canary.requests == round(verdict.comparisons[0].canary.total)
+
+
+def test_after_reject_nothing_but_rejecting_is_offered(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    story.counts.good[Variant.CANARY] = 0.1
+    story.release(names=("app",)).watch()
+    [app] = story.release(names=("app",)).status().workloads
+    assert app.verdict == "REJECT"
+    assert [step.split()[1] for step in app.next] == ["reject"]
+
+
+def test_what_holds_up_a_variant_is_shown(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.ghosts.script["app:2"] = waiting("ErrImagePull", "not found")
+    story.cluster.apply(deployment("app:2"))
+    story.until(lambda: "ErrImagePull" in story.release(names=("app",)).status().workloads[0].variants[0].reason)
+
+
+@pytest.mark.parametrize("action", ["deploy", "promote", "apply", "run"])
+def test_what_needs_manifests_says_so(story: Story, action: str) -> None:
+    with pytest.raises(InputError, match="no manifests"):
+        getattr(story.release(names=("app",)), action)()

@@ -1,0 +1,236 @@
+"""What is seen of the variants, and when it may be acted on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from canary.collaborators import DEPLOYMENT
+from canary.errors import InputError, InterruptedReleaseError, TimedOutError
+from canary.events import Judged, Looked, Note, Variant
+from canary.measures import Measures, Metric
+from canary.verdict import Decision
+from tests.canary.ghosts import died, ready, unready
+from tests.canary.story import SUCCESS, Story, deployment, service
+
+
+@pytest.fixture
+def deployed(story: Story) -> Story:
+    """Give a story whose canary, app:2 beside app:1, is ready."""
+    story.stable(service(), deployment("app:1"))
+    story.release(service(), deployment("app:2")).deploy()
+    story.events.clear()
+    return story
+
+
+def requests(event: Looked, variant: Variant = Variant.CANARY) -> float:
+    return next(state.total for state in event.variants if state.variant is variant)
+
+
+def test_each_look_shows_the_three_variants_and_what_the_verdict_waits_for(deployed: Story) -> None:
+    deployed.release(names=("app",), interval=2, min_duration=6).watch()
+    first, *_, last = deployed.heard(Looked)
+    assert [(s.variant, s.ready, s.desired) for s in first.variants] == [
+        (Variant.STABLE, 4, 4),
+        (Variant.BASELINE, 2, 2),
+        (Variant.CANARY, 2, 2),
+    ]
+    assert "6 of 6 s" in first.waiting_for
+    assert (last.elapsed, last.waiting_for) == (6, "")
+
+
+def test_promote_waits_for_the_minimum_of_time_although_the_numbers_suffice(deployed: Story) -> None:
+    deployed.counts.each = 5000
+    verdict = deployed.release(names=("app",), min_duration=30).watch()
+    assert verdict.decision is Decision.PROMOTE
+    assert deployed.heard(Looked)[0].verdict.decision is Decision.PROMOTE
+    assert deployed.heard(Looked)[-1].elapsed == 30
+
+
+def test_promote_waits_for_the_minimum_of_requests(deployed: Story) -> None:
+    deployed.counts.each = 200
+    deployed.release(names=("app",), min_duration=0, min_requests=5000).watch()
+    assert requests(deployed.heard(Looked)[-1]) >= 5000
+    assert "of 5000 requests" in deployed.heard(Looked)[0].waiting_for
+
+
+def test_reject_comes_at_once(deployed: Story) -> None:
+    deployed.counts.good[Variant.CANARY] = 0.1
+    verdict = deployed.release(names=("app",), min_duration=300, min_requests=10_000).watch()
+    assert verdict.decision is Decision.REJECT
+    assert len(deployed.heard(Looked)) == 1
+
+
+def test_what_stays_undecided_is_a_timeout_that_leaves_the_variants(deployed: Story) -> None:
+    deployed.counts.each = 1
+    with pytest.raises(TimedOutError, match=r"undecided after 20 s: .*canary reject app"):
+        deployed.release(names=("app",), max_duration=20).watch()
+    assert deployed.names() == {"app", "app-canary", "app-baseline"}
+    assert deployed.heard(Judged)[0].verdict.decision is Decision.UNDECIDED
+
+
+def test_an_unready_canary_blocks_promote_and_is_named(deployed: Story) -> None:
+    deployed.ghosts.haunt(deployed.namespace, "app-canary", unready)
+    deployed.until(lambda: (deployed.deployment("app-canary")["status"].get("readyReplicas") or 0) == 0)
+    deployed.clock.after(20, lambda: deployed.ghosts.haunt(deployed.namespace, "app-canary", ready))
+    verdict = deployed.release(names=("app",)).watch()
+    assert verdict.decision is Decision.PROMOTE
+    assert deployed.heard(Looked)[-1].elapsed >= 20
+    assert "app-canary: 0 of 2 pods ready" in deployed.heard(Looked)[0].waiting_for
+
+
+def test_missing_counts_block_promote(deployed: Story) -> None:
+    deployed.counts.problem[Variant.BASELINE] = "connection refused"
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), max_duration=20).watch()
+    state = next(s for s in deployed.heard(Looked)[-1].variants if s.variant is Variant.BASELINE)
+    assert len(state.missing) == 2
+    assert all(event.verdict.decision is Decision.UNDECIDED for event in deployed.heard(Looked))
+
+
+@pytest.mark.parametrize("reason", ["OOMKilled", "Error"])
+def test_a_canary_that_answers_well_and_dies_is_rejected_with_the_reason(deployed: Story, reason: str) -> None:
+    deployed.ghosts.haunt(deployed.namespace, "app-canary", died(reason, 137))
+    deployed.ghosts.logs["app-canary"] = "out of luck\n"
+    verdict = deployed.release(names=("app",)).watch()
+    assert verdict.decision is Decision.REJECT
+    assert f"{reason} (exit code 137)" in verdict.sentence
+    assert "out of luck" in verdict.sentence
+
+
+def test_a_pod_of_the_canary_that_is_evicted_is_a_reason_to_reject(deployed: Story) -> None:
+    evicted = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}
+    deployed.ghosts.haunt(deployed.namespace, "app-canary", lambda status: status | evicted)
+    verdict = deployed.release(names=("app",)).watch()
+    assert verdict.decision is Decision.REJECT
+    assert "Evicted The node was low on memory." in verdict.sentence
+
+
+def test_where_the_baseline_dies_as_well_the_counts_decide(deployed: Story) -> None:
+    for variant in ("app-canary", "app-baseline"):
+        deployed.ghosts.haunt(deployed.namespace, variant, died("Error", 1))
+    assert deployed.release(names=("app",)).watch().decision is Decision.PROMOTE
+
+
+def test_no_requests_are_noticed_once_and_the_service_is_named(deployed: Story) -> None:
+    deployed.counts.each = 0
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), max_duration=60, no_traffic_after=10).watch()
+    [note] = deployed.heard(Note)
+    assert note.warning
+    assert note.text == "no requests in 10 s: is anything sending load to Service app?"
+
+
+def test_no_requests_without_any_service_are_said_so(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    story.counts.each = 0
+    with pytest.raises(TimedOutError):
+        story.release(names=("app",), max_duration=20).watch()
+    assert any("no Service selects the pods of app-canary" in note.text for note in story.heard(Note))
+
+
+def test_no_counts_at_all_are_said_with_their_reason(deployed: Story) -> None:
+    deployed.counts.problem = dict.fromkeys(Variant, "connection refused")
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), max_duration=20).watch()
+    assert any("counts are missing" in note.text and "connection refused" in note.text for note in deployed.heard(Note))
+
+
+def test_a_first_release_has_nothing_to_compare_and_ends_when_it_has_answered(story: Story) -> None:
+    story.release(deployment("app:1")).deploy()
+    story.counts.each = 10
+    verdict = story.release(names=("app",), min_requests=100).watch()
+    assert (verdict.decision, verdict.comparisons) == (Decision.UNDECIDED, ())
+    assert "no baseline to compare with: the canary answered" in verdict.sentence
+    assert requests(story.heard(Looked)[-1]) >= 100
+
+
+def test_a_first_release_that_dies_is_rejected(story: Story) -> None:
+    story.release(deployment("app:1")).deploy()
+    story.ghosts.haunt(story.namespace, "app-canary", died("Error", 1))
+    assert story.release(names=("app",)).watch().decision is Decision.REJECT
+
+
+def test_without_a_tolerance_the_numbers_are_left_to_a_person(deployed: Story) -> None:
+    nobody_said = Measures.of([Metric.share("success", str(SUCCESS.good), str(SUCCESS.total))])
+    verdict = deployed.release(names=("app",), measures=nobody_said).watch()
+    assert verdict.decision is Decision.UNDECIDED
+    assert verdict.comparisons[0].difference is not None
+
+
+def test_a_watch_after_a_killed_one_goes_on_with_its_counts_and_its_time(deployed: Story) -> None:
+    def kill() -> None:
+        raise KeyboardInterrupt
+
+    deployed.clock.after(7, kill)
+    with pytest.raises(InterruptedReleaseError, match="canary reject app"):
+        deployed.release(names=("app",), min_duration=60).watch()
+    counted, elapsed = requests(deployed.heard(Looked)[-1]), deployed.heard(Looked)[-1].elapsed
+    deployed.events.clear()
+
+    deployed.release(names=("app",), min_duration=60).watch()
+
+    first = deployed.heard(Looked)[0]
+    assert first.elapsed > elapsed
+    assert requests(first) == counted + 200
+
+
+def test_a_release_that_was_found_worse_stays_so(deployed: Story) -> None:
+    deployed.counts.good[Variant.CANARY] = 0.1
+    worse = deployed.release(names=("app",)).watch()
+    deployed.counts.good[Variant.CANARY] = 1.0
+    deployed.counts.each = 100_000
+
+    again = deployed.release(names=("app",)).watch()
+
+    assert again.decision is Decision.REJECT
+    assert again.sentence == worse.sentence
+
+
+def test_watching_changes_nothing_but_the_canary_s_annotations(deployed: Story) -> None:
+    before = {name: deployed.deployment(name) for name in deployed.names()}
+    deployed.release(names=("app",)).watch()
+    for name, was in before.items():
+        assert deployed.deployment(name)["metadata"]["generation"] == was["metadata"]["generation"]
+    assert deployed.deployment("app")["metadata"]["resourceVersion"] == before["app"]["metadata"]["resourceVersion"]
+
+
+def test_a_canary_that_somebody_deletes_ends_the_watch(deployed: Story) -> None:
+    deployed.clock.after(3, lambda: deployed.cluster.delete(DEPLOYMENT, "app-canary"))
+    with pytest.raises(InputError, match="app has no canary"):
+        deployed.release(names=("app",), min_duration=60).watch()
+
+
+def test_without_any_release_there_is_nothing_to_watch(story: Story) -> None:
+    with pytest.raises(InputError, match="no release is in progress"):
+        story.release().watch()
+
+
+def test_a_canary_without_a_metrics_port_is_said(story: Story) -> None:
+    bare = deployment("app:1")
+    del bare["spec"]["template"]["spec"]["containers"][0]["ports"]
+    story.release(bare).deploy()
+    with pytest.raises(InputError, match=r"app-canary has no container port 'metrics'.*--prometheus"):
+        story.release(names=("app",)).watch()
+
+
+def test_one_worse_workload_rejects_the_whole_release(story: Story) -> None:
+    story.stable(deployment("app:1"), deployment("worker:1", name="worker"))
+    new = (deployment("app:2"), deployment("worker:2", name="worker"))
+    story.release(*new).deploy()
+    original = story.counts.good.copy()
+
+    class Split(type(story.counts)):  # type: ignore[misc]
+        def read(self, pods: Any, since: float) -> Any:
+            found = []
+            for pod in pods:
+                self.good = original | ({Variant.CANARY: 0.1} if pod.workload == "worker" else {})
+                found += super().read([pod], since)
+            return found
+
+    story.counts = Split(story.clock)
+    verdict = story.release(*new).watch()
+    assert verdict.decision is Decision.REJECT
+    assert verdict.sentence.startswith("worker")
