@@ -192,7 +192,7 @@ def images(output: str) -> None:
 @NAME
 @click.option("--lines", "-n", type=click.IntRange(min=0), default=100, show_default=True, help="How many of the last.")
 def logs(name: str, lines: int) -> None:
-    r"""Print the end of the daemon's log. (A pod's is `kubectl logs`.)
+    r"""Print the end of the daemon's log. A pod's is shown by `kubectl logs`.
 
     \b
     Example:

@@ -61,7 +61,11 @@ class Container:
         self.spec = spec
         self.name: str = spec["name"]
         self.init = init
-        self.state: dict[str, Any] = {"waiting": {"reason": "PodInitializing" if init else "ContainerCreating"}}
+        self.state: dict[str, Any] = {
+            "waiting": {
+                "reason": "PodInitializing" if worker.pod["spec"].get("initContainers") else "ContainerCreating"
+            }
+        }
         self.last: dict[str, Any] = {}
         self.restarts = 0
         self.ready = self.started = False
@@ -129,7 +133,11 @@ class Container:
                 reason, again = "ErrImagePull", "ImagePullBackOff"
                 why = f'Failed to pull image "{reference}": localcluster pulls nothing; build it with'
                 why += f" `localcluster build CONTEXT -t {reference}`"
-            self._event("Warning", "Failed", why)
+            if again == reason:
+                self._event("Warning", reason, why)
+            else:
+                self._event("Normal", "Pulling", f'Pulling image "{reference}"')
+                self._event("Warning", "Failed", why)
             self._event("Warning", "Failed", f"Error: {reason}")
             self._wait_because(reason, why)
             await asyncio.sleep(min(1.0, self.worker.kubelet.back_off))

@@ -130,7 +130,7 @@ def owned(controller: Controller, owner: Object, resource: Resource) -> list[Obj
         if ref is not None and ref["uid"] == uid and matching:
             mine.append(obj)
         elif ref is not None and ref["uid"] == uid and "deletionTimestamp" not in owner["metadata"]:
-            meta["ownerReferences"] = [o for o in meta["ownerReferences"] if o["uid"] != uid]
+            drop_owner(obj, uid)
             controller.registry.update(resource, obj, manager=MANAGER)
         elif ref is None and matching and not (resource == POD and is_over(obj)):
             if "deletionTimestamp" in meta | owner["metadata"]:
@@ -138,6 +138,13 @@ def owned(controller: Controller, owner: Object, resource: Resource) -> list[Obj
             meta["ownerReferences"] = [*meta.get("ownerReferences", []), owner_reference(owner)]
             mine.append(controller.registry.update(resource, obj, manager=MANAGER))
     return mine
+
+
+def drop_owner(obj: Object, uid: str) -> None:
+    """Take one owner from an object, in place."""
+    left = [owner for owner in obj["metadata"].pop("ownerReferences") if owner["uid"] != uid]
+    if left:
+        obj["metadata"]["ownerReferences"] = left
 
 
 def is_over(pod: Object) -> bool:

@@ -227,10 +227,8 @@ class Deployments(Controller):
             return
         allowed = total + max_surge(deployment) if total else 0
         to_add = allowed - sum(map(_replicas, active))
-        newest_first = to_add > 0
-        active.sort(
-            key=lambda s: (-_replicas(s), _age(s)) if not newest_first else (-_replicas(s), _negated(s, active))
-        )
+        # The largest first; of equal ones the newest when it is about growing, the oldest when it is about shrinking.
+        active = sorted(active if to_add < 0 else reversed(active), key=_replicas, reverse=True)
         sizes, added = [], 0
         for s in active:
             share = _share(deployment, s) if to_add else 0
@@ -361,7 +359,3 @@ def _revision(rs: Object) -> int:
 
 def _age(rs: Object) -> tuple[Any, ...]:
     return rs["metadata"]["creationTimestamp"], _revision(rs), rs["metadata"]["name"]
-
-
-def _negated(rs: Object, sets: list[Object]) -> int:
-    return -sorted(map(_age, sets)).index(_age(rs))

@@ -37,6 +37,7 @@ class PodWorker:
         self.inits = [Container(self, spec, init=True) for spec in pod["spec"].get("initContainers") or []]
         self.containers = [Container(self, spec) for spec in pod["spec"]["containers"]]
         self._since = now()
+        self._has_volumes = False
         self._deadline = float("inf")  # on the monotonic clock, seconds
         self._told = asyncio.Event()
 
@@ -87,6 +88,7 @@ class PodWorker:
     async def _live(self) -> None:
         try:
             await self._make_volumes()
+            self._has_volumes = True
             self.report()
             for container in self.inits:
                 await container.live()
@@ -149,11 +151,11 @@ class PodWorker:
             "conditions": [dict(c) for c in old.get("conditions") or []],
             "hostIP": self.kubelet.network.api_address,
             "hostIPs": [{"ip": self.kubelet.network.api_address}],
-            "podIP": self.address,
-            "podIPs": [{"ip": self.address}],
             "startTime": old.get("startTime", self._since),
             "containerStatuses": [c.status() for c in self.containers],
         }
+        if self._has_volumes:
+            status |= {"podIP": self.address, "podIPs": [{"ip": self.address}]}
         if self.inits:
             status["initContainerStatuses"] = [c.status() for c in self.inits]
         self._set_conditions(status)
@@ -163,20 +165,26 @@ class PodWorker:
         unfinished = [c.name for c in self.inits if c.state.get("terminated", {}).get("exitCode") != 0]
         unready = [c.name for c in self.containers if not c.ready]
 
-        def tell(kind: str, why_not: str, message: str) -> None:
-            new: dict[str, Any] = {"type": kind, "status": "False" if why_not else "True", "lastProbeTime": None}
+        def tell(kind: str, *, holds: bool, reason: str = "", message: str = "") -> None:
+            new: dict[str, Any] = {"type": kind, "status": str(holds), "lastProbeTime": None}
             new["observedGeneration"] = status["observedGeneration"]
-            new |= {"reason": why_not, "message": message} if why_not else {}
-            set_condition(status["conditions"], new)
+            set_condition(
+                status["conditions"], new | {k: v for k, v in (("reason", reason), ("message", message)) if v}
+            )
 
-        tell("PodReadyToStartContainers", "", "")
-        over = "PodCompleted" if status["phase"] == "Succeeded" else "PodFailed" if status["phase"] == "Failed" else ""
-        names = f"containers with incomplete status: [{' '.join(unfinished)}]"
-        tell("Initialized", "ContainersNotInitialized" if unfinished else "", names if unfinished else "")
-        why = over or ("ContainersNotReady" if unready else "")
-        message = f"containers with unready status: [{' '.join(unready)}]" if why and not over else ""
-        tell("Ready", why, message)
-        tell("ContainersReady", why, message)
+        over = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(status["phase"], "")
+        tell("PodReadyToStartContainers", holds=self._has_volumes and not over)
+        if unfinished:
+            message = f"containers with incomplete status: [{' '.join(unfinished)}]"
+            tell("Initialized", holds=False, reason="ContainersNotInitialized", message=message)
+        else:
+            tell("Initialized", holds=True, reason="PodCompleted" if over == "PodCompleted" else "")
+        for kind in ("Ready", "ContainersReady"):
+            if over or not unready:
+                tell(kind, holds=not over, reason=over)
+            else:
+                message = f"containers with unready status: [{' '.join(unready)}]"
+                tell(kind, holds=False, reason="ContainersNotReady", message=message)
 
     def _phase(self) -> str:
         """Return the phase, by the rules of kubelet's getPhase."""

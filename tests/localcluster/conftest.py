@@ -1,0 +1,47 @@
+"""A cluster for the tests: started once for each test process, a namespace of its own for each test."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.localcluster.cluster import DATA, Cluster, Command, Namespace
+
+if TYPE_CHECKING:
+    import pathlib
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Return a cache folder that all test processes share."""
+    return tmp_path_factory.getbasetemp().parent / "localcluster-cache"
+
+
+@pytest.fixture(scope="session")
+def command(tmp_path_factory: pytest.TempPathFactory, cache: pathlib.Path) -> Command:
+    """Return the command, with the test image built as web:1 and web:2."""
+    command = Command(tmp_path_factory.mktemp("home"), cache)
+    for version in ("1", "2"):
+        command("build", str(DATA / "web"), "-t", f"web:{version}", "--build-arg", f"VERSION={version}")
+    return command
+
+
+@pytest.fixture(scope="session")
+def cluster(command: Command) -> Iterator[Cluster]:
+    """Give a cluster whose back-off is a second."""
+    command("up", "--back-off", "1")
+    yield Cluster(command, "localcluster")
+    command("down")
+
+
+@pytest.fixture
+def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Namespace]:
+    """Give a namespace that goes with the test."""
+    name = f"t-{abs(hash(request.node.nodeid)) % 10**10}"
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    cluster.kubectl("apply", "-f", "-", stdin=json.dumps(space))
+    yield Namespace(cluster, name)
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
