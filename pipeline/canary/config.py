@@ -30,16 +30,19 @@ def _setting(default: object, kind: Kind, sentence: str, *, flag: str = "") -> A
 class Settings:
     """What a release is made with; `canary config` explains each."""
 
-    manifests: tuple[str, ...] = _setting((), texts(), "Files and folders with the manifests, - for stdin.")
+    manifests: tuple[str, ...] = _setting((), texts("MANIFESTS"), "Files and folders with the manifests, - for stdin.")
     images: tuple[str, ...] = _setting(
-        (), texts(), "Image to release: REF for the image of that name, or NAME=REF. Repeatable.", flag="image"
+        (),
+        texts("[NAME=]REF"),
+        "Image to release. REF replaces the image of the same name, NAME=REF the image named NAME. Repeatable.",
+        flag="image",
     )
     image_pull_secrets: tuple[str, ...] = _setting(
-        (), texts(), "Secret to pull images with, added to every pod. Repeatable.", flag="image-pull-secret"
+        (), texts("NAME"), "Secret to pull images with, added to every pod. Repeatable.", flag="image-pull-secret"
     )
-    namespace: str | None = _setting(None, text(), "Namespace of the release. By default the kubeconfig's.")
+    namespace: str | None = _setting(None, text("NAME"), "Namespace of the release; by default the context's.")
     percentage: int = _setting(25, whole(1, 100), "Size of canary and baseline, in percent of stable's pods.")
-    label: str = _setting(VERSION_LABEL, text(), "Key of the label that marks the variants.")
+    label: str = _setting(VERSION_LABEL, text("KEY"), "Key of the label that marks the variants.")
     gate: str = _setting("terminal", choice("terminal", "auto"), "Who decides: a person here, or the verdict.")
     tolerance: float | None = _setting(
         None,
@@ -47,8 +50,8 @@ class Settings:
         "How much worse than the baseline a canary may be and still be promoted: a share, 0.05 for five points.",
     )
     alpha: float = _setting(0.05, share("0.05", ends=False), "Error level of the verdict, over all looks together.")
-    good: str = _setting('requests_total{custom_status="good"}', text(), "Counter of good requests.")
-    total: str = _setting("requests_total", text(), "Counter of all requests.")
+    good: str = _setting('requests_total{custom_status="good"}', text("SELECTOR"), "Counter of good requests.")
+    total: str = _setting("requests_total", text("SELECTOR"), "Counter of all requests.")
     latency_objective: float | None = _setting(
         None, time("250ms"), "Judge also the share of requests that are answered within this time."
     )
@@ -56,15 +59,22 @@ class Settings:
         None, share("0.05 for five points"), "The tolerance for that share. By default the same as --tolerance."
     )
     latency_histogram: str = _setting(
-        "request_duration_seconds", text(), "Histogram of request durations, named without _bucket."
+        "request_duration_seconds", text("SELECTOR"), "Histogram of request durations, named without _bucket."
     )
-    metrics_port: str = _setting("metrics", text(), "Container port, by name or number, that publishes metrics.")
+    metrics_port: str = _setting("metrics", text("PORT"), "Container port, by name or number, that publishes metrics.")
     prometheus: str | None = _setting(
         None,
-        text(),
+        text("URL"),
         "Read counts from this Prometheus: a URL, or svc:NAMESPACE/NAME:PORT through the API server. "
         "By default they come straight from the pods.",
     )
+    prometheus_headers: tuple[str, ...] = _setting(
+        (),
+        texts("NAME=@FILE"),
+        "Header sent to Prometheus, its value read from a file. Repeatable.",
+        flag="prometheus-header",
+    )
+    prometheus_ca: str | None = _setting(None, text("FILE"), "Certificates to trust Prometheus by.")
     warm_up: float = _setting(10.0, time("10s"), "Leave out what a pod answered in this time after it got ready.")
     min_duration: float = _setting(300.0, time("5m"), "Watch at least so long before promoting.")
     max_duration: float = _setting(3600.0, time("1h"), "Give up after so long without a verdict.")
@@ -194,9 +204,16 @@ def read_file(path: Path) -> dict[str, tuple[Any, str]]:
         try:
             found[one.attribute] = one.kind.read(value), source
         except ValueError as error:
-            shown = value if isinstance(value, str | int | float) else "of another type"
-            raise InputError(f"{source}: {key} {shown}: give {one.kind.wanted}") from error
+            given = value if isinstance(value, str | int | float) else "of another type"
+            raise InputError(f"{source}: {key} {given}: give {one.kind.wanted}") from error
     return found
+
+
+def shown(settings: Settings, attribute: str) -> str:
+    """Return a setting as a user would write it, empty where there is none."""
+    value = getattr(settings, attribute)
+    kind = next(one.kind for one in all_settings() if one.attribute == attribute)
+    return "" if value is None else kind.show(value)
 
 
 def schema() -> Schema:

@@ -24,7 +24,7 @@ import yaml
 from canary.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Path = tuple[str | int, ...]
 """Where a value stands inside its document: keys and indices from the root."""
@@ -93,6 +93,11 @@ def _json(text: str) -> Iterator[Document]:
         at = _skip_space(text, end)
 
 
+def dump(values: Iterable[Any]) -> str:
+    """Return values as YAML documents that read back the same, with `parse` and with kubectl."""
+    return yaml.dump_all(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, explicit_start=True)
+
+
 def _skip_space(text: str, at: int) -> int:
     while at < len(text) and text[at] in " \t\r\n":
         at += 1
@@ -131,6 +136,22 @@ for _tag, _pattern, _first in (
     ("float", f"{_FLOAT.pattern}|{_NO_NUMBER.pattern}", "-+.0123456789"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), list(_first))
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's, which also quotes strings that Kubernetes' tools would not read as such: `y`, `1e3`."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as above
+        first: [
+            *_Loader.yaml_implicit_resolvers.get(first, []),
+            *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
+        ]
+        for first in {*_Loader.yaml_implicit_resolvers, *yaml.SafeDumper.yaml_implicit_resolvers}
+    }
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
+        """Write everything out: readers of a dry run want to see each object whole."""
+        return True
 
 
 def _yaml(text: str, name: str) -> Iterator[Document]:

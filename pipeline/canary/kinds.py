@@ -26,6 +26,8 @@ class Kind:
         read: returns the setting's value for one from YAML; ValueError when it is not of this kind.
         read_text: the same for a text from a flag or the environment.
         show: returns the value as a user would write it.
+        metavar: what help texts call it.
+        many: whether a flag may be given several times.
     """
 
     wanted: str
@@ -33,9 +35,11 @@ class Kind:
     read: Callable[[Any], Any]
     read_text: Callable[[str], Any]
     show: Callable[[Any], str] = str
+    metavar: str = "TEXT"
+    many: bool = False
 
 
-def text() -> Kind:
+def text(metavar: str = "TEXT") -> Kind:
     """Return the kind of strings that are not empty."""
 
     def read(value: object) -> str:
@@ -43,10 +47,10 @@ def text() -> Kind:
             raise ValueError(value)
         return value
 
-    return Kind("a text", {"type": "string", "minLength": 1}, read, read)
+    return Kind("a text", {"type": "string", "minLength": 1}, read, read, metavar=metavar)
 
 
-def texts() -> Kind:
+def texts(metavar: str) -> Kind:
     """Return the kind of lists of strings; in the environment they are set apart by spaces."""
 
     def read(value: object) -> tuple[str, ...]:
@@ -55,7 +59,7 @@ def texts() -> Kind:
         return tuple(value)
 
     schema = {"type": "array", "items": {"type": "string", "minLength": 1}}
-    return Kind("a list of texts", schema, read, lambda line: tuple(line.split()), " ".join)
+    return Kind("a list of texts", schema, read, lambda line: tuple(line.split()), " ".join, metavar, many=True)
 
 
 def choice(*words: str) -> Kind:
@@ -66,7 +70,7 @@ def choice(*words: str) -> Kind:
             raise ValueError(value)
         return str(value)
 
-    return Kind(" or ".join(words), {"enum": list(words)}, read, read)
+    return Kind(" or ".join(words), {"enum": list(words)}, read, read, metavar="|".join(words))
 
 
 def whole(least: int, most: int | None = None) -> Kind:
@@ -85,7 +89,7 @@ def whole(least: int, most: int | None = None) -> Kind:
 
     wanted = f"a whole number, {least} or more" if most is None else f"a whole number from {least} to {most}"
     schema = {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
-    return Kind(wanted, schema, read, read_text)
+    return Kind(wanted, schema, read, read_text, metavar="N")
 
 
 def share(example: str, *, ends: bool = True) -> Kind:
@@ -99,7 +103,7 @@ def share(example: str, *, ends: bool = True) -> Kind:
 
     wanted = f"a share {'from 0 to 1' if ends else 'between 0 and 1'}, such as {example}"
     limits = {"minimum": 0, "maximum": 1} if ends else {"exclusiveMinimum": 0, "exclusiveMaximum": 1}
-    return Kind(wanted, {"type": "number"} | limits, read, lambda line: read(float(line)), "{:g}".format)
+    return Kind(wanted, {"type": "number"} | limits, read, lambda line: read(float(line)), "{:g}".format, "SHARE")
 
 
 def time(example: str) -> Kind:
@@ -114,7 +118,7 @@ def time(example: str) -> Kind:
         return float(number)
 
     schema = {"type": ["string", "number"], "minimum": 0, "pattern": f"^(?:{_TIME.pattern})$"}
-    return Kind(f"a time such as {example}", schema, read, seconds, duration)
+    return Kind(f"a time such as {example}", schema, read, seconds, duration, "TIME")
 
 
 _TIME = re.compile(

@@ -1,0 +1,111 @@
+"""Entry point: runs a command, and turns its errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from canary.cli import offline, releases
+from canary.cli.help import Group
+from canary.cli.secret import secret
+from canary.errors import CanaryError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+INTERRUPTED = 130
+BUG = 70
+"""Exit code of an error in this program (EX_SOFTWARE of sysexits.h): never to be mistaken for a rejected release."""
+
+
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    blocks={
+        "Everything at once": ("canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05",),
+        "Step by step, as a pipeline does": (
+            "canary deploy manifests/ --image sampleapp:20",
+            "canary watch sampleapp --tolerance 0.05",
+            "canary promote manifests/ --image sampleapp:20",
+        ),
+        "Exit codes": (
+            "0    done, promoted",
+            "1    rejected",
+            "2    wrong input",
+            "3    cluster unreachable, or it forbids what was asked",
+            "4    timed out, or undecided",
+            "5    the cluster refused or undid a promote",
+            "130  interrupted; the variants are left",
+        ),
+    },
+)
+@click.version_option(package_name="canary-lab", prog_name="canary")
+def canary() -> None:
+    """Canary releases on Kubernetes.
+
+    A canary (the new version) and a baseline (the old one, started afresh at the same size) run for a while beside the
+    stable pods, behind the same Service. What they answer is compared, and the canary is promoted or rejected.
+
+    Each setting may also stand in canary.yml in the working folder, or in a CANARY_… variable; see canary config.
+    """
+
+
+for _command in (
+    releases.release,
+    releases.deploy,
+    releases.watch,
+    releases.promote,
+    releases.reject,
+    releases.apply,
+    releases.status,
+    secret,
+    offline.show_config,
+    offline.verdict,
+):
+    canary.add_command(_command)
+
+
+def main() -> NoReturn:
+    """Run the command that the process was started with."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code; errors are told on stderr, in one line."""
+    try:
+        code = canary.main(list(arguments), prog_name="canary", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        return _tell(_one_line(error), error.exit_code)
+    except CanaryError as error:
+        return _tell(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _tell("interrupted; canary status shows what there is", INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the last place where a bug can be told from a rejected release
+        traceback.print_exc(file=sys.stderr)
+        return _tell(f"this is a bug in canary: {type(error).__name__}: {error}", BUG)
+    return code if isinstance(code, int) else 0
+
+
+def _tell(message: str, code: int) -> int:
+    click.echo(f"canary: error: {message}", err=True)
+    return code
+
+
+def _one_line(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message.rstrip('.')}; see {error.ctx.command_path} --help"
+    return message
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a signal handler's signature
+    raise KeyboardInterrupt

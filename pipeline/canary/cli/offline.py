@@ -1,0 +1,81 @@
+"""Commands that need no cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from canary import config
+from canary.cli import flags, render
+from canary.cli.help import Command
+from canary.cli.releases import EXIT
+from canary.cli.session import print_json, session_of
+from canary.errors import InputError
+from canary.verdict import Evidence, combine, compare
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary config",
+        "CANARY_TOLERANCE=0.01 canary config --percentage 50 --output json",
+        "canary config --schema > canary.schema.json",
+    ),
+    name="config",
+    short_help="Show each setting, and where it comes from.",
+)
+@flags.manifests
+@flags.settings(*flags.IMAGES, "gate", *flags.VARIANTS, *flags.VERDICT, *flags.SAMPLES, "namespace")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of canary.yml instead, for editors.")
+@flags.results
+def show_config(**given: Any) -> None:  # noqa: ANN401
+    """Show each setting and where it comes from: a flag, the environment, canary.yml or the default, in this order."""
+    if given["schema"]:
+        click.echo(render.to_json(config.schema()))
+        return
+    with session_of(given) as session:
+        in_force = session.in_force
+        if not print_json(given, render.config_as_json(in_force)):
+            click.echo(render.config_as_text(in_force))
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary verdict --baseline 412/500 --canary 420/500 --tolerance 0.05",
+        "canary verdict --baseline 9990/10000 --canary 9940/10000 --tolerance 0.001 --output json",
+    ),
+    short_help="Judge counts given by hand.",
+)
+@click.option("--baseline", required=True, metavar="GOOD/TOTAL", help="What the baseline answered.")
+@click.option("--canary", required=True, metavar="GOOD/TOTAL", help="What the canary answered.")
+@flags.settings("tolerance", "alpha")
+@click.option("--dispersion", type=float, metavar="N", help="How much counts scatter beyond chance, 1 or more.")
+@flags.results
+def verdict(**given: Any) -> int:  # noqa: ANN401
+    """Judge counts given by hand, by the rule that releases are judged by.
+
+    Exits with 0 on PROMOTE, 1 on REJECT and 4 while undecided. The counts may be looked at as often as one likes.
+    """
+    with session_of(given) as session:
+        session.require_tolerance("canary verdict")
+        comparison = compare(
+            _evidence("--baseline", given["baseline"]),
+            _evidence("--canary", given["canary"]),
+            tolerance=session.settings.tolerance,
+            alpha=session.settings.alpha,
+            dispersion=given["dispersion"],
+        )
+        judged = combine([comparison])
+        if not print_json(given, render.verdict_as_json(judged)):
+            click.echo(f"{judged.decision}: {judged.sentence}")
+    return EXIT[judged.decision]
+
+
+def _evidence(flag: str, text: str) -> Evidence:
+    good, _, total = text.partition("/")
+    try:
+        return Evidence(float(good), float(total))
+    except ValueError as error:
+        raise InputError(f"{flag} {text}: give good and all requests, such as 412/500") from error

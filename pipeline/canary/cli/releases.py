@@ -1,0 +1,233 @@
+"""Commands that make, watch and end a release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from canary.cli import flags, render
+from canary.cli.help import Command
+from canary.cli.session import print_json, session_of
+from canary.errors import TimedOutError
+from canary.manifests import is_deployment
+from canary.variants import canary as canary_of
+from canary.variants import stable as stable_of
+from canary.variants import variant_replicas
+from canary.verdict import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from canary.cli.session import Session
+    from canary.manifests import Bundle, Object
+    from canary.verdict import Verdict
+
+EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary release manifests/ --image sampleapp:20",
+        "canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05 --percentage 50",
+        "kubectl kustomize overlays/prod | canary release - --image app=registry.example:5000/app:2",
+    ),
+    short_help="Deploy, watch, decide, then promote or reject: all in one go.",
+)
+@flags.manifests
+@flags.settings(
+    "images", "gate", "percentage", *flags.VERDICT, *flags.SAMPLES, "image_pull_secrets", "label", "timeout"
+)
+@flags.connection
+@flags.results
+def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
+    """Release new images: deploy canary and baseline, watch them, decide, then promote or reject.
+
+    The same command again goes on with a release that was interrupted.
+    """
+    with session_of(given) as session:
+        bundle = session.bundle()
+        outcome = session.release(bundle=bundle, gate=session.gate()).run()
+        print_json(
+            given,
+            {"promoted": outcome.promoted, "by": outcome.by, "verdict": render.verdict_as_json(outcome.verdict)},
+        )
+    return 0 if outcome.promoted else 1
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary deploy manifests/ --image sampleapp:20",
+        "canary deploy manifests/ --image sampleapp:20 --percentage 10 --dry-run",
+    ),
+    short_help="Make canary and baseline beside stable.",
+)
+@flags.manifests
+@flags.settings(*flags.IMAGES, *flags.VARIANTS)
+@flags.connection
+@flags.dry_run
+@flags.results
+def deploy(**given: Any) -> None:  # noqa: ANN401
+    """Make canary and baseline beside stable, and wait until they are ready.
+
+    Of each Deployment in the manifests NAME-canary is made with the new images, and NAME-baseline of what runs now.
+    """
+    with session_of(given) as session:
+        bundle = session.bundle()
+        if given["dry_run"]:
+            _print_planned(session, "deploy", bundle)
+            return
+        status = session.release(bundle=bundle).deploy()
+        print_json(given, render.status_as_json(status))
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary watch sampleapp --tolerance 0.05",
+        "canary watch manifests/ --tolerance 0.01 --max-duration 30m --report-only --output json",
+    ),
+    short_help="Compare canary and baseline until the verdict is clear.",
+)
+@flags.workloads
+@flags.settings(*flags.VERDICT, *flags.SAMPLES, "label")
+@flags.connection
+@click.option("--report-only", is_flag=True, help="Exit with 0 whatever the verdict: a gate of the pipeline's decides.")
+@flags.results
+def watch(**given: Any) -> int:  # noqa: ANN401
+    """Compare canary and baseline until the verdict is clear.
+
+    Exits with 0 on PROMOTE, 1 on REJECT and 4 while undecided; nothing is changed.
+    """
+    with session_of(given) as session:
+        if not given["report_only"]:
+            session.require_tolerance("canary watch")
+        verdict = _watched(session, report_only=given["report_only"])
+        print_json(given, render.verdict_as_json(verdict))
+    return 0 if given["report_only"] else EXIT[verdict.decision]
+
+
+def _watched(session: Session, *, report_only: bool) -> Verdict:
+    """Return the verdict; for a report, also one that was still undecided when time was up."""
+    release_ = session.release(names=session.names())
+    try:
+        return release_.watch()
+    except TimedOutError as error:
+        if report_only and session.record.verdict is not None:
+            click.echo(f"canary: {error}", err=True)
+            return session.record.verdict
+        raise
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary promote manifests/ --image sampleapp:20",
+        "canary promote manifests/ --image sampleapp:20 --dry-run",
+    ),
+    short_help="Make stable what the canary was, then delete the variants.",
+)
+@flags.manifests
+@flags.settings(*flags.IMAGES, "label", "timeout")
+@flags.connection
+@click.option("--unproven", is_flag=True, help="Promote without a canary of these manifests and images.")
+@flags.dry_run
+@flags.results
+def promote(**given: Any) -> None:  # noqa: ANN401
+    """Make stable what the canary was, then delete the variants.
+
+    Takes the manifests and images that the canary was deployed with, and refuses others. A rollout that does not get
+    ready is undone.
+    """
+    with session_of(given) as session:
+        bundle = session.bundle()
+        if given["dry_run"]:
+            _print_planned(session, "promote", bundle)
+            return
+        session.release(bundle=bundle).promote()
+        print_json(given, {"promoted": render.events_as_json(session.record.promoted)})
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary reject sampleapp",
+        'canary reject manifests/ --reason "answers are slow"',
+    ),
+    short_help="Delete the variants; stable is not touched.",
+)
+@flags.workloads
+@flags.settings("label")
+@flags.connection
+@click.option("--reason", default="asked to", metavar="TEXT", help="Why, for the record.")
+@flags.results
+def reject(**given: Any) -> None:  # noqa: ANN401
+    """Delete canary and baseline; stable is not touched."""
+    with session_of(given) as session:
+        session.release(names=session.names()).reject(given["reason"])
+        print_json(given, {"rejected": render.events_as_json(session.record.rejected)})
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary apply misc/",
+        "canary apply manifests/ --image sampleapp:10 --image-pull-secret registry",
+    ),
+    short_help="Apply manifests as they are, without a canary.",
+)
+@flags.manifests
+@flags.settings(*flags.IMAGES, "timeout")
+@flags.connection
+@flags.dry_run
+@flags.results
+def apply(**given: Any) -> None:  # noqa: ANN401
+    """Apply manifests as they are, without a canary, and wait until their Deployments are ready."""
+    with session_of(given) as session:
+        bundle = session.bundle(canary=False)
+        if given["dry_run"]:
+            _print_planned(session, "apply", bundle)
+            return
+        session.release(bundle=bundle).apply()
+        print_json(given, {"written": render.events_as_json(session.record.written)})
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary status",
+        "canary status sampleapp --output json",
+    ),
+    short_help="Show the variants, and what can be done next.",
+)
+@flags.workloads
+@flags.settings("label")
+@flags.connection
+@flags.results
+def status(**given: Any) -> None:  # noqa: ANN401
+    """Show stable, baseline and canary, the last verdict, and what can be done next."""
+    with session_of(given) as session:
+        found = session.release(names=session.names()).status()
+        if not print_json(given, render.status_as_json(found)):
+            click.echo(render.status_as_text(found))
+
+
+def _print_planned(session: Session, action: str, bundle: Bundle) -> None:
+    """Print what an action would write; without a cluster, what can be told from the manifests."""
+    reason = session.unreachable()
+    if reason:
+        click.echo(f"canary: {reason}; this is what the manifests alone say", err=True)
+    objects = _from_manifests(session, action, bundle) if reason else session.release(bundle=bundle).planned(action)
+    click.echo(render.objects_as_yaml(objects), nl=False)
+
+
+def _from_manifests(session: Session, action: str, bundle: Bundle) -> Iterable[Object]:
+    for item in bundle.objects:
+        if action != "deploy" or not is_deployment(item):
+            yield stable_of(item, replicas=None) if is_deployment(item) else item
+            continue
+        replicas = item["spec"].get("replicas")
+        count = variant_replicas(1 if replicas is None else replicas, session.settings.percentage)
+        yield canary_of(item, replicas=count, label=session.settings.label)

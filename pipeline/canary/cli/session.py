@@ -1,0 +1,324 @@
+"""What one command works with: settings, manifests and clients, built from its flags."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+import click
+from rich.console import Console
+
+from canary import config
+from canary.cli import render
+from canary.cluster import Cluster
+from canary.collaborators import DEPLOYMENT
+from canary.connection import Connection, connect
+from canary.errors import ClusterError, InputError
+from canary.events import Decided, Event, Judged, Looked, Promoted, Rejected, Written
+from canary.gate import AutoGate, TerminalGate
+from canary.images import Image, parse_image, refuse_other_workloads, with_images, with_pull_secrets
+from canary.manifests import Bundle, load, require_deployment
+from canary.measures import Measures, Metric
+from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
+from canary.options import Options
+from canary.release import Release
+from canary.terminal import Terminal
+from canary.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from canary.collaborators import Gate, SampleSource
+    from canary.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What was given on the command line.
+
+    Attributes:
+        settings: texts of settings, by attribute.
+        workloads: names of Deployments, or manifests.
+        kubeconfig: path of a kubeconfig.
+        context: name of a context in it.
+        unproven: promote what no canary has shown.
+    """
+
+    settings: Mapping[str, Any]
+    workloads: tuple[str, ...] = ()
+    kubeconfig: str | None = None
+    context: str | None = None
+    unproven: bool = False
+
+
+@dataclass
+class Record:
+    """What happened, as far as a command's result tells it."""
+
+    verdict: Verdict | None = None
+    decided: Decided | None = None
+    written: list[Written] = field(default_factory=list)
+    promoted: list[Promoted] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        match event:
+            case Looked() | Judged():
+                self.verdict = event.verdict
+            case Decided():
+                self.decided = event
+            case Written():
+                self.written.append(event)
+            case Promoted():
+                self.promoted.append(event)
+            case Rejected():
+                self.rejected.append(event)
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class Session:
+    """Builds each thing when it is first needed, and closes what it opened."""
+
+    def __init__(self, flags: Flags) -> None:
+        self._flags = flags
+        self._closing = ExitStack()
+        self.record = Record()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.close()
+
+    @cached_property
+    def in_force(self) -> config.InForce:
+        """Settings and where each came from."""
+        return config.in_force(self._flags.settings, os.environ, Path.cwd())
+
+    @cached_property
+    def settings(self) -> config.Settings:
+        """Settings, each checked by itself and against the others."""
+        settings = self.in_force.settings
+        if settings.min_duration > settings.max_duration:
+            raise InputError(
+                f"--min-duration {config.shown(settings, 'min_duration')} is longer than "
+                f"--max-duration {config.shown(settings, 'max_duration')}"
+            )
+        return settings
+
+    @cached_property
+    def namespace(self) -> str:
+        """The release's namespace: of flags, environment or `canary.yml`, else the context's, else `default`."""
+        try:
+            of_context = self.connection.namespace
+        except InputError:  # no kubeconfig: told when the cluster is first used, so that wrong manifests are told first
+            of_context = ""
+        return self.settings.namespace or of_context or "default"
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Where the API server is; nothing is sent to it.
+
+        Raises:
+            InputError: there is no kubeconfig, or no such context in it.
+        """
+        return self._connect()
+
+    def _connect(self) -> Connection:
+        return connect(self._flags.kubeconfig, self._flags.context)
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The Kubernetes API."""
+        cluster = Cluster(Transport(self._connect), self.namespace)
+        self._closing.callback(cluster.close)
+        return cluster
+
+    def unreachable(self) -> str:
+        """Return why no cluster answers us, empty if one does."""
+        try:
+            self.cluster.serves(DEPLOYMENT)
+        except (InputError, ClusterError) as error:
+            return str(error)
+        return ""
+
+    @cached_property
+    def images(self) -> list[Image]:
+        """The images to be released."""
+        return [parse_image(text) for text in self.settings.images]
+
+    def bundle(self, *, canary: bool = True) -> Bundle:
+        """Return the manifests with images and pull secrets put in.
+
+        Args:
+            canary: whether a canary will be made of them, which takes a Deployment.
+        """
+        bundle = load(self.settings.manifests, namespace=self.namespace, stdin=sys.stdin)
+        if canary:
+            require_deployment(bundle)
+        changed = with_images(bundle, self.images)
+        if canary:
+            refuse_other_workloads(bundle, self.images)
+        return with_pull_secrets(changed, self.settings.image_pull_secrets)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the Deployments meant: those given, and those in the manifests given or set."""
+        given = self._flags.workloads
+        paths = [one for one in given if one == "-" or "/" in one or Path(one).exists()]
+        names = [one for one in given if one not in paths]
+        if not given:
+            paths = list(self.settings.manifests)
+        if paths:
+            bundle = load(paths, namespace=self.namespace, stdin=sys.stdin)
+            require_deployment(bundle)
+            names += [item["metadata"]["name"] for item in bundle.deployments]
+        return tuple(dict.fromkeys(names))
+
+    def release(
+        self, *, bundle: Bundle | None = None, names: tuple[str, ...] = (), gate: Gate | None = None
+    ) -> Release:
+        """Return the release, ready to be told what to do."""
+        terminal = Terminal(Console(stderr=True))
+        self._closing.callback(terminal.close)
+        self._closing.callback(terminal.close)
+
+        def listen(event: Event) -> None:
+            self.record(event)
+            terminal(event)
+
+        measures = self.measures
+        return Release(
+            cluster=self.cluster,
+            samples=self._samples(measures),
+            clock=SystemClock(),
+            gate=gate or AutoGate(),
+            listen=listen,
+            options=self._options(measures),
+            bundle=bundle,
+            names=names,
+        )
+
+    def gate(self) -> Gate:
+        """Return who decides.
+
+        Raises:
+            InputError: nobody can: no tolerance for the verdict, or no terminal for a person.
+        """
+        if self.settings.gate == "auto":
+            self.require_tolerance("--gate auto")
+            return AutoGate()
+        return TerminalGate(self._answers(), sys.stderr, getpass.getuser())
+
+    def require_tolerance(self, what: str) -> None:
+        """Refuse to judge by a tolerance that nobody has given.
+
+        Raises:
+            InputError: there is none.
+        """
+        if self.settings.tolerance is None:
+            raise InputError(
+                f"{what} needs a --tolerance: how much worse than the baseline a canary may be and still be promoted, "
+                "as a share (0.05 for five points)"
+            )
+
+    def _answers(self) -> TextIO:
+        """Return where a person types: stdin, or the terminal itself while stdin brings the manifests."""
+        if "-" in self.settings.manifests and sys.stderr.isatty():
+            try:
+                return self._closing.enter_context(Path("/dev/tty").open(encoding="utf-8"))
+            except OSError:
+                return sys.stdin
+        return sys.stdin
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What canary and baseline are compared by."""
+        settings = self.settings
+        metrics = [Metric.share("success", settings.good, settings.total, settings.tolerance)]
+        if settings.latency_objective is not None:
+            tolerance = settings.tolerance if settings.latency_tolerance is None else settings.latency_tolerance
+            metrics.append(Metric.latency("latency", settings.latency_histogram, settings.latency_objective, tolerance))
+        return Measures.of(metrics, settings.latency_histogram)
+
+    def _samples(self, measures: Measures) -> SampleSource:
+        settings = self.settings
+        if settings.prometheus is None:
+            return DirectSource(self.cluster, measures)
+        if settings.prometheus.startswith("svc:"):
+            return PrometheusSource(ServiceQueries(self.cluster, settings.prometheus), measures)
+        queries = UrlQueries(
+            settings.prometheus,
+            headers=dict(_header(text) for text in settings.prometheus_headers),
+            ca=Path(settings.prometheus_ca) if settings.prometheus_ca else None,
+        )
+        self._closing.callback(queries.close)
+        return PrometheusSource(queries, measures)
+
+    def _options(self, measures: Measures) -> Options:
+        settings = self.settings
+        return Options(
+            measures=measures,
+            percentage=settings.percentage,
+            label=settings.label,
+            timeout=settings.timeout,
+            unproven=self._flags.unproven,
+            alpha=settings.alpha,
+            metrics_port="" if settings.prometheus else settings.metrics_port,
+            interval=settings.interval,
+            warm_up=settings.warm_up,
+            min_duration=settings.min_duration,
+            max_duration=settings.max_duration,
+            min_requests=settings.min_requests,
+            no_traffic_after=settings.no_traffic_after,
+        )
+
+
+def _header(text: str) -> tuple[str, Path]:
+    name, separator, file = text.partition("=@")
+    if not (name and separator and file):
+        raise InputError("--prometheus-header: write NAME=@FILE; values are read from files, as arguments can be seen")
+    return name, Path(file)
+
+
+def session_of(given: dict[str, Any]) -> Session:
+    """Return what a command works with, from click's parameters."""
+    names = {one.attribute for one in config.all_settings()}
+    return Session(
+        Flags(
+            settings={key: value for key, value in given.items() if key in names},
+            workloads=given.get("workloads", ()),
+            kubeconfig=given.get("kubeconfig"),
+            context=given.get("context"),
+            unproven=given.get("unproven", False),
+        )
+    )
+
+
+def print_json(given: dict[str, Any], result: object) -> bool:
+    """Print a result if JSON was asked for, and return whether it was."""
+    wanted: bool = given["output"] == "json"
+    if wanted:
+        click.echo(render.to_json(result))
+    return wanted
