@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import jsonpatch
 
+from localcluster.schema import ANY
 from localcluster.status import ApiError
 from localcluster.store import Json, Object, clone
+
+if TYPE_CHECKING:
+    from localcluster.schema import Type
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
-APPLY = ("application/apply-patch+yaml", "application/apply-patch+json")
+APPLY = "application/apply-patch+yaml"
+
+_ORDER, _RETAIN, _DELETE_ITEMS = "$setElementOrder/", "$retainKeys", "$deleteFromPrimitiveList/"
 
 
-def patched(obj: Object, body: bytes, content_type: str) -> Object:
+def patched(of: Type, obj: Object, body: bytes, content_type: str) -> Object:
     """Return what a patch makes of an object; raises ApiError 400, 415 and 422."""
+    if content_type not in (JSON_PATCH, MERGE_PATCH, STRATEGIC):
+        raise ApiError(415, f"localcluster knows no patch of type {content_type}")
     try:
         patch = json.loads(body)
     except ValueError as error:
-        raise ApiError(400, f"the patch is not JSON: {error}") from None
+        raise ApiError(400, f"error decoding patch: {error}") from None
+    if not isinstance(patch, list if content_type == JSON_PATCH else dict):
+        raise ApiError(
+            400, f"error decoding patch: a {content_type} is a JSON {'array' if 'json-p' in content_type else 'object'}"
+        )
     if content_type == JSON_PATCH:
-        return json_patch(obj, patch)
-    if content_type in (MERGE_PATCH, STRATEGIC):
-        return merge(obj, patch)
-    raise ApiError(415, f"{content_type} is not a patch that this server knows")
-
-
-def json_patch(obj: Object, patch: Json) -> Object:
-    """Apply an RFC 6902 patch."""
-    try:
-        return dict(jsonpatch.apply_patch(obj, patch))
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as error:
-        raise ApiError(422, f"the server rejected our request due to an error in our request: {error}") from None
+        try:
+            return dict(jsonpatch.apply_patch(obj, patch))
+        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as error:
+            raise ApiError(422, f"the server rejected our request due to an error in our request: {error}") from None
+    return dict(merge(obj, patch) if content_type == MERGE_PATCH else strategic(of, obj, patch))
 
 
 def merge(obj: Json, patch: Json) -> Json:
-    """Apply an RFC 7386 patch."""
+    """Return what an RFC 7386 patch makes of a value."""
     if not isinstance(patch, dict):
         return clone(patch)
     result = dict(obj) if isinstance(obj, dict) else {}
@@ -47,3 +53,67 @@ def merge(obj: Json, patch: Json) -> Json:
         else:
             result[key] = merge(result.get(key), value)
     return result
+
+
+def strategic(of: Type, obj: Json, patch: Json) -> Json:
+    """Return what a strategic merge patch makes of a map or struct.
+
+    As in Kubernetes' "Strategic Merge Patch" documentation: lists with a merge key are merged by it, `$patch` (replace,
+    delete, merge), `$setElementOrder/LIST`, `$retainKeys` and `$deleteFromPrimitiveList/LIST` direct it.
+    """
+    if not isinstance(patch, dict):
+        return clone(patch)
+    directive = patch.get("$patch", "merge")
+    if directive == "delete":
+        return {}
+    result = dict(obj) if isinstance(obj, dict) and directive != "replace" else {}
+    if _RETAIN in patch:
+        result = {key: value for key, value in result.items() if key in patch[_RETAIN]}
+    for key, value in patch.items():
+        if key.startswith("$"):
+            continue
+        child = of.child(key) or ANY
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, list) and "merge" in child.strategies:
+            result[key] = _merged_list(child, result.get(key) or [], value)
+        else:
+            result[key] = strategic(child, result.get(key), value)
+    for key, value in patch.items():
+        name = key.partition("/")[2]
+        child = of.child(name) or ANY
+        if key.startswith(_DELETE_ITEMS):
+            result[name] = [item for item in result.get(name) or [] if item not in value]
+        elif key.startswith(_ORDER) and result.get(name):
+            result[name] = _ordered(child, result[name], value)
+    return result
+
+
+def _merged_list(of: Type, old: list[Json], patch: list[Json]) -> list[Json]:
+    if not of.merge_key:  # a set of scalars
+        return old + [item for item in patch if item not in old]
+    result = list(old)
+    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
+        result, patch = [], [item for item in patch if item.get("$patch") != "replace"]
+    for item in patch:
+        if not isinstance(item, dict) or of.merge_key not in item:
+            raise ApiError(422, f"map: {json.dumps(item)} does not contain declared merge key: {of.merge_key}")
+        at = next((i for i, o in enumerate(result) if o.get(of.merge_key) == item[of.merge_key]), None)
+        if item.get("$patch") == "delete":
+            result = [o for o in result if o.get(of.merge_key) != item[of.merge_key]]
+        elif at is None:
+            result.append(strategic(of.element or ANY, {}, item))
+        else:
+            result[at] = strategic(of.element or ANY, result[at], item)
+    return result
+
+
+def _ordered(of: Type, items: list[Json], order: list[Json]) -> list[Json]:
+    """Put the items that are named into that order; others keep their place among their neighbours."""
+
+    def key_of(item: Json) -> Json:
+        return item.get(of.merge_key) if isinstance(item, dict) else item
+
+    wanted = [key_of(item) for item in order]
+    named = iter(sorted((i for i in items if key_of(i) in wanted), key=lambda item: wanted.index(key_of(item))))
+    return [next(named) if key_of(item) in wanted else item for item in items]

@@ -119,7 +119,9 @@ def field_selector(resource: Resource, selector: str) -> Callable[[Object], bool
         if found is None:
             raise ApiError(400, f"invalid selector: '{selector}'; can't understand '{part}'")
         if found[1] not in allowed:
-            raise ApiError(400, f"field label not supported: {found[1]}")
+            only = '"metadata.name", "metadata.namespace"'
+            unknown = f'"{found[1]}" is not a known field selector: only {only}'
+            raise ApiError(400, f"field label not supported: {found[1]}" if len(allowed) > 2 else unknown)
         tests.append((found[1], found[2] != "!=", found[3]))
     return lambda obj: all((_field(obj, path) == value) is equal for path, equal, value in tests)
 

@@ -51,8 +51,8 @@ class ApiError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-        self.reason = reason or REASONS.get(code, "Unknown")
-        self.details = dict(details or {})
+        self.reason = REASONS.get(code, "Unknown") if reason is None else reason
+        self.details = {k: v for k, v in (details or {}).items() if v}
         if causes:
             self.details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
 
@@ -64,9 +64,10 @@ class ApiError(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
             "code": self.code,
         }
+        if self.reason:
+            status["reason"] = self.reason
         if self.details:
             status["details"] = self.details
         return status
@@ -76,6 +77,15 @@ def not_found(plural: str, group: str, name: str) -> ApiError:
     """Return the 404 of an object that is not there."""
     where = f"{plural}.{group}" if group else plural
     return ApiError(404, f'{where} "{name}" not found', details={"name": name, "group": group, "kind": plural})
+
+
+def invalid(kind: str, group: str, name: str, causes: list[Cause]) -> ApiError:
+    """Return the 422 of an object whose fields do not make sense."""
+    sentences = [f"{cause.field}: {cause.message}" for cause in causes]
+    text = sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
+    what = f"{kind}.{group}" if group else kind
+    details = {"name": name, "group": group, "kind": kind}
+    return ApiError(422, f'{what} "{name}" is invalid: {text}', details=details, causes=tuple(causes))
 
 
 def conflict(plural: str, group: str, name: str, why: str) -> ApiError:

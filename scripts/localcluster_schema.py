@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Print localcluster/schema.json: the types of the kinds served, out of kubernetes-validate's schemas.
+
+    python scripts/localcluster_schema.py > localcluster/schema.json
+
+A field is written as a string (`string`, `bytes`, `time`, `int32`, `int64`, `boolean`, `number`, `quantity`,
+`int-or-string`, `any`, or `#Name` for a type of the table) or, where there is more to say, as an object: `list` or
+`map` (of what), `keys` (list-map keys), `set`, `atomic`, `merge` (patch merge key), `strategy` (patch strategy).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import resources
+from typing import Any
+
+from localcluster.resources import RESOURCES
+
+SOURCE = "v1.37.0-local"
+
+
+def load() -> dict[str, Any]:
+    """Return Kubernetes' own definitions by their full names."""
+    folder = resources.files("kubernetes_validate") / "kubernetes-json-schema" / SOURCE
+    definitions: dict[str, Any] = json.loads((folder / "_definitions.json").read_text())["$defs"]
+    return definitions
+
+
+def short(full_name: str) -> str:
+    """Return io.k8s.api.core.v1.PodSpec as core.v1.PodSpec."""
+    return full_name.removeprefix("io.k8s.api.").removeprefix("io.k8s.apimachinery.pkg.").removeprefix("apis.")
+
+
+class Table:
+    """The types that were met on the way from the kinds served."""
+
+    def __init__(self, definitions: dict[str, Any]) -> None:
+        self.definitions = definitions
+        self.types: dict[str, Any] = {}
+
+    def field(self, schema: dict[str, Any]) -> str | dict[str, Any]:
+        """Return a field's type in the short notation."""
+        extra: dict[str, Any] = {}
+        if strategy := schema.get("x-kubernetes-patch-strategy"):
+            extra["strategy"] = strategy
+        if schema.get("x-kubernetes-map-type") == "atomic":
+            extra["atomic"] = True
+        if "$ref" in schema:
+            name = self.reference(schema["$ref"].rpartition("/")[2])
+            return {"type": name, **extra} if extra else name
+        kind = schema.get("type", "any")
+        kind = next(k for k in kind if k != "null") if isinstance(kind, list) else kind
+        if kind == "array":
+            return {"list": self.field(schema["items"]), **extra, **list_keys(schema)}
+        if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
+            return {"map": self.field(schema["additionalProperties"]), **extra}
+        if kind == "object":
+            return "any"
+        formats = {"int32": "int32", "int64": "int64", "byte": "bytes", "date-time": "time"}
+        return formats.get(schema.get("format", ""), str(kind))
+
+    def reference(self, full_name: str) -> str:
+        """Return the notation of a named type, adding it to the table."""
+        schema, name = self.definitions[full_name], short(full_name)
+        if name in ("util.intstr.IntOrString", "api.resource.Quantity"):
+            return "int-or-string" if "intstr" in name else "quantity"
+        if not schema.get("properties"):
+            return str(self.field({k: v for k, v in schema.items() if k != "x-kubernetes-map-type"}))
+        if name not in self.types:
+            entry = self.types[name] = {"fields": {}}
+            if schema.get("x-kubernetes-map-type") == "atomic":
+                entry["atomic"] = True
+            if required := schema.get("required"):
+                entry["required"] = sorted(required)
+            entry["fields"] = {key: self.field(value) for key, value in sorted(schema["properties"].items())}
+        return f"#{name}"
+
+
+def list_keys(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return how the items of a list are told apart."""
+    found: dict[str, Any] = {}
+    if key := schema.get("x-kubernetes-patch-merge-key"):
+        found["merge"] = key
+    if schema.get("x-kubernetes-list-type") == "map":
+        found["keys"] = schema["x-kubernetes-list-map-keys"]
+    elif schema.get("x-kubernetes-list-type") == "set":
+        found["set"] = True
+    return found
+
+
+def main() -> None:
+    """Print the table, a type a line."""
+    definitions = load()
+    table, kinds = Table(definitions), {}
+    for resource in RESOURCES:
+        wanted = {"group": resource.group, "version": resource.version, "kind": resource.kind}
+        full = next(n for n, d in definitions.items() if wanted in d.get("x-kubernetes-group-version-kind", []))
+        kinds[f"{resource.api_version}/{resource.kind}"] = table.reference(full)
+    lines = [f"{json.dumps(n)}: {json.dumps(t, separators=(',', ':'))}" for n, t in sorted(table.types.items())]
+    sys.stdout.write(f'{{"source": "{SOURCE}", "kinds": {json.dumps(kinds, indent=1)}, "types": {{\n')
+    sys.stdout.write(",\n".join(lines) + "\n}}\n")
+
+
+if __name__ == "__main__":
+    main()
