@@ -117,6 +117,12 @@ def test_a_pipeline_gets_a_line_when_the_verdict_changes_and_every_ten_seconds()
     assert found[2] == f"PROMOTE: {sequence[8].verdict.sentence}; waiting: 0 of 300 s"
 
 
+def test_reject_waits_for_nothing() -> None:
+    reject = looked((900, 1000), (100, 1000), waiting_for="12 of 300 s")
+    assert lines(reject) == [f"REJECT: {reject.verdict.sentence}"]
+    assert drawn(reject)[-1] == "  REJECT after 1:15"
+
+
 def test_a_pipeline_is_not_told_twice_what_holds_a_pod_up() -> None:
     waiting = [Waiting("a", 0, 1), Waiting("a", 0, 1), Waiting("b", 0, 1), Waiting("a", 0, 1), Waiting("a", 0, 1, "x")]
     assert lines(*waiting) == ["a: 0 of 1 pod ready", "b: 0 of 1 pod ready", "a: 0 of 1 pod ready: x"]

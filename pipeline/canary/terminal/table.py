@@ -11,7 +11,7 @@ from rich.text import Text
 
 from canary.terminal.bar import bar, signed
 from canary.terminal.words import COLOURS, plain
-from canary.verdict import Evidence, decimals, share_interval
+from canary.verdict import Decision, Evidence, decimals, share_interval
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -94,7 +94,7 @@ def _state(event: Looked) -> Text:
     minutes, seconds = divmod(int(event.elapsed), 60)
     decision = event.verdict.decision
     text = Text.assemble((str(decision), f"bold {COLOURS[decision]}"), (f" after {minutes}:{seconds:02}", "dim"))
-    if event.waiting_for:
+    if event.waiting_for and decision is not Decision.REJECT:  # which waits for nothing
         text.append(f", waiting: {plain(event.waiting_for)}")
     elif not event.verdict.comparisons:
         text.append(f": {plain(event.verdict.sentence)}")

@@ -51,8 +51,9 @@ def words(event: Event) -> Text | None:
         case Ready():
             return _line(f"{event.name}: {pods(event.pods)} ready after {event.seconds:.1f} s")
         case Looked():
-            waiting = f"; waiting: {event.waiting_for}" if event.waiting_for else ""
-            return _line(f"{event.verdict.decision}: {event.verdict.sentence}{waiting}")
+            decision = event.verdict.decision
+            waits = event.waiting_for and decision is not Decision.REJECT
+            return _line(f"{decision}: {event.verdict.sentence}" + (f"; waiting: {event.waiting_for}" if waits else ""))
         case Judged():
             decision = event.verdict.decision
             return Text.assemble(
