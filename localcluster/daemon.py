@@ -126,7 +126,10 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
             registry.create(NAMESPACE, space, manager=MANAGER)
         secret = secrets.token_urlsafe(24)
         runner = web.AppRunner(
-            make_app(registry, secret, Runtime(kubelet, services)), shutdown_timeout=0.5, access_log=None
+            make_app(registry, secret, Runtime(kubelet, services)),
+            shutdown_timeout=0.5,
+            access_log=None,
+            handler_cancellation=True,  # a watch or a followed log ends when its client has gone
         )
         await runner.setup()
         try:

@@ -60,14 +60,19 @@ def _template(spec: Object) -> None:
 def _pod(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     _pod_spec(spec)
-    _missing(spec, {"serviceAccountName": spec.get("serviceAccount", "default"), "enableServiceLinks": True})
-    spec["serviceAccount"] = spec["serviceAccountName"]
-    _missing(spec, {"priority": 0, "preemptionPolicy": "PreemptLowerPriority"})
+    _missing(spec, {"enableServiceLinks": True})
     for container in spec.get("containers", []) + spec.get("initContainers", []):
         resources = container["resources"]
         if "limits" in resources:
             resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
-    status = obj.setdefault("status", {})
+
+
+def admit(pod: Object) -> None:
+    """Fill in, in place, what Kubernetes' admission and storage say of a new pod: nobody owns these fields."""
+    spec, status = pod["spec"], pod.setdefault("status", {})
+    account = spec.get("serviceAccountName") or "default"
+    _missing(spec, {"serviceAccountName": account, "serviceAccount": account})
+    _missing(spec, {"priority": 0, "preemptionPolicy": "PreemptLowerPriority"})
     _missing(status, {"phase": "Pending", "qosClass": _qos(spec)})
 
 
@@ -126,8 +131,7 @@ def _service(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
     _missing(spec, {"type": "ClusterIP", "sessionAffinity": "None"})
     if spec["type"] != "ExternalName":
-        values = {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster"}
-        _missing(spec, values)
+        _missing(spec, {"internalTrafficPolicy": "Cluster"})
     if spec["type"] in ("NodePort", "LoadBalancer"):
         _missing(spec, {"externalTrafficPolicy": "Cluster"})
     if spec["type"] == "LoadBalancer":
@@ -168,7 +172,7 @@ _BY_KIND = {
 
 
 class Addresses:
-    """Gives Services their cluster addresses and node ports, each once."""
+    """Gives Services their cluster addresses and node ports, each once; nobody owns these fields."""
 
     def __init__(self, store: Store, network: str, node_ports: range) -> None:
         self._store = store
@@ -186,6 +190,7 @@ class Addresses:
             free = (str(address) for address in self._network.hosts() if str(address) not in taken)
             spec["clusterIP"] = before.get("clusterIP") or next(free)
         spec["clusterIPs"] = [spec["clusterIP"]]
+        _missing(spec, {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"})
         ports = {p.get("nodePort") for s in [*others, spec] for p in s.get("ports", [])}
         kept = {(p.get("name"), p.get("port")): p.get("nodePort") for p in before.get("ports", [])}
         for port in spec.get("ports", []):

@@ -108,6 +108,7 @@ def applied(of: Type, live: Object, config: Object, manager: str, *, force: bool
         raise ApiError(500, f"failed to create typed patch object ({where}): {error}", reason="")
     entries, key = _entries(live), (manager, "Apply", subresource)
     mine = {p for p in fieldsets.fields_of(of, wanted) if subresource == "status" or p[0] != "f:status"}
+    mine.discard(("f:metadata",))
     before = fieldsets.ownable(live)
     after = fieldsets.merged(of, before, wanted)
     if last := entries.get(key):

@@ -55,6 +55,7 @@ class Registry:
         self._complete(resource, obj, None)
         if manager is not None:
             meta["managedFields"] = ownership.after_update(type_of(resource), None, obj, manager)
+        self._assign(resource, obj, None)
         return self.store.create(resource, obj, dry_run=dry_run)
 
     def update(
@@ -71,6 +72,7 @@ class Registry:
         new["metadata"]["managedFields"] = ownership.after_update(
             type_of(resource), old, new, manager, subresource, given=given
         )
+        self._assign(resource, new, old)
         return self._write(resource, new, dry_run=dry_run)
 
     def apply(
@@ -109,6 +111,7 @@ class Registry:
         made = ownership.applied(of, live, config, manager, force=force, subresource=subresource)
         new = decoded(resource, made)[0]
         self._prepare(resource, live, new, subresource)
+        self._assign(resource, new, live)
         return self._write(resource, new, dry_run=dry_run), False
 
     def _current(self, resource: Resource, new: Object) -> Object:
@@ -143,8 +146,13 @@ class Registry:
         defaults.fill(new)
         if problems := validation.problems(type_of(resource), new, old):
             raise invalid(resource.kind, resource.group, new["metadata"].get("name", ""), problems)
+
+    def _assign(self, resource: Resource, new: Object, old: Object | None) -> None:
+        """Fill in what the cluster decides: after managedFields were made, so that no client owns it."""
         if resource == SERVICE:
             self._addresses.give(new, old)
+        elif resource == POD:
+            defaults.admit(new)
 
     def _write(self, resource: Resource, new: Object, *, dry_run: bool) -> Object:
         stored = self.store.update(resource, new, dry_run=dry_run)
