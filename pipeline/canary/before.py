@@ -46,11 +46,11 @@ def save(cluster: Cluster, name: str, digest: str, objects: Iterable[Object]) ->
         digest: of the release that is promoted.
         objects: that are going to be written; each is looked up.
     """
-    there = cluster.get(SECRET, secret_name(name))
-    if there is not None:
-        if (there["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION) == digest:
-            return
-        cluster.delete(SECRET, secret_name(name))
+    earlier = saved_digest(cluster, name)
+    if earlier == digest:
+        return
+    if earlier is not None:
+        forget(cluster, name)
     kept = [
         {
             "apiVersion": obj["apiVersion"],
@@ -69,6 +69,12 @@ def save(cluster: Cluster, name: str, digest: str, objects: Iterable[Object]) ->
             "data": {DATA: base64.b64encode(json.dumps(kept).encode()).decode()},
         }
     )
+
+
+def saved_digest(cluster: Cluster, name: str) -> str | None:
+    """Return the digest of the release whose promote saved something and is not done; None if there is none."""
+    secret = cluster.get(SECRET, secret_name(name))
+    return None if secret is None else (secret["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION, "")
 
 
 def saved(cluster: Cluster, name: str) -> tuple[Saved, ...]:

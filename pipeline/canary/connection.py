@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import yaml
 from kubernetes import client, config
 
 from canary.errors import InputError
@@ -40,7 +41,7 @@ def connect(kubeconfig: str | None = None, context: str | None = None) -> Connec
     configuration.retries = False
     try:
         contexts, active = config.list_kube_config_contexts(kubeconfig)
-    except (config.ConfigException, OSError, TypeError, ValueError) as error:
+    except (config.ConfigException, yaml.YAMLError, OSError, TypeError, ValueError) as error:
         if kubeconfig or context:
             raise InputError(f"kubeconfig {kubeconfig or '(default)'}: {error}") from error
         return _in_cluster(configuration, error)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canary import variants
+from canary.before import saved_digest
 from canary.deployments import images, progress, replicas, workload
 from canary.diagnosis import hold_up
 from canary.errors import InputError
@@ -66,6 +67,11 @@ def plan(world: World, bundle: Bundle) -> Plan:
     notes: list[Note] = []
     for incoming in bundle.deployments:
         found = workload(world.cluster, incoming["metadata"]["name"])
+        if saved_digest(world.cluster, found.name) == mark:
+            raise InputError(
+                f"a promote of this release of {found.name} was interrupted: "
+                "canary promote, with the same manifests and images, finishes it"
+            )
         wanted = _wanted(world, found, incoming, mark)
         for variant, made in wanted.items():
             live, count = found.variants.get(variant), replicas(made)

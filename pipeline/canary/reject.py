@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 def delete_variants(world: World, name: str) -> tuple[str, ...]:
     """Delete a workload's canary and baseline, and return the names of the Deployments that were deleted.
 
-    The canary goes first: it is the one that may be doing harm. Only what carries the version label is deleted, with
-    the ReplicaSets and pods that it owns; orphaned ones would be adopted by stable.
+    The canary goes last: it carries what the release knows of itself, so that an interrupted reject can be gone on
+    with. Only what carries the version label is deleted, with the ReplicaSets and pods that it owns; orphaned ones
+    would be adopted by stable.
     """
     deleted = []
     found = workload(world.cluster, name).variants
-    for variant in (Variant.CANARY, Variant.BASELINE):
+    for variant in (Variant.BASELINE, Variant.CANARY):
         deployment = found.get(variant)
         if deployment is None:
             continue

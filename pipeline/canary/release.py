@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canary import deploy, promote, status, watch
-from canary.before import secret_name
-from canary.collaborators import SECRET, World
+from canary.before import saved_digest
+from canary.collaborators import World
 from canary.errors import InputError, InterruptedReleaseError, TimedOutError
 from canary.events import DecisionAsked, Note, Rejected, Started
 from canary.images import images_of
-from canary.manifests import require_deployment
+from canary.manifests import digest, require_deployment
 from canary.reject import delete_variants
 from canary.waiting import wait_until_ready
 from canary.writing import intended, write
@@ -73,11 +73,15 @@ class Release:
     names: tuple[str, ...] = ()
 
     def run(self) -> Outcome:
-        """Do all of it: deploy, watch, ask the gate, promote or reject.
+        """Do all of it: deploy, watch, ask the gate, promote or reject. A promote that was interrupted is finished.
 
         Raises:
             InputError, ClusterError, TimedOutError, PromoteError, InterruptedReleaseError: see `errors`.
         """
+        if self._promote_was_interrupted():
+            verdict = watch.last_verdict(self._world, self._names())
+            self.promote()
+            return Outcome(promoted=True, by="an earlier run", verdict=verdict)
         self.deploy()
         verdict = self.watch()
         with self._left_as_it_is():
@@ -96,7 +100,7 @@ class Release:
         self._started("deploy")
         with self._left_as_it_is():
             deploy.deploy(self._world, bundle)
-        return self.status()
+            return self.status()
 
     def watch(self) -> Verdict:
         """Watch the variants until the verdict is PROMOTE or REJECT, and return it.
@@ -185,8 +189,13 @@ class Release:
         images = tuple(dict.fromkeys(image for incoming in deployments for image in images_of(incoming)))
         self.listen(Started(action, self._names(), self.cluster.namespace, images))
 
+    def _promote_was_interrupted(self) -> bool:
+        """Return whether this same release was on its way to stable when its driver was stopped."""
+        mark = digest(self._manifests())
+        return any(saved_digest(self.cluster, name) == mark for name in self._names())
+
     def _warn_of_unfinished_promote(self, name: str) -> None:
-        if self.cluster.get(SECRET, secret_name(name)) is not None:
+        if saved_digest(self.cluster, name) is not None:
             text = f"a promote of {name} was interrupted: its stable may run what was promoted; look, and deploy anew"
             self.listen(Note(text, warning=True))
 

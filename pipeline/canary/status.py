@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.before import secret_name
-from canary.collaborators import DEPLOYMENT, SECRET
+from canary.before import saved_digest
+from canary.collaborators import DEPLOYMENT
 from canary.deployments import images, progress, workload
 from canary.diagnosis import hold_up
 from canary.events import Variant
@@ -100,7 +100,7 @@ def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
 def _workload_status(cluster: Cluster, options: Options, name: str) -> WorkloadStatus:
     found = workload(cluster, name)
     record = recall(found.canary, warm_up=options.warm_up) if found.canary else None
-    unfinished = cluster.get(SECRET, secret_name(name)) is not None
+    unfinished = saved_digest(cluster, name) is not None
     return WorkloadStatus(
         name,
         tuple(_variant_status(cluster, options, found, variant, record) for variant in found.variants),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from canary.crashes import canary_crashes
-from canary.deployments import progress
+from canary.deployments import progress, workload
 from canary.diagnosis import hold_up
 from canary.errors import TimedOutError
 from canary.events import Judged, Looked, Variant
@@ -59,6 +59,19 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
             raise TimedOutError(f"undecided after {options.max_duration:g} s: {waiting_for or verdict.sentence}")
         silence.heed(scene, tally)
         world.clock.sleep(options.interval)
+
+
+def last_verdict(world: World, names: Sequence[str]) -> Verdict:
+    """Return the verdict that an earlier driver came to, with its numbers; UNDECIDED where none is known any more."""
+    options = world.options
+    found = [workload(world.cluster, name) for name in names]
+    compared = [one.name for one in found if one.baseline is not None]
+    for one in found:
+        record = recall(one.canary, warm_up=options.warm_up) if one.canary else None
+        if record is not None:
+            judged = judge(record.tally, options.measures, compared, alpha=options.alpha, dispersion=options.dispersion)
+            return replace(judged, decision=record.decision, sentence=record.sentence)
+    return Verdict(Decision.UNDECIDED, (), "the verdict went with the canary that carried it")
 
 
 def _recalled(scene: Scene, warm_up: float) -> Record | None:

@@ -23,7 +23,7 @@ def test_reject_deletes_the_variants_with_all_that_they_own_and_leaves_stable_al
     assert story.names() == {"app"}
     assert story.deployment()["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     [event] = story.heard(Rejected)
-    assert (event.reason, event.deleted) == ("answers are slow", ("app-canary", "app-baseline"))
+    assert (event.reason, event.deleted) == ("answers are slow", ("app-baseline", "app-canary"))
     story.until(lambda: len(story.cluster.find(REPLICA_SET)) == 1)
     story.until(lambda: {pod["metadata"]["uid"] for pod in story.cluster.find(POD)} < pods)
     assert len(story.cluster.find(POD)) == 4
@@ -50,17 +50,17 @@ def test_without_names_every_release_in_progress_is_rejected(story: Story) -> No
     assert story.names() == {"app", "worker"}
 
 
-def test_a_baseline_whose_canary_is_gone_goes_too(story: Story) -> None:
+def test_an_interrupted_reject_is_finished_by_the_next(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
 
     def interrupt(_kind: Any, name: str, **_: Any) -> None:
-        if name == "app-baseline":
+        if name == "app-canary":
             raise KeyboardInterrupt
 
     with pytest.raises(InterruptedReleaseError, match="canary reject"):
         story.release(names=("app",), cluster=Faulty(story.cluster, {"delete": interrupt})).reject()
-    assert story.names() == {"app", "app-baseline"}
+    assert story.names() == {"app", "app-canary"}
 
     story.release().reject()
     assert story.names() == {"app"}

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from canary.events import Promoted, Rejected, Variant
-from tests.canary.story import Story, deployment, service
+import contextlib
+from itertools import count, groupby
+from typing import Any
+
+import pytest
+
+from canary.cluster import Cluster
+from canary.collaborators import SECRET
+from canary.errors import InterruptedReleaseError, TimedOutError
+from canary.events import Promoted, Ready, Rejected, Started, Variant, Waiting, Written
+from canary.verdict import Decision
+from tests.canary.ghosts import waiting
+from tests.canary.story import Faulty, Person, Story, config_map, deployment, service
 
 
 def test_a_canary_as_good_as_its_baseline_is_promoted(story: Story) -> None:
@@ -28,4 +39,128 @@ def test_a_canary_worse_than_its_baseline_is_rejected_and_stable_is_not_touched(
     assert not outcome.promoted
     assert story.names() == {"app"}
     assert story.deployment()["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
-    assert [event.deleted for event in story.heard(Rejected)] == [("app-canary", "app-baseline")]
+    assert [event.deleted for event in story.heard(Rejected)] == [("app-baseline", "app-canary")]
+
+
+def test_a_person_s_answer_goes_before_the_verdict(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    nobody = Person(promote=False)
+    outcome = story.release(deployment("app:2"), gate=nobody).run()
+    assert (outcome.promoted, outcome.by) == (False, "ada")
+    assert [verdict.decision for verdict in nobody.asked] == [Decision.PROMOTE]
+    assert story.names() == {"app"}
+    assert story.heard(Rejected)[0].reason == "ada said so"
+
+    story.counts.good[Variant.CANARY] = 0.1
+    assert story.release(deployment("app:3"), gate=Person(promote=True)).run().promoted
+    assert story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"] == "app:3"
+
+
+def test_a_first_release_is_promoted_by_itself_once_it_has_answered(story: Story) -> None:
+    outcome = story.release(service(), deployment("app:1")).run()
+    assert outcome.promoted
+    assert outcome.verdict.comparisons == ()
+    assert story.names() == {"app"}
+
+
+def test_a_first_release_that_nobody_asks_anything_stays_a_canary(story: Story) -> None:
+    story.counts.each = 0
+    with pytest.raises(TimedOutError, match="0 of 50 requests"):
+        story.release(service(), deployment("app:1"), max_duration=20).run()
+    assert story.names() == {"app-canary"}
+
+
+def test_events_tell_the_story_in_order(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).run()
+    told = [type(event).__name__ for event in story.events if not isinstance(event, Waiting)]
+    assert [name for name, _ in groupby(told)] == [
+        "Started", "Note", "Written", "Ready",
+        "Started", "Looked", "Judged",
+        "DecisionAsked", "Decided",
+        "Started", "Written", "Ready", "Written", "Promoted",
+    ]  # fmt: skip
+    assert [event.action for event in story.heard(Started)] == ["deploy", "watch", "promote"]
+
+
+def test_a_driver_killed_after_any_of_its_writes_is_gone_on_from(story: Story) -> None:
+    for n in count(1):
+        story.stable(deployment("app:1", replicas=1))
+        doomed = Doomed(story.cluster, n)
+        with contextlib.suppress(InterruptedReleaseError):
+            story.release(deployment("app:2", replicas=1), cluster=doomed, min_duration=0).run()
+        if doomed.left > 0:
+            break
+        outcome = story.release(deployment("app:2", replicas=1), min_duration=0).run()
+        assert outcome.promoted, f"killed after write {n}"
+        assert story.names() == {"app"}, f"killed after write {n}"
+        assert story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"] == "app:2"
+        assert story.cluster.find(SECRET) == []
+    assert n > 10
+
+
+class Doomed:
+    """A cluster whose user is killed after the nth write."""
+
+    def __init__(self, cluster: Cluster, n: int) -> None:
+        self.left = n
+        self._cluster = cluster
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._cluster, name)
+        if name not in ("create", "replace", "apply", "annotate", "take_over", "scale", "delete"):
+            return real
+
+        def write(*args: Any, **kwargs: Any) -> Any:
+            answer = real(*args, **kwargs)
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+            return answer
+
+        return write
+
+
+def test_an_interrupted_reject_is_gone_on_with_and_not_tried_anew(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.counts.good[Variant.CANARY] = 0.1
+
+    def interrupt(_kind: Any, name: str, **_: Any) -> None:
+        if name == "app-canary":
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedReleaseError, match="canary reject"):
+        story.release(deployment("app:2"), cluster=Faulty(story.cluster, {"delete": interrupt})).run()
+    story.counts.good[Variant.CANARY] = 1.0
+
+    outcome = story.release(deployment("app:2")).run()
+
+    assert (outcome.promoted, outcome.verdict.decision) == (False, Decision.REJECT)
+    assert story.names() == {"app"}
+
+
+def test_apply_writes_everything_and_waits(story: Story) -> None:
+    story.release(service(), config_map(colour="red"), deployment("app:1")).apply()
+    assert [(event.name, event.action) for event in story.heard(Written)] == [
+        ("app", "created"),
+        ("settings", "created"),
+        ("app", "created"),
+    ]
+    assert story.deployment()["status"]["readyReplicas"] == 4
+    story.events.clear()
+
+    story.release(service(), config_map(colour="blue"), deployment("app:1")).apply()
+
+    assert [event.action for event in story.heard(Written)] == ["unchanged", "configured", "unchanged"]
+
+
+def test_apply_of_what_has_no_deployment_does_not_wait(story: Story) -> None:
+    story.release(config_map(colour="red")).apply()
+    assert [event.name for event in story.heard(Written)] == ["settings"]
+    assert story.heard(Ready) == []
+
+
+def test_apply_says_what_does_not_get_ready(story: Story) -> None:
+    story.ghosts.script["app:1"] = waiting("ErrImagePull", "not found")
+    with pytest.raises(TimedOutError, match="ErrImagePull"):
+        story.release(deployment("app:1")).apply()

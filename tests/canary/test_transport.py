@@ -1,0 +1,211 @@
+"""Requests that fail on the way: what is sent again, how long, and what is said in the end."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from kubernetes import client
+
+from canary.connection import Connection
+from canary.errors import ClusterError, InputError, NotAnsweringError
+from canary.transport import Answer, Transport, refusal
+
+
+@dataclass
+class Server:
+    """An API server that answers what a test tells it, in order, then 200.
+
+    Attributes:
+        answers: status codes; 0 closes the connection without any.
+        seen: method, path and headers of each request.
+    """
+
+    answers: list[int] = field(default_factory=list)
+    seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    script = Server()
+
+    class Requests(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            script.seen.append((self.command, self.path, dict(self.headers)))
+            status = script.answers.pop(0) if script.answers else 200
+            if status == 0:
+                self.close_connection = True
+                return
+            body = json.dumps({"kind": "Status", "message": f"said {status}", "reason": "Because"}).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = answer  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
+    http.daemon_threads = True
+    script.port = http.server_address[1]
+    thread = threading.Thread(target=lambda: http.serve_forever(poll_interval=0.02))
+    thread.start()
+    yield script
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+@dataclass
+class Time:
+    """A clock that only sleeping moves."""
+
+    now: float = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def connection(url: str, token: str = "") -> Connection:
+    configuration = client.Configuration()
+    configuration.host = url
+    configuration.proxy = None
+    configuration.retries = False
+    if token:
+        configuration.api_key["BearerToken"] = f"Bearer {token}"
+    return Connection(client.ApiClient(configuration), "default", url)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def transport(server: Server, time: Time) -> Iterator[Transport]:
+    made = Transport(lambda: connection(server.url), sleep=time.sleep, monotonic=lambda: time.now)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("trouble", [0, 429, 502, 503, 504])
+def test_what_fails_on_the_way_is_sent_again(server: Server, transport: Transport, method: str, trouble: int) -> None:
+    server.answers = [200, trouble, trouble]
+    transport.request("GET", "/healthz")
+    assert transport.request(method, "/x", body=None if method == "GET" else {}).status == 200
+    assert [seen[0] for seen in server.seen[1:]] == [method] * 3
+
+
+@pytest.mark.parametrize("trouble", [502, 503, 504])
+def test_a_post_that_may_have_been_carried_out_is_not_sent_again(
+    server: Server, transport: Transport, trouble: int
+) -> None:
+    server.answers = [trouble]
+    assert transport.request("POST", "/x", body={"a": 1}).status == trouble
+    server.answers = [0]
+    with pytest.raises(ClusterError, match="cannot reach"):
+        transport.request("POST", "/x", body={"a": 1})
+    assert len(server.seen) == 2
+
+
+def test_a_post_that_was_told_to_come_later_is_sent_again(server: Server, transport: Transport) -> None:
+    server.answers = [429]
+    assert transport.request("POST", "/x", body={"a": 1}).status == 200
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422, 500])
+def test_an_answer_is_an_answer(server: Server, transport: Transport, status: int) -> None:
+    server.answers = [status]
+    assert transport.request("GET", "/x").status == status
+    assert len(server.seen) == 1
+
+
+def test_a_server_that_never_answered_is_given_up_soon(time: Time) -> None:
+    transport = Transport(lambda: connection("http://127.0.0.1:1"), sleep=time.sleep, monotonic=lambda: time.now)
+    with pytest.raises(ClusterError, match=r"cannot reach http://127.0.0.1:1: .*refused"):
+        transport.request("GET", "/x")
+    assert time.now <= 3
+    transport.close()
+
+
+def test_a_server_that_answered_before_is_waited_for_up_to_a_minute(
+    server: Server, transport: Transport, time: Time
+) -> None:
+    transport.request("GET", "/x")
+    server.answers = [503] * 100
+    assert transport.request("GET", "/x").status == 503
+    assert 50 <= time.now <= 60
+
+
+def test_credentials_that_expired_are_fetched_again_once(server: Server, time: Time) -> None:
+    tokens = iter(["old", "new"])
+    transport = Transport(lambda: connection(server.url, next(tokens)), sleep=time.sleep, monotonic=lambda: time.now)
+    server.answers = [401]
+    assert transport.request("GET", "/x").status == 200
+    assert [seen[2]["authorization"] for seen in server.seen] == ["Bearer old", "Bearer new"]
+    transport.close()
+
+
+def test_credentials_that_are_not_accepted_are_a_cluster_error(server: Server, transport: Transport) -> None:
+    server.answers = [401, 401]
+    with pytest.raises(ClusterError, match=r"does not accept the credentials \(401\): said 401"):
+        transport.request("GET", "/x")
+
+
+def test_what_is_asked_once_is_not_sent_again(server: Server, transport: Transport) -> None:
+    server.answers = [503]
+    assert transport.once("/x", timeout=2).status == 503
+    server.answers = [0]
+    with pytest.raises(NotAnsweringError, match="no answer"):
+        transport.once("/x", timeout=2)
+    assert len(server.seen) == 2
+
+
+def test_parameters_are_escaped(server: Server, transport: Transport) -> None:
+    transport.request("GET", "/x", params={"labelSelector": "a/b=c,d=e"})
+    assert parse_qs(urlsplit(server.seen[0][1]).query) == {"labelSelector": ["a/b=c,d=e"]}
+
+
+def status(code: int, message: str, **details: object) -> Answer:
+    return Answer(code, json.dumps({"kind": "Status", "message": message, "details": details}).encode())
+
+
+def test_every_field_at_fault_is_in_the_message() -> None:
+    causes = [{"field": "spec.a", "message": "Required"}, {"field": "spec.b", "message": "Too long"}]
+    error = refusal(status(422, "invalid", causes=causes), "create Thing x")
+    assert isinstance(error, InputError)
+    assert str(error) == "create Thing x: spec.a: Required; spec.b: Too long"
+
+
+@pytest.mark.parametrize("words", ["failed to create typed patch object (x)", 'duplicate entries for key [name="A"]'])
+def test_a_server_error_that_is_really_bad_input_is_called_so(words: str) -> None:
+    assert isinstance(refusal(status(500, words), "apply Deployment app"), InputError)
+
+
+def test_other_server_errors_are_the_cluster_s() -> None:
+    error = refusal(Answer(500, b"<html>oops</html>"), "apply Deployment app")
+    assert isinstance(error, ClusterError)
+    assert "answered 500: <html>oops" in str(error)
+
+
+def test_what_is_forbidden_is_told_in_the_server_s_own_words() -> None:
+    words = 'deployments.apps is forbidden: User "x" cannot create resource "deployments"'
+    error = refusal(status(403, words), "create Deployment app-canary")
+    assert isinstance(error, ClusterError)
+    assert str(error) == f"create Deployment app-canary: {words}"
