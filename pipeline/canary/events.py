@@ -145,7 +145,7 @@ class Looked(Event):
         elapsed: seconds since watching began (the first driver's, where a later one goes on).
         variants: one state for each variant of each workload.
         verdict: what the evidence says now.
-        waiting_for: what stands before a verdict is acted on (minimum duration, minimum requests, warm-up), if anything.
+        waiting_for: what stands before the verdict is acted on (time, requests, warm-up), empty if nothing does.
     """
 
     at: float
