@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 from scripts.demo.children import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -54,10 +54,9 @@ def look(kubeconfig: Path, namespace: str) -> Seen:
     """Return what there is of sampleapp; raises CommandError when the API server does not say."""
     with connection(kubeconfig) as api:
         apps, core = client.AppsV1Api(api), client.CoreV1Api(api)
-        asked = {"namespace": namespace, "label_selector": "app=sampleapp", "_preload_content": False}
         deployments, sets, pods = (
-            json.loads(call(**asked, _request_timeout=10).data)["items"]
-            for call in (
+            items(each, namespace)
+            for each in (
                 apps.list_namespaced_deployment,
                 apps.list_namespaced_replica_set,
                 core.list_namespaced_pod,
@@ -73,6 +72,13 @@ def look(kubeconfig: Path, namespace: str) -> Seen:
         frozenset(Pod(each["metadata"]["uid"], images(each), restarts(each)) for each in stable),
         sum(ready(each) for each in pods),
     )
+
+
+def items(ask: Callable[..., Any], namespace: str) -> list[dict[str, Any]]:
+    """Return what a listing call of the client answers, as plain JSON."""
+    answer = ask(namespace, label_selector="app=sampleapp", _preload_content=False, _request_timeout=10)
+    found: list[dict[str, Any]] = json.loads(answer.data)["items"]
+    return found
 
 
 def owners(item: dict[str, Any]) -> set[str]:

@@ -62,6 +62,7 @@ class Screen:
         self.strip = Strip()
         self._live: Live | None = None
         self._printed = time.monotonic()
+        self._new = False
 
     def title(self, text: str) -> None:
         """Begin a part of the story, with an empty strip."""
@@ -81,6 +82,7 @@ class Screen:
     def answers(self, answers: list[Answer]) -> None:
         """Show answers that came."""
         self.strip.add(answers)
+        self._new |= bool(answers)
         if self.console.is_terminal and not self.console.is_dumb_terminal:
             if self._live is None:
                 self._live = Live(console=self.console, auto_refresh=False)
@@ -94,6 +96,6 @@ class Screen:
         if self._live:
             self._live.stop()
             self._live = None
-        else:
+        elif self._new:
             self.say(self.strip.draw(self.console.width))
-        self._printed = time.monotonic()
+        self._printed, self._new = time.monotonic(), False

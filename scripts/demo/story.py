@@ -1,0 +1,205 @@
+"""The story: a first release, a better version, a worse one; and what the cluster must look like after each."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import shutil
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from scripts.demo.cluster import Seen, look
+from scripts.demo.load import Load
+
+if TYPE_CHECKING:
+    from scripts.demo.children import Children
+    from scripts.demo.places import Place
+    from scripts.demo.screen import Screen
+
+ROOT = Path(__file__).parents[2]
+OUTCOMES = {0: "promoted", 1: "rejected"}  # by exit code of `canary release`
+
+
+class WrongError(Exception):
+    """The cluster is not as the story has it: the driver did something wrong."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """How a release went.
+
+    Attributes:
+        image: that was released.
+        outcome: promoted or rejected.
+        requests: that the verdict was reached on, by variant.
+        good: how many of them were good, by variant.
+        seconds: that the release took.
+        failures: requests that nobody answered meanwhile, or not the app.
+    """
+
+    image: str
+    outcome: str
+    requests: dict[str, int]
+    good: dict[str, int]
+    seconds: float
+    failures: int
+
+
+class Demo:
+    """The story, on a place, told on a screen."""
+
+    def __init__(self, place: Place, screen: Screen, children: Children, folder: Path) -> None:
+        self.place, self.screen, self.children, self.folder = place, screen, children, folder
+        self.load: Load | None = None
+
+    def play(self) -> None:
+        """Play all acts; raises WrongError where the cluster does not agree with the story."""
+        self.screen.title(f"A cluster: {self.place.title}")
+        self.place.up()
+        self.children.environment |= {
+            "KUBECONFIG": str(self.place.kubeconfig),
+            "CANARY_NAMESPACE": self.place.namespace,
+        }
+
+        self.screen.title(
+            "Three versions of the app: one line is edited, `success_rate`, the percentage of good answers"
+        )
+        versions = {f"sampleapp:{rate}": self.version(rate) for rate in (10, 20, 5)}
+        self.place.build(versions)
+        for tag in versions:
+            self.screen.say(f"  {tag:<13} success_rate = {tag.partition(':')[2]}")
+
+        self.screen.title("First release: 10 % good, and nothing to compare it with")
+        acts = [self.release("sampleapp:10", "promoted")]
+
+        self.screen.title("Act 1: a better version, 20 % against 10 %")
+        acts.append(self.release("sampleapp:20", "promoted"))
+
+        self.screen.title("Act 2: a worse version, 5 % against 20 %")
+        before = self.look()
+        acts.append(self.release("sampleapp:5", "rejected"))
+        self.check(self.look().pods == before.pods, "stable's pods are not the ones from before the rejected release")
+
+        assert self.load
+        requests, failures = self.load.end()
+        self.load = None
+        self.summarise(acts, requests, failures)
+        self.check(failures == 0, f"{failures} requests failed, of which a release should cause none")
+
+    def version(self, rate: int) -> Path:
+        """Return a copy of app/ with its line edited, as you would."""
+        context = self.folder / f"app-{rate}"
+        shutil.copytree(ROOT / "app", context, ignore=shutil.ignore_patterns("__pycache__"))
+        source = (context / "app.py").read_text()
+        edited, edits = re.subn(r"^success_rate = \d+$", f"success_rate = {rate}", source, flags=re.MULTILINE)
+        self.check(edits == 1, "app/app.py should have one line `success_rate = …`")
+        (context / "app.py").write_text(edited)
+        return context
+
+    def release(self, tag: str, expected: str) -> Act:
+        """Release an image, with the verdict as the gate, and check in the cluster what came of it."""
+        before = self.look()
+        command = ("canary", "release", "--image", self.place.image(tag), "--gate", "auto")
+        self.screen.command(*command)
+        began = time.monotonic()
+        process = self.children.start(*command, "--output", "json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        failures = self.follow(process)
+        assert process.stdout
+        output = process.stdout.read()
+        outcome = OUTCOMES.get(process.wait(), f"ended with exit code {process.returncode}")
+        self.check(outcome == expected, f"{tag} should have been {expected}, and was {outcome}")
+
+        after, image = self.look(), self.place.image(tag).rpartition("=")[2] if expected == "promoted" else before.image
+        self.check(after.deployments == ("sampleapp",), f"there should be stable alone, not {after.deployments}")
+        running = {one for pod in after.pods for one in pod.images}
+        self.check((after.image, running) == (image, {image}), f"stable should run {image} alone, not {running}")
+        comparison: dict[str, Any] = next(iter(json.loads(output)["verdict"]["comparisons"]), {})
+        return Act(
+            tag,
+            outcome,
+            comparison.get("requests", {}),
+            comparison.get("good", {}),
+            time.monotonic() - began,
+            failures,
+        )
+
+    def follow(self, process: subprocess.Popen[str]) -> int:
+        """Show a release's lines and the answers meanwhile; returns how many requests failed."""
+        assert process.stderr
+        lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+        def read(pipe: IO[str]) -> None:
+            for line in pipe:
+                lines.put(line)
+            lines.put(None)
+
+        threading.Thread(target=read, args=(process.stderr,), daemon=True).start()
+        failures = 0
+        while True:
+            try:
+                line = lines.get(timeout=0.25)
+                if line is None:
+                    return failures
+                self.screen.say(Text.from_ansi(f"  {line.rstrip()}"))
+            except queue.Empty:
+                pass
+            if self.load is None:
+                self.load = self.start_load()
+            else:
+                answers = self.load.read()
+                failures += sum(bool(each.failure) for each in answers)
+                self.screen.answers(answers)
+
+    def start_load(self) -> Load | None:
+        """Start Locust as soon as there is somebody to answer."""
+        url = self.place.address() if self.look().answering else None
+        if url is None:
+            return None
+        rate = float(os.environ.get("RATE", self.place.rate))
+        self.screen.say(
+            "Load, from now on. Below, each square is an answer: ■ a good one, □ a bad one; the last at the right."
+        )
+        self.screen.command("locust", "-f", "loadtest/locustfile.py", "--headless", "--host", url, "&")
+        return Load(self.children, self.folder, url, rate)
+
+    def summarise(self, acts: list[Act], requests: int, failures: int) -> None:
+        """Show what was decided, and on what."""
+        self.screen.title("What was decided")
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for heading in ("", "outcome", "good answers, canary : baseline", "of requests", "took", "client errors"):
+            table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+        for act in acts:
+            colour = "green" if act.outcome == "promoted" else "red"
+            cells = (*compared(act), f"{act.seconds:.0f} s", str(act.failures))
+            table.add_row(act.image, Text(act.outcome, colour), *cells)
+        self.screen.say(table)
+        self.screen.say(
+            f"\n{requests:,} requests were sent, each over a connection of its own. "
+            f"Refused, cut off, or not answered by the app: {failures}."
+        )
+
+    def look(self) -> Seen:
+        """Return what there is in the cluster."""
+        return look(self.place.kubeconfig, self.place.namespace)
+
+    def check(self, holds: bool, otherwise: str) -> None:
+        """Raise WrongError unless something holds."""
+        if not holds:
+            raise WrongError(otherwise)
+
+
+def compared(act: Act) -> tuple[str, str]:
+    """Return good shares and requests that a verdict stands on, canary to baseline."""
+    if not act.requests.get("baseline"):
+        return "nothing to compare with", ""
+    canary, baseline = (act.good[one] / act.requests[one] for one in ("canary", "baseline"))
+    return f"{canary:.1%} : {baseline:.1%}", f"{act.requests['canary']:,} : {act.requests['baseline']:,}"

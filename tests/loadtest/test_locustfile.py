@@ -1,0 +1,182 @@
+"""The load: how it arrives, and what it calls a failure."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
+
+
+@dataclass
+class Service:
+    """A server that answers as it is told.
+
+    Attributes:
+        status: of its answers.
+        pod: for the header X-Served-By, none if empty.
+        hold: answers wait for it.
+        connections: accepted so far.
+        requests: that have arrived so far.
+    """
+
+    status: int = 200
+    pod: str = "sampleapp-abc"
+    hold: threading.Event = field(default_factory=threading.Event)
+    connections: int = 0
+    requests: int = 0
+    url: str = ""
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """Give a service that answers at once."""
+    state = Service()
+    state.hold.set()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            state.connections += 1
+            super().setup()
+
+        def do_GET(self) -> None:
+            state.requests += 1
+            state.hold.wait(60)
+            self.send_response(state.status)
+            if state.pod:
+                self.send_header("X-Served-By", state.pod)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        state.url = f"http://127.0.0.1:{server.server_port}"
+        yield state
+        state.hold.set()
+        server.shutdown()
+        thread.join()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What Locust reports.
+
+    Attributes:
+        requests: by name.
+        failures: by name.
+        answers: lines that it wrote, without the times.
+    """
+
+    requests: dict[str, int]
+    failures: dict[str, int]
+    answers: list[str]
+
+
+def load(url: str, folder: Path, enough: Callable[[], bool], *options: str) -> Outcome:
+    """Run Locust until there is enough, and return what it reports."""
+    answers = folder / "answers"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "locust", "--headless", "--locustfile", str(LOCUSTFILE), "--host", url),
+            *("--users", "2", "--spawn-rate", "2", "--rate", "20", "--answers", str(answers)),
+            *("--json-file", str(folder / "statistics"), "--exit-code-on-error", "0", *options),
+        ],
+        env={k: v for k, v in os.environ.items() if k not in ("RATE", "KEEP_ALIVE", "ANSWERS")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        end = time.monotonic() + 60
+        while not enough():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < end, "not enough within a minute"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, output
+    entries = json.loads((folder / "statistics.json").read_text())
+    return Outcome(
+        {each["name"]: each["num_requests"] for each in entries},
+        {each["name"]: each["num_failures"] for each in entries if each["num_failures"]},
+        [line.split(" ", 1)[1] for line in answers.read_text().splitlines()],
+    )
+
+
+def test_each_request_has_a_connection_of_its_own(service: Service, tmp_path: Path) -> None:
+    outcome = load(service.url, tmp_path, lambda: service.requests >= 20)
+    assert service.connections == service.requests == outcome.requests["/ 200"] >= 20
+
+
+def test_with_keep_alive_each_user_has_one_connection_for_all_requests(service: Service, tmp_path: Path) -> None:
+    load(service.url, tmp_path, lambda: service.requests >= 20, "--keep-alive")
+    assert service.requests >= 20
+    assert service.connections == 2
+
+
+def test_requests_keep_coming_while_nobody_answers(service: Service, tmp_path: Path) -> None:
+    service.hold.clear()
+
+    def enough() -> bool:
+        if service.requests >= 30:  # two users that waited for their answers would have sent two
+            service.hold.set()
+        return service.hold.is_set()
+
+    outcome = load(service.url, tmp_path, enough)
+    assert outcome.requests["/ 200"] >= 30
+    assert not outcome.failures
+
+
+def test_a_bad_answer_of_the_app_is_an_answer(service: Service, tmp_path: Path) -> None:
+    service.status = 500
+    outcome = load(service.url, tmp_path, lambda: service.requests >= 10)
+    assert outcome.requests["/ 500"] >= 10
+    assert not outcome.failures
+    assert set(outcome.answers) == {"500 sampleapp-abc"}
+
+
+@pytest.mark.parametrize(("status", "pod"), [(503, ""), (500, ""), (404, "sampleapp-abc")])
+def test_an_answer_that_is_not_the_apps_is_a_failure(service: Service, tmp_path: Path, status: int, pod: str) -> None:
+    service.status, service.pod = status, pod
+    outcome = load(service.url, tmp_path, lambda: service.requests >= 10)
+    assert outcome.failures["/ failed"] == outcome.requests["/ failed"] == len(outcome.answers) >= 10
+    assert all(answer.startswith("0 ") and str(status) in answer for answer in outcome.answers)
+
+
+def test_a_refused_connection_is_a_failure(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, and not listening
+        answers = tmp_path / "answers"
+        outcome = load(
+            f"http://127.0.0.1:{nobody.getsockname()[1]}",
+            tmp_path,
+            lambda: answers.exists() and len(answers.read_text().splitlines()) >= 5,
+        )
+    assert outcome.failures["/ failed"] == outcome.requests["/ failed"] >= 5
+    assert all("refused" in answer for answer in outcome.answers)
