@@ -145,17 +145,20 @@ def merged(of: Type, old: Json, new: Json) -> Json:
         both = {key: merged(of.child(key) or ANY, old[key], item) for key, item in new.items() if key in old}
         return {**old, **new, **both}
     element = of.element or ANY
-    before = {element_of(of, item): item for item in old}
+    before: dict[str, list[Json]] = {}  # more than one item where the old list has duplicates
+    for item in old:
+        before.setdefault(element_of(of, item), []).append(item)
     left, wanted = list(before), {element_of(of, item): item for item in new}
     result = []
     for name, item in wanted.items():
         if name in before:  # what stood before it in the old list and is not in the new one, still does
             position = left.index(name) if name in left else 0
-            result += [before[n] for n in left[:position] if n not in wanted]
+            result += [other for n in left[:position] if n not in wanted for other in before[n]]
             left = [n for n in left[:position] if n in wanted] + left[position + 1 :]
-            item = merged(element, before[name], item)  # noqa: PLW2901
-        result.append(item)
-    return result + [before[n] for n in left if n not in wanted]
+            result.append(merged(element, before[name][0], item))
+        else:
+            result.append(item)
+    return result + [item for n in left if n not in wanted for item in before[n]]
 
 
 def encode(paths: Paths) -> Object:

@@ -136,10 +136,12 @@ def applied(of: Type, live: Object, config: Object, manager: str, *, force: bool
 def _refuse(
     of: Type, live: Object, conflicts: list[tuple[Key, fieldsets.Path]], entries: dict[Key, Entry], manager: str
 ) -> None:
-    """Raise the 409, less what kubectl may: to change by server-side apply what it has applied client-side."""
+    """Raise the 409, less what kubectl may: to change what it has applied client-side and is still as it was then."""
     last_applied = live["metadata"].get("annotations", {}).get(LAST_APPLIED)
     if manager == "kubectl" and last_applied:
-        allowed = fieldsets.fields_of(of, fieldsets.ownable(json.loads(last_applied)))
+        was, is_now = fieldsets.ownable(json.loads(last_applied)), fieldsets.ownable(live)
+        change = fieldsets.compare(of, was, is_now)
+        allowed = fieldsets.fields_of(of, was) - change.modified - change.added - change.removed
         conflicts = [(other, path) for other, path in conflicts if path not in allowed]
     if not conflicts:
         return

@@ -49,7 +49,7 @@ class Registry:
         if resource.namespaced:
             self._check_namespace(meta["namespace"], meta.get("name", ""))
         if meta.pop("resourceVersion", ""):
-            raise ApiError(500, "resourceVersion should not be set on objects to be created")
+            raise ApiError(500, "resourceVersion should not be set on objects to be created", reason="")
         if "status" in resource.subresources and resource.kind != "Node":
             obj["status"] = {}
         self._complete(resource, obj, None)
