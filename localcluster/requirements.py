@@ -104,4 +104,4 @@ def _run(command: list[str], prefix: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        raise BuildError(prefix + (" ".join(said[-3:]) or f"{command[0]} failed"))
+        raise BuildError(prefix + (" ".join(said[-6:]) or f"{command[0]} failed"))
