@@ -232,7 +232,7 @@ class _Api:
                 victim["metadata"]["name"],
                 grace=grace,
                 propagation=policy,
-                dry_run=asked.dry_run(request),
+                dry_run=asked.dry_run(request, body),
             )
             for victim in victims
         ]

@@ -116,9 +116,9 @@ def bad_option(kind: str, field: str, message: str, reason: str = "FieldValueNot
     return invalid(kind, "meta.k8s.io", "", [Cause(field, message, reason)])
 
 
-def dry_run(request: web.Request) -> bool:
-    """Return whether nothing is to be stored; raises ApiError 422."""
-    value = request.query.get("dryRun", "")
+def dry_run(request: web.Request, options: Object | None = None) -> bool:
+    """Return whether nothing is to be stored, by the query or by the options in a body; raises ApiError 422."""
+    value = request.query.get("dryRun") or ",".join((options or {}).get("dryRun") or [])
     if value not in ("", "All"):
         kind = {"POST": "Create", "PUT": "Update"}.get(request.method, request.method.capitalize())
         raise bad_option(f"{kind}Options", "dryRun", f'Unsupported value: ["{value}"]: supported values: "All"')

@@ -1,0 +1,251 @@
+"""Every kubectl command that localcluster promises, by the real kubectl, on the whole cluster with pods that run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tests.localcluster.cluster import BIN, Namespace, until
+from tests.localcluster.objects import deployment, service
+
+if TYPE_CHECKING:
+    import pathlib
+
+
+def failing(namespace: Namespace, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Return how kubectl ended, whatever its exit code."""
+    command = [str(BIN / "kubectl"), "--kubeconfig", namespace.cluster.kubeconfig, "-n", namespace.name, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False)
+
+
+def rolled_out(namespace: Namespace, name: str = "web") -> str:
+    return namespace.kubectl("rollout", "status", f"deploy/{name}", "--timeout=60s")
+
+
+def images(namespace: Namespace) -> list[str]:
+    template = namespace.get("deployment", "web")["spec"]["template"]
+    return [container["image"] for container in template["spec"]["containers"]]
+
+
+def test_apply_creates_configures_and_leaves_alone(namespace: Namespace) -> None:
+    first = yaml.safe_dump(deployment())
+    assert "created" in namespace.kubectl("apply", "-f", "-", stdin=first)
+    assert "unchanged" in namespace.kubectl("apply", "-f", "-", stdin=first)
+    assert "configured" in namespace.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(deployment(image="web:2")))
+    assert images(namespace) == ["web:2"]
+
+
+def test_apply_takes_away_what_the_manifest_no_longer_says(namespace: Namespace) -> None:
+    manifest = deployment(replicas=0)
+    containers = manifest["spec"]["template"]["spec"]["containers"]
+    containers[0]["env"] = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
+    containers.append({"name": "side", "image": "web:1"})
+    namespace.apply(manifest)
+    containers[0]["env"].pop(0)
+    containers.pop()
+    namespace.apply(manifest)
+    (left,) = namespace.get("deployment", "web")["spec"]["template"]["spec"]["containers"]
+    assert (left["name"], left["env"]) == ("web", [{"name": "B", "value": "2"}])
+
+
+def test_server_side_apply_takes_over_from_client_side_apply(namespace: Namespace) -> None:
+    manifest = deployment(replicas=0)
+    containers = manifest["spec"]["template"]["spec"]["containers"]
+    containers.append({"name": "side", "image": "web:1"})
+    namespace.apply(manifest)
+    containers.pop()
+    said = namespace.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump(manifest))
+    assert "serverside-applied" in said
+    meta = json.loads(namespace.kubectl("get", "deploy/web", "-o", "json", "--show-managed-fields"))["metadata"]
+    managers = {(entry["manager"], entry["operation"]) for entry in meta["managedFields"]}
+    assert ("kubectl", "Apply") in managers
+    assert ("kubectl-client-side-apply", "Update") not in managers
+    assert images(namespace) == ["web:1"]
+
+
+def test_server_side_apply_tells_whose_field_it_would_take(namespace: Namespace) -> None:
+    manifest = yaml.safe_dump(deployment(replicas=0))
+    namespace.kubectl("apply", "--server-side", "--field-manager=mine", "-f", "-", stdin=manifest)
+    namespace.kubectl("set", "image", "deploy/web", "web=web:2")
+    arguments = ("apply", "--server-side", "--field-manager=mine", "-f", "-")
+    refused = failing(namespace, *arguments, stdin=manifest)
+    assert refused.returncode == 1
+    assert (
+        'conflict with "kubectl-set" using apps/v1: .spec.template.spec.containers[name="web"].image' in refused.stderr
+    )
+    namespace.kubectl(*arguments, "--force-conflicts", stdin=manifest)
+    assert images(namespace) == ["web:1"]
+
+
+def test_apply_kustomization(namespace: Namespace, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "deployment.yml").write_text(yaml.safe_dump(deployment(replicas=0)))
+    kustomization = {"resources": ["deployment.yml"], "images": [{"name": "web", "newTag": "2"}]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    namespace.kubectl("apply", "-k", str(tmp_path))
+    assert images(namespace) == ["web:2"]
+
+
+def test_dry_runs_store_nothing(namespace: Namespace) -> None:
+    manifest = yaml.safe_dump(deployment(replicas=0))
+    for arguments in (["--dry-run=client"], ["--dry-run=server"], ["--dry-run=server", "--server-side"]):
+        namespace.kubectl("apply", *arguments, "-f", "-", stdin=manifest)
+    assert namespace.list("deployments") == []
+    namespace.kubectl("apply", "-f", "-", stdin=manifest)
+    said = namespace.kubectl("delete", "deploy", "web", "--dry-run=server")
+    assert "server dry run" in said
+    assert len(namespace.list("deployments")) == 1
+
+
+def test_diff_shows_what_apply_would_change(namespace: Namespace) -> None:
+    namespace.apply(deployment(replicas=0))
+    same = failing(namespace, "diff", "-f", "-", stdin=yaml.safe_dump(deployment(replicas=0)))
+    assert (same.returncode, same.stdout) == (0, "")
+    other = failing(namespace, "diff", "-f", "-", stdin=yaml.safe_dump(deployment(replicas=0, image="web:2")))
+    assert other.returncode == 1
+    assert "-      - image: web:1" in other.stdout
+    assert "+      - image: web:2" in other.stdout
+    assert images(namespace) == ["web:1"]
+
+
+def test_a_field_that_nobody_knows_is_refused(namespace: Namespace) -> None:
+    manifest = deployment(replicas=0)
+    manifest["spec"]["replicaz"] = 1
+    refused = failing(namespace, "apply", "-f", "-", stdin=yaml.safe_dump(manifest))
+    assert 'strict decoding error: unknown field "spec.replicaz"' in refused.stderr
+    warned = failing(namespace, "apply", "--validate=warn", "-f", "-", stdin=yaml.safe_dump(manifest))
+    assert warned.returncode == 0
+    assert 'Warning: unknown field "spec.replicaz"' in warned.stderr
+
+
+def test_get_wide_yaml_and_by_label(namespace: Namespace) -> None:
+    namespace.apply(deployment(replicas=2), service())
+    rolled_out(namespace)
+    header, row = namespace.kubectl("get", "deploy", "-o", "wide").splitlines()
+    assert header.split() == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"]
+    assert row.split()[:4] == ["web", "2/2", "2", "2"]
+    assert row.split()[5:] == ["web", "web:1", "app=web"]
+    pods = namespace.kubectl("get", "pods", "-o", "wide", "-l", "app in (web),!none", "--no-headers").splitlines()
+    assert [(row.split()[1], row.split()[2]) for row in pods] == [("1/1", "Running")] * 2
+    (found,) = namespace.kubectl("get", "svc", "-o", "wide", "--no-headers").splitlines()
+    assert found.split()[1] == "ClusterIP"
+    assert found.split()[-3:-1][0] == "8080/TCP"
+    assert yaml.safe_load(namespace.kubectl("get", "deploy", "web", "-o", "yaml"))["spec"]["replicas"] == 2
+    assert "deployment.apps/web" in namespace.kubectl("get", "all")
+    assert "No resources found" in failing(namespace, "get", "pods", "-l", "app=other").stderr
+
+
+def test_get_watches(namespace: Namespace) -> None:
+    command = [str(BIN / "kubectl"), "--kubeconfig", namespace.cluster.kubeconfig, "-n", namespace.name]
+    with subprocess.Popen(
+        [*command, "get", "deploy", "-w", "--no-headers"], stdout=subprocess.PIPE, text=True
+    ) as watch:
+        try:
+            namespace.apply(deployment())
+            assert watch.stdout is not None
+            rows = (line.split() for line in watch.stdout)
+            assert next(row for row in rows if row[1] == "1/1")[0] == "web"
+        finally:
+            watch.terminate()
+
+
+def test_describe_shows_events(namespace: Namespace) -> None:
+    namespace.apply(deployment(), service())
+    rolled_out(namespace)
+    described = namespace.kubectl("describe", "deploy", "web")
+    assert "1 desired | 1 updated | 1 total | 1 available" in described
+    assert "ScalingReplicaSet" in described
+    assert "Image:" in namespace.kubectl("describe", "pods", "-l", "app=web")
+    assert "Endpoints:" in namespace.kubectl("describe", "svc", "web")
+    assert "ScalingReplicaSet" in namespace.kubectl("events")
+
+
+def test_rollouts_are_followed_restarted_listed_and_undone(namespace: Namespace) -> None:
+    namespace.apply(deployment())
+    assert "successfully rolled out" in rolled_out(namespace)
+    namespace.kubectl("set", "image", "deploy/web", "web=web:2")
+    rolled_out(namespace)
+    history = namespace.kubectl("rollout", "history", "deploy/web").split()
+    assert history[history.index("CHANGE-CAUSE") + 1 :: 2] == ["1", "2"]
+    assert "web:1" in namespace.kubectl("rollout", "history", "deploy/web", "--revision=1")
+    namespace.kubectl("rollout", "undo", "deploy/web")
+    rolled_out(namespace)
+    assert images(namespace) == ["web:1"]
+    before = {pod["metadata"]["uid"] for pod in namespace.list("pods")}
+    namespace.kubectl("rollout", "restart", "deploy/web")
+    rolled_out(namespace)
+    running = [p for p in namespace.list("pods") if "deletionTimestamp" not in p["metadata"]]
+    assert running
+    assert not before & {pod["metadata"]["uid"] for pod in running}
+
+
+def test_scale_set_env_label_annotate_and_patch(namespace: Namespace) -> None:
+    namespace.apply(deployment())
+    namespace.kubectl("scale", "deploy", "web", "--replicas=0", "--current-replicas=1")
+    namespace.kubectl("set", "env", "deploy/web", "COLOUR=blue")
+    namespace.kubectl("label", "deploy", "web", "tier=front")
+    namespace.kubectl("annotate", "deploy", "web", "note=hello")
+    namespace.kubectl(
+        "patch", "deploy", "web", "--type=json", "-p", '[{"op":"add","path":"/spec/paused","value":true}]'
+    )
+    namespace.kubectl("patch", "deploy", "web", "-p", '{"spec":{"minReadySeconds":1}}')
+    found = namespace.get("deployment", "web")
+    assert (found["spec"]["replicas"], found["spec"]["paused"], found["spec"]["minReadySeconds"]) == (0, True, 1)
+    assert found["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "COLOUR", "value": "blue"}]
+    assert found["metadata"]["labels"]["tier"] == "front"
+    assert found["metadata"]["annotations"]["note"] == "hello"
+    refused = failing(namespace, "label", "deploy", "web", "tier=back")
+    assert "already has a value" in refused.stderr
+    namespace.kubectl("label", "deploy", "web", "tier-")
+    assert "tier" not in namespace.get("deployment", "web")["metadata"].get("labels", {})
+
+
+def test_wait_for_a_condition_and_for_deletion(namespace: Namespace) -> None:
+    namespace.apply(deployment())
+    namespace.kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=60s")
+    (pod,) = namespace.list("pods")
+    namespace.kubectl("delete", "deploy", "web", "--wait=false")
+    namespace.kubectl("wait", f"pod/{pod['metadata']['name']}", "--for=delete", "--timeout=60s")
+    assert until("no pod is left", lambda: not namespace.list("pods"))
+
+
+def test_logs_of_a_deployment_are_followed(namespace: Namespace) -> None:
+    namespace.apply(deployment(), service())
+    rolled_out(namespace)
+    with namespace.follow("deploy/web") as following:
+        try:
+            assert following.stdout is not None
+            assert following.stdout.readline()
+        finally:
+            following.terminate()
+    namespace.kubectl("logs", "-l", "app=web", "--tail=1", "--timestamps")
+
+
+def test_delete_in_the_foreground_waits_for_pods(namespace: Namespace) -> None:
+    namespace.apply(deployment())
+    rolled_out(namespace)
+    namespace.kubectl("delete", "deploy", "web", "--cascade=foreground", "--timeout=60s")
+    assert namespace.list("replicasets") == []
+    assert namespace.list("pods") == []
+
+
+def test_delete_orphan_leaves_the_replica_set(namespace: Namespace) -> None:
+    namespace.apply(deployment())
+    rolled_out(namespace)
+    namespace.kubectl("delete", "deploy", "web", "--cascade=orphan")
+    (left,) = namespace.list("replicasets")
+    assert "ownerReferences" not in left["metadata"] or left["metadata"]["ownerReferences"] == []
+    assert len(namespace.list("pods")) == 1
+
+
+def test_auth_can_i_and_what_is_not_there(namespace: Namespace) -> None:
+    assert namespace.kubectl("auth", "can-i", "create", "deployments").strip() == "yes"
+    assert "*.*" in namespace.kubectl("auth", "can-i", "--list")
+    assert "apply -f" in failing(namespace, "create", "deployment", "x", "--image=web:1").stderr
+    assert "doesn't have a resource type" in failing(namespace, "get", "statefulsets").stderr
+    namespace.apply(deployment())
+    rolled_out(namespace)
+    assert "localcluster has no pods/exec" in failing(namespace, "exec", "deploy/web", "--", "true").stderr
+    assert failing(namespace, "port-forward", "deploy/web", ":8080").returncode != 0
