@@ -95,7 +95,7 @@ def _json(text: str) -> Iterator[Document]:
 
 def dump(values: Iterable[Any]) -> str:
     """Return values as YAML documents that read back the same, with `parse` and with kubectl."""
-    return yaml.dump_all(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, explicit_start=True)
+    return yaml.dump_all(values, Dumper=_Dumper, sort_keys=False, explicit_start=True)
 
 
 def _skip_space(text: str, at: int) -> int:

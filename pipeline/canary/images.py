@@ -161,4 +161,5 @@ def _pod_spec(item: Object) -> Object | None:
 
 def _containers(spec: Object) -> Iterator[Object]:
     for field in ("initContainers", "containers"):
-        yield from spec.get(field) or []
+        listed = spec.get(field)
+        yield from (one for one in listed if isinstance(one, dict)) if isinstance(listed, list) else ()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from canary.documents import Document, parse
 from canary.errors import InputError
+from canary.shape import check_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -237,6 +238,8 @@ def _checked(item: dict[str, Any], source: str, namespace: str) -> Object:
             f"{source}: {describe(item)} belongs to namespace {own}, the release to {namespace}: "
             f"pass --namespace {own}, or change the manifest"
         )
+    if is_deployment(item):
+        check_deployment(item, source)
     if kind in CLUSTER_SCOPED:
         return item
     return item | {"metadata": metadata | {"namespace": namespace}}

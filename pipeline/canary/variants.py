@@ -41,18 +41,17 @@ def variant_name(name: str, variant: Variant) -> str:
     """Return the name of a workload's variant: its own for stable, `NAME-canary`, `NAME-baseline`.
 
     Raises:
-        InputError: the name would be longer than Kubernetes keeps in pod names.
+        InputError: the baseline's name would be longer than Kubernetes keeps in pod names.
     """
     if variant is Variant.STABLE:
         return name
-    made = f"{name}-{variant}"
-    if len(made) > LONGEST_NAME:
-        room = LONGEST_NAME - len(made) + len(name)
+    longest = f"{name}-{Variant.BASELINE}"
+    if len(longest) > LONGEST_NAME:
         raise InputError(
-            f"Deployment {name}: its variant {made} would have {len(made)} characters, more than {LONGEST_NAME}: "
-            f"give it a name of at most {room}"
+            f"Deployment {name}: its baseline's name would have {len(longest)} characters, more than {LONGEST_NAME}: "
+            f"give the Deployment a name of at most {LONGEST_NAME - len(longest) + len(name)}"
         )
-    return made
+    return f"{name}-{variant}"
 
 
 def variant_replicas(replicas: int, percentage: int) -> int:

@@ -60,8 +60,9 @@ def settings(*attributes: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 def _flag(one: Setting) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     default = "" if one.default in (None, ()) else f"  [default: {one.kind.show(one.default)}]"
+    short = ["-n"] if one.attribute == "namespace" else []  # as kubectl has it
     return click.option(
-        one.flag, one.attribute, multiple=one.kind.many, metavar=one.kind.metavar, help=one.help + default
+        *short, one.flag, one.attribute, multiple=one.kind.many, metavar=one.kind.metavar, help=one.help + default
     )
 
 

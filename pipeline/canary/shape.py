@@ -1,0 +1,45 @@
+"""Whether a Deployment has the shape that a release takes apart; whether it is valid is the API server's to say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from canary.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_MAPPINGS = (
+    ("spec",),
+    ("spec", "selector"),
+    ("spec", "selector", "matchLabels"),
+    ("spec", "template"),
+    ("spec", "template", "metadata"),
+    ("spec", "template", "metadata", "labels"),
+    ("spec", "template", "spec"),
+)
+
+
+def check_deployment(item: Mapping[str, Any], source: str) -> None:
+    """Refuse a Deployment without selector, template or containers.
+
+    Raises:
+        InputError: `file:line`, the Deployment and the field.
+    """
+    what = f"{source}: Deployment {item['metadata']['name']}"
+    for path in _MAPPINGS:
+        if not isinstance(_at(item, path), dict):
+            raise InputError(f"{what}: {'.'.join(path)} must be a mapping")
+    containers = _at(item, ("spec", "template", "spec", "containers"))
+    if not isinstance(containers, list) or not containers or not all(isinstance(one, dict) for one in containers):
+        raise InputError(f"{what}: spec.template.spec.containers must be a list of containers")
+    replicas = _at(item, ("spec", "replicas"))
+    if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 0):
+        raise InputError(f"{what}: spec.replicas must be a whole number, 0 or more")
+
+
+def _at(value: Any, path: tuple[str, ...]) -> object:  # noqa: ANN401
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
