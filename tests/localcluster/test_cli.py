@@ -1,0 +1,180 @@
+"""The command: up, down and what they leave behind, which is nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from localcluster import addresses, orphans
+from tests.localcluster.cluster import Cluster, Command, Namespace, until
+from tests.localcluster.objects import deployment, pod, script
+
+NAME = "other"
+
+
+@pytest.fixture
+def other(command: Command) -> Iterator[Command]:
+    """Give the command, and see that the cluster `other` is down afterwards."""
+    yield command
+    command("down", "--name", NAME)
+
+
+def start(command: Command) -> Namespace:
+    command("up", "--name", NAME, "--back-off", "1")
+    return Namespace(Cluster(command, NAME), "default")
+
+
+def processes(command: Command) -> list[int]:
+    return orphans.find(command.home / NAME)
+
+
+def deaf(name: str = "deaf") -> dict[str, object]:
+    """Return a pod that does not listen to SIGTERM and has a child in a session of its own."""
+    text = "trap '' TERM; setsid sleep 1000 & while true; do sleep 0.2; done"
+    return pod(name, script(text), terminationGracePeriodSeconds=600)
+
+
+def test_up_writes_a_kubeconfig_for_its_owner_alone_and_says_where_things_are(other: Command) -> None:
+    said = other("up", "--name", NAME).stderr
+    path = Path(other("kubeconfig", "--name", NAME).stdout.strip())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    config = yaml.safe_load(path.read_text())
+    assert config["current-context"] == NAME
+    assert config["clusters"][0]["cluster"]["server"].startswith("http://127.")
+    assert said.startswith(f"{NAME} is up: http://127.")
+    assert str(other.home / NAME) in said
+    secret = config["clusters"][0]["cluster"]["server"].rpartition("/")[2]
+    assert secret not in said
+
+
+def test_a_second_up_says_that_it_is_up_and_changes_nothing(other: Command) -> None:
+    first = json.loads(other("up", "--name", NAME, "--output", "json").stdout)
+    second = json.loads(other("up", "--name", NAME, "--output", "json").stdout)
+    assert (first.pop("started"), second.pop("started")) == (True, False)
+    assert first == second
+    assert f"{NAME} is already up" in other("up", "--name", NAME).stderr
+
+
+def test_clusters_side_by_side_have_addresses_of_their_own(cluster: Cluster, other: Command) -> None:
+    beside = start(other)
+    beside.apply(deployment())
+    beside.kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    (one,) = beside.list("pods")
+    ours = cluster.server.split("/")[2].rpartition(":")[0].rsplit(".", 2)[0]
+    assert not one["status"]["podIP"].startswith(ours + ".")
+    assert one["metadata"]["name"] not in cluster.kubectl("get", "pods", "-A", "-o", "name")
+
+
+def test_down_leaves_no_process_behind(other: Command) -> None:
+    namespace = start(other)
+    namespace.apply(deployment(replicas=2), deaf())
+    namespace.kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    until("the child runs", lambda: len(processes(other)) >= 5)
+    started = time.monotonic()
+    assert other("down", "--name", NAME).stderr == f"{NAME} is down\n"
+    assert processes(other) == []
+    assert time.monotonic() - started < 15  # not the 600 s that the pod may have: the daemon does not wait for it
+    assert other("status", "--name", NAME, check=False).returncode == 1
+    assert other("down", "--name", NAME).stderr == f"{NAME} was not up\n"
+
+
+@pytest.mark.parametrize("after", ["up", "down"])
+def test_what_a_killed_daemon_leaves_is_ended_by_the_next(other: Command, after: str) -> None:
+    namespace = start(other)
+    namespace.apply(deaf())
+    until("it runs", lambda: len(processes(other)) >= 2)
+    stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    try:
+        daemon = json.loads(other("status", "--name", NAME, "--output", "json").stdout)["pid"]
+        os.kill(daemon, signal.SIGKILL)
+        until("the lock is free", lambda: other("status", "--name", NAME, check=False).returncode == 1)
+        left = set(processes(other))
+        assert left
+        said = other(after, "--name", NAME).stderr
+        assert not left & set(processes(other))
+        assert stranger.poll() is None
+        if after == "down":
+            assert f"ended {len(left)} processes that a killed daemon had left behind" in said
+        else:
+            assert namespace_is_empty(other)
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def namespace_is_empty(command: Command) -> bool:
+    return Namespace(Cluster(command, NAME), "default").list("pods") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_daemon_in_the_foreground_cleans_up_when_it_is_interrupted(other: Command, number: signal.Signals) -> None:
+    arguments = [sys.executable, "-m", "localcluster", "up", "--foreground", "--name", NAME]
+    daemon = subprocess.Popen(arguments, env=other.env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    kubeconfig = other.home / NAME / "kubeconfig"
+    until("it is up", kubeconfig.exists)
+    Namespace(Cluster(other, NAME), "default").apply(deaf())
+    until("the pod runs", lambda: len(processes(other)) >= 2)
+    daemon.send_signal(number)
+    _, said = daemon.communicate(timeout=20)
+    assert daemon.returncode == 0, said
+    assert processes(other) == []
+    assert not kubeconfig.exists()
+
+
+def test_a_second_daemon_of_the_same_name_is_refused(cluster: Cluster) -> None:
+    refused = cluster.command("up", "--foreground", check=False)
+    assert refused.returncode == 1
+    assert "localcluster is already up; stop it with localcluster down" in refused.stderr
+
+
+def test_a_taken_port_is_not_a_failure(other: Command) -> None:
+    with contextlib.ExitStack() as held:
+        for second in range(addresses.FIRST, addresses.LAST + 1):
+            holder = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):  # another cluster's own
+                holder.bind((f"127.{second}.0.1", addresses.API_PORT))
+                holder.listen()
+        namespace = start(other)
+        assert not namespace.cluster.server.split("/")[2].endswith(":6443")
+        assert namespace.list("pods") == []
+
+
+def test_up_that_fails_shows_the_end_of_the_log(command: Command) -> None:
+    blocker = command.home / "blocked"
+    blocker.mkdir()
+    (blocker / "pods").write_text("not a folder")
+    (blocker / "kubeconfig.new").mkdir()
+    refused = command("up", "--name", "blocked", check=False)
+    assert refused.returncode == 1
+    assert f"localcluster: blocked did not come up; its log {blocker / 'daemon.log'} ends with:" in refused.stderr
+
+
+def test_status_and_kubeconfig_of_a_cluster_that_is_down(command: Command) -> None:
+    assert command("status", "--name", "nobody", check=False).returncode == 1
+    refused = command("kubeconfig", "--name", "nobody", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "localcluster: nobody is down; start it with localcluster up --name nobody\n"
+
+
+def test_a_name_that_would_leave_the_state_folder_is_refused(command: Command) -> None:
+    refused = command("up", "--name", "../x", check=False)
+    assert refused.returncode == 2
+    assert "'../x' is no name for a cluster" in refused.stderr
+
+
+@pytest.mark.parametrize("sub", ["up", "down", "status", "build", "images", "logs", "kubeconfig"])
+def test_help_shows_an_example(command: Command, sub: str) -> None:
+    said = command(sub, "--help").stdout
+    assert f"  localcluster {sub}" in said or f"$(localcluster {sub})" in said
