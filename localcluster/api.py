@@ -85,18 +85,19 @@ class _Api:
         target = paths.parse(path)
         if target is None:
             return web.json_response(discovery.document(parts))
-        if target.subresource == "proxy":
-            return await proxy.proxy(request, target, self.store, self.backend)
-        if target.subresource == "log":
-            return await self._stream(proxy.log(request, target, self.store, self.backend))
-        return await self._objects(request, target)
-
-    async def _objects(self, request: web.Request, target: Target) -> web.StreamResponse:
-        resource, sub, method = target.resource, target.subresource, request.method
+        sub, resource = target.subresource, target.resource
         if sub in NOT_SERVED:
             raise ApiError(501, f"localcluster has no {resource.plural}/{sub}")
         if sub and sub not in resource.subresources:
             raise paths.unknown()
+        if sub == "proxy":
+            return await proxy.proxy(request, target, self.store, self.backend)
+        if sub == "log":
+            return await self._stream(proxy.log(request, target, self.store, self.backend))
+        return await self._objects(request, target)
+
+    async def _objects(self, request: web.Request, target: Target) -> web.StreamResponse:
+        method = request.method
         if method == "GET" and asked.flag(request, "watch"):
             return await self._stream(self._watch(request, target))
         if method == "GET":
@@ -109,7 +110,7 @@ class _Api:
             return self._apply(request, target, await asked.yaml_body(request))
         if method == "PATCH" and target.name:
             return self._patch(request, target, await request.read())
-        if method == "DELETE" and not sub:
+        if method == "DELETE" and not target.subresource:
             return self._delete(request, target, await _delete_body(request))
         raise ApiError(405, "the server does not allow this method on the requested resource")
 

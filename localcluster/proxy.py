@@ -86,8 +86,8 @@ async def log(request: web.Request, target: Target, store: Store, backend: Backe
         target.name,
         container,
         follow=query.get("follow") == "true",
-        tail_lines=int(query["tailLines"]) if "tailLines" in query else None,
-        since_seconds=int(query["sinceSeconds"]) if "sinceSeconds" in query else None,
+        tail_lines=_number(request, "tailLines"),
+        since_seconds=_number(request, "sinceSeconds"),
         previous=query.get("previous") == "true",
         timestamps=query.get("timestamps") == "true",
     )
@@ -99,6 +99,13 @@ async def log(request: web.Request, target: Target, store: Store, backend: Backe
     response = response or await _start(request)
     await response.write_eof()
     return response
+
+
+def _number(request: web.Request, name: str) -> int | None:
+    value = request.query.get(name)
+    if value is not None and not value.isdigit():
+        raise ApiError(400, f"{name} must be a number that is not negative")
+    return None if value is None else int(value)
 
 
 async def _start(request: web.Request) -> web.StreamResponse:

@@ -1,0 +1,179 @@
+"""What is refused, in Kubernetes' words: the sentences were taken from Kubernetes 1.35 by the same requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.localcluster.api.server import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    JSON_PATCH,
+    MERGE,
+    SERVICES,
+    STRATEGIC,
+    Server,
+    config_map,
+)
+from tests.localcluster.objects import container, deployment, pod, service
+
+COMPLAINT = 'Deployment in version "v1" cannot be handled as a Deployment'
+UNMARSHAL = "json: cannot unmarshal string into Go struct field"
+QUANTITY = "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+MISMATCH = "`selector` does not match template `labels`"
+TOO_MUCH = "must be less than or equal to memory limit"
+TEMPLATE = "spec.template.spec.containers[0]"
+
+
+def _without(obj: dict[str, Any], *path: str) -> dict[str, Any]:
+    inner = obj
+    for key in path[:-1]:
+        inner = inner[key]
+    del inner[path[-1]]
+    return obj
+
+
+@pytest.mark.parametrize(
+    ("obj", "message"),
+    [
+        (
+            deployment(replicas="x"),  # type: ignore[arg-type]
+            f"{COMPLAINT}: {UNMARSHAL} DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            deployment(pod={"containers": [container(resources={"limits": {"cpu": "1x"}})]}),
+            f"{COMPLAINT}: quantities must match the regular expression {QUANTITY}",
+        ),
+        (
+            {**deployment(), "metadata": {"name": "web", "namespace": "other"}},
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ),
+        (
+            {**pod("web"), "apiVersion": "v1"},
+            'Pod in version "v1" cannot be handled as a Deployment: it is a Pod of v1',
+        ),
+        ([], "the body must be an object"),
+    ],
+)
+def test_what_has_the_wrong_structure_is_a_bad_request(server: Server, obj: Any, message: str) -> None:
+    answer = server.call("POST", DEPLOYMENTS, obj)
+    assert (answer.code, answer.body["reason"], answer.message) == (400, "BadRequest", message)
+
+
+@pytest.mark.parametrize(
+    ("obj", "causes"),
+    [
+        (
+            {"kind": "Deployment", "apiVersion": "apps/v1"},
+            {
+                "metadata.name": "Required value: name or generateName is required",
+                "spec.selector": "Required value",
+                "spec.template.metadata.labels": f"Invalid value: null: {MISMATCH}",
+                "spec.template.spec.containers": "Required value",
+            },
+        ),
+        (
+            deployment(selector={"matchLabels": {"app": "other"}}),
+            {"spec.template.metadata.labels": 'Invalid value: {"app":"web"}: ' + MISMATCH},
+        ),
+        (
+            deployment(pod={"containers": [_without(container(), "image")]}),
+            {f"{TEMPLATE}.image": "Required value"},
+        ),
+        (
+            deployment(pod={"containers": [container(ports=[{"containerPort": 99999}], readinessProbe={})]}),
+            {
+                f"{TEMPLATE}.ports[0].containerPort": "Invalid value: 99999: must be between 1 and 65535, inclusive",
+                f"{TEMPLATE}.readinessProbe": "Required value: must specify a handler type",
+            },
+        ),
+        (
+            deployment(pod={"containers": [container(env=[{"value": "x"}])]}),
+            {f"{TEMPLATE}.env[0].name": "Required value"},
+        ),
+        (
+            deployment(pod={"containers": [container(volumeMounts=[{"name": "v", "mountPath": "/v"}])]}),
+            {f"{TEMPLATE}.volumeMounts[0].name": 'Not found: "v"'},
+        ),
+        (
+            deployment(pod={"containers": [container(), container()]}),
+            {"spec.template.spec.containers[1].name": 'Duplicate value: "web"'},
+        ),
+        (
+            deployment(
+                pod={"containers": [container(resources={"limits": {"memory": "1Mi"}, "requests": {"memory": "2M"}})]}
+            ),
+            {f"{TEMPLATE}.resources.requests": f'Invalid value: "2M": {TOO_MUCH} of 1Mi'},
+        ),
+        (deployment(replicas=-1), {"spec.replicas": "Invalid value: -1: must be greater than or equal to 0"}),
+        (
+            deployment(strategy={"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}),
+            {"spec.strategy.rollingUpdate.maxUnavailable": "Invalid value: 0: may not be 0 when `maxSurge` is 0"},
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_unprocessable_and_names_the_field(
+    server: Server, obj: Any, causes: dict[str, str]
+) -> None:
+    answer = server.call("POST", DEPLOYMENTS, obj)
+    assert (answer.code, answer.body["reason"], answer.causes) == (422, "Invalid", causes)
+
+
+@pytest.mark.parametrize(
+    ("name", "ports", "fields"),
+    [
+        ("Bad", [{"port": 80}], {"metadata.name"}),
+        ("web", [], {"spec.ports"}),
+        ("web", [{"port": 80}, {"port": 81, "name": "b"}], {"spec.ports[0].name"}),
+        ("web", [{"port": 70000}], {"spec.ports[0].port", "spec.ports[0].targetPort"}),
+        ("web", [{"port": 80, "targetPort": "ht_tp"}], {"spec.ports[0].targetPort"}),
+    ],
+)
+def test_services_that_make_no_sense(server: Server, name: str, ports: Any, fields: set[str]) -> None:
+    answer = server.call("POST", SERVICES, service(name, ports=ports))
+    assert (answer.code, set(answer.causes)) == (422, fields)
+
+
+def test_selectors_and_immutable_data_cannot_change(server: Server) -> None:
+    made = server.post(DEPLOYMENTS, deployment())
+    made["spec"]["selector"] = {"matchLabels": {"app": "web", "x": "y"}}
+    made["spec"]["template"]["metadata"]["labels"] = {"app": "web", "x": "y"}
+    answer = server.call("PUT", DEPLOYMENTS + "/web", made)
+    assert answer.causes == {
+        "spec.selector": 'Invalid value: {"matchLabels":{"app":"web","x":"y"}}: field is immutable'
+    }
+    server.post(CONFIG_MAPS, {**config_map(a="1"), "immutable": True})
+    answer = server.call("PUT", CONFIG_MAPS + "/c", {**config_map(a="2"), "immutable": True})
+    assert answer.causes == {"data": "Forbidden: field is immutable when `immutable` is set"}
+
+
+def test_unknown_fields_are_dropped_with_a_warning_or_refused(server: Server) -> None:
+    obj = deployment(replicaz=1)
+    strict = server.call("POST", DEPLOYMENTS + "?fieldValidation=Strict", obj)
+    assert (strict.code, strict.message.partition("Deployment: ")[2]) == (
+        400,
+        'strict decoding error: unknown field "spec.replicaz"',
+    )
+    warned = server.call("POST", DEPLOYMENTS, obj)
+    assert "replicaz" not in warned.body["spec"]
+    assert warned.headers["Warning"] == r'299 - "unknown field \"spec.replicaz\""'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "code"),
+    [
+        (MERGE, {"spec": {"replicas": "x"}}, 422),
+        (STRATEGIC, {"spec": {"replicas": "x"}}, 422),
+        (MERGE, {"spec": {"replicas": -1}}, 422),
+        (MERGE, [], 400),
+        (MERGE, b"{", 400),
+        (JSON_PATCH, {}, 400),
+        (JSON_PATCH, [{"op": "test", "path": "/spec/replicas", "value": 5}], 422),
+        (JSON_PATCH, [{"op": "remove", "path": "/spec/nope"}], 422),
+        ("application/json", {}, 415),
+    ],
+)
+def test_patches_that_do_not_fit_are_refused(server: Server, content_type: str, body: Any, code: int) -> None:
+    server.post(DEPLOYMENTS, deployment())
+    assert server.call("PATCH", DEPLOYMENTS + "/web", body, content_type).code == code
