@@ -6,6 +6,7 @@ The official client does what is hard: kubeconfig, contexts, credential plugins,
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -39,6 +40,8 @@ def connect(kubeconfig: str | None = None, context: str | None = None) -> Connec
     """
     configuration = client.Configuration()
     configuration.retries = False
+    if kubeconfig and not any(Path(one).exists() for one in kubeconfig.split(os.pathsep)):
+        raise InputError(f"kubeconfig {kubeconfig}: no such file")
     try:
         contexts, active = config.list_kube_config_contexts(kubeconfig)
     except (config.ConfigException, yaml.YAMLError, OSError, TypeError, ValueError) as error:
@@ -61,7 +64,7 @@ def _in_cluster(configuration: client.Configuration, error: Exception) -> Connec
     try:
         config.load_incluster_config(configuration)
     except config.ConfigException:
-        raise InputError(f"no cluster to talk to: {error}; give --kubeconfig, or set KUBECONFIG") from error
+        raise InputError("no kubeconfig, and this is not a pod: give --kubeconfig, or set KUBECONFIG") from error
     account = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
     namespace = account.read_text().strip() if account.exists() else ""
     return Connection(_client(configuration), namespace, f"{configuration.host} (service account)")

@@ -60,18 +60,18 @@ class TerminalGate:
             )
 
     def decide(self, verdict: Verdict) -> Decided:
-        """Return what the person answers.
+        """Return what the person answers; the verdict itself, with its numbers, was shown just before.
 
         Raises:
             InterruptedReleaseError: the person ends the input (Ctrl-D). Ctrl-C is raised as KeyboardInterrupt.
         """
-        self._say(f"verdict: {verdict.decision}: {verdict.sentence}\n")
+        says = f"the verdict is {verdict.decision}" if verdict.comparisons else "there is nothing to compare"
         while True:
-            self._say("promote or reject? [p/r] ")
+            self._say(f"{says}: promote or reject? [p/r] ")
             line = self.answers.readline()
             if not line:
                 self._say("\n")
-                raise InterruptedReleaseError("no answer: the variants are left as they are")
+                raise InterruptedReleaseError("no answer")
             answer = _ANSWERS.get(line.strip().lower())
             if answer is not None:
                 return Decided(promote=answer, by=self.person)

@@ -135,7 +135,7 @@ def seconds(line: str) -> float:
         ValueError: it is not a time.
     """
     if not _TIME.fullmatch(line):
-        raise ValueError(line)
+        raise ValueError(f"{line!r} is no time")
     if line[-1].isdigit():
         return float(line)
     return math.fsum(float(number) * _UNITS[unit] for number, unit in _PARTS.findall(line))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.canary.commandline import CommandLine
 from tests.canary.ghosts import Clock, Ghosts
 from tests.canary.story import Story
 
@@ -25,6 +27,7 @@ def ghosts(shared_ghosts: Ghosts) -> Iterator[Ghosts]:
     shared_ghosts.script.clear()
     shared_ghosts.image_ids.clear()
     shared_ghosts.logs.clear()
+    shared_ghosts.answers.clear()
 
 
 @pytest.fixture
@@ -40,3 +43,15 @@ def story(ghosts: Ghosts, clock: Clock) -> Iterator[Story]:
     cluster = ghosts.cluster(namespace)
     yield Story(ghosts, cluster, clock, namespace)
     cluster.close()
+
+
+@pytest.fixture
+def command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """Give the command `canary`, in an empty folder and with nothing of this machine's settings."""
+    return CommandLine(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def in_cluster(command_line: CommandLine, story: Story) -> CommandLine:
+    """Give the command `canary` with a kubeconfig whose context is the story's namespace."""
+    return command_line.of_cluster(story.ghosts.url, story.namespace)

@@ -147,7 +147,7 @@ class Session:
         return self._connect()
 
     def _connect(self) -> Connection:
-        return connect(self._flags.kubeconfig, self._flags.context)
+        return connect(self._flags.kubeconfig or os.environ.get("KUBECONFIG"), self._flags.context)
 
     @cached_property
     def cluster(self) -> Cluster:
