@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LOOPBACK = "localhost,127.0.0.0/8,::1"
 
@@ -29,9 +32,15 @@ def find(name: str) -> str:
 class Children:
     """Starts processes and ends those that are still running."""
 
-    def __init__(self, folder: Path) -> None:
-        """Run them with the folder's file `log` for what nobody reads."""
+    def __init__(self, folder: Path, show: Callable[..., None]) -> None:
+        """Run them with the folder's file `log` for what nobody reads.
+
+        Args:
+            folder: for the log.
+            show: gets the words of those commands that a reader wants to know of.
+        """
         self.log = folder / "log"
+        self._show = show
         self.environment = dict(os.environ)
         for name in ("NO_PROXY", "no_proxy"):  # a proxy is for the world outside, not for pods on this machine
             self.environment[name] = ",".join(filter(None, [os.environ.get(name), LOOPBACK]))
@@ -54,12 +63,14 @@ class Children:
         self._started.append(process)
         return process
 
-    def run(self, *command: str) -> str:
-        """Run a command to its end, even when interrupted meanwhile, and return its output.
+    def run(self, *command: str, quietly: bool = False) -> str:
+        """Run a command to its end, even when interrupted meanwhile, and return its output; show it unless `quietly`.
 
         Raises:
             CommandError: it failed; with what it said.
         """
+        if not quietly:
+            self._show(*command)
         process = self.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             output, errors = process.communicate()

@@ -58,7 +58,7 @@ class Place(Protocol):
 class Localcluster:
     """The stand-in of this repository: pods are processes of this machine."""
 
-    title = "localcluster: no Docker, pods are processes of this machine"
+    title = "localcluster, whose pods are processes of this machine"
     namespace = "default"
     rate = 150.0
 
@@ -69,9 +69,9 @@ class Localcluster:
 
     def up(self) -> None:
         """Start it, afresh."""
-        self.down()
+        self._children.run("localcluster", "down", "--name", NAME, quietly=True)
         self._children.run("localcluster", "up", "--name", NAME)
-        self.kubeconfig = Path(self._children.run("localcluster", "kubeconfig", "--name", NAME).strip())
+        self.kubeconfig = Path(self._children.run("localcluster", "kubeconfig", "--name", NAME, quietly=True).strip())
 
     def build(self, contexts: Mapping[str, Path]) -> None:
         """Take snapshots of the build contexts."""
@@ -84,9 +84,8 @@ class Localcluster:
 
     def address(self) -> str | None:
         """Return where the Service listens."""
-        services = json.loads(self._children.run("localcluster", "status", "--name", NAME, "--output", "json"))[
-            "services"
-        ]
+        command = ("localcluster", "status", "--name", NAME, "--output", "json")
+        services = json.loads(self._children.run(*command, quietly=True))["services"]
         where = services.get(f"{self.namespace}/sampleapp", {}).get("8080")
         return f"http://{where}/" if where else None
 
@@ -160,16 +159,16 @@ class Kind(Remote):
         super().__init__(children, folder)
         self._name = os.environ.get("KIND_CLUSTER", "canary-demo")
         self._created = False
-        self.title = f"kind, cluster {self._name}"
+        self.title = f"{self._name}, by kind"
 
     def up(self) -> None:
-        """Create the cluster unless it is there; $KIND_NODE_IMAGE names the node's image."""
-        if self._name not in self._children.run("kind", "get", "clusters").split():
-            image = os.environ.get("KIND_NODE_IMAGE")
-            flags = ["--image", image] if image else []
+        """Create the cluster unless it is there; $KIND_NODE_IMAGE and $KIND_CONFIG are passed on to kind."""
+        if self._name not in self._children.run("kind", "get", "clusters", quietly=True).split():
+            given = {"--image": os.environ.get("KIND_NODE_IMAGE"), "--config": os.environ.get("KIND_CONFIG")}
+            flags = [word for flag, value in given.items() if value for word in (flag, value)]
             self._created = True
             self._children.run("kind", "create", "cluster", "--name", self._name, "--wait", "120s", *flags)
-        self._use(self._children.run("kind", "get", "kubeconfig", "--name", self._name))
+        self._use(self._children.run("kind", "get", "kubeconfig", "--name", self._name, quietly=True))
 
     def build(self, contexts: Mapping[str, Path]) -> None:
         """Build with Docker and load into the node."""
@@ -202,12 +201,12 @@ class Context(Remote):
         self._registry = os.environ.get("REGISTRY", "")
         if not self._registry:
             raise CommandError("CONTEXT needs REGISTRY=…, a registry to push to that the cluster can pull from")
-        self.title = f"the cluster of context {context}"
+        self.title = f"context {context}"
 
     def up(self) -> None:
         """Take a copy of what the kubeconfig says of the context."""
         command = ("kubectl", "config", "view", "--minify", "--flatten", "--context", self._context)
-        self._use(self._children.run(*command))
+        self._use(self._children.run(*command, quietly=True))
 
     def build(self, contexts: Mapping[str, Path]) -> None:
         """Build with Docker and push."""

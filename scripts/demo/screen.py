@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
@@ -74,6 +75,13 @@ class Screen:
     def say(self, text: str | Text | RenderableType) -> None:
         """Print something, as it is."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def line(self, text: Text) -> None:
+        """Print a line of a command's output, indented; in logs it stays one line, however long."""
+        if self.console.is_terminal:
+            self.console.print(Padding(text, (0, 0, 0, 2)))
+        else:
+            self.say(Text.assemble("  ", text))
 
     def command(self, *words: str) -> None:
         """Print a command that is run, for the reader to type."""

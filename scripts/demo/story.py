@@ -75,8 +75,6 @@ class Demo:
         )
         versions = {f"sampleapp:{rate}": self.version(rate) for rate in (10, 20, 5)}
         self.place.build(versions)
-        for tag in versions:
-            self.screen.say(f"  {tag:<13} success_rate = {tag.partition(':')[2]}")
 
         self.screen.title("First release: 10 % good, and nothing to compare it with")
         acts = [self.release("sampleapp:10", "promoted")]
@@ -122,7 +120,7 @@ class Demo:
         self.check(after.deployments == ("sampleapp",), f"there should be stable alone, not {after.deployments}")
         running = {one for pod in after.pods for one in pod.images}
         self.check((after.image, running) == (image, {image}), f"stable should run {image} alone, not {running}")
-        comparison: dict[str, Any] = next(iter(json.loads(output)["verdict"]["comparisons"]), {})
+        comparison: dict[str, Any] = next(iter(self.parse(output)["verdict"]["comparisons"]), {})
         return Act(
             tag,
             outcome,
@@ -131,6 +129,14 @@ class Demo:
             time.monotonic() - began,
             failures,
         )
+
+    def parse(self, output: str) -> dict[str, Any]:
+        """Return what a release printed, as JSON."""
+        try:
+            result: dict[str, Any] = json.loads(output)
+        except ValueError as error:
+            raise WrongError(f"canary release --output json should print JSON, not {output!r}") from error
+        return result
 
     def follow(self, process: subprocess.Popen[str]) -> int:
         """Show a release's lines and the answers meanwhile; returns how many requests failed."""
@@ -149,7 +155,7 @@ class Demo:
                 line = lines.get(timeout=0.25)
                 if line is None:
                     return failures
-                self.screen.say(Text.from_ansi(f"  {line.rstrip()}"))
+                self.screen.line(Text.from_ansi(line.rstrip()))
             except queue.Empty:
                 pass
             if self.load is None:
@@ -175,8 +181,15 @@ class Demo:
         """Show what was decided, and on what."""
         self.screen.title("What was decided")
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for heading in ("", "outcome", "good answers, canary : baseline", "of requests", "took", "client errors"):
-            table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+        for heading in (
+            "",
+            "\noutcome",
+            "good answers\ncanary : baseline",
+            "requests\ncompared",
+            "\ntook",
+            "client\nerrors",
+        ):
+            table.add_column(heading, justify="left" if heading in ("", "\noutcome") else "right")
         for act in acts:
             colour = "green" if act.outcome == "promoted" else "red"
             cells = (*compared(act), f"{act.seconds:.0f} s", str(act.failures))
@@ -200,6 +213,6 @@ class Demo:
 def compared(act: Act) -> tuple[str, str]:
     """Return good shares and requests that a verdict stands on, canary to baseline."""
     if not act.requests.get("baseline"):
-        return "nothing to compare with", ""
+        return "nothing to compare", ""
     canary, baseline = (act.good[one] / act.requests[one] for one in ("canary", "baseline"))
     return f"{canary:.1%} : {baseline:.1%}", f"{act.requests['canary']:,} : {act.requests['baseline']:,}"
