@@ -92,6 +92,11 @@ def can_bind(address: str, port: int = 0) -> bool:
         return True
 
 
+def api_port(address: str) -> int:
+    """Return the usual port of an API server, or 0 (any free one) where that is taken."""
+    return API_PORT if can_bind(address, API_PORT) else 0
+
+
 def free_port() -> int:
     """Return a port of 127.0.0.1 that is free now."""
     with contextlib.closing(socket.socket()) as probe:

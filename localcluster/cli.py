@@ -231,8 +231,8 @@ def _serve(home: Home, back_off: float) -> None:
 
 
 def _start(home: Home, back_off: float, timeout: int) -> None:
+    """Start the daemon and wait until its API answers; one that another `up` started meanwhile is as good."""
     home.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    home.kubeconfig.unlink(missing_ok=True)
     command = [sys.executable, "-m", "localcluster", "up", "--foreground", "--name", home.name]
     with home.log.open("ab") as log:
         daemon = subprocess.Popen(
@@ -243,10 +243,15 @@ def _start(home: Home, back_off: float, timeout: int) -> None:
             start_new_session=True,
             env={**os.environ, "LOCALCLUSTER_HOME": str(home.base)},
         )
-    if not _wait(lambda: daemon.poll() is not None or _answers(home), timeout) or daemon.poll() is not None:
-        if daemon.poll() is None:
-            daemon.terminate()
-            daemon.wait()
+    try:
+        up = _wait(lambda: _answers(home) or (daemon.poll() is not None and _daemon_pid(home) is None), timeout)
+    except KeyboardInterrupt:
+        daemon.terminate()
+        daemon.wait()
+        raise
+    if not up or _daemon_pid(home) is None:
+        daemon.terminate()
+        daemon.wait()
         end = home.log.read_text(errors="replace").splitlines()[-5:]
         _fail("\n".join([f"{home.name} did not come up; its log {home.log} ends with:", *end]), 1)
 
@@ -283,8 +288,11 @@ def _answers(home: Home) -> bool:
     if not home.kubeconfig.exists():
         return False
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy: it is this machine
-    with direct.open(f"{_server(home)}/readyz", timeout=5) as answer:
-        return bool(answer.status == 200)
+    try:
+        with direct.open(f"{_server(home)}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:  # the kubeconfig of a daemon that was killed: the new one will replace it
+        return False
 
 
 def _facts(home: Home) -> dict[str, Any]:

@@ -79,6 +79,7 @@ def run(home: Home, back_off: float) -> None:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        home.kubeconfig.unlink(missing_ok=True)
         left_behind = orphans.end(home.state)
         if left_behind:
             log.info("ended %d processes that a killed daemon had left behind", left_behind)
@@ -136,6 +137,7 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
             port = await _listen(runner, network.api_address)
             _write_facts(home, network, services, None)
             _write_kubeconfig(home, f"http://{network.api_address}:{port}/{secret}")
+            log.info("up at %s:%d, state in %s", network.api_address, port, home.state)
             stop = registry.store.listen(lambda change: _write_facts(home, network, services, change))
             await stopped.wait()
             stop()
@@ -148,9 +150,8 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
 
 
 async def _listen(runner: web.AppRunner, address: str) -> int:
-    """Listen on the usual port, or on a free one where that is taken; returns it."""
-    port = addresses.API_PORT if addresses.can_bind(address, addresses.API_PORT) else 0
-    site = web.TCPSite(runner, address, port, backlog=1024)
+    """Listen; returns the port."""
+    site = web.TCPSite(runner, address, addresses.api_port(address), backlog=1024)
     await site.start()
     return int(runner.addresses[0][1])
 

@@ -40,7 +40,7 @@ class EndpointSlices(Controller):
         for pod in self.store.list(POD, key[0]):
             selected = _selects(service, pod["metadata"].get("labels") or {})
             if selected and pod.get("status", {}).get("podIP") and not is_over(pod):
-                wanted.setdefault(_ports(service, pod), []).append(_endpoint(pod))
+                wanted.setdefault(_ports(service, pod), []).append(_endpoint(service, pod))
         if not wanted:
             wanted[()] = []
         old = [s for s in self.store.list(ENDPOINT_SLICE, key[0]) if _is_of(s, service)]
@@ -80,8 +80,9 @@ def _ports(service: Object, pod: Object) -> Ports:
     return tuple(found)
 
 
-def _endpoint(pod: Object) -> dict[str, Any]:
-    meta, serving, terminating = pod["metadata"], is_true(pod, "Ready"), "deletionTimestamp" in pod["metadata"]
+def _endpoint(service: Object, pod: Object) -> dict[str, Any]:
+    meta, terminating = pod["metadata"], "deletionTimestamp" in pod["metadata"]
+    serving = is_true(pod, "Ready") or bool(service["spec"].get("publishNotReadyAddresses"))
     return {
         "addresses": [pod["status"]["podIP"]],
         "conditions": {"ready": serving and not terminating, "serving": serving, "terminating": terminating},

@@ -96,8 +96,11 @@ class Images:
             saved = build.run(dockerfile or context / "Dockerfile")
             digest = _digest(scratch / "root", {**saved, "python": Path(saved["python"]).parent.name})
             (scratch / "image.json").write_text(json.dumps(saved))
-            if not (self._content / digest).exists():
+            try:
                 scratch.rename(self._content / digest)
+            except OSError:
+                if not (self._content / digest).exists():  # else the same content was built before, or just now
+                    raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         tag = self._tags / quote(normal_name(name), safe="")

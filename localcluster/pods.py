@@ -91,6 +91,10 @@ class PodWorker:
             self._has_volumes = True
             self.report()
             for container in self.inits:
+                if container.spec.get("restartPolicy") == "Always":
+                    message = f"init container {container.name} has restartPolicy Always: localcluster has no sidecars;"
+                    self.recorder.warning(self.pod, "Failed", f"{message} list it under containers")
+                    return
                 await container.live()
                 if container.state["terminated"]["exitCode"]:
                     self.report()

@@ -9,7 +9,7 @@ import random
 import socket
 from typing import TYPE_CHECKING, cast
 
-from localcluster.addresses import LOCALHOST
+from localcluster.addresses import LOCALHOST, can_bind, free_port
 from localcluster.controllers import Controller, Key, key_of
 from localcluster.endpoints import SERVICE_NAME
 from localcluster.resources import ENDPOINT_SLICE, POD, SERVICE
@@ -61,19 +61,26 @@ class Services(Controller):
         slices = self._slices(key)
         failed = False
         for address, port in wanted.items():
-            listener = listeners.get(address)
-            if listener is None:
-                try:
-                    listener = listeners[address] = Listener(address, port["port"], movable=self._network.shared)
-                except OSError as error:
-                    self.recorder.warning(service, "PortTaken", f"cannot listen on {address[0]}:{address[1]}: {error}")
-                    failed = True
-                    continue
-                if listener.address != address:
-                    where = f"{listener.address[0]}:{listener.address[1]}"
-                    self.recorder.normal(service, "Listening", f"port {port['port']} of this Service is at {where}")
-            listener.aim(self._endpoints(slices, port.get("name", "")))
+            try:
+                listener = listeners.get(address) or self._listen(service, address, port["port"])
+                listeners[address] = listener
+                listener.aim(self._endpoints(slices, port.get("name", "")))
+            except OSError as error:
+                self.recorder.warning(service, "PortTaken", f"cannot listen on {address[0]}:{address[1]}: {error}")
+                failed = True
         return 5.0 if failed else None
+
+    def _listen(self, service: Object, address: Address, port: int) -> Listener:
+        """Return a listener; where Services share 127.0.0.1 and the port is taken, on another port."""
+        host, number = address
+        if self._network.shared and not self._is_free(address):
+            number = free_port()
+            self.recorder.normal(service, "Listening", f"port {port} of this Service is at {host}:{number}")
+        return Listener((host, number), port)
+
+    def _is_free(self, address: Address) -> bool:
+        ours = {one.address for listeners in self._listeners.values() for one in listeners.values()}
+        return address not in ours and can_bind(*address)
 
     def close(self) -> None:
         """Stop listening everywhere."""
@@ -144,28 +151,24 @@ class Listener:
     """One listening address of a Service.
 
     Attributes:
-        address: where it listens; another port than asked for where pods and Services share 127.0.0.1.
+        address: where it listens.
         port: the Service's port that it stands for.
     """
 
-    def __init__(self, address: Address, port: int, *, movable: bool) -> None:
+    def __init__(self, address: Address, port: int) -> None:
         """Take the address; raises OSError where another program has it."""
         self.port = port
         self._endpoints: list[Address] = []
         self._listening = False
         self._joining: set[asyncio.Task[None]] = set()
-        try:
-            self._socket = _bound(address)
-        except OSError:
-            if not movable:
-                raise
-            self._socket = _bound((address[0], 0))
-        self.address: Address = self._socket.getsockname()
+        self._socket: socket.socket | None = _bound(address)
+        self.address = address
 
     def aim(self, endpoints: list[Address]) -> None:
-        """Send new connections there; with nowhere to send them they are refused."""
+        """Send new connections there; with nowhere to send them they are refused. Raises OSError."""
         self._endpoints = endpoints
         if endpoints and not self._listening:
+            self._socket = self._socket or _bound(self.address)
             self._socket.listen(1024)
             asyncio.get_running_loop().add_reader(self._socket, self._accept)
             self._listening = True
@@ -175,12 +178,13 @@ class Listener:
 
     def close(self) -> None:
         """Take no more connections; those that are open go on."""
-        if self._listening:
+        if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
-        self._listening = False
-        self._socket.close()
+            self._socket.close()
+        self._socket, self._listening = None, False
 
     def _accept(self) -> None:
+        assert self._socket is not None
         for _ in range(BATCH):
             try:
                 connection, _ = self._socket.accept()

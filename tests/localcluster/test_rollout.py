@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -222,6 +223,19 @@ def test_deleting_a_deployment_takes_its_replica_sets_and_pods_along(namespace: 
     namespace.kubectl(*ROLLED_OUT)
     namespace.kubectl("delete", "deploy", "web", "--cascade=foreground", "--timeout=20s")
     assert namespace.list("rs,pods") == []
+
+
+def test_deleting_a_namespace_takes_all_that_is_in_it_along(namespace: Namespace) -> None:
+    namespace.apply(deployment(replicas=2), service())
+    namespace.kubectl(*ROLLED_OUT)
+    namespace.kubectl("delete", "namespace", namespace.name, "--timeout=30s")
+    assert namespace.cluster.kubectl("get", "namespace", namespace.name, "--ignore-not-found") == ""
+    namespace.cluster.kubectl("create", "-f", "-", stdin=json.dumps(space(namespace.name)))
+    assert namespace.list("all,endpointslices,events,configmaps") == []
+
+
+def space(name: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 def test_an_object_whose_owner_does_not_exist_is_collected(namespace: Namespace) -> None:
