@@ -87,9 +87,6 @@ def _entries(resource: Resource) -> list[dict[str, Any]]:
     return entries
 
 
-LIST = Resource("", "v1", "lists", "List")  # served nowhere, but kubectl asks about the `kind: List` of a file, too
-
-
 def _openapi(group: str, version: str) -> dict[str, Any]:
     """Return the least that kubectl needs: that PATCH of each kind knows fieldValidation and dryRun."""
     prefix = f"/apis/{group}/{version}" if group else f"/api/{version}"
@@ -98,7 +95,7 @@ def _openapi(group: str, version: str) -> dict[str, Any]:
     ]
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {}
-    for resource in (*RESOURCES, LIST):
+    for resource in RESOURCES:
         if (resource.group, resource.version) != (group, version):
             continue
         kind = {"group": group, "version": version, "kind": resource.kind}
