@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import yaml
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 T = TypeVar("T")
@@ -102,7 +104,7 @@ class Namespace:
 
     def apply(self, *objects: dict[str, Any]) -> None:
         """Apply objects as a person with kubectl does."""
-        self.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `canary` in the namespace, with pipes."""
