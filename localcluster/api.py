@@ -124,7 +124,7 @@ class _Api:
 
     def _list(self, request: web.Request, target: Target) -> web.Response:
         resource, version = target.resource, str(self.store.version)
-        if request.query.get("resourceVersionMatch") == "Exact" and request.query.get("resourceVersion") != version:
+        if asked.version(request) != version and request.query.get("resourceVersionMatch") == "Exact":
             raise ApiError(410, "The resourceVersion for the provided list is too old.")
         selected = asked.selection(request, target)
         objects = [obj for obj in self.store.peek(resource, target.namespace) if selected(obj)]
@@ -142,7 +142,7 @@ class _Api:
             self.store,
             target.resource,
             asked.selection(request, target),
-            version=request.query.get("resourceVersion", ""),
+            version=asked.version(request),
             timeout=float(timeout) if timeout.isdigit() else None,
             bookmarks=asked.flag(request, "allowWatchBookmarks"),
         )

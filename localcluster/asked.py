@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
@@ -139,9 +140,9 @@ def delete_options(request: web.Request, body: Object) -> tuple[int | None, str]
         message = f'Unsupported value: "{policy}": supported values: {supported}'
         raise bad_option("DeleteOptions", "propagationPolicy", message)
     grace = options.get("gracePeriodSeconds")
-    if grace is not None and not str(grace).isdigit():
-        raise ApiError(400, f"gracePeriodSeconds must be a number that is not negative, not {grace!r}")
-    return None if grace is None else int(grace), policy
+    if grace is not None and not re.fullmatch(r"-?[0-9]+", str(grace)):
+        raise ApiError(400, f"gracePeriodSeconds must be a number, not {grace!r}")
+    return None if grace is None else int(grace) if int(grace) >= 0 else 1, policy  # Kubernetes: less than 0 means 1
 
 
 def check_preconditions(target: Target, obj: Object, body: Object) -> None:
@@ -165,6 +166,14 @@ def table(request: web.Request) -> str:
 def flag(request: web.Request, name: str) -> bool:
     """Return whether a yes-or-no option is set."""
     return request.query.get(name) in ("1", "true")
+
+
+def version(request: web.Request) -> str:
+    """Return the resource version that a list or watch starts at, empty for any; raises ApiError 400."""
+    value = request.query.get("resourceVersion", "")
+    if not re.fullmatch("[0-9]*", value):
+        raise ApiError(400, f'invalid resource version: resourceVersion: Invalid value: "{value}": it is not a number')
+    return value
 
 
 def selection(request: web.Request, target: Target) -> Callable[[Object], bool]:

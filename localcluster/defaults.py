@@ -18,6 +18,12 @@ _POD = {
     "dnsPolicy": "ClusterFirst",
     "schedulerName": "default-scheduler",
 }
+# What a status counts from the start.
+_COUNTS = {
+    "ReplicaSet": ("replicas",),
+    "PodDisruptionBudget": ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"),
+    "HorizontalPodAutoscaler": ("desiredReplicas",),
+}
 # What volumes that project files say of their modes.
 _MODES = ("configMap", "secret", "projected", "downwardAPI")
 
@@ -67,13 +73,19 @@ def _pod(obj: Object) -> None:
             resources["requests"] = {**resources["limits"], **resources.get("requests", {})}
 
 
-def admit(pod: Object) -> None:
-    """Fill in, in place, what Kubernetes' admission and storage say of a new pod: nobody owns these fields."""
-    spec, status = pod["spec"], pod.setdefault("status", {})
-    account = spec.get("serviceAccountName") or "default"
-    _missing(spec, {"serviceAccountName": account, "serviceAccount": account})
-    _missing(spec, {"priority": 0, "preemptionPolicy": "PreemptLowerPriority"})
-    _missing(status, {"phase": "Pending", "qosClass": _qos(spec)})
+def admit(obj: Object) -> None:
+    """Fill in, in place, what Kubernetes' admission and storage say of an object: nobody owns these fields."""
+    kind, spec = obj["kind"], obj.get("spec", {})
+    if kind == "Pod":
+        account = spec.get("serviceAccountName") or "default"
+        _missing(spec, {"serviceAccountName": account, "serviceAccount": account})
+        _missing(spec, {"priority": 0, "preemptionPolicy": "PreemptLowerPriority"})
+        _missing(obj["status"], {"phase": "Pending", "qosClass": _qos(spec)})
+    elif kind == "Namespace":
+        _missing(obj.setdefault("spec", {}), {"finalizers": ["kubernetes"]})
+        _missing(obj["status"], {"phase": "Active"})
+    elif kind in _COUNTS:
+        _missing(obj["status"], dict.fromkeys(_COUNTS[kind], 0))
 
 
 def _qos(spec: Object) -> str:
@@ -150,8 +162,6 @@ def _secret(obj: Object) -> None:
 
 
 def _namespace(obj: Object) -> None:
-    obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
-    obj.setdefault("status", {}).setdefault("phase", "Active")
     labels = obj["metadata"].setdefault("labels", {})
     labels["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
 

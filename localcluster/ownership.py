@@ -31,6 +31,7 @@ _EMPTY: dict[str, Object] = {
     "ReplicaSet": {"spec": {"selector": None, "template": _TEMPLATE}, "status": {}},
     "Pod": {"spec": {"containers": None}, "status": {}},
     "Service": {"spec": {}, "status": {"loadBalancer": {}}},
+    "HorizontalPodAutoscaler": {"spec": {"scaleTargetRef": {}}, "status": {}},
 }
 
 
@@ -78,7 +79,7 @@ def after_update(
 
     `given` are the managedFields that the write itself brings, as when kubectl renames its entries.
     """
-    before = old if old is not None else _EMPTY.get(new["kind"], {})
+    before = old if old is not None else _EMPTY.get(new["kind"], {"spec": {}, "status": {}})
     entries = _entries({"metadata": {"managedFields": given}} if given else before)
     change = fieldsets.compare(of, fieldsets.ownable(before), fieldsets.ownable(new))
     touched = change.added | change.modified

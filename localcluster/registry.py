@@ -55,6 +55,8 @@ class Registry:
         self._complete(resource, obj, None)
         if manager is not None:
             meta["managedFields"] = ownership.after_update(type_of(resource), None, obj, manager)
+        if not meta["managedFields"]:
+            del meta["managedFields"]
         self._assign(resource, obj, None)
         return self.store.create(resource, obj, dry_run=dry_run)
 
@@ -151,7 +153,7 @@ class Registry:
         """Fill in what the cluster decides: after managedFields were made, so that no client owns it."""
         if resource == SERVICE:
             self._addresses.give(new, old)
-        elif resource == POD:
+        else:
             defaults.admit(new)
 
     def _write(self, resource: Resource, new: Object, *, dry_run: bool) -> Object:

@@ -20,6 +20,7 @@ _REQUIREMENT = re.compile(
     rf"|(?P<key>{_KEY})\s*(?:(?P<op>==|=|!=)\s*(?P<value>[A-Za-z0-9_.-]*)|(?P<cmp>[<>])\s*(?P<number>-?\d+))?)\s*"
 )
 
+OPERATORS = frozenset(("In", "NotIn", "Exists", "DoesNotExist"))
 # What can be selected beside metadata.name and metadata.namespace, by kind.
 _FIELDS = {
     "Pod": ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import TYPE_CHECKING
 
 from localcluster.schema import ANY
-from localcluster.selectors import matches
+from localcluster.selectors import OPERATORS, matches
 from localcluster.status import Cause
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def problems(of: Type, obj: Object, old: Object | None = None) -> list[Cause]:
         "Service": _service,
         "ConfigMap": _data,
         "Secret": _data,
+        "Event": _event,
+        "Lease": _lease,
     }.get(obj["kind"])
     if check:
         found += check(obj, old)
@@ -118,6 +121,8 @@ def _metadata(obj: Object, old: Object | None) -> Iterator[Cause]:
     meta = obj["metadata"]
     if not meta.get("name"):
         yield required("metadata.name", "name or generateName is required")
+    elif obj["kind"] == "Namespace" and "." in meta["name"]:
+        yield bad("metadata.name", meta["name"], "must not contain dots")
     elif old is None and obj["kind"] not in _ANY_NAME:
         yield from _name(_RULE_OF_NAME.get(obj["kind"], "subdomain"), "metadata.name", meta["name"])
     yield from _labels("metadata", meta)
@@ -157,7 +162,11 @@ def _workload(obj: Object, old: Object | None) -> Iterator[Cause]:
         yield required("spec.selector")
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
         yield bad("spec.selector", {}, "empty selector is invalid for deployment")
-    if not selector or not matches(selector, labels or {}):
+    operators = [e.get("operator") for e in (selector or {}).get("matchExpressions", [])]
+    for i, operator in enumerate(operators):
+        if operator not in OPERATORS:
+            yield bad(f"spec.selector.matchExpressions[{i}].operator", operator, "not a valid selector operator")
+    if selector is None or (set(operators) <= OPERATORS and selector and not matches(selector, labels or {})):
         yield bad("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
     yield from _labels("spec.template.metadata", template["metadata"])
     yield from _pod_spec("spec.template.spec", template["spec"])
@@ -165,6 +174,10 @@ def _workload(obj: Object, old: Object | None) -> Iterator[Cause]:
         yield _unsupported("spec.template.spec.restartPolicy", template["spec"].get("restartPolicy"), ("Always",))
     if obj["kind"] == "Deployment":
         yield from _strategy(spec)
+        if spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0):
+            yield bad(
+                "spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"], "must be greater than minReadySeconds"
+            )
     if old is not None and selector is not None and selector != old["spec"]["selector"]:
         yield bad("spec.selector", selector, "field is immutable")
 
@@ -224,9 +237,6 @@ def _pod_spec(path: str, spec: Object) -> Iterator[Cause]:
             names.add(name)
     if spec.get("restartPolicy") not in ("Always", "OnFailure", "Never"):
         yield _unsupported(f"{path}.restartPolicy", spec.get("restartPolicy"), ("Always", "OnFailure", "Never"))
-    if spec.get("terminationGracePeriodSeconds", 0) < 0:
-        where = f"{path}.terminationGracePeriodSeconds"
-        yield bad(where, spec["terminationGracePeriodSeconds"], "must be greater than or equal to 0")
 
 
 def _container(path: str, container: Object, volumes: set[str | None]) -> Iterator[Cause]:
@@ -236,8 +246,6 @@ def _container(path: str, container: Object, volumes: set[str | None]) -> Iterat
         yield from _name("label", f"{path}.name", container["name"])
     if not container.get("image"):
         yield required(f"{path}.image")
-    elif container["image"] != container["image"].strip():
-        yield bad(f"{path}.image", container["image"], "must not have leading or trailing whitespace")
     seen: set[str] = set()
     for i, port in enumerate(container.get("ports", [])):
         where = f"{path}.ports[{i}]"
@@ -355,6 +363,9 @@ def _data(obj: Object, old: Object | None) -> Iterator[Cause]:
     wanted = {"kubernetes.io/dockerconfigjson": ".dockerconfigjson", "kubernetes.io/dockercfg": ".dockercfg"}
     if (key := wanted.get(obj.get("type", ""))) and key not in obj.get("data", {}):
         yield required(f"data[{key}]")
+    elif key and not _is_json(obj["data"][key]):
+        message = 'Invalid value: "<secret contents redacted>": it is not JSON'
+        yield Cause(f"data[{key}]", message)
     if old is None:
         return
     if old.get("immutable"):
@@ -366,3 +377,23 @@ def _data(obj: Object, old: Object | None) -> Iterator[Cause]:
                 yield _forbidden(part, why)
     if obj.get("type") != old.get("type"):
         yield bad("type", obj.get("type"), "field is immutable")
+
+
+def _is_json(encoded: str) -> bool:
+    try:
+        json.loads(base64.b64decode(encoded))
+    except ValueError:
+        return False
+    return True
+
+
+def _event(obj: Object, _: Object | None) -> Iterator[Cause]:
+    about = obj["involvedObject"].get("namespace", "")
+    if about != obj["metadata"].get("namespace") and (about or obj["metadata"].get("namespace") != "default"):
+        yield bad("involvedObject.namespace", about, "does not match event.namespace")
+
+
+def _lease(obj: Object, _: Object | None) -> Iterator[Cause]:
+    seconds = obj.get("spec", {}).get("leaseDurationSeconds", 1)
+    if seconds <= 0:
+        yield bad("spec.leaseDurationSeconds", seconds, "must be greater than 0")

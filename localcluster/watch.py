@@ -45,9 +45,6 @@ async def watch(
             except ApiError as error:
                 yield "ERROR", error.status()
                 return
-            except ValueError:
-                yield "ERROR", ApiError(400, f'invalid resource version "{version}"').status()
-                return
             for change in missed:
                 for event in _events(change, selected):
                     yield event
