@@ -77,7 +77,8 @@ class Container:
         self._began = 0.0
         self._env: dict[str, str] = {}
         self._place: Path = self.root
-        self._stopping: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None  # a failed probe ends the process
+        self._passed_startup = asyncio.Event()
 
     # -- the life of a container
 
@@ -105,7 +106,7 @@ class Container:
         self._event("Normal", "Killing", why)
         deadline = time.monotonic() + seconds
         hook = (self.spec.get("lifecycle") or {}).get("preStop")
-        if hook and seconds > 0:
+        if hook and seconds > 0 and self._stopping in (None, asyncio.current_task()):
             try:
                 await asyncio.wait_for(self._target().ask(hook, seconds), seconds)
             except (Failed, TimeoutError) as error:
@@ -168,7 +169,7 @@ class Container:
     async def _start(self) -> None:
         """Start the process, once what it refers to is there."""
         self.ended.clear()
-        self._process = None
+        self._process = self._stopping = None
         while True:
             try:
                 argv, folder = self._prepare()
@@ -191,6 +192,9 @@ class Container:
         self._event("Normal", "Started", "Container started")
         probes = {kind: self.spec.get(f"{kind}Probe") for kind in ("startup", "liveness", "readiness")}
         self.started = probes["startup"] is None
+        self._passed_startup = asyncio.Event()
+        if self.started:
+            self._passed_startup.set()
         self.ready = self.started and probes["readiness"] is None
         self.worker.report()
         if hook := (self.spec.get("lifecycle") or {}).get("postStart"):
@@ -234,31 +238,34 @@ class Container:
     async def _probe(self, kind: str, probe: Object) -> None:
         """Ask a probe every period, and act when its answer has been another one often enough."""
         failures = successes = 0
-        period, timeout = probe.get("periodSeconds", 10), probe.get("timeoutSeconds", 1)
+        period, seconds = probe.get("periodSeconds", 10), probe.get("timeoutSeconds", 1)
         await asyncio.sleep(probe.get("initialDelaySeconds", 0))
+        if kind != "startup":
+            await self._passed_startup.wait()
         tick = time.monotonic()
         while True:
-            if self.started or kind == "startup":
-                try:
-                    await self._target().ask(probe, timeout)
-                    failures, successes = 0, successes + 1
-                except Failed as answer:
-                    failures, successes = failures + 1, 0
-                    self._event("Warning", "Unhealthy", f"{kind.capitalize()} probe failed: {answer}")
-                if successes >= probe.get("successThreshold", 1):
-                    self._pass(kind)
-                    if kind == "startup":
-                        return
-                if failures >= probe.get("failureThreshold", 3):
-                    self._miss(kind, probe)
-                    if kind != "readiness":
-                        return
-            tick += period if self.started else min(period, 1)
-            await asyncio.sleep(max(0.0, tick - time.monotonic()))
+            try:
+                await self._target().ask(probe, seconds)
+                failures, successes = 0, successes + 1
+            except Failed as answer:
+                failures, successes = failures + 1, 0
+                self._event("Warning", "Unhealthy", f"{kind.capitalize()} probe failed: {answer}")
+            if successes >= probe.get("successThreshold", 1):
+                self._pass(kind)
+                if kind == "startup":
+                    return
+            if failures >= probe.get("failureThreshold", 3):
+                self._miss(kind, probe)
+                if kind != "readiness":
+                    return
+            tick = max(tick + period, time.monotonic())
+            await asyncio.sleep(tick - time.monotonic())
 
     def _pass(self, kind: str) -> None:
         before = self.started, self.ready
-        self.started = self.started or kind == "startup"
+        if kind == "startup":
+            self.started = True
+            self._passed_startup.set()
         if kind == "readiness" or (kind == "startup" and "readinessProbe" not in self.spec):
             self.ready = True
         if before != (self.started, self.ready):

@@ -64,18 +64,23 @@ class PodWorker:
             await self._end()
         finally:
             living.cancel()
-            for container in [*self.containers, *self.inits]:
-                container.kill()
+            self._kill()
             self.kubelet.network.give_back(self.address)
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     def end(self, seconds: float) -> None:
         """Let the pod end within so many seconds; a second call can only make it sooner."""
-        self._deadline = min(self._deadline, time.monotonic() + seconds)
-        self._told.set()
+        deadline = time.monotonic() + seconds
         if seconds <= 0:
-            for container in [*self.containers, *self.inits]:
-                container.kill()
+            self._kill()
+        elif self._told.is_set() and deadline < self._deadline:
+            asyncio.get_running_loop().call_later(seconds, self._kill)
+        self._deadline = min(self._deadline, deadline)
+        self._told.set()
+
+    def _kill(self) -> None:
+        for container in [*self.containers, *self.inits]:
+            container.kill()
 
     def refresh_volumes(self) -> None:
         """Write changed ConfigMaps and Secrets into the pod's volumes."""

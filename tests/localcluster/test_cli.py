@@ -81,6 +81,7 @@ def test_down_leaves_no_process_behind(other: Command) -> None:
     namespace.apply(deployment(replicas=2), deaf())
     namespace.kubectl("rollout", "status", "deploy/web", "--timeout=60s")
     until("the child runs", lambda: len(processes(other)) >= 5)
+    namespace.kubectl("delete", "pod", "deaf", "--wait=false")
     started = time.monotonic()
     assert other("down", "--name", NAME).stderr == f"{NAME} is down\n"
     assert processes(other) == []

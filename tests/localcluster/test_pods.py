@@ -257,6 +257,17 @@ def test_a_process_that_does_not_listen_is_killed_with_all_it_started(namespace:
     until("the child is gone", lambda: not Path(f"/proc/{child}").exists())
 
 
+def test_a_second_deletion_can_only_be_quicker(namespace: Namespace) -> None:
+    namespace.apply(
+        pod("deaf", script("trap '' TERM; while true; do sleep 0.2; done"), terminationGracePeriodSeconds=600)
+    )
+    namespace.pod("deaf", is_ready)
+    namespace.kubectl("delete", "pod", "deaf", "--wait=false")
+    namespace.pod("deaf", lambda p: "deletionTimestamp" in p["metadata"])
+    namespace.kubectl("delete", "pod", "deaf", "--grace-period=1", "--timeout=30s")
+    assert namespace.list("pods") == []
+
+
 def test_a_pod_deleted_by_force_is_gone_at_once(namespace: Namespace) -> None:
     namespace.apply(pod("deaf", script("trap '' TERM; echo $$; while true; do sleep 0.2; done")))
     namespace.pod("deaf", is_ready)
