@@ -3,7 +3,7 @@ PYTHON_BIN := .venv/bin
 PYTEST := $(PYTHON_BIN)/python -m pytest
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 
-.PHONY: help demo demo-venv venv test e2e monitoring lint format lock clean
+.PHONY: help demo demo-venv venv test e2e bench monitoring lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -23,6 +23,9 @@ test: venv ## run all tests; the e2e suite among them runs on localcluster
 
 e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a registry; CONTEXT=… elsewhere; KEEP=1)
 	$(PYTHON_BIN)/python scripts/e2e.py
+
+bench: venv ## measure localcluster against its limits
+	$(PYTHON_BIN)/python scripts/bench_localcluster.py
 
 monitoring: venv ## install a plain Prometheus into the cluster of the current kubectl context
 	kubectl apply -k monitoring/prometheus
