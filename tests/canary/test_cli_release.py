@@ -1,0 +1,269 @@
+"""Releases from the command line, against a real API: exit codes, what stdout holds, what is refused."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from canary.collaborators import DEPLOYMENT
+from canary.gate import TerminalGate
+from canary.variants import VERSION_LABEL
+from tests.canary.commandline import CommandLine
+from tests.canary.ghosts import Ghosts, waiting
+from tests.canary.story import Story, deployment, service
+
+NEW = ("m.yml", "--image", "app:2", "--percentage", "50")
+QUICK = ("--tolerance", "0.05", "--warm-up", "0", "--min-duration", "0", "--interval", "10ms", "--max-duration", "20s")
+
+
+@contextmanager
+def pods_that_answer(good: float) -> Iterator[int]:
+    """Serve metrics that count a hundred more requests at each look; give the port."""
+    looks = itertools.count(1)
+
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            total = 100 * next(looks)
+            lines = [
+                f'requests_total{{custom_status="{status}"}} {total * share}'
+                for status, share in (("good", good), ("bad", 1 - good))
+            ]
+            body = ("\n".join(lines) + "\n").encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Metrics) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def canary(in_cluster: CommandLine, story: Story) -> CommandLine:
+    """Give the command in a namespace where app:1 is stable, with its manifests in m.yml."""
+    in_cluster.write_objects("m.yml", deployment(), service())
+    assert in_cluster("apply", "m.yml").code == 0
+    return in_cluster
+
+
+@pytest.fixture
+def answers(ghosts: Ghosts) -> Iterator[Ghosts]:
+    """Let the pods of app:1 answer 90 % good, those of app:2 as well, those of app:3 half."""
+    with pods_that_answer(0.9) as old, pods_that_answer(0.9) as equal, pods_that_answer(0.5) as worse:
+        ghosts.answers.update({"app:1": old, "app:2": equal, "app:3": worse})
+        yield ghosts
+
+
+def test_a_release_is_promoted_with_exit_0(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+    result = canary("release", *NEW, "--gate", "auto", *QUICK, "--output", "json")
+    assert result.code == 0, result.err
+    found = result.json()
+    assert (found["promoted"], found["by"], found["verdict"]["decision"]) == (True, "auto", "PROMOTE")
+    assert min(found["verdict"]["requests"].values()) >= 50
+    assert story.names() == {"app"}
+    assert image(story.deployment()) == "app:2"
+
+
+def test_a_release_is_rejected_with_exit_1(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+    result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK)
+    assert (result.code, result.out) == (1, "")
+    assert any(line.startswith("verdict REJECT: canary 50") for line in result.lines)
+    assert story.names() == {"app"}
+    assert image(story.deployment()) == "app:1"
+
+
+@pytest.mark.parametrize(("answer", "code", "runs"), [("p\n", 0, "app:3"), ("r\n", 1, "app:1")])
+@pytest.mark.usefixtures("answers")
+def test_a_person_may_overrule_the_verdict(
+    answer: str, code: int, runs: str, canary: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TerminalGate, "__post_init__", lambda _: None)  # a pipe stands for the terminal
+    result = canary("release", "m.yml", "--image", "app:3", *QUICK, stdin=answer)
+    assert result.code == code, result.err
+    assert "the verdict is REJECT: promote or reject? [p/r] " in result.err
+    assert f"  stable  app  4/4 ready  {runs}" in canary("status", "app").out
+
+
+def test_a_release_step_by_step(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+    deployed = canary("deploy", *NEW, "-o", "json")
+    assert deployed.code == 0, deployed.err
+    [workload] = deployed.json()["workloads"]
+    assert [one["variant"] for one in workload["variants"]] == ["stable", "baseline", "canary"]
+    assert {one["name"]: one["images"] for one in workload["variants"]} == {
+        "app": ["app:1"],
+        "app-baseline": ["app:1"],
+        "app-canary": ["app:2"],
+    }
+
+    watched = canary("watch", "app", *QUICK, "-o", "json")
+    assert (watched.code, watched.json()["decision"]) == (0, "PROMOTE")
+
+    promoted = canary("promote", "m.yml", "--image", "app:2", "-o", "json")
+    assert promoted.code == 0, promoted.err
+    assert promoted.json() == {"promoted": [{"workload": "app", "images": ["app:2"]}]}
+    again = canary("promote", "m.yml", "--image", "app:2", "-o", "json")
+    assert (again.code, again.json()) == (0, promoted.json()), again.err
+
+
+def test_watching_a_worse_canary_exits_with_1_and_a_report_with_0(
+    canary: CommandLine, story: Story, answers: Ghosts
+) -> None:
+    assert canary("deploy", "m.yml", "--image", "app:3").code == 0
+    assert canary("watch", *QUICK).code == 1
+    report = canary("watch", "m.yml", *QUICK, "--report-only", "-o", "json")
+    assert (report.code, report.json()["decision"]) == (0, "REJECT")
+
+
+def test_watching_without_requests_is_undecided(canary: CommandLine, answers: Ghosts) -> None:
+    answers.answers.clear()
+    assert canary("deploy", *NEW).code == 0
+    impatient = ("watch", *QUICK[:-1], "100ms")
+    result = canary(*impatient)
+    assert (result.code, result.out) == (4, "")
+    assert "canary reject app" in result.err
+    report = canary(*impatient, "--report-only", "-o", "json")
+    assert (report.code, report.json()["decision"]) == (0, "UNDECIDED")
+
+
+def test_a_canary_that_does_not_start_is_exit_4(canary: CommandLine, ghosts: Ghosts) -> None:
+    ghosts.script["app:2"] = waiting("ImagePullBackOff", "no such image")
+    result = canary("deploy", *NEW, "--timeout", "0.2s")
+    assert result.code == 4
+    assert "ImagePullBackOff" in result.err
+
+
+def test_reject_deletes_the_variants_and_says_so(canary: CommandLine, story: Story) -> None:
+    canary("deploy", *NEW)
+    result = canary("reject", "m.yml", "--reason", "too slow", "-o", "json")
+    [rejected] = result.json()["rejected"]
+    assert (result.code, rejected["workload"], rejected["reason"]) == (0, "app", "too slow")
+    assert sorted(rejected["deleted"]) == ["app-baseline", "app-canary"]
+    assert story.names() == {"app"}
+    again = canary("reject", "app", "-o", "json")
+    assert (again.code, again.json()) == (0, {"rejected": []})
+
+
+def test_status_shows_the_variants_and_what_can_be_done_next(canary: CommandLine, story: Story) -> None:
+    canary("deploy", *NEW)
+    result = canary("status", "app")
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[:4] == [
+        f"app in namespace {story.namespace}",
+        "  stable    app           4/4 ready  app:1",
+        "  baseline  app-baseline  2/2 ready  app:1",
+        "  canary    app-canary    2/2 ready  app:2",
+    ]
+    assert "  next: canary reject app deletes the variants" in lines
+    found = canary("status", "-o", "json").json()
+    assert (found["namespace"], [one["name"] for one in found["workloads"]]) == (story.namespace, ["app"])
+
+
+def test_status_of_nothing_says_so(in_cluster: CommandLine, story: Story) -> None:
+    result = in_cluster("status")
+    assert (result.code, result.out) == (0, f"no release in namespace {story.namespace}\n")
+
+
+def test_apply_tells_what_it_wrote(in_cluster: CommandLine, story: Story) -> None:
+    in_cluster.write_objects("service.yml", service())
+    for expected in ("created", "unchanged"):
+        [written] = in_cluster("apply", "service.yml", "-o", "json").json()["written"]
+        assert (written["kind"], written["name"], written["action"]) == ("Service", "app", expected)
+
+
+def test_settings_of_a_release_may_stand_in_canary_yml(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+    canary.write(
+        "canary.yml",
+        "manifests: [m.yml]\nimages: [app:2]\ngate: auto\ntolerance: 0.05\n"
+        "warm-up: 0\nmin-duration: 0\ninterval: 10ms\n",
+    )
+    result = canary("release", "--max-duration", "20s", "-o", "json")
+    assert (result.code, result.json()["promoted"]) == (0, True), result.err
+    assert [line.split()[0] for line in canary("status").out.splitlines()[1:2]] == ["stable"]
+
+
+def test_manifests_come_through_stdin(in_cluster: CommandLine, story: Story) -> None:
+    in_cluster.write_objects("m.yml", deployment())
+    result = in_cluster("apply", "-", "--image", "app:7", stdin=Path("m.yml").read_text())
+    assert result.code == 0, result.err
+    assert image(story.deployment()) == "app:7"
+
+
+def test_a_dry_run_of_deploy_shows_the_variants_as_the_cluster_would_have_them(
+    canary: CommandLine, story: Story
+) -> None:
+    result = canary("deploy", *NEW, "--dry-run")
+    assert result.code == 0
+    shown = {item["metadata"]["name"]: item for item in result.yaml() if item["kind"] == "Deployment"}
+    assert set(shown) == {"app-baseline", "app-canary"}
+    assert [image(shown[name]) for name in sorted(shown)] == ["app:1", "app:2"]
+    assert all(item["spec"]["replicas"] == 2 for item in shown.values())
+    assert story.names() == {"app"}
+
+
+def test_a_dry_run_of_promote_shows_stable_as_it_would_be(canary: CommandLine, story: Story) -> None:
+    result = canary("promote", "m.yml", "--image", "app:2", "--dry-run")
+    [shown] = [item for item in result.yaml() if item["kind"] == "Deployment"]
+    assert (shown["metadata"]["name"], image(shown)) == ("app", "app:2")
+    assert image(story.deployment()) == "app:1"
+
+
+@pytest.mark.parametrize("action", ["deploy", "promote", "apply"])
+def test_a_dry_run_without_a_cluster_shows_what_the_manifests_say(action: str, command_line: CommandLine) -> None:
+    command_line.of_cluster("http://127.0.0.1:1", "lab")
+    command_line.write_objects("m.yml", deployment(replicas=3), service())
+    result = command_line(action, "m.yml", "--image", "app:2", "--dry-run")
+    assert result.code == 0
+    assert result.err.endswith("this is what the manifests alone say\n")
+    shown = {item["kind"]: item for item in result.yaml()}
+    assert image(shown["Deployment"]) == "app:2"
+    assert shown["Service"]["metadata"]["namespace"] == "lab"
+    made = (shown["Deployment"]["metadata"]["name"], shown["Deployment"]["spec"]["replicas"])
+    assert made == (("app-canary", 1) if action == "deploy" else ("app", 3))
+
+
+def test_a_dry_run_masks_values_of_secrets(command_line: CommandLine) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "token"},
+        "stringData": {"a": "hunter2"},
+        "data": {"b": "aHVudGVyMg==", "c": "not base64"},
+    }
+    command_line.write_objects("m.yml", deployment(), secret)
+    result = command_line("apply", "m.yml", "--dry-run")
+    [shown] = [item for item in result.yaml() if item["kind"] == "Secret"]
+    assert shown["stringData"] == {"a": "<7 bytes>"}
+    assert shown["data"] == {"b": "<7 bytes>", "c": "<10 bytes>"}
+    assert "hunter2" not in result.out + result.err
+
+
+def test_another_label_reaches_every_command(canary: CommandLine, story: Story) -> None:
+    assert canary("deploy", *NEW, "--label", "workflow/version").code == 0
+    variant = story.cluster.get(DEPLOYMENT, "app-canary")
+    assert variant is not None
+    assert variant["metadata"]["labels"]["workflow/version"] == "canary"
+    assert VERSION_LABEL not in variant["metadata"]["labels"]
+    assert canary("reject", "app", "--label", "workflow/version").code == 0
+    assert story.names() == {"app"}
+
+
+def image(found: dict[str, Any]) -> str:
+    name: str = found["spec"]["template"]["spec"]["containers"][0]["image"]
+    return name
