@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from localcluster import defaults, ownership, validation
+from localcluster import defaults, ownership, validation, words
 from localcluster.resources import NAMESPACE, POD, RESOURCES, SERVICE
 from localcluster.schema import decoded, type_of
 from localcluster.status import ApiError, conflict, invalid, not_found
@@ -106,7 +106,7 @@ class Registry:
             made = ownership.applied(of, empty, config, manager, force=force, subresource=subresource)
             return self._create(resource, decoded(resource, made)[0], None, dry_run=dry_run), True
         if uid not in (None, live["metadata"]["uid"]):
-            cause = validation.bad("metadata.uid", uid, "field is immutable")
+            cause = words.bad("metadata.uid", uid, "field is immutable")
             raise invalid(resource.kind, resource.group, meta["name"], [cause])
         if meta.get("resourceVersion") not in (None, "", live["metadata"]["resourceVersion"]):
             raise conflict(resource.plural, resource.group, meta["name"], STALE)

@@ -11,50 +11,21 @@ if TYPE_CHECKING:
     from localcluster.resources import Resource
     from localcluster.store import Object
 
-# Columns by kind: name, priority (1: only with -o wide).
-_COLUMNS: dict[str, tuple[tuple[str, int], ...]] = {
-    "Deployment": (
-        ("Ready", 0),
-        ("Up-to-date", 0),
-        ("Available", 0),
-        ("Age", 0),
-        ("Containers", 1),
-        ("Images", 1),
-        ("Selector", 1),
-    ),
-    "ReplicaSet": (
-        ("Desired", 0),
-        ("Current", 0),
-        ("Ready", 0),
-        ("Age", 0),
-        ("Containers", 1),
-        ("Images", 1),
-        ("Selector", 1),
-    ),
-    "Pod": (
-        ("Ready", 0),
-        ("Status", 0),
-        ("Restarts", 0),
-        ("Age", 0),
-        ("IP", 1),
-        ("Node", 1),
-        ("Nominated Node", 1),
-        ("Readiness Gates", 1),
-    ),
-    "Service": (
-        ("Type", 0),
-        ("Cluster-IP", 0),
-        ("External-IP", 0),
-        ("Port(s)", 0),
-        ("Age", 0),
-        ("Selector", 1),
-    ),
+# Columns by kind, after the name; those of the second string only with -o wide.
+_COLUMNS = {
+    "Deployment": ("Ready,Up-to-date,Available,Age", "Containers,Images,Selector"),
+    "ReplicaSet": ("Desired,Current,Ready,Age", "Containers,Images,Selector"),
+    "Pod": ("Ready,Status,Restarts,Age", "IP,Node,Nominated Node,Readiness Gates"),
+    "Service": ("Type,Cluster-IP,External-IP,Port(s),Age", "Selector"),
+    "ConfigMap": ("Data,Age", ""),
+    "Secret": ("Type,Data,Age", ""),
 }
 
 
 def table(resource: Resource, objects: list[Object], version: str, *, include: str = "Metadata") -> dict[str, Any]:
     """Return the Table of some objects; `include` says what each row brings of its object: Metadata, Object or None."""
-    columns = _COLUMNS.get(resource.kind, (("Age", 0),))
+    narrow, wide = _COLUMNS.get(resource.kind, ("Age", ""))
+    columns = [(n, 0) for n in narrow.split(",")] + [(n, 1) for n in wide.split(",") if n]
     definitions = [{"name": "Name", "type": "string", "format": "name", "description": "", "priority": 0}]
     definitions += [{"name": n, "type": "string", "format": "", "description": "", "priority": p} for n, p in columns]
     rows = [{"cells": _cells(resource.kind, obj), "object": _row_object(obj, include)} for obj in objects]
@@ -73,8 +44,21 @@ def _row_object(obj: Object, include: str) -> Object | None:
 
 def _cells(kind: str, obj: Object) -> list[Any]:
     age = _age(obj["metadata"].get("creationTimestamp"))
-    cells = {"Deployment": _deployment, "ReplicaSet": _replica_set, "Pod": _pod, "Service": _service}.get(kind)
-    return [obj["metadata"]["name"], *(cells(obj, age) if cells else [age])]
+    name, data = obj["metadata"]["name"], len(obj.get("data", {})) + len(obj.get("binaryData", {}))
+    match kind:
+        case "Deployment":
+            return [name, *_deployment(obj, age)]
+        case "ReplicaSet":
+            return [name, *_replica_set(obj, age)]
+        case "Pod":
+            return [name, *_pod(obj, age)]
+        case "Service":
+            return [name, *_service(obj, age)]
+        case "ConfigMap":
+            return [name, data, age]
+        case "Secret":
+            return [name, obj.get("type"), data, age]
+    return [name, age]
 
 
 def _age(timestamp: str | None) -> str:
