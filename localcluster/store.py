@@ -160,7 +160,8 @@ class Store:
     def since(self, resource: Resource, version: int) -> list[Change]:
         """Return the changes of one kind after a resource version, oldest first; raises ApiError 410 when too old."""
         oldest = self._history[0].version if self._history else self.version + 1
-        if version + 1 < oldest and version < self.version and len(self._history) == HISTORY:
+        forgotten = version + 1 < oldest and version < self.version and len(self._history) == HISTORY
+        if forgotten or version > self.version:  # a version to come was another store's, before a restart
             raise ApiError(410, f"too old resource version: {version} ({oldest})", reason="Expired")
         return [c for c in self._history if c.version > version and c.resource == resource]
 
