@@ -119,7 +119,4 @@ def _set(
     moved = old["lastTransitionTime"] if old is not None and old["status"] == status else now()
     fresh = {"type": kind, "status": status, "reason": reason, "message": message}
     fresh |= {"lastUpdateTime": now(), "lastTransitionTime": moved}
-    if old is not None:
-        conditions[conditions.index(old)] = fresh
-    else:
-        conditions.append(fresh)
+    conditions[:] = [*(c for c in conditions if c is not old), fresh]  # the newest last, as in Kubernetes
