@@ -1,0 +1,146 @@
+"""Prometheus and Fortio in the cluster, as the how-to has them. Their images are containers: localcluster has none."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import urllib.parse
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+
+from e2e.cluster import ROOT, Namespace, poll
+
+pytestmark = [
+    pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="needs containers: make e2e"),
+    pytest.mark.xdist_group("monitoring"),
+]
+
+RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "10s", "--gate", "auto")
+GRAFANA = (
+    'rate(requests_total{pod=~"sampleapp-.*", custom_status="good"}[1m])',
+    'rate(requests_total{pod=~"sampleapp-baseline-.*|sampleapp-canary-.*", custom_status="good"}[1m])',
+)
+
+
+@pytest.fixture(scope="module")
+def prometheus(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Namespace:
+    """Install monitoring/prometheus, as `make monitoring` does; it stays: other runs may use it too."""
+    monitoring = Namespace("monitoring", kubeconfig, tmp_path_factory.mktemp("monitoring"))
+    monitoring.kubectl("apply", "-k", str(ROOT / "monitoring/prometheus"))
+    monitoring.kubectl("rollout", "status", "deployment/prometheus", "--timeout=120s")
+    return monitoring
+
+
+@pytest.fixture
+def fortio(namespace: Namespace) -> str:
+    """Deploy misc/fortio-deploy.yml and return its pod's name."""
+    namespace.kubectl("apply", "-f", str(ROOT / "misc/fortio-deploy.yml"))
+    namespace.kubectl("rollout", "status", "deployment/fortio-deploy", "--timeout=120s")
+    return namespace.kubectl("get", "pods", "-l", "app=fortio", "-o", "name").strip()
+
+
+class Load:
+    """Runs the how-to's line in the Fortio pod while the block lasts, ended by its own time limit at the latest."""
+
+    def __init__(self, namespace: Namespace, pod: str, seconds: int) -> None:
+        self.output = ""
+        self._namespace, self._pod, self._seconds = namespace, pod, seconds
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        options = f"-allow-initial-errors -keepalive=false -qps 50 -t {self._seconds}s -json -"
+        line = ["/usr/bin/fortio", "load", *options.split(), "http://sampleapp:8080/"]
+        self.output = self._namespace.kubectl("exec", self._pod, "-c", "fortio", "--", *line, check=False)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def codes(self) -> dict[str, int]:
+        """Return Fortio's own count of answers by HTTP status (-1: none)."""
+        counted: dict[str, int] = json.loads(self.output)["RetCodes"]
+        return counted
+
+
+def query(prometheus: Namespace, expression: str) -> list[dict[str, Any]]:
+    """Return the series of an instant query, asked through the API server."""
+    path = "/api/v1/namespaces/monitoring/services/prometheus:9090/proxy/api/v1/query?query="
+    answer = json.loads(prometheus.kubectl("get", "--raw", path + urllib.parse.quote(expression)))
+    result: list[dict[str, Any]] = answer["data"]["result"]
+    return result
+
+
+def counted_by_pods(namespace: Namespace) -> dict[tuple[str, str], float]:
+    """Return requests_total by pod and status, as the pods themselves say."""
+    counts = {}
+    for pod in namespace.list("pods", "app=sampleapp"):
+        name = pod["metadata"]["name"]
+        text = namespace.kubectl("get", "--raw", f"/api/v1/namespaces/{namespace.name}/pods/{name}:8000/proxy/metrics")
+        for status, count in re.findall(r'^requests_total\{custom_status="(\w+)"\} (\S+)', text, re.MULTILINE):
+            counts[name, status] = float(count)
+    return counts
+
+
+@pytest.fixture
+def released(stable: Namespace, manifests: Path) -> Namespace:
+    """Give a namespace where sampleapp:20 runs as canary beside sampleapp:10."""
+    stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "100")
+    return stable
+
+
+def test_fortio_in_a_pod_reaches_every_variant_by_the_services_name(released: Namespace, fortio: str) -> None:
+    with Load(released, fortio, seconds=5) as load:
+        pass
+    assert set(load.codes()) == {"200", "500"}, load.output
+    counts = counted_by_pods(released)
+    assert sum(counts.values()) == sum(load.codes().values()) + 4  # Fortio warms each of its connections up with one
+    assert all(counts[pod, "good"] + counts[pod, "bad"] > 0 for pod, _ in counts)
+
+
+def test_prometheus_finds_the_pods_and_the_tutorials_queries_show_them(
+    released: Namespace, prometheus: Namespace, fortio: str
+) -> None:
+    with Load(released, fortio, seconds=20):
+        pass
+    counts = counted_by_pods(released)
+    selector = f'requests_total{{namespace="{released.name}"}}'
+
+    def scraped() -> bool:
+        series = {
+            (s["metric"]["pod"], s["metric"]["custom_status"]): float(s["value"][1])
+            for s in query(prometheus, selector)
+        }
+        return series == counts
+
+    poll("Prometheus has what the pods counted", scraped, 30)
+    for expression in GRAFANA:
+        rates = {
+            s["metric"]["pod"]: float(s["value"][1])
+            for s in query(prometheus, expression)
+            if s["metric"]["namespace"] == released.name
+        }
+        variants = {name.rsplit("-", 2)[0] for name, rate in rates.items() if rate > 0}
+        assert variants >= {"sampleapp-baseline", "sampleapp-canary"}, rates
+
+
+def test_a_release_is_judged_by_what_prometheus_scraped(
+    stable: Namespace, manifests: Path, prometheus: Namespace, fortio: str
+) -> None:
+    source = ("--prometheus", "svc:monitoring/prometheus:9090")
+    with Load(stable, fortio, seconds=60) as load:
+        result = stable.canary(
+            "release", str(manifests), "--image", "sampleapp:20", *RELEASE, *source, "--output", "json"
+        )
+    verdict = result.json()["verdict"]
+    assert verdict["decision"] == "PROMOTE"
+    success = next(c for c in verdict["comparisons"] if c["metric"] == "success")
+    assert min(success["requests"].values()) >= 50
+    assert stable.images("sampleapp") == ["sampleapp:20"]
+    assert set(load.codes()) == {"200", "500"}
