@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
-from scripts.demo.children import Children, CommandError
+from scripts.demo.children import Children, CommandError, Interrupts
 from scripts.demo.places import Context, Kind, Localcluster, Place
 from scripts.demo.screen import Screen
 from scripts.demo.story import ROOT, Demo, WrongError
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def choose_place(children: Children, folder: Path) -> Place:
@@ -35,22 +28,15 @@ def choose_place(children: Children, folder: Path) -> Place:
             raise CommandError(f"CLUSTER={other}: there is localcluster and kind; CONTEXT=… takes any other")
 
 
-def interrupt(*_: int | FrameType | None) -> None:
-    """Unwind, once: further signals do not disturb the clearing up."""
-    for number in SIGNALS:
-        signal.signal(number, lambda *_: None)
-    raise KeyboardInterrupt
-
-
 def main(console: Console | None = None) -> int:
     """Play the demo and clear up; returns the exit code."""
-    for number in SIGNALS:
-        signal.signal(number, interrupt)
+    interrupts = Interrupts()
+    interrupts.catch()
     os.chdir(ROOT)
     screen = Screen(console or Console())
     with tempfile.TemporaryDirectory(prefix="canary-demo-") as name:
         folder = Path(name)
-        children = Children(folder, screen.command)
+        children = Children(folder, screen.command, interrupts)
         children.environment |= {"FORCE_COLOR": "1"} if screen.console.color_system else {}
         os.environ |= {key: children.environment[key] for key in ("NO_PROXY", "no_proxy")}  # for our own looks
         code, place, keep = 2, None, bool(os.environ.get("KEEP"))
@@ -70,6 +56,7 @@ def main(console: Console | None = None) -> int:
             screen.settle()
             screen.say("demo: interrupted; clearing up")
         finally:
+            interrupts.ignore()
             children.end()
             if place and not (keep and code in (0, 1)):
                 code = clear_up(screen, place) or code

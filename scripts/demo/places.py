@@ -102,7 +102,7 @@ class Remote:
     """What kind and other clusters have in common: a namespace, Docker's images, and a way through the API server."""
 
     title = ""
-    namespace = "canary-demo"
+    namespace = f"canary-demo-{os.getpid()}"
     rate = 60.0  # each request passes kubectl proxy and the API server
 
     def __init__(self, children: Children, folder: Path) -> None:

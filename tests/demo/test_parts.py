@@ -1,0 +1,187 @@
+"""What the demo is put together from."""
+
+from __future__ import annotations
+
+import io
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from scripts.demo.children import Children, CommandError, Interrupts, stop
+from scripts.demo.load import Answer, read_answer
+from scripts.demo.screen import SQUARES, Screen, Strip
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("1.000 200 sampleapp-6d8f-abcde", Answer("stable", good=True)),
+        ("1.000 500 sampleapp-6d8f-abcde\n", Answer("stable", good=False)),
+        ("1.000 200 sampleapp-canary-6d8f-abcde", Answer("canary", good=True)),
+        ("1.000 500 sampleapp-baseline-6d8f-abcde", Answer("baseline", good=False)),
+        (
+            "1.000 0 [Errno 111] Connection refused",
+            Answer("", good=False, failure="[Errno 111] Connection refused"),
+        ),
+    ],
+)
+def test_a_line_of_answers_tells_who_answered_and_how(line: str, answer: Answer) -> None:
+    assert read_answer(line) == answer
+
+
+def text_of(strip: Strip, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width, record=True)
+    console.print(strip.draw(width))
+    return console.export_text()
+
+
+def test_the_strip_has_a_square_for_each_answer_of_a_variant_and_counts_them() -> None:
+    strip = Strip()
+    strip.add([Answer("canary", good=True), Answer("canary", good=False), Answer("stable", good=True)])
+    assert text_of(strip).splitlines() == [
+        "  stable   ■  100% good of 1 answers",
+        "  canary   ■□   50% good of 2 answers",
+    ]
+
+
+def test_the_strip_shows_the_last_answers_and_counts_all() -> None:
+    strip = Strip()
+    strip.add([Answer("stable", good=False)] * 1000 + [Answer("stable", good=True)] * SQUARES)
+    drawn = text_of(strip, 200)
+    assert "□" not in drawn
+    assert drawn.count("■") == SQUARES
+    assert f"of {1000 + SQUARES:,} answers" in drawn
+
+
+def test_a_failure_is_no_answer() -> None:
+    strip = Strip()
+    strip.add([Answer("", good=False, failure="refused")])
+    assert text_of(strip).strip() == ""
+
+
+def test_a_log_gets_each_line_whole_and_a_strip_only_when_answers_came() -> None:
+    file = io.StringIO()
+    screen = Screen(Console(file=file, width=40))
+    screen.line(Text("word " * 30))
+    screen.settle()
+    screen.answers([Answer("stable", good=True)])
+    screen.settle()
+    screen.settle()
+    assert file.getvalue().splitlines() == ["  " + "word " * 30, "  stable   ■  100% good of 1 answers"]
+
+
+@pytest.fixture
+def children(tmp_path: Path) -> Children:
+    return Children(tmp_path, lambda *_: None, Interrupts())
+
+
+def test_a_command_that_fails_is_told_with_what_it_said(children: Children) -> None:
+    with pytest.raises(CommandError, match=r"^python3 -c .*: so it goes$"):
+        children.run("python3", "-c", "import sys; sys.exit('so it goes')")
+
+
+def test_a_command_that_is_missing_is_named() -> None:
+    with pytest.raises(CommandError, match="no-such-command is needed"):
+        Children(Path(), lambda *_: None, Interrupts()).start("no-such-command")
+
+
+def test_commands_are_shown_unless_they_are_of_no_interest(tmp_path: Path) -> None:
+    shown: list[tuple[str, ...]] = []
+    children = Children(tmp_path, lambda *words: shown.append(words), Interrupts())
+    children.run("true")
+    children.run("true", quietly=True)
+    assert shown == [("true",)]
+
+
+def test_loopback_is_kept_from_the_proxy_and_what_was_kept_before_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "internal.example")
+    children = Children(tmp_path, lambda *_: None, Interrupts())
+    assert children.environment["NO_PROXY"] == "internal.example,localhost,127.0.0.0/8,::1"
+
+
+def test_a_process_that_does_not_stop_when_asked_is_ended_with_its_children(children: Children) -> None:
+    code = """
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(child.pid, flush=True)
+child.wait()
+"""
+    process = children.start("python3", "-c", code, stdout=subprocess.PIPE)
+    assert process.stdout
+    grandchild = int(process.stdout.readline())
+    assert stop(process, seconds=0.2) == -signal.SIGKILL
+    assert not alive(grandchild)
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process is there and not a zombie that waits for init."""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return done.stdout.strip() not in ("", "Z")
+
+
+def test_a_process_that_stops_when_asked_ends_by_itself(children: Children) -> None:
+    code = """
+import signal, sys, threading
+signal.signal(signal.SIGINT, lambda *_: sys.exit(3))
+print("ready", flush=True)
+threading.Event().wait()
+"""
+    process = children.start("python3", "-c", code, stdout=subprocess.PIPE)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    assert stop(process) == 3
+
+
+def test_python_is_the_one_of_this_environment(children: Children) -> None:
+    assert children.run("python3", "-c", "import sys; print(sys.prefix)").strip() == sys.prefix
+
+
+@pytest.fixture
+def interrupts() -> Iterator[Interrupts]:
+    """Give interrupts that catch this process's signals, until the test ends."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    caught = Interrupts()
+    caught.catch()
+    yield caught
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_an_interrupt_waits_for_the_end_of_what_must_not_be_cut_off(interrupts: Interrupts) -> None:
+    steps = []
+
+    def step() -> None:
+        with interrupts.held():
+            with interrupts.held():
+                signal.raise_signal(signal.SIGTERM)
+            steps.append("finished")
+        steps.append("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        step()
+    assert steps == ["finished"]
+
+
+def test_only_the_first_interrupt_counts(interrupts: Interrupts) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+    with interrupts.held():
+        signal.raise_signal(signal.SIGHUP)
+
+
+def test_nothing_disturbs_the_clearing_up(interrupts: Interrupts) -> None:
+    interrupts.ignore()
+    signal.raise_signal(signal.SIGINT)
+    with interrupts.held():
+        signal.raise_signal(signal.SIGTERM)
