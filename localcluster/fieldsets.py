@@ -117,48 +117,93 @@ def _items(value: Json) -> bool:
     return isinstance(value, dict | list) and bool(value)
 
 
-def without(of: Type, value: Json, gone: Paths, path: Path = (), keys: tuple[str, ...] = ()) -> Json:
-    """Return a value without some fields, and without the containers that this leaves empty.
-
-    `keys` are what tells an item of a list apart: they stay as long as the item does.
-    """
+def without(of: Type, value: Json, gone: Paths, path: Path = ()) -> Json:
+    """Return a value without some fields; a container that this leaves empty becomes None (in a list, it goes)."""
     if is_leaf(of, value):
         return value
     kept = []
     for element, child_type, child in children(of, value):
         here = (*path, element)
-        if here in gone and element.removeprefix("f:") not in keys:
-            continue
-        left = without(child_type, child, gone, here, of.keys)
-        if left or not _items(child):
-            kept.append((element, left))
+        if here not in gone:
+            left = without(child_type, child, gone, here)
+            kept.append((element, left if left or not _items(child) else None))
     if isinstance(value, list):
-        return [child for _, child in kept]
+        return [child for _, child in kept if child is not None]
     return {element.removeprefix("f:"): child for element, child in kept}
 
 
+def _with_parents(of: Type, paths: Paths) -> Paths:
+    """Return a set with the structs that its fields are in; keys of maps and items of lists do not come with theirs."""
+    found = set(paths)
+    for path in paths:
+        here = of
+        for i, element in enumerate(path[:-1]):
+            name = element.removeprefix("f:")
+            if here.kind == "struct" and name in here.fields:
+                found.add(path[: i + 1])
+            here = (here.element if here.kind == "list" else here.child(name)) or ANY
+    return found
+
+
+def pruned(of: Type, value: Json, last: Paths, owned: Paths) -> Json:
+    """Return a value without what its applier owned last and nobody owns now.
+
+    Step by step what structured-merge-diff does (merge/update.go: prune, addBackOwnedItems, addBackDanglingItems).
+    """
+    last = _with_parents(of, last)
+    everything = _with_parents(of, fields_of(of, value))
+    left = _with_parents(of, fields_of(of, without(of, value, last)))
+    with_owned = without(of, value, everything - left - _with_parents(of, owned))
+    return without(of, value, (everything - _with_parents(of, fields_of(of, with_owned))) & last)
+
+
 def merged(of: Type, old: Json, new: Json) -> Json:
-    """Return the old value with what the new one says; items of lists keep the new one's order among themselves."""
+    """Return the old value with what the new one says."""
     if is_leaf(of, new) or not isinstance(old, type(new)):
         return new
-    if isinstance(new, dict):
-        both = {key: merged(of.child(key) or ANY, old[key], item) for key, item in new.items() if key in old}
-        return {**old, **new, **both}
-    element = of.element or ANY
-    before: dict[str, list[Json]] = {}  # more than one item where the old list has duplicates
-    for item in old:
-        before.setdefault(element_of(of, item), []).append(item)
-    left, wanted = list(before), {element_of(of, item): item for item in new}
-    result = []
-    for name, item in wanted.items():
-        if name in before:  # what stood before it in the old list and is not in the new one, still does
-            position = left.index(name) if name in left else 0
-            result += [other for n in left[:position] if n not in wanted for other in before[n]]
-            left = [n for n in left[:position] if n in wanted] + left[position + 1 :]
-            result.append(merged(element, before[name][0], item))
+    if isinstance(new, list):
+        return _merged_lists(of, old, new)
+    both = {key: merged(of.child(key) or ANY, old[key], item) for key, item in new.items() if key in old}
+    return {**old, **new, **both}
+
+
+def _merged_lists(of: Type, old: list[Json], new: list[Json]) -> list[Json]:
+    """Return the items of both lists, the new ones in their order, the others between them where they were.
+
+    Step by step what structured-merge-diff does (typed/merge.go, visitListItems), so that the order is the same.
+    """
+    lefts = [element_of(of, item) for item in old]
+    rights = {element_of(of, item): item for item in new}
+    names = list(rights)
+    shared = [name for name in names if name in lefts]
+    done: set[str] = set()
+    result: list[Json] = []
+
+    def take(name: str) -> None:
+        before = old[lefts.index(name)] if lefts.count(name) == 1 else None
+        result.append(rights[name] if before is None else merged(of.element or ANY, before, rights[name]))
+        done.add(name)
+        if shared and shared[0] == name:
+            shared.pop(0)
+
+    left = right = 0
+    while left < len(lefts) or right < len(names):
+        if left < len(lefts) and right < len(names) and lefts[left] == names[right]:
+            take(names[right])
+            left, right = left + 1, right + 1
+        elif left < len(lefts) and lefts[left] not in rights:
+            result.append(old[left])
+            left += 1
+        elif left < len(lefts) and (
+            lefts[left] in done or (right < len(names) and shared and shared[0] != lefts[left])
+        ):
+            left += 1
+        elif right < len(names):
+            take(names[right])
+            right += 1
         else:
-            result.append(item)
-    return result + [item for n in left if n not in wanted for item in before[n]]
+            left += 1
+    return result
 
 
 def encode(paths: Paths) -> Object:
@@ -190,6 +235,11 @@ def decode(fields: Object) -> Paths:
         else:
             found |= {(element, *rest) for rest in decode(child)}
     return found
+
+
+def in_order(paths: Paths) -> list[Path]:
+    """Return paths in the order of conflicts: at each level what is named itself comes before what is further down."""
+    return sorted(paths, key=lambda path: [(i + 1 < len(path), element) for i, element in enumerate(path)])
 
 
 def readable(path: Path) -> str:

@@ -113,18 +113,17 @@ def applied(of: Type, live: Object, config: Object, manager: str, *, force: bool
     before = fieldsets.ownable(live)
     after = fieldsets.merged(of, before, wanted)
     if last := entries.get(key):
-        others = [entry.fields for other, entry in entries.items() if other != key]
-        owned = {path[:i] for path in mine.union(*others) for i in range(1, len(path) + 1)}
-        after = fieldsets.without(of, after, last.fields - owned)
+        owned = mine.union(*(entry.fields for other, entry in entries.items() if other != key))
+        after = {"metadata": {}, **fieldsets.pruned(of, after, last.fields, owned)}
     change = fieldsets.compare(of, before, after)
     touched = change.added | change.modified
-    conflicts = [(other, path) for other, e in entries.items() if other != key for path in sorted(e.fields & touched)]
+    others = {other: entry for other, entry in entries.items() if other != key}
+    conflicts = [(other, p) for other, entry in others.items() for p in fieldsets.in_order(entry.fields & touched)]
     if conflicts and not force:
         _refuse(of, live, conflicts, entries, manager)
-    for other, entry in entries.items():
-        if other != key:
-            entry.fields -= touched
-            entry.fields -= change.removed
+    for entry in others.values():
+        entry.fields -= touched
+        entry.fields -= change.removed
     entries[key] = Entry(mine, config["apiVersion"], now())
     if last and last.fields == mine and before == after:
         entries[key].time = last.time

@@ -81,39 +81,47 @@ def strategic(of: Type, obj: Json, patch: Json) -> Json:
             result[key] = strategic(child, result.get(key), value)
     for key, value in patch.items():
         name = key.partition("/")[2]
-        child = of.child(name) or ANY
         if key.startswith(_DELETE_ITEMS):
             result[name] = [item for item in result.get(name) or [] if item not in value]
         elif key.startswith(_ORDER) and result.get(name):
-            result[name] = _ordered(child, result[name], value)
+            before = obj.get(name) or [] if isinstance(obj, dict) else []
+            result[name] = _ordered(of.child(name) or ANY, result[name], value, before)
     return result
 
 
 def _merged_list(of: Type, old: list[Json], patch: list[Json]) -> list[Json]:
     if not of.merge_key:  # a set of scalars
-        return old + [item for item in patch if item not in old]
-    result = list(old)
-    if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in patch):
-        result, patch = [], [item for item in patch if item.get("$patch") != "replace"]
-    for item in patch:
-        if not isinstance(item, dict) or of.merge_key not in item:
+        return _ordered(of, old + [item for item in patch if item not in old], patch, old)
+    if any(not isinstance(item, dict) for item in patch):
+        raise ApiError(422, f"a list that is merged by {of.merge_key} has items that are not objects")
+    gone = [item.get(of.merge_key) for item in patch if item.get("$patch") == "delete"]
+    replaced = any(item.get("$patch") == "replace" for item in patch)
+    left = [] if replaced else [item for item in old if item.get(of.merge_key) not in gone]
+    result = list(left)
+    wanted = [item for item in patch if item.get("$patch") not in ("delete", "replace")]
+    for item in wanted:
+        if of.merge_key not in item:
             raise ApiError(422, f"map: {json.dumps(item)} does not contain declared merge key: {of.merge_key}")
         at = next((i for i, o in enumerate(result) if o.get(of.merge_key) == item[of.merge_key]), None)
-        if item.get("$patch") == "delete":
-            result = [o for o in result if o.get(of.merge_key) != item[of.merge_key]]
-        elif at is None:
+        if at is None:
             result.append(strategic(of.element or ANY, {}, item))
         else:
             result[at] = strategic(of.element or ANY, result[at], item)
-    return result
+    return _ordered(of, result, wanted, left)
 
 
-def _ordered(of: Type, items: list[Json], order: list[Json]) -> list[Json]:
-    """Put the items that are named into that order; others keep their place among their neighbours."""
+def _ordered(of: Type, items: list[Json], order: list[Json], before: list[Json]) -> list[Json]:
+    """Put the items that `order` names into its order, and each other one before the first that it stood before."""
 
     def key_of(item: Json) -> Json:
         return item.get(of.merge_key) if isinstance(item, dict) else item
 
-    wanted = [key_of(item) for item in order]
-    named = iter(sorted((i for i in items if key_of(i) in wanted), key=lambda item: wanted.index(key_of(item))))
-    return [next(named) if key_of(item) in wanted else item for item in items]
+    wanted, places = [key_of(item) for item in order], [key_of(item) for item in before]
+    named = sorted((i for i in items if key_of(i) in wanted), key=lambda item: wanted.index(key_of(item)))
+    others = [item for item in items if key_of(item) not in wanted]
+    result = []
+    while named and others:
+        first, other = key_of(named[0]), key_of(others[0])
+        was_before = first in places and other in places and places.index(other) < places.index(first)
+        result.append((others if was_before else named).pop(0))
+    return result + named + others

@@ -154,6 +154,9 @@ def _pod(obj: Object, old: Object | None) -> Iterator[Cause]:
 
 def _pod_spec(path: str, spec: Object) -> Iterator[Cause]:
     volumes = {volume.get("name") for volume in spec.get("volumes", [])}
+    for i, volume in enumerate(spec.get("volumes", [])):
+        for other in sorted(volume.keys() - {"name"}, key=lambda source: source != "emptyDir")[1:]:
+            yield forbidden(f"{path}.volumes[{i}].{other}", "may not specify more than 1 volume type")
     if not spec.get("containers"):
         yield required(f"{path}.containers")
     names: set[str] = set()
@@ -190,6 +193,9 @@ def _container(path: str, container: Object, volumes: set[str | None]) -> Iterat
             yield from port_number(f"{where}.containerPort", port["containerPort"])
         if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
             yield unsupported(f"{where}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP"))
+    for i, variable in enumerate(container.get("env", [])):
+        if variable.get("value") and "valueFrom" in variable:
+            yield bad(f"{path}.env[{i}].valueFrom", "", "may not be specified when `value` is not empty")
     for i, mount in enumerate(container.get("volumeMounts", [])):
         if mount.get("name") not in volumes:
             where = f"{path}.volumeMounts[{i}].name"
