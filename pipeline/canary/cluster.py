@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 CONFLICTS = 5
 """How often a write that read the object first is tried when others write it at the same time."""
 
+NO_LOG = "unable to retrieve container logs"
+"""How a kubelet words, as if it were the log, that it has thrown it away."""
+
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -137,7 +140,7 @@ class Cluster:
         """Return a container's last log lines, empty if there are none to be had."""
         params = {"container": container, "tailLines": str(tail), "previous": str(previous).lower()}
         answer = self._transport.request("GET", f"{self._path(Kind('v1', 'Pod'), pod)}/log", params=params)
-        if answer.status in (400, 404):  # the container has not started, or has no previous life
+        if answer.status in (400, 404) or answer.text.startswith(NO_LOG):  # not started, or no previous life
             return ""
         if answer.status >= 400:
             raise refusal(answer, f"read the log of Pod {pod}")

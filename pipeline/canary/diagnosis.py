@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 STARTING = ("ContainerCreating", "PodInitializing")
 LOG_LINES = 3
+PULLING = "Pulling"
 UNHEALTHY = "Unhealthy"
 FAILED_PROBES = 3
 """Fewer are what every container has while it starts."""
@@ -62,7 +63,7 @@ def _trouble(cluster: Cluster, pod: Object) -> str:
             return trouble
     if condition_of(pod, "Ready").get("status") == "True":
         return ""
-    return _last_warning(cluster, pod)
+    return _last_event(cluster, pod)
 
 
 def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:
@@ -81,12 +82,15 @@ def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:
     return ""
 
 
-def _last_warning(cluster: Cluster, pod: Object) -> str:
-    """Return the last warning about a pod: a volume that does not come, a probe that goes on failing."""
-    warnings = [event for event in cluster.events(pod) if event.get("type") == "Warning"]
+def _last_event(cluster: Cluster, pod: Object) -> str:
+    """Return the last warning about a pod (a volume that does not come, a probe that goes on failing), or its pull."""
+    events = cluster.events(pod)
+    warnings = [event for event in events if event.get("type") == "Warning"]
     probes = sum(event.get("count") or 1 for event in warnings if event.get("reason") == UNHEALTHY)
     if probes < FAILED_PROBES:
         warnings = [event for event in warnings if event.get("reason") != UNHEALTHY]
-    if not warnings:
+    pulling = [event for event in events[-1:] if event.get("reason") == PULLING]
+    if not (warnings or pulling):
         return ""
-    return f"{warnings[-1].get('reason')}: {str(warnings[-1].get('message') or '').strip()}"
+    last = (warnings or pulling)[-1]
+    return f"{last.get('reason')}: {str(last.get('message') or '').strip()}"

@@ -150,4 +150,7 @@ def _undo(world: World, names: list[str], cause: CanaryError) -> PromoteError:
     for name in names:
         forget(world.cluster, name)
         world.listen(Undone(name, str(cause)))
-    return PromoteError(f"promote failed and was undone: {cause}. The variants are left: look, then canary reject")
+    return PromoteError(
+        f"promote failed and was undone: {cause}. Variants are left as they are: look at them, then promote again or "
+        f"canary reject {' '.join(names)}"
+    )

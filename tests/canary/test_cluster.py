@@ -168,6 +168,8 @@ def test_logs_and_events_of_a_pod(story: Story) -> None:
     assert story.cluster.log(name, "app", tail=3) == ""
     story.ghosts.logs[name] = "hello\n"
     assert story.cluster.log(name, "app", tail=3) == "hello\n"
+    story.ghosts.logs[name] = "unable to retrieve container logs for containerd://0129ff44"
+    assert story.cluster.log(name, "app", tail=3) == ""
     story.ghosts.remark(story.namespace, name, "Unhealthy", "no answer", times=2)
     [event] = story.cluster.events(pod)
     assert (event["reason"], event["count"]) == ("Unhealthy", 2)
