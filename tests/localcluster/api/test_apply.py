@@ -18,6 +18,7 @@ from tests.localcluster.api.server import (
     JSON_PATCH,
     MERGE,
     SERVICES,
+    STRATEGIC,
     Server,
     config_map,
     plain,
@@ -115,6 +116,21 @@ def test_another_managers_value_is_a_conflict_unless_forced(server: Server) -> N
     forced = server.apply(DEPLOYMENTS, changed, "me", force=True).body
     assert forced["spec"]["replicas"] == 3
     assert "f:replicas" not in plain(forced)["test", "Update", ""]["f:spec"]
+
+
+def test_what_another_manager_changed_in_a_container_goes_with_the_container(server: Server) -> None:
+    server.apply(DEPLOYMENTS, workload(WEB, SIDE), "me")
+    image = {"spec": {"template": {"spec": {"containers": [{"name": "side", "image": "side:2"}]}}}}
+    server.call("PATCH", DEPLOYMENTS + "/web?fieldManager=set", image, STRATEGIC)
+    left = server.apply(DEPLOYMENTS, workload(WEB), "me").body
+    assert names(left) == ["web"]
+    assert ("set", "Update", "") not in plain(left)
+
+
+def test_the_defaults_of_a_struct_go_with_what_was_applied_of_it(server: Server) -> None:
+    server.apply(DEPLOYMENTS, workload({**WEB, "livenessProbe": {"tcpSocket": {"port": 80}}}), "me")
+    (left,) = server.apply(DEPLOYMENTS, workload(WEB), "me").body["spec"]["template"]["spec"]["containers"]
+    assert "livenessProbe" not in left
 
 
 def test_a_field_that_is_left_out_falls_back_to_its_default(server: Server) -> None:

@@ -45,7 +45,7 @@ def test_merge_patches(old: Object, patch: Object, new: Object) -> None:
             id="items are merged by their key",
         ),
         pytest.param(
-            pod({"name": "a"}), pod({"name": "b"}), pod({"name": "a"}, {"name": "b"}), id="new items are added"
+            pod({"name": "a"}), pod({"name": "b"}), pod({"name": "b"}, {"name": "a"}), id="new items come first"
         ),
         pytest.param(
             pod({"name": "a"}, {"name": "b"}),
@@ -62,8 +62,8 @@ def test_merge_patches(old: Object, patch: Object, new: Object) -> None:
         pytest.param(
             pod({"name": "a"}, {"name": "b"}, {"name": "c"}),
             {"$setElementOrder/containers": [{"name": "c"}, {"name": "a"}]},
-            pod({"name": "c"}, {"name": "b"}, {"name": "a"}),
-            id="$setElementOrder orders those it names",
+            pod({"name": "b"}, {"name": "c"}, {"name": "a"}),
+            id="$setElementOrder orders those it names, the others stay before what they stood before",
         ),
         pytest.param(
             pod(volumes=[{"name": "v", "emptyDir": {}}]),
