@@ -265,7 +265,7 @@ def judge(
             tolerance=metric.tolerance,
             alpha=alpha,
             comparisons=len(workloads) * len(measures.metrics),
-            dispersion=dispersion,
+            scatter=dispersion,
             metric=metric.name,
             workload=workload,
             quality=metric.quality,

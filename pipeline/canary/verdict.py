@@ -1,20 +1,22 @@
 """The verdict: a continuously valid non-inferiority test of a canary against its baseline.
 
 It may be looked at after every scrape: its error levels hold for all looks together, not for one look alone. With n
-requests of which s are good, per variant:
+requests of which s are good, per variant, both divided by the dispersion φ (see `dispersion`):
 
     p     = (s + 2) / (n + 4)                      shares, moved a little towards one half (Agresti and Coull 1998)
     d     = p_canary − p_baseline
     m     = harmonic mean of the two n
-    v     = Σ φ p (1 − p) / n                      φ: how much the counts scatter beyond chance, see `Evidence`
+    v     = Σ p (1 − p) / n
+    ρ²    = tolerance / 4                          makes the width tightest about when an equal canary can be promoted
     width = √v · √(2 (m ρ² + 1) / (m ρ²) · log(1 + √(m ρ² + 1) / (2 α)))
 
-    REJECT  when d + width(α / comparisons) < −tolerance       the canary is worse by more than the tolerance
-    PROMOTE when d − width(α) > −tolerance                     the canary is not worse by more than the tolerance
+    PROMOTE when d − width(α) > −tolerance                          the canary is not worse by more than the tolerance
+    REJECT  when d + width(α / (10 · comparisons)) < −tolerance     the canary is worse by more than the tolerance
 
 `width` is the one-sided asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas,
 "Time-uniform central limit theory and asymptotic confidence sequences" (2021): a Gaussian mixture, in the manner of
-Robbins, "Statistical methods related to the law of the iterated logarithm" (1970).
+Robbins, "Statistical methods related to the law of the iterated logarithm" (1970). What was tried beside these
+constants, and what they come to, is in `docs/verdict.md`.
 """
 
 from __future__ import annotations
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
 
 PSEUDO_GOOD = 2.0
 PSEUDO_TOTAL = 4.0
-RHO_SQUARED = 1 / 200  # the width is tightest, relative to a test with a single look, at some hundreds of requests
+REJECT_SHARE = 10  # REJECT errs ten times as rarely: a canary that only starts slowly is to survive it
+SMALLEST_TOLERANCE = 1e-4  # for ρ² alone
+USUAL_TOLERANCE = 0.02  # the same, where nobody has said one
 SCRAPES_FOR_DISPERSION = 8
+PRESUMED_CORRELATION = 0.05  # of the answers within one scrape, until there are enough scrapes to see it
 
 
 class Decision(StrEnum):
@@ -76,18 +81,12 @@ class Evidence:
         return self.good / self.total if self.total else None
 
     @property
-    def smoothed_share(self) -> float:
-        """Return the share that the verdict computes with, two good and two bad requests added; in 0–1, exclusive."""
-        return (self.good + PSEUDO_GOOD) / (self.total + PSEUDO_TOTAL)
-
-    @property
-    def dispersion(self) -> float:
-        """Return Pearson's χ² of the per-scrape counts over its degrees of freedom; ≥ 1, 1 before the eighth scrape."""
-        if self.scrapes < SCRAPES_FOR_DISPERSION or not 0 < self.good < self.total:
-            return 1.0
+    def chi_squared(self) -> float:
+        """Return Pearson's χ² of the per-scrape counts, 0 where all or none were good."""
+        if not 0 < self.good < self.total:
+            return 0.0
         share = self.good / self.total
-        chi_squared = (self.spread - self.good * share) / (share * (1 - share))
-        return max(1.0, chi_squared / (self.scrapes - 1))
+        return max(0.0, self.spread - self.good * share) / (share * (1 - share))
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,8 @@ class Comparison:
             probability `alpha` at most; its upper end decides about REJECT and errs with `reject_alpha` at most.
         tolerance: share by which the canary may be worse; None when nobody has said, and then nothing is decided.
         alpha: error level of PROMOTE.
-        reject_alpha: error level of REJECT: `alpha` shared among the comparisons of the release.
+        reject_alpha: error level of REJECT, shared among the comparisons of the release.
+        dispersion: how much the counts scatter beyond chance, ≥ 1.
         sentence: the comparison for a person.
     """
 
@@ -119,6 +119,7 @@ class Comparison:
     tolerance: float | None
     alpha: float
     reject_alpha: float
+    dispersion: float
     sentence: str = ""
 
 
@@ -137,34 +138,59 @@ class Verdict:
     sentence: str
 
 
-def width(baseline: Evidence, canary: Evidence, alpha: float, dispersion: float | None = None) -> float:
+def dispersion(*variants: Evidence) -> float:
+    """Return how much the counts of scrapes scatter beyond chance, the variants taken together; 1 is chance alone.
+
+    Answers of the same moment resemble each other, so that they say less than as many independent ones: one error is
+    worth `1 / dispersion` of one. It is Pearson's χ² over its degrees of freedom, from the eighth scrape of each
+    variant on, a little enlarged while few scrapes or few errors tell of it, and never below 1. Before the eighth
+    scrape a correlation of 0.05 within a scrape is presumed: no verdict stands on a handful of scrapes, unless it is
+    overwhelming. Counts that come without scrapes, given by hand, are taken as independent.
+    """
+    scraped = [one for one in variants if one.scrapes]
+    if not scraped:
+        return 1.0
+    if min(one.scrapes for one in scraped) < SCRAPES_FOR_DISPERSION:
+        largest = max(one.total / one.scrapes for one in scraped)
+        return max(1.0, 1 + PRESUMED_CORRELATION * (largest - 1))
+    telling = [one for one in scraped if 0 < one.good < one.total]
+    if not telling:
+        return 1.0
+    ratio = sum(one.chi_squared for one in telling) / sum(one.scrapes - 1 for one in telling)
+    told_by = sum(min(one.scrapes - 1, one.good, one.total - one.good) for one in telling)
+    return max(1.0, (1 + 2 / told_by) * ratio)
+
+
+def width(
+    baseline: Evidence, canary: Evidence, alpha: float, *, tolerance: float | None = None, scatter: float = 1.0
+) -> float:
     """Return how far the true difference may lie from the observed one, on one side, at error level `alpha`.
 
     Args:
         baseline: its evidence.
         canary: its evidence.
         alpha: error level, in 0–1, exclusive, over all looks together.
-        dispersion: used for both variants instead of their own when given, ≥ 1.
+        tolerance: what the width is made tightest for; it is valid for any.
+        scatter: the dispersion, ≥ 1.
 
     Returns:
         a difference of shares, > 0; infinite while a variant has no requests.
     """
     if not baseline.total or not canary.total:
         return math.inf
-    variance = 0.0
-    for evidence in (baseline, canary):
-        share = evidence.smoothed_share
-        scatter = evidence.dispersion if dispersion is None else dispersion
-        variance += scatter * share * (1 - share) / evidence.total
-    return math.sqrt(variance) * _boundary(2 / (1 / baseline.total + 1 / canary.total), alpha)
+    independent = [one.total / scatter for one in (baseline, canary)]
+    shares = [_smoothed_share(one, scatter) for one in (baseline, canary)]
+    variance = sum(share * (1 - share) / n for share, n in zip(shares, independent, strict=True))
+    return math.sqrt(variance) * _boundary(2 / sum(1 / n for n in independent), alpha, tolerance)
 
 
 def share_interval(evidence: Evidence, alpha: float = 0.05) -> tuple[float, float]:
     """Return the interval, in 0–1, that holds a variant's share at all looks together with probability 1 − `alpha`."""
     if not evidence.total:
         return 0.0, 1.0
-    share = evidence.smoothed_share
-    reach = math.sqrt(evidence.dispersion * share * (1 - share) / evidence.total) * _boundary(evidence.total, alpha / 2)
+    scatter = dispersion(evidence)
+    independent, share = evidence.total / scatter, _smoothed_share(evidence, scatter)
+    reach = math.sqrt(share * (1 - share) / independent) * _boundary(independent, alpha / 2, None)
     return max(0.0, share - reach), min(1.0, share + reach)
 
 
@@ -175,7 +201,7 @@ def compare(
     tolerance: float | None,
     alpha: float = 0.05,
     comparisons: int = 1,
-    dispersion: float | None = None,
+    scatter: float | None = None,
     metric: str = "success",
     workload: str = "",
     quality: str = "good",
@@ -187,8 +213,8 @@ def compare(
         canary: its evidence.
         tolerance: share by which the canary may be worse, in 0–1; without one nothing is decided.
         alpha: error level over all looks together, in 0–1, exclusive.
-        comparisons: how many comparisons the release has; REJECT is decided at `alpha / comparisons`.
-        dispersion: used for both variants instead of what their scrapes show.
+        comparisons: how many comparisons the release has; they share the error level of REJECT.
+        scatter: the dispersion, instead of what the scrapes show.
         metric: its name.
         workload: the stable Deployment's name.
         quality: what a good request is called in sentences: `good`, `within 250 ms`.
@@ -197,23 +223,25 @@ def compare(
         InputError: a number lies outside its range.
     """
     _check(baseline, canary, tolerance=tolerance, alpha=alpha, comparisons=comparisons)
-    if dispersion is not None and not 1 <= dispersion < math.inf:
-        raise InputError(f"dispersion {dispersion:g}: give 1 (none beyond chance) or more")
-    reject_alpha = alpha / comparisons
+    if scatter is None:
+        scatter = dispersion(baseline, canary)
+    if not 1 <= scatter < math.inf:
+        raise InputError(f"dispersion {scatter:g}: give 1 (none beyond chance) or more")
+    reject_alpha = alpha / (REJECT_SHARE * comparisons)
     decision, difference, interval = Decision.UNDECIDED, None, (-1.0, 1.0)
     if baseline.share is not None and canary.share is not None:
         difference = canary.share - baseline.share
-        observed = canary.smoothed_share - baseline.smoothed_share
+        observed = _smoothed_share(canary, scatter) - _smoothed_share(baseline, scatter)
         interval = (
-            max(-1.0, observed - width(baseline, canary, alpha, dispersion)),
-            min(1.0, observed + width(baseline, canary, reject_alpha, dispersion)),
+            max(-1.0, observed - width(baseline, canary, alpha, tolerance=tolerance, scatter=scatter)),
+            min(1.0, observed + width(baseline, canary, reject_alpha, tolerance=tolerance, scatter=scatter)),
         )
         if tolerance is not None and interval[0] > -tolerance:
             decision = Decision.PROMOTE
         elif tolerance is not None and interval[1] < -tolerance:
             decision = Decision.REJECT
     comparison = Comparison(
-        metric, workload, decision, baseline, canary, difference, interval, tolerance, alpha, reject_alpha
+        metric, workload, decision, baseline, canary, difference, interval, tolerance, alpha, reject_alpha, scatter
     )
     return replace(comparison, sentence=_sentence(comparison, quality))
 
@@ -253,9 +281,14 @@ def tolerated(tolerance: float, baseline_share: float | None) -> str:
     return f"{promotes} up to {times:.{1 if times < 10 else 0}f} times the baseline's errors"
 
 
-def _boundary(requests: float, alpha: float) -> float:
+def _smoothed_share(evidence: Evidence, scatter: float) -> float:
+    return (evidence.good / scatter + PSEUDO_GOOD) / (evidence.total / scatter + PSEUDO_TOTAL)
+
+
+def _boundary(requests: float, alpha: float, tolerance: float | None) -> float:
     """Return how many standard errors the width is, on one side, after so many requests."""
-    information = requests * RHO_SQUARED
+    rho_squared = max(SMALLEST_TOLERANCE, USUAL_TOLERANCE if tolerance is None else tolerance) / 4
+    information = requests * rho_squared
     mixture = math.log1p(math.sqrt(information + 1) / (2 * alpha))
     return math.sqrt(2 * (information + 1) / information * mixture)
 
@@ -282,6 +315,9 @@ def _sentence(comparison: Comparison, quality: str) -> str:
     if comparison.difference is None:
         silent = [name for name, one in (("canary", canary), ("baseline", baseline)) if not one.total]
         return f"no requests to {' and '.join(silent)} yet" + ("" if len(silent) == 2 else f" ({requests})")
+    scrapes = min(canary.scrapes, baseline.scrapes)
+    if comparison.decision is Decision.UNDECIDED and 0 < scrapes < SCRAPES_FOR_DISPERSION:
+        requests += f" in {scrapes} of {SCRAPES_FOR_DISPERSION} scrapes"
     low, high = comparison.interval
     tolerance, precision = comparison.tolerance, decimals(comparison.tolerance)
     if low > 0:

@@ -19,6 +19,8 @@ from canary.verdict import Decision
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from canary.verdict import Verdict
+
 SUCCESS = Metric.share("success", 'requests_total{custom_status="good"}', "requests_total", 0.05)
 LATENCY = Metric.latency("latency", "request_duration_seconds", 0.25, 0.05)
 MEASURES = Measures.of([SUCCESS])
@@ -174,27 +176,37 @@ def both(at: float, canary: tuple[int, int], baseline: tuple[int, int]) -> list[
     return [scrape(pod("c"), at, *canary), scrape(pod("b", Variant.BASELINE), at, *baseline)]
 
 
+def judged(*rounds: list[Scrape]) -> Verdict:
+    return judge(tallied(*rounds), MEASURES, ["web"], dispersion=1)
+
+
 def test_the_verdict_compares_canary_and_baseline() -> None:
-    verdict = judge(tallied(both(1, (950, 1000), (940, 1000))), MEASURES, ["web"])
+    verdict = judged(both(1, (950, 1000), (940, 1000)))
     assert verdict.decision is Decision.PROMOTE
     assert verdict.sentence.startswith("canary 95.0 % good vs baseline 94.0 %: better by 1.0 points")
-    assert judge(tallied(both(1, (500, 1000), (940, 1000))), MEASURES, ["web"]).decision is Decision.REJECT
-    assert judge(Tally(), MEASURES, ["web"]).decision is Decision.UNDECIDED
+    assert judged(both(1, (500, 1000), (940, 1000))).decision is Decision.REJECT
+    assert judged().decision is Decision.UNDECIDED
     assert judge(Tally(), MEASURES, []).decision is Decision.UNDECIDED
 
 
+def test_a_handful_of_scrapes_suffices_for_no_verdict_that_is_not_overwhelming() -> None:
+    rounds = [both(n, (95 * n, 100 * n), (94 * n, 100 * n)) for n in range(1, 16)]
+    found = [judge(tallied(*rounds[:n]), MEASURES, ["web"]).decision for n in range(1, 16)]
+    assert found[:7] == 7 * [Decision.UNDECIDED]
+    assert found[-1] is Decision.PROMOTE
+
+
 def test_nothing_is_promoted_while_counts_are_missing() -> None:
-    tally = tallied(both(1, (950, 1000), (940, 1000)), [Scrape(pod("c"), 2, None, problem="no answer")])
-    verdict = judge(tally, MEASURES, ["web"])
+    verdict = judged(both(1, (950, 1000), (940, 1000)), [Scrape(pod("c"), 2, None, problem="no answer")])
     assert verdict.decision is Decision.UNDECIDED
     assert verdict.sentence.endswith("; not promoted while counts are missing from c (no answer)")
 
 
 def test_missing_counts_of_stable_do_not_matter_and_those_of_the_canary_do_not_stop_a_reject() -> None:
     stable = Scrape(pod("s", Variant.STABLE), 2, None, problem="no answer")
-    assert judge(tallied(both(1, (950, 1000), (940, 1000)), [stable]), MEASURES, ["web"]).decision is Decision.PROMOTE
+    assert judged(both(1, (950, 1000), (940, 1000)), [stable]).decision is Decision.PROMOTE
     silent = Scrape(pod("c"), 2, None, problem="no answer")
-    assert judge(tallied(both(1, (500, 1000), (940, 1000)), [silent]), MEASURES, ["web"]).decision is Decision.REJECT
+    assert judged(both(1, (500, 1000), (940, 1000)), [silent]).decision is Decision.REJECT
 
 
 def test_every_workload_and_metric_shares_the_error_of_reject() -> None:
@@ -206,7 +218,7 @@ def test_every_workload_and_metric_shares_the_error_of_reject() -> None:
         ("api", "success"),
         ("api", "latency"),
     ]
-    assert {(one.alpha, one.reject_alpha) for one in verdict.comparisons} == {(0.04, 0.01)}
+    assert {(one.alpha, one.reject_alpha) for one in verdict.comparisons} == {(0.04, 0.001)}
 
 
 # Whatever happens

@@ -150,8 +150,8 @@ def test_the_table_shows_each_variant_and_the_difference_against_the_tolerance()
         "  stable      4/4      4,000   9.8 %       8.3–11.2   20.0  3.1 ms  12 ms",
         "  baseline    1/1  1,000 + ?   9.8 %       7.1–12.9    5.0  3.1 ms  12 ms",
         "  canary      0/1      1,000  20.1 %      16.3–24.1      –       –  1.2 s",
-        "  canary − baseline +10.3 points (+5.8 to +14.7, 5.0 worse tolerated)",
-        "  −20 ░░░░░░░░░░░░░░░░░░░░░░░░░┃       │         ├──────●──────┤          +20",
+        "  canary − baseline +10.3 points (+5.8 to +15.9, 5.0 worse tolerated)",
+        "  −20 ░░░░░░░░░░░░░░░░░░░░░░░░░┃       │         ├──────●────────┤        +20",
         "  PROMOTE after 1:15, waiting: 12 of 300 s",
     ]
 
@@ -214,7 +214,7 @@ def test_nothing_is_coloured_where_colours_are_not_wanted(monkeypatch: pytest.Mo
 
 def test_the_bar_draws_interval_tolerance_and_zero_on_one_scale() -> None:
     drawing = bar(comparison((98, 1000), (201, 1000)), 49).plain
-    assert drawing == "−20 ░░░░░░░░░░░░░░░┃    │     ├───●────┤      +20"
+    assert drawing == "−20 ░░░░░░░░░░░░░░░┃    │     ├───●─────┤     +20"
 
 
 def test_the_bar_of_a_worse_canary_lies_in_the_shade() -> None:

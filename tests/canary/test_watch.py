@@ -29,20 +29,20 @@ def requests(event: Looked, variant: Variant = Variant.CANARY) -> float:
 
 
 def test_each_look_shows_the_three_variants_and_what_the_verdict_waits_for(deployed: Story) -> None:
-    deployed.release(names=("app",), interval=2, min_duration=6).watch()
+    deployed.release(names=("app",), interval=2, min_duration=20).watch()
     first, *_, last = deployed.heard(Looked)
     assert [(s.variant, s.ready, s.desired) for s in first.variants] == [
         (Variant.STABLE, 4, 4),
         (Variant.BASELINE, 2, 2),
         (Variant.CANARY, 2, 2),
     ]
-    assert "6 of 6 s" in first.waiting_for
-    assert (last.elapsed, last.waiting_for) == (6, "")
+    assert "20 of 20 s" in first.waiting_for
+    assert (last.elapsed, last.waiting_for) == (20, "")
 
 
 def test_promote_waits_for_the_minimum_of_time_although_the_numbers_suffice(deployed: Story) -> None:
     deployed.counts.each = 5000
-    verdict = deployed.release(names=("app",), min_duration=30).watch()
+    verdict = deployed.release(names=("app",), min_duration=30, dispersion=1).watch()
     assert verdict.decision is Decision.PROMOTE
     assert deployed.heard(Looked)[0].verdict.decision is Decision.PROMOTE
     assert deployed.heard(Looked)[-1].elapsed == 30
@@ -57,7 +57,7 @@ def test_promote_waits_for_the_minimum_of_requests(deployed: Story) -> None:
 
 def test_reject_comes_at_once(deployed: Story) -> None:
     deployed.counts.good[Variant.CANARY] = 0.1
-    verdict = deployed.release(names=("app",), min_duration=300, min_requests=10_000).watch()
+    verdict = deployed.release(names=("app",), min_duration=300, min_requests=10_000, dispersion=1).watch()
     assert verdict.decision is Decision.REJECT
     assert len(deployed.heard(Looked)) == 1
 

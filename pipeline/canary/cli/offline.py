@@ -65,7 +65,7 @@ def verdict(**given: Any) -> int:  # noqa: ANN401
             _evidence("--canary", given["canary"]),
             tolerance=session.settings.tolerance,
             alpha=session.settings.alpha,
-            dispersion=given["dispersion"],
+            scatter=given["dispersion"],
         )
         judged = combine([comparison])
         if not print_json(given, render.verdict_as_json(judged)):

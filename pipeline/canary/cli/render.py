@@ -84,7 +84,7 @@ def _comparison_as_json(one: Comparison) -> dict[str, Any]:
         "requests": {name: _number(side.total) for name, side in sides.items()},
         "good": {name: _number(side.good) for name, side in sides.items()},
         "share": {name: side.share for name, side in sides.items()},
-        "dispersion": {name: side.dispersion for name, side in sides.items()},
+        "dispersion": one.dispersion,
         "sentence": one.sentence,
     }
 
