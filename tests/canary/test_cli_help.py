@@ -11,6 +11,7 @@ import pytest
 from canary.cli.help import Command
 from canary.cli.main import canary
 from canary.config import all_settings
+from scripts.make_cli_reference import TARGET, reference
 from tests.canary.commandline import CommandLine
 
 COMMANDS = {name: command for name, command in canary.commands.items() if isinstance(command, Command)}
@@ -59,10 +60,14 @@ def test_every_example_has_arguments_that_its_command_takes(name: str) -> None:
         words = shlex.split(example.split(" | ")[-1].partition(" < ")[0].partition(" > ")[0])
         words = words[words.index("canary") + 1 :]
         assert words[0] == name
-        COMMANDS[name].make_context(name, words[1:])
+        COMMANDS[name].make_context(name, words[1:], parent=click.Context(canary, **canary.context_settings))
 
 
 def test_every_setting_can_be_given_to_config_and_release() -> None:
     for name in ("config", "release"):
         taken = {parameter.name for parameter in COMMANDS[name].params}
         assert {one.attribute for one in all_settings()} <= taken
+
+
+def test_the_reference_page_is_current() -> None:
+    assert TARGET.read_text(encoding="utf-8") == reference(), "write it anew: python scripts/make_cli_reference.py"

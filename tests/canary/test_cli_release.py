@@ -267,3 +267,9 @@ def test_another_label_reaches_every_command(canary: CommandLine, story: Story) 
 def image(found: dict[str, Any]) -> str:
     name: str = found["spec"]["template"]["spec"]["containers"][0]["image"]
     return name
+
+
+def test_a_dry_run_as_json_holds_the_same_objects(command_line: CommandLine) -> None:
+    command_line.write_objects("m.yml", deployment(), service())
+    shown = command_line("apply", "m.yml", "--dry-run", "-o", "json").json()["objects"]
+    assert shown == command_line("apply", "m.yml", "--dry-run").yaml()

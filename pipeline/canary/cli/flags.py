@@ -92,5 +92,5 @@ def results(function: Callable[..., Any]) -> Callable[..., Any]:
 def dry_run(function: Callable[..., Any]) -> Callable[..., Any]:
     """Take the wish to see what would be written."""
     return click.option(
-        "--dry-run", is_flag=True, help="Write nothing; print the objects as YAML, values of Secrets left out."
+        "--dry-run", is_flag=True, help="Write nothing; print the objects that would be, values of Secrets left out."
     )(function)

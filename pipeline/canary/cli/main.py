@@ -40,6 +40,7 @@ BUG = 70
             "3    cluster unreachable, or it forbids what was asked",
             "4    timed out, or undecided",
             "5    the cluster refused or undid a promote",
+            "70   a bug of canary's own",
             "130  interrupted; the variants are left",
         ),
     },

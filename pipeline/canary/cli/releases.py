@@ -8,7 +8,7 @@ import click
 
 from canary.cli import flags, render
 from canary.cli.help import Command
-from canary.cli.session import print_json, session_of
+from canary.cli.session import print_json, print_objects, session_of
 from canary.errors import TimedOutError
 from canary.manifests import is_deployment
 from canary.variants import canary as canary_of
@@ -77,7 +77,7 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
     with session_of(given) as session:
         bundle = session.bundle()
         if given["dry_run"]:
-            _print_planned(session, "deploy", bundle)
+            _print_planned(given, session, "deploy", bundle)
             return
         status = session.release(bundle=bundle).deploy()
         print_json(given, render.status_as_json(status))
@@ -144,7 +144,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
     with session_of(given) as session:
         bundle = session.bundle()
         if given["dry_run"]:
-            _print_planned(session, "promote", bundle)
+            _print_planned(given, session, "promote", bundle)
             return
         session.release(bundle=bundle).promote()
         print_json(given, {"promoted": render.events_as_json(session.record.promoted)})
@@ -188,7 +188,7 @@ def apply(**given: Any) -> None:  # noqa: ANN401
     with session_of(given) as session:
         bundle = session.bundle(canary=False)
         if given["dry_run"]:
-            _print_planned(session, "apply", bundle)
+            _print_planned(given, session, "apply", bundle)
             return
         session.release(bundle=bundle).apply()
         print_json(given, {"written": render.events_as_json(session.record.written)})
@@ -214,13 +214,13 @@ def status(**given: Any) -> None:  # noqa: ANN401
             click.echo(render.status_as_text(found))
 
 
-def _print_planned(session: Session, action: str, bundle: Bundle) -> None:
+def _print_planned(given: dict[str, Any], session: Session, action: str, bundle: Bundle) -> None:
     """Print what an action would write; without a cluster, what can be told from the manifests."""
     reason = session.unreachable()
     if reason:
         click.echo(f"canary: {reason}; this is what the manifests alone say", err=True)
     objects = _from_manifests(session, action, bundle) if reason else session.release(bundle=bundle).planned(action)
-    click.echo(render.objects_as_yaml(objects), nl=False)
+    print_objects(given, objects)
 
 
 def _from_manifests(session: Session, action: str, bundle: Bundle) -> Iterable[Object]:

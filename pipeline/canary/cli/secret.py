@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from canary.cli import flags, render, secrets
+from canary.cli import flags, secrets
 from canary.cli.help import Command
-from canary.cli.session import print_json, session_of
+from canary.cli.session import print_json, print_objects, session_of
 from canary.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def secret(**given: Any) -> None:  # noqa: ANN401
     with session_of(given) as session:
         made = _secret(given, session.namespace)
         if given["dry_run"]:
-            click.echo(render.objects_as_yaml([made]), nl=False)
+            print_objects(given, [made])
             return
         action = secrets.write(session.cluster, made)
         click.echo(f"Secret {given['name']} {action}", err=True)

@@ -17,14 +17,16 @@ from rich.console import Console
 
 from canary import config
 from canary.cli import render
+from canary.cli.arguments import names_and_manifests
 from canary.cluster import Cluster
 from canary.collaborators import DEPLOYMENT
 from canary.connection import Connection, connect
+from canary.documents import dump
 from canary.errors import ClusterError, InputError
 from canary.events import Decided, Event, Judged, Looked, Promoted, Rejected, Written
 from canary.gate import AutoGate, TerminalGate
 from canary.images import Image, parse_image, refuse_other_workloads, with_images, with_pull_secrets
-from canary.manifests import Bundle, load, require_deployment
+from canary.manifests import Bundle, Object, load, require_deployment
 from canary.measures import Measures, Metric
 from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
 from canary.options import Options
@@ -33,7 +35,7 @@ from canary.terminal import Terminal
 from canary.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from canary.collaborators import Gate, SampleSource
@@ -186,8 +188,7 @@ class Session:
     def names(self) -> tuple[str, ...]:
         """Return the names of the Deployments meant: those given, and those in the manifests given or set."""
         given = self._flags.workloads
-        paths = [one for one in given if one == "-" or "/" in one or Path(one).exists()]
-        names = [one for one in given if one not in paths]
+        names, paths = names_and_manifests(given)
         if not given:
             paths = list(self.settings.manifests)
         if paths:
@@ -322,3 +323,10 @@ def print_json(given: dict[str, Any], result: object) -> bool:
     if wanted:
         click.echo(render.to_json(result))
     return wanted
+
+
+def print_objects(given: dict[str, Any], objects: Iterable[Object]) -> None:
+    """Print what would be written, values of Secrets left out, as YAML or JSON."""
+    shown = [render.masked(item) for item in objects]
+    if not print_json(given, {"objects": shown}):
+        click.echo(dump(shown), nl=False)

@@ -1,0 +1,57 @@
+"""Write docs/reference/cli.md: the help of every command of `canary`, and the settings that it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from canary.cli.main import canary
+from canary.config import all_settings
+
+TARGET = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
+WIDTH = 100
+
+HEAD = """\
+# The command `canary`
+
+Written by `scripts/make_cli_reference.py` from the command's own help: change that, and run the script.
+
+```text
+{help}
+```
+
+## Settings
+
+Of a flag, a variable of the environment, `canary.yml` in the working folder and the default, the first that says
+something holds; `canary config` shows what holds and why. Lists are set apart by spaces in a variable, and a flag
+replaces the whole list. Times are written `90`, `90s`, `1m30s` or `250ms`; `canary config --schema` prints the JSON
+Schema of the file.
+
+| `canary.yml` | flag | variable | default | |
+| --- | --- | --- | --- | --- |
+{settings}
+"""
+
+
+def reference() -> str:
+    """Return the page."""
+    rows = []
+    for one in all_settings():
+        default = "" if one.default in (None, ()) else f"`{one.kind.show(one.default)}`"
+        flag = "arguments" if one.attribute == "manifests" else f"`{one.flag} {one.kind.metavar}`".replace("|", "\\|")
+        rows.append(f"| `{one.key}` | {flag} | `{one.variable}` | {default} | {one.help} |")
+    page = HEAD.format(help=_help(canary, "canary"), settings="\n".join(rows))
+    for name, command in canary.commands.items():
+        page += f"\n## canary {name}\n\n```text\n{_help(command, f'canary {name}')}\n```\n"
+    return page
+
+
+def _help(command: click.Command, path: str) -> str:
+    context = click.Context(command, info_name=path, terminal_width=WIDTH, help_option_names=["-h", "--help"])
+    return command.get_help(context).strip()
+
+
+if __name__ == "__main__":
+    TARGET.parent.mkdir(parents=True, exist_ok=True)
+    TARGET.write_text(reference(), encoding="utf-8")
