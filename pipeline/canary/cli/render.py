@@ -10,10 +10,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from canary.config import all_settings, shown
-from canary.documents import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from canary.config import InForce
     from canary.events import Promoted, Rejected, Written
@@ -27,11 +26,6 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 def to_json(value: object) -> str:
     """Return indented JSON, in the order in which it was put together."""
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def objects_as_yaml(objects: Iterable[Object]) -> str:
-    """Return objects as YAML documents, with `<n bytes>` for each value of a Secret."""
-    return dump([masked(item) for item in objects])
 
 
 def masked(item: Object) -> Object:
