@@ -1,4 +1,8 @@
-"""A container of a pod: one process after the other, its probes, and its status as Kubernetes words it."""
+"""A container of a pod: one process after the other, its probes, and its status as Kubernetes words it.
+
+Not as in Kubernetes: limits of memory and CPU are not enforced, users, capabilities and read-only file systems not
+set, and a process that does not handle SIGTERM ends by it at once (as process 1 of a container it would be deaf).
+"""
 
 from __future__ import annotations
 
@@ -61,11 +65,8 @@ class Container:
         self.spec = spec
         self.name: str = spec["name"]
         self.init = init
-        self.state: dict[str, Any] = {
-            "waiting": {
-                "reason": "PodInitializing" if worker.pod["spec"].get("initContainers") else "ContainerCreating"
-            }
-        }
+        waiting = "PodInitializing" if worker.pod["spec"].get("initContainers") else "ContainerCreating"
+        self.state: dict[str, Any] = {"waiting": {"reason": waiting}}
         self.last: dict[str, Any] = {}
         self.restarts = 0
         self.ready = self.started = False
@@ -126,6 +127,7 @@ class Container:
 
     async def _wait_for_image(self) -> None:
         reference, back_off = self.spec["image"], BackOff(self.worker.kubelet.back_off)
+        back_off.next()  # an image that was not there is not there the next moment either
         while (image := self.worker.kubelet.images.find(reference)) is None:
             if self.spec.get("imagePullPolicy") == "Never":
                 reason, again = "ErrImageNeverPull", "ErrImageNeverPull"
@@ -146,8 +148,7 @@ class Container:
                 self._event("Normal", "BackOff", f'Back-off pulling image "{reference}"')
                 self._event("Warning", "Failed", f"Error: {again}")
                 self._wait_because(again, f'Back-off pulling image "{reference}": {reason}: {why}')
-            back_off.next()
-            await asyncio.sleep(back_off.next() or self.worker.kubelet.back_off)
+            await asyncio.sleep(back_off.next())
         self.image = image
         message = f'Container image "{reference}" already present on machine and can be accessed by the pod'
         self._event("Normal", "Pulled", message)
@@ -155,15 +156,11 @@ class Container:
     async def _wait_to_restart(self, seconds: float) -> None:
         if not seconds:
             return
-        pod, name = self.worker.pod, self.name
-        meta = pod["metadata"]
-        which = f"container={name} pod={meta['name']}_{meta['namespace']}({meta['uid']})"
-        self.last = self.state
-        self._wait_because("CrashLoopBackOff", f"back-off {seconds:g}s restarting failed {which}")
-        message = (
-            f"Back-off restarting failed container {name} in pod {meta['name']}_{meta['namespace']}({meta['uid']})"
-        )
-        self._event("Warning", "BackOff", message)
+        namespace, name = self.worker.key
+        pod = f"{name}_{namespace}({self.worker.uid})"
+        message = f"back-off {seconds:g}s restarting failed container={self.name} pod={pod}"
+        self._wait_because("CrashLoopBackOff", message)
+        self._event("Warning", "BackOff", f"Back-off restarting failed container {self.name} in pod {pod}")
         await asyncio.sleep(seconds)
 
     async def _start(self) -> None:
