@@ -80,9 +80,13 @@ def tell_what_next(screen: Screen, place: Place, keep: bool) -> None:
     if keep:
         first, last = place.keep()
         screen.say("\nThe cluster is still there. To look around, and to end it:")
-        for line in (first, "kubectl get pods -L azure-pipelines/version", "canary status", last):
+        for line in (
+            ". .venv/bin/activate",
+            first,
+            "kubectl get pods -L azure-pipelines/version",
+            "canary status",
+            last,
+        ):
             screen.command(line)
     else:
-        screen.say(
-            "\nNext: docs/tutorial.md does the same by hand; KEEP=1 make demo leaves the cluster for you to look at."
-        )
+        screen.say("\nNext: KEEP=1 make demo leaves the cluster for you to look at, and README.md leads on from here.")

@@ -60,7 +60,7 @@ class Localcluster:
 
     title = "localcluster, whose pods are processes of this machine"
     namespace = "default"
-    rate = 150.0
+    rate = 200.0
 
     def __init__(self, children: Children) -> None:
         """Run it as a child."""

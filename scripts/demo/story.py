@@ -73,9 +73,7 @@ class Demo:
             "CANARY_NAMESPACE": self.place.namespace,
         }
 
-        self.screen.title(
-            "Three versions of the app: one line is edited, `success_rate`, the percentage of good answers"
-        )
+        self.screen.title("Three versions of the app, by editing its line `success_rate = 5`")
         versions = {f"sampleapp:{rate}": self.version(rate) for rate in (10, 20, 5)}
         self.place.build(versions)
 
