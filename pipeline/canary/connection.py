@@ -16,6 +16,9 @@ from kubernetes import client, config
 
 from canary.errors import InputError
 
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod finds its service account."""
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -32,7 +35,7 @@ class Connection:
     description: str
 
 
-def connect(kubeconfig: str | None = None, context: str | None = None) -> Connection:
+def connect(kubeconfig: str | None = None, context: str | None = None, *, account: Path = ACCOUNT) -> Connection:
     """Find the API server: the kubeconfig given, $KUBECONFIG, ~/.kube/config, or the account of the pod we run in.
 
     Raises:
@@ -47,7 +50,7 @@ def connect(kubeconfig: str | None = None, context: str | None = None) -> Connec
     except (config.ConfigException, yaml.YAMLError, OSError, TypeError, ValueError) as error:
         if kubeconfig or context:
             raise InputError(f"kubeconfig {kubeconfig or '(default)'}: {error}") from error
-        return _in_cluster(configuration, error)
+        return _in_cluster(configuration, account, error)
     chosen = next((c for c in contexts if c["name"] == context), None) if context else active
     if chosen is None:
         names = ", ".join(c["name"] for c in contexts)
@@ -60,13 +63,13 @@ def connect(kubeconfig: str | None = None, context: str | None = None) -> Connec
     return Connection(_client(configuration), namespace, f"{_shown(configuration.host)} (context {chosen['name']})")
 
 
-def _in_cluster(configuration: client.Configuration, error: Exception) -> Connection:
+def _in_cluster(configuration: client.Configuration, account: Path, error: Exception) -> Connection:
     try:
         config.load_incluster_config(configuration)
     except config.ConfigException:
         raise InputError("no kubeconfig, and this is not a pod: give --kubeconfig, or set KUBECONFIG") from error
-    account = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-    namespace = account.read_text().strip() if account.exists() else ""
+    named = account / "namespace"
+    namespace = named.read_text().strip() if named.exists() else ""
     return Connection(_client(configuration), namespace, f"{configuration.host} (service account)")
 
 

@@ -45,12 +45,14 @@ class Progress:
         desired: pods wanted.
         updated: pods of the newest template.
         ready: pods ready, of any template.
+        renewed: pods of the newest template that are ready; fewer are counted where old ones are not ready.
         complete: whether all pods wanted are there, updated and available, and no other.
     """
 
     desired: int
     updated: int
     ready: int
+    renewed: int
     complete: bool
 
 
@@ -65,10 +67,12 @@ def progress(deployment: Object) -> Progress:
     status = deployment.get("status") or {}
     desired, ready = replicas(deployment), status.get("readyReplicas") or 0
     if (status.get("observedGeneration") or 0) < deployment["metadata"].get("generation", 0):
-        return Progress(desired, 0, ready, complete=False)  # the status speaks of an older template
+        return Progress(desired, 0, ready, 0, complete=False)  # the status speaks of an older template
     updated = status.get("updatedReplicas") or 0
-    counts = (status.get("replicas") or 0, updated, ready, status.get("availableReplicas") or 0)
-    return Progress(desired, updated, ready, complete=all(count == desired for count in counts))
+    every = status.get("replicas") or 0
+    counts = (every, updated, ready, status.get("availableReplicas") or 0)
+    renewed = max(0, ready - (every - updated))
+    return Progress(desired, updated, ready, renewed, complete=all(count == desired for count in counts))
 
 
 def replicas(deployment: Object) -> int:

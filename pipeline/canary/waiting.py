@@ -38,7 +38,7 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
                 pending.remove(name)
                 world.listen(Ready(name, state.ready, world.clock.now() - began))
                 continue
-            event = Waiting(name, min(state.ready, state.updated), state.desired, hold_up(world.cluster, deployment))
+            event = Waiting(name, state.renewed, state.desired, hold_up(world.cluster, deployment))
             if told.get(name) != event:
                 told[name] = event
                 world.listen(event)

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from canary.cluster import Cluster
 from canary.collaborators import DEPLOYMENT, POD, SECRET, SERVICE, Kind
 from canary.errors import ClusterError, InputError, NotAnsweringError
 from canary.ownership import with_last_applied
+from canary.transport import Answer
 from tests.canary.story import Story, config_map, deployment, service
 
 CONFIG_MAP = Kind("v1", "ConfigMap")
@@ -253,3 +255,32 @@ def test_a_service_applied_twice_is_not_written_twice(story: Story) -> None:
     again = story.cluster.apply(with_last_applied(service()))
     assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
     assert story.cluster.get(SERVICE, "app") == again
+
+
+def test_writes_that_read_first_are_tried_again_when_somebody_else_was_faster(story: Story) -> None:
+    story.cluster.create(config_map(colour="red"))
+    before = story.cluster.get(CONFIG_MAP, "settings")
+    assert before is not None
+    rivals = iter(["1", "2", "3"])
+    real = story.cluster.get
+
+    class Raced(Cluster):
+        def get(self, kind: Kind, name: str) -> dict[str, Any] | None:
+            found = real(kind, name)
+            if value := next(rivals, None):
+                story.cluster.annotate(kind, name, {"rival": value})
+            return found
+
+    Raced(story.cluster._transport, story.namespace).replace(before | {"data": {"colour": "blue"}})
+
+    now = real(CONFIG_MAP, "settings") or {}
+    assert now["data"] == {"colour": "blue"}
+
+
+def test_a_server_that_is_no_kubernetes_is_called_so(story: Story) -> None:
+    class Website:
+        def request(self, *_: Any, **__: Any) -> Answer:
+            return Answer(200, b"<html>hello</html>")
+
+    with pytest.raises(ClusterError, match="is this a Kubernetes API server"):
+        Cluster(Website(), "default").get(DEPLOYMENT, "app")  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes.config import incluster_config
 
 from canary.connection import connect
 from canary.errors import InputError
@@ -101,3 +102,15 @@ def test_a_kubeconfig_leads_to_its_cluster(tmp_path: Path, ghosts: Ghosts) -> No
     transport = Transport(lambda: connect(kubeconfig(tmp_path, ghosts.url)))
     assert transport.request("GET", "/api/v1/namespaces/default").json["kind"] == "Namespace"
     transport.close()
+
+
+def test_in_a_pod_its_service_account_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, text in {"token": "the-token", "ca.crt": "a certificate", "namespace": "shop"}.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    found = connect(account=tmp_path)
+    assert found.description == "https://10.96.0.1:443 (service account)"
+    assert found.namespace == "shop"

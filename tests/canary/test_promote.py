@@ -154,7 +154,9 @@ def test_a_rollout_that_does_not_get_ready_is_undone_with_everything_that_was_wr
     story.cluster.delete(CONFIG_MAP, "fresh")
     story.ghosts.script["app:2"] = waiting("ErrImagePull", "gone meanwhile")
 
-    with pytest.raises(PromoteError, match=r"undone: Deployment app: .*ErrImagePull.*gone meanwhile") as raised:
+    with pytest.raises(
+        PromoteError, match=r"undone: Deployment app: 0 of 4 pods.*ErrImagePull.*gone meanwhile"
+    ) as raised:
         story.release(*new).promote()
 
     assert raised.value.exit_code == 5
@@ -275,3 +277,41 @@ def test_the_plan_of_promote_is_what_it_writes(story: Story) -> None:
     assert planned["metadata"]["name"] == "app"
     assert image(planned) == "app:2"
     assert image(story.deployment()) == "app:1"
+
+
+def test_a_release_whose_promote_was_interrupted_is_not_deployed_again(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    story.ghosts.script["app:2"] = unready
+    story.clock.after(2, interrupt)
+    with pytest.raises(InterruptedReleaseError):
+        story.release(deployment("app:2")).promote()
+
+    with pytest.raises(InputError, match="canary promote, with the same manifests and images, finishes it"):
+        story.release(deployment("app:2")).deploy()
+
+
+def test_rejecting_after_an_interrupted_promote_warns_of_what_stable_runs(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    story.ghosts.script["app:2"] = unready
+    story.clock.after(2, interrupt)
+    with pytest.raises(InterruptedReleaseError):
+        story.release(deployment("app:2")).promote()
+    story.ghosts.script.clear()
+    story.release(names=("app",)).reject()
+    assert any(note.warning and "promote of app was interrupted" in note.text for note in story.heard(Note))
+
+    story.release(deployment("app:1")).apply()
+    story.release(deployment("app:3")).deploy()
+    story.release(deployment("app:3")).promote()
+    assert image(story.deployment()) == "app:3"
+    assert story.cluster.find(SECRET) == []
