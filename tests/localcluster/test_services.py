@@ -49,7 +49,8 @@ def echo(**spec: Any) -> dict[str, Any]:
 def test_connections_are_spread_over_the_ready_pods(namespace: Namespace) -> None:
     namespace.apply(deployment(replicas=3), service())
     namespace.kubectl(*ROLLED_OUT)
-    answers = Counter(ask(*address(namespace)) for _ in range(150))
+    where = address(namespace)
+    answers = Counter(ask(*where) for _ in range(150))
     assert len(answers) == 3
     assert min(answers.values()) > 25  # 50 are expected; 25 or fewer come once in a million runs
 
