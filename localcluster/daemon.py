@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import functools
 import json
 import logging
 import os
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from localcluster.controllers import Controller
-    from localcluster.store import Change, Object
+    from localcluster.store import Object
 
 log = logging.getLogger(__name__)
 LAST_SECONDS = 2.0  # grace of pods when the whole cluster goes
@@ -107,7 +108,8 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
         home.state,
         back_off=back_off,
     )
-    services = Services(registry, Recorder(registry, "kube-proxy"), network, kubelet)
+    tell = functools.partial(_write_facts, home, network)
+    services = Services(registry, Recorder(registry, "kube-proxy"), network, kubelet, tell)
     controllers: list[Controller] = [
         Deployments(registry, Recorder(registry, "deployment-controller")),
         ReplicaSets(registry, Recorder(registry, "replicaset-controller")),
@@ -135,12 +137,10 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
         await runner.setup()
         try:
             port = await _listen(runner, network.api_address)
-            _write_facts(home, network, services, None)
+            tell(services.addresses())
             _write_kubeconfig(home, f"http://{network.api_address}:{port}/{secret}")
             log.info("up at %s:%d, state in %s", network.api_address, port, home.state)
-            stop = registry.store.listen(lambda change: _write_facts(home, network, services, change))
             await stopped.wait()
-            stop()
             await kubelet.shut_down(LAST_SECONDS)
         finally:
             services.close()
@@ -175,9 +175,8 @@ def _write_kubeconfig(home: Home, server: str) -> None:
     fresh.replace(home.kubeconfig)
 
 
-def _write_facts(home: Home, network: addresses.Network, services: Services, change: Change | None) -> None:
+def _write_facts(home: Home, network: addresses.Network, services: dict[str, dict[str, str]]) -> None:
     """Keep the file up to date that `localcluster status` reads."""
-    if change is None or change.resource.kind in ("Service", "EndpointSlice"):
-        fresh = home.facts.with_suffix(".new")
-        fresh.write_text(json.dumps({"shared_address": network.shared, "services": services.addresses()}))
-        fresh.replace(home.facts)
+    fresh = home.facts.with_suffix(".new")
+    fresh.write_text(json.dumps({"shared_address": network.shared, "services": services}))
+    fresh.replace(home.facts)

@@ -17,7 +17,7 @@ from localcluster.splice import join
 from localcluster.status import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from localcluster.addresses import Network
     from localcluster.events import Recorder
@@ -33,8 +33,17 @@ BATCH = 64  # connections accepted before others have their turn
 class Services(Controller):
     """Listens on the addresses of Services. Connections that are open stay open when their pod is going."""
 
-    def __init__(self, registry: Registry, recorder: Recorder, network: Network, kubelet: Kubelet) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        recorder: Recorder,
+        network: Network,
+        kubelet: Kubelet,
+        tell: Callable[[dict[str, dict[str, str]]], None],
+    ) -> None:
+        """Call `tell` with `addresses()` whenever they change."""
         super().__init__(registry, recorder)
+        self._tell = tell
         self._network = network
         self._kubelet = kubelet
         self._listeners: dict[Key, dict[tuple[str, int], Listener]] = {}
@@ -57,9 +66,10 @@ class Services(Controller):
             listeners.pop(gone).close()
         if service is None:
             self._listeners.pop(key)
+            self._tell(self.addresses())
             return None
         slices = self._slices(key)
-        failed = False
+        before, failed = set(listeners), False
         for address, port in wanted.items():
             try:
                 listener = listeners.get(address) or self._listen(service, address, port["port"])
@@ -68,6 +78,8 @@ class Services(Controller):
             except OSError as error:
                 self.recorder.warning(service, "PortTaken", f"cannot listen on {address[0]}:{address[1]}: {error}")
                 failed = True
+        if set(listeners) != before:
+            self._tell(self.addresses())
         return 5.0 if failed else None
 
     def _listen(self, service: Object, address: Address, port: int) -> Listener:

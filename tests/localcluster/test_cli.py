@@ -18,7 +18,7 @@ import yaml
 
 from localcluster import addresses, orphans
 from tests.localcluster.cluster import Cluster, Command, Namespace, until
-from tests.localcluster.objects import deployment, pod, script
+from tests.localcluster.objects import deployment, pod, script, service
 
 NAME = "other"
 
@@ -64,6 +64,20 @@ def test_a_second_up_says_that_it_is_up_and_changes_nothing(other: Command) -> N
     assert (first.pop("started"), second.pop("started")) == (True, False)
     assert first == second
     assert f"{NAME} is already up" in other("up", "--name", NAME).stderr
+
+
+def test_status_says_where_services_listen(other: Command) -> None:
+    namespace = start(other)
+    namespace.apply(service("empty"))
+    address = namespace.get("service", "empty")["spec"]["clusterIP"]
+
+    def listed() -> object:
+        return json.loads(other("status", "--name", NAME, "--output", "json").stdout)["services"]
+
+    until("listed", lambda: listed() == {"default/empty": {"8080": f"{address}:8080"}})
+    assert f"default/empty    8080 at {address}:8080" in other("status", "--name", NAME).stdout
+    namespace.kubectl("delete", "service", "empty")
+    until("gone", lambda: listed() == {})
 
 
 def test_clusters_side_by_side_have_addresses_of_their_own(cluster: Cluster, other: Command) -> None:
