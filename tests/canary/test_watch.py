@@ -182,6 +182,7 @@ def test_a_release_that_was_found_worse_stays_so(deployed: Story) -> None:
     worse = deployed.release(names=("app",)).watch()
     deployed.counts.good[Variant.CANARY] = 1.0
     deployed.counts.each = 100_000
+    deployed.clock.sleep(2)
 
     again = deployed.release(names=("app",)).watch()
 
