@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, so that generated names spell nothing
 NODE_PORTS = range(30000, 32768)
-STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
 class Registry:
@@ -68,7 +67,7 @@ class Registry:
         Raises ApiError 404, 409 where metadata.resourceVersion or uid is another one, 422 where it makes no sense.
         """
         new = clone(obj)
-        old = self._current(resource, new)
+        old = clone(self.store.current(resource, new))
         given = new["metadata"].get("managedFields") if not subresource else None
         self._prepare(resource, old, new, subresource)
         new["metadata"]["managedFields"] = ownership.after_update(
@@ -108,26 +107,12 @@ class Registry:
         if uid not in (None, live["metadata"]["uid"]):
             cause = words.bad("metadata.uid", uid, "field is immutable")
             raise invalid(resource.kind, resource.group, meta["name"], [cause])
-        if meta.get("resourceVersion") not in (None, "", live["metadata"]["resourceVersion"]):
-            raise conflict(resource.plural, resource.group, meta["name"], STALE)
+        self.store.current(resource, config)
         made = ownership.applied(of, live, config, manager, force=force, subresource=subresource)
         new = decoded(resource, made)[0]
         self._prepare(resource, live, new, subresource)
         self._assign(resource, new, live)
         return self._write(resource, new, dry_run=dry_run), False
-
-    def _current(self, resource: Resource, new: Object) -> Object:
-        """Return the object as it is; raises ApiError 404, and 409 when `new` was made of an older or another one."""
-        meta = new["metadata"]
-        old = self.store.get(resource, meta.get("namespace", ""), meta["name"])
-        if meta.get("resourceVersion") not in (None, "", old["metadata"]["resourceVersion"]):
-            raise conflict(resource.plural, resource.group, meta["name"], STALE)
-        if meta.get("uid") not in (None, "", old["metadata"]["uid"]):
-            why = (
-                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
-            )
-            raise conflict(resource.plural, resource.group, meta["name"], why)
-        return old
 
     def _prepare(self, resource: Resource, old: Object, new: Object, subresource: str) -> None:
         """Complete a new version of an object, in place: what this write must not change, stays."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from localcluster.status import ApiError, already_exists, conflict, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from localcluster.resources import Resource
 
@@ -81,9 +81,10 @@ class Store:
     def get(self, resource: Resource, namespace: str, name: str) -> Object:
         """Return the object; raises ApiError 404."""
         try:
-            return clone(self._objects[resource][namespace, name])
+            found = self._objects[resource][namespace, name]
         except KeyError:
             raise not_found(resource.plural, resource.group, name) from None
+        return dict(clone(found))
 
     def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Return the object, or None."""
@@ -116,28 +117,35 @@ class Store:
             meta["generation"] = 1
         if not dry_run:
             self._write("ADDED", resource, key, obj, None)
-        return clone(obj)
+        return dict(clone(obj))
+
+    def current(self, resource: Resource, obj: Object) -> Object:
+        """Return the store's own object that `obj` is a new version of.
+
+        Raises ApiError 404, and 409 Conflict where metadata.resourceVersion or uid is given and is another one.
+        """
+        meta = obj["metadata"]
+        old = self._objects.get(resource, {}).get((meta.get("namespace", ""), meta["name"]))
+        if old is None:
+            raise not_found(resource.plural, resource.group, meta["name"])
+        if meta.get("resourceVersion") not in (None, "", old["metadata"]["resourceVersion"]):
+            stale = "the object has been modified; please apply your changes to the latest version and try again"
+            raise conflict(resource.plural, resource.group, meta["name"], stale)
+        if meta.get("uid") not in (None, "", old["metadata"]["uid"]):
+            was = old["metadata"]["uid"]
+            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {was}"
+            raise conflict(resource.plural, resource.group, meta["name"], why)
+        return old
 
     def update(self, resource: Resource, obj: Object, *, dry_run: bool = False) -> Object:
         """Replace an object. A write that changes nothing is no write: the resource version stays.
 
-        Raises ApiError 404, and 409 Conflict where metadata.resourceVersion is given and not the current one, or
-        metadata.uid is another one.
+        Raises what `current` raises.
         """
+        old = self.current(resource, obj)
         obj = clone(obj)
         meta = obj["metadata"]
         key = (meta.get("namespace", ""), meta["name"])
-        old = self._objects.get(resource, {}).get(key)
-        if old is None:
-            raise not_found(resource.plural, resource.group, meta["name"])
-        stale = "the object has been modified; please apply your changes to the latest version and try again"
-        if meta.get("resourceVersion") not in (None, "", old["metadata"]["resourceVersion"]):
-            raise conflict(resource.plural, resource.group, meta["name"], stale)
-        if meta.get("uid") not in (None, "", old["metadata"]["uid"]):
-            why = (
-                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
-            )
-            raise conflict(resource.plural, resource.group, meta["name"], why)
         for owned in ("uid", "creationTimestamp", "resourceVersion", "generation"):
             meta[owned] = old["metadata"].get(owned)
         if not resource.generations:
@@ -148,7 +156,7 @@ class Store:
             # The metadata is the write's own: it gets a new resource version, and the old one is history.
             obj = {**_share(obj, old), "metadata": meta}
             self._write("MODIFIED", resource, key, obj, old)
-        return clone(obj)
+        return dict(clone(obj))
 
     def remove(self, resource: Resource, namespace: str, name: str) -> Object:
         """Remove the object at once (grace and finalizers are the registry's) and return it; raises ApiError 404."""
@@ -157,7 +165,7 @@ class Store:
         self._write("DELETED", resource, (namespace, name), old, old)
         return old
 
-    def since(self, resource: Resource, version: int) -> list[Change]:
+    def since(self, resource: Resource, version: int) -> Sequence[Change]:
         """Return the changes of one kind after a resource version, oldest first; raises ApiError 410 when too old."""
         oldest = self._history[0].version if self._history else self.version + 1
         forgotten = version + 1 < oldest and version < self.version and len(self._history) == HISTORY
