@@ -28,7 +28,11 @@ class _JsonLoader(yaml.SafeLoader):
     """YAML as Kubernetes reads it: what looks like a time is a string, as in JSON."""
 
 
-_JsonLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+def _as_written(loader: _JsonLoader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_JsonLoader.add_constructor("tag:yaml.org,2002:timestamp", _as_written)
 
 
 def is_loopback(host: str) -> bool:
