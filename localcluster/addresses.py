@@ -97,8 +97,8 @@ def api_port(address: str) -> int:
     return API_PORT if can_bind(address, API_PORT) else 0
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free now."""
+def free_port(address: str = LOCALHOST) -> int:
+    """Return a port of an address that is free now."""
     with contextlib.closing(socket.socket()) as probe:
-        probe.bind((LOCALHOST, 0))
+        probe.bind((address, 0))
         return int(probe.getsockname()[1])

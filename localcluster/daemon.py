@@ -109,7 +109,7 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
         back_off=back_off,
     )
     tell = functools.partial(_write_facts, home, network)
-    services = Services(registry, Recorder(registry, "kube-proxy"), network, kubelet, tell)
+    services = Services(registry, Recorder(registry, "kube-proxy"), kubelet, tell)
     controllers: list[Controller] = [
         Deployments(registry, Recorder(registry, "deployment-controller")),
         ReplicaSets(registry, Recorder(registry, "replicaset-controller")),

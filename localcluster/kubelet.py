@@ -76,15 +76,15 @@ class Kubelet:
             worker.end(seconds)
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    def worker(self, pod: Object) -> PodWorker | None:
-        """Return who runs a pod."""
-        return self._workers.get(pod["metadata"]["uid"])
+    def worker(self, uid: str) -> PodWorker | None:
+        """Return who runs the pod of a uid."""
+        return self._workers.get(uid)
 
     # -- pods come and go
 
     def _note(self, change: Change) -> None:
         pod = change.object
-        worker = self.worker(pod)
+        worker = self.worker(pod["metadata"]["uid"])
         if change.type == "DELETED":
             if worker is not None:
                 worker.end(0)
@@ -139,7 +139,7 @@ class Kubelet:
         timestamps: bool = False,
     ) -> AsyncIterator[bytes]:
         """Yield a container's output; raises ApiError 400 where there is none yet or any more."""
-        worker = self.worker(self.store.get(POD, namespace, pod))
+        worker = self.worker(self.store.get(POD, namespace, pod)["metadata"]["uid"])
         found = worker.container(container) if worker else None
         if found is None:
             raise ApiError(400, f"container {container} is not valid for pod {pod}")
@@ -158,7 +158,7 @@ class Kubelet:
 
     def pod_address(self, pod: Object, port: int) -> tuple[str, int]:
         """Return where a pod's port really is; raises ApiError 503."""
-        worker = self.worker(pod)
+        worker = self.worker(pod["metadata"]["uid"])
         if worker is None:
             raise ApiError(503, f"pod {pod['metadata']['name']} is not running")
         return worker.address, worker.real_port(port)

@@ -8,7 +8,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
-from localcluster.addresses import free_port
+from localcluster.addresses import can_bind, free_port
 from localcluster.containers import Container
 from localcluster.controllers import set_condition
 from localcluster.environment import MissingReferenceError
@@ -134,10 +134,20 @@ class PodWorker:
         self.recorder.warning(self.pod, "FailedMount", f'MountVolume.SetUp failed for volume "{name}" : {error}')
 
     def _own_ports(self) -> dict[int, int]:
-        if not self.kubelet.network.shared:
-            return {}
-        containers = self.pod["spec"]["containers"]
-        return {p["containerPort"]: free_port() for c in containers for p in c.get("ports") or []}
+        """Return where the container ports really are, if not where they are asked for.
+
+        Pods that share 127.0.0.1 all have ports of their own; others have one where somebody holds the port on every
+        address of this machine (a server on 0.0.0.0:8080, say).
+        """
+        shared, moved = self.kubelet.network.shared, {}
+        ports = [p["containerPort"] for c in self.pod["spec"]["containers"] for p in c.get("ports") or []]
+        for port in ports:
+            if shared or not can_bind(self.address, port):
+                moved[port] = free_port(self.address)
+        if moved and not shared:
+            where = ", ".join(f"{port} is {self.address}:{real}" for port, real in moved.items())
+            self.recorder.warning(self.pod, "PortMoved", f"taken on all addresses of this machine: {where}")
+        return moved
 
     # -- status
 

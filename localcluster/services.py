@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import socket
@@ -12,14 +11,13 @@ from typing import TYPE_CHECKING, cast
 from localcluster.addresses import LOCALHOST, can_bind, free_port
 from localcluster.controllers import Controller, Key, key_of
 from localcluster.endpoints import SERVICE_NAME
-from localcluster.resources import ENDPOINT_SLICE, POD, SERVICE
+from localcluster.resources import ENDPOINT_SLICE, SERVICE
 from localcluster.splice import join
 from localcluster.status import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from localcluster.addresses import Network
     from localcluster.events import Recorder
     from localcluster.kubelet import Kubelet
     from localcluster.registry import Registry
@@ -37,14 +35,12 @@ class Services(Controller):
         self,
         registry: Registry,
         recorder: Recorder,
-        network: Network,
         kubelet: Kubelet,
         tell: Callable[[dict[str, dict[str, str]]], None],
     ) -> None:
         """Call `tell` with `addresses()` whenever they change."""
         super().__init__(registry, recorder)
         self._tell = tell
-        self._network = network
         self._kubelet = kubelet
         self._listeners: dict[Key, dict[tuple[str, int], Listener]] = {}
 
@@ -83,10 +79,10 @@ class Services(Controller):
         return 5.0 if failed else None
 
     def _listen(self, service: Object, address: Address, port: int) -> Listener:
-        """Return a listener; where Services share 127.0.0.1 and the port is taken, on another port."""
+        """Return a listener, on another port where the Service's is taken; raises OSError where a node port is."""
         host, number = address
-        if self._network.shared and not self._is_free(address):
-            number = free_port()
+        if address[0] == service["spec"].get("clusterIP") and not self._is_free(address):
+            number = free_port(host)
             self.recorder.normal(service, "Listening", f"port {port} of this Service is at {host}:{number}")
         return Listener((host, number), port)
 
@@ -150,13 +146,8 @@ class Services(Controller):
         return ready or leaving
 
     def _real(self, endpoint: Object, number: int) -> Address:
-        ref = endpoint.get("targetRef") or {}
-        if self._network.shared and ref.get("kind") == "Pod":
-            pod = self.store.find(POD, ref["namespace"], ref["name"])
-            with contextlib.suppress(ApiError):
-                if pod is not None:
-                    return self._kubelet.pod_address(pod, number)
-        return endpoint["addresses"][0], number
+        worker = self._kubelet.worker((endpoint.get("targetRef") or {}).get("uid", ""))
+        return endpoint["addresses"][0], worker.real_port(number) if worker else number
 
 
 class Listener:

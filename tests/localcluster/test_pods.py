@@ -277,7 +277,7 @@ def test_a_pod_deleted_by_force_is_gone_at_once(namespace: Namespace) -> None:
 
 
 def test_a_process_on_a_taken_address_is_told_what_to_do(namespace: Namespace) -> None:
-    fixed = [{"name": "HOST", "value": "0.0.0.0"}]
+    fixed = [{"name": "HOST", "value": "0.0.0.0"}, {"name": "PORT", "value": "28081"}]
     namespace.apply(pod("first", container(env=fixed)), pod("second", container(env=fixed)))
     said = until("told", lambda: namespace.events("first", "AddressInUse") + namespace.events("second", "AddressInUse"))
     assert "Address already in use" in said[0]

@@ -166,6 +166,24 @@ def answers_on(host: str, port: int) -> bool:
         return False
 
 
+def test_a_port_that_a_stranger_holds_on_all_addresses_is_moved(namespace: Namespace) -> None:
+    with socket.socket() as stranger:
+        stranger.bind(("0.0.0.0", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        web = container(ports=[{"name": "http", "containerPort": port}])
+        ports = [{"name": "http", "port": port, "targetPort": "http"}]
+        namespace.apply(deployment(pod={"containers": [web]}), service(ports=ports))
+        namespace.kubectl(*ROLLED_OUT)
+        (name,) = (p["metadata"]["name"] for p in namespace.list("pods"))
+        (said,) = namespace.events(name, "PortMoved")
+        assert said.startswith(f"taken on all addresses of this machine: {port} is 127.")
+        (where,) = namespace.events("web", "Listening")
+        host, _, number = where.rpartition(" ")[2].partition(":")
+        assert ask(host, int(number)) == name
+        assert namespace.fetch("web").split("\n")[1] == name
+
+
 def test_a_pod_learns_the_services_of_its_namespace_from_its_environment(namespace: Namespace) -> None:
     namespace.apply(service("the-api"))
     host, port = address(namespace, "the-api")
