@@ -153,6 +153,7 @@ def in_force(flags: Mapping[str, object], environment: Mapping[str, str], folder
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     written = read_file(folder / FILE)
+    _check_variables(environment)
     for one in all_settings():
         flag = flags.get(one.attribute)
         if flag is not None and flag != ():
@@ -231,6 +232,15 @@ def schema() -> Schema:
         "additionalProperties": False,
         "properties": properties,
     }
+
+
+def _check_variables(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that looks like a misspelt one of ours: it would be left out without a word."""
+    known = [one.variable for one in all_settings()]
+    for name in environment:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.85) if name.startswith("CANARY_") else []
+        if near and name not in known:
+            raise InputError(f"environment variable {name}: did you mean {near[0]}?")
 
 
 def _read(one: Setting, given: str, shown: str) -> Any:  # noqa: ANN401

@@ -9,12 +9,12 @@ from canary.crashes import canary_crashes
 from canary.deployments import progress, workload
 from canary.diagnosis import hold_up
 from canary.errors import TimedOutError
-from canary.events import Judged, Looked, Variant
+from canary.events import Judged, Looked, Note, Variant
 from canary.record import Record, recall, remember
 from canary.scene import sampled, states, survey
 from canary.silence import Silence
 from canary.tally import Tally, judge
-from canary.verdict import Decision, Verdict
+from canary.verdict import Decision, Verdict, tolerated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +53,9 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         decided = verdict.decision is Decision.PROMOTE or not _decidable(world, scene)
         if worse or (decided and not waiting_for):
             world.listen(Judged(verdict))
+            if verdict.decision is Decision.PROMOTE:
+                for one in verdict.comparisons:  # the last moment at which a tolerance that is too wide can be noticed
+                    world.listen(Note(f"{one.metric}: {tolerated(one.tolerance or 0.0, one.baseline.share)}"))
             return verdict
         if scene.at - record.began >= options.max_duration:
             world.listen(Judged(verdict))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import pty
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +19,7 @@ import pytest
 from canary.collaborators import DEPLOYMENT
 from canary.gate import TerminalGate
 from canary.variants import VERSION_LABEL
-from tests.canary.commandline import CommandLine
+from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.ghosts import Ghosts, waiting
 from tests.canary.story import Story, deployment, service
 
@@ -98,6 +102,32 @@ def test_a_person_may_overrule_the_verdict(
     assert result.code == code, result.err
     assert "the verdict is REJECT: promote or reject? [p/r] " in result.err
     assert f"  stable  app  4/4 ready  {runs}" in canary("status", "app").out
+
+
+def test_a_person_is_asked_at_the_terminal_while_manifests_come_through_stdin(
+    canary: CommandLine, answers: Ghosts
+) -> None:
+    screen, terminal = pty.openpty()
+    owning_the_terminal = (
+        "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", owning_the_terminal, CANARY, "release", "-", "--image", "app:3", *QUICK]
+    with (canary.folder / "m.yml").open() as given:
+        driver = subprocess.Popen(command, stdin=given, stderr=terminal, start_new_session=True)
+    os.close(terminal)
+    shown = b""
+    try:
+        while b"[p/r]" not in shown:
+            shown += os.read(screen, 65536)
+        os.write(screen, b"r\n")
+        while b"decided to reject" not in shown:
+            shown += os.read(screen, 65536)
+        assert driver.wait(60) == 1
+    finally:
+        driver.kill()
+        driver.wait()
+        os.close(screen)
+    assert "  stable  app  4/4 ready  app:1" in canary("status", "app").out
 
 
 def test_a_release_step_by_step(canary: CommandLine, story: Story, answers: Ghosts) -> None:

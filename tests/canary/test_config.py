@@ -51,6 +51,13 @@ def test_a_file_may_be_missing_or_empty(text: str, tmp_path: Path) -> None:
     assert in_force({}, {}, tmp_path).settings == Settings()
 
 
+def test_a_misspelt_variable_is_told_and_one_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    in_force({}, {"CANARY_URL": "x", "CANARY_IMAGE_NAME": "x", "CANARY_TOKEN": "x", "TOLERENCE": "1"}, tmp_path)
+    with pytest.raises(InputError) as error:
+        in_force({}, {"CANARY_TOLERENCE": "0.01"}, tmp_path)
+    assert str(error.value) == "environment variable CANARY_TOLERENCE: did you mean CANARY_TOLERANCE?"
+
+
 KNOWN = ", ".join(one.key for one in all_settings())
 WRONG = {
     "percentge: 25": "1: unknown key percentge; did you mean percentage?",

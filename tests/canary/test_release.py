@@ -77,7 +77,7 @@ def test_events_tell_the_story_in_order(story: Story) -> None:
     assert [name for name, _ in groupby(told)] == [
         "Started", "Note", "Written", "Ready",
         "Started", "Looked", "Judged",
-        "DecisionAsked", "Decided",
+        "Note", "DecisionAsked", "Decided",
         "Started", "Written", "Ready", "Written", "Promoted",
     ]  # fmt: skip
     assert [event.action for event in story.heard(Started)] == ["deploy", "watch", "promote"]
