@@ -3,7 +3,7 @@ PYTHON_BIN := .venv/bin
 PYTEST := $(PYTHON_BIN)/python -m pytest
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 
-.PHONY: help demo demo-venv venv test e2e bench monitoring lint format lock clean
+.PHONY: help demo demo-venv venv test e2e bench bench-verdict monitoring lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -27,6 +27,10 @@ e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a
 bench: venv ## measure localcluster against its limits
 	$(PYTHON_BIN)/python scripts/bench_localcluster.py
 
+bench-verdict: ## simulate the verdict beside what others do; writes the tables of docs/verdict.md (FULL=--full for more)
+	@scripts/bootstrap bench
+	$(PYTHON_BIN)/python -m scripts.bench_verdict $(FULL)
+
 monitoring: venv ## install a plain Prometheus into the cluster of the current kubectl context
 	kubectl apply -k monitoring/prometheus
 	kubectl -n monitoring rollout status deployment/prometheus --timeout=180s
@@ -46,6 +50,7 @@ format: venv ## format the code and mend what ruff can mend
 lock: ## pin all dependencies anew (needs uv; UPGRADE=--upgrade takes newer versions)
 	$(COMPILE) pyproject.toml $(UPGRADE) --group test --group lint --group load --group build -o requirements-dev.lock
 	$(COMPILE) pyproject.toml --group load --group build -c requirements-dev.lock -o requirements-demo.lock
+	$(COMPILE) pyproject.toml $(UPGRADE) --group bench --group build -c requirements-dev.lock -o requirements-bench.lock
 	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
 	$(COMPILE) app/requirements.in -c requirements-dev.lock -o app/requirements.txt
 

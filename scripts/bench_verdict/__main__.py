@@ -1,0 +1,78 @@
+"""Writes the tables of docs/verdict.md, docs/verdict.csv and docs/images/verdict.png: `make bench-verdict`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from canary.verdict import Decision, Evidence, compare
+from scripts.bench_verdict.report import as_csv, durations, picture, tables
+from scripts.bench_verdict.rules import Ours
+from scripts.bench_verdict.simulate import simulate
+from scripts.bench_verdict.streams import Cell, blocks, grid
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def same_rule() -> None:
+    """Stop where the simulated rule is not the one that releases are judged by."""
+    for cell in (Cell(0.9, "edge", 1, 20, 0.05), Cell(0.999, "twice", 4, 200), Cell(1.0, "equal", 0.25, 20)):
+        rule = Ours(cell, 20)
+        for block in blocks(cell, 20, np.random.default_rng(1)):
+            found = rule.judge(block)
+            for row, look in np.ndindex(found.shape):
+                number = int(block.numbers[look])
+                evidence = [
+                    Evidence(
+                        float(block.sums[i][row, look]),
+                        number * block.totals[i],
+                        number,
+                        float(block.spreads[i][row, look]),
+                    )
+                    for i in (0, 1)
+                ]
+                decision = compare(evidence[0], evidence[1], tolerance=cell.tolerance).decision
+                if decision is Decision.PROMOTE and min(one.total for one in evidence) < 50:
+                    decision = Decision.UNDECIDED
+                if found[row, look] != {Decision.PROMOTE: 1, Decision.REJECT: -1, Decision.UNDECIDED: 0}[decision]:
+                    sys.exit(f"the simulated rule differs from canary.verdict: {cell}, {evidence}")
+            break
+
+
+def main() -> None:
+    """Simulate all cells and write what they come to."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="2,000 releases a cell instead of 400")
+    parser.add_argument("--seed", type=int, default=6)
+    arguments = parser.parse_args()
+    releases, began = 2000 if arguments.full else 400, time.monotonic()
+    same_rule()
+    cells = sorted(grid(), key=lambda cell: -cell.one_look / cell.look)  # the longest first
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        done = dict(zip(cells, pool.map(partial(simulate, releases=releases, seed=arguments.seed), cells), strict=True))
+    results = [one for cell in grid() for one in done[cell]]
+    (DOCS / "verdict.csv").write_text(as_csv(results))
+    picture(results, DOCS / "images" / "verdict.png")
+    page = DOCS / "verdict.md"
+    page.write_text(replaced(replaced(page.read_text(), "tables", tables(results, releases)), "durations", durations()))
+    print(f"{len(cells)} cells in {time.monotonic() - began:.0f} s: docs/verdict.md, verdict.csv, images/verdict.png")
+
+
+def replaced(page: str, what: str, text: str) -> str:
+    """Return the page with the text between two marks."""
+    before, begin, rest = page.partition(f"<!-- {what} -->\n")
+    _, end, after = rest.partition(f"<!-- end of {what} -->\n")
+    if not begin or not end:
+        sys.exit(f"docs/verdict.md has no place for {what}")
+    return f"{before}{begin}\n{text}\n\n{end}{after}"
+
+
+if __name__ == "__main__":
+    main()

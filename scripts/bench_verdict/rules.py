@@ -1,0 +1,208 @@
+"""Rules that turn what was looked at into PROMOTE (1) or REJECT (−1): ours, and others' with their documented defaults.
+
+Others are told the baseline's true share, where they compare with a fixed number: their threshold is the worst share
+that the tolerance allows, which a person who sets it could only guess. A minute has twelve looks.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from canary import verdict
+from scripts.bench_verdict.streams import LOOKS_A_MINUTE, Z
+
+if TYPE_CHECKING:
+    from scripts.bench_verdict.streams import Block, Cell
+
+LEAST_REQUESTS = 50  # of each variant, before PROMOTE
+
+
+class Rule(ABC):
+    """One rule on one cell.
+
+    Attributes:
+        decisions: 1, −1, or 0 while undecided, for each release.
+        requests: the baseline's requests when it was decided.
+    """
+
+    name: str
+    source: str
+
+    def __init__(self, cell: Cell, releases: int) -> None:
+        """Begin with nothing decided."""
+        self.cell = cell
+        self.decisions = np.zeros(releases, int)
+        self.requests = np.zeros(releases)
+        self.over = False
+
+    def see(self, block: Block) -> None:
+        """Look at a block, and keep the first decision of each release."""
+        if self.over:
+            return
+        found = self.judge(block)
+        hit, first = (found != 0).any(1), (found != 0).argmax(1)
+        new = hit & (self.decisions[block.rows] == 0)
+        rows = block.rows[new]
+        self.decisions[rows] = found[new, first[new]]
+        self.requests[rows] = block.numbers[first[new]] * block.totals[0]
+
+    def undecided(self) -> np.ndarray:
+        """Return the releases that this rule wants to go on seeing."""
+        return np.zeros(len(self.decisions), bool) if self.over else self.decisions == 0
+
+    @abstractmethod
+    def judge(self, block: Block) -> np.ndarray:
+        """Return 1, −1 or 0 for each release at each look."""
+
+
+class Ours(Rule):
+    """`canary.verdict`, for whole arrays; a test holds the two together."""
+
+    name = "ours"
+    source = "pipeline/canary/verdict.py"
+
+    def judge(self, block: Block) -> np.ndarray:
+        """Return the verdict's decisions."""
+        totals = [block.numbers * total for total in block.totals]
+        scatter = self._dispersion(block, totals)
+        n = [total / scatter for total in totals]
+        p = [
+            (good / scatter + verdict.PSEUDO_GOOD) / (m + verdict.PSEUDO_TOTAL)
+            for good, m in zip(block.sums, n, strict=True)
+        ]
+        variance = sum(share * (1 - share) / m for share, m in zip(p, n, strict=True))
+        information = 2 / (1 / n[0] + 1 / n[1]) * max(verdict.SMALLEST_TOLERANCE, self.cell.tolerance) / 4
+        errors = 0.05, 0.05 / verdict.REJECT_SHARE
+        low, high = (
+            np.sqrt(variance * 2 * (information + 1) / information * np.log1p(np.sqrt(information + 1) / (2 * error)))
+            for error in errors
+        )
+        difference, edge = p[1] - p[0], -self.cell.tolerance
+        enough = np.minimum(totals[0], totals[1]) >= LEAST_REQUESTS
+        return np.where((difference - low > edge) & enough, 1, np.where(difference + high < edge, -1, 0))
+
+    def _dispersion(self, block: Block, totals: list[np.ndarray]) -> np.ndarray:
+        degrees = np.maximum(block.numbers - 1, 1)
+        chi, told, used = np.zeros(block.sums[0].shape), np.zeros(block.sums[0].shape), np.zeros(block.sums[0].shape)
+        for good, spread, total in zip(block.sums, block.spreads, totals, strict=True):
+            telling = (good > 0) & (good < total)
+            share = np.where(telling, good / total, 0.5)
+            chi += np.where(telling, np.maximum(0.0, spread - good * share) / (share * (1 - share)), 0.0)
+            told += np.where(telling, np.minimum(degrees, np.minimum(good, total - good)), 0.0)
+            used += np.where(telling, degrees, 0.0)
+        seen = (1 + 2 / np.maximum(told, 1e-9)) * chi / np.maximum(used, 1e-9)
+        presumed = 1 + verdict.PRESUMED_CORRELATION * (max(block.totals) - 1)
+        early = block.numbers < verdict.SCRAPES_FOR_DISPERSION
+        return np.maximum(1.0, np.where(early, presumed, np.where(told > 0, seen, 1.0)))
+
+
+class NaiveZ(Rule):
+    """A two-sample z-test at 5 %, made for one look, looked at every time."""
+
+    name = "naive z"
+    source = "any textbook"
+
+    def judge(self, block: Block) -> np.ndarray:
+        """Return the test's decisions."""
+        totals = [block.numbers * total for total in block.totals]
+        p = [good / total for good, total in zip(block.sums, totals, strict=True)]
+        error = np.sqrt(sum(share * (1 - share) / total for share, total in zip(p, totals, strict=True)))
+        difference, edge = p[1] - p[0], -self.cell.tolerance
+        enough = np.minimum(totals[0], totals[1]) >= LEAST_REQUESTS
+        return np.where(
+            (difference - Z * error > edge) & enough, 1, np.where((difference + Z * error < edge) & enough, -1, 0)
+        )
+
+
+class ByMinute(Rule):
+    """A rule that judges the canary's share of each minute on a schedule."""
+
+    def judge(self, block: Block) -> np.ndarray:
+        """Return what the minutes of the block come to."""
+        looks = len(block.numbers)
+        found = np.zeros((len(block.rows), looks), int)
+        for last in range(LOOKS_A_MINUTE - 1, looks, LOOKS_A_MINUTE):
+            minute = slice(last + 1 - LOOKS_A_MINUTE, last + 1)
+            shares = [
+                good[:, minute].sum(1) / (total * LOOKS_A_MINUTE)
+                for good, total in zip(block.good, block.totals, strict=True)
+            ]
+            found[:, last] = self.minute(block, int(block.numbers[last]) // LOOKS_A_MINUTE, shares[0], shares[1])
+        return found
+
+    @abstractmethod
+    def minute(self, block: Block, number: int, baseline: np.ndarray, canary: np.ndarray) -> np.ndarray:
+        """Return 1, −1 or 0 for each release after a minute."""
+
+    def good_enough(self, canary: np.ndarray) -> np.ndarray:
+        """Return whether the canary's share of a minute meets the threshold."""
+        return canary >= self.cell.share - self.cell.tolerance
+
+
+class Argo(ByMinute):
+    """Argo Rollouts: five measurements, a minute apart, none of which may fail."""
+
+    name = "Argo-style"
+    source = "argo-rollouts docs/features/analysis.md: interval: 60s, count: 5; failureLimit is 0 unless set"
+
+    def minute(self, block: Block, number: int, baseline: np.ndarray, canary: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        """Fail at the first bad minute, succeed after the fifth."""
+        return np.where(~self.good_enough(canary), -1, 1 if number >= 5 else 0)
+
+
+class Flagger(ByMinute):
+    """Flagger: five successful minutes promote (10 to 50 % of traffic in steps of 10), five failed ones roll back."""
+
+    name = "Flagger-style"
+    source = "flagger docs (How it works): interval: 1m, threshold: 5, maxWeight: 50, stepWeight: 10"
+
+    def __init__(self, cell: Cell, releases: int) -> None:
+        """Begin without steps or failures."""
+        super().__init__(cell, releases)
+        self.steps, self.failures = np.zeros(releases, int), np.zeros(releases, int)
+
+    def minute(self, block: Block, number: int, baseline: np.ndarray, canary: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        """Take a step, or count a failure."""
+        good = self.good_enough(canary)
+        self.steps[block.rows] += good
+        self.failures[block.rows] += ~good
+        return np.where(self.failures[block.rows] >= 5, -1, np.where(self.steps[block.rows] >= 5, 1, 0))
+
+
+class Kayenta(ByMinute):
+    """Kayenta's NetflixACAJudge: a Mann–Whitney interval of the error rates of fifty minutes, looked at once."""
+
+    name = "Kayenta-style"
+    source = (
+        "spinnaker.io, canary best practices: 50 data points; kayenta-judge NetflixACAJudge: confidence 0.98, "
+        "tolerance 0.25 of the Hodges–Lehmann estimate; a single metric scores 0 or 100, and 95 passes"
+    )
+    points = 50
+
+    def __init__(self, cell: Cell, releases: int) -> None:
+        """Begin without data."""
+        super().__init__(cell, releases)
+        self.errors = np.zeros((2, releases, self.points))
+
+    def minute(self, block: Block, number: int, baseline: np.ndarray, canary: np.ndarray) -> np.ndarray:
+        """Note a minute, and judge after the last."""
+        if number > self.points:
+            return np.zeros(len(block.rows), int)
+        for i, share in enumerate((baseline, canary)):
+            self.errors[i][block.rows, number - 1] = 1 - share
+        if number < self.points:
+            return np.zeros(len(block.rows), int)
+        self.over = True
+        rank = self.points**2 / 2 - 2.3263 * math.sqrt(self.points**2 * (2 * self.points + 1) / 12)
+        found = np.empty(len(block.rows), int)
+        for place, row in enumerate(block.rows):
+            shifts = np.sort((self.errors[1][row][:, None] - self.errors[0][row][None, :]).ravel())
+            found[place] = -1 if shifts[int(rank)] > 0.25 * abs(np.median(shifts)) else 1
+        return found
+
+
+RULES: tuple[type[Rule], ...] = (Ours, NaiveZ, Argo, Flagger, Kayenta)

@@ -1,0 +1,136 @@
+"""Streams of requests: releases whose true shares are known, look by look."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+LOOKS_A_MINUTE = 12  # a scrape every 5 s
+LEAST_LOOKS = 600  # fifty minutes: the fixed schedules of others must be able to end
+HORIZON = 8  # times the one-look sample after which a release stays undecided
+BLOCK = 5 * LOOKS_A_MINUTE
+Z = 1.6448536269514722  # 95 % of a normal distribution lie below
+
+SHARES = {0.1: 0.05, 0.5: 0.05, 0.9: 0.05, 0.99: 0.01, 0.999: 0.001, 1.0: 0.001}
+"""The baseline's share of good requests, and the tolerance that suits it."""
+DIFFERENCES = {"equal": 0, "edge": -1, "twice": -2, "better": 1}
+"""The canary's share less the baseline's, in tolerances."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One kind of release.
+
+    Attributes:
+        share: the baseline's true share of good requests.
+        kind: key of `DIFFERENCES`.
+        ratio: the canary's requests over the baseline's.
+        look: the baseline's requests a look.
+        correlation: of the answers within one look (beta-binomial), 0 for independent ones.
+        slow: whether the canary's first tenth is worse by two tolerances.
+    """
+
+    share: float
+    kind: str
+    ratio: float
+    look: int
+    correlation: float = 0.0
+    slow: bool = False
+
+    @property
+    def tolerance(self) -> float:
+        """Return the share by which the canary may be worse."""
+        return SHARES[self.share]
+
+    @property
+    def canary_share(self) -> float:
+        """Return the canary's true share."""
+        return min(1.0, max(0.0, self.share + DIFFERENCES[self.kind] * self.tolerance))
+
+    @property
+    def one_look(self) -> float:
+        """Return the baseline's requests for a test with one look: errors of 5 % either way, variance at the edge."""
+        edge = max(0.0, self.share - self.tolerance)
+        variance = self.share * (1 - self.share) + edge * (1 - edge) / self.ratio
+        return (2 * Z / self.tolerance) ** 2 * variance
+
+    @property
+    def iid(self) -> bool:
+        """Return whether answers are independent and the canary starts as it goes on."""
+        return not self.correlation and not self.slow
+
+    @property
+    def stream(self) -> str:
+        """Return how answers come: `iid`, `0.01`, `0.05` or `slow`."""
+        return "slow" if self.slow else f"{self.correlation:g}" if self.correlation else "iid"
+
+
+def grid() -> list[Cell]:
+    """Return all cells."""
+    streams = ((0.0, False), (0.01, False), (0.05, False), (0.0, True))
+    return [
+        Cell(share, kind, ratio, look, correlation, slow)
+        for share, kind, ratio, look, (correlation, slow) in itertools.product(
+            SHARES, DIFFERENCES, (0.25, 1, 4), (20, 200), streams
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some looks in a row at several releases; arrays have a row for each release and a column for each look.
+
+    Attributes:
+        rows: numbers of the releases.
+        numbers: of the looks, from 1.
+        good: good requests of each look, of baseline and canary.
+        totals: requests of each look, of baseline and canary.
+        sums: good requests since the beginning.
+        spreads: sums of good² / total since the beginning.
+    """
+
+    rows: np.ndarray
+    numbers: np.ndarray
+    good: tuple[np.ndarray, np.ndarray]
+    totals: tuple[int, int]
+    sums: tuple[np.ndarray, np.ndarray]
+    spreads: tuple[np.ndarray, np.ndarray]
+
+
+def blocks(cell: Cell, releases: int, rng: np.random.Generator) -> Generator[Block, np.ndarray | None, None]:
+    """Yield a cell's releases block by block; `send` those (as numbers) that somebody still wants to see."""
+    looks = max(LEAST_LOOKS, math.ceil(HORIZON * cell.one_look / cell.look))
+    slow_looks = round(cell.one_look / cell.look / 10) if cell.slow else 0
+    totals = (cell.look, max(1, round(cell.look * cell.ratio)))
+    sums, spreads = np.zeros((2, releases)), np.zeros((2, releases))
+    rows = np.arange(releases)
+    for first in range(0, looks, BLOCK):
+        numbers = np.arange(first + 1, min(first + BLOCK, looks) + 1)
+        canary = np.where(numbers <= slow_looks, max(0.0, cell.canary_share - 2 * cell.tolerance), cell.canary_share)
+        shape = (len(rows), len(numbers))
+        good = tuple(
+            _good(rng, total, np.broadcast_to(shares, shape), cell.correlation)
+            for total, shares in zip(totals, (np.full(len(numbers), cell.share), canary), strict=True)
+        )
+        both = [sums[i][rows, None] + np.cumsum(good[i], 1) for i in (0, 1)]
+        spread = [spreads[i][rows, None] + np.cumsum(good[i] ** 2 / totals[i], 1) for i in (0, 1)]
+        wanted = yield Block(rows, numbers, (good[0], good[1]), totals, (both[0], both[1]), (spread[0], spread[1]))
+        for i in (0, 1):
+            sums[i][rows], spreads[i][rows] = both[i][:, -1], spread[i][:, -1]
+        rows = rows if wanted is None else wanted
+        if not len(rows):
+            return
+
+
+def _good(rng: np.random.Generator, total: int, shares: np.ndarray, correlation: float) -> np.ndarray:
+    if correlation and 0 < shares.flat[0] < 1:
+        size = (1 - correlation) / correlation
+        shares = rng.beta(np.maximum(shares * size, 1e-12), np.maximum((1 - shares) * size, 1e-12))
+    return rng.binomial(total, shares).astype(float)
