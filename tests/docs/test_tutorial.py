@@ -1,0 +1,55 @@
+"""docs/tutorial.md does what it says: its commands are run as they stand, in a copy of the repository."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = ("make venv", "source .venv/bin/activate")  # the tests run in it already
+
+
+def commands(page: Path) -> list[str]:
+    """Return the lines of a page's shell blocks."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line not in ENVIRONMENT]
+
+
+@pytest.mark.timeout(300)
+def test_the_tutorial_ends_with_the_better_version_promoted_and_the_worse_one_rejected(tmp_path: Path) -> None:
+    top = tmp_path / "clone"
+    for part in ("app", "manifests", "loadtest"):
+        shutil.copytree(ROOT / part, top / part)
+    shutil.copy(ROOT / "canary.yml", top)
+    lines = commands(ROOT / "docs/tutorial.md")
+    assert lines[0] == "localcluster up"
+    script = ["set -eux", "trap 'jobs -p | xargs -r kill; localcluster down' EXIT", "set -m", *lines]
+
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        cwd=top,
+        env=os.environ
+        | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "LOCALCLUSTER_HOME": str(tmp_path / "home"),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "promoted sampleapp: it runs sampleapp:20 now" in said
+    assert "rejected sampleapp: canary" in said
+    assert "exit code 1" in said
+    last = said.rpartition("kubectl get deployments -o wide")[2]
+    assert "sampleapp:20" in last
+    assert "sampleapp-canary" not in last
