@@ -2,7 +2,7 @@
 
     .venv/bin/python -m scripts.make_picture
 
-The squares of a column are the first answers of each half second, in the order in which they came.
+A column has the first answers of a short while, in the order in which they came.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PICTURE = ROOT / "docs" / "images" / "demo.svg"
-SLICE = 0.5  # seconds
-HIGH = 10  # squares in a column
+COLUMNS, HIGH = 130, 10  # squares
 SIDE, PITCH = 5, 7  # pixels
 LEFT, TOP, GAP = 96, 92, 22  # pixels
 FONT = "ui-sans-serif, system-ui, Helvetica, Arial, sans-serif"
@@ -85,15 +84,16 @@ def squares(lines: Iterable[str], acts: list[Act]) -> Iterable[Square]:
 def draw(answers: list[Square], acts: list[Act]) -> str:
     """Return the picture as SVG."""
     start, end = answers[0].at, max(act.began + act.seconds for act in acts)
+    slice_ = (end - start) / COLUMNS  # seconds
     columns: defaultdict[tuple[str, int], list[Square]] = defaultdict(list)
     for answer in answers:
-        columns[answer.variant, int((answer.at - start) / SLICE)].append(answer)
-    width = LEFT + round((end - start) / SLICE) * PITCH + 24
+        columns[answer.variant, int((answer.at - start) / slice_)].append(answer)
+    width = LEFT + COLUMNS * PITCH + 24
     band = HIGH * PITCH + GAP
-    height = TOP + len(VARIANTS) * band + 66
+    height = TOP + len(VARIANTS) * band + 84
 
     def x(at: float) -> float:
-        return LEFT + (max(at, start) - start) / SLICE * PITCH
+        return LEFT + (max(at, start) - start) / slice_ * PITCH
 
     size = f'width="{width}" height="{height}"'
     parts = [
@@ -119,7 +119,8 @@ def draw(answers: list[Square], acts: list[Act]) -> str:
         left, right = x(act.began), x(act.began + act.seconds) - 4
         parts.append(f'<path d="M{left:.0f} {below}v6H{right:.0f}v-6" fill="none" stroke="{HUES[act.image]}"/>')
         parts.append(text(left, below + 26, act.image, weight=600, colour=HUES[act.image]))
-        parts.append(text(left, below + 45, act.outcome + reason(act)))
+        for number, line in enumerate(reason(act)):
+            parts.append(text(left, below + 45 + 18 * number, line))
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -134,12 +135,12 @@ def legend(width: float) -> list[str]:
     return [*parts, text(left, 30, "full: a good answer, pale: a bad one", grey=True)]
 
 
-def reason(act: Act) -> str:
-    """Return what an act was decided on, nothing for a first release."""
+def reason(act: Act) -> list[str]:
+    """Return what came of an act, and on what it was decided."""
     if not act.requests.get("baseline"):
-        return ""
+        return [act.outcome]
     canary, baseline = (act.good[one] / act.requests[one] for one in ("canary", "baseline"))
-    return f": {canary:.0%} good against {baseline:.0%}, on {sum(act.requests.values())} requests"
+    return [f"{act.outcome}: {canary:.0%} good, baseline {baseline:.0%}", f"on {sum(act.requests.values())} requests"]
 
 
 def text(
