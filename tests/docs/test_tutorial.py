@@ -40,12 +40,13 @@ def test_the_tutorial_ends_with_the_better_version_promoted_and_the_worse_one_re
             "LOCALCLUSTER_HOME": str(tmp_path / "home"),
         },
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
 
-    said = done.stdout + done.stderr
+    said = done.stdout
     assert done.returncode == 0, said
     assert "promoted sampleapp: it runs sampleapp:20 now" in said
     assert "rejected sampleapp: canary" in said
