@@ -10,7 +10,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from canary.documents import Document, parse
 from canary.errors import InputError
@@ -73,7 +73,7 @@ class Bundle:
         raise KeyError(identity(item))
 
 
-def load(paths: Sequence[str], *, namespace: str, stdin: TextIO | None = None) -> Bundle:
+def load(paths: Sequence[str], *, namespace: str, stdin: BinaryIO | None = None) -> Bundle:
     """Read manifests.
 
     Args:
@@ -146,32 +146,34 @@ def describe(item: Object) -> str:
     return f"{item['kind']} {item['metadata']['name']}"
 
 
-def _texts(paths: Sequence[str], stdin: TextIO | None) -> Iterator[tuple[str, str]]:
+def _texts(paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[tuple[str, str]]:
     """Yield the name and the content of each file, of each file once."""
     done: set[str] = set()
     for path in paths:
         if path == "-":
-            if STDIN in done or stdin is None:
+            if stdin is None:
+                raise InputError("-: there is no stdin to read")
+            if STDIN in done:
                 raise InputError("-: stdin can be read only once")
             done.add(STDIN)
-            yield STDIN, _text(stdin, STDIN)
+            yield STDIN, _decoded(stdin.read(), STDIN)
             continue
         for file in _files(Path(path)):
             resolved = os.path.realpath(file)
             if resolved not in done:
                 done.add(resolved)
                 try:
-                    with file.open(encoding="utf-8-sig") as stream:
-                        yield str(file), _text(stream, str(file))
+                    content = file.read_bytes()
                 except OSError as error:
                     raise InputError(f"{file}: {error.strerror}") from error
+                yield str(file), _decoded(content, str(file))
 
 
-def _text(stream: TextIO, name: str) -> str:
+def _decoded(content: bytes, name: str) -> str:
     try:
-        return stream.read()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: not UTF-8 text") from error
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{name}: not UTF-8 text") from None  # the cause would hold the text, which may be a Secret's
 
 
 def _files(path: Path) -> list[Path]:

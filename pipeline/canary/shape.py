@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 _MAPPINGS = (
     ("spec",),
     ("spec", "selector"),
-    ("spec", "selector", "matchLabels"),
     ("spec", "template"),
     ("spec", "template", "metadata"),
     ("spec", "template", "metadata", "labels"),
@@ -31,6 +30,9 @@ def check_deployment(item: Mapping[str, Any], source: str) -> None:
     for path in _MAPPINGS:
         if not isinstance(_at(item, path), dict):
             raise InputError(f"{what}: {'.'.join(path)} must be a mapping")
+    labels, expressions = (_at(item, ("spec", "selector", key)) for key in ("matchLabels", "matchExpressions"))
+    if not isinstance({} if labels is None else labels, dict) or not (labels or expressions):
+        raise InputError(f"{what}: spec.selector must match labels")
     containers = _at(item, ("spec", "template", "spec", "containers"))
     if not isinstance(containers, list) or not containers or not all(isinstance(one, dict) for one in containers):
         raise InputError(f"{what}: spec.template.spec.containers must be a list of containers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 
@@ -162,3 +163,34 @@ def test_a_signal_ends_a_command_with_130_and_says_where_to_look(
         out, err = reader.communicate(timeout=60)
     assert (reader.returncode, out) == (130, "")
     assert err.strip() == "canary: error: interrupted; canary status shows what there is"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("deploy", "-"), "-: there is no stdin to read"),
+        (("secret", "a", "--server", "x", "--username", "y", "--password-stdin"), "the password is empty"),
+        (RELEASE, WRONG[RELEASE]),
+    ],
+)
+def test_a_process_without_stdin_is_told_what_is_missing(
+    arguments: tuple[str, ...], message: str, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command_line.write_objects("m.yml", deployment())
+    closed = f"exec '{CANARY}' {shlex.join(arguments)} <&-"
+    done = subprocess.run(["sh", "-c", closed], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, f"canary: error: {message}\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(command_line: CommandLine) -> None:
+    done = subprocess.run(["sh", "-c", f"'{CANARY}' config | head -n 1"], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.startswith("manifests ")
+
+
+def test_a_result_is_not_lost_to_a_terminal_without_a_character_for_it(command_line: CommandLine) -> None:
+    command_line.write("canary.yml", 'label: "\\u2603/x"\n')
+    narrow = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    done = subprocess.run([CANARY, "config"], capture_output=True, text=True, env=narrow, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u2603/x" in done.stdout

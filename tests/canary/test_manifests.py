@@ -85,10 +85,12 @@ def test_lists_are_unfolded_and_their_items_have_lines_of_their_own(tmp_path: Pa
 
 def test_stdin_is_read_where_a_dash_stands(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(SERVICE)
-    bundle = load(["-", str(tmp_path)], namespace="lab", stdin=io.StringIO(DEPLOYMENT))
+    bundle = load(["-", str(tmp_path)], namespace="lab", stdin=io.BytesIO(DEPLOYMENT.encode()))
     assert bundle.sources == ("<stdin>:1", f"{tmp_path}/a.yml:1")
+    with pytest.raises(InputError, match="there is no stdin to read"):
+        load(["-"], namespace="lab")
     with pytest.raises(InputError, match="stdin can be read only once"):
-        load(["-", "-"], namespace="lab", stdin=io.StringIO(DEPLOYMENT))
+        load(["-", "-"], namespace="lab", stdin=io.BytesIO(DEPLOYMENT.encode()))
 
 
 def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
@@ -143,6 +145,14 @@ WRONG = {
         DEPLOYMENT.replace("    matchLabels: {app: sampleapp}\n", ""),
         "1: Deployment sampleapp: spec.selector must be a mapping",
     ),
+    "a selector that matches nothing": (
+        DEPLOYMENT.replace("matchLabels: {app: sampleapp}", "matchLabels: {}"),
+        "1: Deployment sampleapp: spec.selector must match labels",
+    ),
+    "a selector that is none": (
+        DEPLOYMENT.replace("matchLabels: {app: sampleapp}", "matchLabels: app"),
+        "1: Deployment sampleapp: spec.selector must match labels",
+    ),
     "labels of pods that are none": (
         DEPLOYMENT.replace("labels: {app: sampleapp}", "labels: app"),
         "1: Deployment sampleapp: spec.template.metadata.labels must be a mapping",
@@ -162,6 +172,12 @@ WRONG = {
 def test_what_is_wrong_with_a_manifest_is_told_with_file_and_line(case: str, tmp_path: Path) -> None:
     text, message = WRONG[case]
     assert refusal(tmp_path / "a.yml", text) == message
+
+
+def test_a_selector_may_match_by_expressions_alone(tmp_path: Path) -> None:
+    expressions = "matchExpressions: [{key: app, operator: In, values: [sampleapp]}]"
+    (tmp_path / "a.yml").write_text(DEPLOYMENT.replace("matchLabels: {app: sampleapp}", expressions))
+    assert load([str(tmp_path)], namespace="lab").deployments
 
 
 def test_an_object_that_is_given_twice_is_refused_with_both_places(tmp_path: Path) -> None:

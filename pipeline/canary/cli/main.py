@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import traceback
@@ -74,6 +75,10 @@ for _command in (
 def main() -> NoReturn:
     """Run the command that the process was started with."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # else a result is lost for one character
     sys.exit(run(sys.argv[1:]))
 
 

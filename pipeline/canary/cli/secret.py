@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,7 @@ def secret(**given: Any) -> None:  # noqa: ANN401
 
 
 def _secret(given: dict[str, Any], namespace: str) -> Object:
-    sources = secrets.Sources(sys.stdin.buffer, os.environ)
+    sources = secrets.Sources(sys.stdin.buffer if sys.stdin else io.BytesIO(), os.environ)
     password = secrets.Password(given["password_stdin"], given["password_env"], given["password_file"])
     registry_flags = [given["server"], given["username"], *vars(password).values()]
     own_flags = [given["from_file"], given["from_env"], given["from_stdin"] is not None]

@@ -9,8 +9,9 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 
 import click
 from rich.console import Console
@@ -177,7 +178,7 @@ class Session:
         Args:
             canary: whether a canary will be made of them, which takes a Deployment.
         """
-        bundle = load(self.settings.manifests, namespace=self.namespace, stdin=sys.stdin)
+        bundle = load(self.settings.manifests, namespace=self.namespace, stdin=_stdin())
         if canary:
             require_deployment(bundle)
         changed = with_images(bundle, self.images)
@@ -192,7 +193,7 @@ class Session:
         if not given:
             paths = list(self.settings.manifests)
         if paths:
-            bundle = load(paths, namespace=self.namespace, stdin=sys.stdin)
+            bundle = load(paths, namespace=self.namespace, stdin=_stdin())
             require_deployment(bundle)
             names += [item["metadata"]["name"] for item in bundle.deployments]
         return tuple(dict.fromkeys(names))
@@ -250,8 +251,8 @@ class Session:
             try:
                 return self._closing.enter_context(Path("/dev/tty").open(encoding="utf-8"))
             except OSError:
-                return sys.stdin
-        return sys.stdin
+                pass  # no terminal at all: the gate says so
+        return sys.stdin or StringIO()
 
     @cached_property
     def measures(self) -> Measures:
@@ -294,6 +295,11 @@ class Session:
             min_requests=settings.min_requests,
             no_traffic_after=settings.no_traffic_after,
         )
+
+
+def _stdin() -> BinaryIO | None:
+    """Return stdin as bytes; None where the process was started without one."""
+    return sys.stdin.buffer if sys.stdin else None
 
 
 def _header(text: str) -> tuple[str, Path]:
