@@ -134,7 +134,8 @@ def main() -> None:
         print(f"app: {error}", file=sys.stderr)
         sys.exit(2)
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # PID 1, which we are in a container, has no default for it
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # process 1, which it is in a container, has no default for them
     print(f"app: {settings.success_rate:g} % good on {settings.host}:{settings.port}", flush=True)
     try:
         server.serve()

@@ -89,4 +89,4 @@ def tell_what_next(screen: Screen, place: Place, keep: bool) -> None:
         ):
             screen.command(line)
     else:
-        screen.say("\nNext: KEEP=1 make demo leaves the cluster for you to look at, and README.md leads on from here.")
+        screen.say("\nNext: KEEP=1 make demo leaves the cluster to look at; docs/tutorial.md does the same by hand.")

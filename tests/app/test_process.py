@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import signal
 import socket
 import subprocess
 import sys
@@ -73,6 +74,14 @@ def test_on_sigterm_an_idle_connection_does_not_hold_it_up(start: Start) -> None
         assert app.process.wait(15) == 0
     finally:
         connection.close()
+
+
+def test_ctrl_c_ends_it_as_quietly(start: Start) -> None:
+    app = start()
+    app.process.send_signal(signal.SIGINT)
+    assert app.process.wait(15) == 0
+    assert app.process.stderr is not None
+    assert app.process.stderr.read() == ""
 
 
 def test_a_crash_ends_the_process_with_a_last_word(start: Start) -> None:
