@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from canary.documents import parse
 from canary.errors import InputError
-from canary.kinds import Kind, Schema, choice, share, text, texts, time, whole
+from canary.kinds import Kind, Schema, choice, matching, share, text, texts, time, whole
 from canary.variants import VERSION_LABEL
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "canary.yml"
+
+_NAME = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_NAMESPACE = matching(_NAME, "a name of lower-case letters, digits and -", "NAME")
+_LABEL = matching(
+    rf"(?:{_NAME}(?:\.{_NAME})*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?",
+    "a label's key such as azure-pipelines/version",
+    "KEY",
+)
 
 
 def _setting(default: object, kind: Kind, sentence: str, *, flag: str = "") -> Any:  # noqa: ANN401 - a dataclass field
@@ -40,9 +48,9 @@ class Settings:
     image_pull_secrets: tuple[str, ...] = _setting(
         (), texts("NAME"), "Secret to pull images with, added to every pod. Repeatable.", flag="image-pull-secret"
     )
-    namespace: str | None = _setting(None, text("NAME"), "Namespace of the release; by default the context's.")
+    namespace: str | None = _setting(None, _NAMESPACE, "Namespace of the release; by default the context's.")
     percentage: int = _setting(25, whole(1, 100), "Size of canary and baseline, in percent of stable's pods.")
-    label: str = _setting(VERSION_LABEL, text("KEY"), "Key of the label that marks the variants.")
+    label: str = _setting(VERSION_LABEL, _LABEL, "Key of the label that marks the variants.")
     gate: str = _setting("terminal", choice("terminal", "auto"), "Who decides: a person here, or the verdict.")
     tolerance: float | None = _setting(
         None,
@@ -223,7 +231,7 @@ def schema() -> Schema:
     for one in all_settings():
         properties[one.key] = {"description": one.help} | one.kind.schema
         if one.default not in (None, ()):
-            is_time = "pattern" in one.kind.schema
+            is_time = isinstance(one.kind.schema.get("type"), list)
             properties[one.key]["default"] = one.kind.show(one.default) if is_time else one.default
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

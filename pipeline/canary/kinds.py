@@ -50,6 +50,17 @@ def text(metavar: str = "TEXT") -> Kind:
     return Kind("a text", {"type": "string", "minLength": 1}, read, read, metavar=metavar)
 
 
+def matching(pattern: str, wanted: str, metavar: str) -> Kind:
+    """Return the kind of strings that match a regular expression in full."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+            raise ValueError(value)
+        return value
+
+    return Kind(wanted, {"type": "string", "pattern": f"^(?:{pattern})$"}, read, read, metavar=metavar)
+
+
 def texts(metavar: str) -> Kind:
     """Return the kind of lists of strings; in the environment they are set apart by spaces."""
 

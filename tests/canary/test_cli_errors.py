@@ -189,8 +189,8 @@ def test_a_reader_that_has_seen_enough_is_no_error(command_line: CommandLine) ->
 
 
 def test_a_result_is_not_lost_to_a_terminal_without_a_character_for_it(command_line: CommandLine) -> None:
-    command_line.write("canary.yml", 'label: "\\u2603/x"\n')
+    command_line.write("canary.yml", 'total: "\\u2603"\n')
     narrow = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
     done = subprocess.run([CANARY, "config"], capture_output=True, text=True, env=narrow, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "\\u2603/x" in done.stdout
+    assert "\\u2603" in done.stdout

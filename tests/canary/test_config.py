@@ -79,7 +79,9 @@ WRONG = {
     "images: a:1": "1: images a:1: give a list of texts",
     "images:\n- a:1\n- 2": "1: images of another type: give a list of texts",
     "good: ''": "1: good : give a text",
-    "label: {a: b}": "1: label of another type: give a text",
+    "total: {a: b}": "1: total of another type: give a text",
+    "label: a b": "1: label a b: give a label's key such as azure-pipelines/version",
+    "namespace: a/b": "1: namespace a/b: give a name of lower-case letters, digits and -",
     "- percentage": "1: settings are a mapping, such as percentage: 25",
     "gate: auto\n---\ngate: auto": "3: a second document; settings stand in one",
     "gate: auto\ngate: auto": "2: not valid YAML: key 'gate' appears twice in one mapping",
@@ -114,7 +116,9 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         ("alpha", "1", "a share between 0 and 1, such as 0.05"),
         ("timeout", "soon", "a time such as 5m"),
         ("gate", "Auto", "terminal or auto"),
-        ("label", "", "a text"),
+        ("total", "", "a text"),
+        ("label", "/version", "a label's key such as azure-pipelines/version"),
+        ("namespace", "Prod", "a name of lower-case letters, digits and -"),
     ],
 )
 def test_flags_and_variables_are_checked_as_the_file_is(attribute: str, text: str, wanted: str, tmp_path: Path) -> None:
@@ -175,7 +179,9 @@ plain = (
     | st.booleans()
     | st.integers(-5, 200)
     | st.floats(-1, 2)
-    | st.sampled_from(["auto", "terminal", "", "10s", "1m", "10", "x", "1h1m", "5m5m", "250ms", "1.5s", ".5s"])
+    | st.sampled_from(
+        ["auto", "terminal", "", "a/b", "a.b/C_d", "-", "10s", "1m", "10", "x", "1h1m", "5m5m", "250ms", "1.5s", ".5s"]
+    )
     | st.lists(st.sampled_from(["a:1", "", "b"]), max_size=2)
     | st.lists(st.integers(), min_size=1, max_size=1)
     | st.just({"a": 1})
