@@ -5,7 +5,7 @@
     GET :8080/readyz   may it get traffic? (readiness: while it fails, Services leave the pod out)
     GET :8000/metrics  what was counted, on a port of its own: publishing the service does not publish its metrics
 
-The environment sets SUCCESS_RATE, HOST, PORT, METRICS_PORT, VERSION, and faults to practise with: LATENCY_MS, CRASH_EVERY.
+The environment sets SUCCESS_RATE, HOST, PORT, METRICS_PORT, VERSION; and, to practise with, LATENCY_MS and CRASH_EVERY.
 """
 
 from __future__ import annotations
@@ -120,12 +120,12 @@ def main() -> None:
     """Serve until SIGTERM; end with one line on stderr and exit code 2 when that is not possible."""
     try:
         settings = read_settings(os.environ)
-        # One process with threads: with several, each would have counters of its own, and a scrape would see any of them.
+        # One process with threads: of several, each would have counters of its own, and a scrape would see any of them.
         server = Server(
             (settings.host, settings.port),
             create_app(settings),
             numthreads=16,
-            request_queue_size=128,  # connections that may wait; the default of 5 turns a small burst into a second's delay
+            request_queue_size=128,  # connections that may wait; with the usual 5, a burst waits for a second
             shutdown_timeout=20,  # seconds for what is in flight; less than the pod's terminationGracePeriodSeconds
         )
         server.prepare()  # listens
