@@ -43,6 +43,7 @@ def connect(kubeconfig: str | None = None, context: str | None = None, *, accoun
     """
     configuration = client.Configuration()
     configuration.retries = False
+    configuration.connection_pool_maxsize = 16  # as many pods are scraped at once
     if kubeconfig and not any(Path(one).exists() for one in kubeconfig.split(os.pathsep)):
         raise InputError(f"kubeconfig {kubeconfig}: no such file")
     try:

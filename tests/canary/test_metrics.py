@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
+from canary.cluster import Cluster
+from canary.connection import connect
 from canary.errors import ClusterError, NotAnsweringError
 from canary.events import Variant
 from canary.measures import Measures, Metric
 from canary.metrics import DirectSource
 from canary.metrics.direct import parse
 from canary.tally import Pod, Scrape
+from canary.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 MEASURES = Measures.of([Metric.share("success", 'requests_total{custom_status="good"}', "requests_total")])
 
@@ -91,6 +97,47 @@ def test_who_may_not_read_pods_is_told_what_to_grant() -> None:
 
     with pytest.raises(ClusterError, match=r"is forbidden; .* grant `get` on `pods/proxy`, or .*--prometheus"):
         DirectSource(Api(forbid), MEASURES).read([pod("a")], since=0)
+
+
+def test_as_many_connections_are_kept_as_pods_are_scraped_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else urllib3 throws them away, and says so on stderr at every look."""
+    together = threading.Barrier(16, timeout=10)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            together.wait()
+            body = page(1).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        config = {
+            "current-context": "here",
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": ""}}],
+            "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        }
+        (tmp_path / "kubeconfig").write_text(json.dumps(config))
+        cluster = Cluster(Transport(lambda: connect(str(tmp_path / "kubeconfig"))), "shop")
+        try:
+            scrapes = DirectSource(cluster, MEASURES).read([pod(str(n)) for n in range(16)], since=0)
+        finally:
+            cluster.close()
+            server.shutdown()
+            thread.join()
+    assert all(scrape.counters for scrape in scrapes), scrapes[0].problem
+    assert caplog.records == []
 
 
 def test_without_pods_nobody_is_asked() -> None:
