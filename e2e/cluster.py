@@ -18,6 +18,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 T = TypeVar("T")
+Objects = list[dict[str, Any]]
+Images = list[str]
 
 
 def command(name: str) -> str:
@@ -97,9 +99,9 @@ class Namespace:
         out = self.kubectl("get", kind, name, "--ignore-not-found", "-o", "json")
         return json.loads(out) if out.strip() else None
 
-    def list(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
+    def list(self, kind: str, selector: str = "") -> Objects:
         """Return the objects of a kind."""
-        items: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-l", selector, "-o", "json"))["items"]
+        items: Objects = json.loads(self.kubectl("get", kind, "-l", selector, "-o", "json"))["items"]
         return items
 
     def apply(self, *objects: dict[str, Any]) -> None:
@@ -137,12 +139,12 @@ class Namespace:
         assert "Traceback" not in result.err, result.err
         return result
 
-    def images(self, deployment: str) -> list[str] | None:
+    def images(self, deployment: str) -> Images | None:
         """Return the images of a Deployment, None when there is none."""
         found = self.get("deployment", deployment)
         return [c["image"] for c in found["spec"]["template"]["spec"]["containers"]] if found else None
 
-    def pods_of(self, deployment: str) -> list[dict[str, Any]]:
+    def pods_of(self, deployment: str) -> Objects:
         """Return the pods that a Deployment owns through its ReplicaSets (not those that its selector matches)."""
         sets = {
             s["metadata"]["uid"]
