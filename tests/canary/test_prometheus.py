@@ -1,4 +1,4 @@
-"""PrometheusSource against a real Prometheus; a stub only for faults that a real one does not have on demand."""
+"""PrometheusSource against a real Prometheus."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,10 +19,10 @@ from canary.events import Variant
 from canary.measures import Measures, Metric
 from canary.metrics import PrometheusSource, ServiceQueries, UrlQueries
 from canary.tally import Pod, Scrape, Tally
+from tests.canary.pages import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
 PROMETHEUS = os.environ.get("PROMETHEUS") or shutil.which("prometheus")
 needs_prometheus = pytest.mark.skipif(not PROMETHEUS, reason="no prometheus on PATH, and PROMETHEUS names none")
@@ -32,43 +30,6 @@ needs_prometheus = pytest.mark.skipif(not PROMETHEUS, reason="no prometheus on P
 SUCCESS = Metric.share("success", 'requests_total{custom_status="good"}', "requests_total", 0.05)
 LATENCY = Metric.latency("latency", "request_duration_seconds", 0.25, 0.05)
 MEASURES = Measures.of([SUCCESS, LATENCY], "request_duration_seconds")
-
-
-class Page(ThreadingHTTPServer):
-    """A web server on a port of its own; `answer` returns status and body for a path."""
-
-    daemon_threads = True
-
-    def __init__(self, answer: Callable[[str, Mapping[str, str]], tuple[int, str]]) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                status, body = answer(self.path, dict(self.headers))
-                self.send_response(status)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body.encode())))
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_port}"
-
-
-@contextlib.contextmanager
-def serving(answer: Callable[[str, Mapping[str, str]], tuple[int, str]]) -> Iterator[Page]:
-    with Page(answer) as page:
-        thread = threading.Thread(target=page.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield page
-        finally:
-            page.shutdown()
-            thread.join()
 
 
 class Counter:
@@ -303,80 +264,6 @@ def test_a_query_that_prometheus_does_not_understand_is_told(queries: UrlQueries
         queries.query("sum(")
 
 
-ONE = '{"status": "success", "data": {"resultType": "scalar", "result": [1, "1"]}}'
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "error", "message"),
-    [
-        (401, "", ClusterError, r"does not let us in \(401\); give its credentials as a header"),
-        (403, "", ClusterError, r"does not let us in \(403\)"),
-        (302, "", ClusterError, "redirects elsewhere"),
-        (503, "busy", NotAnsweringError, r"\(503\) answered something else: 'busy'"),
-        (200, "<html>", NotAnsweringError, "answered something else: '<html>'"),
-        (200, "[]", NotAnsweringError, "answered something else"),
-        (503, '{"status": "error", "errorType": "timeout", "error": "slow"}', NotAnsweringError, "timeout: slow"),
-        (200, ONE[:-1] + ', "warnings": ["store is down"]}', NotAnsweringError, "warning: store is down"),
-    ],
-)
-def test_faults_of_prometheus_are_errors_in_words(
-    status: int, body: str, error: type[ClusterError], message: str
-) -> None:
-    with (
-        serving(lambda *_: (status, body)) as page,
-        contextlib.closing(UrlQueries(f"http://{page.address}")) as queries,
-    ):
-        with pytest.raises(error, match=message) as raised:
-            queries.query("up")
-        assert raised.type is error
-
-
-def test_a_prometheus_that_hangs_is_given_up() -> None:
-    released = threading.Event()
-
-    def hang(*_: object) -> tuple[int, str]:
-        released.wait(30)
-        return 200, ONE
-
-    with serving(hang) as page, contextlib.closing(UrlQueries(f"http://{page.address}", timeout=0.2)) as queries:
-        with pytest.raises(NotAnsweringError, match=r"did not answer in 0\.2 s"):
-            queries.query("up")
-        released.set()
-
-
-def test_nobody_listening_is_said_without_the_password_of_the_url() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
-        port = taken.getsockname()[1]
-        queries = UrlQueries(f"http://me:secret@127.0.0.1:{port}/prom")
-        with contextlib.closing(queries), pytest.raises(NotAnsweringError) as raised:
-            queries.query("up")
-    assert str(raised.value) == f"cannot reach Prometheus at http://127.0.0.1:{port}/prom: Connection refused"
-
-
-def test_headers_are_read_again_for_each_query(tmp_path: Path) -> None:
-    token, seen = tmp_path / "token", []
-
-    def note(_: str, headers: Mapping[str, str]) -> tuple[int, str]:
-        seen.append(headers["Authorization"])
-        return 200, ONE
-
-    with serving(note) as page:
-        headers = {"Authorization": token}
-        with contextlib.closing(UrlQueries(f"http://{page.address}", headers=headers)) as queries:
-            for value in ("Bearer old", "Bearer new"):
-                token.write_text(value + "\n")
-                queries.query("up")
-            token.write_text("Bearer secret\nX-Other: 1")
-            with pytest.raises(InputError, match="cannot be in a header") as raised:
-                queries.query("up")
-            token.unlink()
-            with pytest.raises(InputError, match=r"header Authorization: cannot read .*token"):
-                queries.query("up")
-    assert seen == ["Bearer old", "Bearer new"]
-    assert "secret" not in str(raised.value)
-
-
 def test_an_outage_after_the_first_answer_is_missing_data() -> None:
     class Flaky:
         down = True
@@ -395,11 +282,3 @@ def test_an_outage_after_the_first_answer_is_missing_data() -> None:
     source.read([pod("a")], since=900)
     queries.down = True
     assert source.read([pod("a")], since=900) == [Scrape(pod("a"), 900, None, problem="connection refused")]
-
-
-@pytest.mark.parametrize("address", ["prometheus:9090", "ftp://x", "svc:monitoring/prometheus", ""])
-def test_an_address_that_is_none_is_refused(address: str) -> None:
-    with pytest.raises(InputError, match="svc:NAMESPACE/NAME:PORT"):
-        UrlQueries(address)
-    with pytest.raises(InputError, match="svc:NAMESPACE/NAME:PORT"):
-        ServiceQueries(None, address)  # type: ignore[arg-type]
