@@ -204,7 +204,6 @@ class Session:
         """Return the release, ready to be told what to do."""
         terminal = Terminal(Console(stderr=True))
         self._closing.callback(terminal.close)
-        self._closing.callback(terminal.close)
 
         def listen(event: Event) -> None:
             self.record(event)
