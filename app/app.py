@@ -15,6 +15,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -134,13 +135,13 @@ def main() -> None:
         print(f"app: {error}", file=sys.stderr)
         sys.exit(2)
 
+    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))  # process 1, which it is in a container, has no default for them
+        signal.signal(number, lambda *_: stop.set())  # process 1, which it is in a container, has no default for them
+    threading.Thread(target=server.serve).start()
     print(f"app: {settings.success_rate:g} % good on {settings.host}:{settings.port}", flush=True)
-    try:
-        server.serve()
-    finally:
-        server.stop()  # closes the port, then answers what is in flight
+    stop.wait()
+    server.stop()  # closes the port, then answers what is in flight
 
 
 if __name__ == "__main__":

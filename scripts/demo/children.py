@@ -125,9 +125,9 @@ class Children:
 
 
 def stop(process: subprocess.Popen[str], seconds: float = 10) -> int:
-    """End a process as Ctrl-C would, and its session at the latest after some seconds; returns the exit code."""
+    """Tell a process to stop, and end its session at the latest after some seconds; returns the exit code."""
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
     with contextlib.suppress(ProcessLookupError):

@@ -110,7 +110,7 @@ def test_loopback_is_kept_from_the_proxy_and_what_was_kept_before_stays(
 def test_a_process_that_does_not_stop_when_asked_is_ended_with_its_children(children: Children) -> None:
     code = """
 import signal, subprocess, sys
-signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(child.pid, flush=True)
 child.wait()
@@ -131,7 +131,7 @@ def alive(pid: int) -> bool:
 def test_a_process_that_stops_when_asked_ends_by_itself(children: Children) -> None:
     code = """
 import signal, sys, threading
-signal.signal(signal.SIGINT, lambda *_: sys.exit(3))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
 print("ready", flush=True)
 threading.Event().wait()
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -115,7 +114,7 @@ def load(url: str, folder: Path, enough: Callable[[], bool], *options: str) -> O
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < end, "not enough within a minute"
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         output, _ = process.communicate(timeout=60)
     finally:
         process.kill()
