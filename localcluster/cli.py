@@ -32,7 +32,7 @@ OUTPUT = click.option("--output", "-o", type=click.Choice(["text", "json"]), def
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    r"""A one-process stand-in for Kubernetes, for machines without Docker.
+    """A one-process stand-in for Kubernetes, for machines without Docker.
 
     Pods are processes of this machine, images are snapshots of a build context, and Services listen on loopback
     addresses. kubectl, the Python client and Prometheus work against it as they do against a cluster.
@@ -62,7 +62,7 @@ def main() -> None:
     "--timeout", type=click.IntRange(min=1), default=30, show_default=True, help="Seconds to wait for the API."
 )
 def up(name: str, output: str, foreground: bool, back_off: float, timeout: int) -> None:
-    r"""Start the cluster and wait until its API answers.
+    """Start the cluster and wait until its API answers.
 
     \b
     Examples:
@@ -92,7 +92,7 @@ def up(name: str, output: str, foreground: bool, back_off: float, timeout: int) 
 @main.command()
 @NAME
 def down(name: str) -> None:
-    r"""Stop the cluster; nothing of it keeps running, its logs stay.
+    """Stop the cluster; nothing of it keeps running, its logs stay.
 
     \b
     Examples:
@@ -118,7 +118,7 @@ def down(name: str) -> None:
 @NAME
 @OUTPUT
 def status(name: str, output: str) -> None:
-    r"""Say whether the cluster is up, where its state is, and where its Services listen (exit 1 when it is down).
+    """Say whether the cluster is up, where its state is, and where its Services listen (exit 1 when it is down).
 
     \b
     Examples:
@@ -147,7 +147,7 @@ def status(name: str, output: str) -> None:
 )
 @OUTPUT
 def build(context: Path, tag: str, arguments: tuple[str, ...], dockerfile: Path | None, output: str) -> None:
-    r"""Make an image of a build context, as `docker build` does.
+    """Make an image of a build context, as `docker build` does.
 
     The base image is not used: programs are this machine's, `python` the one that localcluster runs on. What a
     Dockerfile asks for beyond ARG, ENV, WORKDIR, COPY, CMD, ENTRYPOINT and `RUN pip install … -r FILE` is refused.
@@ -174,7 +174,7 @@ def build(context: Path, tag: str, arguments: tuple[str, ...], dockerfile: Path 
 @main.command()
 @OUTPUT
 def images(output: str) -> None:
-    r"""List the images that were built here.
+    """List the images that were built here.
 
     \b
     Example:
@@ -192,7 +192,7 @@ def images(output: str) -> None:
 @NAME
 @click.option("--lines", "-n", type=click.IntRange(min=0), default=100, show_default=True, help="How many of the last.")
 def logs(name: str, lines: int) -> None:
-    r"""Print the end of the daemon's log. A pod's is shown by `kubectl logs`.
+    """Print the end of the daemon's log. A pod's is shown by `kubectl logs`.
 
     \b
     Example:
@@ -208,7 +208,7 @@ def logs(name: str, lines: int) -> None:
 @main.command()
 @NAME
 def kubeconfig(name: str) -> None:
-    r"""Print where the kubeconfig is (exit 1 when the cluster is down).
+    """Print where the kubeconfig is (exit 1 when the cluster is down).
 
     \b
     Example:
@@ -243,6 +243,7 @@ def _start(home: Home, back_off: float, timeout: int) -> None:
             start_new_session=True,
             env={**os.environ, "LOCALCLUSTER_HOME": str(home.base)},
         )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever stops us does not want the daemon either
     try:
         up = _wait(lambda: _answers(home) or (daemon.poll() is not None and _daemon_pid(home) is None), timeout)
     except KeyboardInterrupt:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 LAST_SECONDS = 2.0  # grace of pods when the whole cluster goes
+WATCH_SECONDS = 2.0  # between two looks at the state folder
 
 
 class AlreadyUpError(Exception):
@@ -140,13 +141,20 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
             tell(services.addresses())
             _write_kubeconfig(home, f"http://{network.api_address}:{port}/{secret}")
             log.info("up at %s:%d, state in %s", network.api_address, port, home.state)
-            await stopped.wait()
+            await _until_stopped(stopped, home)
             await kubelet.shut_down(LAST_SECONDS)
         finally:
             services.close()
             await runner.cleanup()
             for task in tasks:
                 task.cancel()
+
+
+async def _until_stopped(stopped: asyncio.Event, home: Home) -> None:
+    """Wait for a signal, or for the state folder to go: without it nobody can reach or stop this cluster any more."""
+    while not stopped.is_set() and home.lock.exists():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), WATCH_SECONDS)
 
 
 async def _listen(runner: web.AppRunner, address: str) -> int:
