@@ -56,7 +56,7 @@ def record() -> tuple[list[Square], list[Act]]:
     with tempfile.TemporaryDirectory(prefix="canary-demo-") as name:
         screen = Screen(Console())
         children = Children(Path(name), screen.command, Interrupts())
-        place = Localcluster(children)
+        place = Localcluster(children, Path(name) / "localcluster")
         demo = Demo(place, screen, children, Path(name))
         try:
             demo.play()

@@ -15,13 +15,13 @@ from scripts.demo.screen import Screen
 from scripts.demo.story import ROOT, Demo, WrongError
 
 
-def choose_place(children: Children, folder: Path) -> Place:
+def choose_place(children: Children, folder: Path, keep: bool) -> Place:
     """Return the place that the environment asks for; raises CommandError for one that there is not."""
     if context := os.environ.get("CONTEXT"):
         return Context(children, folder, context)
     match os.environ.get("CLUSTER", "localcluster"):
         case "localcluster":
-            return Localcluster(children)
+            return Localcluster(children, None if keep else folder / "localcluster")
         case "kind":
             return Kind(children, folder)
         case other:
@@ -41,7 +41,7 @@ def main(console: Console | None = None) -> int:
         os.environ |= {key: children.environment[key] for key in ("NO_PROXY", "no_proxy")}  # for our own looks
         code, place, keep = 2, None, bool(os.environ.get("KEEP"))
         try:
-            place = choose_place(children, folder)
+            place = choose_place(children, folder, keep)
             Demo(place, screen, children, folder).play()
             code = 0
         except WrongError as error:

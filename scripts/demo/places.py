@@ -62,9 +62,11 @@ class Localcluster:
     namespace = "default"
     rate = 200.0
 
-    def __init__(self, children: Children) -> None:
-        """Run it as a child."""
+    def __init__(self, children: Children, home: Path | None = None) -> None:
+        """Run it with its state in a folder of its own, or, without one, where the user has other localclusters."""
         self._children = children
+        if home:
+            children.environment["LOCALCLUSTER_HOME"] = str(home)
         self.kubeconfig = Path()
 
     def up(self) -> None:

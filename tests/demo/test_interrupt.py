@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("moment", ["$ localcluster up", "$ localcluster build", "$ canary release", "$ locust"])
 def test_ctrl_c_leaves_no_process(moment: str, tmp_path: Path) -> None:
-    environment = os.environ | {"LOCALCLUSTER_HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
     demo = subprocess.Popen(
         [sys.executable, "-m", "scripts.demo"],
         cwd=ROOT,
