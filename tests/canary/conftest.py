@@ -27,12 +27,13 @@ def ghosts(shared_ghosts: Ghosts) -> Iterator[Ghosts]:
     shared_ghosts.script.clear()
     shared_ghosts.image_ids.clear()
     shared_ghosts.logs.clear()
+    shared_ghosts.act(shared_ghosts.registry.refusals.clear)
     shared_ghosts.answers.clear()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock(ghosts: Ghosts) -> Clock:
+    return Clock(ghosts.settle)
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ def story(ghosts: Ghosts, clock: Clock) -> Iterator[Story]:
     cluster = ghosts.cluster(namespace)
     yield Story(ghosts, cluster, clock, namespace)
     cluster.close()
+    ghosts.remove(namespace)  # sweeping up what all tests have left would slow down each of them
 
 
 @pytest.fixture

@@ -18,28 +18,28 @@ from kubernetes import client
 from canary.cluster import Cluster
 from canary.connection import Connection
 from canary.transport import Transport
-from localcluster.api import make_app
-from localcluster.controllers import MANAGER, Controller
-from localcluster.deployments import Deployments
-from localcluster.events import Recorder
-from localcluster.garbage import Garbage, Namespaces
-from localcluster.registry import Registry
-from localcluster.replicasets import ReplicaSets
-from localcluster.resources import NAMESPACE, POD, Resource
-from localcluster.status import ApiError
-from localcluster.store import Change, Store, now
+from localcluster.api.server import make_app
+from localcluster.controllers.controller import MANAGER, Controller
+from localcluster.controllers.deployments import Deployments
+from localcluster.objects.events import Recorder
+from localcluster.controllers.garbage import Garbage, Namespaces
+from localcluster.objects.registry import Registry
+from localcluster.controllers.replicasets import ReplicaSets
+from localcluster.objects.resources import NAMESPACE, POD, Resource
+from localcluster.objects.status import ApiError
+from localcluster.objects.store import Change, Store, now
 
 Object = dict[str, Any]
 SECRET = "secret"
 
 
 class Clock:
-    """A clock that stands still but for `sleep`, which leaves the cluster a moment to act."""
+    """A clock that stands still but for `sleep`, in which the cluster does all that it has to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, settle: Callable[[], None]) -> None:
+        self._settle = settle
         self.time = 1_000_000_100.0
         self.then: list[tuple[float, Callable[[], object]]] = []
-        self._moment = threading.Event()
 
     def now(self) -> float:
         return self.time
@@ -49,7 +49,7 @@ class Clock:
         for at, action in [one for one in self.then if one[0] <= self.time]:
             self.then.remove((at, action))
             action()
-        self._moment.wait(0.005)
+        self._settle()
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:
         """Do something when so much time has been slept."""
@@ -104,6 +104,11 @@ class Ghosts:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         self.act(lambda: self.registry.create(NAMESPACE, body, manager="test"))
 
+    def remove(self, name: str) -> None:
+        """Delete a namespace with all that is in it."""
+        self.act(lambda: self.registry.delete(NAMESPACE, "", name))
+        self.settle()
+
     def act(self, action: Callable[[], Any]) -> Any:
         """Do something inside of the cluster's own loop, and return what comes of it."""
 
@@ -111,6 +116,26 @@ class Ghosts:
             return action()
 
         return asyncio.run_coroutine_threadsafe(done(), self._loop).result(20)
+
+    def settle(self) -> None:
+        """Wait until no controller has anything left to do, and none will try again soon."""
+
+        def due() -> bool:
+            return any(one._due for one in self._controllers)
+
+        def retrying() -> bool:
+            soon = self._loop.time() + 5
+            return any(timer.when() < soon for one in self._controllers for timer in one._later.values())
+
+        async def settled() -> None:
+            patience = self._loop.time() + (0 if self.registry.refusals else 5)  # what is refused is retried for ever
+            quiet = 0
+            while quiet < 3:  # a write is noted, and a ghost comes to life, in later turns of the loop
+                busy = due() or (retrying() and self._loop.time() < patience)
+                await asyncio.sleep(0.01 if busy and not due() else 0)
+                quiet = 0 if busy else quiet + 1
+
+        asyncio.run_coroutine_threadsafe(settled(), self._loop).result(60)
 
     def haunt(self, namespace: str, prefix: str, change: Callable[[Object], Object]) -> None:
         """Change the status of the pods whose names begin with a prefix."""
@@ -142,12 +167,12 @@ class Ghosts:
         self.store = Store()
         self.registry = Admission(self.store)
         self._recorder = Recorder(self.registry, "ghosts")
-        controllers: list[Controller] = [
+        self._controllers: list[Controller] = [
             kind(self.registry, Recorder(self.registry, "test"))
             for kind in (Deployments, ReplicaSets, Garbage, Namespaces)
         ]
         self.store.listen(self._note)
-        tasks = [asyncio.create_task(controller.run()) for controller in controllers]
+        tasks = [asyncio.create_task(controller.run()) for controller in self._controllers]
         await asyncio.sleep(0)
         default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
         self.registry.create(NAMESPACE, default, manager=MANAGER)
