@@ -18,10 +18,10 @@ import click
 import yaml
 
 from localcluster import orphans
-from localcluster.dockerfile import BuildError
 from localcluster.home import Home, default_base, default_cache
-from localcluster.images import Images
-from localcluster.requirements import Environments
+from localcluster.images.dockerfile import BuildError
+from localcluster.images.requirements import Environments
+from localcluster.images.snapshots import Images
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,29 +17,30 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from aiohttp import web
 
-from localcluster import addresses, orphans
-from localcluster.api import make_app
-from localcluster.controllers import MANAGER
-from localcluster.deployments import Deployments
-from localcluster.endpoints import EndpointSlices
-from localcluster.events import Recorder
-from localcluster.garbage import Garbage, Namespaces
+from localcluster import orphans
+from localcluster.api.server import make_app
+from localcluster.controllers.controller import MANAGER
+from localcluster.controllers.deployments import Deployments
+from localcluster.controllers.endpoints import EndpointSlices
+from localcluster.controllers.garbage import Garbage, Namespaces
+from localcluster.controllers.replicasets import ReplicaSets
+from localcluster.controllers.scheduler import Scheduler
 from localcluster.home import Home, default_cache
-from localcluster.images import Images
-from localcluster.kubelet import NODE, Kubelet, node
-from localcluster.registry import Registry
-from localcluster.replicasets import ReplicaSets
-from localcluster.requirements import Environments
-from localcluster.resources import NAMESPACE
-from localcluster.scheduler import Scheduler
-from localcluster.services import Services
-from localcluster.store import Store
+from localcluster.images.requirements import Environments
+from localcluster.images.snapshots import Images
+from localcluster.node import addresses
+from localcluster.node.kubelet import NODE, Kubelet, node
+from localcluster.node.services import Services
+from localcluster.objects.events import Recorder
+from localcluster.objects.registry import Registry
+from localcluster.objects.resources import NAMESPACE
+from localcluster.objects.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from localcluster.controllers import Controller
-    from localcluster.store import Object
+    from localcluster.controllers.controller import Controller
+    from localcluster.objects.store import Object
 
 log = logging.getLogger(__name__)
 LAST_SECONDS = 2.0  # grace of pods when the whole cluster goes

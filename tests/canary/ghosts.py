@@ -21,10 +21,10 @@ from canary.transport import Transport
 from localcluster.api.server import make_app
 from localcluster.controllers.controller import MANAGER, Controller
 from localcluster.controllers.deployments import Deployments
-from localcluster.objects.events import Recorder
 from localcluster.controllers.garbage import Garbage, Namespaces
-from localcluster.objects.registry import Registry
 from localcluster.controllers.replicasets import ReplicaSets
+from localcluster.objects.events import Recorder
+from localcluster.objects.registry import Registry
 from localcluster.objects.resources import NAMESPACE, POD, Resource
 from localcluster.objects.status import ApiError
 from localcluster.objects.store import Change, Store, now

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localcluster import addresses, orphans
+from localcluster import orphans
+from localcluster.node import addresses
 from tests.localcluster.cluster import Cluster, Command, Namespace, until
 from tests.localcluster.objects import deployment, pod, script, service
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from localcluster.dockerfile import BuildError, instructions, substitute
-from localcluster.images import Image, Images, normal_name
-from localcluster.requirements import Environments
+from localcluster.images.dockerfile import BuildError, instructions, substitute
+from localcluster.images.requirements import Environments
+from localcluster.images.snapshots import Image, Images, normal_name
 from tests.localcluster.cluster import Command
 
 

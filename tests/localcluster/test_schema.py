@@ -12,4 +12,4 @@ ROOT = pathlib.Path(__file__).parents[2]
 def test_the_schema_is_current() -> None:
     script = [sys.executable, str(ROOT / "scripts" / "localcluster_schema.py")]
     made = subprocess.run(script, capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    assert made == (ROOT / "localcluster" / "schema.json").read_text()
+    assert made == (ROOT / "localcluster" / "objects" / "schema.json").read_text()

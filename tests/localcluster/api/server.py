@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 from aiohttp import web
 
-from localcluster.api import make_app
-from localcluster.registry import Registry
-from localcluster.resources import NAMESPACE
-from localcluster.status import ApiError
-from localcluster.store import Store
+from localcluster.api.server import make_app
+from localcluster.objects.registry import Registry
+from localcluster.objects.resources import NAMESPACE
+from localcluster.objects.status import ApiError
+from localcluster.objects.store import Store
 
 if TYPE_CHECKING:
     import pathlib

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcluster import fieldsets
-from localcluster.resources import DEPLOYMENT
-from localcluster.schema import decoded, type_of
+from localcluster.objects import fieldsets
+from localcluster.objects.resources import DEPLOYMENT
+from localcluster.objects.schema import decoded, type_of
 from tests.localcluster.api.server import (
     CONFIG_MAPS,
     DEPLOYMENTS,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from localcluster.patches import merge, strategic
-from localcluster.resources import DEPLOYMENT
-from localcluster.schema import type_of
+from localcluster.objects.patches import merge, strategic
+from localcluster.objects.resources import DEPLOYMENT
+from localcluster.objects.schema import type_of
 from tests.localcluster.api.server import DEPLOYMENTS, JSON_PATCH, STRATEGIC, Server
 from tests.localcluster.objects import deployment
 

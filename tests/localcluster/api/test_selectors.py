@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcluster.resources import EVENT, POD, SERVICE
-from localcluster.selectors import as_text, field_selector, label_selector, matches
-from localcluster.status import ApiError
+from localcluster.objects.resources import EVENT, POD, SERVICE
+from localcluster.objects.selectors import as_text, field_selector, label_selector, matches
+from localcluster.objects.status import ApiError
 
 WEB = {"app": "web", "tier": "front", "example.com/size": "3"}
 
@@ -84,8 +84,9 @@ def test_fields_that_cannot_be_selected(resource: Any, selector: str, message: s
 
 _keys = st.sampled_from(["app", "tier", "x"])
 _values = st.sampled_from(["web", "api", ""])
+# Kubernetes refuses In and NotIn without values.
 _expressions = st.fixed_dictionaries(
-    {"key": _keys, "operator": st.sampled_from(["In", "NotIn", "Exists", "DoesNotExist"]), "values": st.lists(_values)}
+    {"key": _keys, "operator": st.sampled_from(["In", "NotIn", "Exists", "DoesNotExist"]), "values": st.lists(_values, min_size=1)}
 )
 
 

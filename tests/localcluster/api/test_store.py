@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from localcluster import store as store_module
-from localcluster.resources import RESOURCES
-from localcluster.status import ApiError
-from localcluster.store import Change, Store
+from localcluster.objects import store as store_module
+from localcluster.objects.resources import RESOURCES
+from localcluster.objects.status import ApiError
+from localcluster.objects.store import Change, Store
 from tests.localcluster.api.server import config_map
 
 CONFIG_MAP = next(r for r in RESOURCES if r.kind == "ConfigMap")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from localcluster import store as store_module
-from localcluster import watch as watch_module
+from localcluster.api import watch as watch_module
+from localcluster.objects import store as store_module
 from tests.localcluster.api.server import CONFIG_MAPS, MERGE, PODS, Server, config_map
 
 if TYPE_CHECKING:

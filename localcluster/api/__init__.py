@@ -1,0 +1,1 @@
+"""The Kubernetes REST API, as clients see it."""

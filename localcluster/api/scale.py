@@ -1,0 +1,37 @@
+"""The scale subresource: the replicas of an object, and nothing else of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from localcluster.objects.schema import is_scalar
+from localcluster.objects.selectors import as_text
+from localcluster.objects.status import Cause, invalid
+
+if TYPE_CHECKING:
+    from localcluster.objects.store import Object
+
+
+def of(obj: Object) -> Object:
+    """Return an object's Scale."""
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    counts = {"replicas": obj.get("status", {}).get("replicas", 0), "selector": as_text(obj["spec"]["selector"])}
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: value for key, value in obj["metadata"].items() if key in kept},
+        "spec": {"replicas": obj["spec"]["replicas"]},
+        "status": counts,
+    }
+
+
+def scaled(obj: Object, scale: Object) -> Object:
+    """Return the object as the Scale wants it; raises ApiError 422."""
+    meta, replicas = obj["metadata"], scale.get("spec", {}).get("replicas", 0)
+    if not is_scalar("int32", replicas) or replicas < 0:
+        cause = Cause("spec.replicas", f"Invalid value: {json.dumps(replicas)}: must be greater than or equal to 0")
+        raise invalid("Scale", "autoscaling", meta["name"], [cause])
+    version = scale.get("metadata", {}).get("resourceVersion", "")
+    spec = {**obj["spec"], "replicas": replicas}
+    return {**obj, "spec": spec, "metadata": {**meta, "resourceVersion": version}}

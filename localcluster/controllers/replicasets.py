@@ -1,0 +1,151 @@
+"""ReplicaSet → Pods, after Kubernetes' pkg/controller/replicaset."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from localcluster.controllers.controller import (
+    MANAGER,
+    Controller,
+    Key,
+    condition,
+    controller_of,
+    is_over,
+    is_true,
+    key_of,
+    owned,
+    owner_reference,
+)
+from localcluster.objects.resources import POD, REPLICA_SET
+from localcluster.objects.selectors import matches
+from localcluster.objects.status import ApiError
+from localcluster.objects.store import Object, now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from localcluster.objects.store import Change
+
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+
+
+class ReplicaSets(Controller):
+    """Keeps as many pods as a ReplicaSet asks for."""
+
+    def concerns(self, change: Change) -> Iterable[Key]:
+        """Return the ReplicaSets of a change: itself, a pod's owner, or those that might adopt a pod."""
+        if change.resource == REPLICA_SET:
+            return [key_of(change.object)]
+        if change.resource != POD:
+            return []
+        owner = controller_of(change.object)
+        namespace = change.object["metadata"]["namespace"]
+        if owner is not None:
+            return [(namespace, owner["name"])] if owner["kind"] == "ReplicaSet" else []
+        labels = change.object["metadata"].get("labels") or {}
+        sets = self.store.list(REPLICA_SET, namespace)
+        return [key_of(rs) for rs in sets if matches(rs["spec"]["selector"], labels)]
+
+    def sync(self, key: Key) -> float | None:
+        """Create or delete pods, then write the status."""
+        rs = self.store.find(REPLICA_SET, *key)
+        if rs is None:
+            return None
+        pods = [pod for pod in owned(self, rs, POD) if not is_over(pod)]
+        active = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        failure = None
+        if "deletionTimestamp" not in rs["metadata"]:
+            failure = self._manage(rs, active)
+        pods = [self.store.find(POD, *key_of(pod)) or pod for pod in pods]
+        wait = self._write_status(rs, pods, failure)
+        return 5.0 if failure else wait
+
+    def _manage(self, rs: Object, active: list[Object]) -> str | None:
+        """Create what lacks, delete what is too many; returns why a pod could not be created."""
+        missing = rs["spec"]["replicas"] - len(active)
+        for _ in range(missing):
+            try:
+                pod = self.registry.create(POD, _new_pod(rs), manager=MANAGER)
+            except ApiError as error:
+                self.recorder.warning(rs, "FailedCreate", f"Error creating: {error.message}")
+                return error.message
+            self.recorder.normal(rs, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
+        for pod in sorted(active, key=deletion_rank)[: max(0, -missing)]:
+            self.registry.delete(POD, *key_of(pod))
+            self.recorder.normal(rs, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
+        return None
+
+    def _write_status(self, rs: Object, pods: list[Object], failure: str | None) -> float | None:
+        """Write the status; returns the seconds until the next pod is ready for minReadySeconds."""
+        living = [p for p in pods if "deletionTimestamp" not in p["metadata"]]
+        ready = [p for p in living if is_true(p, "Ready")]
+        waits = [available_in(p, rs["spec"].get("minReadySeconds") or 0) for p in ready]
+        template = rs["spec"]["template"]["metadata"].get("labels") or {}
+        status: dict[str, Any] = {
+            "replicas": len(living),
+            "fullyLabeledReplicas": sum(
+                template.items() <= (p["metadata"].get("labels") or {}).items() for p in living
+            ),
+            "readyReplicas": len(ready),
+            "availableReplicas": sum(wait <= 0 for wait in waits),
+            "observedGeneration": rs["metadata"]["generation"],
+        }
+        status = {k: v for k, v in status.items() if v or k in ("replicas", "observedGeneration")}
+        status["terminatingReplicas"] = len(pods) - len(living)
+        if failure:
+            old = condition(rs, "ReplicaFailure")
+            status["conditions"] = [
+                {
+                    "type": "ReplicaFailure",
+                    "status": "True",
+                    "reason": "FailedCreate",
+                    "message": failure,
+                    "lastTransitionTime": old["lastTransitionTime"] if old else now(),
+                }
+            ]
+        if status != rs.get("status"):
+            self.registry.update(REPLICA_SET, {**rs, "status": status}, manager=MANAGER, subresource="status")
+        return min((wait for wait in waits if wait > 0), default=None)
+
+
+def _new_pod(rs: Object) -> Object:
+    template = rs["spec"]["template"]
+    meta = {k: dict(v) for k, v in template["metadata"].items() if k in ("labels", "annotations") and v}
+    name = rs["metadata"]["name"] + "-"
+    owners = [owner_reference(rs)]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"generateName": name, "namespace": rs["metadata"]["namespace"], "ownerReferences": owners, **meta},
+        "spec": template["spec"],
+    }
+
+
+def available_in(pod: Object, seconds: int) -> float:
+    """Return in how many seconds a ready pod will have been ready for so long; 0 or less: it has been."""
+    if not seconds:
+        return 0.0
+    ready = condition(pod, "Ready")
+    since = datetime.fromisoformat(ready["lastTransitionTime"]) if ready else datetime.now(UTC)
+    return seconds - (datetime.now(UTC) - since).total_seconds()
+
+
+def deletion_rank(pod: Object) -> tuple[Any, ...]:
+    """Return the order in which pods are given up: the least useful first (Kubernetes' ActivePodsWithRanks)."""
+    ready = condition(pod, "Ready")
+    is_ready = ready is not None and ready["status"] == "True"
+    restarts = max((c["restartCount"] for c in pod.get("status", {}).get("containerStatuses") or []), default=0)
+    return (
+        bool(pod["spec"].get("nodeName")),
+        {"Pending": 0, "Unknown": 1}.get(pod.get("status", {}).get("phase", "Pending"), 2),
+        is_ready,
+        int((pod["metadata"].get("annotations") or {}).get(DELETION_COST, "0")),
+        -_seconds(ready["lastTransitionTime"]) if ready is not None and is_ready else 0,
+        -restarts,
+        -_seconds(pod["metadata"]["creationTimestamp"]),
+    )
+
+
+def _seconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()

@@ -1,0 +1,1 @@
+"""Images: snapshots of build contexts, run by what their Dockerfiles say."""

@@ -1,0 +1,107 @@
+"""Python environments for images, cached by the content of their requirements: installed once, whatever the image."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+from typing import TYPE_CHECKING
+
+from localcluster.images.dockerfile import BuildError, Instruction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# Options that change what is installed, and those that make no difference here.
+HONOURED = {"--require-hashes", "--no-deps", "--pre"}
+HARMLESS = {"--no-cache-dir", "--disable-pip-version-check", "--quiet", "-q", "--no-input", "--root-user-action=ignore"}
+HARMLESS |= {"--no-compile", "--compile", "--upgrade", "-U", "--only-binary=:all:", "--prefer-binary"}
+
+
+class Environments:
+    """Virtual environments under one cache folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, requirements: str, options: list[str], tell: Callable[[str], None]) -> Path:
+        """Return the folder with the programs of an environment that has the requirements; raises BuildError.
+
+        The environment is made with uv where that works, else with venv and pip.
+        """
+        version = f"{sys.implementation.cache_tag} {sysconfig.get_platform()} {sys.base_prefix}"
+        key = hashlib.sha256("\0".join([version, *sorted(options), requirements]).encode()).hexdigest()[:20]
+        place = self._folder / key
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / f"{key}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one build installs, the others wait for it
+            if not (place / "complete").exists():
+                shutil.rmtree(place, ignore_errors=True)
+                if requirements.strip():
+                    tell("installing the requirements (once; the environment is cached by their content)")
+                self._make(place, requirements, options)
+                (place / "complete").touch()
+        return place / "bin"
+
+    def _make(self, place: Path, requirements: str, options: list[str]) -> None:
+        python = place / "bin" / "python"
+        wanted = bool(requirements.strip())
+        if _has_uv():
+            _run(["uv", "venv", "--quiet", "--python", sys.executable, str(place)], "")
+            install = ["uv", "pip", "install", "--quiet", "--python", str(python)]
+        else:
+            _run([sys.executable, "-m", "venv", *([] if wanted else ["--without-pip"]), str(place)], "")
+            install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        if wanted:
+            (place / "requirements.txt").write_text(requirements)
+            _run([*install, *options, "-r", str(place / "requirements.txt")], "pip install: ")
+
+
+def pip_arguments(instruction: Instruction) -> tuple[list[str], list[str]]:
+    """Return the files and the options of `RUN pip install … -r FILE`; raises BuildError for any other RUN."""
+    words = instruction.words()
+    refused = BuildError(
+        f"{instruction.where}: localcluster cannot carry out RUN {instruction.text}; only RUN pip install … -r FILE"
+    )
+    for start in (
+        ["pip", "install"],
+        ["pip3", "install"],
+        ["python", "-m", "pip", "install"],
+        ["python3", "-m", "pip", "install"],
+    ):
+        if words[: len(start)] == start:
+            rest = iter(words[len(start) :])
+            break
+    else:
+        raise refused
+    files, options = [], []
+    for word in rest:
+        if word in ("-r", "--requirement"):
+            files.append(next(rest, ""))
+        elif word.startswith(("-r", "--requirement=")):
+            files.append(word.removeprefix("--requirement=").removeprefix("-r"))
+        elif word in HONOURED:
+            options.append(word)
+        elif word not in HARMLESS:
+            raise refused
+    if not files:
+        raise refused
+    return files, options
+
+
+def _has_uv() -> bool:
+    """Return whether uv is on PATH and answers (a pyenv shim may be there for another Python)."""
+    if shutil.which("uv") is None:
+        return False
+    return subprocess.run(["uv", "--version"], capture_output=True, check=False).returncode == 0
+
+
+def _run(command: list[str], prefix: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise BuildError(prefix + (" ".join(said[-6:]) or f"{command[0]} failed"))

@@ -1,0 +1,115 @@
+"""Volumes and where a container finds them, without a mount namespace.
+
+A container has a folder of its own, a copy of its image; a volume is a link in there, at its mountPath. A process that
+opens the path relative to its WORKDIR finds it. Absolute paths in command, args and variables are turned into
+where they really are. A process that has an absolute path written into its code does not find it, and the pod's
+events say so.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from localcluster.node.environment import MissingReferenceError, field_value, read_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from localcluster.objects.store import Object, Store
+
+HONOURED = ("configMap", "secret", "downwardAPI", "projected", "emptyDir")
+
+
+def write_volume(store: Store, pod: Object, volume: Object, folder: Path) -> None:
+    """Bring a volume's folder up to date; raises MissingReferenceError, also for kinds that cannot be had here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = next((k for k in HONOURED if k in volume), None)
+    if kind is None:
+        unknown = ", ".join(k for k in volume if k != "name")
+        raise MissingReferenceError(f"localcluster has no volumes of kind {unknown}, only {', '.join(HONOURED)}")
+    if kind == "emptyDir":
+        return
+    sources = volume["projected"].get("sources") or [] if kind == "projected" else [{kind: volume[kind]}]
+    content: dict[str, bytes] = {}
+    for source in sources:
+        content |= _content(store, pod, source)
+    for path, data in content.items():
+        target = folder / path
+        if target.is_file() and target.read_bytes() == data:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_name(f".{target.name}.new")
+        fresh.write_bytes(data)
+        fresh.replace(target)  # a reader sees the old content or the new, never half of it
+    for file in [f for f in folder.rglob("*") if f.is_file() and str(f.relative_to(folder)) not in content]:
+        file.unlink()
+
+
+def _content(store: Store, pod: Object, source: Object) -> dict[str, bytes]:
+    kind, spec = next(iter(source.items()))
+    if kind == "downwardAPI":
+        return {
+            i["path"]: field_value(pod, i["fieldRef"]["fieldPath"]).encode()
+            for i in spec.get("items") or []
+            if "fieldRef" in i
+        }
+    if kind not in ("configMap", "secret"):
+        raise MissingReferenceError(f"localcluster cannot project a {kind}")
+    name, optional = spec.get("name") or spec.get("secretName"), spec.get("optional", False)
+    namespace = pod["metadata"]["namespace"]
+    data = read_data(store, kind.lower(), namespace, name, optional=optional) or {}
+    if not spec.get("items"):
+        return data
+    missing = [i["key"] for i in spec["items"] if i["key"] not in data]
+    if missing and not optional:
+        raise MissingReferenceError(f"references non-existent {kind} key: {missing[0]}")
+    return {i["path"]: data[i["key"]] for i in spec["items"] if i["key"] in data}
+
+
+def link_mounts(root: Path, container: Object, volumes: Path) -> None:
+    """Put the container's volumes into its folder; raises OSError."""
+    for mount in container.get("volumeMounts") or []:
+        place = root / mount["mountPath"].strip("/")
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        place.unlink(missing_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        source = volumes / mount["name"] / mount.get("subPath", "")
+        if mount.get("subPath") and not source.exists():
+            source.mkdir(parents=True)
+        place.symlink_to(source)
+
+
+def unseen_mounts(container: Object, pod: Object, workdir: str, words: list[str]) -> list[str]:
+    """Return the mount paths that a process finds only if it asks for them through links it does not know.
+
+    Seen are those below WORKDIR, those that its command line or variables name, and /tmp (by TMPDIR).
+    """
+    kinds = {v["name"]: v for v in pod["spec"].get("volumes") or []}
+    unseen = []
+    for mount in container.get("volumeMounts") or []:
+        path = mount["mountPath"].rstrip("/")
+        relative = f"{path}/".startswith(workdir.rstrip("/") + "/")
+        named = any(path in word for word in words)
+        scratch = "emptyDir" in kinds.get(mount["name"], {}) and path == "/tmp"  # noqa: S108 - a path to compare with
+        if not (relative or named or scratch):
+            unseen.append(path)
+    return unseen
+
+
+def inside(root: Path, text: str) -> str:
+    """Return a word of a command line or a variable with an absolute path turned into the one inside the folder.
+
+    `/app/run.py`, `--config=/etc/app/x.yaml` and lists such as `/app:/lib` are understood; what is not in the folder
+    (`/bin/sh`) is the machine's.
+    """
+    head, equals, value = text.partition("=") if text.startswith("-") else ("", "", text)
+    return head + equals + ":".join(_inside(root, part) for part in value.split(":"))
+
+
+def _inside(root: Path, path: str) -> str:
+    if not path.startswith("/") or not path.strip("/"):
+        return path
+    place = root / path.strip("/")
+    return str(place) if place.exists() or place.is_symlink() else path

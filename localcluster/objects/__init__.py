@@ -1,0 +1,1 @@
+"""Objects: kinds, storage, defaults, validation, patches and the ownership of fields."""
