@@ -24,12 +24,12 @@ from localcluster.controllers.deployments import Deployments
 from localcluster.controllers.endpoints import EndpointSlices
 from localcluster.controllers.garbage import Garbage, Namespaces
 from localcluster.controllers.replicasets import ReplicaSets
-from localcluster.controllers.scheduler import Scheduler
 from localcluster.home import Home, default_cache
 from localcluster.images.requirements import Environments
 from localcluster.images.snapshots import Images
 from localcluster.node import addresses
 from localcluster.node.kubelet import NODE, Kubelet, node
+from localcluster.node.scheduler import Scheduler
 from localcluster.node.services import Services
 from localcluster.objects.events import Recorder
 from localcluster.objects.registry import Registry

@@ -1,1 +1,1 @@
-"""What makes the cluster be what objects ask for: Deployments, ReplicaSets, EndpointSlices, garbage, scheduling."""
+"""What makes the cluster be what objects ask for: Deployments, ReplicaSets, EndpointSlices."""

@@ -86,7 +86,11 @@ _keys = st.sampled_from(["app", "tier", "x"])
 _values = st.sampled_from(["web", "api", ""])
 # Kubernetes refuses In and NotIn without values.
 _expressions = st.fixed_dictionaries(
-    {"key": _keys, "operator": st.sampled_from(["In", "NotIn", "Exists", "DoesNotExist"]), "values": st.lists(_values, min_size=1)}
+    {
+        "key": _keys,
+        "operator": st.sampled_from(["In", "NotIn", "Exists", "DoesNotExist"]),
+        "values": st.lists(_values, min_size=1),
+    }
 )
 
 
