@@ -16,7 +16,7 @@ from canary.options import Options
 from canary.release import Release
 from canary.tally import Pod, Scrape
 from canary.verdict import Verdict
-from localcluster.resources import RESOURCES
+from localcluster.objects.resources import RESOURCES
 from tests.canary.ghosts import Clock, Ghosts
 
 Object = dict[str, Any]
