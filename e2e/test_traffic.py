@@ -70,6 +70,7 @@ def test_traffic_reaches_variants_in_proportion_to_their_pods_unless_connections
     assert len(one) == 1, "a kept connection stays with the pod that it was opened to, whatever else is deployed"
 
 
+@pytest.mark.timeout(900)  # ten rounds on kind are twenty releases
 @pytest.mark.xdist_group("node port")
 def test_no_connection_is_lost_while_releases_come_and_go(
     stable: Namespace, manifests: Path, address: tuple[str, int]
