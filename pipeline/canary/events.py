@@ -146,6 +146,7 @@ class Looked(Event):
         variants: one state for each variant of each workload.
         verdict: what the evidence says now.
         waiting_for: what stands before the verdict is acted on (time, requests, warm-up), empty if nothing does.
+        last: whether watching ends with this look; `Judged` follows, with the same verdict.
     """
 
     at: float
@@ -153,6 +154,7 @@ class Looked(Event):
     variants: tuple[VariantState, ...]
     verdict: Verdict
     waiting_for: str = ""
+    last: bool = False
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,13 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
     UNDECIDED and returned as soon as minimum duration and requests are reached.
 
     Raises:
-        TimedOutError: there is something to decide by, and it did not suffice within the options' `max_duration`.
+        TimedOutError: the verdict could not be acted on within the options' `max_duration`, counted from this call: who
+            watches again has as long again, with all that was counted before.
         InputError: there is no canary, or it went while it was watched.
         ClusterError: counts may not be read.
     """
     options, cluster = world.options, world.cluster
-    record, silence = None, Silence(world)
+    record, silence, called = None, Silence(world), world.clock.now()
     while True:
         scene = survey(cluster, names, world.clock.now())
         record = record or _recalled(scene, options.warm_up) or Record(scene.at, Tally(options.warm_up))
@@ -47,19 +48,22 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         record = Record(record.began, tally, verdict.decision, verdict.sentence)
         for canary in scene.canaries:
             remember(cluster, canary, record)
-        seen = Looked(scene.at, scene.at - record.began, states(scene, tally, options.measures), verdict, waiting_for)
-        world.listen(seen)
         worse = verdict.decision is Decision.REJECT
         decided = verdict.decision is Decision.PROMOTE or not _decidable(world, scene)
-        if worse or (decided and not waiting_for):
+        ends = worse or (decided and not waiting_for)
+        late = scene.at - called >= options.max_duration
+        seen = states(scene, tally, options.measures)
+        world.listen(Looked(scene.at, scene.at - record.began, seen, verdict, waiting_for, last=ends or late))
+        if ends:
             world.listen(Judged(verdict))
             if verdict.decision is Decision.PROMOTE:
                 for one in verdict.comparisons:  # the last moment at which a tolerance that is too wide can be noticed
                     world.listen(Note(f"{one.metric}: {tolerated(one.tolerance or 0.0, one.baseline.share)}"))
             return verdict
-        if scene.at - record.began >= options.max_duration:
+        if late:
             world.listen(Judged(verdict))
-            raise TimedOutError(f"undecided after {options.max_duration:g} s: {waiting_for or verdict.sentence}")
+            why = waiting_for or "the requests so far do not tell"
+            raise TimedOutError(f"undecided after {options.max_duration:g} s: {why}")
         silence.heed(scene, tally)
         world.clock.sleep(options.interval)
 
@@ -123,8 +127,9 @@ def _waiting_for(world: World, scene: Scene, tally: Tally, elapsed: float) -> st
         return f"{left:.0f} s of warm-up"
     for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
         total = tally.evidence(name, variant, options.measures.metrics[0]).total
-        if total < options.min_requests:
-            return f"{deployment['metadata']['name']}: {total:,.0f} of {options.min_requests} requests"
+        needed = options.min_requests if name in scene.compared else 1  # what compares nothing only has to answer
+        if total < needed:
+            return f"{deployment['metadata']['name']}: {total:,.0f} of {needed} requests"
     missing = sorted(pod.name for pod in tally.missing if pod.variant is not Variant.STABLE)
     if missing:
         return f"counts of {', '.join(missing)}"

@@ -6,12 +6,13 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 
 import pytest
 
 from canary.cli.main import run
 from tests.canary.commandline import CANARY, CommandLine
-from tests.canary.story import deployment
+from tests.canary.story import Story, deployment
 
 NO_TOLERANCE = (
     "needs a --tolerance: how much worse than the baseline a canary may be and still be promoted, "
@@ -146,8 +147,42 @@ def test_a_bug_is_never_mistaken_for_a_rejected_release(
         raise KeyError("x")
 
     monkeypatch.setattr("canary.config.in_force", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(command_line.folder))
     assert run(["config"]) == 70
-    assert capsys.readouterr().err.splitlines()[-1] == "canary: error: this is a bug in canary: KeyError: 'x'"
+    told = capsys.readouterr().err
+    [report] = command_line.folder.glob("canary-bug-*.txt")
+    assert told == (
+        "canary: error: this is a bug in canary: KeyError: 'x'; "
+        f"please report it to those you have canary from, with {report}\n"
+    )
+    assert report.read_text().startswith("Traceback")
+    assert "in broken" in report.read_text()
+
+
+def test_a_bug_is_told_where_no_file_can_be_written(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("canary.config.in_force", lambda *_: 1 / 0)
+    monkeypatch.setattr("tempfile.tempdir", str(command_line.folder / "gone"))
+    assert run(["config"]) == 70
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("could not be written to a file: No such file or directory)")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["release", "--help"], ["config"], ["config", "--schema"]])
+def test_what_needs_no_cluster_does_not_wait_for_the_client_of_one(
+    command_line: CommandLine, arguments: list[str]
+) -> None:
+    program = f"import sys; from canary.cli.main import run; run({arguments}); sys.exit('kubernetes' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_a_misspelt_deployment_is_not_rejected_in_silence(in_cluster: CommandLine, story: Story) -> None:
+    result = in_cluster("reject", "sampleap")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"canary: error: there is no Deployment sampleap, nor a variant of it, in namespace {story.namespace}\n"
+    )
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

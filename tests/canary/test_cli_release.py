@@ -171,6 +171,24 @@ def test_watching_without_requests_is_undecided(canary: CommandLine, answers: Gh
     assert (report.code, report.json()["decision"]) == (0, "UNDECIDED")
 
 
+def test_watching_a_first_release_says_that_there_is_nothing_to_compare_with_and_exits_with_0(
+    in_cluster: CommandLine, answers: Ghosts
+) -> None:
+    in_cluster.write_objects("m.yml", deployment(), service())
+    assert in_cluster("deploy", *NEW).code == 0
+    result = in_cluster("watch", "app", *QUICK)
+    assert result.code == 0, result.err
+    [verdict] = [line for line in result.lines if "a first release" in line]  # said once
+    assert verdict.startswith("verdict UNDECIDED: a first release has no baseline to compare with: the canary answered")
+
+
+def test_a_verdict_is_said_once_where_there_is_no_terminal(canary: CommandLine, answers: Ghosts) -> None:
+    result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK)
+    [verdict] = [line for line in result.lines if line.startswith("verdict")]
+    assert result.err.count(verdict.partition(": ")[2]) == 2  # and again as the reason of the rejection
+    assert not any(line.startswith("REJECT") for line in result.lines)
+
+
 def test_a_canary_that_does_not_start_is_exit_4(canary: CommandLine, ghosts: Ghosts) -> None:
     ghosts.script["app:2"] = waiting("ImagePullBackOff", "no such image")
     result = canary("deploy", *NEW, "--timeout", "0.2s")

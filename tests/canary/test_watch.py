@@ -70,6 +70,28 @@ def test_what_stays_undecided_is_a_timeout_that_leaves_the_variants(deployed: St
     assert deployed.heard(Judged)[0].verdict.decision is Decision.UNDECIDED
 
 
+def test_a_watch_after_one_that_ran_out_of_time_has_as_long_again_and_all_that_was_counted(deployed: Story) -> None:
+    deployed.counts.each = 1
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), max_duration=20).watch()
+    counted, looks = requests(deployed.heard(Looked)[-1]), len(deployed.heard(Looked))
+    deployed.events.clear()
+
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), max_duration=20).watch()
+
+    assert len(deployed.heard(Looked)) == looks
+    assert deployed.heard(Looked)[0].elapsed == 20
+    assert requests(deployed.heard(Looked)[-1]) > counted
+
+
+def test_the_last_look_is_known_as_such(deployed: Story) -> None:
+    deployed.release(names=("app",)).watch()
+    *before, last = deployed.heard(Looked)
+    assert last.last
+    assert not any(look.last for look in before)
+
+
 def test_an_unready_canary_blocks_promote_and_is_named(deployed: Story) -> None:
     deployed.ghosts.haunt(deployed.namespace, "app-canary", unready)
     deployed.until(lambda: (deployed.deployment("app-canary")["status"].get("readyReplicas") or 0) == 0)
@@ -141,10 +163,13 @@ def test_no_counts_at_all_are_said_with_their_reason(deployed: Story) -> None:
 def test_a_first_release_has_nothing_to_compare_and_ends_when_it_has_answered(story: Story) -> None:
     story.release(deployment("app:1")).deploy()
     story.counts.each = 10
+    story.clock.after(20, lambda: setattr(story.counts, "each", 1))
+    story.counts.each = 0
     verdict = story.release(names=("app",), min_requests=100).watch()
     assert (verdict.decision, verdict.comparisons) == (Decision.UNDECIDED, ())
     assert "no baseline to compare with: the canary answered" in verdict.sentence
-    assert requests(story.heard(Looked)[-1]) >= 100
+    assert "app-canary: 0 of 1 requests" in story.heard(Looked)[-2].waiting_for
+    assert 0 < requests(story.heard(Looked)[-1]) < 100
 
 
 def test_a_first_release_that_dies_is_rejected(story: Story) -> None:

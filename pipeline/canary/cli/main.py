@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import tempfile
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
@@ -41,7 +42,7 @@ BUG = 70
             "3    cluster unreachable, or it forbids what was asked",
             "4    timed out, or undecided",
             "5    the cluster refused or undid a promote",
-            "70   a bug of canary's own",
+            "70   a bug of canary's own; the message names a file to report it with",
             "130  interrupted; the variants are left",
         ),
     },
@@ -77,9 +78,7 @@ def main() -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs start with it ignored
         signal.signal(number, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # else a result is lost for one character
+        sys.stdout.reconfigure(errors="backslashreplace")  # else a result is lost for one character
     sys.exit(run(sys.argv[1:]))
 
 
@@ -97,9 +96,20 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _tell("interrupted; canary status shows what there is", INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last place where a bug can be told from a rejected release
-        traceback.print_exc(file=sys.stderr)
-        return _tell(f"this is a bug in canary: {type(error).__name__}: {error}", BUG)
+        return _tell(f"this is a bug in canary: {type(error).__name__}: {error}; {_report(error)}", BUG)
     return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception) -> str:
+    """Keep where an error comes from in a file, and return what is to be done with it."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="canary-bug-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            traceback.print_exception(error, file=file)
+    except OSError as full:
+        return f"please report it (where it comes from could not be written to a file: {full.strerror})"
+    return f"please report it to those you have canary from, with {file.name}"
 
 
 def _tell(message: str, code: int) -> int:

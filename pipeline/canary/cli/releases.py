@@ -99,14 +99,16 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
 def watch(**given: Any) -> int:  # noqa: ANN401
     """Compare canary and baseline until the verdict is clear.
 
-    Exits with 0 on PROMOTE, 1 on REJECT and 4 while undecided; nothing is changed.
+    Exits with 0 on PROMOTE, 1 on REJECT and 4 while undecided; nothing is changed. A first release has nothing to
+    compare with: once its canary is ready and has answered, that is said, and the exit code is 0.
     """
     with session_of(given) as session:
         if not given["report_only"]:
             session.require_tolerance("canary watch")
         verdict = _watched(session, report_only=given["report_only"])
         print_json(given, render.verdict_as_json(verdict))
-    return 0 if given["report_only"] else EXIT[verdict.decision]
+    nothing_to_compare = verdict.decision is Decision.UNDECIDED and not verdict.comparisons
+    return 0 if given["report_only"] or nothing_to_compare else EXIT[verdict.decision]
 
 
 def _watched(session: Session, *, report_only: bool) -> Verdict:
@@ -166,6 +168,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
 def reject(**given: Any) -> None:  # noqa: ANN401
     """Delete canary and baseline; stable is not touched."""
     with session_of(given) as session:
+        session.require_deployments()
         session.release(names=session.names()).reject(given["reason"])
         print_json(given, {"rejected": render.events_as_json(session.record.rejected)})
 

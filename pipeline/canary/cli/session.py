@@ -19,9 +19,8 @@ from rich.console import Console
 from canary import config
 from canary.cli import render
 from canary.cli.arguments import names_and_manifests
-from canary.cluster import Cluster
 from canary.collaborators import DEPLOYMENT
-from canary.connection import Connection, connect
+from canary.deployments import workload
 from canary.documents import dump
 from canary.errors import ClusterError, InputError
 from canary.events import Decided, Event, Judged, Looked, Promoted, Rejected, Written
@@ -33,13 +32,14 @@ from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQu
 from canary.options import Options
 from canary.release import Release
 from canary.terminal import Terminal
-from canary.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
+    from canary.cluster import Cluster
     from canary.collaborators import Gate, SampleSource
+    from canary.connection import Connection
     from canary.verdict import Verdict
 
 
@@ -150,11 +150,16 @@ class Session:
         return self._connect()
 
     def _connect(self) -> Connection:
+        from canary.connection import connect  # noqa: PLC0415 - takes longer to import than a help text may take
+
         return connect(self._flags.kubeconfig or os.environ.get("KUBECONFIG"), self._flags.context)
 
     @cached_property
     def cluster(self) -> Cluster:
         """The Kubernetes API."""
+        from canary.cluster import Cluster  # noqa: PLC0415 - as above
+        from canary.transport import Transport  # noqa: PLC0415
+
         cluster = Cluster(Transport(self._connect), self.namespace)
         self._closing.callback(cluster.close)
         return cluster
@@ -197,6 +202,16 @@ class Session:
             require_deployment(bundle)
             names += [item["metadata"]["name"] for item in bundle.deployments]
         return tuple(dict.fromkeys(names))
+
+    def require_deployments(self) -> None:
+        """Refuse names, given on the command line, of what is not there: they are misspelt, or of another namespace.
+
+        Raises:
+            InputError: there is neither a Deployment of that name nor a variant of it.
+        """
+        for name in names_and_manifests(self._flags.workloads)[0]:
+            if not workload(self.cluster, name).variants:
+                raise InputError(f"there is no Deployment {name}, nor a variant of it, in namespace {self.namespace}")
 
     def release(
         self, *, bundle: Bundle | None = None, names: tuple[str, ...] = (), gate: Gate | None = None

@@ -93,8 +93,8 @@ class Terminal:
             self._waiting[event.name] = event
         if isinstance(event, Looked):
             said = self._told
-            if said and event.verdict.decision is said[1] and event.at - said[0] < QUIET:
-                return
+            if event.last or (said and event.verdict.decision is said[1] and event.at - said[0] < QUIET):
+                return  # the verdict follows and says the same
             self._told = (event.at, event.verdict.decision)
         text = words(event)
         if text:
