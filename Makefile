@@ -27,9 +27,9 @@ e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a
 bench: venv ## measure localcluster against its limits
 	$(PYTHON_BIN)/python scripts/bench_localcluster.py
 
-bench-verdict: ## simulate the verdict beside what others do; writes the tables of docs/verdict.md (FULL=--full for more)
+bench-verdict: ## simulate the verdict beside what others do; writes the tables of docs/verdict.md (ARGS=--full or --candidates for more)
 	@scripts/bootstrap bench
-	$(PYTHON_BIN)/python -m scripts.bench_verdict $(FULL)
+	$(PYTHON_BIN)/python -m scripts.bench_verdict $(ARGS)
 
 monitoring: venv ## install a plain Prometheus into the cluster of the current kubectl context
 	kubectl apply -k monitoring/prometheus

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from scripts.bench_verdict.simulate import Result
 
-WALD = 0.49  # of the one-look sample: Wald's sequential test of two simple hypotheses, errors of 5 % (Wald 1945)
+WALD = 0.49  # of the one-look sample: Wald's test of two simple hypotheses, on average, errors of 5 % (Wald 1945)
 NAMES = [rule.name for rule in RULES]
 COLOURS = dict(zip(NAMES, ("#2a7", "#999", "#e73", "#36c", "#a4a"), strict=True))
 

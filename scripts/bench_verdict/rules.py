@@ -60,44 +60,75 @@ class Rule(ABC):
 
 
 class Ours(Rule):
-    """`canary.verdict`, for whole arrays; a test holds the two together."""
+    """`canary.verdict`, for whole arrays; the two are compared before every run.
+
+    Attributes:
+        pseudo: good requests added to each variant, and bad ones.
+        reject_share: how much more rarely REJECT errs.
+        least_scrapes: scrapes before the dispersion is measured and not presumed.
+        least_looks: looks before PROMOTE.
+    """
 
     name = "ours"
     source = "pipeline/canary/verdict.py"
+    pseudo = verdict.PSEUDO_GOOD
+    reject_share = verdict.REJECT_SHARE
+    least_scrapes = verdict.SCRAPES_FOR_DISPERSION
+    least_looks = 1
 
     def judge(self, block: Block) -> np.ndarray:
         """Return the verdict's decisions."""
         totals = [block.numbers * total for total in block.totals]
-        scatter = self._dispersion(block, totals)
-        n = [total / scatter for total in totals]
+        n = [total / scatter for total, scatter in zip(totals, self.dispersion(block, totals), strict=True)]
         p = [
-            (good / scatter + verdict.PSEUDO_GOOD) / (m + verdict.PSEUDO_TOTAL)
-            for good, m in zip(block.sums, n, strict=True)
+            (good * m / total + self.pseudo) / (m + 2 * self.pseudo)
+            for good, m, total in zip(block.sums, n, totals, strict=True)
         ]
-        variance = sum(share * (1 - share) / m for share, m in zip(p, n, strict=True))
-        information = 2 / (1 / n[0] + 1 / n[1]) * max(verdict.SMALLEST_TOLERANCE, self.cell.tolerance) / 4
-        errors = 0.05, 0.05 / verdict.REJECT_SHARE
+        variance = self.variance(p, n)
+        information = 2 / (1 / n[0] + 1 / n[1]) * self.rho_squared()
+        errors = 0.05, 0.05 / self.reject_share
         low, high = (
             np.sqrt(variance * 2 * (information + 1) / information * np.log1p(np.sqrt(information + 1) / (2 * error)))
             for error in errors
         )
         difference, edge = p[1] - p[0], -self.cell.tolerance
-        enough = np.minimum(totals[0], totals[1]) >= LEAST_REQUESTS
+        enough = (np.minimum(totals[0], totals[1]) >= LEAST_REQUESTS) & (block.numbers >= self.least_looks)
         return np.where((difference - low > edge) & enough, 1, np.where(difference + high < edge, -1, 0))
 
-    def _dispersion(self, block: Block, totals: list[np.ndarray]) -> np.ndarray:
-        degrees = np.maximum(block.numbers - 1, 1)
-        chi, told, used = np.zeros(block.sums[0].shape), np.zeros(block.sums[0].shape), np.zeros(block.sums[0].shape)
+    def rho_squared(self) -> float:
+        """Return what the interval is tightest for."""
+        return max(verdict.SMALLEST_TOLERANCE, self.cell.tolerance) / 4
+
+    def variance(self, p: list[np.ndarray], n: list[np.ndarray]) -> np.ndarray:
+        """Return the variance of the difference of two shares after so many independent requests."""
+        variance: np.ndarray = p[0] * (1 - p[0]) / n[0] + p[1] * (1 - p[1]) / n[1]
+        return variance
+
+    def dispersion(self, block: Block, totals: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the dispersion of each variant; the rule has one for both."""
+        chi, degrees, told = np.sum(self.scatter(block, totals), axis=0)
+        seen = (1 + 2 / np.maximum(told, 1e-9)) * chi / np.maximum(degrees, 1e-9)
+        early = self.early(block, told)
+        return 2 * [np.maximum(1.0, np.where(early, self.presumed(block), np.where(told > 0, seen, 1.0)))]
+
+    def early(self, block: Block, told: np.ndarray) -> np.ndarray:  # noqa: ARG002
+        """Return whether the dispersion is still presumed."""
+        return block.numbers < self.least_scrapes
+
+    def presumed(self, block: Block) -> float:
+        """Return the dispersion that is presumed as long as none can be measured."""
+        return 1 + verdict.PRESUMED_CORRELATION * (max(block.totals) - 1)
+
+    def scatter(self, block: Block, totals: list[np.ndarray]) -> np.ndarray:
+        """Return, for each variant, Pearson's χ², its degrees of freedom, and how many scrapes or errors tell of it."""
+        looks, found = np.maximum(block.numbers - 1, 1), []
         for good, spread, total in zip(block.sums, block.spreads, totals, strict=True):
             telling = (good > 0) & (good < total)
             share = np.where(telling, good / total, 0.5)
-            chi += np.where(telling, np.maximum(0.0, spread - good * share) / (share * (1 - share)), 0.0)
-            told += np.where(telling, np.minimum(degrees, np.minimum(good, total - good)), 0.0)
-            used += np.where(telling, degrees, 0.0)
-        seen = (1 + 2 / np.maximum(told, 1e-9)) * chi / np.maximum(used, 1e-9)
-        presumed = 1 + verdict.PRESUMED_CORRELATION * (max(block.totals) - 1)
-        early = block.numbers < verdict.SCRAPES_FOR_DISPERSION
-        return np.maximum(1.0, np.where(early, presumed, np.where(told > 0, seen, 1.0)))
+            chi = np.where(telling, np.maximum(0.0, spread - good * share) / (share * (1 - share)), 0.0)
+            told = np.where(telling, np.minimum(looks, np.minimum(good, total - good)), 0.0)
+            found.append(np.stack([chi, np.where(telling, looks, 0.0), told]))
+        return np.stack(found)
 
 
 class NaiveZ(Rule):

@@ -12,6 +12,9 @@ from scripts.bench_verdict.rules import RULES
 from scripts.bench_verdict.streams import blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scripts.bench_verdict.rules import Rule
     from scripts.bench_verdict.streams import Cell
 
 
@@ -41,10 +44,10 @@ class Result:
         return 1 - self.promoted - self.rejected
 
 
-def simulate(cell: Cell, releases: int, seed: int) -> list[Result]:
+def simulate(cell: Cell, releases: int, seed: int, rules: Sequence[type[Rule]] = RULES) -> list[Result]:
     """Return how each rule did on the same streams; the same seed gives the same streams."""
     rng = np.random.default_rng([seed, zlib.crc32(repr(cell).encode())])
-    rules = [rule(cell, releases) for rule in RULES]
+    judges = [rule(cell, releases) for rule in rules]
     stream = blocks(cell, releases, rng)
     wanted: np.ndarray | None = None
     while True:
@@ -52,19 +55,19 @@ def simulate(cell: Cell, releases: int, seed: int) -> list[Result]:
             block = stream.send(wanted)
         except StopIteration:
             break
-        for rule in rules:
-            rule.see(block)
-        wanted = np.flatnonzero(np.logical_or.reduce([rule.undecided() for rule in rules]))
+        for judge in judges:
+            judge.see(block)
+        wanted = np.flatnonzero(np.logical_or.reduce([judge.undecided() for judge in judges]))
     return [
         Result(
             cell,
-            rule.name,
-            float(np.mean(rule.decisions == 1)),
-            float(np.mean(rule.decisions == -1)),
+            judge.name,
+            float(np.mean(judge.decisions == 1)),
+            float(np.mean(judge.decisions == -1)),
             *(
-                float(np.quantile(rule.requests[rule.decisions != 0], q)) if rule.decisions.any() else None
+                float(np.quantile(judge.requests[judge.decisions != 0], q)) if judge.decisions.any() else None
                 for q in (0.5, 0.95)
             ),
         )
-        for rule in rules
+        for judge in judges
     ]

@@ -1,0 +1,225 @@
+"""Other constants for the verdict, on the same streams: what the rule's own were chosen against."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import partial
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scripts.bench_verdict.rules import Ours
+from scripts.bench_verdict.simulate import simulate
+from scripts.bench_verdict.streams import Cell, grid
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from scripts.bench_verdict.simulate import Result
+    from scripts.bench_verdict.streams import Block
+
+
+class TheRule(Ours):
+    """As it is."""
+
+    name = "the rule"
+
+
+class SameRho(Ours):
+    """ρ² as if the tolerance were two points."""
+
+    name = "ρ² = 1/200 for every tolerance"
+
+    def rho_squared(self) -> float:
+        """Return the same for all."""
+        return 1 / 200
+
+
+class OnePseudo(Ours):
+    """Less added to the counts."""
+
+    name = "one good and one bad request added instead of two"
+    pseudo = 1.0
+
+
+class ThreePseudo(Ours):
+    """More added to the counts."""
+
+    name = "three instead of two"
+    pseudo = 3.0
+
+
+class Alpha(Ours):
+    """REJECT errs as often as PROMOTE may."""
+
+    name = "the whole of α for REJECT"
+    reject_share = 1
+
+
+class EdgeVariance(Ours):
+    """The canary's variance is that at the edge of the tolerance, where that is less (Farrington and Manning 1990)."""
+
+    name = "the canary's variance at the edge of the tolerance, where less"
+
+    def variance(self, p: list[np.ndarray], n: list[np.ndarray]) -> np.ndarray:
+        """Return a variance with which a worse canary looks more certain."""
+        edge = np.clip(p[0] - self.cell.tolerance, self.pseudo / (n[1] + 2 * self.pseudo), 1)
+        less: np.ndarray = np.maximum(0.0, p[1] * (1 - p[1]) - edge * (1 - edge)) / n[1]
+        variance: np.ndarray = super().variance(p, n) - less
+        return variance
+
+
+class NoDispersion(Ours):
+    """Requests are independent."""
+
+    name = "φ = 1 throughout"
+
+    def dispersion(self, block: Block, totals: list[np.ndarray]) -> list[np.ndarray]:
+        """Return ones."""
+        return [np.ones(block.numbers.shape) for _ in totals]
+
+
+class EachItsOwn(Ours):
+    """Two dispersions."""
+
+    name = "a φ for each variant"
+
+    def dispersion(self, block: Block, totals: list[np.ndarray]) -> list[np.ndarray]:
+        """Return each variant's own."""
+        return [
+            np.maximum(
+                1.0,
+                np.where(
+                    self.early(block, told),
+                    self.presumed(block),
+                    (1 + 2 / np.maximum(told, 1e-9)) * chi / np.maximum(degrees, 1e-9),
+                ),
+            )
+            for chi, degrees, told in self.scatter(block, totals)
+        ]
+
+
+class NothingPresumed(Ours):
+    """Independent until shown otherwise."""
+
+    name = "φ = 1 before the eighth scrape"
+
+    def presumed(self, block: Block) -> float:  # noqa: ARG002
+        """Return 1."""
+        return 1.0
+
+
+class FourScrapes(Ours):
+    """Measured sooner."""
+
+    name = "φ measured from the fourth scrape on"
+    least_scrapes = 4
+
+
+class SixteenScrapes(Ours):
+    """Measured later."""
+
+    name = "φ measured from the sixteenth scrape on"
+    least_scrapes = 16
+
+
+class UpperBound(Ours):
+    """φ's upper confidence bound at 90 %, by Wilson and Hilferty's χ² quantile."""
+
+    name = "φ's upper bound at 90 % from the third scrape on"
+    least_scrapes = 3
+
+    def dispersion(self, block: Block, totals: list[np.ndarray]) -> list[np.ndarray]:
+        """Return χ² over its lower quantile."""
+        chi, degrees, told = np.sum(self.scatter(block, totals), axis=0)
+        of = np.maximum(told, 1.0)
+        quantile = of * np.maximum(1 - 2 / (9 * of) - 1.2816 * np.sqrt(2 / (9 * of)), 0.05) ** 3
+        seen = chi / np.maximum(degrees, 1e-9) * of / quantile
+        return 2 * [np.maximum(1.0, np.where(self.early(block, told), self.presumed(block), seen))]
+
+
+class Fading(Ours):
+    """The presumption counts as four degrees of freedom among those seen."""
+
+    name = "a presumed φ that fades: (4 φ₀ + χ²) / (4 + degrees of freedom)"
+
+    def dispersion(self, block: Block, totals: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the mean of what is presumed and what is seen."""
+        chi, degrees, told = np.sum(self.scatter(block, totals), axis=0)
+        seen = told * chi / np.maximum(degrees, 1e-9)
+        return 2 * [np.maximum(1.0, (4 * self.presumed(block) + seen) / (4 + told))]
+
+
+class EightErrors(Ours):
+    """The presumption stays where nothing can contradict it."""
+
+    name = "φ presumed until eight scrapes and eight errors tell of it"
+
+    def early(self, block: Block, told: np.ndarray) -> np.ndarray:
+        """Return whether too little tells of it."""
+        return (block.numbers < self.least_scrapes) | (told < self.least_scrapes)
+
+
+class FiveMinutes(Ours):
+    """Not the rule, but how it is used where nothing is set: looks every 2 s, `--min-duration` of 5 min."""
+
+    name = "the rule, and PROMOTE after 150 scrapes at the earliest (the defaults of `canary release`)"
+    least_looks = 150
+
+
+CANDIDATES: tuple[type[Ours], ...] = (
+    TheRule,
+    SameRho,
+    OnePseudo,
+    ThreePseudo,
+    Alpha,
+    EdgeVariance,
+    NoDispersion,
+    EachItsOwn,
+    NothingPresumed,
+    FourScrapes,
+    SixteenScrapes,
+    UpperBound,
+    Fading,
+    EightErrors,
+    FiveMinutes,
+)
+
+
+def candidates(pool: Executor, releases: int, seed: int) -> str:
+    """Return what each candidate comes to, in Markdown."""
+    cells = [cell for cell in grid() if cell.kind in ("equal", "edge")]
+    cells.sort(key=lambda cell: -cell.one_look / cell.look)
+    by_name: dict[str, list[Result]] = defaultdict(list)
+    for results in pool.map(partial(simulate, releases=releases, seed=seed, rules=CANDIDATES), cells):
+        for one in results:
+            by_name[one.rule].append(one)
+    head = (
+        "| | equal rejected | edge promoted, some errors | edge promoted, baseline without errors | rows above 5 % "
+        "| requests, 20 a look | requests, 200 a look |"
+    )
+    rows = [head, "|" + 7 * " --- |"]
+    rows += [f"| {candidate.name} | {' | '.join(_figures(by_name[candidate.name]))} |" for candidate in CANDIDATES]
+    return f"Simulated: {releases:,} releases in each of {len(cells)} cells.\n\n" + "\n".join(rows)
+
+
+def _figures(results: list[Result]) -> list[str]:
+    edge = [one for one in results if one.cell.kind == "edge"]
+    equal = [one for one in results if one.cell.kind == "equal"]
+    above = {_row(one.cell) for one in edge if one.promoted > 0.05}
+    needed = [
+        [one.median / one.cell.one_look for one in equal if one.cell.iid and one.cell.look == look and one.median]
+        for look in (20, 200)
+    ]
+    return [
+        f"{max(one.rejected for one in equal) * 100:.1f} %",
+        f"{max(one.promoted for one in edge if one.cell.share < 1) * 100:.1f} %",
+        f"{max(one.promoted for one in edge if one.cell.share == 1) * 100:.1f} %",
+        f"{len(above)} of {len({_row(one.cell) for one in edge})}",
+        *(f"{median(ratios):.2f} ({max(ratios):.2f})" for ratios in needed),
+    ]
+
+
+def _row(cell: Cell) -> tuple[float, int, str]:
+    return cell.share, cell.look, cell.stream
