@@ -2,8 +2,13 @@
 PYTHON_BIN := .venv/bin
 PYTEST := $(PYTHON_BIN)/python -m pytest
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
+# HOST is not ?=, because some shells export the machine's name as HOST.
+HOST = http://localhost:8080
+RATE ?= 100
+DURATION ?= 60s
+CHART := 88.5.3
 
-.PHONY: help demo demo-venv venv test e2e bench bench-verdict monitoring lint format lock clean
+.PHONY: help demo demo-venv venv test e2e load bench bench-load bench-verdict prometheus monitoring lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -24,6 +29,10 @@ test: venv ## run all tests; the e2e suite among them runs on localcluster
 e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a registry; CONTEXT=… elsewhere; KEEP=1)
 	$(PYTHON_BIN)/python scripts/e2e.py
 
+load: venv ## send RATE=100 requests/s to HOST=http://localhost:8080 for DURATION=60s (KEEP_ALIVE=1, RAMP=30s: docs/load.md)
+	$(PYTHON_BIN)/locust --locustfile loadtest/locustfile.py --headless --only-summary --host $(HOST) --run-time $(DURATION) \
+	  --users $$((($(RATE) + 9) / 10)) --spawn-rate 1000 --rate 10
+
 bench: venv ## measure localcluster against its limits
 	$(PYTHON_BIN)/python scripts/bench_localcluster.py
 
@@ -31,9 +40,18 @@ bench-verdict: ## simulate the verdict beside what others do; writes the tables 
 	@scripts/bootstrap bench
 	$(PYTHON_BIN)/python -m scripts.bench_verdict $(ARGS)
 
-monitoring: venv ## install a plain Prometheus into the cluster of the current kubectl context
+bench-load: venv ## measure requests/s per core of Locust, Fortio and the app (FORTIO=path of fortio)
+	$(PYTHON_BIN)/python scripts/bench_load.py
+
+prometheus: venv ## install a plain Prometheus into the current context's cluster
 	kubectl apply -k monitoring/prometheus
 	kubectl -n monitoring rollout status deployment/prometheus --timeout=180s
+
+monitoring: ## install the Prometheus operator and Grafana there instead, by Helm (docs/prometheus.md)
+	helm upgrade --install sampleapp kube-prometheus-stack --repo https://prometheus-community.github.io/helm-charts \
+	  --version $(CHART) --values monitoring/kube-prometheus-stack.values.yaml --wait --timeout 10m
+	kubectl apply -f misc/service-monitor.yml
+	kubectl apply -k monitoring/grafana
 
 lint: venv ## check style, types, layers, manifests and Dockerfiles
 	$(PYTHON_BIN)/ruff check

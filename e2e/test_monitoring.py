@@ -28,7 +28,7 @@ GRAFANA = (
 
 @pytest.fixture(scope="module")
 def prometheus(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Namespace:
-    """Install monitoring/prometheus, as `make monitoring` does; it stays: other runs may use it too."""
+    """Install monitoring/prometheus, as `make prometheus` does; it stays: other runs may use it too."""
     monitoring = Namespace("monitoring", kubeconfig, tmp_path_factory.mktemp("monitoring"))
     monitoring.kubectl("apply", "-k", str(ROOT / "monitoring/prometheus"))
     monitoring.kubectl("rollout", "status", "deployment/prometheus", "--timeout=120s")

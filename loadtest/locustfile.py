@@ -1,10 +1,13 @@
 """Steady load for the sample: `locust -f loadtest/locustfile.py --headless --users 20 --host http://ADDRESS:8080`.
 
+`make load` is that with limits, and locust.yml runs it in a cluster, on as many machines as it takes.
+
 A user stands for `--rate` requests a second. They are sent whether or not earlier ones have been answered, as people
 do: load that waits for a slow service goes easy on it just when it matters (and its percentiles look fine).
 
 Each request makes a connection of its own, because a Service chooses a pod once per connection. `--keep-alive` shows
-what happens otherwise: the pods chosen first get all requests, and a canary may get none.
+what happens otherwise: the pods chosen first get all requests, and a canary may get none. `--ramp 2m` takes two minutes
+to bring all users on, in ten steps: the step at which answers get slow or fail tells what the service can take.
 
 The app's own bad answers (500) are answers. Failures are what no user should ever see: connections that are refused or
 break off, and answers that are not the app's.
@@ -21,11 +24,16 @@ from urllib.parse import urlsplit
 
 import gevent
 from gevent.pool import Pool
-from locust import User, constant_throughput, events, task
+from locust import LoadTestShape, User, constant_throughput, events, task
+from locust.util.timespan import parse_timespan
 
 if TYPE_CHECKING:
+    import argparse
+
     from locust.argument_parser import LocustArgumentParser
     from locust.env import Environment
+
+STEPS = 10  # of a ramp
 
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
@@ -34,7 +42,17 @@ def add_options(parser: LocustArgumentParser) -> None:
     parser.add_argument("--rate", type=float, default=10, env_var="RATE", help="Requests per second and user.")
     parser.add_argument("--keep-alive", action="store_true", env_var="KEEP_ALIVE", help="Keep one connection per user.")
     parser.add_argument(
-        "--answers", env_var="ANSWERS", help="File that gets a line an answer: time, status, who or why."
+        "--ramp",
+        type=parse_timespan,
+        env_var="RAMP",
+        include_in_web_ui=False,  # which has a ramp of its own
+        help="Bring the users on in ten steps within this time, like 2m.",
+    )
+    parser.add_argument(
+        "--answers",
+        env_var="ANSWERS",
+        include_in_web_ui=False,
+        help="File that gets a line an answer: time, status, who or why.",
     )
 
 
@@ -48,6 +66,32 @@ def write_answers(environment: Environment, **_: object) -> None:
                 f"{time.time():.3f} {0 if exception else context['status']} {exception or context['pod']}\n"
             )
         )
+
+
+class Ramp(LoadTestShape):
+    """Brings the users on in equal steps, and stays at all of them until the run time is over."""
+
+    abstract = True  # that is, not in force by being here: `follow_ramp` decides
+    use_common_options = True
+
+    options: argparse.Namespace
+
+    def tick(self) -> tuple[int, float] | None:
+        """Return how many users there should be now and how many may begin a second, or None at the end."""
+        elapsed = time.perf_counter() - self.start_time
+        if self.options.run_time and elapsed >= self.options.run_time:
+            return None
+        step = min(int(elapsed / self.options.ramp * STEPS) + 1, STEPS)
+        users: int = self.options.num_users or 1
+        return max(users * step // STEPS, 1), users
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def follow_ramp(environment: Environment, **_: object) -> None:
+    """Put the ramp in force if `--ramp` asks for it."""
+    if environment.parsed_options and environment.parsed_options.ramp:
+        environment.shape_class = shape = Ramp()  # type: ignore[no-untyped-call]
+        shape.options = environment.parsed_options
 
 
 class Caller(User):

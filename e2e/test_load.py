@@ -1,0 +1,84 @@
+"""Load that outgrows one machine: loadtest/ in the cluster, used as its page is, behind a port-forward."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.cluster import ROOT, Namespace, command, poll
+
+pytestmark = pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="needs containers: make e2e")
+
+
+@pytest.fixture
+def locust(stable: Namespace) -> Iterator[str]:
+    """Apply loadtest/ beside the app and give the URL of Locust's page."""
+    master = next(yaml.safe_load_all((ROOT / "loadtest/locust.yml").read_text()))
+    name = master["spec"]["template"]["spec"]["containers"][0]["image"]
+    nodes = json.loads(stable.kubectl("get", "nodes", "-o", "json"))["items"]
+    if not any(name in known for node in nodes for held in node["status"]["images"] for known in held["names"]):
+        pytest.skip(f"the nodes do not have the image {name}")
+    stable.kubectl("apply", "-k", str(ROOT / "loadtest"))
+    stable.kubectl("rollout", "status", "deployment/locust-master", "--timeout=120s")
+    forward = subprocess.Popen(
+        [command("kubectl"), "--namespace", stable.name, "port-forward", "service/locust", ":8089"],
+        env=stable.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with forward:
+        assert forward.stdout
+        try:
+            line = forward.stdout.readline()
+            (port,) = re.findall(r"127\.0\.0\.1:(\d+)", line) or pytest.fail(f"port-forward: {line}")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            forward.terminate()
+
+
+def ask(url: str, form: dict[str, Any] | None = None) -> Any:
+    """Return what Locust's page answers to a request, or to a form."""
+    with urllib.request.urlopen(url, urllib.parse.urlencode(form).encode() if form else None, timeout=30) as answer:
+        return json.load(answer)
+
+
+def counted_by_the_app(namespace: Namespace) -> int:
+    """Return how many requests all the pods have counted."""
+    total = 0.0
+    for pod in namespace.list("pods", "app=sampleapp"):
+        path = f"/api/v1/namespaces/{namespace.name}/pods/{pod['metadata']['name']}:8000/proxy/metrics"
+        text = namespace.kubectl("get", "--raw", path)
+        total += sum(float(count) for count in re.findall(r"^requests_total\{.*\} (\S+)", text, re.MULTILINE))
+    return int(total)
+
+
+def test_workers_share_the_load_and_the_master_counts_it(stable: Namespace, locust: str) -> None:
+    def workers() -> list[dict[str, Any]]:
+        ready: list[dict[str, Any]] = ask(f"{locust}/stats/requests")["workers"]
+        return ready
+
+    poll("two workers, the autoscaler's least", lambda: len(workers()) == 2, 120)
+    ask(
+        f"{locust}/swarm",
+        {"user_count": 4, "spawn_rate": 4, "rate": 20, "run_time": "10s", "host": "http://sampleapp:8080"},
+    )
+    poll("each worker has half of the users", lambda: [w["user_count"] for w in workers()] == [2, 2], 30)
+    poll("the run ends by itself", lambda: ask(f"{locust}/stats/requests")["state"] == "stopped", 60)
+    answered = counted_by_the_app(stable)
+
+    def counts() -> dict[str, dict[str, int]]:
+        return {each["name"]: each for each in ask(f"{locust}/stats/requests")["stats"]}
+
+    poll(f"the workers' last reports add up to {answered}", lambda: counts()["Aggregated"]["num_requests"] == answered)
+    assert answered > 0
+    assert counts().keys() == {"/ 200", "/ 500", "Aggregated"}
+    assert counts()["Aggregated"]["num_failures"] == 0
