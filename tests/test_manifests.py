@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ def container(deployment: Object) -> Object:
 
 DEPLOYMENT, SERVICE = read("manifests/deployment.yml"), read("manifests/service.yml")
 MONITOR, FORTIO = read("misc/service-monitor.yml"), read("misc/fortio-deploy.yml")
+LOCUST = {
+    (item["kind"], item["metadata"]["name"]): item
+    for item in yaml.safe_load_all((ROOT / "loadtest/locust.yml").read_text())
+}
+MASTER, WORKER = LOCUST["Deployment", "locust-master"], LOCUST["Deployment", "locust-worker"]
+ALL, IDS = [DEPLOYMENT, FORTIO, MASTER, WORKER], ["sampleapp", "fortio", "locust-master", "locust-worker"]
 
 
 def test_the_folders_hold_what_the_tasks_globs_may_read_and_nothing_else() -> None:
@@ -40,17 +47,23 @@ def test_the_folders_hold_what_the_tasks_globs_may_read_and_nothing_else() -> No
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.35", "1.37"])
-@pytest.mark.parametrize("item", [DEPLOYMENT, SERVICE, FORTIO], ids=lambda item: item["metadata"]["name"])
+@pytest.mark.parametrize(
+    "item",
+    [DEPLOYMENT, SERVICE, FORTIO, *LOCUST.values()],
+    ids=lambda item: f"{item['kind']}-{item['metadata']['name']}",
+)
 def test_kubernetes_knows_every_field(item: Object, version: str) -> None:
     kubernetes_validate.validate(item, version, strict=True)
 
 
-@pytest.mark.parametrize("item", [DEPLOYMENT, SERVICE, MONITOR, FORTIO], ids=lambda item: item["kind"])
+@pytest.mark.parametrize(
+    "item", [DEPLOYMENT, SERVICE, MONITOR, FORTIO, *LOCUST.values()], ids=lambda item: item["kind"]
+)
 def test_objects_go_to_the_namespace_of_the_release(item: Object) -> None:
     assert "namespace" not in item["metadata"]
 
 
-@pytest.mark.parametrize("deployment", [DEPLOYMENT, FORTIO], ids=["sampleapp", "fortio"])
+@pytest.mark.parametrize("deployment", ALL, ids=IDS)
 def test_a_deployment_selects_its_own_pods(deployment: Object) -> None:
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
@@ -97,7 +110,7 @@ def test_a_rollout_never_has_fewer_pods_than_it_should() -> None:
     assert DEPLOYMENT["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 
-@pytest.mark.parametrize("deployment", [DEPLOYMENT, FORTIO], ids=["sampleapp", "fortio"])
+@pytest.mark.parametrize("deployment", ALL, ids=IDS)
 def test_pods_keep_to_the_restricted_pod_security_standard(deployment: Object) -> None:
     pod = deployment["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -109,7 +122,7 @@ def test_pods_keep_to_the_restricted_pod_security_standard(deployment: Object) -
     assert context["capabilities"] == {"drop": ["ALL"]}
 
 
-@pytest.mark.parametrize("deployment", [DEPLOYMENT, FORTIO], ids=["sampleapp", "fortio"])
+@pytest.mark.parametrize("deployment", ALL, ids=IDS)
 def test_pods_take_no_more_than_they_need(deployment: Object) -> None:
     assert container(deployment)["securityContext"]["readOnlyRootFilesystem"] is True
     assert deployment["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
@@ -117,8 +130,26 @@ def test_pods_take_no_more_than_they_need(deployment: Object) -> None:
     assert resources["requests"].keys() == resources["limits"].keys() == {"cpu", "memory"}
 
 
-def test_the_load_pods_image_has_a_version() -> None:
+def test_the_load_pods_images_have_a_version() -> None:
     assert re.fullmatch(r"fortio/fortio:\d+\.\d+\.\d+", container(FORTIO)["image"])
+    assert re.fullmatch(r"locustio/locust:\d+\.\d+\.\d+", container(MASTER)["image"])
+    assert container(WORKER)["image"] == container(MASTER)["image"]
+
+
+def test_locust_in_the_cluster_is_the_locust_that_the_locustfile_is_tested_with() -> None:
+    assert container(MASTER)["image"].split(":")[1] == importlib.metadata.version("locust")
+
+
+def test_workers_find_the_master_and_the_autoscaler_finds_the_workers() -> None:
+    service = LOCUST["Service", "locust"]["spec"]
+    assert service["selector"].items() <= MASTER["spec"]["template"]["metadata"]["labels"].items()
+    assert not service["selector"].items() <= WORKER["spec"]["template"]["metadata"]["labels"].items()
+    assert "--master-host=locust" in container(WORKER)["args"]
+    ports = {port["name"]: port["containerPort"] for port in container(MASTER)["ports"]}
+    assert {port["targetPort"]: port["port"] for port in service["ports"]} == ports
+    scaled = LOCUST["HorizontalPodAutoscaler", "locust-worker"]["spec"]["scaleTargetRef"]
+    assert (scaled["kind"], scaled["name"]) == ("Deployment", WORKER["metadata"]["name"])
+    assert "replicas" not in WORKER["spec"]
 
 
 def test_the_samples_settings_are_settings_and_are_the_samples() -> None:

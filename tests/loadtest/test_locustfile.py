@@ -94,8 +94,8 @@ class Outcome:
     answers: list[str]
 
 
-def load(url: str, folder: Path, enough: Callable[[], bool], *options: str) -> Outcome:
-    """Run Locust until there is enough, and return what it reports."""
+def load(url: str, folder: Path, enough: Callable[[], bool] | None, *options: str) -> Outcome:
+    """Run Locust until there is enough, or None: until it ends by itself; return what it reports."""
     answers = folder / "answers"
     process = subprocess.Popen(
         [
@@ -110,11 +110,12 @@ def load(url: str, folder: Path, enough: Callable[[], bool], *options: str) -> O
     )
     try:
         end = time.monotonic() + 60
-        while not enough():
+        while enough and not enough():
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < end, "not enough within a minute"
             time.sleep(0.05)
-        process.terminate()
+        if enough:
+            process.terminate()
         output, _ = process.communicate(timeout=60)
     finally:
         process.kill()
@@ -137,6 +138,28 @@ def test_with_keep_alive_each_user_has_one_connection_for_all_requests(service: 
     load(service.url, tmp_path, lambda: service.requests >= 20, "--keep-alive")
     assert service.requests >= 20
     assert service.connections == 2
+
+
+def test_a_ramp_brings_all_users_on_and_ends_with_the_run_time(service: Service, tmp_path: Path) -> None:
+    outcome = load(service.url, tmp_path, None, "--users", "20", "--keep-alive", "--ramp", "2s", "--run-time", "6s")
+    assert service.connections == 20  # one a user
+    assert not outcome.failures
+    assert outcome.requests["/ 200"] == service.requests
+
+
+def test_a_ramp_has_ten_equal_steps_then_stays_and_ends_with_the_run_time() -> None:
+    program = """
+import argparse, time, locustfile
+ramp = locustfile.Ramp()
+ramp.options = argparse.Namespace(num_users=50, ramp=10_000, run_time=20_000)
+for age in (0, 500, 1500, 8500, 9500, 15_000, 20_001):
+    ramp.start_time = time.perf_counter() - age
+    print(ramp.tick())
+"""
+    done = subprocess.run(  # in a process of its own, because Locust makes all of Python's sockets gevent's
+        [sys.executable, "-c", program], cwd=LOCUSTFILE.parent, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n") == ["(5, 50)", "(5, 50)", "(10, 50)", "(45, 50)", "(50, 50)", "(50, 50)", "None", ""]
 
 
 def test_requests_keep_coming_while_nobody_answers(service: Service, tmp_path: Path) -> None:
