@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from canary.documents import parse
 from canary.errors import InputError
-from canary.kinds import Kind, Schema, choice, matching, share, text, texts, time, whole
+from canary.kinds import Kind, Schema, choice, matching, rising, share, text, texts, time, whole
 from canary.variants import VERSION_LABEL
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ class Settings:
     )
     namespace: str | None = _setting(None, _NAMESPACE, "Namespace of the release; by default the context's.")
     percentage: int = _setting(25, whole(1, 100), "Size of canary and baseline, in percent of stable's pods.")
+    steps: tuple[int, ...] = _setting(
+        (),
+        rising(1, 100, "10,25,50"),
+        "Sizes to grow through, each once the verdict allows, instead of one percentage.",
+    )
     label: str = _setting(VERSION_LABEL, _LABEL, "Key of the label that marks the variants.")
     gate: str = _setting("terminal", choice("terminal", "auto"), "Who decides: a person here, or the verdict.")
     tolerance: float | None = _setting(
@@ -84,8 +89,8 @@ class Settings:
     )
     prometheus_ca: str | None = _setting(None, text("FILE"), "Certificates to trust Prometheus by.")
     warm_up: float = _setting(10.0, time("10s"), "Leave out what a pod answered in this time after it got ready.")
-    min_duration: float = _setting(300.0, time("5m"), "Watch at least so long before promoting.")
-    max_duration: float = _setting(3600.0, time("1h"), "Give up after so long without a verdict.")
+    min_duration: float = _setting(300.0, time("5m"), "Watch at least so long before promoting, at each step.")
+    max_duration: float = _setting(3600.0, time("1h"), "Give up after so long without a verdict on a step.")
     min_requests: int = _setting(50, whole(1), "Requests that each variant must have answered before promoting.")
     no_traffic_after: float = _setting(30.0, time("30s"), "Say so when no requests came for so long.")
     interval: float = _setting(2.0, time("2s"), "Time between two looks at the variants.")
@@ -176,6 +181,33 @@ def in_force(flags: Mapping[str, object], environment: Mapping[str, str], folder
         else:
             sources[one.attribute] = "default"
     return InForce(Settings(**values), sources)
+
+
+def sizes(in_force: InForce) -> tuple[int, ...]:
+    """Return the sizes of canary and baseline, one after the other, in percent of stable's pods.
+
+    Steps and percentage exclude each other: the one that is said nearer to the command line holds.
+
+    Raises:
+        InputError: both are said at the same place.
+    """
+    steps, percentage = (_remoteness(in_force.sources[name]) for name in ("steps", "percentage"))
+    settings = in_force.settings
+    if percentage < steps or not settings.steps:
+        return (settings.percentage,)
+    if percentage == steps:
+        raise InputError(
+            f"{in_force.sources['percentage']} and {in_force.sources['steps']}: "
+            "give one size as percentage, or several as steps, not both"
+        )
+    return settings.steps
+
+
+def _remoteness(source: str) -> int:
+    """Return how far from the command line a source is."""
+    if source == "default":
+        return 3
+    return 2 if source.startswith(f"{FILE}:") else 1 if source.startswith("CANARY_") else 0
 
 
 def read_file(path: Path) -> dict[str, tuple[Any, str]]:

@@ -10,18 +10,23 @@ from canary.before import saved_digest
 from canary.deployments import images, progress, replicas, workload
 from canary.diagnosis import hold_up
 from canary.errors import InputError
-from canary.events import Note, Variant, Written
+from canary.events import Grows, Note, Variant, Written
 from canary.manifests import describe as named
 from canary.manifests import digest
 from canary.ownership import with_last_applied
+from canary.record import take_step
+from canary.steps import step_at_hand, step_of
 from canary.variants import DIGEST_ANNOTATION, template_differences, variant_name, variant_replicas
 from canary.waiting import wait_until_ready
 from canary.writing import describe, would_change
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from canary.collaborators import Object, World
     from canary.deployments import Workload
     from canary.manifests import Bundle
+    from canary.steps import Step
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Plan:
         others: objects that do not exist yet, and are created.
         held: objects that exist and would change, with the fields that would: left to promote.
         created: variants to be created.
+        step: which of its steps the release is at.
+        stepped: names of canaries that exist, and are told of that step.
         scaled: names of variants that exist, and the replicas they are to get.
         existing: names of variants that are there already, of this same release.
         notes: what the user should know.
@@ -40,6 +47,8 @@ class Plan:
     others: tuple[Object, ...]
     held: tuple[tuple[Object, tuple[str, ...]], ...]
     created: tuple[Object, ...]
+    step: Step
+    stepped: tuple[str, ...]
     scaled: tuple[tuple[str, int], ...]
     existing: tuple[str, ...]
     notes: tuple[Note, ...]
@@ -61,18 +70,22 @@ def plan(world: World, bundle: Bundle) -> Plan:
             others.append(with_last_applied(other))
         elif fields:
             held.append((other, fields))
+    names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
+    workloads = {name: workload(world.cluster, name) for name in names}
+    step = step_at_hand(world.options.steps, [found.canary for found in workloads.values() if found.canary])
     created: list[Object] = []
+    stepped: list[str] = []
     scaled: list[tuple[str, int]] = []
     existing: list[str] = []
     notes: list[Note] = []
     for incoming in bundle.deployments:
-        found = workload(world.cluster, incoming["metadata"]["name"])
+        found = workloads[incoming["metadata"]["name"]]
         if saved_digest(world.cluster, found.name) == mark:
             raise InputError(
                 f"a promote of this release of {found.name} was interrupted: "
                 "canary promote, with the same manifests and images, finishes it"
             )
-        wanted = _wanted(world, found, incoming, mark)
+        wanted = _wanted(world, found, incoming, mark, step)
         for variant, made in wanted.items():
             live, count = found.variants.get(variant), replicas(made)
             if live is None:
@@ -80,12 +93,16 @@ def plan(world: World, bundle: Bundle) -> Plan:
                 continue
             _check_same_release(found, live, mark, label=world.options.label)
             existing.append(live["metadata"]["name"])
+            if variant is Variant.CANARY and step_of(live) != step:
+                stepped.append(live["metadata"]["name"])
             if replicas(live) != count:
                 scaled.append((live["metadata"]["name"], count))
         if found.stable is not None and any(variant not in found.variants for variant in wanted):
             _check_sound(world, found.stable)
         notes.extend(_notes(found, wanted, {made["metadata"]["name"] for made in created}))
-    return Plan(tuple(others), tuple(held), tuple(created), tuple(scaled), tuple(existing), tuple(notes))
+    return Plan(
+        tuple(others), tuple(held), tuple(created), step, tuple(stepped), tuple(scaled), tuple(existing), tuple(notes)
+    )
 
 
 def deploy(world: World, bundle: Bundle) -> None:
@@ -108,26 +125,76 @@ def deploy(world: World, bundle: Bundle) -> None:
     for made in todo.created:
         world.cluster.create(made)
         world.listen(Written(made["kind"], made["metadata"]["name"], "created", describe(made)))
-    for name, count in todo.scaled:
-        world.cluster.scale(name, count)
-        world.listen(Written("Deployment", name, "scaled", f"to {count}"))
+    for name in todo.stepped:
+        take_step(world.cluster, name, todo.step)
+    _scale(world, dict(todo.scaled))
     for name in todo.existing:
         world.listen(Written("Deployment", name, "unchanged", "of this same release"))
     wait_until_ready(world, [*(made["metadata"]["name"] for made in todo.created), *todo.existing])
 
 
-def _wanted(world: World, found: Workload, incoming: Object, mark: str) -> dict[Variant, Object]:
+def grow(world: World, bundle: Bundle) -> bool:
+    """Let canary and baseline grow to the next step, wait until they are ready, and return whether they grew.
+
+    A step that gives no variant more pods than it has is passed over: nothing new would be seen at it. Who is killed in
+    the middle goes on with `deploy`, which finds the step on the canary.
+
+    Raises:
+        TimedOutError: a variant did not get ready; all are left as they are.
+        InputError: a canary is gone.
+    """
+    found = {incoming["metadata"]["name"]: incoming for incoming in bundle.deployments}
+    workloads = [(workload(world.cluster, name), incoming) for name, incoming in found.items()]
+    canaries = [one.canary for one, _ in workloads if one.canary]
+    for step in step_at_hand(world.options.steps, canaries).following:
+        sizes = {
+            variant["metadata"]["name"]: _size(one, incoming, step)
+            for one, incoming in workloads
+            for variant in (one.baseline, one.canary)
+            if variant is not None and replicas(variant) != _size(one, incoming, step)
+        }
+        if not sizes:
+            world.listen(Note(f"{step} is passed over: it would have as many pods as there are"))
+            continue
+        world.listen(Grows(step))
+        for canary in canaries:
+            take_step(world.cluster, canary["metadata"]["name"], step)
+        _scale(world, sizes)
+        for one, incoming in workloads:
+            if one.stable is not None:
+                world.listen(_share(one.name, _size(one, incoming, step), replicas(one.stable)))
+        wait_until_ready(world, sizes)
+        return True
+    return False
+
+
+def _size(found: Workload, incoming: Object, step: Step) -> int:
+    """Return how many pods each variant of a workload has at a step."""
+    return variant_replicas(replicas(found.stable or incoming), step.percentage)
+
+
+def _scale(world: World, sizes: Mapping[str, int]) -> None:
+    for name, count in sizes.items():
+        world.cluster.scale(name, count)
+        world.listen(Written("Deployment", name, "scaled", f"to {count}"))
+
+
+def _wanted(world: World, found: Workload, incoming: Object, mark: str, step: Step) -> dict[Variant, Object]:
     """Return the variants that the release is to have."""
     options = world.options
-    count = variant_replicas(replicas(found.stable or incoming), options.percentage)
+    count = _size(found, incoming, step)
     wanted = {Variant.CANARY: variants.canary(incoming, replicas=count, label=options.label)}
     if found.stable is not None:
         wanted[Variant.BASELINE] = variants.baseline(found.stable, replicas=count, label=options.label)
-    return {variant: _marked(made, mark) for variant, made in wanted.items()}
+    of_canary = {Variant.CANARY: step.annotations}
+    return {
+        variant: _marked(made, {DIGEST_ANNOTATION: mark} | of_canary.get(variant, {}))
+        for variant, made in wanted.items()
+    }
 
 
-def _marked(made: Object, mark: str) -> Object:
-    annotations = made["metadata"]["annotations"] | {DIGEST_ANNOTATION: mark}
+def _marked(made: Object, marks: Mapping[str, str]) -> Object:
+    annotations = made["metadata"]["annotations"] | marks
     return {**made, "metadata": {**made["metadata"], "annotations": annotations}}
 
 
@@ -185,9 +252,10 @@ def _notes(found: Workload, wanted: dict[Variant, Object], created: set[str]) ->
             Note(f"there is no stable {found.name} yet: a first release has a canary only, nothing to compare it with")
         )
     else:
-        count = replicas(canary)
-        every = replicas(found.stable) + 2 * count
-        notes.append(
-            Note(f"{found.name}: the canary gets about {count / every:.0%} of requests, {count} of {every} pods")
-        )
+        notes.append(_share(found.name, replicas(canary), replicas(found.stable)))
     return notes
+
+
+def _share(name: str, count: int, stable: int) -> Note:
+    every = stable + 2 * count
+    return Note(f"{name}: the canary gets about {count / every:.0%} of requests, {count} of {every} pods")

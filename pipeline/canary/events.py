@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from canary.steps import Step
     from canary.verdict import Verdict
 
 
@@ -147,6 +148,7 @@ class Looked(Event):
         verdict: what the evidence says now.
         waiting_for: what stands before the verdict is acted on (time, requests, warm-up), empty if nothing does.
         last: whether watching ends with this look; `Judged` follows, with the same verdict.
+        step: the one at hand, None where the release has no more than one.
     """
 
     at: float
@@ -155,13 +157,25 @@ class Looked(Event):
     verdict: Verdict
     waiting_for: str = ""
     last: bool = False
+    step: Step | None = None
 
 
 @dataclass(frozen=True)
 class Judged(Event):
-    """The verdict that the release acts on."""
+    """The verdict that the release acts on, or its step."""
 
     verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Grows(Event):
+    """The verdict lets canary and baseline grow to the next step.
+
+    Attributes:
+        step: that one.
+    """
+
+    step: Step
 
 
 @dataclass(frozen=True)

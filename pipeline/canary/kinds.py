@@ -103,6 +103,33 @@ def whole(least: int, most: int | None = None) -> Kind:
     return Kind(wanted, schema, read, read_text, metavar="N")
 
 
+def rising(least: int, most: int, example: str) -> Kind:
+    """Return the kind of lists of whole numbers, each larger than the one before; as text they are set apart by commas.
+
+    The schema cannot say that they rise.
+    """
+    one = whole(least, most)
+
+    def checked(numbers: tuple[int, ...]) -> tuple[int, ...]:
+        if not numbers or list(numbers) != sorted(set(numbers)):
+            raise ValueError(numbers)
+        return numbers
+
+    def read(value: object) -> tuple[int, ...]:
+        if not isinstance(value, list):
+            raise ValueError(value)  # noqa: TRY004 - as below
+        return checked(tuple(one.read(item) for item in value))
+
+    return Kind(
+        f"rising whole numbers from {least} to {most}, such as {example}",
+        {"type": "array", "items": one.schema, "minItems": 1, "uniqueItems": True},
+        read,
+        lambda line: checked(tuple(one.read_text(part.strip()) for part in line.split(","))),
+        lambda numbers: ",".join(map(str, numbers)),
+        "N,N,…",
+    )
+
+
 def share(example: str, *, ends: bool = True) -> Kind:
     """Return the kind of numbers in 0–1, both ends included or not."""
 

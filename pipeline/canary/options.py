@@ -17,7 +17,7 @@ class Options:
 
     Attributes:
         measures: what canary and baseline are compared by.
-        percentage: size of baseline and canary, in percent of stable's replicas, 1–100.
+        steps: sizes of baseline and canary, in percent of stable's replicas, 1–100, rising; one or more.
         label: key of the label that marks variants.
         timeout: seconds that variants, and a rollout, may take to get ready.
         unproven: promote what no canary has shown.
@@ -26,14 +26,14 @@ class Options:
         metrics_port: name or number of the container port that publishes metrics; empty where Prometheus is asked.
         interval: seconds between two looks at the variants.
         warm_up: seconds after a pod got ready from which on its answers count.
-        min_duration: seconds of watching that stand before PROMOTE.
-        max_duration: seconds of watching after which an undecided release ends with TimedOutError.
-        min_requests: requests of each variant that stand before PROMOTE.
+        min_duration: seconds of watching that stand before PROMOTE, at each step.
+        max_duration: seconds of watching a step after which an undecided release ends with TimedOutError.
+        min_requests: requests of each variant that stand before PROMOTE, at each step.
         no_traffic_after: seconds without a request after which it is asked whether anything sends load.
     """
 
     measures: Measures
-    percentage: int = 25
+    steps: tuple[int, ...] = (25,)
     label: str = VERSION_LABEL
     timeout: float = 300.0
     unproven: bool = False

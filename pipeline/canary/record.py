@@ -13,9 +13,11 @@ from canary.verdict import Decision
 
 if TYPE_CHECKING:
     from canary.collaborators import Cluster, Object
+    from canary.steps import Step
 
 TOTALS = f"{OWN_PREFIX}totals"
 BEGAN = f"{OWN_PREFIX}watched-since"
+STEP_BEGAN = f"{OWN_PREFIX}step-watched-since"
 VERDICT = f"{OWN_PREFIX}verdict"
 
 
@@ -28,12 +30,14 @@ class Record:
         tally: everything counted.
         decision: the last verdict's.
         sentence: the last verdict for a person, empty before the first.
+        step_began: Unix seconds when somebody began to watch the step at hand, None when nobody has yet.
     """
 
     began: float
     tally: Tally
     decision: Decision = Decision.UNDECIDED
     sentence: str = ""
+    step_began: float | None = None
 
 
 def recall(canary: Object, *, warm_up: float) -> Record | None:
@@ -55,6 +59,7 @@ def recall(canary: Object, *, warm_up: float) -> Record | None:
         Tally.from_json(annotations[TOTALS], warm_up),
         Decision(decision) if decision in list(Decision) else Decision.UNDECIDED,
         sentence,
+        float(annotations[STEP_BEGAN]) if STEP_BEGAN in annotations else None,
     )
 
 
@@ -65,7 +70,13 @@ def remember(cluster: Cluster, canary: str, record: Record) -> None:
         canary,
         {
             BEGAN: json.dumps(record.began),
+            STEP_BEGAN: None if record.step_began is None else json.dumps(record.step_began),
             TOTALS: record.tally.to_json(),
             VERDICT: f"{record.decision}: {record.sentence}",
         },
     )
+
+
+def take_step(cluster: Cluster, canary: str, step: Step) -> None:
+    """Write onto a canary that it is at a step, which nobody has watched yet; what was counted before stays."""
+    cluster.annotate(DEPLOYMENT, canary, {**step.annotations, STEP_BEGAN: None})

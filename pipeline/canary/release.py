@@ -14,6 +14,7 @@ from canary.events import DecisionAsked, Note, Rejected, Started
 from canary.images import images_of
 from canary.manifests import digest, require_deployment
 from canary.reject import delete_variants
+from canary.verdict import Decision
 from canary.waiting import wait_until_ready
 from canary.writing import intended, write
 
@@ -75,6 +76,9 @@ class Release:
     def run(self) -> Outcome:
         """Do all of it: deploy, watch, ask the gate, promote or reject. A promote that was interrupted is finished.
 
+        With several steps the verdict lets the variants grow from one to the next; the gate is asked about REJECT at
+        any step, and else at the last. A first release, which has nothing to compare, has one step.
+
         Raises:
             InputError, ClusterError, TimedOutError, PromoteError, InterruptedReleaseError: see `errors`.
         """
@@ -85,6 +89,8 @@ class Release:
         self.deploy()
         verdict = self.watch()
         with self._left_as_it_is():
+            while verdict.decision is Decision.PROMOTE and deploy.grow(self._world, self._manifests()):
+                verdict = watch.watch(self._world, self.samples, self._names())
             self.listen(DecisionAsked(verdict))
             decided = self.gate.decide(verdict)
             self.listen(decided)
@@ -103,7 +109,7 @@ class Release:
             return self.status()
 
     def watch(self) -> Verdict:
-        """Watch the variants until the verdict is PROMOTE or REJECT, and return it.
+        """Watch the variants until the verdict on the step at hand is PROMOTE or REJECT, and return it.
 
         Where nothing can decide (a first release, no tolerance) it returns UNDECIDED as soon as the minimum of time and
         requests is reached; without comparisons, if it is a first release.

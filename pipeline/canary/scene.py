@@ -9,6 +9,7 @@ from canary import tally as tallies
 from canary.deployments import pods_of, ready_since, replicas, workload
 from canary.errors import InputError
 from canary.events import Variant, VariantState
+from canary.steps import step_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from canary.collaborators import Cluster, Object
     from canary.deployments import Workload
     from canary.measures import Measures
+    from canary.steps import Step
 
 SAMPLED_OF_STABLE = 20
 """Stable is compared with nothing; its counts are shown for orientation, and only where that costs little."""
@@ -44,6 +46,12 @@ class Scene:
     def compared(self) -> tuple[str, ...]:
         """Return the names of the workloads that have a baseline."""
         return tuple(found.name for found in self.workloads if found.baseline is not None)
+
+    @property
+    def step(self) -> Step | None:
+        """Return the step at hand, None where the release has no more than one."""
+        found = (step_of(canary) for _, _, canary in self.variants(Variant.CANARY))
+        return next((step for step in found if step is not None and len(step.steps) > 1), None)
 
     @property
     def ready_at(self) -> float:

@@ -11,6 +11,7 @@ from canary.deployments import images, progress, workload
 from canary.diagnosis import hold_up
 from canary.events import Variant
 from canary.record import recall
+from canary.steps import step_of
 from canary.verdict import Decision
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from canary.deployments import Workload
     from canary.options import Options
     from canary.record import Record
+    from canary.steps import Step
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class WorkloadStatus:
         verdict: the last verdict's decision, empty before the first.
         sentence: the last verdict for a person.
         next: what can be done now, a sentence each.
+        step: the one at hand, None where the release has no more than one.
     """
 
     name: str
@@ -66,6 +69,7 @@ class WorkloadStatus:
     verdict: str
     sentence: str
     next: tuple[str, ...]
+    step: Step | None = None
 
 
 @dataclass(frozen=True)
@@ -101,12 +105,14 @@ def _workload_status(cluster: Cluster, options: Options, name: str) -> WorkloadS
     found = workload(cluster, name)
     record = recall(found.canary, warm_up=options.warm_up) if found.canary else None
     unfinished = saved_digest(cluster, name) is not None
+    step = step_of(found.canary) if found.canary else None
     return WorkloadStatus(
         name,
         tuple(_variant_status(cluster, options, found, variant, record) for variant in found.variants),
         record.decision if record and record.sentence else "",
         record.sentence if record else "",
         _next(found, record, unfinished=unfinished),
+        step if step is not None and len(step.steps) > 1 else None,
     )
 
 

@@ -109,6 +109,7 @@ class Tally:
     _buckets: Mapping[Group, Mapping[float, float]] = field(default_factory=dict)
     _processes: Mapping[tuple[str, str], _Process] = field(default_factory=dict)
     _recent: Mapping[Group, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    _before: Mapping[tuple[str, Variant, str], float] = field(default_factory=dict)
 
     def add(self, scrapes: Iterable[Scrape], measures: Measures) -> Tally:
         """Return the tally with the scrapes counted; those seen before change nothing, and order does not matter."""
@@ -143,6 +144,15 @@ class Tally:
     def evidence(self, workload: str, variant: Variant, metric: Metric) -> Evidence:
         """Return what a variant has shown on a metric."""
         return self._evidence.get((workload, variant, metric.name), Evidence())
+
+    def at_new_step(self) -> Tally:
+        """Return the tally with nothing counted at the step at hand yet; the evidence stays."""
+        return replace(self, _before={key: one.total for key, one in self._evidence.items()})
+
+    def requests_at_step(self, workload: str, variant: Variant, metric: Metric) -> float:
+        """Return how many of a variant's requests were counted at the step at hand."""
+        key = (workload, variant, metric.name)
+        return self._evidence.get(key, Evidence()).total - self._before.get(key, 0.0)
 
     def rate(self, workload: str, variant: Variant) -> float | None:
         """Return the requests per second of the last half minute, None while unknown."""
@@ -204,6 +214,7 @@ class Tally:
                     for group, counts in sorted(self._buckets.items())
                     if counts
                 ],
+                "before": [[*key, _number(total)] for key, total in sorted(self._before.items())],
                 "counters": names,
                 "processes": [
                     [*key, one.at, one.started, int(one.counting), [_number(one.counters.get(name)) for name in names]]
@@ -243,6 +254,10 @@ class Tally:
                         bool(counting),
                     )
                     for uid, process, at, started, counting, values in read["processes"]
+                },
+                _before={
+                    (workload, Variant(variant), metric): float(total)
+                    for workload, variant, metric, total in read.get("before", [])
                 },
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
-    """Look at the variants again and again until the verdict may be acted on, and return it.
+    """Look at the variants again and again until the verdict on the step at hand may be acted on, and return it.
 
     What was counted is kept on the canaries: who watches after a killed driver goes on where that one stopped, and a
     release that was found worse stays so. Without anything to decide by (a first release, no tolerance) the verdict is
@@ -40,12 +40,12 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
     record, silence, called = None, Silence(world), world.clock.now()
     while True:
         scene = survey(cluster, names, world.clock.now())
-        record = record or _recalled(scene, options.warm_up) or Record(scene.at, Tally(options.warm_up))
+        record = record or _begun(scene, options.warm_up)
         pods = sampled(scene, options.metrics_port)
         tally = record.tally.add(samples.read(pods, record.tally.since(pods, scene.at)), options.measures)
         verdict = _verdict(world, scene, tally, record)
-        waiting_for = _waiting_for(world, scene, tally, scene.at - record.began)
-        record = Record(record.began, tally, verdict.decision, verdict.sentence)
+        waiting_for = _waiting_for(world, scene, tally, scene.at - (record.step_began or scene.at))
+        record = replace(record, tally=tally, decision=verdict.decision, sentence=verdict.sentence)
         for canary in scene.canaries:
             remember(cluster, canary, record)
         worse = verdict.decision is Decision.REJECT
@@ -53,7 +53,8 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         ends = worse or (decided and not waiting_for)
         late = scene.at - called >= options.max_duration
         seen = states(scene, tally, options.measures)
-        world.listen(Looked(scene.at, scene.at - record.began, seen, verdict, waiting_for, last=ends or late))
+        elapsed = scene.at - record.began
+        world.listen(Looked(scene.at, elapsed, seen, verdict, waiting_for, last=ends or late, step=scene.step))
         if ends:
             world.listen(Judged(verdict))
             if verdict.decision is Decision.PROMOTE:
@@ -81,12 +82,15 @@ def last_verdict(world: World, names: Sequence[str]) -> Verdict:
     return Verdict(Decision.UNDECIDED, (), "the verdict went with the canary that carried it")
 
 
-def _recalled(scene: Scene, warm_up: float) -> Record | None:
-    """Return what an earlier driver found out, None if there was none."""
-    for _, _, canary in scene.variants(Variant.CANARY):
-        if record := recall(canary, warm_up=warm_up):
-            return record
-    return None
+def _begun(scene: Scene, warm_up: float) -> Record:
+    """Return what an earlier driver found out, or the beginning of a record; at a new step its time begins."""
+    found = [recall(canary, warm_up=warm_up) for _, _, canary in scene.variants(Variant.CANARY)]
+    known = next((record for record in found if record), None)
+    if known is None:
+        return Record(scene.at, Tally(warm_up), step_began=scene.at)
+    if known.step_began is None:
+        return replace(known, tally=known.tally.at_new_step(), step_began=scene.at)
+    return known
 
 
 def _verdict(world: World, scene: Scene, tally: Tally, record: Record) -> Verdict:
@@ -126,10 +130,11 @@ def _waiting_for(world: World, scene: Scene, tally: Tally, elapsed: float) -> st
     if left > 0:
         return f"{left:.0f} s of warm-up"
     for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
-        total = tally.evidence(name, variant, options.measures.metrics[0]).total
+        total = tally.requests_at_step(name, variant, options.measures.metrics[0])
         needed = options.min_requests if name in scene.compared else 1  # what compares nothing only has to answer
         if total < needed:
-            return f"{deployment['metadata']['name']}: {total:,.0f} of {needed} requests"
+            at = " at this step" if scene.step else ""
+            return f"{deployment['metadata']['name']}: {total:,.0f} of {needed} requests{at}"
     missing = sorted(pod.name for pod in tally.missing if pod.variant is not Variant.STABLE)
     if missing:
         return f"counts of {', '.join(missing)}"

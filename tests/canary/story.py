@@ -70,7 +70,7 @@ class Story:
     options: Options = field(
         default_factory=lambda: Options(
             Measures.of([SUCCESS]),
-            percentage=50,
+            steps=(50,),
             timeout=10,
             interval=2,
             warm_up=0,

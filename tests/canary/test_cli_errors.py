@@ -41,6 +41,13 @@ WRONG = {
     ("deploy", "m.yml", "--percentage", "0"): "--percentage 0: give a whole number from 1 to 100",
     ("deploy", "m.yml", "--percentage", "101"): "--percentage 101: give a whole number from 1 to 100",
     ("deploy", "m.yml", "--percentage", "half"): "--percentage half: give a whole number from 1 to 100",
+    ("deploy", "m.yml", "--steps", "50,25"): (
+        "--steps 50,25: give rising whole numbers from 1 to 100, such as 10,25,50"
+    ),
+    ("deploy", "m.yml", "--steps", "25,50", "--percentage", "10"): (
+        "--percentage and --steps: give one size as percentage, or several as steps, not both"
+    ),
+    (*RELEASE, "--steps", "25,50"): f"a release in several steps {NO_TOLERANCE}",
     ("deploy", "m.yml", "--timeout", "soon"): "--timeout soon: give a time such as 5m",
     ("deploy", "m.yml", "--percentge", "5"): (
         "No such option '--percentge'. (Did you mean one of: '--context', '--percentage'?); see canary deploy --help"

@@ -151,6 +151,19 @@ def test_a_release_step_by_step(canary: CommandLine, story: Story, answers: Ghos
     assert (again.code, again.json()) == (0, promoted.json()), again.err
 
 
+def test_a_release_in_steps_grows_and_its_status_shows_where_it_is(
+    canary: CommandLine, story: Story, answers: Ghosts
+) -> None:
+    growing = ("m.yml", "--image", "app:2", "--steps", "25,50")
+    assert canary("deploy", *growing).code == 0
+    assert canary("status").out.startswith(f"app in namespace {story.namespace}, at step 1 of 2 (25 %)\n")
+    assert canary("status", "-o", "json").json()["workloads"][0]["step"] == {"percentage": 25, "steps": [25, 50]}
+    result = canary("release", *growing, "--gate", "auto", *QUICK)
+    assert result.code == 0, result.err
+    assert "step 2 of 2 (50 %): canary and baseline grow" in result.lines
+    assert image(story.deployment()) == "app:2"
+
+
 def test_watching_a_worse_canary_exits_with_1_and_a_report_with_0(
     canary: CommandLine, story: Story, answers: Ghosts
 ) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import canary
 from canary import kinds
-from canary.config import Settings, all_settings, in_force, read_file, schema, shown
+from canary.config import Settings, all_settings, in_force, read_file, schema, shown, sizes
 from canary.errors import InputError
 
 COMMITTED = Path(canary.__file__).parent / "canary.schema.json"
@@ -165,6 +165,38 @@ def test_defaults_are_values_that_their_kinds_accept() -> None:
     for one in all_settings():
         if one.default not in (None, ()):
             assert one.kind.read_text(shown(Settings(), one.attribute)) == one.default
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "flags", "sizes_"),
+    [
+        ("", {}, {}, (25,)),
+        ("percentage: 10", {}, {}, (10,)),
+        ("steps: [10, 50]", {}, {}, (10, 50)),
+        ("percentage: 10", {}, {"steps": "20,40"}, (20, 40)),
+        ("steps: [10, 50]", {}, {"percentage": "30"}, (30,)),
+        ("steps: [10, 50]", {"CANARY_PERCENTAGE": "30"}, {}, (30,)),
+        ("", {"CANARY_PERCENTAGE": "30"}, {"steps": "20, 40"}, (20, 40)),
+    ],
+)
+def test_of_steps_and_percentage_the_nearer_to_the_command_line_holds(
+    file: str, environment: dict[str, str], flags: dict[str, str], sizes_: tuple[int, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "canary.yml").write_text(file)
+    assert sizes(in_force(flags, environment, tmp_path)) == sizes_
+
+
+def test_steps_and_percentage_at_the_same_place_contradict_each_other(tmp_path: Path) -> None:
+    (tmp_path / "canary.yml").write_text("steps: [10, 50]\npercentage: 10\n")
+    with pytest.raises(InputError, match=r"^canary.yml:2 and canary.yml:1: give one size as percentage, or several"):
+        sizes(in_force({}, {}, tmp_path))
+
+
+@pytest.mark.parametrize("steps", ["[]", "[50, 10]", "[10, 10]", "[0, 10]", "[10, 101]", "10", "[ten]"])
+def test_steps_rise_within_1_to_100(steps: str, tmp_path: Path) -> None:
+    (tmp_path / "canary.yml").write_text(f"steps: {steps}")
+    with pytest.raises(InputError, match="give rising whole numbers from 1 to 100, such as 10,25,50"):
+        in_force({}, {}, tmp_path)
 
 
 def test_the_committed_schema_is_current() -> None:

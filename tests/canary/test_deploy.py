@@ -36,7 +36,7 @@ def test_variants_are_sized_by_the_live_stable_and_not_by_the_manifest(story: St
     story.cluster.scale("app", 8)
     story.release(deployment("app:1", replicas=8)).apply()
 
-    story.release(deployment("app:2", replicas=4), percentage=25).deploy()
+    story.release(deployment("app:2", replicas=4), steps=(25,)).deploy()
 
     assert story.deployment("app-canary")["spec"]["replicas"] == 2
     assert story.deployment("app-baseline")["spec"]["replicas"] == 2
@@ -44,7 +44,7 @@ def test_variants_are_sized_by_the_live_stable_and_not_by_the_manifest(story: St
 
 def test_deploy_says_what_share_of_requests_the_canary_gets(story: Story) -> None:
     story.stable(deployment("app:1", replicas=4))
-    story.release(deployment("app:2"), percentage=25).deploy()
+    story.release(deployment("app:2"), steps=(25,)).deploy()
     assert any("17%" in note.text and "1 of 6 pods" in note.text for note in story.heard(Note))
 
 
@@ -87,10 +87,10 @@ def test_the_same_release_again_goes_on_with_its_variants(story: Story) -> None:
 
 def test_the_same_release_at_another_size_scales_its_variants(story: Story) -> None:
     story.stable(deployment("app:1", replicas=4))
-    story.release(deployment("app:2"), percentage=25).deploy()
+    story.release(deployment("app:2"), steps=(25,)).deploy()
     uid = story.deployment("app-canary")["metadata"]["uid"]
 
-    story.release(deployment("app:2"), percentage=75).deploy()
+    story.release(deployment("app:2"), steps=(75,)).deploy()
 
     assert story.deployment("app-canary")["spec"]["replicas"] == 3
     assert story.deployment("app-baseline")["spec"]["replicas"] == 3

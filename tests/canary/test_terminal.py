@@ -13,6 +13,7 @@ from canary.events import (
     Decided,
     DecisionAsked,
     Event,
+    Grows,
     Judged,
     Looked,
     Note,
@@ -26,6 +27,7 @@ from canary.events import (
     Waiting,
     Written,
 )
+from canary.steps import Step
 from canary.terminal import Terminal
 from canary.terminal.bar import bar
 from canary.verdict import Comparison, Evidence, combine, compare
@@ -89,6 +91,7 @@ def screen(*events: Event, width: int = 80) -> str:
         (Waiting("web-canary", 0, 2), "web-canary: 0 of 2 pods ready"),
         (Waiting("web-canary", 0, 1, "image pull: not found"), "web-canary: 0 of 1 pod ready: image pull: not found"),
         (Ready("web-canary", 2, 3.21), "web-canary: 2 pods ready after 3.2 s"),
+        (Grows(Step(25, (10, 25, 50))), "step 2 of 3 (25 %): canary and baseline grow"),
         (Decided(promote=True, by="auto"), "decided to promote, by auto"),
         (Decided(promote=False, by="ann"), "decided to reject, by ann"),
         (Promoted("web", ("web:2",)), "promoted web: it runs web:2 now"),
@@ -181,6 +184,11 @@ def test_every_width_is_readable(width: int) -> None:
     assert found[0].split()[0] == "sampleapp"
     assert {"requests", "good"} <= set(found[0].split())
     assert all(figure in found[3] for figure in ("canary", "1,000", "20.1 %"))
+
+
+def test_the_step_of_a_release_that_has_several_is_shown() -> None:
+    at = replace(looked(waiting_for="12 of 300 s"), step=Step(25, (10, 25, 50)))
+    assert ", step 2 of 3 (25 %), waiting: 12 of 300 s" in drawn(at)[-1]
 
 
 def test_looks_are_drawn_over_each_other_and_the_last_one_stays() -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 IMAGES = ("images", "image_pull_secrets")
-VARIANTS = ("percentage", "label", "timeout")
+VARIANTS = ("percentage", "steps", "label", "timeout")
 SAMPLES = (
     "good",
     "total",

@@ -31,13 +31,14 @@ EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
     examples=(
         "canary release manifests/ --image sampleapp:20",
         "canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05 --percentage 50",
+        "canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05 --steps 10,25,50",
         "kubectl kustomize overlays/prod | canary release - --image app=registry.example:5000/app:2",
     ),
     short_help="Deploy, watch, decide, then promote or reject: all in one go.",
 )
 @flags.manifests
 @flags.settings(
-    "images", "gate", "percentage", *flags.VERDICT, *flags.SAMPLES, "image_pull_secrets", "label", "timeout"
+    "images", "gate", "percentage", "steps", *flags.VERDICT, *flags.SAMPLES, "image_pull_secrets", "label", "timeout"
 )
 @flags.connection
 @flags.results
@@ -45,6 +46,9 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """Release new images: deploy canary and baseline, watch them, decide, then promote or reject.
 
     The same command again goes on with a release that was interrupted.
+
+    With --steps canary and baseline grow from size to size: each needs PROMOTE on all that was counted so far, and
+    --min-duration and --min-requests of its own. The gate is asked after the last, or as soon as the verdict is REJECT.
     """
     with session_of(given) as session:
         bundle = session.bundle()
@@ -73,6 +77,7 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
     """Make canary and baseline beside stable, and wait until they are ready.
 
     Of each Deployment in the manifests NAME-canary is made with the new images, and NAME-baseline of what runs now.
+    With --steps they get the first size, or stay at the one they have got to.
     """
     with session_of(given) as session:
         bundle = session.bundle()
@@ -232,5 +237,5 @@ def _from_manifests(session: Session, action: str, bundle: Bundle) -> Iterable[O
             yield stable_of(item, replicas=None) if is_deployment(item) else item
             continue
         replicas = item["spec"].get("replicas")
-        count = variant_replicas(1 if replicas is None else replicas, session.settings.percentage)
+        count = variant_replicas(1 if replicas is None else replicas, session.steps[0])
         yield canary_of(item, replicas=count, label=session.settings.label)

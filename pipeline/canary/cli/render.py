@@ -107,7 +107,8 @@ def status_as_text(status: Status) -> str:
             )
             for one in workload.variants
         ]
-        lines = [f"{workload.name} in namespace {status.namespace}"]
+        at = f", at {workload.step}" if workload.step else ""
+        lines = [f"{workload.name} in namespace {status.namespace}{at}"]
         lines += [f"  {line}" for line in columns(rows)]
         if workload.verdict:
             lines.append(f"  verdict: {workload.verdict}: {workload.sentence}")

@@ -132,6 +132,11 @@ class Session:
         return settings
 
     @cached_property
+    def steps(self) -> tuple[int, ...]:
+        """Sizes of canary and baseline, one after the other, in percent of stable's pods."""
+        return config.sizes(self.in_force)
+
+    @cached_property
     def namespace(self) -> str:
         """The release's namespace: of flags, environment or `canary.yml`, else the context's, else `default`."""
         try:
@@ -242,6 +247,8 @@ class Session:
         Raises:
             InputError: nobody can: no tolerance for the verdict, or no terminal for a person.
         """
+        if len(self.steps) > 1:
+            self.require_tolerance("a release in several steps")
         if self.settings.gate == "auto":
             self.require_tolerance("--gate auto")
             return AutoGate()
@@ -296,7 +303,7 @@ class Session:
         settings = self.settings
         return Options(
             measures=measures,
-            percentage=settings.percentage,
+            steps=self.steps,
             label=settings.label,
             timeout=settings.timeout,
             unproven=self._flags.unproven,

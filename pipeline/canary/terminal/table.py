@@ -94,6 +94,8 @@ def _state(event: Looked) -> Text:
     minutes, seconds = divmod(int(event.elapsed), 60)
     decision = event.verdict.decision
     text = Text.assemble((str(decision), f"bold {COLOURS[decision]}"), (f" after {minutes}:{seconds:02}", "dim"))
+    if event.step:
+        text.append(f", {event.step}")
     if event.waiting_for and decision is not Decision.REJECT:  # which waits for nothing
         text.append(f", waiting: {plain(event.waiting_for)}")
     elif not event.verdict.comparisons:

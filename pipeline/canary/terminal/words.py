@@ -7,6 +7,7 @@ from rich.text import Text
 from canary.events import (
     Decided,
     Event,
+    Grows,
     Judged,
     Looked,
     Note,
@@ -53,12 +54,16 @@ def words(event: Event) -> Text | None:
         case Looked():
             decision = event.verdict.decision
             waits = event.waiting_for and decision is not Decision.REJECT
-            return _line(f"{decision}: {event.verdict.sentence}" + (f"; waiting: {event.waiting_for}" if waits else ""))
+            step = f"{event.step}, " if event.step else ""
+            waiting = f"; waiting: {event.waiting_for}" if waits else ""
+            return _line(f"{step}{decision}: {event.verdict.sentence}{waiting}")
         case Judged():
             decision = event.verdict.decision
             return Text.assemble(
                 "verdict ", (str(decision), f"bold {COLOURS[decision]}"), f": {plain(event.verdict.sentence)}"
             )
+        case Grows():
+            return _line(f"{event.step}: canary and baseline grow", "bold")
         case Decided():
             return _line(f"decided to {'promote' if event.promote else 'reject'}, by {event.by}")
         case Promoted():
