@@ -1,0 +1,41 @@
+"""A release that grows step by step, killed in the middle: real requests let it go on."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from e2e.cluster import Namespace, poll
+from e2e.traffic import Traffic
+
+STEP = "canary-lab/step"
+
+
+def at(namespace: Namespace) -> tuple[str, int]:
+    """Return the step that the canary says, and how many pods it asks for."""
+    canary = namespace.get("deployment", "sampleapp-canary")
+    assert canary is not None
+    return canary["metadata"]["annotations"][STEP], canary["spec"]["replicas"]
+
+
+def test_a_release_in_steps_that_is_killed_goes_on_at_its_step(stable: Namespace, manifests: Path) -> None:
+    release = (
+        "release", str(manifests), "--image", "sampleapp:20", "--steps", "50,100",
+        "--tolerance", "0.05", "--warm-up", "1s", "--gate", "auto",
+    )  # fmt: skip
+    with Traffic(stable) as traffic:
+        driver = stable.start(*release, "--min-duration", "4s")
+        try:
+            poll("the canary has grown", lambda: (stable.images("sampleapp-canary") and at(stable)) == ("100", 2))
+        finally:
+            driver.send_signal(signal.SIGKILL)
+            driver.communicate()
+        result = stable.canary(*release, "--min-duration", "3s", "--output", "json")
+
+    assert "step 2 of 2 (100 %), " in result.err
+    assert "step 1 of 2" not in result.err
+    assert result.json()["verdict"]["decision"] == "PROMOTE"
+    assert stable.images("sampleapp") == ["sampleapp:20"]
+    assert stable.images("sampleapp-canary") is None
+    assert set(traffic.answers) <= {200, 500}
+    assert not traffic.errors
