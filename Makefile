@@ -31,7 +31,7 @@ e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a
 
 load: venv ## send RATE=100 requests/s to HOST=http://localhost:8080 for DURATION=60s (KEEP_ALIVE=1, RAMP=30s: docs/load.md)
 	$(PYTHON_BIN)/locust --locustfile loadtest/locustfile.py --headless --only-summary --host $(HOST) --run-time $(DURATION) \
-	  --users $$((($(RATE) + 9) / 10)) --spawn-rate 1000 --rate 10
+	  --users $$((($(RATE) + 9) / 10)) --spawn-rate 100 --rate 10
 
 bench: venv ## measure localcluster against its limits
 	$(PYTHON_BIN)/python scripts/bench_localcluster.py

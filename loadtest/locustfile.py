@@ -57,6 +57,12 @@ def add_options(parser: LocustArgumentParser) -> None:
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
+def set_the_clock(**_: object) -> None:
+    """Have timers count from now: gevent's clock stood still while Python imported, and the run would be cut short."""
+    gevent.get_hub().loop.update_now()
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def write_answers(environment: Environment, **_: object) -> None:
     """Write each answer down where `--answers` says; status 0 is a failure."""
     if environment.parsed_options and environment.parsed_options.answers:
