@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from localcluster.api import asked, discovery, paths, proxy, scale, tables, watch
+from localcluster.objects import words
 from localcluster.objects.patches import APPLY, patched
 from localcluster.objects.schema import ANY, type_of
 from localcluster.objects.status import ApiError, Cause, invalid
@@ -194,6 +195,9 @@ class _Api:
         if target.subresource == "scale":
             return self._put(request, target, patched(ANY, scale.of(old), body, request.content_type))
         new = patched(type_of(target.resource), old, body, request.content_type)
+        if (uid := new["metadata"].get("uid")) != old["metadata"]["uid"]:
+            cause = words.bad("metadata.uid", uid, "field is immutable")
+            raise invalid(target.resource.kind, target.resource.group, target.name, [cause])
         try:
             return self._put(request, target, new)
         except ApiError as error:  # what is wrong with the object that a patch makes is wrong with the patch
