@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 CLUSTER = "canary-lab-e2e"
 VERSIONS = (5, 10, 20)
+SUITE = ("e2e", "tests/localcluster/api/test_agreement.py")  # the second: does localcluster answer as this cluster does?
 LOGS = ROOT / ".cache" / "e2e-logs"
 APP_MEGABYTES = 40  # what the app may add to its base image
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
@@ -167,7 +168,9 @@ def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
     watch = [KUBECTL, "--kubeconfig", str(kubeconfig), "get", "events", "-A", "--watch-only"]
     with (LOGS / "events").open("w") as events, subprocess.Popen(watch, stdout=events, stderr=events) as watching:
         tests = shlex.split(os.environ.get("TESTS", ""))
-        suite = [sys.executable, "-m", "pytest", "e2e", "-n", "4", "--dist", "loadgroup", "-v", *tests]
+        results = ["--junitxml", str(LOGS / "results.xml"), "-o", "junit_family=xunit1"]  # with what the tests counted
+        suite = [sys.executable, "-m", "pytest", *SUITE, "-n", "4", "--dist", "loadgroup", "-v", *results, *tests]
+        settings = settings | {"E2E_KUBECONFIG": str(kubeconfig), "REFERENCE_KUBECONFIG": str(kubeconfig)}
         code = subprocess.run(suite, cwd=ROOT, env=os.environ | settings, check=False).returncode
         watching.terminate()
     return code
@@ -198,7 +201,7 @@ def on_kind(folder: Path) -> int:
     with kind_cluster(kubeconfig, node_port, offline=offline, keep=keep):
         say(f"load {', '.join(images)}")
         run("kind", "load", "docker-image", "--name", CLUSTER, *images)
-        settings = {"E2E_KUBECONFIG": str(kubeconfig), "E2E_NODE_PORT": str(node_port), "E2E_ROUNDS": "10"}
+        settings = {"E2E_NODE_PORT": str(node_port), "E2E_ROUNDS": "10"}
         code = run_suite(kubeconfig, settings)
         if code:
             collect(kubeconfig)
@@ -211,7 +214,7 @@ def on_context(folder: Path, context: str) -> int:
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(run(KUBECTL, "config", "view", "--minify", "--flatten", "--context", context))
     say(f"context {context}; its nodes must have, or be able to pull, sampleapp:5, sampleapp:10 and sampleapp:20")
-    return run_suite(kubeconfig, {"E2E_KUBECONFIG": str(kubeconfig)})
+    return run_suite(kubeconfig, {})
 
 
 def main() -> int:
