@@ -234,13 +234,15 @@ def test_other_probes_wait_for_the_startup_probe(namespace: Namespace) -> None:
 
 def test_a_pod_that_is_deleted_gets_its_pre_stop_hook_then_sigterm(namespace: Namespace) -> None:
     hook = {"preStop": {"exec": {"command": ["/bin/sh", "-c", "echo hook > shared/log"]}}}
-    text = "trap 'cat shared/log; echo term; exit 0' TERM; while true; do sleep 0.1; done"
+    text = "trap 'cat shared/log; echo term; exit 0' TERM; echo up; while true; do sleep 0.1; done"
     mounts = [{"name": "v", "mountPath": "/srv/shared"}]
     namespace.apply(
         pod("leaving", script(text, lifecycle=hook, volumeMounts=mounts), volumes=[{"name": "v", "emptyDir": {}}])
     )
     namespace.pod("leaving", is_ready)
     follower = namespace.follow("leaving")
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == "up\n"  # the trap is set, and the follower is there
     namespace.kubectl("delete", "pod", "leaving")
     assert follower.communicate(timeout=20)[0] == "hook\nterm\n"
     assert "Stopping container main" in namespace.events("leaving", "Killing")
