@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CLUSTER = "canary-lab-e2e"
 VERSIONS = (5, 10, 20)
-SUITE = ("e2e", "tests/localcluster/api/test_agreement.py")  # the second: does localcluster answer as this cluster does?
+SUITE = ("e2e", "tests/localcluster/api/test_agreement.py")  # the second compares localcluster with this cluster
 LOGS = ROOT / ".cache" / "e2e-logs"
 APP_MEGABYTES = 40  # what the app may add to its base image
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
