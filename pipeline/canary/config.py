@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from canary.documents import parse
 from canary.errors import InputError
-from canary.kinds import Kind, Schema, choice, matching, rising, share, text, texts, time, whole
+from canary.kinds import Kind, Schema, choice, matching, metrics, rising, share, text, texts, time, whole
 from canary.variants import VERSION_LABEL
 
 if TYPE_CHECKING:
@@ -65,6 +65,13 @@ class Settings:
     alpha: float = _setting(0.05, share("0.05", ends=False), "Error level of the verdict, over all looks together.")
     good: str = _setting('requests_total{custom_status="good"}', text("SELECTOR"), "Counter of good requests.")
     total: str = _setting("requests_total", text("SELECTOR"), "Counter of all requests.")
+    metrics: tuple[str, ...] = _setting(
+        (),
+        metrics(),
+        "Counters to judge by instead of --good and --total, with a tolerance of their own or that of --tolerance. "
+        "Repeatable.",
+        flag="metric",
+    )
     latency_objective: float | None = _setting(
         None, time("250ms"), "Judge also the share of requests that are answered within this time."
     )

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from canary.measures import METRIC_NAME
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -71,6 +73,45 @@ def texts(metavar: str) -> Kind:
 
     schema = {"type": "array", "items": {"type": "string", "minLength": 1}}
     return Kind("a list of texts", schema, read, lambda line: tuple(line.split()), " ".join, metavar, many=True)
+
+
+def metrics() -> Kind:
+    """Return the kind of named pairs of selectors, each with a tolerance of its own or none.
+
+    In the file they are a mapping by name; as text `NAME=GOOD,TOTAL[,TOLERANCE]`, in the environment one a line.
+    """
+    one_share = share("0.05")
+
+    def written(name: object, value: object) -> str:
+        if not isinstance(name, str) or not re.fullmatch(METRIC_NAME, name, re.ASCII) or not isinstance(value, dict):
+            raise ValueError(value)
+        selectors = [value.get("good"), value.get("total")]
+        if not set(value) <= {"good", "total", "tolerance"} or not all(isinstance(s, str) and s for s in selectors):
+            raise ValueError(value)
+        own = [repr(one_share.read(value["tolerance"]))] if "tolerance" in value else []
+        return f"{name}={','.join([*map(str, selectors), *own])}"
+
+    def read(value: object) -> tuple[str, ...]:
+        if not isinstance(value, dict) or not value:
+            raise ValueError(value)
+        return tuple(written(name, one) for name, one in value.items())
+
+    selector = {"type": "string", "minLength": 1}
+    one = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["good", "total"],
+        "properties": {"good": selector, "total": selector, "tolerance": one_share.schema},
+    }
+    schema = {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": f"^{METRIC_NAME}$"},
+        "additionalProperties": one,
+    }
+    wanted = "good and total, both selectors, and perhaps a tolerance from 0 to 1, for each name"
+    lines: Callable[[str], Any] = lambda given: tuple(filter(None, map(str.strip, given.splitlines())))  # noqa: E731
+    return Kind(wanted, schema, read, lines, " ".join, "NAME=GOOD,TOTAL[,TOLERANCE]", many=True)
 
 
 def choice(*words: str) -> Kind:

@@ -7,13 +7,19 @@ histogram's buckets and interpolated inside one as Prometheus' `histogram_quanti
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from canary.errors import InputError
 from canary.selector import Selector
 
 Sample = tuple[str, Mapping[str, str], float]
 """One sample of a series: its name, its labels and its value."""
+
+METRIC_NAME = "[A-Za-z][-A-Za-z0-9_]*"
+_QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
+_PART = re.compile(rf"((?:\{{(?:{_QUOTED}|[^}}\"'])*\}}|[^,{{])+)(?:,|$)")
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,28 @@ class Metric:
             InputError: a selector cannot be read.
         """
         return cls(name, Selector.parse(total), Selector.parse(good), tolerance=tolerance)
+
+    @classmethod
+    def parse(cls, text: str, tolerance: float | None = None) -> Metric:
+        """Return the metric for `NAME=GOOD,TOTAL` or `NAME=GOOD,TOTAL,TOLERANCE`, GOOD and TOTAL being selectors.
+
+        Args:
+            text: commas within braces belong to their selector.
+            tolerance: where the text has none of its own.
+
+        Raises:
+            InputError: the text is something else.
+        """
+        name, _, rest = text.partition("=")
+        parts = _parts(rest)
+        if not re.fullmatch(METRIC_NAME, name, re.ASCII) or len(parts) not in (2, 3):
+            raise InputError(
+                f"{text!r} is no metric: write NAME=GOOD,TOTAL or NAME=GOOD,TOTAL,TOLERANCE, such as "
+                'checkout=orders_total{status="paid"},orders_total,0.01'
+            )
+        if len(parts) == 3:
+            tolerance = _tolerance(name, parts[2])
+        return cls.share(name, parts[0], parts[1], tolerance)
 
     @classmethod
     def latency(cls, name: str, histogram: str, objective: float, tolerance: float | None = None) -> Metric:
@@ -78,9 +106,13 @@ class Measures:
         """Return the measures; the histogram is named without `_bucket`.
 
         Raises:
-            InputError: the histogram's selector cannot be read.
+            InputError: the histogram's selector cannot be read, or two metrics have one name.
         """
-        return cls(tuple(metrics), _suffixed(Selector.parse(histogram), "_bucket") if histogram else None)
+        found = tuple(metrics)
+        for n, metric in enumerate(found):
+            if metric.name in (other.name for other in found[:n]):
+                raise InputError(f"two metrics are named {metric.name}: each needs a name of its own")
+        return cls(found, _suffixed(Selector.parse(histogram), "_bucket") if histogram else None)
 
     def selectors(self) -> tuple[Selector, ...]:
         """Return every selector once, those of all requests first."""
@@ -170,6 +202,28 @@ def quantile(q: float, buckets: Mapping[float, float]) -> float | None:
             return below + (bound - below) * (rank - count_below) / (count - count_below)
         below, count_below = bound, count
     return below
+
+
+def _parts(text: str) -> list[str]:
+    """Return what commas set apart, those within braces left alone; empty where braces or quotes do not close."""
+    parts, at = [], 0
+    while at < len(text):
+        found = _PART.match(text, at)
+        if not found:
+            return []
+        parts.append(found[1])
+        at = found.end()
+    return parts
+
+
+def _tolerance(name: str, text: str) -> float:
+    try:
+        tolerance = float(text)
+    except ValueError:
+        tolerance = math.nan
+    if not 0 <= tolerance <= 1:
+        raise InputError(f"metric {name}: tolerance {text}: give a share from 0 to 1, such as 0.05 for five points")
+    return tolerance
 
 
 def _suffixed(selector: Selector, suffix: str) -> Selector:

@@ -25,10 +25,8 @@ class Silence:
 
     def heed(self, scene: Scene, tally: Tally) -> None:
         """Take note of a look; emit a warning when the options' `no_traffic_after` has gone by without a request."""
-        metric = self._world.options.measures.metrics[0]
         total = sum(
-            tally.evidence(name, variant, metric).total
-            for name, variant, _ in scene.variants(Variant.CANARY, Variant.BASELINE)
+            tally.answered(name, variant) for name, variant, _ in scene.variants(Variant.CANARY, Variant.BASELINE)
         )
         if total != self._total:
             self._total, self._since, self._told = total, scene.at, False

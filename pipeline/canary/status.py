@@ -108,7 +108,7 @@ def _workload_status(cluster: Cluster, options: Options, name: str) -> WorkloadS
     step = step_of(found.canary) if found.canary else None
     return WorkloadStatus(
         name,
-        tuple(_variant_status(cluster, options, found, variant, record) for variant in found.variants),
+        tuple(_variant_status(cluster, found, variant, record) for variant in found.variants),
         record.decision if record and record.sentence else "",
         record.sentence if record else "",
         _next(found, record, unfinished=unfinished),
@@ -116,12 +116,10 @@ def _workload_status(cluster: Cluster, options: Options, name: str) -> WorkloadS
     )
 
 
-def _variant_status(
-    cluster: Cluster, options: Options, found: Workload, variant: Variant, record: Record | None
-) -> VariantStatus:
+def _variant_status(cluster: Cluster, found: Workload, variant: Variant, record: Record | None) -> VariantStatus:
     deployment: Object = found.variants[variant]
     state = progress(deployment)
-    evidence = record.tally.evidence(found.name, variant, options.measures.metrics[0]) if record else None
+    answered = record.tally.answered(found.name, variant) if record else 0.0
     return VariantStatus(
         variant,
         deployment["metadata"]["name"],
@@ -130,7 +128,7 @@ def _variant_status(
         state.desired,
         state.updated,
         deployment["metadata"].get("creationTimestamp") or "",
-        round(evidence.total) if evidence and evidence.total else None,
+        round(answered) or None,
         "" if state.complete else hold_up(cluster, deployment),
     )
 

@@ -154,6 +154,11 @@ class Tally:
         key = (workload, variant, metric.name)
         return self._evidence.get(key, Evidence()).total - self._before.get(key, 0.0)
 
+    def answered(self, workload: str, variant: Variant) -> float:
+        """Return how many requests a variant has answered, by the metric that counted most."""
+        found = (one.total for key, one in self._evidence.items() if key[:2] == (workload, variant))
+        return max(found, default=0.0)
+
     def rate(self, workload: str, variant: Variant) -> float | None:
         """Return the requests per second of the last half minute, None while unknown."""
         recent = self._recent.get((workload, variant), ())

@@ -130,11 +130,14 @@ def _waiting_for(world: World, scene: Scene, tally: Tally, elapsed: float) -> st
     if left > 0:
         return f"{left:.0f} s of warm-up"
     for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
-        total = tally.requests_at_step(name, variant, options.measures.metrics[0])
-        needed = options.min_requests if name in scene.compared else 1  # what compares nothing only has to answer
-        if total < needed:
-            at = " at this step" if scene.step else ""
-            return f"{deployment['metadata']['name']}: {total:,.0f} of {needed} requests{at}"
+        if name not in scene.compared and tally.answered(name, variant) < 1:  # it compares nothing, and has to answer
+            return f"{deployment['metadata']['name']}: 0 of 1 requests"
+        for metric in options.measures.metrics if name in scene.compared else ():
+            total = tally.requests_at_step(name, variant, metric)
+            if total < options.min_requests:
+                of = f" of {metric.name}" if len(options.measures.metrics) > 1 else ""
+                at = " at this step" if scene.step else ""
+                return f"{deployment['metadata']['name']}: {total:,.0f} of {options.min_requests} requests{of}{at}"
     missing = sorted(pod.name for pod in tally.missing if pod.variant is not Variant.STABLE)
     if missing:
         return f"counts of {', '.join(missing)}"

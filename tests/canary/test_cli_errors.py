@@ -48,6 +48,17 @@ WRONG = {
         "--percentage and --steps: give one size as percentage, or several as steps, not both"
     ),
     (*RELEASE, "--steps", "25,50"): f"a release in several steps {NO_TOLERANCE}",
+    (*RELEASE, "--gate", "auto", "--metric", "a=x,y"): f"--gate auto {NO_TOLERANCE}",
+    (*RELEASE, "--gate", "auto", "--metric", "a=x,y,2"): (
+        "--metric: metric a: tolerance 2: give a share from 0 to 1, such as 0.05 for five points"
+    ),
+    (*RELEASE, "--gate", "auto", "--tolerance", "0.1", "--metric", "a=x,y", "--metric", "a=y,z"): (
+        "two metrics are named a: each needs a name of its own"
+    ),
+    (*RELEASE, "--gate", "auto", "--tolerance", "0.1", "--metric", "a=x,y", "--good", "z"): (
+        "--metric and --good: of the two only one can hold; give all pairs as metrics, such as "
+        "--metric success=GOOD,TOTAL"
+    ),
     ("deploy", "m.yml", "--timeout", "soon"): "--timeout soon: give a time such as 5m",
     ("deploy", "m.yml", "--percentge", "5"): (
         "No such option '--percentge'. (Did you mean one of: '--context', '--percentage'?); see canary deploy --help"

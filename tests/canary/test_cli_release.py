@@ -164,6 +164,31 @@ def test_a_release_in_steps_grows_and_its_status_shows_where_it_is(
     assert image(story.deployment()) == "app:2"
 
 
+ALL = 'all=requests_total{custom_status=~"good|bad"},requests_total,0.01'
+GOOD = 'good=requests_total{custom_status="good"},requests_total'
+
+
+def test_of_several_metrics_the_one_that_decides_is_named(canary: CommandLine, answers: Ghosts) -> None:
+    judged_by = ("--metric", ALL, "--metric", GOOD)
+    result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK, *judged_by, "-o", "json")
+    assert result.code == 1, result.err
+    verdict = result.json()["verdict"]
+    assert verdict["sentence"].startswith("good: canary 50.0 % good vs baseline 90.0 %")
+    found = {one["metric"]: one for one in verdict["comparisons"]}
+    assert {name: (one["decision"], one["tolerance"]) for name, one in found.items()} == {
+        "all": ("PROMOTE", 0.01),
+        "good": ("REJECT", 0.05),
+    }
+    assert all(one["reject_alpha"] == pytest.approx(0.05 / 10 / 2) for one in found.values())
+
+
+def test_metrics_with_tolerances_of_their_own_need_no_other(canary: CommandLine, answers: Ghosts) -> None:
+    result = canary("release", *NEW, "--gate", "auto", *QUICK[2:], "--metric", ALL, "--metric", f"{GOOD},0.1")
+    assert result.code == 0, result.err
+    [verdict] = [line for line in result.lines if line.startswith("verdict PROMOTE: all: canary 100.0")]
+    assert "; good: canary 90.0 % good" in verdict
+
+
 def test_watching_a_worse_canary_exits_with_1_and_a_report_with_0(
     canary: CommandLine, story: Story, answers: Ghosts
 ) -> None:

@@ -199,6 +199,38 @@ def test_steps_rise_within_1_to_100(steps: str, tmp_path: Path) -> None:
         in_force({}, {}, tmp_path)
 
 
+def test_metrics_are_the_same_in_the_file_on_the_command_line_and_in_the_environment(tmp_path: Path) -> None:
+    paid, answers = 'paid=orders_total{status="paid"},orders_total,0.01', "answers=good_total,all_total"
+    given = (paid, answers)
+    assert in_force({"metrics": given}, {}, tmp_path).settings.metrics == given
+    assert in_force({}, {"CANARY_METRICS": f"{paid}\n{answers}\n"}, tmp_path).settings.metrics == given
+    (tmp_path / "canary.yml").write_text(
+        "metrics:\n"
+        '  paid:\n    good: orders_total{status="paid"}\n    total: orders_total\n    tolerance: 0.01\n'
+        "  answers: {good: good_total, total: all_total}\n"
+    )
+    assert in_force({}, {}, tmp_path).settings.metrics == given
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {},
+        {"a": {"good": "x"}},
+        {"a": {"good": "x", "total": ""}},
+        {"a": {"good": "x", "total": "y", "tolerance": 2}},
+        {"a": {"good": "x", "total": "y", "tolerence": 0.1}},
+        {"a b": {"good": "x", "total": "y"}},
+        ["a=x,y"],
+    ],
+)
+def test_metrics_of_another_form_are_refused_by_driver_and_schema(metrics: Any, tmp_path: Path) -> None:
+    (tmp_path / "canary.yml").write_text(yaml.safe_dump({"metrics": metrics}))
+    with pytest.raises(InputError, match=r"^canary.yml:1: metrics .*: give good and total, both selectors"):
+        in_force({}, {}, tmp_path)
+    assert not jsonschema.Draft202012Validator(schema()).is_valid({"metrics": metrics})
+
+
 def test_the_committed_schema_is_current() -> None:
     assert json.loads(COMMITTED.read_text()) == schema(), (
         "write it anew: canary config --schema > pipeline/canary/canary.schema.json"

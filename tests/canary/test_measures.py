@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canary.errors import InputError
 from canary.measures import Measures, Metric, quantile, within
+from canary.selector import Selector
 
 BUCKETS = {0.1: 60.0, 0.5: 90.0, math.inf: 100.0}
 SUCCESS = Metric.share("success", 'requests_total{custom_status="good"}', "requests_total")
@@ -91,3 +93,38 @@ def test_more_time_never_counts_fewer_requests(counts: list[int], objectives: li
     found = [within(objective, buckets) for objective in sorted(objectives)]
     assert all(later >= earlier for earlier, later in pairwise(found))
     assert all(0 <= one <= sum(counts) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "good", "total", "tolerance"),
+    [
+        ("a=good_total,all_total", "good_total", "all_total", 0.05),
+        ("a=good_total, all_total, 0.01", "good_total", "all_total", 0.01),
+        ('a=x{s="paid",c=~"EUR|USD"},x{c=~"EUR|USD"},0', 'x{s="paid",c=~"EUR|USD"}', 'x{c=~"EUR|USD"}', 0.0),
+        ("a=x{s='}, {'},x", "x{s='}, {'}", "x", 0.05),
+        (r'a=x{s="\",}"},x,1', r'x{s="\",}"}', "x", 1.0),
+    ],
+)
+def test_a_metric_is_read_with_the_commas_of_its_selectors(text: str, good: str, total: str, tolerance: float) -> None:
+    metric = Metric.parse(text, 0.05)
+    assert (metric.name, metric.tolerance) == ("a", tolerance)
+    assert (metric.good, metric.total) == (Selector.parse(good), Selector.parse(total))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "a=", "a=x", "=x,y", "a b=x,y", "a=x,y,0.1,z", 'a=x{s="1",y', 'a=x{s="1},y', "1=x,y", "le=1"]
+)
+def test_what_is_no_metric_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InputError, match=r"is no metric: write NAME=GOOD,TOTAL or .*checkout="):
+        Metric.parse(text)
+
+
+@pytest.mark.parametrize("tolerance", ["5", "-1", "nan", "much"])
+def test_a_tolerance_of_a_metric_is_a_share(tolerance: str) -> None:
+    with pytest.raises(InputError, match=f"metric a: tolerance {tolerance}: give a share from 0 to 1"):
+        Metric.parse(f"a=x,y,{tolerance}")
+
+
+def test_two_metrics_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match="two metrics are named success"):
+        Measures.of([SUCCESS, LATENCY, SUCCESS])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -240,6 +241,23 @@ def test_a_canary_without_a_metrics_port_is_said(story: Story) -> None:
     story.release(bare).deploy()
     with pytest.raises(InputError, match=r"app-canary has no container port 'metrics'.*--prometheus"):
         story.release(names=("app",)).watch()
+
+
+def test_the_minimum_of_requests_holds_for_each_metric(deployed: Story) -> None:
+    rare = Metric.share("rare", "rare_total", "rare_total", tolerance=0.5)
+
+    class Both(type(deployed.counts)):  # type: ignore[misc]
+        def read(self, pods: Any, since: float) -> Any:
+            return [
+                replace(one, counters={**one.counters, "rare good": one.at - 1e9, "rare total": one.at - 1e9})
+                for one in super().read(pods, since)
+            ]
+
+    deployed.counts = Both(deployed.clock)
+    deployed.release(names=("app",), measures=Measures.of([SUCCESS, rare]), min_requests=300).watch()
+    waited = [look.waiting_for for look in deployed.heard(Looked)]
+    assert any("of 300 requests of rare" in reason for reason in waited)
+    assert deployed.heard(Looked)[-1].verdict.comparisons[1].canary.total >= 300
 
 
 def test_one_worse_workload_rejects_the_whole_release(story: Story) -> None:

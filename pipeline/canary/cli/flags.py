@@ -16,6 +16,7 @@ VARIANTS = ("percentage", "steps", "label", "timeout")
 SAMPLES = (
     "good",
     "total",
+    "metrics",
     "latency_objective",
     "latency_tolerance",
     "latency_histogram",

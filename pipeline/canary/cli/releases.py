@@ -92,6 +92,7 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
     cls=Command,
     examples=(
         "canary watch sampleapp --tolerance 0.05",
+        "canary watch sampleapp --metric 'paid=orders_total{status=\"paid\"},orders_total,0.01'",
         "canary watch manifests/ --tolerance 0.01 --max-duration 30m --report-only --output json",
     ),
     short_help="Compare canary and baseline until the verdict is clear.",
@@ -109,7 +110,7 @@ def watch(**given: Any) -> int:  # noqa: ANN401
     """
     with session_of(given) as session:
         if not given["report_only"]:
-            session.require_tolerance("canary watch")
+            session.require_tolerances("canary watch")
         verdict = _watched(session, report_only=given["report_only"])
         print_json(given, render.verdict_as_json(verdict))
     nothing_to_compare = verdict.decision is Decision.UNDECIDED and not verdict.comparisons

@@ -248,9 +248,9 @@ class Session:
             InputError: nobody can: no tolerance for the verdict, or no terminal for a person.
         """
         if len(self.steps) > 1:
-            self.require_tolerance("a release in several steps")
+            self.require_tolerances("a release in several steps")
         if self.settings.gate == "auto":
-            self.require_tolerance("--gate auto")
+            self.require_tolerances("--gate auto")
             return AutoGate()
         return TerminalGate(self._answers(), sys.stderr, getpass.getuser())
 
@@ -266,6 +266,15 @@ class Session:
                 "as a share (0.05 for five points)"
             )
 
+    def require_tolerances(self, what: str) -> None:
+        """Refuse to judge by a metric that has no tolerance, neither its own nor that of all.
+
+        Raises:
+            InputError: one has none.
+        """
+        if any(metric.tolerance is None for metric in self.measures.metrics):
+            self.require_tolerance(what)
+
     def _answers(self) -> TextIO:
         """Return where a person types: stdin, or the terminal itself while stdin brings the manifests."""
         if "-" in self.settings.manifests and sys.stderr.isatty():
@@ -279,11 +288,24 @@ class Session:
     def measures(self) -> Measures:
         """What canary and baseline are compared by."""
         settings = self.settings
-        metrics = [Metric.share("success", settings.good, settings.total, settings.tolerance)]
+        metrics = self._named_metrics() or [Metric.share("success", settings.good, settings.total, settings.tolerance)]
         if settings.latency_objective is not None:
             tolerance = settings.tolerance if settings.latency_tolerance is None else settings.latency_tolerance
             metrics.append(Metric.latency("latency", settings.latency_histogram, settings.latency_objective, tolerance))
         return Measures.of(metrics, settings.latency_histogram)
+
+    def _named_metrics(self) -> list[Metric]:
+        settings, sources = self.settings, self.in_force.sources
+        for name in ("good", "total"):
+            if settings.metrics and sources[name] != "default":
+                raise InputError(
+                    f"{sources['metrics']} and {sources[name]}: of the two only one can hold; give all pairs as "
+                    "metrics, such as --metric success=GOOD,TOTAL"
+                )
+        try:
+            return [Metric.parse(text, settings.tolerance) for text in settings.metrics]
+        except InputError as error:
+            raise InputError(f"{sources['metrics']}: {error}") from error
 
     def _samples(self, measures: Measures) -> SampleSource:
         settings = self.settings
