@@ -1,0 +1,47 @@
+"""What the pages tell people to type exists: options of `canary`, targets and variables of `make`, files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from canary.cli.main import canary
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("docs/load.md", "docs/prometheus.md")
+
+
+def lines(page: str) -> list[list[str]]:
+    """Return the words of the lines of a page's shell blocks, continued lines joined."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    return [line.split() for block in blocks for line in block.replace("\\\n", "").splitlines() if line]
+
+
+LINES = [line for page in PAGES for line in lines(page)]
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line[0] == "canary"], ids=" ".join)
+def test_canary_has_the_options(line: list[str]) -> None:
+    known = {option for parameter in canary.commands[line[1]].params for option in parameter.opts}
+    assert {word for word in line if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line[0] == "make"], ids=" ".join)
+def test_make_has_the_targets_and_the_variables(line: list[str]) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for word in line[1:]:
+        name, is_variable, _ = word.partition("=")
+        assert re.search(rf"^{name} \??= " if is_variable else rf"^{name}:", makefile, re.MULTILINE), word
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line[:2] == ["kubectl", "apply"]], ids=" ".join)
+def test_what_kubectl_applies_is_there(line: list[str]) -> None:
+    assert (ROOT / line[3]).exists()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_options_that_the_text_speaks_of_are_options_of_release(page: str) -> None:
+    known = {option for parameter in canary.commands["release"].params for option in parameter.opts}
+    assert set(re.findall(r"`(--(?:prometheus|interval)[\w-]*)", (ROOT / page).read_text())) <= known
