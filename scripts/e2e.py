@@ -4,8 +4,9 @@
     make e2e OFFLINE=1       the same where no container registry can be reached (needs Debian 12 and root)
     make e2e CONTEXT=NAME    on the cluster of a context of $KUBECONFIG, with images that its nodes have or can pull
 
-KEEP=1 leaves the cluster; TESTS="-k promote" chooses tests. KIND_NODE_IMAGE, BASE_IMAGE, PROMETHEUS_IMAGE and
-FORTIO_IMAGE name other images than the usual. Exits with pytest's code, or with 2 when there is no cluster to test on.
+KEEP=1 leaves the cluster; TESTS="-k promote" chooses tests. KIND_NODE_IMAGE, BASE_IMAGE, PROMETHEUS_IMAGE,
+FORTIO_IMAGE and LOCUST_IMAGE name other images than the usual. Exits with pytest's code, or with 2 when there is no
+cluster to test on.
 """
 
 from __future__ import annotations
@@ -139,11 +140,12 @@ def build_app(folder: Path, *, offline: bool) -> list[str]:
 
 
 def supporting_images() -> list[str]:
-    """Name the images of Prometheus and Fortio as the manifests do, where others stand in for them."""
+    """Name the images of Prometheus, Fortio and Locust as the manifests do, where others stand in for them."""
     images = []
     for variable, manifest in (
         ("PROMETHEUS_IMAGE", "monitoring/prometheus"),
         ("FORTIO_IMAGE", "misc/fortio-deploy.yml"),
+        ("LOCUST_IMAGE", "loadtest/locust.yml"),
     ):
         if given := os.environ.get(variable):
             wanted = image_in(ROOT / manifest)

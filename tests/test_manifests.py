@@ -137,7 +137,9 @@ def test_the_load_pods_images_have_a_version() -> None:
 
 
 def test_locust_in_the_cluster_is_the_locust_that_the_locustfile_is_tested_with() -> None:
-    assert container(MASTER)["image"].split(":")[1] == importlib.metadata.version("locust")
+    version = importlib.metadata.version("locust")
+    assert container(MASTER)["image"].split(":")[1] == version
+    assert f"locust=={version}\n" in (ROOT / ".ci/node/locust.Dockerfile").read_text()
 
 
 def test_workers_find_the_master_and_the_autoscaler_finds_the_workers() -> None:
