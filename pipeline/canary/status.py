@@ -111,7 +111,7 @@ def _workload_status(cluster: Cluster, options: Options, name: str) -> WorkloadS
         tuple(_variant_status(cluster, found, variant, record) for variant in found.variants),
         record.decision if record and record.sentence else "",
         record.sentence if record else "",
-        _next(found, record, unfinished=unfinished),
+        _next(found, record, step, unfinished=unfinished),
         step if step is not None and len(step.steps) > 1 else None,
     )
 
@@ -133,7 +133,7 @@ def _variant_status(cluster: Cluster, found: Workload, variant: Variant, record:
     )
 
 
-def _next(found: Workload, record: Record | None, *, unfinished: bool) -> tuple[str, ...]:
+def _next(found: Workload, record: Record | None, step: Step | None, *, unfinished: bool) -> tuple[str, ...]:
     """Return what can be done now."""
     if unfinished:
         return (f"canary promote, with the same manifests and images, finishes the promote of {found.name}",)
@@ -142,7 +142,10 @@ def _next(found: Workload, record: Record | None, *, unfinished: bool) -> tuple[
         if record and record.decision is Decision.REJECT:
             return (reject,)
         watched = "goes on watching them" if record else "compares them"
-        return (f"canary watch {watched}", "canary promote makes stable what the canary is", reject)
+        grows: tuple[str, ...] = ()
+        if step is not None and step.following and found.stable is not None:
+            grows = (f"canary release, as before, watches them and goes on with {step.following[0]}",)
+        return (*grows, f"canary watch {watched}", "canary promote makes stable what the canary is", reject)
     if found.baseline is not None:
         return (f"canary reject {found.name} deletes the baseline, whose canary is gone",)
     if found.stable is not None:
