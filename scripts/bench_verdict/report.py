@@ -125,7 +125,7 @@ def picture(results: Sequence[Result], file: Path) -> None:
         ("equal", "equal canary rejected", lambda one: one.rejected, 0.005),
     ]
     for axis, (kind, title, error, goal) in zip(axes, panels, strict=True):
-        for name in NAMES:
+        for name in reversed(NAMES):  # ours last, on top
             dots = [(needed[_key(one), name], one) for one in results if one.rule == name and one.cell.kind == kind]
             points = [(of.median / of.cell.one_look, error(one)) for of, one in dots if of.median]
             look = {"s": 16, "alpha": 0.5, "linewidths": 0, "color": COLOURS[name], "clip_on": False}
@@ -135,7 +135,7 @@ def picture(results: Sequence[Result], file: Path) -> None:
         axis.set_yscale("function", functions=(lambda y: abs(y) ** 0.5, lambda y: y**2))
         axis.set_ylim(0, 1)
         axis.set_yticks([0, 0.005, 0.05, 0.2, 0.5, 1], ["0", "0.5 %", "5 %", "20 %", "50 %", "100 %"])
-    axes[1].legend(frameon=False)
+    axes[1].legend(frameon=False, reverse=True)
     figure.savefig(file, dpi=130, metadata={"Software": None})
 
 

@@ -41,7 +41,7 @@ class Rule(ABC):
 
     def see(self, block: Block) -> None:
         """Look at a block, and keep the first decision of each release."""
-        if self.over:
+        if self.over or not self.undecided()[block.rows].any():
             return
         found = self.judge(block)
         hit, first = (found != 0).any(1), (found != 0).argmax(1)
@@ -79,7 +79,7 @@ class Ours(Rule):
     def judge(self, block: Block) -> np.ndarray:
         """Return the verdict's decisions."""
         totals = [block.numbers * total for total in block.totals]
-        n = [total / scatter for total, scatter in zip(totals, self.dispersion(block, totals), strict=True)]
+        n = [total / scatter for total, scatter in zip(totals, self.dispersion(block), strict=True)]
         p = [
             (good * m / total + self.pseudo) / (m + 2 * self.pseudo)
             for good, m, total in zip(block.sums, n, totals, strict=True)
@@ -104,9 +104,9 @@ class Ours(Rule):
         variance: np.ndarray = p[0] * (1 - p[0]) / n[0] + p[1] * (1 - p[1]) / n[1]
         return variance
 
-    def dispersion(self, block: Block, totals: list[np.ndarray]) -> list[np.ndarray]:
+    def dispersion(self, block: Block) -> list[np.ndarray]:
         """Return the dispersion of each variant; the rule has one for both."""
-        chi, degrees, told = np.sum(self.scatter(block, totals), axis=0)
+        chi, degrees, told = np.sum(block.scatter, axis=0)
         seen = (1 + 2 / np.maximum(told, 1e-9)) * chi / np.maximum(degrees, 1e-9)
         early = self.early(block, told)
         return 2 * [np.maximum(1.0, np.where(early, self.presumed(block), np.where(told > 0, seen, 1.0)))]
@@ -118,17 +118,6 @@ class Ours(Rule):
     def presumed(self, block: Block) -> float:
         """Return the dispersion that is presumed as long as none can be measured."""
         return 1 + verdict.PRESUMED_CORRELATION * (max(block.totals) - 1)
-
-    def scatter(self, block: Block, totals: list[np.ndarray]) -> np.ndarray:
-        """Return, for each variant, Pearson's χ², its degrees of freedom, and how many scrapes or errors tell of it."""
-        looks, found = np.maximum(block.numbers - 1, 1), []
-        for good, spread, total in zip(block.sums, block.spreads, totals, strict=True):
-            telling = (good > 0) & (good < total)
-            share = np.where(telling, good / total, 0.5)
-            chi = np.where(telling, np.maximum(0.0, spread - good * share) / (share * (1 - share)), 0.0)
-            told = np.where(telling, np.minimum(looks, np.minimum(good, total - good)), 0.0)
-            found.append(np.stack([chi, np.where(telling, looks, 0.0), told]))
-        return np.stack(found)
 
 
 class NaiveZ(Rule):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,6 +103,19 @@ class Block:
     totals: tuple[int, int]
     sums: tuple[np.ndarray, np.ndarray]
     spreads: tuple[np.ndarray, np.ndarray]
+
+    @cached_property
+    def scatter(self) -> np.ndarray:
+        """Return, for each variant, Pearson's χ², its degrees of freedom, and how many scrapes or errors tell of it."""
+        degrees, found = np.maximum(self.numbers - 1, 1), []
+        for good, spread, total in zip(self.sums, self.spreads, self.totals, strict=True):
+            bad = self.numbers * total - good
+            telling = (good > 0) & (bad > 0)
+            share = np.where(telling, good / (good + bad), 0.5)
+            chi = np.maximum(0.0, spread - good * share) / (share * (1 - share))
+            told = np.minimum(degrees, np.minimum(good, bad))
+            found.append(telling * np.stack([chi, np.broadcast_to(degrees, good.shape), told]))
+        return np.stack(found)
 
 
 def blocks(cell: Cell, releases: int, rng: np.random.Generator) -> Generator[Block, np.ndarray | None, None]:
