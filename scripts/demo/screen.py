@@ -73,8 +73,8 @@ class Screen:
         self.console.print(Rule(Text(text, "bold"), align="left", style="cyan"))
 
     def say(self, text: str | Text | RenderableType) -> None:
-        """Print something, as it is."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        """Print something: on a terminal broken between words, in logs as it is."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=not self.console.is_terminal)
 
     def line(self, text: Text) -> None:
         """Print a line of a command's output, indented; in logs it stays one line, however long."""
@@ -85,7 +85,7 @@ class Screen:
 
     def command(self, *words: str) -> None:
         """Print a command that is run, for the reader to type."""
-        self.say(Text(f"$ {' '.join(words)}", "bold cyan"))
+        self.console.print(Text(f"$ {' '.join(words)}", "bold cyan"), soft_wrap=True)  # in one piece, to copy
 
     def answers(self, answers: list[Answer]) -> None:
         """Show answers that came."""
