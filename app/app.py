@@ -40,7 +40,7 @@ class Settings:
     Attributes:
         success_rate: percent of the answers that are good, 0 to 100.
         latency_ms: milliseconds by which every answer is late.
-        crash_every: on every so-manieth request the process dies; 0 is never.
+        crash_every: which request after a start ends the process; 0 is none.
         host: address to listen on.
         port: for traffic.
         metrics_port: for Prometheus.
