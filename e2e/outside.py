@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import Self
 
 LIMIT = 120_000  # requests; nothing here runs for ever
+PATIENCE = 30  # seconds: a busy machine is slow to answer, and that is no loss
 
 
 def ask(host: str, port: int, connection: http.client.HTTPConnection | None = None) -> tuple[int, str]:
     """Return the status of an answer and the pod that gave it; over a connection of its own if none is given."""
     own = connection is None
-    connection = connection or http.client.HTTPConnection(host, port, timeout=5)
+    connection = connection or http.client.HTTPConnection(host, port, timeout=PATIENCE)
     try:
         connection.request("GET", "/")
         answer = connection.getresponse()
