@@ -99,9 +99,9 @@ def test_a_command_that_fails_is_told_with_what_it_said(children: Children) -> N
         children.run("python3", "-c", "import sys; sys.exit('so it goes')")
 
 
-def test_a_command_that_is_missing_is_named() -> None:
+def test_a_command_that_is_missing_is_named(children: Children) -> None:
     with pytest.raises(CommandError, match="no-such-command is needed"):
-        Children(Path(), lambda *_: None, Interrupts()).start("no-such-command")
+        children.start("no-such-command")
 
 
 def test_commands_are_shown_unless_they_are_of_no_interest(tmp_path: Path) -> None:
