@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import threading
@@ -128,6 +129,11 @@ def test_prometheus_finds_the_pods_and_the_tutorials_queries_show_them(
         }
         variants = {name.rsplit("-", 2)[0] for name, rate in rates.items() if rate > 0}
         assert variants >= {"sampleapp-baseline", "sampleapp-canary"}, rates
+    dashboard = json.loads((ROOT / "monitoring/grafana/sampleapp.json").read_text())
+    for expression in [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]:
+        series = query(prometheus, expression.replace("$namespace", released.name))
+        assert series, expression
+        assert not any(math.isnan(float(one["value"][1])) for one in series), expression
 
 
 def test_a_release_is_judged_by_what_prometheus_scraped(
