@@ -67,7 +67,8 @@ def durations() -> str:
                 (few, half) if compare(seen, seen, tolerance=tolerance).decision is Decision.PROMOTE else (half, many)
             )
         times = " | ".join(_time(many / rate) for rate in (1, 10, 100))
-        rows.append(f"| {share * 100:g} % | {tolerance * 100:g} points | {many:,} | {times} |")
+        points = f"{tolerance * 100:g} point{'' if tolerance == 0.01 else 's'}"
+        rows.append(f"| {share * 100:g} % | {points} | {many:,} | {times} |")
     return "\n".join(rows)
 
 
