@@ -37,6 +37,7 @@ DEPLOYMENT = Kind("apps/v1", "Deployment")
 REPLICA_SET = Kind("apps/v1", "ReplicaSet")
 POD = Kind("v1", "Pod")
 SERVICE = Kind("v1", "Service")
+NAMESPACE = Kind("v1", "Namespace")
 SECRET = Kind("v1", "Secret")
 HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler")
 

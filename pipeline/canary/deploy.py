@@ -80,7 +80,8 @@ def plan(world: World, bundle: Bundle) -> Plan:
     notes: list[Note] = []
     for incoming in bundle.deployments:
         found = workloads[incoming["metadata"]["name"]]
-        if saved_digest(world.cluster, found.name) == mark:
+        promoting = saved_digest(world.cluster, found.name)
+        if promoting == mark:
             raise InputError(
                 f"a promote of this release of {found.name} was interrupted: "
                 "canary promote, with the same manifests and images, finishes it"
@@ -91,7 +92,7 @@ def plan(world: World, bundle: Bundle) -> Plan:
             if live is None:
                 created.append(made)
                 continue
-            _check_same_release(found, live, mark, label=world.options.label)
+            _check_same_release(found, live, mark, promoting, label=world.options.label)
             existing.append(live["metadata"]["name"])
             if variant is Variant.CANARY and step_of(live) != step:
                 stepped.append(live["metadata"]["name"])
@@ -198,7 +199,7 @@ def _marked(made: Object, marks: Mapping[str, str]) -> Object:
     return {**made, "metadata": {**made["metadata"], "annotations": annotations}}
 
 
-def _check_same_release(found: Workload, live: Object, mark: str, *, label: str) -> None:
+def _check_same_release(found: Workload, live: Object, mark: str, promoting: str | None, *, label: str) -> None:
     """Refuse to go on where the variant that is there belongs to another release."""
     name = live["metadata"]["name"]
     if label not in (live["metadata"].get("labels") or {}):
@@ -208,10 +209,12 @@ def _check_same_release(found: Workload, live: Object, mark: str, *, label: str)
         )
     theirs = (live["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
     if theirs != mark:
+        ending = f"promote it, or reject it first (canary reject {found.name})"
+        if promoting is not None and promoting == theirs:
+            ending = "its promote was interrupted: canary promote, with its manifests and images, finishes it"
         raise InputError(
             f"another release of {found.name} is in progress: {name} runs {', '.join(images(live))} since "
-            f"{live['metadata'].get('creationTimestamp')}; "
-            f"promote it, or reject it first (canary reject {found.name})"
+            f"{live['metadata'].get('creationTimestamp')}; {ending}"
         )
     if found.stable is not None and name == variant_name(found.name, Variant.BASELINE):
         differences = template_differences(live, found.stable, label=label)

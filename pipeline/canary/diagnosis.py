@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 STARTING = ("ContainerCreating", "PodInitializing")
 LOG_LINES = 3
+IMAGE_PULL = ("ErrImagePull", "ImagePullBackOff")
 PULLING = "Pulling"
 UNHEALTHY = "Unhealthy"
 FAILED_PROBES = 3
@@ -33,6 +34,11 @@ def hold_up(cluster: Cluster, deployment: Object) -> str:
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return str(progressing.get("message") or "no progress within progressDeadlineSeconds")
     return ""
+
+
+def gist(reason: str) -> str:
+    """Return what is the same while a hold-up lasts: an image that does not come alternates between two reasons."""
+    return IMAGE_PULL[0] if any(one in reason for one in IMAGE_PULL) else reason
 
 
 def ending(terminated: Object) -> str:

@@ -221,7 +221,8 @@ class _Reader:
                 continue
             key = self.key(key_node)
             if key in own:
-                raise self.error(key_node, f"key {key!r} appears twice in one mapping")
+                hint = "; is --- missing between two documents?" if not path and key in ("apiVersion", "kind") else ""
+                raise self.error(key_node, f"key {key!r} appears twice in one mapping{hint}")
             self.lines[(*path, key)] = key_node.start_mark.line + 1
             own[key] = self.value(value_node, (*path, key))
         return merged | own

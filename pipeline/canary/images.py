@@ -73,6 +73,11 @@ def image_name(reference: str) -> str:
     return head + slash + last.partition(":")[0]
 
 
+def is_untagged(reference: str) -> bool:
+    """Return whether an image has neither a tag nor a digest."""
+    return image_name(reference) == reference
+
+
 def with_images(bundle: Bundle, images: Sequence[Image]) -> Bundle:
     """Return the bundle with images replaced in all containers and init containers.
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from canary import variants
-from canary.before import forget, put_back, save, saved, secret_name
+from canary.before import forget, put_back, save, saved, saved_digest, secret_name
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.deployments import images, pods_of, workload
 from canary.errors import CanaryError, InputError, PromoteError
 from canary.events import Note, Promoted, Undone
 from canary.manifests import digest
+from canary.record import recall
 from canary.reject import delete_variants
 from canary.variants import DIGEST_ANNOTATION, template_differences
+from canary.verdict import Decision
 from canary.waiting import wait_until_ready
 from canary.writing import intended, write
 
@@ -24,22 +26,31 @@ if TYPE_CHECKING:
     from canary.manifests import Bundle
 
 
-def promote(world: World, bundle: Bundle) -> None:
+def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     """Write the manifests of a release over stable, wait, check, and delete the variants.
 
     Running it again finishes what an interrupted run began; where nothing is left to do, nothing is done.
 
+    Args:
+        world: what to work with.
+        bundle: the manifests.
+        decided: whether the gate has decided on the verdict, which is not asked then.
+
     Raises:
-        InputError: no canary has shown this release, and stable does not run it already; nothing was changed.
+        InputError: no canary has shown this release, and stable does not run it already, or the canary's verdict is
+            REJECT; nothing was changed.
         PromoteError: the cluster refused a write, or stable did not get ready; it is as it was before, with variants.
         ClusterError: the cluster cannot be reached, before anything was changed.
     """
     mark = digest(bundle)
     names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
     canaries = {}
+    decided = decided or any(saved_digest(world.cluster, name) == mark for name in names)  # by who began it
     for incoming in bundle.deployments:
         found = workload(world.cluster, incoming["metadata"]["name"])
         _check_proven(world, found, incoming, mark)
+        if not decided:
+            _check_verdict(world, found)
         if found.canary is not None:
             canaries[found.name] = found.canary
     judged = {name: _image_ids(world, canary) for name, canary in canaries.items()}
@@ -85,6 +96,26 @@ def _check_proven(world: World, found: Workload, incoming: Object, mark: str) ->
         f"({', '.join(images(incoming))}, or other manifests): give that one's images and manifests, "
         "or pass --unproven to promote it all the same"
     )
+
+
+def _check_verdict(world: World, found: Workload) -> None:
+    """Refuse a canary that was found worse; say where the caller's word is all there is. A first release has no other.
+
+    Pipelines have gates of their own between deploy and promote: a canary that nobody has compared is promoted.
+    """
+    if found.canary is None or world.options.unproven:
+        return
+    record = recall(found.canary, warm_up=world.options.warm_up)
+    name = found.canary["metadata"]["name"]
+    if record is not None and record.decision is Decision.REJECT:
+        raise InputError(
+            f"the verdict on {name} is REJECT: {record.sentence}; end the release with canary reject {found.name}, "
+            "or pass --unproven to promote it all the same"
+        )
+    if found.stable is None or (record is not None and record.decision is Decision.PROMOTE):
+        return
+    why = f"the verdict was UNDECIDED ({record.sentence})" if record and record.sentence else "nothing was compared"
+    world.listen(Note(f"promoting {name} on your word: {why}", warning=True))
 
 
 def _runs_already(world: World, stable: Object | None, incoming: Object) -> bool:

@@ -11,7 +11,7 @@ from canary.before import saved_digest
 from canary.collaborators import World
 from canary.errors import InputError, InterruptedReleaseError, TimedOutError
 from canary.events import DecisionAsked, Note, Rejected, Started
-from canary.images import images_of
+from canary.images import images_of, is_untagged
 from canary.manifests import digest, require_deployment
 from canary.reject import delete_variants
 from canary.verdict import Decision
@@ -95,7 +95,7 @@ class Release:
             decided = self.gate.decide(verdict)
             self.listen(decided)
         if decided.promote:
-            self.promote()
+            self.promote(decided=True)
         else:
             self.reject(verdict.sentence if decided.by == "auto" else f"{decided.by} said so")
         return Outcome(decided.promote, decided.by, verdict)
@@ -104,6 +104,7 @@ class Release:
         """Make canary and baseline, wait until they are ready, and return what there is now."""
         bundle = self._manifests()
         self._started("deploy")
+        self._warn_of_untagged(bundle)
         with self._left_as_it_is():
             deploy.deploy(self._world, bundle)
             return self.status()
@@ -124,12 +125,16 @@ class Release:
         with self._left_as_it_is():
             return watch.watch(self._world, self.samples, names)
 
-    def promote(self) -> None:
-        """Make stable what the canary was, then delete the variants."""
+    def promote(self, *, decided: bool = False) -> None:
+        """Make stable what the canary was, then delete the variants.
+
+        Args:
+            decided: whether the gate has decided so; otherwise a canary whose verdict is REJECT is refused.
+        """
         bundle = self._manifests()
         self._started("promote")
         try:
-            promote.promote(self._world, bundle)
+            promote.promote(self._world, bundle, decided=decided)
         except KeyboardInterrupt:
             raise InterruptedReleaseError(
                 f"interrupted in promote: stable {' and '.join(self._names())} may be in the middle of its rollout; "
@@ -154,6 +159,7 @@ class Release:
         """Apply the manifests as they are, then wait until the Deployments are ready (strategy `none`)."""
         bundle = self._manifests(deployment=False)
         self._started("apply")
+        self._warn_of_untagged(bundle)
         try:
             for obj in (*bundle.others, *bundle.deployments):
                 write(self._world, obj)
@@ -194,6 +200,12 @@ class Release:
         deployments = self.bundle.deployments if self.bundle else ()
         images = tuple(dict.fromkeys(image for incoming in deployments for image in images_of(incoming)))
         self.listen(Started(action, self._names(), self.cluster.namespace, images))
+
+    def _warn_of_untagged(self, bundle: Bundle) -> None:
+        for image in dict.fromkeys(image for incoming in bundle.deployments for image in images_of(incoming)):
+            if is_untagged(image):
+                text = f"image {image} has no tag, which means {image}:latest: give one, such as --image {image}:1.0"
+                self.listen(Note(text, warning=True))
 
     def _promote_was_interrupted(self) -> bool:
         """Return whether this same release was on its way to stable when its driver was stopped."""

@@ -145,7 +145,9 @@ def _next(found: Workload, record: Record | None, step: Step | None, *, unfinish
         grows: tuple[str, ...] = ()
         if step is not None and step.following and found.stable is not None:
             grows = (f"canary release, as before, watches them and goes on with {step.following[0]}",)
-        return (*grows, f"canary watch {watched}", "canary promote makes stable what the canary is", reject)
+        compared = found.stable is None or (record is not None and record.decision is Decision.PROMOTE)
+        promote = "canary promote makes stable what the canary is" + ("" if compared else ", on your word alone")
+        return (*grows, f"canary watch {watched}", promote, reject)
     if found.baseline is not None:
         return (f"canary reject {found.name} deletes the baseline, whose canary is gone",)
     if found.stable is not None:

@@ -269,16 +269,17 @@ def tolerated(tolerance: float, baseline_share: float | None) -> str:
         baseline_share: the baseline's share of good requests, None while unknown.
     """
     points = _points(tolerance, decimals(tolerance))
-    promotes = f"a tolerance of {points} points promotes"
+    tolerant = f"with a tolerance of {points} points"
     if baseline_share is None:
-        return f"{promotes} a canary that fails {points} in 100 requests more than the baseline"
+        return f"{tolerant} a canary that fails {points} in 100 requests more than the baseline is still promoted"
     if tolerance >= baseline_share:
-        return f"{promotes} any canary: the baseline has only {baseline_share * 100:.1f} % good"
+        return f"{tolerant} any canary is promoted: the baseline has only {baseline_share * 100:.1f} % good"
     errors = 1 - baseline_share
     if errors < tolerance / 1000:
-        return f"{promotes} a canary that fails {points} % of requests, where the baseline fails none"
+        return f"{tolerant} a canary that fails {points} % of requests is still promoted, where the baseline fails none"
     times = (errors + tolerance) / errors
-    return f"{promotes} up to {times:.{1 if times < 10 else 0}f} times the baseline's errors"
+    worse = f"a canary with up to {times:.{1 if times < 10 else 0}f} times the baseline's errors"
+    return f"{tolerant} {worse} is still promoted"
 
 
 def _smoothed_share(evidence: Evidence, scatter: float) -> float:

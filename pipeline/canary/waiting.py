@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from canary.collaborators import DEPLOYMENT
 from canary.deployments import progress
-from canary.diagnosis import hold_up
+from canary.diagnosis import gist, hold_up
 from canary.errors import InputError, TimedOutError
 from canary.events import Ready, Waiting
 
@@ -27,7 +28,7 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
     """
     began = world.clock.now()
     pending = list(names)
-    told: dict[str, Waiting] = {}
+    seen: dict[str, Waiting] = {}
     while True:
         for name in tuple(pending):
             deployment = world.cluster.get(DEPLOYMENT, name)
@@ -39,15 +40,20 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
                 world.listen(Ready(name, state.ready, world.clock.now() - began))
                 continue
             event = Waiting(name, state.renewed, state.desired, hold_up(world.cluster, deployment))
-            if told.get(name) != event:
-                told[name] = event
+            before = seen.get(name)
+            seen[name] = event
+            if before is None or _gist(before) != _gist(event):
                 world.listen(event)
         if not pending:
             return
         if world.clock.now() - began >= world.options.timeout:
-            last = told[pending[0]]
+            last = seen[pending[0]]
             raise TimedOutError(
                 f"Deployment {last.name}: {last.ready} of {last.desired} pods ready after "
                 f"{world.options.timeout:g} s: {last.reason or 'the pods have not got ready yet'}"
             )
         world.clock.sleep(POLL)
+
+
+def _gist(event: Waiting) -> Waiting:
+    return replace(event, reason=gist(event.reason))

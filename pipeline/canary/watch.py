@@ -44,6 +44,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         pods = sampled(scene, options.metrics_port)
         tally = record.tally.add(samples.read(pods, record.tally.since(pods, scene.at)), options.measures)
         verdict = _verdict(world, scene, tally, record)
+        _tell_what_is_tolerated(world, verdict, record.tally)
         waiting_for = _waiting_for(world, scene, tally, scene.at - (record.step_began or scene.at))
         record = replace(record, tally=tally, decision=verdict.decision, sentence=verdict.sentence)
         for canary in scene.canaries:
@@ -57,9 +58,6 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         world.listen(Looked(scene.at, elapsed, seen, verdict, waiting_for, last=ends or late, step=scene.step))
         if ends:
             world.listen(Judged(verdict))
-            if verdict.decision is Decision.PROMOTE:
-                for one in verdict.comparisons:  # the last moment at which a tolerance that is too wide can be noticed
-                    world.listen(Note(f"{one.metric}: {tolerated(one.tolerance or 0.0, one.baseline.share)}"))
             return verdict
         if late:
             world.listen(Judged(verdict))
@@ -103,13 +101,33 @@ def _verdict(world: World, scene: Scene, tally: Tally, record: Record) -> Verdic
         share = f", {good / total:.1%} good" if total else ""
         verdict = replace(
             verdict,
-            sentence=f"a first release has no baseline to compare with: the canary answered {total:,.0f}{share}",
+            sentence="nothing to compare (first release): it can be promoted once it is ready and has answered "
+            f"({total:,.0f} requests so far{share})",
         )
     if record.decision is Decision.REJECT:
         return replace(verdict, decision=Decision.REJECT, sentence=record.sentence)
     if died := canary_crashes(world.cluster, scene):
         return replace(verdict, decision=Decision.REJECT, sentence=died)
     return verdict
+
+
+def _tell_what_is_tolerated(world: World, verdict: Verdict, before: Tally) -> None:
+    """Say what each tolerance lets pass, at the look at which the baseline's share gets known well enough for it.
+
+    Args:
+        world: what to work with.
+        verdict: of this look.
+        before: what was counted until the look before.
+    """
+    if verdict.decision is Decision.REJECT:
+        return
+    metrics = {metric.name: metric for metric in world.options.measures.metrics}
+    enough = max(1, world.options.min_requests)
+    for one in verdict.comparisons:
+        counted = before.evidence(one.workload, Variant.BASELINE, metrics[one.metric]).total
+        if one.tolerance is not None and counted < enough <= one.baseline.total:
+            which = f"{one.metric} of {one.workload}, " if len(verdict.comparisons) > 1 else ""
+            world.listen(Note(f"note: {which}{tolerated(one.tolerance, one.baseline.share)}"))
 
 
 def _decidable(world: World, scene: Scene) -> bool:
@@ -142,7 +160,7 @@ def _waiting_for(world: World, scene: Scene, tally: Tally, elapsed: float) -> st
     if missing:
         return f"counts of {', '.join(missing)}"
     if elapsed < options.min_duration:
-        return f"{options.min_duration - elapsed:.0f} of {options.min_duration:g} s to watch at least"
+        return f"{options.min_duration - elapsed:.0f} s more to watch ({options.min_duration:g} s at least)"
     return ""
 
 

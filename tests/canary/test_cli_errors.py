@@ -63,6 +63,13 @@ WRONG = {
     ("deploy", "m.yml", "--percentge", "5"): (
         "No such option '--percentge'. (Did you mean one of: '--context', '--percentage'?); see canary deploy --help"
     ),
+    ("deploy", "m.yml", "--gate", "auto"): (
+        "No such option '--gate' here, it is one of canary release; see canary deploy --help"
+    ),
+    ("deploy", "m.yml", "--tolerance=1"): (
+        "No such option '--tolerance' here, it is one of canary release, canary watch, canary verdict; "
+        "see canary deploy --help"
+    ),
     (*RELEASE, "--gate", "auto"): f"--gate auto {NO_TOLERANCE}",
     (*RELEASE, "--gate", "auto", "--tolerance", "5"): (
         "--tolerance 5: give a share from 0 to 1, such as 0.05 for five points"

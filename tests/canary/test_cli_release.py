@@ -216,8 +216,10 @@ def test_watching_a_first_release_says_that_there_is_nothing_to_compare_with_and
     assert in_cluster("deploy", *NEW).code == 0
     result = in_cluster("watch", "app", *QUICK)
     assert result.code == 0, result.err
-    [verdict] = [line for line in result.lines if "a first release" in line]  # said once
-    assert verdict.startswith("verdict UNDECIDED: a first release has no baseline to compare with: the canary answered")
+    [verdict] = [line for line in result.lines if "(first release)" in line]  # said once
+    assert verdict.startswith(
+        "nothing to compare (first release): it can be promoted once it is ready and has answered"
+    )
 
 
 def test_a_verdict_is_said_once_where_there_is_no_terminal(canary: CommandLine, answers: Ghosts) -> None:
@@ -359,3 +361,38 @@ def test_a_dry_run_as_json_holds_the_same_objects(command_line: CommandLine) -> 
     command_line.write_objects("m.yml", deployment(), service())
     shown = command_line("apply", "m.yml", "--dry-run", "-o", "json").json()["objects"]
     assert shown == command_line("apply", "m.yml", "--dry-run").yaml()
+
+
+def test_a_promote_goes_on_when_nobody_reads_what_it_says_any_more(canary: CommandLine, story: Story) -> None:
+    assert canary("deploy", *NEW).code == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run([CANARY, "promote", "m.yml", "--image", "app:2"], stderr=writer, timeout=60, check=False)
+    finally:
+        os.close(writer)
+    assert done.returncode == 0
+    assert image(story.deployment()) == "app:2"
+    assert story.names() == {"app"}
+
+
+def test_status_of_what_is_not_there_names_what_is_meant(canary: CommandLine, story: Story) -> None:
+    result = canary("status", "ap")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"canary: error: there is no Deployment ap, nor a variant of it, in namespace {story.namespace}; "
+        "did you mean app?\n"
+    )
+
+
+@pytest.mark.parametrize("asked", [(), ("app",), ("m.yml",)])
+def test_status_in_a_namespace_that_is_not_there_says_so(canary: CommandLine, asked: tuple[str, ...]) -> None:
+    result = canary("status", *asked, "--namespace", "nowhere")
+    assert (result.code, result.out, result.err) == (2, "", "canary: error: there is no namespace nowhere\n")
+
+
+def test_status_of_manifests_before_the_first_release_says_what_can_be_done(in_cluster: CommandLine) -> None:
+    in_cluster.write_objects("m.yml", deployment())
+    result = in_cluster("status", "m.yml")
+    assert result.code == 0
+    assert "  next: there is no app yet: canary release, or canary apply, makes it" in result.out

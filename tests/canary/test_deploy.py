@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from canary.collaborators import DEPLOYMENT, SECRET, SERVICE, Kind
 from canary.errors import InputError, TimedOutError
-from canary.events import Note, Written
+from canary.events import Note, Waiting, Written
 from tests.canary.ghosts import ready, unready, unschedulable, waiting
 from tests.canary.story import Story, config_map, deployment, service
 
@@ -254,3 +255,15 @@ def test_no_secret_of_a_promote_is_left_by_deploy(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
     assert story.cluster.find(SECRET) == []
+
+
+def test_an_image_that_does_not_come_is_one_hold_up_however_the_kubelet_calls_it(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    pull, back_off = waiting("ErrImagePull", "not found"), waiting("ImagePullBackOff", "Back-off pulling image")
+    story.ghosts.script["app:2"] = pull
+    for second, trouble in ((2, back_off), (4, pull), (6, back_off)):
+        story.clock.after(second, partial(story.ghosts.haunt, story.namespace, "app-canary", trouble))
+    with pytest.raises(TimedOutError, match="ImagePullBackOff"):
+        story.release(deployment("app:2")).deploy()
+    [told] = [event for event in story.heard(Waiting) if event.name == "app-canary" and event.reason]
+    assert "ErrImagePull" in told.reason

@@ -118,6 +118,9 @@ ERRORS = {
     "a: [1": "x.yml:1: not valid YAML: expected ',' or ']', but got '<stream end>' (while parsing a flow sequence)",
     "b: 1\na: b: c": "x.yml:2: not valid YAML: mapping values are not allowed here",
     "a: 1\nb: 2\na: 3": "x.yml:3: not valid YAML: key 'a' appears twice in one mapping",
+    "kind: A\napiVersion: v1\nspec: {kind: B}\nkind: C": (
+        "x.yml:4: not valid YAML: key 'kind' appears twice in one mapping; is --- missing between two documents?"
+    ),
     "a: !!python/object:os.system x": (
         "x.yml:1: not valid YAML: tag 'tag:yaml.org,2002:python/object:os.system' is not supported here"
     ),

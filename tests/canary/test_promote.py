@@ -9,11 +9,11 @@ import pytest
 from canary.before import secret_name
 from canary.collaborators import DEPLOYMENT, SECRET, SERVICE, Kind
 from canary.deployments import progress
-from canary.errors import ClusterError, InputError, InterruptedReleaseError, PromoteError
-from canary.events import Note, Promoted, Undone, Written
+from canary.errors import ClusterError, InputError, InterruptedReleaseError, PromoteError, TimedOutError
+from canary.events import Judged, Note, Promoted, Undone, Variant, Written
 from canary.ownership import LAST_APPLIED
 from canary.variants import DIGEST_ANNOTATION
-from tests.canary.ghosts import unready, waiting
+from tests.canary.ghosts import ready, unready, waiting
 from tests.canary.story import Faulty, Story, config_map, deployment, service
 
 CONFIG_MAP = Kind("v1", "ConfigMap")
@@ -315,3 +315,85 @@ def test_rejecting_after_an_interrupted_promote_warns_of_what_stable_runs(story:
     story.release(deployment("app:3")).promote()
     assert image(story.deployment()) == "app:3"
     assert story.cluster.find(SECRET) == []
+
+
+def test_a_canary_whose_verdict_is_reject_is_not_promoted(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    story.counts.good[Variant.CANARY] = 0.1
+    verdict = story.release(names=("app",)).watch()
+
+    with pytest.raises(InputError) as refused:
+        story.release(deployment("app:2")).promote()
+    assert str(refused.value) == (
+        f"the verdict on app-canary is REJECT: {verdict.sentence}; end the release with canary reject app, "
+        "or pass --unproven to promote it all the same"
+    )
+    assert image(story.deployment()) == "app:1"
+
+    story.release(deployment("app:2"), unproven=True).promote()
+    assert image(story.deployment()) == "app:2"
+
+
+def test_a_promote_against_the_verdict_that_was_interrupted_is_finished_by_the_next(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    story.counts.good[Variant.CANARY] = 0.1
+    story.release(names=("app",)).watch()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    story.ghosts.script["app:2"] = unready
+    story.clock.after(2, interrupt)
+    with pytest.raises(InterruptedReleaseError):
+        story.release(deployment("app:2")).promote(decided=True)
+    story.ghosts.haunt(story.namespace, "app-", ready)
+    story.ghosts.script.clear()
+
+    story.release(deployment("app:2")).promote()
+    assert image(story.deployment()) == "app:2"
+
+
+def test_promoting_what_nobody_has_compared_is_said(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    story.release(deployment("app:2")).promote()
+    [warning] = [note for note in story.heard(Note) if note.warning]
+    assert warning.text == "promoting app-canary on your word: nothing was compared"
+
+
+def test_promoting_what_is_undecided_is_said_with_the_verdict(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    story.counts.each = 1
+    with pytest.raises(TimedOutError):
+        story.release(names=("app",), max_duration=5).watch()
+    sentence = story.heard(Judged)[-1].verdict.sentence
+    story.release(deployment("app:2")).promote()
+    [warning] = [note for note in story.heard(Note) if note.warning]
+    assert warning.text == f"promoting app-canary on your word: the verdict was UNDECIDED ({sentence})"
+
+
+def test_promoting_what_the_verdict_promotes_needs_no_word(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    story.release(names=("app",)).watch()
+    story.release(deployment("app:2")).promote()
+    assert not [note for note in story.heard(Note) if note.warning]
+
+
+def test_another_release_is_told_of_a_promote_that_was_interrupted_and_how_to_finish_it(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    story.ghosts.script["app:2"] = unready
+    story.clock.after(2, interrupt)
+    with pytest.raises(InterruptedReleaseError):
+        story.release(deployment("app:2")).promote()
+
+    with pytest.raises(InputError, match=r"app-canary runs app:2 .*; its promote was interrupted: canary promote"):
+        story.release(deployment("app:3")).deploy()

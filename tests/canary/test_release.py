@@ -11,7 +11,7 @@ import pytest
 from canary.cluster import Cluster
 from canary.collaborators import SECRET
 from canary.errors import InterruptedReleaseError, TimedOutError
-from canary.events import Promoted, Ready, Rejected, Started, Variant, Waiting, Written
+from canary.events import Note, Promoted, Ready, Rejected, Started, Variant, Waiting, Written
 from canary.verdict import Decision
 from tests.canary.ghosts import waiting
 from tests.canary.story import Faulty, Person, Story, config_map, deployment, service
@@ -76,8 +76,8 @@ def test_events_tell_the_story_in_order(story: Story) -> None:
     told = [type(event).__name__ for event in story.events if not isinstance(event, Waiting)]
     assert [name for name, _ in groupby(told)] == [
         "Started", "Note", "Written", "Ready",
-        "Started", "Looked", "Judged",
-        "Note", "DecisionAsked", "Decided",
+        "Started", "Note", "Looked", "Judged",
+        "DecisionAsked", "Decided",
         "Started", "Written", "Ready", "Written", "Promoted",
     ]  # fmt: skip
     assert [event.action for event in story.heard(Started)] == ["deploy", "watch", "promote"]
@@ -164,3 +164,23 @@ def test_apply_says_what_does_not_get_ready(story: Story) -> None:
     story.ghosts.script["app:1"] = waiting("ErrImagePull", "not found")
     with pytest.raises(TimedOutError, match="ErrImagePull"):
         story.release(deployment("app:1")).apply()
+
+
+def test_a_person_who_overrules_the_verdict_has_decided(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.counts.good[Variant.CANARY] = 0.1
+    outcome = story.release(deployment("app:2"), gate=Person(promote=True)).run()
+    assert (outcome.promoted, outcome.by, outcome.verdict.decision) == (True, "ada", Decision.REJECT)
+    assert not any("on your word" in note.text for note in story.heard(Note))
+
+
+def test_an_image_without_a_tag_is_warned_of_before_it_is_waited_for(story: Story) -> None:
+    story.stable(deployment("app"))
+    story.release(deployment("app@sha256:" + "0" * 64)).deploy()
+    assert not [note for note in story.heard(Note) if note.warning]
+    story.release().reject()
+
+    story.release(deployment("registry:5000/app")).deploy()
+
+    [warning] = [note for note in story.heard(Note) if note.warning]
+    assert warning.text.startswith("image registry:5000/app has no tag, which means registry:5000/app:latest")

@@ -30,6 +30,7 @@ def test_a_release_in_progress_is_found_without_its_name(story: Story) -> None:
     [app] = story.release().status().workloads
     assert [variant.name for variant in app.variants] == ["app", "app-baseline", "app-canary"]
     assert [step.split()[1] for step in app.next] == ["watch", "promote", "reject"]
+    assert app.next[1].endswith("on your word alone")
 
 
 def test_what_was_counted_and_judged_is_shown(story: Story) -> None:
@@ -38,6 +39,7 @@ def test_what_was_counted_and_judged_is_shown(story: Story) -> None:
     verdict = story.release(names=("app",)).watch()
     [app] = story.release(names=("app",)).status().workloads
     assert (app.verdict, app.sentence) == ("PROMOTE", verdict.sentence)
+    assert "canary promote makes stable what the canary is" in app.next
     canary = next(variant for variant in app.variants if variant.variant is Variant.CANARY)
     assert canary.requests == round(verdict.comparisons[0].canary.total)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -28,7 +30,7 @@ from canary.events import (
     Written,
 )
 from canary.steps import Step
-from canary.terminal import Terminal
+from canary.terminal import Output, Terminal
 from canary.terminal.bar import bar
 from canary.verdict import Comparison, Evidence, combine, compare
 
@@ -100,7 +102,7 @@ def screen(*events: Event, width: int = 80) -> str:
             "rejected web: worse; deleted web-canary, web-baseline",
         ),
         (Undone("web", "a pod never got ready"), "undone: web is what it was before, as a pod never got ready"),
-        (Judged(combine([])), "verdict UNDECIDED: nothing to compare"),
+        (Judged(combine([])), "nothing to compare"),
     ],
 )
 def test_a_pipeline_gets_one_line_for_an_event(event: Event, line: str) -> None:
@@ -244,3 +246,17 @@ def test_the_bar_is_as_wide_as_asked(
 ) -> None:
     for width in (24, 49, 76):
         assert width - 1 <= len(bar(comparison(baseline, canary, tolerance), width)) <= width + 1
+
+
+def test_a_release_does_not_end_because_nobody_reads_of_it_any_more() -> None:
+    for live in (False, True):
+        reader, writer = os.pipe()
+        with os.fdopen(writer, "w") as file:
+            terminal = Terminal(Output(file=file, force_terminal=live), live=live)
+            os.close(reader)
+            for event in (Note("one"), looked(), Note("two")):
+                terminal(event)
+            terminal.close()
+            file.write("an error's message")  # goes nowhere, and fails no more
+            file.flush()
+            assert os.fstat(file.fileno()).st_rdev == Path(os.devnull).stat().st_rdev

@@ -126,25 +126,25 @@ def test_a_latency_objective_is_worded_as_one() -> None:
 @pytest.mark.parametrize(
     ("tolerance", "share", "sentence"),
     [
-        (0.05, 0.999, "a tolerance of 5.0 points promotes up to 51 times the baseline's errors"),
-        (0.05, 0.1, "a tolerance of 5.0 points promotes up to 1.1 times the baseline's errors"),
+        (0.05, 0.999, "5.0 points a canary with up to 51 times the baseline's errors is still promoted"),
+        (0.05, 0.1, "5.0 points a canary with up to 1.1 times the baseline's errors is still promoted"),
         (
             0.05,
             1.0,
-            "a tolerance of 5.0 points promotes a canary that fails 5.0 % of requests, where the baseline fails none",
+            "5.0 points a canary that fails 5.0 % of requests is still promoted, where the baseline fails none",
         ),
-        (0.05, 0.04, "a tolerance of 5.0 points promotes any canary: the baseline has only 4.0 % good"),
+        (0.05, 0.04, "5.0 points any canary is promoted: the baseline has only 4.0 % good"),
         (
             0.001,
             None,
-            "a tolerance of 0.10 points promotes a canary that fails 0.10 in 100 requests more than the baseline",
+            "0.10 points a canary that fails 0.10 in 100 requests more than the baseline is still promoted",
         ),
     ],
 )
 def test_a_tolerance_is_told_as_a_multiple_of_the_baselines_errors(
     tolerance: float, share: float | None, sentence: str
 ) -> None:
-    assert tolerated(tolerance, share) == sentence
+    assert tolerated(tolerance, share) == f"with a tolerance of {sentence}"
 
 
 @pytest.mark.parametrize(

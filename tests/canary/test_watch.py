@@ -37,7 +37,7 @@ def test_each_look_shows_the_three_variants_and_what_the_verdict_waits_for(deplo
         (Variant.BASELINE, 2, 2),
         (Variant.CANARY, 2, 2),
     ]
-    assert "20 of 20 s" in first.waiting_for
+    assert "20 s more to watch (20 s at least)" in first.waiting_for
     assert (last.elapsed, last.waiting_for) == (20, "")
 
 
@@ -168,7 +168,7 @@ def test_a_first_release_has_nothing_to_compare_and_ends_when_it_has_answered(st
     story.counts.each = 0
     verdict = story.release(names=("app",), min_requests=100).watch()
     assert (verdict.decision, verdict.comparisons) == (Decision.UNDECIDED, ())
-    assert "no baseline to compare with: the canary answered" in verdict.sentence
+    assert "nothing to compare (first release): it can be promoted once" in verdict.sentence
     assert "app-canary: 0 of 1 requests" in story.heard(Looked)[-2].waiting_for
     assert 0 < requests(story.heard(Looked)[-1]) < 100
 
@@ -278,3 +278,15 @@ def test_one_worse_workload_rejects_the_whole_release(story: Story) -> None:
     verdict = story.release(*new).watch()
     assert verdict.decision is Decision.REJECT
     assert verdict.sentence.startswith("worker")
+
+
+def test_what_the_tolerance_lets_pass_is_said_once_before_the_verdict(deployed: Story) -> None:
+    deployed.counts.each = 10
+    deployed.release(names=("app",), min_requests=50).watch()
+    [note] = deployed.heard(Note)
+    assert note.text == (
+        "note: with a tolerance of 5.0 points a canary with up to 1.5 times the baseline's errors is still promoted"
+    )
+    before = [event for event in deployed.events[: deployed.events.index(note)] if isinstance(event, Looked)]
+    assert max(requests(look, Variant.BASELINE) for look in before) < 50
+    assert len(deployed.heard(Looked)) > len(before) + 1

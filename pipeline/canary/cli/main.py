@@ -120,8 +120,16 @@ def _tell(message: str, code: int) -> int:
 def _one_line(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split())
     if isinstance(error, click.UsageError) and error.ctx is not None:
+        if isinstance(error, click.NoSuchOption) and (others := _commands_with(error.option_name)):
+            message = f"No such option '{error.option_name}' here, it is one of canary {', canary '.join(others)}"
         return f"{message.rstrip('.')}; see {error.ctx.command_path} --help"
     return message
+
+
+def _commands_with(option: str) -> list[str]:
+    """Return the names of the commands that have an option; `config` shows all settings, and so does not count."""
+    commands = [command for command in canary.commands.values() if command is not offline.show_config]
+    return [str(command.name) for command in commands if any(option in one.opts for one in command.params)]
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a signal handler's signature

@@ -140,14 +140,14 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
 @flags.manifests
 @flags.settings(*flags.IMAGES, "label", "timeout")
 @flags.connection
-@click.option("--unproven", is_flag=True, help="Promote without a canary of these manifests and images.")
+@click.option("--unproven", is_flag=True, help="Promote without a canary, or against its verdict.")
 @flags.dry_run
 @flags.results
 def promote(**given: Any) -> None:  # noqa: ANN401
     """Make stable what the canary was, then delete the variants.
 
-    Takes the manifests and images that the canary was deployed with, and refuses others. A rollout that does not get
-    ready is undone.
+    Takes the manifests and images that the canary was deployed with, and refuses others, and a canary whose verdict is
+    REJECT. One that nobody has compared is promoted on your word. A rollout that does not get ready is undone.
     """
     with session_of(given) as session:
         bundle = session.bundle()
@@ -218,7 +218,10 @@ def apply(**given: Any) -> None:  # noqa: ANN401
 def status(**given: Any) -> None:  # noqa: ANN401
     """Show stable, baseline and canary, the last verdict, and what can be done next."""
     with session_of(given) as session:
+        session.require_deployments()
         found = session.release(names=session.names()).status()
+        if not any(one.variants for one in found.workloads):
+            session.require_namespace()
         if not print_json(given, render.status_as_json(found)):
             click.echo(render.status_as_text(found))
 

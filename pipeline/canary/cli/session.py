@@ -8,18 +8,18 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 
 import click
-from rich.console import Console
 
 from canary import config
 from canary.cli import render
 from canary.cli.arguments import names_and_manifests
-from canary.collaborators import DEPLOYMENT
+from canary.collaborators import DEPLOYMENT, NAMESPACE
 from canary.deployments import workload
 from canary.documents import dump
 from canary.errors import ClusterError, InputError
@@ -31,7 +31,7 @@ from canary.measures import Measures, Metric
 from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
 from canary.options import Options
 from canary.release import Release
-from canary.terminal import Terminal
+from canary.terminal import Output, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -212,17 +212,36 @@ class Session:
         """Refuse names, given on the command line, of what is not there: they are misspelt, or of another namespace.
 
         Raises:
-            InputError: there is neither a Deployment of that name nor a variant of it.
+            InputError: there is neither a Deployment of that name nor a variant of it, or no such namespace.
         """
         for name in names_and_manifests(self._flags.workloads)[0]:
             if not workload(self.cluster, name).variants:
-                raise InputError(f"there is no Deployment {name}, nor a variant of it, in namespace {self.namespace}")
+                self.require_namespace()
+                there = [found["metadata"]["name"] for found in self.cluster.find(DEPLOYMENT)]
+                close = get_close_matches(name, there, 3)
+                meant = f"; did you mean {' or '.join(close)}?" if close else ""
+                raise InputError(
+                    f"there is no Deployment {name}, nor a variant of it, in namespace {self.namespace}{meant}"
+                )
+
+    def require_namespace(self) -> None:
+        """Refuse a namespace that is not there; for where nothing was found in it.
+
+        Raises:
+            InputError: it is not there.
+        """
+        try:
+            there = self.cluster.get(NAMESPACE, self.namespace) is not None
+        except ClusterError:  # who may only see what is in a namespace cannot tell
+            return
+        if not there:
+            raise InputError(f"there is no namespace {self.namespace}")
 
     def release(
         self, *, bundle: Bundle | None = None, names: tuple[str, ...] = (), gate: Gate | None = None
     ) -> Release:
         """Return the release, ready to be told what to do."""
-        terminal = Terminal(Console(stderr=True))
+        terminal = Terminal(Output(stderr=True))
         self._closing.callback(terminal.close)
 
         def listen(event: Event) -> None:

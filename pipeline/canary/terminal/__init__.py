@@ -1,5 +1,5 @@
 """Shows a release to the person who waits for it."""
 
-from canary.terminal.terminal import Terminal
+from canary.terminal.terminal import Output, Terminal
 
-__all__ = ["Terminal"]
+__all__ = ["Output", "Terminal"]

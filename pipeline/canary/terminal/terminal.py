@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
@@ -14,13 +16,21 @@ from canary.terminal.table import look
 from canary.terminal.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
     from canary.verdict import Decision
 
 QUIET = 10.0  # seconds between two lines about looks that say the same
+
+
+class Output(Console):
+    """A console whose reader may go away: that is raised as BrokenPipeError, where rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what rich is handling."""
+        raise BrokenPipeError
 
 
 class Terminal:
@@ -38,21 +48,36 @@ class Terminal:
         self._can_redraw = console.file.isatty() and not console.is_dumb_terminal if live is None else live
         self._now = now
         self._live: Live | None = None
+        self._gone = False
         self._waiting: dict[str, Waiting] = {}
         self._told: tuple[float, Decision] | None = None
 
     def __call__(self, event: Event) -> None:
-        """Show what happened."""
-        if self._can_redraw:
-            self._redraw(event)
-        else:
-            self._line(event)
+        """Show what happened; nothing more once that fails: a release does not end because nobody reads of it."""
+        with self._unless_nobody_reads():
+            if self._gone:
+                return
+            if self._can_redraw:
+                self._redraw(event)
+            else:
+                self._line(event)
 
     def close(self) -> None:
         """Leave the last table where it is, and give the cursor back."""
-        if self._live:
-            self._live.stop()
-            self._live = None
+        with self._unless_nobody_reads():
+            live, self._live = self._live, None
+            if live:
+                live.stop()
+
+    @contextmanager
+    def _unless_nobody_reads(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            self._gone, self._live = True, None
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._console.file.fileno())  # for what is left in buffers, and for errors' messages
+            os.close(nowhere)
 
     def _redraw(self, event: Event) -> None:
         if isinstance(event, Waiting):

@@ -19,7 +19,7 @@ from canary.events import (
     Waiting,
     Written,
 )
-from canary.verdict import Decision
+from canary.verdict import Decision, Verdict
 
 COLOURS = {Decision.PROMOTE: "green", Decision.REJECT: "red", Decision.UNDECIDED: "yellow"}
 
@@ -56,7 +56,10 @@ def words(event: Event) -> Text | None:
             waits = event.waiting_for and decision is not Decision.REJECT
             step = f"{event.step}, " if event.step else ""
             waiting = f"; waiting: {event.waiting_for}" if waits else ""
-            return _line(f"{step}{decision}: {event.verdict.sentence}{waiting}")
+            verdict = f"{decision}: " if _compared(event.verdict) else ""
+            return _line(f"{step}{verdict}{event.verdict.sentence}{waiting}")
+        case Judged() if not _compared(event.verdict):
+            return _line(event.verdict.sentence)
         case Judged():
             decision = event.verdict.decision
             return Text.assemble(
@@ -75,6 +78,11 @@ def words(event: Event) -> Text | None:
             return _line(f"undone: {event.workload} is what it was before, as {event.reason}", "bold red")
         case _:  # a question is put by who asks it
             return None
+
+
+def _compared(verdict: Verdict) -> bool:
+    """Return whether there is a verdict at all: without comparisons only a crash makes one."""
+    return bool(verdict.comparisons) or verdict.decision is not Decision.UNDECIDED
 
 
 def _line(text: str, style: str = "") -> Text:
