@@ -17,7 +17,6 @@ from e2e.cluster import ROOT, Namespace, poll
 
 pytestmark = [
     pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="needs containers: make e2e"),
-    pytest.mark.xdist_group("monitoring"),
 ]
 
 RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "10s", "--gate", "auto")

@@ -52,7 +52,6 @@ def variant_of(pod: str) -> str:
     return next((v for v in ("canary", "baseline") if pod.startswith(f"sampleapp-{v}-")), "stable")
 
 
-@pytest.mark.xdist_group("node port")
 def test_traffic_reaches_variants_in_proportion_to_their_pods_unless_connections_are_kept(
     stable: Namespace, manifests: Path, address: tuple[str, int]
 ) -> None:
@@ -71,7 +70,6 @@ def test_traffic_reaches_variants_in_proportion_to_their_pods_unless_connections
 
 
 @pytest.mark.timeout(900)  # ten rounds on kind are twenty releases
-@pytest.mark.xdist_group("node port")
 def test_no_connection_is_lost_while_releases_come_and_go(
     stable: Namespace, manifests: Path, address: tuple[str, int], record_property: Callable[[str, object], None]
 ) -> None:

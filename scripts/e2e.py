@@ -171,7 +171,7 @@ def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
     with (LOGS / "events").open("w") as events, subprocess.Popen(watch, stdout=events, stderr=events) as watching:
         tests = shlex.split(os.environ.get("TESTS", ""))
         results = ["--junitxml", str(LOGS / "results.xml"), "-o", "junit_family=xunit1"]  # with what the tests counted
-        suite = [sys.executable, "-m", "pytest", *SUITE, "-n", "4", "--dist", "loadgroup", "-v", *results, *tests]
+        suite = [sys.executable, "-m", "pytest", *SUITE, "-n", "4", "--dist", "loadfile", "-v", *results, *tests]
         settings = settings | {"E2E_KUBECONFIG": str(kubeconfig), "REFERENCE_KUBECONFIG": str(kubeconfig)}
         code = subprocess.run(suite, cwd=ROOT, env=os.environ | settings, check=False).returncode
         watching.terminate()
