@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 from e2e.cluster import Namespace, poll
 from e2e.traffic import Traffic
@@ -11,7 +12,7 @@ from e2e.traffic import Traffic
 RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "3s", "--gate", "auto")
 
 
-def identities(pods: list[dict]) -> set[tuple[str, int]]:  # type: ignore[type-arg]
+def identities(pods: list[dict[str, Any]]) -> set[tuple[str, int]]:
     return {(p["metadata"]["uid"], sum(c["restartCount"] for c in p["status"]["containerStatuses"])) for p in pods}
 
 
