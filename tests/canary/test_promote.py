@@ -348,8 +348,9 @@ def test_a_promote_against_the_verdict_that_was_interrupted_is_finished_by_the_n
     story.clock.after(2, interrupt)
     with pytest.raises(InterruptedReleaseError):
         story.release(deployment("app:2")).promote(decided=True)
+    story.ghosts.script.clear()  # first: pods may come at any moment, and are to get ready
+    story.ghosts.settle()
     story.ghosts.haunt(story.namespace, "app-", ready)
-    story.ghosts.script.clear()
 
     story.release(deployment("app:2")).promote()
     assert image(story.deployment()) == "app:2"
