@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from io import StringIO
@@ -17,18 +17,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 import click
 
 from canary import config
-from canary.cli import render
+from canary.cli import render, sampling
 from canary.cli.arguments import names_and_manifests
+from canary.cli.happened import Happened
 from canary.collaborators import DEPLOYMENT, NAMESPACE
 from canary.deployments import workload
 from canary.documents import dump
 from canary.errors import ClusterError, InputError
-from canary.events import Decided, Event, Judged, Looked, Promoted, Rejected, Written
 from canary.gate import AutoGate, TerminalGate
 from canary.images import Image, parse_image, refuse_other_workloads, with_images, with_pull_secrets
 from canary.manifests import Bundle, Object, load, require_deployment
-from canary.measures import Measures, Metric
-from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
 from canary.options import Options
 from canary.release import Release
 from canary.terminal import Output, Terminal
@@ -38,9 +36,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from canary.cluster import Cluster
-    from canary.collaborators import Gate, SampleSource
+    from canary.collaborators import Gate
     from canary.connection import Connection
-    from canary.verdict import Verdict
+    from canary.events import Event
+    from canary.measures import Measures
 
 
 @dataclass(frozen=True)
@@ -62,31 +61,6 @@ class Flags:
     unproven: bool = False
 
 
-@dataclass
-class Record:
-    """What happened, as far as a command's result tells it."""
-
-    verdict: Verdict | None = None
-    decided: Decided | None = None
-    written: list[Written] = field(default_factory=list)
-    promoted: list[Promoted] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-
-    def __call__(self, event: Event) -> None:
-        """Take note of an event."""
-        match event:
-            case Looked() | Judged():
-                self.verdict = event.verdict
-            case Decided():
-                self.decided = event
-            case Written():
-                self.written.append(event)
-            case Promoted():
-                self.promoted.append(event)
-            case Rejected():
-                self.rejected.append(event)
-
-
 class SystemClock:
     """The machine's time."""
 
@@ -105,7 +79,7 @@ class Session:
     def __init__(self, flags: Flags) -> None:
         self._flags = flags
         self._closing = ExitStack()
-        self.record = Record()
+        self.record = Happened()
 
     def __enter__(self) -> Self:
         return self
@@ -251,7 +225,7 @@ class Session:
         measures = self.measures
         return Release(
             cluster=self.cluster,
-            samples=self._samples(measures),
+            samples=sampling.source(self.settings, self.cluster, measures, self._closing),
             clock=SystemClock(),
             gate=gate or AutoGate(),
             listen=listen,
@@ -306,39 +280,7 @@ class Session:
     @cached_property
     def measures(self) -> Measures:
         """What canary and baseline are compared by."""
-        settings = self.settings
-        metrics = self._named_metrics() or [Metric.share("success", settings.good, settings.total, settings.tolerance)]
-        if settings.latency_objective is not None:
-            tolerance = settings.tolerance if settings.latency_tolerance is None else settings.latency_tolerance
-            metrics.append(Metric.latency("latency", settings.latency_histogram, settings.latency_objective, tolerance))
-        return Measures.of(metrics, settings.latency_histogram)
-
-    def _named_metrics(self) -> list[Metric]:
-        settings, sources = self.settings, self.in_force.sources
-        for name in ("good", "total"):
-            if settings.metrics and sources[name] != "default":
-                raise InputError(
-                    f"{sources['metrics']} and {sources[name]}: of the two only one can hold; give all pairs as "
-                    "metrics, such as --metric success=GOOD,TOTAL"
-                )
-        try:
-            return [Metric.parse(text, settings.tolerance) for text in settings.metrics]
-        except InputError as error:
-            raise InputError(f"{sources['metrics']}: {error}") from error
-
-    def _samples(self, measures: Measures) -> SampleSource:
-        settings = self.settings
-        if settings.prometheus is None:
-            return DirectSource(self.cluster, measures)
-        if settings.prometheus.startswith("svc:"):
-            return PrometheusSource(ServiceQueries(self.cluster, settings.prometheus), measures)
-        queries = UrlQueries(
-            settings.prometheus,
-            headers=dict(_header(text) for text in settings.prometheus_headers),
-            ca=Path(settings.prometheus_ca) if settings.prometheus_ca else None,
-        )
-        self._closing.callback(queries.close)
-        return PrometheusSource(queries, measures)
+        return sampling.measures(self.in_force)
 
     def _options(self, measures: Measures) -> Options:
         settings = self.settings
@@ -362,13 +304,6 @@ class Session:
 def _stdin() -> BinaryIO | None:
     """Return stdin as bytes; None where the process was started without one."""
     return sys.stdin.buffer if sys.stdin else None
-
-
-def _header(text: str) -> tuple[str, Path]:
-    name, separator, file = text.partition("=@")
-    if not (name and separator and file):
-        raise InputError("--prometheus-header: write NAME=@FILE; values are read from files, as arguments can be seen")
-    return name, Path(file)
 
 
 def session_of(given: dict[str, Any]) -> Session:

@@ -1,0 +1,36 @@
+"""What happened while a command ran, as far as its result tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from canary.events import Decided, Event, Judged, Looked, Promoted, Rejected, Written
+
+if TYPE_CHECKING:
+    from canary.verdict import Verdict
+
+
+@dataclass
+class Happened:
+    """A listener that keeps what the result is made of."""
+
+    verdict: Verdict | None = None
+    decided: Decided | None = None
+    written: list[Written] = field(default_factory=list)
+    promoted: list[Promoted] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+        match event:
+            case Looked() | Judged():
+                self.verdict = event.verdict
+            case Decided():
+                self.decided = event
+            case Written():
+                self.written.append(event)
+            case Promoted():
+                self.promoted.append(event)
+            case Rejected():
+                self.rejected.append(event)

@@ -1,0 +1,74 @@
+"""What canary and baseline are compared by, and where the counts come from, as the settings say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from canary.errors import InputError
+from canary.measures import Measures, Metric
+from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from canary.cluster import Cluster
+    from canary.collaborators import SampleSource
+    from canary.config import InForce, Settings
+
+
+def measures(in_force: InForce) -> Measures:
+    """Return what canary and baseline are compared by.
+
+    Raises:
+        InputError: a metric cannot be read, or two settings contradict each other.
+    """
+    settings = in_force.settings
+    metrics = _named(in_force) or [Metric.share("success", settings.good, settings.total, settings.tolerance)]
+    if settings.latency_objective is not None:
+        tolerance = settings.tolerance if settings.latency_tolerance is None else settings.latency_tolerance
+        metrics.append(Metric.latency("latency", settings.latency_histogram, settings.latency_objective, tolerance))
+    return Measures.of(metrics, settings.latency_histogram)
+
+
+def source(settings: Settings, cluster: Cluster, measured: Measures, closing: ExitStack) -> SampleSource:
+    """Return where the counts come from: the pods, or Prometheus.
+
+    Args:
+        settings: which of them.
+        cluster: the Kubernetes API, through which pods and a Prometheus in the cluster are asked.
+        measured: what is counted.
+        closing: closes what was opened.
+    """
+    if settings.prometheus is None:
+        return DirectSource(cluster, measured)
+    if settings.prometheus.startswith("svc:"):
+        return PrometheusSource(ServiceQueries(cluster, settings.prometheus), measured)
+    queries = UrlQueries(
+        settings.prometheus,
+        headers=dict(_header(text) for text in settings.prometheus_headers),
+        ca=Path(settings.prometheus_ca) if settings.prometheus_ca else None,
+    )
+    closing.callback(queries.close)
+    return PrometheusSource(queries, measured)
+
+
+def _named(in_force: InForce) -> list[Metric]:
+    settings, sources = in_force.settings, in_force.sources
+    for name in ("good", "total"):
+        if settings.metrics and sources[name] != "default":
+            raise InputError(
+                f"{sources['metrics']} and {sources[name]}: of the two only one can hold; give all pairs as "
+                "metrics, such as --metric success=GOOD,TOTAL"
+            )
+    try:
+        return [Metric.parse(text, settings.tolerance) for text in settings.metrics]
+    except InputError as error:
+        raise InputError(f"{sources['metrics']}: {error}") from error
+
+
+def _header(text: str) -> tuple[str, Path]:
+    name, separator, file = text.partition("=@")
+    if not (name and separator and file):
+        raise InputError("--prometheus-header: write NAME=@FILE; values are read from files, as arguments can be seen")
+    return name, Path(file)
