@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from canary.cli.main import run
+from canary.cli.main import UNREAD, run
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.story import Story, deployment
 
@@ -246,6 +246,14 @@ def test_a_reader_that_has_seen_enough_is_no_error(command_line: CommandLine) ->
     done = subprocess.run(["sh", "-c", f"'{CANARY}' config | head -n 1"], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout.startswith("manifests ")
+
+
+def test_a_result_that_nobody_reads_is_not_mistaken_for_a_rejected_release(command_line: CommandLine) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes) as nobody:
+        done = subprocess.run([CANARY, "config"], stdout=nobody, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (UNREAD, b"")
 
 
 def test_a_result_is_not_lost_to_a_terminal_without_a_character_for_it(command_line: CommandLine) -> None:

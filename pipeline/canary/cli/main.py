@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 BUG = 70
 """Exit code of an error in this program (EX_SOFTWARE of sysexits.h): never to be mistaken for a rejected release."""
+UNREAD = 141
+"""Exit code where nobody reads standard output any more: what a shell gives for SIGPIPE."""
 
 
 @click.group(
@@ -44,6 +46,7 @@ BUG = 70
             "5    the cluster refused or undid a promote",
             "70   a bug of canary's own; the message names a file to report it with",
             "130  interrupted; the variants are left",
+            "141  nobody reads the result any more (a closed pipe)",
         ),
     },
 )
@@ -93,6 +96,8 @@ def run(arguments: Sequence[str]) -> int:
         return _tell(_one_line(error), error.exit_code)
     except CanaryError as error:
         return _tell(str(error), error.exit_code)
+    except SystemExit:  # click's way with an output that nobody reads; its 1 would mean a rejected release
+        return UNREAD
     except (click.Abort, KeyboardInterrupt):
         return _tell("interrupted; canary status shows what there is", INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last place where a bug can be told from a rejected release
