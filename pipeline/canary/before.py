@@ -1,16 +1,22 @@
-"""How things were before a promote, kept in a Secret until it is done, so that a promote can be undone."""
+"""How things were before a promote, kept in the cluster until it is done, so that a promote can be undone.
+
+A ConfigMap `NAME-before` holds the objects. Values of Secrets do not belong there: a Secret of the same name, which the
+ConfigMap owns, holds those, and is made only where a Secret would be overwritten, so that others need no rights on any.
+"""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from canary.collaborators import DEPLOYMENT, SECRET, Kind
+from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
 from canary.deployments import is_autoscaled, replicas
+from canary.errors import InputError
 from canary.events import Written
-from canary.variants import DIGEST_ANNOTATION
+from canary.variants import DIGEST_ANNOTATION, OWN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +24,12 @@ if TYPE_CHECKING:
     from canary.collaborators import Cluster, Object, World
 
 DATA = "objects.json"
+COMPRESSED = "objects.json.gz"
+READABLE = 768 * 1024
+"""Bytes up to which a person can read what is kept; more is compressed, as a ConfigMap takes 1 MiB."""
+
+UNDOING = f"{OWN_PREFIX}undoing"
+"""Annotation: why a promote failed, while it is being undone."""
 
 
 @dataclass(frozen=True)
@@ -42,55 +54,93 @@ def save(cluster: Cluster, name: str, digest: str, objects: Iterable[Object]) ->
 
     Args:
         cluster: the Kubernetes API.
-        name: of the workload; the Secret is `NAME-before`.
+        name: of the workload; what keeps it is `NAME-before`.
         digest: of the release that is promoted.
         objects: that are going to be written; each is looked up.
+
+    Raises:
+        InputError: there is a ConfigMap of that name that is not ours, or there is too much to keep; nothing was saved.
     """
-    earlier = saved_digest(cluster, name)
-    if earlier == digest:
-        return
+    earlier = cluster.get(CONFIG_MAP, before_name(name))
     if earlier is not None:
+        kept_of = _annotations(earlier).get(DIGEST_ANNOTATION)
+        if kept_of is None:
+            raise InputError(
+                f"ConfigMap {before_name(name)} is none of canary's (it has no annotation {DIGEST_ANNOTATION}), and "
+                "promote keeps there what was before: rename it, or delete it"
+            )
+        if kept_of == digest and _is_whole(cluster, earlier):
+            return
         forget(cluster, name)
+    found = [(Kind.of(obj), obj["metadata"]["name"]) for obj in objects]
+    was = {one: cluster.get(*one) for one in found}
+    secrets = {one[1]: obj for one, obj in was.items() if one[0] == SECRET and obj is not None}
     kept = [
-        {
-            "apiVersion": obj["apiVersion"],
-            "kind": obj["kind"],
-            "name": obj["metadata"]["name"],
-            "object": cluster.get(Kind.of(obj), obj["metadata"]["name"]),
-        }
-        for obj in objects
+        {"apiVersion": kind.api_version, "kind": kind.kind, "name": own}
+        | ({} if kind == SECRET and own in secrets else {"object": was[kind, own]})
+        for kind, own in found
     ]
-    cluster.create(
-        {
-            "apiVersion": SECRET.api_version,
-            "kind": SECRET.kind,
-            "metadata": {"name": secret_name(name), "annotations": {DIGEST_ANNOTATION: digest}},
-            "type": "Opaque",
-            "data": {DATA: base64.b64encode(json.dumps(kept).encode()).decode()},
-        }
+    metadata = {"name": before_name(name), "annotations": {DIGEST_ANNOTATION: digest}}
+    made = cluster.create(
+        {"apiVersion": CONFIG_MAP.api_version, "kind": CONFIG_MAP.kind, "metadata": metadata, **_packed(kept)}
     )
+    if secrets:
+        owner = {
+            "apiVersion": CONFIG_MAP.api_version,
+            "kind": CONFIG_MAP.kind,
+            "name": before_name(name),
+            "uid": made["metadata"]["uid"],
+        }
+        cluster.create(
+            {
+                "apiVersion": SECRET.api_version,
+                "kind": SECRET.kind,
+                "metadata": {"name": before_name(name), "ownerReferences": [owner]},
+                "type": "Opaque",
+                "data": {own: _encoded(json.dumps(obj).encode()) for own, obj in secrets.items()},
+            }
+        )
 
 
 def saved_digest(cluster: Cluster, name: str) -> str | None:
     """Return the digest of the release whose promote saved something and is not done; None if there is none."""
-    secret = cluster.get(SECRET, secret_name(name))
-    return None if secret is None else (secret["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION, "")
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    return None if keeper is None else _annotations(keeper).get(DIGEST_ANNOTATION)
 
 
 def saved(cluster: Cluster, name: str) -> tuple[Saved, ...]:
     """Return what was saved of a workload, empty if nothing was."""
-    secret = cluster.get(SECRET, secret_name(name))
-    if secret is None:
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    if keeper is None or DIGEST_ANNOTATION not in _annotations(keeper):
         return ()
-    kept = json.loads(base64.b64decode(secret["data"][DATA]))
-    return tuple(Saved(Kind(one["apiVersion"], one["kind"]), one["name"], one["object"]) for one in kept)
+    kept = _unpacked(keeper)
+    values = _values(cluster, name) if _has_secrets(kept) else {}
+    return tuple(
+        Saved(
+            Kind(one["apiVersion"], one["kind"]),
+            one["name"],
+            one["object"] if "object" in one else json.loads(base64.b64decode(values[one["name"]])),
+        )
+        for one in kept
+    )
+
+
+def mark_undoing(cluster: Cluster, name: str, reason: str) -> None:
+    """Note that what was saved is being put back, so that whoever comes next goes on with that."""
+    cluster.annotate(CONFIG_MAP, before_name(name), {UNDOING: reason})
+
+
+def undoing(cluster: Cluster, name: str) -> str:
+    """Return why the promote failed that is being undone, empty if none is."""
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    return "" if keeper is None else _annotations(keeper).get(UNDOING, "")
 
 
 def put_back(world: World, one: Saved) -> None:
     """Make an object what it was: gone, if it was not there. Replicas that an autoscaler sets are left to it."""
     if one.object is None:
-        world.cluster.delete(one.kind, one.name)
-        world.listen(Written(one.kind.kind, one.name, "deleted", "was not there before"))
+        if world.cluster.delete(one.kind, one.name):
+            world.listen(Written(one.kind.kind, one.name, "deleted", "was not there before"))
         return
     was = one.object
     if one.kind == DEPLOYMENT and is_autoscaled(world.cluster, one.name):
@@ -102,10 +152,63 @@ def put_back(world: World, one: Saved) -> None:
 
 
 def forget(cluster: Cluster, name: str) -> None:
-    """Delete what was saved of a workload."""
-    cluster.delete(SECRET, secret_name(name))
+    """Delete what was saved of a workload.
+
+    The ConfigMap goes first: without it nothing counts as saved, and its Secret goes with it, whoever is stopped here.
+    """
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    if keeper is None or DIGEST_ANNOTATION not in _annotations(keeper):
+        return
+    cluster.delete(CONFIG_MAP, before_name(name), uid=keeper["metadata"]["uid"])
+    if _has_secrets(_unpacked(keeper)):
+        cluster.delete(SECRET, before_name(name))
 
 
-def secret_name(name: str) -> str:
-    """Return the name of the Secret."""
+def before_name(name: str) -> str:
+    """Return the name of what keeps a workload's objects."""
     return f"{name}-before"
+
+
+def _is_whole(cluster: Cluster, keeper: Object) -> bool:
+    """Return whether the Secret that belongs to a ConfigMap was made, too: who was stopped before wrote nothing yet."""
+    if not _has_secrets(_unpacked(keeper)):
+        return True
+    secret = cluster.get(SECRET, keeper["metadata"]["name"])
+    owners = (secret or {"metadata": {}})["metadata"].get("ownerReferences") or []
+    return any(owner["uid"] == keeper["metadata"]["uid"] for owner in owners)
+
+
+def _has_secrets(kept: list[dict[str, Any]]) -> bool:
+    return any("object" not in one for one in kept)
+
+
+def _values(cluster: Cluster, name: str) -> dict[str, str]:
+    secret = cluster.get(SECRET, before_name(name))
+    if secret is None:
+        raise InputError(f"Secret {before_name(name)}, which keeps the Secrets of before, was deleted")
+    values: dict[str, str] = secret["data"]
+    return values
+
+
+def _packed(kept: list[dict[str, Any]]) -> Object:
+    """Return what is kept as a ConfigMap's data."""
+    text = json.dumps(kept, indent=1)
+    if len(text.encode()) <= READABLE:
+        return {"data": {DATA: text}}
+    return {"binaryData": {COMPRESSED: _encoded(gzip.compress(text.encode()))}}
+
+
+def _unpacked(keeper: Object) -> list[dict[str, Any]]:
+    text = (keeper.get("data") or {}).get(DATA)
+    if text is None:
+        text = gzip.decompress(base64.b64decode(keeper["binaryData"][COMPRESSED])).decode()
+    kept: list[dict[str, Any]] = json.loads(text)
+    return kept
+
+
+def _encoded(value: bytes) -> str:
+    return base64.b64encode(value).decode()
+
+
+def _annotations(obj: Object) -> dict[str, str]:
+    return obj["metadata"].get("annotations") or {}

@@ -39,6 +39,8 @@ POD = Kind("v1", "Pod")
 SERVICE = Kind("v1", "Service")
 NAMESPACE = Kind("v1", "Namespace")
 SECRET = Kind("v1", "Secret")
+CONFIG_MAP = Kind("v1", "ConfigMap")
+LEASE = Kind("coordination.k8s.io/v1", "Lease")
 HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canary import variants
-from canary.before import saved_digest
+from canary.before import saved_digest, undoing
 from canary.deployments import images, progress, replicas, workload
 from canary.diagnosis import hold_up
 from canary.errors import InputError
@@ -80,6 +80,11 @@ def plan(world: World, bundle: Bundle) -> Plan:
     notes: list[Note] = []
     for incoming in bundle.deployments:
         found = workloads[incoming["metadata"]["name"]]
+        if failed := undoing(world.cluster, found.name):
+            raise InputError(
+                f"a promote of {found.name} failed ({failed}), and its undo was interrupted: "
+                "canary promote, with manifests of that Deployment, finishes the undo"
+            )
         promoting = saved_digest(world.cluster, found.name)
         if promoting == mark:
             raise InputError(

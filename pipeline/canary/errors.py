@@ -2,11 +2,13 @@
 
     CanaryError
     ├── InputError            2    what the caller gave, or asked for, is wrong
+    │   └── LockedError            another driver works on the release
     ├── ClusterError          3    the cluster cannot be reached, or forbids what was asked
     │   └── NotAnsweringError      a pod or Service behind the API server's proxy does not answer
     ├── TimedOutError         4    something did not get ready, or no verdict came, in time
     ├── PromoteError          5    the cluster refused or undid a promote
     └── InterruptedReleaseError  130  a person stopped the release; variants are left
+        └── LockLostError          another driver took the release over
 
 A message says what was wrong, where (file, object, field) and what to do next.
 """
@@ -24,6 +26,10 @@ class InputError(CanaryError):
     """Manifests, options or the state of the release do not allow what was asked for; nothing was changed."""
 
     exit_code = 2
+
+
+class LockedError(InputError):
+    """Another driver works on the release, or did a moment ago; the message says who, since when, and what to do."""
 
 
 class ClusterError(CanaryError):
@@ -52,3 +58,7 @@ class InterruptedReleaseError(CanaryError):
     """Ctrl-C or SIGTERM: the variants are left, and the message says how to resume or end the release."""
 
     exit_code = 130
+
+
+class LockLostError(InterruptedReleaseError):
+    """Another driver took the release over; this one writes nothing more."""

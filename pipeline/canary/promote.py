@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from canary import variants
-from canary.before import forget, put_back, save, saved, saved_digest, secret_name
+from canary.before import before_name, forget, mark_undoing, put_back, save, saved, saved_digest, undoing
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.deployments import images, pods_of, workload
-from canary.errors import CanaryError, InputError, PromoteError
+from canary.errors import CanaryError, InputError, InterruptedReleaseError, LockLostError, PromoteError, TimedOutError
 from canary.events import Note, Promoted, Undone
 from canary.manifests import digest
 from canary.record import recall
@@ -19,7 +19,7 @@ from canary.waiting import wait_until_ready
 from canary.writing import intended, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from canary.collaborators import Object, World
     from canary.deployments import Workload
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     """Write the manifests of a release over stable, wait, check, and delete the variants.
 
-    Running it again finishes what an interrupted run began; where nothing is left to do, nothing is done.
+    Running it again finishes what an interrupted run began, be it a promote or its undo; where nothing is left to do,
+    nothing is done.
 
     Args:
         world: what to work with.
@@ -44,6 +45,8 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     """
     mark = digest(bundle)
     names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
+    if failed := undo_begun(world, names):
+        raise _undo(world, names, failed)
     canaries = {}
     decided = decided or any(saved_digest(world.cluster, name) == mark for name in names)  # by who began it
     for incoming in bundle.deployments:
@@ -65,8 +68,10 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         wait_until_ready(world, names)
         for name, ids in judged.items():
             _check_same_images(world, name, ids)
+    except LockLostError:
+        raise  # another driver is at work now: what is left is for that one to see to
     except CanaryError as error:
-        raise _undo(world, names, error) from error
+        raise _undo(world, names, str(error)) from error
     for name in names:
         stable = world.cluster.get(DEPLOYMENT, name)
         delete_variants(world, name)
@@ -166,21 +171,44 @@ def _check_same_images(world: World, name: str, judged: Mapping[str, set[str]]) 
             )
 
 
-def _undo(world: World, names: list[str], cause: CanaryError) -> PromoteError:
-    """Put everything back as it was, and return the error to raise."""
+def undo_begun(world: World, names: Sequence[str]) -> str:
+    """Return why the promote failed that an earlier run began to undo and did not finish, empty if there is none."""
+    return next((why for name in names if (why := undoing(world.cluster, name))), "")
+
+
+def _undo(world: World, names: Sequence[str], cause: str) -> PromoteError:
+    """Put everything back as it was, and return the error to raise.
+
+    That it is to be put back is noted first: whoever goes on after an interruption finds that, and why.
+    """
     try:
-        for name in names:
-            for one in saved(world.cluster, name):  # what pods use comes before the Deployment, as in the promote
+        kept = {name: found for name in names if (found := saved(world.cluster, name))}
+        for name in kept:
+            mark_undoing(world.cluster, name, cause)
+        for found in kept.values():
+            for one in found:  # what pods use comes before the Deployment, as in the promote
                 put_back(world, one)
-        wait_until_ready(world, [name for name in names if world.cluster.get(DEPLOYMENT, name) is not None])
+        wait_until_ready(world, [name for name in kept if world.cluster.get(DEPLOYMENT, name) is not None])
+        for name in kept:
+            forget(world.cluster, name)
+            world.listen(Undone(name, cause))
+    except KeyboardInterrupt:
+        raise InterruptedReleaseError(
+            f"interrupted while a promote was being undone ({cause}): stable {' and '.join(names)} may be in the "
+            "middle of it; canary promote, once more, finishes the undo"
+        ) from None
+    except LockLostError:
+        raise
+    except TimedOutError as error:
+        return PromoteError(
+            f"promote failed ({cause}); everything is put back as it was, but not ready again ({error}): "
+            "canary promote, once more, waits for it"
+        )
     except CanaryError as error:
         return PromoteError(
-            f"promote failed ({cause}) and could not be undone ({error}); the Secrets "
-            f"{', '.join(map(secret_name, names))} hold what was before"
+            f"promote failed ({cause}) and could not be undone ({error}); canary promote, once more, tries again. "
+            f"ConfigMap {', '.join(map(before_name, names))} holds what was before"
         )
-    for name in names:
-        forget(world.cluster, name)
-        world.listen(Undone(name, str(cause)))
     return PromoteError(
         f"promote failed and was undone: {cause}. Variants are left as they are: look at them, then promote again or "
         f"canary reject {' '.join(names)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canary import deploy, promote, status, watch
-from canary.before import saved_digest
+from canary.before import saved_digest, undoing
 from canary.collaborators import World
 from canary.errors import InputError, InterruptedReleaseError, TimedOutError
 from canary.events import DecisionAsked, Note, Rejected, Started
@@ -208,12 +208,18 @@ class Release:
                 self.listen(Note(text, warning=True))
 
     def _promote_was_interrupted(self) -> bool:
-        """Return whether this same release was on its way to stable when its driver was stopped."""
+        """Return whether a driver was stopped while this release was on its way to stable, or any on its way back."""
         mark = digest(self._manifests())
-        return any(saved_digest(self.cluster, name) == mark for name in self._names())
+        return any(saved_digest(self.cluster, name) == mark or undoing(self.cluster, name) for name in self._names())
 
     def _warn_of_unfinished_promote(self, name: str) -> None:
-        if saved_digest(self.cluster, name) is not None:
+        if failed := undoing(self.cluster, name):
+            text = (
+                f"a promote of {name} failed ({failed}), and its undo was interrupted: its stable may run what was "
+                "promoted; canary promote, with manifests of it, finishes the undo"
+            )
+            self.listen(Note(text, warning=True))
+        elif saved_digest(self.cluster, name) is not None:
             text = f"a promote of {name} was interrupted: its stable may run what was promoted; look, and deploy anew"
             self.listen(Note(text, warning=True))
 

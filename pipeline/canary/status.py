@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.before import saved_digest
+from canary.before import saved_digest, undoing
 from canary.collaborators import DEPLOYMENT
 from canary.deployments import images, progress, workload
 from canary.diagnosis import hold_up
@@ -104,14 +104,14 @@ def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
 def _workload_status(cluster: Cluster, options: Options, name: str) -> WorkloadStatus:
     found = workload(cluster, name)
     record = recall(found.canary, warm_up=options.warm_up) if found.canary else None
-    unfinished = saved_digest(cluster, name) is not None
+    unfinished, failed = saved_digest(cluster, name) is not None, undoing(cluster, name)
     step = step_of(found.canary) if found.canary else None
     return WorkloadStatus(
         name,
         tuple(_variant_status(cluster, found, variant, record) for variant in found.variants),
         record.decision if record and record.sentence else "",
         record.sentence if record else "",
-        _next(found, record, step, unfinished=unfinished),
+        _next(found, record, step, unfinished=unfinished, failed=failed),
         step if step is not None and len(step.steps) > 1 else None,
     )
 
@@ -133,8 +133,14 @@ def _variant_status(cluster: Cluster, found: Workload, variant: Variant, record:
     )
 
 
-def _next(found: Workload, record: Record | None, step: Step | None, *, unfinished: bool) -> tuple[str, ...]:
+def _next(
+    found: Workload, record: Record | None, step: Step | None, *, unfinished: bool, failed: str
+) -> tuple[str, ...]:
     """Return what can be done now."""
+    if failed:
+        return (
+            f"canary promote, with manifests of {found.name}, finishes the undo of a promote that failed: {failed}",
+        )
     if unfinished:
         return (f"canary promote, with the same manifests and images, finishes the promote of {found.name}",)
     if found.canary is not None:

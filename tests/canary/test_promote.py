@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from canary.before import secret_name
-from canary.collaborators import DEPLOYMENT, SECRET, SERVICE, Kind
+from canary.before import before_name
+from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SERVICE
 from canary.deployments import progress
 from canary.errors import ClusterError, InputError, InterruptedReleaseError, PromoteError, TimedOutError
 from canary.events import Judged, Note, Promoted, Undone, Variant, Written
@@ -15,8 +15,6 @@ from canary.ownership import LAST_APPLIED
 from canary.variants import DIGEST_ANNOTATION
 from tests.canary.ghosts import ready, unready, waiting
 from tests.canary.story import Faulty, Story, config_map, deployment, service
-
-CONFIG_MAP = Kind("v1", "ConfigMap")
 
 
 def image(found: dict[str, Any]) -> str:
@@ -42,7 +40,7 @@ def test_promote_makes_stable_what_the_canary_was_and_deletes_the_variants(story
     assert story.names() == {"app"}
     assert image(story.deployment()) == "app:2"
     assert story.deployment()["metadata"]["uid"] == uid
-    assert story.cluster.find(SECRET) == []
+    assert story.cluster.get(CONFIG_MAP, "app-before") is None
     assert story.deployment()["metadata"]["annotations"][LAST_APPLIED]
 
 
@@ -167,7 +165,7 @@ def test_a_rollout_that_does_not_get_ready_is_undone_with_everything_that_was_wr
     assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "red"}
     assert story.cluster.get(CONFIG_MAP, "fresh") is None
     assert story.names() == {"app", "app-canary", "app-baseline"}
-    assert story.cluster.find(SECRET) == []
+    assert story.cluster.get(CONFIG_MAP, "app-before") is None
     assert [event.workload for event in story.heard(Undone)] == ["app"]
 
 
@@ -226,7 +224,7 @@ def test_an_undo_that_fails_says_where_the_old_state_is_kept(story: Story) -> No
 
     with pytest.raises(PromoteError, match=r"could not be undone .*app-before"):
         story.release(deployment("app:2"), cluster=Faulty(story.cluster, {"replace": refuse})).promote()
-    assert story.cluster.get(SECRET, secret_name("app")) is not None
+    assert story.cluster.get(CONFIG_MAP, before_name("app")) is not None
 
 
 def test_an_interrupted_promote_is_finished_by_the_next_and_undo_still_knows_the_beginning(story: Story) -> None:
@@ -314,7 +312,7 @@ def test_rejecting_after_an_interrupted_promote_warns_of_what_stable_runs(story:
     story.release(deployment("app:3")).deploy()
     story.release(deployment("app:3")).promote()
     assert image(story.deployment()) == "app:3"
-    assert story.cluster.find(SECRET) == []
+    assert story.cluster.get(CONFIG_MAP, "app-before") is None
 
 
 def test_a_canary_whose_verdict_is_reject_is_not_promoted(story: Story) -> None:
