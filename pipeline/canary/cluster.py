@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from canary.collaborators import DEPLOYMENT, Kind
-from canary.errors import ClusterError, InputError, NotAnsweringError
+from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
 from canary.ownership import FIELD_MANAGER, take_over
 from canary.transport import Transport, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from canary.collaborators import Object
     from canary.transport import Answer
@@ -30,9 +30,18 @@ SERVER_SET = ("uid", "creationTimestamp", "generation", "resourceVersion", "self
 class Cluster:
     """The API server, seen from one namespace; see `collaborators.Cluster` for what each method promises."""
 
-    def __init__(self, transport: Transport, namespace: str) -> None:
-        """Use a transport; the namespace is the release's."""
+    def __init__(
+        self, transport: Transport, namespace: str, *, before_write: Callable[[], None] = lambda: None
+    ) -> None:
+        """Use a transport.
+
+        Args:
+            transport: sends requests.
+            namespace: the release's.
+            before_write: called before each write that is no dry run; what it raises comes instead of the write.
+        """
         self._transport = transport
+        self._before_write = before_write
         self._namespace = namespace
         self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
 
@@ -62,7 +71,7 @@ class Cluster:
         """Create an object by POST; one that exists already is an InputError."""
         kind = Kind.of(obj)
         params = _write_params(dry_run=dry_run) | {"fieldValidation": "Strict"}
-        answer = self._transport.request("POST", self._path(kind), params=params, body=self._placed(obj))
+        answer = self._write("POST", self._path(kind), params=params, body=self._placed(obj))
         return _object(answer, f"create {kind.kind} {obj['metadata']['name']}")
 
     def replace(self, obj: Object) -> Object:
@@ -74,23 +83,29 @@ class Cluster:
                 return self.create(_without_server_fields(obj))
             metadata = obj["metadata"] | {k: live["metadata"][k] for k in ("uid", "resourceVersion")}
             body = {**obj, "metadata": metadata}
-            answer = self._transport.request("PUT", self._path(kind, name), params=_write_params(), body=body)
+            answer = self._write("PUT", self._path(kind, name), params=_write_params(), body=body)
             if answer.status != 409:
                 break
         return _object(answer, f"replace {kind.kind} {name}")
+
+    def update(self, obj: Object) -> Object | None:
+        """Write an object that was read, unless it has been written or deleted since: then return None."""
+        kind, name = Kind.of(obj), obj["metadata"]["name"]
+        answer = self._write("PUT", self._path(kind, name), params=_write_params(), body=obj)
+        return None if answer.status in (404, 409) else _object(answer, f"update {kind.kind} {name}")
 
     def apply(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Apply an object server-side, as field manager `canary`, by force."""
         kind, name = Kind.of(obj), obj["metadata"]["name"]
         params = _write_params(dry_run=dry_run) | {"force": "true", "fieldValidation": "Strict"}
-        answer = self._transport.request(
+        answer = self._write(
             "PATCH", self._path(kind, name), params=params, body=self._placed(obj), content_type=APPLY_PATCH
         )
         return _object(answer, f"apply {kind.kind} {name}")
 
     def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str | None]) -> Object:
         """Set annotations of an object; None removes one."""
-        answer = self._transport.request(
+        answer = self._write(
             "PATCH",
             self._path(kind, name),
             params=_write_params(),
@@ -106,7 +121,7 @@ class Cluster:
             patch = take_over(live) if live else None
             if patch is None:
                 return False
-            answer = self._transport.request(
+            answer = self._write(
                 "PATCH", self._path(kind, name), params=_write_params(), body=patch, content_type=JSON_PATCH
             )
             if answer.status != 409:
@@ -116,7 +131,7 @@ class Cluster:
 
     def scale(self, name: str, replicas: int) -> None:
         """Set a Deployment's replicas through its scale subresource."""
-        answer = self._transport.request(
+        answer = self._write(
             "PATCH",
             f"{self._path(DEPLOYMENT, name)}/scale",
             params=_write_params(),
@@ -125,13 +140,21 @@ class Cluster:
         )
         _object(answer, f"scale Deployment {name}")
 
-    def delete(self, kind: Kind, name: str, *, uid: str | None = None) -> bool:
-        """Delete an object and, in the background, what it owns; return whether it was there (and had that uid)."""
+    def delete(self, kind: Kind, name: str, *, uid: str | None = None, version: str | None = None) -> bool:
+        """Delete an object and, in the background, what it owns; return whether it was there.
+
+        Args:
+            kind: of the object.
+            name: of the object.
+            uid: which it must have.
+            version: its resource version, which it must have.
+        """
         body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
-        if uid:
-            body["preconditions"] = {"uid": uid}
-        answer = self._transport.request("DELETE", self._path(kind, name), body=body)
-        if answer.status == 404 or (uid and answer.status == 409):
+        preconditions = {key: one for key, one in (("uid", uid), ("resourceVersion", version)) if one}
+        if preconditions:
+            body["preconditions"] = preconditions
+        answer = self._write("DELETE", self._path(kind, name), params={}, body=body)
+        if answer.status == 404 or (preconditions and answer.status == 409):
             return False
         _object(answer, f"delete {kind.kind} {name}")
         return True
@@ -167,7 +190,8 @@ class Cluster:
         """
         answer = self._transport.once(path, params=params, timeout=timeout)
         if answer.status in (401, 403) and answer.reason:
-            raise ClusterError(f"GET {path}: {answer.message}")
+            kind = ForbiddenError if answer.status == 403 else ClusterError
+            raise kind(f"GET {path}: {answer.message}")
         if answer.status != 200:
             raise NotAnsweringError(f"GET {path}: {answer.status}: {answer.message}")
         return answer.text
@@ -175,6 +199,13 @@ class Cluster:
     def close(self) -> None:
         """Close all sockets."""
         self._transport.close()
+
+    def _write(
+        self, method: str, path: str, *, params: Mapping[str, str], body: object, content_type: str = "application/json"
+    ) -> Answer:
+        if "dryRun" not in params:
+            self._before_write()
+        return self._transport.request(method, path, params=params, body=body, content_type=content_type)
 
     def _list(self, kind: Kind, params: Mapping[str, str]) -> list[Object]:
         answer = self._transport.request("GET", self._path(kind), params=params)

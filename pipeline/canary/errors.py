@@ -4,6 +4,7 @@
     ├── InputError            2    what the caller gave, or asked for, is wrong
     │   └── LockedError            another driver works on the release
     ├── ClusterError          3    the cluster cannot be reached, or forbids what was asked
+    │   ├── ForbiddenError         the account lacks a right; the message names it
     │   └── NotAnsweringError      a pod or Service behind the API server's proxy does not answer
     ├── TimedOutError         4    something did not get ready, or no verdict came, in time
     ├── PromoteError          5    the cluster refused or undid a promote
@@ -36,6 +37,10 @@ class ClusterError(CanaryError):
     """The API server cannot be reached, does not know the caller, or forbids the request."""
 
     exit_code = 3
+
+
+class ForbiddenError(ClusterError):
+    """The account lacks a right; the API server's message names verb, resource and namespace."""
 
 
 class NotAnsweringError(ClusterError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 from kubernetes import client
 
-from canary.errors import ClusterError, InputError, NotAnsweringError
+from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -222,7 +222,7 @@ def refusal(answer: Answer, what: str) -> InputError | ClusterError:
     """
     detail = "; ".join(answer.fields) if answer.fields and len(answer.fields) > 1 else answer.message
     if answer.status == 403:
-        return ClusterError(f"{what}: {answer.message}")
+        return ForbiddenError(f"{what}: {answer.message}")
     if answer.status in (400, 404, 409, 413, 422) or any(words in answer.message for words in TYPED_PATCH):
         return InputError(f"{what}: {detail}")
     return ClusterError(f"{what}: the API server answered {answer.status}: {answer.message}")

@@ -67,7 +67,7 @@ class DirectSource:
             return Scrape(pod, self._now(), None, problem=str(error))
         except ClusterError as error:
             advice = "grant `get` on `pods/proxy`, or read from Prometheus (--prometheus)"
-            raise ClusterError(f"{error}; to read counts from the pods, {advice}") from error
+            raise type(error)(f"{error}; to read counts from the pods, {advice}") from error
         except ValueError as error:
             return Scrape(pod, self._now(), None, problem=f"{pod.name}:{pod.port}{self._path} is not metrics: {error}")
         started = next((value for name, _, value in samples if name == START), None)

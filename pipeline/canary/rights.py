@@ -1,0 +1,115 @@
+"""The rights that a release takes: one table, which `canary doctor` asks the API server about, and `rbac.yml` grants.
+
+Names are those of one workload: `{name}` is stable, and RBAC's `resourceNames` keeps who may write only the variants
+from writing that. A right to create cannot be limited to names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Task(StrEnum):
+    """What a right is for."""
+
+    DEPLOY = "deploy, watch, reject"
+    PROMOTE = "promote"
+    LOOK = "warnings"
+    METRICS = "metrics"
+
+
+@dataclass(frozen=True)
+class Right:
+    """To do some things with some objects of the namespace.
+
+    Attributes:
+        task: what it is for.
+        group: API group, empty for the core's.
+        resource: plural, with its subresource: `deployments/scale`.
+        verbs: as RBAC has them.
+        names: of objects, `{name}` standing for the workload's; empty means any.
+        why: what the driver does by it.
+        namespaced: whether the objects live in the release's namespace.
+    """
+
+    task: Task
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+    why: str
+    names: tuple[str, ...] = ()
+    namespaced: bool = True
+
+    @property
+    def kind(self) -> str:
+        """Return the resource as `kubectl auth can-i` takes it: `deployments.apps/scale`."""
+        resource, slash, subresource = self.resource.partition("/")
+        return (f"{resource}.{self.group}" if self.group else resource) + slash + subresource
+
+    def of(self, name: str) -> Right:
+        """Return the right for a workload of this name."""
+        return replace(self, names=tuple(one.format(name=name) for one in self.names))
+
+
+_VARIANTS = ("{name}-canary", "{name}-baseline")
+
+WORKLOAD = (
+    Right(Task.DEPLOY, "apps", "deployments", ("get", "list"), "sees what there is"),
+    Right(Task.DEPLOY, "apps", "deployments", ("create",), "makes canary and baseline"),
+    Right(Task.DEPLOY, "apps", "deployments", ("patch", "delete"), "keeps totals on the variants, rejects", _VARIANTS),
+    Right(Task.DEPLOY, "apps", "deployments/scale", ("patch",), "goes from step to step", _VARIANTS),
+    Right(Task.DEPLOY, "apps", "replicasets", ("list",), "tells stable's pods from the variants'"),
+    Right(Task.DEPLOY, "", "pods", ("list",), "sees which are ready, and which died"),
+    Right(Task.DEPLOY, "", "pods/log", ("get",), "shows why a container died, and keeps the rejected canary's logs"),
+    Right(Task.DEPLOY, "", "events", ("list",), "shows what holds pods up"),
+    Right(Task.DEPLOY, "", "services", ("list",), "sees whether requests come to the canary"),
+    Right(Task.DEPLOY, "", "configmaps", ("get",), "sees whether a promote was interrupted", ("{name}-before",)),
+    Right(Task.DEPLOY, "coordination.k8s.io", "leases", ("create",), "keeps two drivers apart"),
+    Right(
+        Task.DEPLOY,
+        "coordination.k8s.io",
+        "leases",
+        ("get", "update", "delete"),
+        "keeps two drivers apart",
+        ("{name}-canary",),
+    ),
+    Right(Task.PROMOTE, "apps", "deployments", ("patch", "update"), "writes stable, and puts it back", ("{name}",)),
+    Right(Task.PROMOTE, "autoscaling", "horizontalpodautoscalers", ("list",), "leaves replicas to an autoscaler"),
+    Right(Task.PROMOTE, "", "configmaps", ("create",), "keeps what was before"),
+    Right(Task.PROMOTE, "", "configmaps", ("patch", "delete"), "keeps what was before", ("{name}-before",)),
+    Right(Task.LOOK, "policy", "poddisruptionbudgets", ("list",), "warns of those that count the variants' pods"),
+    Right(Task.LOOK, "autoscaling.k8s.io", "verticalpodautoscalers", ("list",), "warns of those that see the variants"),
+    Right(Task.LOOK, "", "nodes", ("list",), "warns of anti-affinity that no node is left for", namespaced=False),
+)
+"""What every release of a Deployment takes."""
+
+PODS = Right(Task.METRICS, "", "pods/proxy", ("get",), "reads counts from the pods")
+"""Reads counts where they come from the pods."""
+
+SERVICES = Right(Task.METRICS, "", "services/proxy", ("get",), "reads counts from Prometheus")
+"""Reads counts where a Prometheus in the cluster has them."""
+
+
+def of_object(group: str, resource: str, name: str) -> tuple[Right, ...]:
+    """Return what a release takes for an object beside the Deployments: a Service, a configuration.
+
+    Args:
+        group: API group.
+        resource: plural.
+        name: of the object.
+    """
+    return (
+        Right(Task.DEPLOY, group, resource, ("create",), "makes it where it is not there"),
+        Right(Task.DEPLOY, group, resource, ("get", "patch"), "makes it, and sees what would change", (name,)),
+        Right(Task.PROMOTE, group, resource, ("update", "delete"), "puts it back as it was", (name,)),
+    )
+
+
+def each(rights: Iterable[Right]) -> list[tuple[Right, str, str]]:
+    """Return every right, verb and name (empty: any) that is to be asked about."""
+    return [(right, verb, name) for right in rights for verb in right.verbs for name in right.names or ("",)]
