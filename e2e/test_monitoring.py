@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import threading
-import urllib.parse
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pytest
 
 from e2e.cluster import ROOT, Namespace, poll
+from e2e.prometheus import Prometheus, counted_by_pods
 
 pytestmark = [
     pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="needs containers: make e2e"),
@@ -27,12 +26,12 @@ GRAFANA = (
 
 
 @pytest.fixture(scope="module")
-def prometheus(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Namespace:
+def prometheus(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Prometheus:
     """Install monitoring/prometheus, as `make prometheus` does; it stays: other runs may use it too."""
     monitoring = Namespace("monitoring", kubeconfig, tmp_path_factory.mktemp("monitoring"))
     monitoring.kubectl("apply", "-k", str(ROOT / "monitoring/prometheus"))
     monitoring.kubectl("rollout", "status", "deployment/prometheus", "--timeout=120s")
-    return monitoring
+    return Prometheus(monitoring, "prometheus:9090")
 
 
 @pytest.fixture
@@ -69,25 +68,6 @@ class Load:
         return counted
 
 
-def query(prometheus: Namespace, expression: str) -> list[dict[str, Any]]:
-    """Return the series of an instant query, asked through the API server."""
-    path = "/api/v1/namespaces/monitoring/services/prometheus:9090/proxy/api/v1/query?query="
-    answer = json.loads(prometheus.kubectl("get", "--raw", path + urllib.parse.quote(expression)))
-    result: list[dict[str, Any]] = answer["data"]["result"]
-    return result
-
-
-def counted_by_pods(namespace: Namespace) -> dict[tuple[str, str], float]:
-    """Return requests_total by pod and status, as the pods themselves say."""
-    counts = {}
-    for pod in namespace.list("pods", "app=sampleapp"):
-        name = pod["metadata"]["name"]
-        text = namespace.kubectl("get", "--raw", f"/api/v1/namespaces/{namespace.name}/pods/{name}:8000/proxy/metrics")
-        for status, count in re.findall(r'^requests_total\{custom_status="(\w+)"\} (\S+)', text, re.MULTILINE):
-            counts[name, status] = float(count)
-    return counts
-
-
 @pytest.fixture
 def released(stable: Namespace, manifests: Path) -> Namespace:
     """Give a namespace where sampleapp:20 runs as canary beside sampleapp:10."""
@@ -105,38 +85,29 @@ def test_fortio_in_a_pod_reaches_every_variant_by_the_services_name(released: Na
 
 
 def test_prometheus_finds_the_pods_and_the_tutorials_queries_show_them(
-    released: Namespace, prometheus: Namespace, fortio: str
+    released: Namespace, prometheus: Prometheus, fortio: str
 ) -> None:
     with Load(released, fortio, seconds=20):
         pass
     counts = counted_by_pods(released)
-    selector = f'requests_total{{namespace="{released.name}"}}'
-
-    def scraped() -> bool:
-        series = {
-            (s["metric"]["pod"], s["metric"]["custom_status"]): float(s["value"][1])
-            for s in query(prometheus, selector)
-        }
-        return series == counts
-
-    poll("Prometheus has what the pods counted", scraped, 30)
+    poll("Prometheus has what the pods counted", lambda: prometheus.counted(released) == counts, 30)
     for expression in GRAFANA:
         rates = {
             s["metric"]["pod"]: float(s["value"][1])
-            for s in query(prometheus, expression)
+            for s in prometheus.query(expression)
             if s["metric"]["namespace"] == released.name
         }
         variants = {name.rsplit("-", 2)[0] for name, rate in rates.items() if rate > 0}
         assert variants >= {"sampleapp-baseline", "sampleapp-canary"}, rates
     dashboard = json.loads((ROOT / "monitoring/grafana/sampleapp.json").read_text())
     for expression in [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]:
-        series = query(prometheus, expression.replace("$namespace", released.name))
+        series = prometheus.query(expression.replace("$namespace", released.name))
         assert series, expression
         assert not any(math.isnan(float(one["value"][1])) for one in series), expression
 
 
 def test_a_release_is_judged_by_what_prometheus_scraped(
-    stable: Namespace, manifests: Path, prometheus: Namespace, fortio: str
+    stable: Namespace, manifests: Path, prometheus: Prometheus, fortio: str
 ) -> None:
     source = ("--prometheus", "svc:monitoring/prometheus:9090")
     with Load(stable, fortio, seconds=60) as load:

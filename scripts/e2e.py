@@ -70,12 +70,13 @@ WITHOUT_REGISTRY = "On a Debian 12 that reaches no container registry, `make e2e
 
 def offline_images() -> None:
     """Build the images that come from a registry elsewhere, and name them in the environment."""
-    done = subprocess.run([ROOT / ".ci/node/build"], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise SetupError("the node's image could not be built; its messages are above")
-    for line in done.stdout.split():
-        name, _, image = line.partition("=")
-        os.environ.setdefault(name, image)
+    for build in (".ci/node/build", ".ci/operator/build"):
+        done = subprocess.run([ROOT / build], stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            raise SetupError(f"{build} failed; its messages are above")
+        for line in done.stdout.split():
+            name, _, value = line.partition("=")
+            os.environ.setdefault(name, value)
 
 
 def free_node_port() -> int:
@@ -151,7 +152,7 @@ def supporting_images() -> list[str]:
             wanted = image_in(ROOT / manifest)
             run("docker", "tag", given, wanted)
             images.append(wanted)
-    return images
+    return images + [os.environ[name] for name in ("OPERATOR_IMAGE", "RELOADER_IMAGE") if name in os.environ]
 
 
 def image_in(manifests: Path) -> str:
@@ -204,6 +205,8 @@ def on_kind(folder: Path) -> int:
         say(f"load {', '.join(images)}")
         run("kind", "load", "docker-image", "--name", CLUSTER, *images)
         settings = {"E2E_NODE_PORT": str(node_port), "E2E_ROUNDS": "10"}
+        if crds := os.environ.get("OPERATOR_CRDS"):
+            settings["E2E_OPERATOR_CRDS"] = crds
         code = run_suite(kubeconfig, settings)
         if code:
             collect(kubeconfig)

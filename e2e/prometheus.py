@@ -1,0 +1,50 @@
+"""What a Prometheus of the cluster says, asked through the API server, and what the pods themselves say."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.parse
+from dataclasses import dataclass
+from typing import Any
+
+from e2e.cluster import Namespace, Objects
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A Prometheus behind a Service.
+
+    Attributes:
+        namespace: where it runs.
+        service: its name and port.
+    """
+
+    namespace: Namespace
+    service: str
+
+    def get(self, path: str) -> Any:
+        """Return the data of an answer of its HTTP API, given the path after /api/v1/."""
+        proxy = f"/api/v1/namespaces/{self.namespace.name}/services/{self.service}/proxy/api/v1/"
+        return json.loads(self.namespace.kubectl("get", "--raw", proxy + path))["data"]
+
+    def query(self, expression: str) -> Objects:
+        """Return the series of an instant query."""
+        result: Objects = self.get("query?query=" + urllib.parse.quote(expression))["result"]
+        return result
+
+    def counted(self, namespace: Namespace) -> dict[tuple[str, str], float]:
+        """Return a namespace's requests_total by pod and status."""
+        series = self.query(f'requests_total{{namespace="{namespace.name}"}}')
+        return {(s["metric"]["pod"], s["metric"]["custom_status"]): float(s["value"][1]) for s in series}
+
+
+def counted_by_pods(namespace: Namespace) -> dict[tuple[str, str], float]:
+    """Return requests_total by pod and status, as the pods themselves say."""
+    counts = {}
+    for pod in namespace.list("pods", "app=sampleapp"):
+        name = pod["metadata"]["name"]
+        text = namespace.kubectl("get", "--raw", f"/api/v1/namespaces/{namespace.name}/pods/{name}:8000/proxy/metrics")
+        for status, count in re.findall(r'^requests_total\{custom_status="(\w+)"\} (\S+)', text, re.MULTILINE):
+            counts[name, status] = float(count)
+    return counts
