@@ -39,7 +39,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         return done.stdout
 
     try:
-        localcluster("up")
+        localcluster("up", "--end-with", str(os.getpid()))  # even if this process is killed
         for version in VERSIONS:
             context = write_version(ROOT / "app", home / f"app-{version}", version)
             localcluster("build", str(context), "-t", f"sampleapp:{version}")

@@ -61,7 +61,8 @@ def main() -> None:
 @click.option(
     "--timeout", type=click.IntRange(min=1), default=30, show_default=True, help="Seconds to wait for the API."
 )
-def up(name: str, output: str, foreground: bool, back_off: float, timeout: int) -> None:
+@click.option("--end-with", type=click.IntRange(min=1), metavar="PID", help="Go down when this process has ended.")
+def up(name: str, output: str, *, foreground: bool, back_off: float, timeout: int, end_with: int | None) -> None:
     """Start the cluster and wait until its API answers.
 
     \b
@@ -69,14 +70,15 @@ def up(name: str, output: str, foreground: bool, back_off: float, timeout: int) 
       localcluster up
       localcluster up --name other --output json
       localcluster up --foreground
+      localcluster up --end-with $$      # goes down with the script that started it, however that ends
     """
     home = _home(name)
     if foreground:
-        _serve(home, back_off)
+        _serve(home, back_off, end_with)
         return
     fresh = _daemon_pid(home) is None
     if fresh:
-        _start(home, back_off, timeout)
+        _start(home, timeout, ["--back-off", str(back_off), *(["--end-with", str(end_with)] if end_with else [])])
     facts = _facts(home)
     if output == "json":
         click.echo(json.dumps({**facts, "started": fresh}, indent=2))
@@ -220,23 +222,23 @@ def kubeconfig(name: str) -> None:
     click.echo(home.kubeconfig)
 
 
-def _serve(home: Home, back_off: float) -> None:
+def _serve(home: Home, back_off: float, end_with: int | None) -> None:
     from localcluster.daemon import AlreadyUpError, run  # noqa: PLC0415 - the other commands start faster without
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
     try:
-        run(home, back_off)
+        run(home, back_off, end_with)
     except AlreadyUpError:
         _fail(f"{home.name} is already up; stop it with localcluster down{_flag(home.name)}", 1)
 
 
-def _start(home: Home, back_off: float, timeout: int) -> None:
+def _start(home: Home, timeout: int, options: list[str]) -> None:
     """Start the daemon and wait until its API answers; one that another `up` started meanwhile is as good."""
     home.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = [sys.executable, "-m", "localcluster", "up", "--foreground", "--name", home.name]
     with home.log.open("ab") as log:
         daemon = subprocess.Popen(
-            [*command, "--back-off", str(back_off)],
+            [*command, *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -71,8 +71,8 @@ class Runtime:
         return self.services.service_address(service, port)
 
 
-def run(home: Home, back_off: float) -> None:
-    """Be the cluster until SIGTERM or SIGINT; raises AlreadyUpError."""
+def run(home: Home, back_off: float, end_with: int | None) -> None:
+    """Be the cluster until SIGTERM or SIGINT, or until a process ends; raises AlreadyUpError."""
     home.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with home.lock.open("a+") as lock:
         try:
@@ -89,7 +89,7 @@ def run(home: Home, back_off: float) -> None:
         shutil.rmtree(home.state / "pods", ignore_errors=True)
         network = addresses.choose()
         try:
-            asyncio.run(_serve(home, network, back_off))
+            asyncio.run(_serve(home, network, back_off, end_with))
         finally:
             network.close()
             home.kubeconfig.unlink(missing_ok=True)
@@ -98,7 +98,7 @@ def run(home: Home, back_off: float) -> None:
             shutil.rmtree(home.state / "pods", ignore_errors=True)
 
 
-async def _serve(home: Home, network: addresses.Network, back_off: float) -> None:
+async def _serve(home: Home, network: addresses.Network, back_off: float, end_with: int | None) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -142,7 +142,7 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
             tell(services.addresses())
             _write_kubeconfig(home, f"http://{network.api_address}:{port}/{secret}")
             log.info("up at %s:%d, state in %s", network.api_address, port, home.state)
-            await _until_stopped(stopped, home)
+            await _until_stopped(stopped, home, end_with)
             await kubelet.shut_down(LAST_SECONDS)
         finally:
             services.close()
@@ -151,11 +151,24 @@ async def _serve(home: Home, network: addresses.Network, back_off: float) -> Non
                 task.cancel()
 
 
-async def _until_stopped(stopped: asyncio.Event, home: Home) -> None:
-    """Wait for a signal, or for the state folder to go: without it nobody can reach or stop this cluster any more."""
-    while not stopped.is_set() and home.lock.exists():
+async def _until_stopped(stopped: asyncio.Event, home: Home, end_with: int | None) -> None:
+    """Wait for a signal, for the end of the process that this cluster is for, or for the state folder to go.
+
+    Without the folder nobody can reach or stop the cluster any more.
+    """
+    while not stopped.is_set() and home.lock.exists() and (end_with is None or _runs(end_with)):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), WATCH_SECONDS)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 async def _listen(runner: web.AppRunner, address: str) -> int:

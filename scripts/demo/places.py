@@ -63,8 +63,9 @@ class Localcluster:
     rate = 200.0
 
     def __init__(self, children: Children, home: Path | None = None) -> None:
-        """Run it with its state in a folder of its own, or, without one, where the user has other localclusters."""
+        """Run it in a folder of its own, for as long as we live, or else where the user has other localclusters."""
         self._children = children
+        self._options = ["--end-with", str(os.getpid())] if home else []
         if home:
             children.environment["LOCALCLUSTER_HOME"] = str(home)
         self.kubeconfig = Path()
@@ -72,7 +73,7 @@ class Localcluster:
     def up(self) -> None:
         """Start it, afresh."""
         self._children.run("localcluster", "down", "--name", NAME, quietly=True)
-        self._children.run("localcluster", "up", "--name", NAME)
+        self._children.run("localcluster", "up", "--name", NAME, *self._options)
         self.kubeconfig = Path(self._children.run("localcluster", "kubeconfig", "--name", NAME, quietly=True).strip())
 
     def build(self, contexts: Mapping[str, Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,7 +33,7 @@ def command(tmp_path_factory: pytest.TempPathFactory, cache: pathlib.Path) -> Co
 @pytest.fixture(scope="session")
 def cluster(command: Command) -> Iterator[Cluster]:
     """Give a cluster whose back-off is a second."""
-    command("up", "--back-off", "1")
+    command("up", "--back-off", "1", "--end-with", str(os.getpid()))  # even if this process is killed
     yield Cluster(command, "localcluster")
     command("down")
 

@@ -24,6 +24,7 @@ from tests.localcluster.cluster import Cluster, Command, Namespace, until
 from tests.localcluster.objects import deployment, pod, script, service
 
 NAME = "other"
+ENDS_WITH_US = ("--end-with", str(os.getpid()))
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ def other(command: Command) -> Iterator[Command]:
     command("down", "--name", NAME)
 
 
-def start(command: Command) -> Namespace:
-    command("up", "--name", NAME, "--back-off", "1")
+def start(command: Command, *options: str) -> Namespace:
+    command("up", "--name", NAME, "--back-off", "1", *(options or ENDS_WITH_US))
     return Namespace(Cluster(command, NAME), "default")
 
 
@@ -157,6 +158,15 @@ def test_a_daemon_whose_state_folder_is_removed_ends(other: Command) -> None:
     shutil.rmtree(other.home / NAME, ignore_errors=True)
     until("it has ended", lambda: not Path(f"/proc/{pid}").exists())
     assert processes(other) == []
+
+
+def test_a_daemon_ends_with_the_process_that_it_is_for(other: Command) -> None:
+    with subprocess.Popen(["sleep", "600"]) as script:
+        start(other, "--end-with", str(script.pid)).apply(deaf())
+        until("it runs", lambda: len(processes(other)) >= 2)
+        script.kill()
+    until("it has ended", lambda: processes(other) == [])
+    assert other("status", "--name", NAME, check=False).returncode == 1
 
 
 def test_an_up_that_is_stopped_leaves_no_daemon(other: Command) -> None:

@@ -70,7 +70,7 @@ def alone(command: Command) -> Iterator[Alone]:
 
 
 def test_pods_and_services_share_the_address_on_ports_of_their_own(alone: Alone) -> None:
-    said = alone.localcluster("up").stderr
+    said = alone.localcluster("up", "--end-with", str(os.getpid())).stderr
     assert "This machine has 127.0.0.1 only" in said
     assert "Prometheus cannot discover pods here" in said
     two_ports = container(ports=[{"name": "http", "containerPort": 8080}, {"name": "metrics", "containerPort": 8000}])
