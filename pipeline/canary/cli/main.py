@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from canary import __version__
 from canary.cli import offline, releases
 from canary.cli.help import Group
 from canary.cli.secret import secret
@@ -50,7 +51,7 @@ UNREAD = 141
         ),
     },
 )
-@click.version_option(package_name="canary-lab", prog_name="canary")
+@click.version_option(__version__, prog_name="canary")
 def canary() -> None:
     """Canary releases on Kubernetes.
 
