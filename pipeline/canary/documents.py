@@ -153,6 +153,13 @@ class _Dumper(yaml.SafeDumper):
         """Write everything out: readers of a dry run want to see each object whole."""
         return True
 
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Write a text of several lines as such, where YAML can."""
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
 
 def _yaml(text: str, name: str) -> Iterator[Document]:
     try:

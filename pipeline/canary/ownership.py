@@ -29,13 +29,13 @@ def take_over(obj: Object) -> list[Object] | None:
     The patch carries the resourceVersion, so that a write in between makes it a conflict. It bumps no generation.
     """
     entries: list[Object] = deepcopy(obj["metadata"].get("managedFields") or [])
-    taken = [entry for entry in entries if _is_predecessor(entry)]
+    taken = [entry for entry in entries if is_predecessor(entry)]
     if not taken:
         return None
-    ours = next((entry for entry in entries if _is_ours(entry)), None)
+    ours = next((entry for entry in entries if is_ours(entry)), None)
     fields: Object = {}
     for entry in [*taken, *([ours] if ours else [])]:
-        fields = _union(fields, entry.get("fieldsV1") or {})
+        fields = union(fields, entry.get("fieldsV1") or {})
     latest = ours or taken[-1]
     merged = {**latest, "manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
     others = [entry for entry in entries if entry not in taken and entry is not ours]
@@ -60,19 +60,21 @@ def with_last_applied(obj: Object) -> Object:
     return {**bare, "metadata": {**bare["metadata"], "annotations": {**annotations, LAST_APPLIED: text}}}
 
 
-def _is_ours(entry: Object) -> bool:
+def is_ours(entry: Object) -> bool:
+    """Return whether an entry of managedFields says what `canary` has applied."""
     return entry["manager"] == FIELD_MANAGER and entry["operation"] == "Apply" and not entry.get("subresource")
 
 
-def _is_predecessor(entry: Object) -> bool:
+def is_predecessor(entry: Object) -> bool:
+    """Return whether an entry of managedFields is one that `take_over` makes ours."""
     manager: str = entry["manager"]
     known = manager in _PREDECESSORS or manager.startswith(_PREDECESSOR_PREFIX)
-    return known and not entry.get("subresource") and not _is_ours(entry)
+    return known and not entry.get("subresource") and not is_ours(entry)
 
 
-def _union(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+def union(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of both, which are sets written as nested keys (`f:spec`, `k:{…}`, `.`)."""
     both = dict(left)
     for key, value in right.items():
-        both[key] = _union(both.get(key, {}), value)
+        both[key] = union(both.get(key, {}), value)
     return both
