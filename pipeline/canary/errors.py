@@ -42,6 +42,11 @@ class ClusterError(CanaryError):
 class ForbiddenError(ClusterError):
     """The account lacks a right; the API server's message names verb, resource and namespace."""
 
+    def __init__(self, message: str, right: str = "") -> None:
+        """Take the message, and the right as verb and resource, such as `patch deployments.apps`."""
+        super().__init__(message)
+        self.right = right
+
 
 class NotAnsweringError(ClusterError):
     """What lies behind the API server's proxy (a pod, a Service) does not answer, or not with 200; ask again later."""

@@ -6,6 +6,7 @@ Bodies are JSON as it is: the official client's typed models would drop fields t
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 TYPED_PATCH = ("failed to create typed patch object", "duplicate entries for key")
 """How the API server words a wrong type, or a list item given twice, in a server-side apply: as its own error, 500."""
+
+FORBIDDEN = re.compile(r'User ".*?" cannot (\S+) (?:resource|path) "([^"]+)"(?: in API group "([^"]*)")?')
+"""How an API server words that an account lacks a right; admission refuses objects with the same code, in other words."""
 
 
 @dataclass(frozen=True)
@@ -221,8 +225,9 @@ def refusal(answer: Answer, what: str) -> InputError | ClusterError:
         what: was asked for, such as `create Deployment sampleapp-canary`.
     """
     detail = "; ".join(answer.fields) if answer.fields and len(answer.fields) > 1 else answer.message
-    if answer.status == 403:
-        return ForbiddenError(f"{what}: {answer.message}")
-    if answer.status in (400, 404, 409, 413, 422) or any(words in answer.message for words in TYPED_PATCH):
+    if answer.status == 403 and (lacking := FORBIDDEN.search(answer.message)):
+        verb, resource, group = lacking.groups(default="")
+        return ForbiddenError(f"{what}: {answer.message}", f"{verb} {resource}{group and '.'}{group}")
+    if answer.status in (400, 403, 404, 409, 413, 422) or any(words in answer.message for words in TYPED_PATCH):
         return InputError(f"{what}: {detail}")
     return ClusterError(f"{what}: the API server answered {answer.status}: {answer.message}")

@@ -185,12 +185,12 @@ def test_a_pod_behind_the_proxy_that_does_not_answer_is_told_apart_from_the_api_
         story.cluster.get_text(path, timeout=5)
 
 
-def test_a_server_that_forbids_is_a_cluster_error_with_its_own_reason(story: Story) -> None:
+def test_an_object_that_admission_refuses_is_wrong_input_with_its_own_reason(story: Story) -> None:
     story.ghosts.refuse_pods(story.namespace, "exceeded quota")
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": []}}
-    with pytest.raises(ClusterError, match=r"create Pod p: .*forbidden: exceeded quota") as raised:
+    with pytest.raises(InputError, match=r"create Pod p: .*forbidden: exceeded quota") as raised:
         story.cluster.create(pod)
-    assert raised.value.exit_code == 3
+    assert raised.value.exit_code == 2
 
 
 def test_what_kubectl_apply_wrote_and_the_next_version_drops_is_gone(story: Story, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from kubernetes import client
 
 from canary.connection import Connection
-from canary.errors import ClusterError, InputError, NotAnsweringError
+from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
 from canary.transport import Answer, Transport, refusal
 
 
@@ -204,8 +204,26 @@ def test_other_server_errors_are_the_cluster_s() -> None:
     assert "answered 500: <html>oops" in str(error)
 
 
-def test_what_is_forbidden_is_told_in_the_server_s_own_words() -> None:
-    words = 'deployments.apps is forbidden: User "x" cannot create resource "deployments"'
+@pytest.mark.parametrize(
+    ("user", "request_", "right"),
+    [
+        ("x", 'patch resource "deployments" in API group "apps" in the namespace "shop"', "patch deployments.apps"),
+        ("a:b", 'create resource "secrets" in API group "" in the namespace "shop"', "create secrets"),
+        ("x", 'patch resource "deployments/scale" in API group "apps"', "patch deployments/scale.apps"),
+        ("system:anonymous", 'get path "/api"', "get /api"),
+    ],
+)
+def test_a_missing_right_is_told_in_the_server_s_own_words(user: str, request_: str, right: str) -> None:
+    words = f'it is forbidden: User "{user}" cannot {request_}'
     error = refusal(status(403, words), "create Deployment app-canary")
-    assert isinstance(error, ClusterError)
+    assert isinstance(error, ForbiddenError)
+    assert error.right == right
+    assert error.exit_code == 3
     assert str(error) == f"create Deployment app-canary: {words}"
+
+
+def test_admission_that_refuses_an_object_with_the_same_code_is_no_missing_right() -> None:
+    words = 'deployments.apps "app" is forbidden: admission webhook "policy.example" denied the request: no'
+    error = refusal(status(403, words), "apply Deployment app")
+    assert isinstance(error, InputError)
+    assert str(error) == f"apply Deployment app: {words}"
