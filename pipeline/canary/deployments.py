@@ -91,17 +91,18 @@ def pods_of(cluster: Cluster, deployment: Object) -> list[Object]:
 
     Its selector would not do: stable's matches the pods of all variants.
     """
-    labels = deployment["spec"]["selector"].get("matchLabels") or {}
-    owned = {
-        found["metadata"]["uid"]
-        for found in cluster.find(REPLICA_SET, labels=labels)
-        if _owners(found) & {deployment["metadata"]["uid"]}
-    }
+    owned = {found["metadata"]["uid"] for found in replica_sets_of(cluster, deployment)}
     return [
         pod
-        for pod in cluster.find(POD, labels=labels)
+        for pod in cluster.find(POD, labels=deployment["spec"]["selector"].get("matchLabels") or {})
         if _owners(pod) & owned and not pod["metadata"].get("deletionTimestamp")
     ]
+
+
+def replica_sets_of(cluster: Cluster, deployment: Object) -> list[Object]:
+    """Return the ReplicaSets that a Deployment owns."""
+    labels, uid = deployment["spec"]["selector"].get("matchLabels") or {}, deployment["metadata"]["uid"]
+    return [found for found in cluster.find(REPLICA_SET, labels=labels) if uid in _owners(found)]
 
 
 def services_of(cluster: Cluster, deployment: Object) -> tuple[str, ...]:

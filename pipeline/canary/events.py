@@ -219,11 +219,13 @@ class Rejected(Event):
         workload: the stable Deployment's name.
         reason: why, in a sentence.
         deleted: names of the Deployments that were deleted.
+        evidence: folder that keeps what the canary did, empty where there is none.
     """
 
     workload: str
     reason: str
     deleted: tuple[str, ...] = field(default=())
+    evidence: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,33 @@ from typing import TYPE_CHECKING
 
 from canary.collaborators import DEPLOYMENT
 from canary.deployments import workload
-from canary.events import Note, Variant, Written
+from canary.events import Note, Rejected, Variant, Written
+from canary.evidence import keep
 
 if TYPE_CHECKING:
-    from canary.collaborators import World
+    from canary.collaborators import Object, World
+
+
+def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
+    """End the release of a workload: keep what its canary did, then delete the variants; stable is not touched.
+
+    Args:
+        world: what to work with.
+        name: of the workload.
+        reason: why, in a sentence.
+
+    Returns:
+        The names of the Deployments that were deleted, empty where there was nothing to reject.
+    """
+    found = workload(world.cluster, name)
+    is_ours = found.canary is not None and _is_variant(world, found.canary, Variant.CANARY)
+    kept = keep(world, found, reason) if is_ours else ""
+    deleted = delete_variants(world, name)
+    if deleted:
+        world.listen(Rejected(name, reason, deleted, kept))
+    else:
+        world.listen(Note(f"{name}: nothing to reject, it has no variants"))
+    return deleted
 
 
 def delete_variants(world: World, name: str) -> tuple[str, ...]:
@@ -26,7 +49,7 @@ def delete_variants(world: World, name: str) -> tuple[str, ...]:
         if deployment is None:
             continue
         metadata = deployment["metadata"]
-        if (metadata.get("labels") or {}).get(world.options.label) != variant:
+        if not _is_variant(world, deployment, variant):
             world.listen(
                 Note(
                     f"Deployment {metadata['name']} is left alone: it has no label {world.options.label}={variant}",
@@ -38,3 +61,7 @@ def delete_variants(world: World, name: str) -> tuple[str, ...]:
             deleted.append(metadata["name"])
             world.listen(Written("Deployment", metadata["name"], "deleted"))
     return tuple(deleted)
+
+
+def _is_variant(world: World, deployment: Object, variant: Variant) -> bool:
+    return bool((deployment["metadata"].get("labels") or {}).get(world.options.label) == variant)

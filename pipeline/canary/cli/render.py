@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-from copy import deepcopy
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from canary.config import all_settings, shown
@@ -16,75 +14,12 @@ if TYPE_CHECKING:
 
     from canary.config import InForce
     from canary.events import Promoted, Rejected, Written
-    from canary.manifests import Object
     from canary.status import Status
-    from canary.verdict import Comparison, Verdict
-
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def to_json(value: object) -> str:
     """Return indented JSON, in the order in which it was put together."""
     return json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def masked(item: Object) -> Object:
-    """Return an object without values of Secrets: `<n bytes>` stands for each."""
-    if item.get("kind") != "Secret":
-        return item
-    copy = deepcopy(item)
-    if copy.get("data"):
-        copy["data"] = {key: f"<{_decoded_length(value)} bytes>" for key, value in copy["data"].items()}
-    if copy.get("stringData"):
-        copy["stringData"] = {key: f"<{len(str(value).encode())} bytes>" for key, value in copy["stringData"].items()}
-    annotations = copy["metadata"].get("annotations") or {}
-    if _LAST_APPLIED in annotations:  # kubectl repeats the values there
-        annotations[_LAST_APPLIED] = f"<{len(annotations[_LAST_APPLIED].encode())} bytes>"
-    return copy
-
-
-def _decoded_length(value: object) -> int:
-    text = str(value).encode()
-    try:
-        return len(base64.b64decode(text, validate=True))
-    except binascii.Error:
-        return len(text)
-
-
-def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict with shares in 0–1.
-
-    What the first comparison says stands at the top as well, for releases that compare one metric of one workload.
-    """
-    comparisons = [_comparison_as_json(one) for one in verdict.comparisons]
-    first = comparisons[0] if len(comparisons) == 1 else {}
-    only: dict[str, Any] = {
-        key: first[key] for key in ("difference", "interval", "tolerance", "requests") if key in first
-    }
-    return {"decision": str(verdict.decision), "sentence": verdict.sentence, **only, "comparisons": comparisons}
-
-
-def _comparison_as_json(one: Comparison) -> dict[str, Any]:
-    sides = {"baseline": one.baseline, "canary": one.canary}
-    return {
-        "workload": one.workload,
-        "metric": one.metric,
-        "decision": str(one.decision),
-        "difference": one.difference,
-        "interval": list(one.interval),
-        "tolerance": one.tolerance,
-        "alpha": one.alpha,
-        "reject_alpha": one.reject_alpha,
-        "requests": {name: _number(side.total) for name, side in sides.items()},
-        "good": {name: _number(side.good) for name, side in sides.items()},
-        "share": {name: side.share for name, side in sides.items()},
-        "dispersion": one.dispersion,
-        "sentence": one.sentence,
-    }
-
-
-def _number(value: float) -> float | int:
-    return int(value) if float(value).is_integer() else value
 
 
 def status_as_json(status: Status) -> dict[str, Any]:
@@ -110,11 +45,34 @@ def status_as_text(status: Status) -> str:
         at = f", at {workload.step}" if workload.step else ""
         lines = [f"{workload.name} in namespace {status.namespace}{at}"]
         lines += [f"  {line}" for line in columns(rows)]
+        if workload.driver:
+            lines.append(f"  {workload.driver.name} works on it since {_time(workload.driver.since)}")
+        elif workload.expires_in is not None:
+            lines.append(f"  {_life(workload.expires_in)}")
+        lines += [f"  {sentence}" for sentence in workload.unknown]
         if workload.verdict:
             lines.append(f"  verdict: {workload.verdict}: {workload.sentence}")
         lines += [f"  next: {sentence}" for sentence in workload.next]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def _life(seconds: float) -> str:
+    """Return when a canary expires, in words."""
+    if seconds <= 0:
+        return "expired: canary reap rejects it, unless somebody watches it"
+    if seconds < 60:
+        return "expires within a minute unless somebody watches it"
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    return (
+        f"expires in {minutes} min unless somebody watches it"
+        if minutes < 120
+        else (f"expires in {hours} h unless somebody watches it")
+    )
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def config_as_text(in_force: InForce) -> str:
