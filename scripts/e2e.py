@@ -38,6 +38,7 @@ VERSIONS = (5, 10, 20)
 SUITE = ("e2e", "tests/localcluster/api/test_agreement.py")  # the second compares localcluster with this cluster
 LOGS = ROOT / ".cache" / "e2e-logs"
 APP_MEGABYTES = 40  # what the app may add to its base image
+DRIVER_MEGABYTES = 120  # and the driver
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 
 
@@ -120,24 +121,41 @@ def kind_cluster(kubeconfig: Path, node_port: int, *, offline: bool, keep: bool)
             run("kind", "delete", "cluster", "--name", CLUSTER)
 
 
+def build(image: str, context: Path, *flags: str, offline: bool) -> None:
+    """Build an image on the base that the environment names, or on its Dockerfile's own."""
+    say(f"build {image}")
+    base = os.environ.get("BASE_IMAGE")
+    given = ["--build-arg", f"BASE_IMAGE={base}"] if base else []
+    given += ["--network", "host"] if offline else []
+    run("docker", "build", *given, *flags, "--tag", image, str(context), hint=WITHOUT_REGISTRY)
+
+
+def check_size(image: str, megabytes: int, dockerfile: str) -> None:
+    """Raise SetupError if an image adds more than that to its base, where that is known."""
+    if base := os.environ.get("BASE_IMAGE"):
+        size, base_size = (int(run("docker", "image", "inspect", "-f", "{{.Size}}", one)) for one in (image, base))
+        added = (size - base_size) / 1e6
+        say(f"{image} adds {added:.0f} MB to its base image")
+        if added > megabytes:
+            raise SetupError(f"that is more than {megabytes} MB: see {dockerfile}")
+
+
 def build_app(folder: Path, *, offline: bool) -> list[str]:
     """Build the app's versions as the tutorial does, by editing one line; returns their images' names."""
-    base = os.environ.get("BASE_IMAGE")
-    flags = ["--build-arg", f"BASE_IMAGE={base}"] if base else []
-    flags += ["--network", "host"] if offline else []
     images = []
     for version in VERSIONS:
-        say(f"build sampleapp:{version}")
-        context = write_version(ROOT / "app", folder / f"app-{version}", version)
-        run("docker", "build", *flags, "--tag", f"sampleapp:{version}", str(context), hint=WITHOUT_REGISTRY)
         images.append(f"sampleapp:{version}")
-    if base:
-        size, base_size = (int(run("docker", "image", "inspect", "-f", "{{.Size}}", i)) for i in (images[0], base))
-        added = (size - base_size) / 1e6
-        say(f"the app adds {added:.0f} MB to its base image")
-        if added > APP_MEGABYTES:
-            raise SetupError(f"that is more than {APP_MEGABYTES} MB: see app/Dockerfile")
+        build(images[-1], write_version(ROOT / "app", folder / f"app-{version}", version), offline=offline)
+    check_size(images[0], APP_MEGABYTES, "app/Dockerfile")
     return images
+
+
+def build_driver(*, offline: bool) -> str:
+    """Build the driver's image and return its name, the one that its manifests have."""
+    image = image_in(ROOT / "pipeline/job.yml")
+    build(image, ROOT, "--file", str(ROOT / "pipeline/Dockerfile"), offline=offline)
+    check_size(image, DRIVER_MEGABYTES, "pipeline/Dockerfile")
+    return image
 
 
 def supporting_images() -> list[str]:
@@ -198,7 +216,7 @@ def on_kind(folder: Path) -> int:
     need("docker", "https://docs.docker.com/get-docker/")
     need("kind", "https://kind.sigs.k8s.io/docs/user/quick-start/#installation")
     run("docker", "info", hint=f"Is Docker running, and may you use it? {WITHOUT_REGISTRY}")
-    images = build_app(folder, offline=offline) + supporting_images()
+    images = [*build_app(folder, offline=offline), build_driver(offline=offline), *supporting_images()]
     kubeconfig = folder / "kubeconfig"
     node_port = free_node_port()
     with kind_cluster(kubeconfig, node_port, offline=offline, keep=keep):
