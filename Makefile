@@ -5,6 +5,8 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 # HOST is not ?=, because some shells export the machine's name as HOST.
 HOST = http://localhost:8080
 RATE ?= 100
+# Tests mostly wait: two cores are busy with four of them at once.
+WORKERS ?= 4
 DURATION ?= 60s
 CHART := 88.5.3
 
@@ -24,7 +26,7 @@ venv: ## make .venv with everything in it (the other targets do this by themselv
 	@scripts/bootstrap dev
 
 test: venv ## run all tests; the e2e suite among them runs on localcluster
-	$(PYTEST) -n auto --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+	$(PYTEST) -n $(WORKERS) --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a registry; CONTEXT=… elsewhere; KEEP=1)
 	$(PYTHON_BIN)/python scripts/e2e.py
