@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from canary.events import Decided, Listener
     from canary.options import Options
@@ -67,8 +68,11 @@ class Cluster(Protocol):
     def create(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Create an object by POST; one that exists already is an InputError."""
 
-    def replace(self, obj: Object) -> Object:
+    def replace(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Put an object back as given, whatever it is by now."""
+
+    def update(self, obj: Object) -> Object | None:
+        """Write an object that was read, unless it has been written or deleted since: then return None."""
 
     def apply(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Apply an object server-side, as field manager `canary`, by force."""
@@ -82,14 +86,29 @@ class Cluster(Protocol):
     def scale(self, name: str, replicas: int) -> None:
         """Set a Deployment's replicas through its scale subresource."""
 
-    def delete(self, kind: Kind, name: str, *, uid: str | None = None) -> bool:
-        """Delete an object and, in the background, what it owns; return whether it was there (and had that uid)."""
+    def delete(self, kind: Kind, name: str, *, uid: str | None = None, version: str | None = None) -> bool:
+        """Delete an object and, in the background, what it owns; return whether it was there.
+
+        With a uid or a resource version given, one that has another one is not there.
+        """
 
     def log(self, pod: str, container: str, *, tail: int, previous: bool = False) -> str:
         """Return a container's last log lines, empty if there are none to be had."""
 
     def events(self, obj: Object) -> list[Object]:
         """Return the Events about an object, oldest first."""
+
+
+class Lock(Protocol):
+    """Keeps other drivers away from a release."""
+
+    def held(self, names: Sequence[str], listen: Listener) -> AbstractContextManager[None]:
+        """Return what holds the workloads of these names while it is entered; what is held already stays so.
+
+        Raises:
+            LockedError: another driver works on one of them.
+            ClusterError: the account may not hold any, or the cluster cannot be reached.
+        """
 
 
 class SampleSource(Protocol):

@@ -102,6 +102,12 @@ class Settings:
     no_traffic_after: float = _setting(30.0, time("30s"), "Say so when no requests came for so long.")
     interval: float = _setting(2.0, time("2s"), "Time between two looks at the variants.")
     timeout: float = _setting(300.0, time("5m"), "How long pods may take to get ready.")
+    evidence: str = _setting(
+        "canary-evidence", text("DIR"), "Folder in which logs, events and counts of a rejected canary are kept."
+    )
+    expire_after: float = _setting(
+        1800.0, time("30m"), "When canary reap may reject a canary: so long after anybody last worked on it."
+    )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from canary.deployments import images, progress, replicas, workload
 from canary.diagnosis import hold_up
 from canary.errors import InputError
 from canary.events import Grows, Note, Variant, Written
+from canary.expiry import expires, show_life
 from canary.manifests import describe as named
 from canary.manifests import digest
 from canary.ownership import with_last_applied
@@ -134,9 +135,23 @@ def deploy(world: World, bundle: Bundle) -> None:
     for name in todo.stepped:
         take_step(world.cluster, name, todo.step)
     _scale(world, dict(todo.scaled))
+    for incoming in bundle.deployments:
+        show_life(world.cluster, incoming["metadata"]["name"], world.clock.now() + world.options.expire_after)
     for name in todo.existing:
         world.listen(Written("Deployment", name, "unchanged", "of this same release"))
     wait_until_ready(world, [*(made["metadata"]["name"] for made in todo.created), *todo.existing])
+
+
+def in_the_way(world: World, bundle: Bundle) -> tuple[str, ...]:
+    """Return the names of the workloads of which another release is in progress that is not being promoted."""
+    mark, label = digest(bundle), world.options.label
+    found = (workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)
+    return tuple(
+        one.name
+        for one in found
+        if saved_digest(world.cluster, one.name) is None
+        and any(_is_of_another(live, mark, label) for live in (one.canary, one.baseline) if live is not None)
+    )
 
 
 def grow(world: World, bundle: Bundle) -> bool:
@@ -192,7 +207,7 @@ def _wanted(world: World, found: Workload, incoming: Object, mark: str, step: St
     wanted = {Variant.CANARY: variants.canary(incoming, replicas=count, label=options.label)}
     if found.stable is not None:
         wanted[Variant.BASELINE] = variants.baseline(found.stable, replicas=count, label=options.label)
-    of_canary = {Variant.CANARY: step.annotations}
+    of_canary = {Variant.CANARY: step.annotations | expires(world.clock.now() + options.expire_after)}
     return {
         variant: _marked(made, {DIGEST_ANNOTATION: mark} | of_canary.get(variant, {}))
         for variant, made in wanted.items()
@@ -202,6 +217,13 @@ def _wanted(world: World, found: Workload, incoming: Object, mark: str, step: St
 def _marked(made: Object, marks: Mapping[str, str]) -> Object:
     annotations = made["metadata"]["annotations"] | marks
     return {**made, "metadata": {**made["metadata"], "annotations": annotations}}
+
+
+def _is_of_another(variant: Object, mark: str, label: str) -> bool:
+    metadata = variant["metadata"]
+    return (
+        label in (metadata.get("labels") or {}) and (metadata.get("annotations") or {}).get(DIGEST_ANNOTATION) != mark
+    )
 
 
 def _check_same_release(found: Workload, live: Object, mark: str, promoting: str | None, *, label: str) -> None:
@@ -214,7 +236,7 @@ def _check_same_release(found: Workload, live: Object, mark: str, promoting: str
         )
     theirs = (live["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
     if theirs != mark:
-        ending = f"promote it, or reject it first (canary reject {found.name})"
+        ending = f"promote it, or reject it first (canary reject {found.name}, or --supersede with this one)"
         if promoting is not None and promoting == theirs:
             ending = "its promote was interrupted: canary promote, with its manifests and images, finishes it"
         raise InputError(

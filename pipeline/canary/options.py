@@ -21,6 +21,8 @@ class Options:
         label: key of the label that marks variants.
         timeout: seconds that variants, and a rollout, may take to get ready.
         unproven: promote what no canary has shown.
+        supersede: reject another release that is in progress, and deploy this one.
+        expire_after: seconds after the last sign of life from which on a canary may be reaped.
         alpha: error level of the verdict, in 0–1, exclusive.
         dispersion: used for both variants instead of what their scrapes show.
         metrics_port: name or number of the container port that publishes metrics; empty where Prometheus is asked.
@@ -30,6 +32,7 @@ class Options:
         max_duration: seconds of watching a step after which an undecided release ends with TimedOutError.
         min_requests: requests of each variant that stand before PROMOTE, at each step.
         no_traffic_after: seconds without a request after which it is asked whether anything sends load.
+        evidence: folder in which is kept what a rejected canary did, one folder each; empty keeps nothing.
     """
 
     measures: Measures
@@ -37,6 +40,8 @@ class Options:
     label: str = VERSION_LABEL
     timeout: float = 300.0
     unproven: bool = False
+    supersede: bool = False
+    expire_after: float = 1800.0
     alpha: float = 0.05
     dispersion: float | None = None
     metrics_port: str = "metrics"
@@ -46,3 +51,4 @@ class Options:
     max_duration: float = 3600.0
     min_requests: int = 50
     no_traffic_after: float = 30.0
+    evidence: str = ""

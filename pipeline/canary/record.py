@@ -12,6 +12,8 @@ from canary.variants import OWN_PREFIX
 from canary.verdict import Decision
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from canary.collaborators import Cluster, Object
     from canary.steps import Step
 
@@ -63,8 +65,8 @@ def recall(canary: Object, *, warm_up: float) -> Record | None:
     )
 
 
-def remember(cluster: Cluster, canary: str, record: Record) -> None:
-    """Write the record onto a canary."""
+def remember(cluster: Cluster, canary: str, record: Record, marks: Mapping[str, str]) -> None:
+    """Write the record onto a canary, and other annotations with it."""
     cluster.annotate(
         DEPLOYMENT,
         canary,
@@ -73,6 +75,7 @@ def remember(cluster: Cluster, canary: str, record: Record) -> None:
             STEP_BEGAN: None if record.step_began is None else json.dumps(record.step_began),
             TOTALS: record.tally.to_json(),
             VERDICT: f"{record.decision}: {record.sentence}",
+            **marks,
         },
     )
 

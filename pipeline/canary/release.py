@@ -6,14 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary import deploy, promote, status, watch
+from canary import deploy, promote, reap, reject, status, watch
 from canary.before import saved_digest, undoing
 from canary.collaborators import World
-from canary.errors import InputError, InterruptedReleaseError, TimedOutError
-from canary.events import DecisionAsked, Note, Rejected, Started
+from canary.errors import InputError, InterruptedReleaseError, LockLostError, TimedOutError
+from canary.events import DecisionAsked, Note, Started
 from canary.images import images_of, is_untagged
 from canary.manifests import digest, require_deployment
-from canary.reject import delete_variants
 from canary.verdict import Decision
 from canary.waiting import wait_until_ready
 from canary.writing import intended, write
@@ -21,10 +20,11 @@ from canary.writing import intended, write
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from canary.collaborators import Clock, Cluster, Gate, Object, SampleSource
+    from canary.collaborators import Clock, Cluster, Gate, Lock, Object, SampleSource
     from canary.events import Listener
     from canary.manifests import Bundle
     from canary.options import Options
+    from canary.reap import Reaped
     from canary.status import Status
     from canary.verdict import Verdict
 
@@ -56,6 +56,7 @@ class Release:
         samples: where counts come from.
         clock: time.
         gate: who decides.
+        lock: keeps other drivers away.
         listen: is told of every event.
         options: how.
         bundle: the manifests, images and pull secrets put in. None where none were given: then `watch`, `reject` and
@@ -68,6 +69,7 @@ class Release:
     samples: SampleSource
     clock: Clock
     gate: Gate
+    lock: Lock
     listen: Listener
     options: Options
     bundle: Bundle | None = None
@@ -82,6 +84,10 @@ class Release:
         Raises:
             InputError, ClusterError, TimedOutError, PromoteError, InterruptedReleaseError: see `errors`.
         """
+        with self.lock.held(self._names(), self.listen):
+            return self._run()
+
+    def _run(self) -> Outcome:
         if self._promote_was_interrupted():
             verdict = watch.last_verdict(self._world, self._names())
             self.promote()
@@ -103,11 +109,14 @@ class Release:
     def deploy(self) -> Status:
         """Make canary and baseline, wait until they are ready, and return what there is now."""
         bundle = self._manifests()
-        self._started("deploy")
-        self._warn_of_untagged(bundle)
-        with self._left_as_it_is():
-            deploy.deploy(self._world, bundle)
-            return self.status()
+        with self.lock.held(self._names(), self.listen):
+            self._started("deploy")
+            self._warn_of_untagged(bundle)
+            with self._left_as_it_is():
+                if self.options.supersede:
+                    self._end_others(bundle)
+                deploy.deploy(self._world, bundle)
+                return self.status()
 
     def watch(self) -> Verdict:
         """Watch the variants until the verdict on the step at hand is PROMOTE or REJECT, and return it.
@@ -121,9 +130,10 @@ class Release:
         names = self._names()
         if not names:
             raise InputError(f"no release is in progress in namespace {self.cluster.namespace}: there is no canary")
-        self._started("watch")
-        with self._left_as_it_is():
-            return watch.watch(self._world, self.samples, names)
+        with self.lock.held(names, self.listen):
+            self._started("watch")
+            with self._left_as_it_is():
+                return watch.watch(self._world, self.samples, names)
 
     def promote(self, *, decided: bool = False) -> None:
         """Make stable what the canary was, then delete the variants.
@@ -132,9 +142,10 @@ class Release:
             decided: whether the gate has decided so; otherwise a canary whose verdict is REJECT is refused.
         """
         bundle = self._manifests()
-        self._started("promote")
         try:
-            promote.promote(self._world, bundle, decided=decided)
+            with self.lock.held(self._names(), self.listen):
+                self._started("promote")
+                promote.promote(self._world, bundle, decided=decided)
         except KeyboardInterrupt:
             raise InterruptedReleaseError(
                 f"interrupted in promote: stable {' and '.join(self._names())} may be in the middle of its rollout; "
@@ -143,17 +154,22 @@ class Release:
 
     def reject(self, reason: str = "asked to") -> None:
         """Delete the variants; stable is not touched."""
-        self._started("reject")
+        names = self._names()
         try:
-            for name in self._names():
-                deleted = delete_variants(self._world, name)
-                if deleted:
-                    self.listen(Rejected(name, reason, deleted))
-                else:
-                    self.listen(Note(f"{name}: nothing to reject, it has no variants"))
-                self._warn_of_unfinished_promote(name)
+            with self.lock.held(names, self.listen):
+                self._started("reject")
+                for name in names:
+                    reject.reject(self._world, name, reason)
+                    self._warn_of_unfinished_promote(name)
         except KeyboardInterrupt:
             raise InterruptedReleaseError("interrupted in reject: canary reject, once more, finishes it") from None
+
+    def reap(self, *, dry_run: bool = False) -> tuple[Reaped, ...]:
+        """Reject every release of the namespace that has expired, and return what became of each that there is."""
+        try:
+            return reap.reap(self._world, self.lock, dry_run=dry_run)
+        except KeyboardInterrupt:
+            raise InterruptedReleaseError("interrupted in reap: canary reap, once more, goes on") from None
 
     def apply(self) -> None:
         """Apply the manifests as they are, then wait until the Deployments are ready (strategy `none`)."""
@@ -169,7 +185,7 @@ class Release:
 
     def status(self) -> Status:
         """Return the variants of each workload and what can be done next."""
-        return status.status(self.cluster, self.options, self._names())
+        return status.status(self.cluster, self.options, self._names(), self.clock.now())
 
     def planned(self, action: str) -> tuple[Object, ...]:
         """Return the objects that `deploy`, `promote` or `apply` would write now; writes nothing."""
@@ -207,6 +223,12 @@ class Release:
                 text = f"image {image} has no tag, which means {image}:latest: give one, such as --image {image}:1.0"
                 self.listen(Note(text, warning=True))
 
+    def _end_others(self, bundle: Bundle) -> None:
+        """Reject what is in progress of another release."""
+        images = ", ".join(dict.fromkeys(image for incoming in bundle.deployments for image in images_of(incoming)))
+        for name in deploy.in_the_way(self._world, bundle):
+            reject.reject(self._world, name, f"superseded by a release of {images}")
+
     def _promote_was_interrupted(self) -> bool:
         """Return whether a driver was stopped while this release was on its way to stable, or any on its way back."""
         mark = digest(self._manifests())
@@ -232,6 +254,8 @@ class Release:
             yield
         except KeyboardInterrupt:
             raise InterruptedReleaseError(f"interrupted. {advice}") from None
+        except LockLostError:
+            raise  # what there is, and what is to be done with it, is another driver's now
         except InterruptedReleaseError as error:
             raise InterruptedReleaseError(f"{error}. {advice}") from error
         except TimedOutError as error:

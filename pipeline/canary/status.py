@@ -9,7 +9,10 @@ from canary.before import saved_digest, undoing
 from canary.collaborators import DEPLOYMENT
 from canary.deployments import images, progress, workload
 from canary.diagnosis import hold_up
+from canary.errors import ForbiddenError
 from canary.events import Variant
+from canary.expiry import expiry
+from canary.lock import holder
 from canary.record import recall
 from canary.steps import step_of
 from canary.verdict import Decision
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from canary.collaborators import Cluster, Object
     from canary.deployments import Workload
+    from canary.lock import Holder
     from canary.options import Options
     from canary.record import Record
     from canary.steps import Step
@@ -62,6 +66,9 @@ class WorkloadStatus:
         sentence: the last verdict for a person.
         next: what can be done now, a sentence each.
         step: the one at hand, None where the release has no more than one.
+        driver: who works on it at this moment, None if nobody does.
+        expires_in: seconds until `canary reap` may reject it if nobody works on it, None where it never may.
+        unknown: what could not be seen, and why, a sentence each.
     """
 
     name: str
@@ -70,6 +77,9 @@ class WorkloadStatus:
     sentence: str
     next: tuple[str, ...]
     step: Step | None = None
+    driver: Holder | None = None
+    expires_in: float | None = None
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,9 +95,9 @@ class Status:
     workloads: tuple[WorkloadStatus, ...]
 
 
-def status(cluster: Cluster, options: Options, names: Sequence[str]) -> Status:
-    """Return the status of the workloads."""
-    return Status(cluster.namespace, tuple(_workload_status(cluster, options, name) for name in sorted(names)))
+def status(cluster: Cluster, options: Options, names: Sequence[str], at: float) -> Status:
+    """Return the status of the workloads at `at`, Unix seconds: now."""
+    return Status(cluster.namespace, tuple(_workload_status(cluster, options, name, at) for name in sorted(names)))
 
 
 def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
@@ -101,11 +111,13 @@ def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _workload_status(cluster: Cluster, options: Options, name: str) -> WorkloadStatus:
+def _workload_status(cluster: Cluster, options: Options, name: str, at: float) -> WorkloadStatus:
     found = workload(cluster, name)
     record = recall(found.canary, warm_up=options.warm_up) if found.canary else None
     unfinished, failed = saved_digest(cluster, name) is not None, undoing(cluster, name)
     step = step_of(found.canary) if found.canary else None
+    driver, unknown = _driver(cluster, name, at)
+    expires = expiry(found.canary) if found.canary else None
     return WorkloadStatus(
         name,
         tuple(_variant_status(cluster, found, variant, record) for variant in found.variants),
@@ -113,7 +125,18 @@ def _workload_status(cluster: Cluster, options: Options, name: str) -> WorkloadS
         record.sentence if record else "",
         _next(found, record, step, unfinished=unfinished, failed=failed),
         step if step is not None and len(step.steps) > 1 else None,
+        driver,
+        None if expires is None else expires - at,
+        unknown,
     )
+
+
+def _driver(cluster: Cluster, name: str, at: float) -> tuple[Holder | None, tuple[str, ...]]:
+    """Return who works on a workload's release, and what could not be seen of that."""
+    try:
+        return holder(cluster, name, at), ()
+    except ForbiddenError as error:
+        return None, (f"whether a driver works on it is unknown: {error}",)
 
 
 def _variant_status(cluster: Cluster, found: Workload, variant: Variant, record: Record | None) -> VariantStatus:

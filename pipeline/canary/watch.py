@@ -10,6 +10,7 @@ from canary.deployments import progress, workload
 from canary.diagnosis import hold_up
 from canary.errors import TimedOutError
 from canary.events import Judged, Looked, Note, Variant
+from canary.expiry import put_off
 from canary.record import Record, recall, remember
 from canary.scene import sampled, states, survey
 from canary.silence import Silence
@@ -47,8 +48,9 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         _tell_what_is_tolerated(world, verdict, record.tally)
         waiting_for = _waiting_for(world, scene, tally, scene.at - (record.step_began or scene.at))
         record = replace(record, tally=tally, decision=verdict.decision, sentence=verdict.sentence)
-        for canary in scene.canaries:
-            remember(cluster, canary, record)
+        for _, _, canary in scene.variants(Variant.CANARY):
+            later = put_off(canary, scene.at + options.expire_after)
+            remember(cluster, canary["metadata"]["name"], record, later)
         worse = verdict.decision is Decision.REJECT
         decided = verdict.decision is Decision.PROMOTE or not _decidable(world, scene)
         ends = worse or (decided and not waiting_for)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from canary.cluster import Cluster
 from canary.collaborators import DEPLOYMENT
-from canary.events import Decided, Event, Variant
+from canary.events import Decided, Event, Listener, Variant
 from canary.gate import AutoGate
 from canary.manifests import Bundle
 from canary.measures import Measures, Metric, good_key, total_key
@@ -58,6 +59,14 @@ class Person:
         return Decided(promote=self.promote, by="ada")
 
 
+class NoLock:
+    """A lock that keeps nobody away."""
+
+    @contextmanager
+    def held(self, names: Sequence[str], listen: Listener) -> Iterator[None]:
+        yield
+
+
 @dataclass
 class Story:
     """One namespace and what is released in it."""
@@ -84,7 +93,13 @@ class Story:
         self.counts = Counts(self.clock)
 
     def release(
-        self, *objects: Object, gate: Any = None, cluster: Any = None, names: tuple[str, ...] = (), **options: Any
+        self,
+        *objects: Object,
+        gate: Any = None,
+        cluster: Any = None,
+        lock: Any = None,
+        names: tuple[str, ...] = (),
+        **options: Any,
     ) -> Release:
         """Return a release of these objects, or of what these names stand for."""
         bundle = Bundle(objects, tuple(f"test.yml:{n}" for n, _ in enumerate(objects)), self.namespace)
@@ -93,6 +108,7 @@ class Story:
             samples=self.counts,
             clock=self.clock,
             gate=gate or AutoGate(),
+            lock=lock or NoLock(),
             listen=self.events.append,
             options=replace(self.options, **options),
             bundle=bundle if objects else None,

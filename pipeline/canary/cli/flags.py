@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 IMAGES = ("images", "image_pull_secrets")
-VARIANTS = ("percentage", "steps", "label", "timeout")
+VARIANTS = ("percentage", "steps", "label", "timeout", "expire_after")
 SAMPLES = (
     "good",
     "total",
@@ -87,6 +87,20 @@ def results(function: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Choice(["text", "json"]),
         default="text",
         help="How to write the result to stdout; all else goes to stderr.  [default: text]",
+    )(function)
+
+
+def break_lock(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the wish to stop another driver."""
+    return click.option(
+        "--break-lock", is_flag=True, help="Take the release over from another driver that works on it; that one stops."
+    )(function)
+
+
+def supersede(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the wish to end another release."""
+    return click.option(
+        "--supersede", is_flag=True, help="Reject another release of the same Deployment that is in progress."
     )(function)
 
 

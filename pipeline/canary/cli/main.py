@@ -14,6 +14,7 @@ import click
 from canary import __version__
 from canary.cli import offline, releases
 from canary.cli.help import Group
+from canary.cli.reap import reap
 from canary.cli.secret import secret
 from canary.errors import CanaryError
 
@@ -68,6 +69,7 @@ for _command in (
     releases.watch,
     releases.promote,
     releases.reject,
+    reap,
     releases.apply,
     releases.status,
     secret,

@@ -13,6 +13,7 @@ from canary.cli.releases import EXIT
 from canary.cli.session import print_json, session_of
 from canary.errors import InputError
 from canary.verdict import Evidence, combine, compare
+from canary.verdict_json import verdict_as_json
 
 
 @click.command(
@@ -26,7 +27,7 @@ from canary.verdict import Evidence, combine, compare
     short_help="Show each setting, and where it comes from.",
 )
 @flags.manifests
-@flags.settings(*flags.IMAGES, "gate", *flags.VARIANTS, *flags.VERDICT, *flags.SAMPLES, "namespace")
+@flags.settings(*flags.IMAGES, "gate", *flags.VARIANTS, *flags.VERDICT, *flags.SAMPLES, "evidence", "namespace")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of canary.yml instead, for editors.")
 @flags.results
 def show_config(**given: Any) -> None:  # noqa: ANN401
@@ -68,7 +69,7 @@ def verdict(**given: Any) -> int:  # noqa: ANN401
             scatter=given["dispersion"],
         )
         judged = combine([comparison])
-        if not print_json(given, render.verdict_as_json(judged)):
+        if not print_json(given, verdict_as_json(judged)):
             click.echo(f"{judged.decision}: {judged.sentence}")
     return EXIT[judged.decision]
 

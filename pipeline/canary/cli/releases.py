@@ -15,6 +15,7 @@ from canary.variants import canary as canary_of
 from canary.variants import stable as stable_of
 from canary.variants import variant_replicas
 from canary.verdict import Decision
+from canary.verdict_json import verdict_as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,9 +39,21 @@ EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
 )
 @flags.manifests
 @flags.settings(
-    "images", "gate", "percentage", "steps", *flags.VERDICT, *flags.SAMPLES, "image_pull_secrets", "label", "timeout"
+    "images",
+    "gate",
+    "percentage",
+    "steps",
+    *flags.VERDICT,
+    *flags.SAMPLES,
+    "image_pull_secrets",
+    "label",
+    "timeout",
+    "expire_after",
+    "evidence",
 )
 @flags.connection
+@flags.supersede
+@flags.break_lock
 @flags.results
 def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """Release new images: deploy canary and baseline, watch them, decide, then promote or reject.
@@ -55,7 +68,12 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
         outcome = session.release(bundle=bundle, gate=session.gate()).run()
         print_json(
             given,
-            {"promoted": outcome.promoted, "by": outcome.by, "verdict": render.verdict_as_json(outcome.verdict)},
+            {
+                "promoted": outcome.promoted,
+                "by": outcome.by,
+                "verdict": verdict_as_json(outcome.verdict),
+                "rejected": render.events_as_json(session.record.rejected),
+            },
         )
     return 0 if outcome.promoted else 1
 
@@ -72,6 +90,8 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
 @flags.settings(*flags.IMAGES, *flags.VARIANTS)
 @flags.connection
 @flags.dry_run
+@flags.supersede
+@flags.break_lock
 @flags.results
 def deploy(**given: Any) -> None:  # noqa: ANN401
     """Make canary and baseline beside stable, and wait until they are ready.
@@ -98,9 +118,10 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
     short_help="Compare canary and baseline until the verdict is clear.",
 )
 @flags.workloads
-@flags.settings(*flags.VERDICT, *flags.SAMPLES, "label")
+@flags.settings(*flags.VERDICT, *flags.SAMPLES, "label", "expire_after")
 @flags.connection
 @click.option("--report-only", is_flag=True, help="Exit with 0 whatever the verdict: a gate of the pipeline's decides.")
+@flags.break_lock
 @flags.results
 def watch(**given: Any) -> int:  # noqa: ANN401
     """Compare canary and baseline until the verdict is clear.
@@ -112,7 +133,7 @@ def watch(**given: Any) -> int:  # noqa: ANN401
         if not given["report_only"]:
             session.require_tolerances("canary watch")
         verdict = _watched(session, report_only=given["report_only"])
-        print_json(given, render.verdict_as_json(verdict))
+        print_json(given, verdict_as_json(verdict))
     nothing_to_compare = verdict.decision is Decision.UNDECIDED and not verdict.comparisons
     return 0 if given["report_only"] or nothing_to_compare else EXIT[verdict.decision]
 
@@ -142,6 +163,7 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
 @flags.connection
 @click.option("--unproven", is_flag=True, help="Promote without a canary, or against its verdict.")
 @flags.dry_run
+@flags.break_lock
 @flags.results
 def promote(**given: Any) -> None:  # noqa: ANN401
     """Make stable what the canary was, then delete the variants.
@@ -167,12 +189,17 @@ def promote(**given: Any) -> None:  # noqa: ANN401
     short_help="Delete the variants; stable is not touched.",
 )
 @flags.workloads
-@flags.settings("label")
+@flags.settings("label", "evidence")
 @flags.connection
 @click.option("--reason", default="asked to", metavar="TEXT", help="Why, for the record.")
+@flags.break_lock
 @flags.results
 def reject(**given: Any) -> None:  # noqa: ANN401
-    """Delete canary and baseline; stable is not touched."""
+    """Delete canary and baseline; stable is not touched.
+
+    What the canary did is kept first, in a folder below --evidence: its logs, events, how its containers ended, what
+    was counted, and the verdict.
+    """
     with session_of(given) as session:
         session.require_deployments()
         session.release(names=session.names()).reject(given["reason"])

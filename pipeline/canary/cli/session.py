@@ -6,7 +6,7 @@ import getpass
 import os
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -20,13 +20,17 @@ from canary import config
 from canary.cli import render, sampling
 from canary.cli.arguments import names_and_manifests
 from canary.cli.happened import Happened
+from canary.cli.process import ThisProcess
 from canary.collaborators import DEPLOYMENT, NAMESPACE
 from canary.deployments import workload
 from canary.documents import dump
 from canary.errors import ClusterError, InputError
+from canary.expiry import show_life
 from canary.gate import AutoGate, TerminalGate
 from canary.images import Image, parse_image, refuse_other_workloads, with_images, with_pull_secrets
+from canary.lock import LeaseLock
 from canary.manifests import Bundle, Object, load, require_deployment
+from canary.masking import masked
 from canary.options import Options
 from canary.release import Release
 from canary.terminal import Output, Terminal
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from canary.connection import Connection
     from canary.events import Event
     from canary.measures import Measures
+    from canary.transport import Transport
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Flags:
         kubeconfig: path of a kubeconfig.
         context: name of a context in it.
         unproven: promote what no canary has shown.
+        supersede: reject another release that is in progress.
+        break_lock: take a release over from another driver.
     """
 
     settings: Mapping[str, Any]
@@ -59,6 +66,8 @@ class Flags:
     kubeconfig: str | None = None
     context: str | None = None
     unproven: bool = False
+    supersede: bool = False
+    break_lock: bool = False
 
 
 class SystemClock:
@@ -137,11 +146,32 @@ class Session:
     def cluster(self) -> Cluster:
         """The Kubernetes API."""
         from canary.cluster import Cluster  # noqa: PLC0415 - as above
+
+        return Cluster(self._transport, self.namespace, before_write=self._lock.check)
+
+    @cached_property
+    def _transport(self) -> Transport:
+        from canary.transport import Transport  # noqa: PLC0415 - as above
+
+        transport = Transport(self._connect)
+        self._closing.callback(transport.close)
+        return transport
+
+    @cached_property
+    def _lock(self) -> LeaseLock:
+        """The lock on the release; what it writes itself needs no look at it."""
+        from canary.cluster import Cluster  # noqa: PLC0415 - as above
         from canary.transport import Transport  # noqa: PLC0415
 
-        cluster = Cluster(Transport(self._connect), self.namespace)
-        self._closing.callback(cluster.close)
-        return cluster
+        clock = SystemClock()
+        return LeaseLock(
+            Cluster(self._transport, self.namespace),
+            ThisProcess(),
+            clock,
+            background=lambda: closing(Cluster(Transport(self._connect), self.namespace)),
+            alongside=lambda cluster, name: show_life(cluster, name, clock.now() + self.settings.expire_after),
+            break_lock=self._flags.break_lock,
+        )
 
     def unreachable(self) -> str:
         """Return why no cluster answers us, empty if one does."""
@@ -228,6 +258,7 @@ class Session:
             samples=sampling.source(self.settings, self.cluster, measures, self._closing),
             clock=SystemClock(),
             gate=gate or AutoGate(),
+            lock=self._lock,
             listen=listen,
             options=self._options(measures),
             bundle=bundle,
@@ -290,6 +321,8 @@ class Session:
             label=settings.label,
             timeout=settings.timeout,
             unproven=self._flags.unproven,
+            supersede=self._flags.supersede,
+            expire_after=settings.expire_after,
             alpha=settings.alpha,
             metrics_port="" if settings.prometheus else settings.metrics_port,
             interval=settings.interval,
@@ -298,6 +331,7 @@ class Session:
             max_duration=settings.max_duration,
             min_requests=settings.min_requests,
             no_traffic_after=settings.no_traffic_after,
+            evidence=settings.evidence,
         )
 
 
@@ -316,6 +350,8 @@ def session_of(given: dict[str, Any]) -> Session:
             kubeconfig=given.get("kubeconfig"),
             context=given.get("context"),
             unproven=given.get("unproven", False),
+            supersede=given.get("supersede", False),
+            break_lock=given.get("break_lock", False),
         )
     )
 
@@ -330,6 +366,6 @@ def print_json(given: dict[str, Any], result: object) -> bool:
 
 def print_objects(given: dict[str, Any], objects: Iterable[Object]) -> None:
     """Print what would be written, values of Secrets left out, as YAML or JSON."""
-    shown = [render.masked(item) for item in objects]
+    shown = [masked(item) for item in objects]
     if not print_json(given, {"objects": shown}):
         click.echo(dump(shown), nl=False)

@@ -1,0 +1,88 @@
+"""Rejects canaries that everybody has forgotten: their expiry is past, and nobody works on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from canary.before import saved_digest
+from canary.deployments import workload
+from canary.errors import LockedError
+from canary.events import Note, Started
+from canary.expiry import expiry
+from canary.lock import holder
+from canary.reject import reject
+from canary.status import workloads_in_release
+
+if TYPE_CHECKING:
+    from canary.collaborators import Lock, World
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """What became of one workload.
+
+    Attributes:
+        workload: name of the stable Deployment.
+        expired: whether its canary had expired and was rejected, or would be by a dry run.
+        deleted: names of the Deployments that were deleted.
+        reason: why it was rejected, or left.
+    """
+
+    workload: str
+    expired: bool
+    deleted: tuple[str, ...]
+    reason: str
+
+
+def reap(world: World, lock: Lock, *, dry_run: bool = False) -> tuple[Reaped, ...]:
+    """Reject every release of the namespace that has expired, and return what became of each release there is."""
+    names = workloads_in_release(world.cluster, world.options.label)
+    world.listen(Started("reap", names, world.cluster.namespace))
+    return tuple(_reap(world, lock, name, dry_run=dry_run) for name in names)
+
+
+def _reap(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
+    left, expired_at = _left(world, name)
+    reason = (
+        f"its canary expired at {expired_at}: nobody has worked on it since {world.options.expire_after:g} s before"
+    )
+    if left or dry_run:
+        world.listen(Note(f"{name} is left: {left}" if left else f"{name} would be rejected: {reason}"))
+        return Reaped(name, not left, (), left or reason)
+    try:
+        with lock.held((name,), world.listen):
+            left, _ = _left(world, name, locked=True)  # somebody may have come back in between
+            deleted = () if left else reject(world, name, reason)
+    except LockedError as error:
+        left, deleted = str(error), ()
+    if left:
+        world.listen(Note(f"{name} is left: {left}"))
+    return Reaped(name, not left, deleted, left or reason)
+
+
+def _left(world: World, name: str, *, locked: bool = False) -> tuple[str, str]:
+    """Return why a workload is left alone, empty if it is not, and when its canary expired or will.
+
+    Args:
+        world: what to work with.
+        name: of the workload.
+        locked: whether its lock is held by ourselves.
+    """
+    cluster, now = world.cluster, world.clock.now()
+    canary = workload(cluster, name).canary
+    if canary is None:
+        return f"it has a baseline, but no canary; canary reject {name} deletes it", ""
+    at = expiry(canary)
+    if at is None:
+        return "its canary was made by another tool than this driver, and never expires", ""
+    shown = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if at > now:
+        return f"its canary does not expire before {shown}", shown
+    there = None if locked else holder(cluster, name, now)
+    if there is not None:
+        return f"{there.name} works on it", shown
+    if saved_digest(cluster, name) is not None:
+        return "its promote was interrupted; canary promote, with the same manifests and images, finishes it", shown
+    return "", shown
