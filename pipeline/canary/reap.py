@@ -45,9 +45,7 @@ def reap(world: World, lock: Lock, *, dry_run: bool = False) -> tuple[Reaped, ..
 
 def _reap(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
     left, expired_at = _left(world, name)
-    reason = (
-        f"its canary expired at {expired_at}: nobody has worked on it since {world.options.expire_after:g} s before"
-    )
+    reason = f"its canary expired at {expired_at}, and nobody works on it"
     if left or dry_run:
         world.listen(Note(f"{name} is left: {left}" if left else f"{name} would be rejected: {reason}"))
         return Reaped(name, not left, (), left or reason)

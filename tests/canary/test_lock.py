@@ -1,0 +1,363 @@
+"""Of two drivers one works, and the other says who does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from canary.before import saved_digest
+from canary.cluster import Cluster
+from canary.collaborators import CONFIG_MAP, LEASE
+from canary.errors import ClusterError, InputError, InterruptedReleaseError, LockedError, LockLostError
+from canary.events import Note
+from canary.lock import DURATION, LeaseLock, holder
+from tests.canary.ghosts import unready
+from tests.canary.story import Faulty, Story, config_map, deployment
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A process by script."""
+
+    name: str
+    gone: str = ""
+
+    @property
+    def mark(self) -> str:
+        return f"mark of {self.name}"
+
+    def is_gone(self, mark: str) -> bool:
+        return mark == self.gone
+
+
+ADA, BOB = Driver("ada@laptop, process 1"), Driver("bob@build-7, process 2")
+
+
+def lock(story: Story, process: Driver = ADA, cluster: Any = None, **options: Any) -> LeaseLock:
+    """Return a lock whose thread does nothing unless a test says how often."""
+
+    @contextmanager
+    def again() -> Iterator[Any]:
+        own = story.ghosts.cluster(story.namespace)
+        yield own
+        own.close()
+
+    defaults: dict[str, Any] = {"background": again, "alongside": lambda *_: None, "renew_every": 3600}
+    return LeaseLock(cluster or story.cluster, process, story.clock, **(defaults | options))
+
+
+def lease(story: Story, name: str = "app-canary") -> Any:
+    return story.cluster.get(LEASE, name)
+
+
+def guarded(story: Story, by: LeaseLock) -> Cluster:
+    """Return the cluster of a driver that looks at its lock before it writes."""
+    story.cluster.serves(LEASE)  # opens the connection
+    return Cluster(story.cluster._transport, story.namespace, before_write=by.check)
+
+
+def test_who_works_is_named_and_what_can_be_done(story: Story) -> None:
+    story.clock.time = 1_750_000_000.0
+    with lock(story).held(["app"], story.events.append):
+        story.clock.time += 12
+        with pytest.raises(LockedError) as refused, lock(story, BOB).held(["app"], story.events.append):
+            pytest.fail("it works")
+        assert refused.value.exit_code == 2
+        assert str(refused.value) == (
+            "ada@laptop, process 1 works on app since 2025-06-15 15:06:40 UTC, and renewed its lock 12 s ago: wait "
+            "until it is done, or take the release over with --break-lock, which stops it. A driver that is gone loses "
+            "the lock 60 s after it last renewed it"
+        )
+        assert lease(story)["spec"] == {
+            "holderIdentity": "ada@laptop, process 1",
+            "leaseDurationSeconds": 60,
+            "acquireTime": "2025-06-15T15:06:40.000000Z",
+            "renewTime": "2025-06-15T15:06:40.000000Z",
+            "leaseTransitions": 0,
+        }
+        seen = holder(story.cluster, "app", story.clock.now())
+        assert seen is not None
+        assert (seen.name, seen.since, seen.renewed) == ("ada@laptop, process 1", 1_750_000_000.0, 1_750_000_000.0)
+    assert story.events == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, InputError("no"), None])
+def test_it_is_given_back_however_the_work_ends_and_stays_while_there_are_variants(story: Story, error: Any) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    try:
+        with lock(story).held(["app"], story.events.append):
+            if error:
+                raise error
+    except (KeyboardInterrupt, InputError):
+        pass
+    assert "holderIdentity" not in lease(story)["spec"]
+    assert holder(story.cluster, "app", story.clock.now()) is None
+    with lock(story, BOB).held(["app"], story.events.append):
+        assert lease(story)["spec"]["leaseTransitions"] == 1
+    assert story.heard(Note)[-1].text.startswith("app: the canary gets")  # nothing is said of a lock that nobody had
+
+
+def test_nothing_is_left_of_it_where_no_release_is_in_progress(story: Story) -> None:
+    with lock(story).held(["worker", "app"], story.events.append):
+        assert {found["metadata"]["name"] for found in story.cluster.find(LEASE)} == {"app-canary", "worker-canary"}
+    assert story.cluster.find(LEASE) == []
+
+
+def test_who_has_not_renewed_for_a_minute_loses_it(story: Story) -> None:
+    with lock(story).held(["app"], story.events.append):
+        story.clock.time += DURATION - 1
+        with pytest.raises(LockedError), lock(story, BOB).held(["app"], story.events.append):
+            pass
+        story.clock.time += 1
+        with lock(story, BOB).held(["app"], story.events.append):
+            assert lease(story)["spec"]["holderIdentity"] == BOB.name
+    [note] = story.heard(Note)
+    assert (note.text, note.warning) == (
+        "the lock on app is taken over from ada@laptop, process 1, who last renewed it 60 s ago",
+        False,
+    )
+
+
+def test_a_process_of_this_machine_that_runs_no_more_loses_it_at_once(story: Story) -> None:
+    bob = Driver("bob", gone=ADA.mark)
+    with lock(story).held(["app"], story.events.append), lock(story, bob).held(["app"], story.events.append):
+        assert lease(story)["spec"]["holderIdentity"] == "bob"
+    [note] = story.heard(Note)
+    assert note.text == "the lock on app is taken over from ada@laptop, process 1, which runs no more"
+
+
+def test_breaking_it_stops_who_held_it_before_its_next_write(story: Story) -> None:
+    first = lock(story)
+    cluster = guarded(story, first)
+    with first.held(["app"], story.events.append):
+        cluster.create(config_map("one"))
+        with lock(story, BOB, break_lock=True).held(["app"], story.events.append):
+            with pytest.raises(LockLostError) as lost:
+                cluster.create(config_map("two"))
+            assert lost.value.exit_code == 130
+            assert str(lost.value).startswith("the lock on app was taken by bob@build-7, process 2 at 2001-09-09 01:48")
+            assert cluster.create(config_map("two"), dry_run=True)
+            for write in (
+                lambda: cluster.delete(CONFIG_MAP, "one"),
+                lambda: cluster.annotate(CONFIG_MAP, "one", {"a": "b"}),
+                lambda: cluster.apply(config_map("one", a="b")),
+                lambda: cluster.replace(config_map("one", a="b")),
+                lambda: cluster.scale("app", 1),
+            ):
+                with pytest.raises(LockLostError):
+                    write()
+    assert [found["metadata"]["name"] for found in story.cluster.find(CONFIG_MAP)] == ["one"]
+    [note] = story.heard(Note)
+    assert note.warning
+    assert note.text == "the lock on app is broken: ada@laptop, process 1 held it since 2001-09-09 01:48:20 UTC"
+
+
+def test_who_lost_it_does_not_give_back_what_is_another_s(story: Story) -> None:
+    other = lock(story, BOB, break_lock=True).held(["app"], story.events.append)
+    with lock(story).held(["app"], story.events.append):
+        other.__enter__()
+    assert lease(story)["spec"]["holderIdentity"] == BOB.name
+    other.__exit__(None, None, None)
+
+
+def test_a_lock_that_somebody_deleted_is_lost(story: Story) -> None:
+    first = lock(story)
+    with first.held(["app"], story.events.append):
+        story.cluster.delete(LEASE, "app-canary")
+        with pytest.raises(LockLostError, match=r"Lease app-canary, was deleted"):
+            first.check()
+
+
+def test_of_two_who_come_at_the_same_moment_one_gets_it(story: Story) -> None:
+    def first(*_: Any, **__: Any) -> None:
+        if lease(story) is None:
+            others.enter()
+
+    others = Entered(lock(story, BOB), story)
+    with pytest.raises(LockedError, match="bob@build-7"):
+        others.met_by(lock(story, cluster=Faulty(story.cluster, {"create": first})))
+    others.leave()
+
+
+def test_of_two_who_take_over_at_the_same_moment_one_gets_it(story: Story) -> None:
+    forgotten = lock(story).held(["app"], story.events.append)
+    forgotten.__enter__()
+    story.clock.time += DURATION
+    others = Entered(lock(story, BOB), story)
+
+    def first(*_: Any, **__: Any) -> None:
+        if lease(story)["spec"]["holderIdentity"] == ADA.name:
+            others.enter()
+
+    with pytest.raises(LockedError, match="bob@build-7"):
+        others.met_by(lock(story, Driver("carl"), cluster=Faulty(story.cluster, {"update": first})))
+    others.leave()
+    forgotten.__exit__(None, None, None)
+
+
+@dataclass
+class Entered:
+    """A lock that is taken at some moment of a test, and given back at another."""
+
+    lock: LeaseLock
+    story: Story
+
+    def enter(self) -> None:
+        self._held = self.lock.held(["app"], self.story.events.append)
+        self._held.__enter__()
+
+    def leave(self) -> None:
+        self._held.__exit__(None, None, None)
+
+    def met_by(self, another: LeaseLock) -> None:
+        with another.held(["app"], self.story.events.append):
+            pytest.fail("both work")
+
+
+def test_of_several_workloads_all_are_held_or_none(story: Story) -> None:
+    with lock(story, BOB).held(["worker"], story.events.append):
+        both = lock(story).held(["worker", "app"], story.events.append)
+        with pytest.raises(LockedError, match="works on worker"), both:
+            pass
+        assert [found["metadata"]["name"] for found in story.cluster.find(LEASE)] == ["worker-canary"]
+
+
+def test_what_is_held_already_stays_held_when_a_part_of_the_work_is_done(story: Story) -> None:
+    first = lock(story)
+    with first.held(["app"], story.events.append):
+        with first.held(["app"], story.events.append):
+            pass
+        first.check()
+        assert lease(story)["spec"]["holderIdentity"] == ADA.name
+    assert lease(story) is None
+
+
+def test_it_is_renewed_while_the_driver_waits_and_the_canary_s_life_with_it(story: Story) -> None:
+    seen: list[str] = []
+    twice = threading.Event()
+
+    def alongside(_: Any, name: str) -> None:
+        seen.append(name)
+        if len(seen) >= 2:
+            twice.set()
+
+    with lock(story, renew_every=0.01, alongside=alongside).held(["app"], story.events.append):
+        story.clock.time += 1000
+        assert twice.wait(30)
+        story.until(lambda: bool(holder(story.cluster, "app", story.clock.now())))
+    assert set(seen) == {"app"}
+    assert not [thread for thread in threading.enumerate() if thread.name == "canary-lock"]
+
+
+def test_a_renewal_that_fails_is_tried_again_and_nothing_is_said(
+    story: Story, capfd: pytest.CaptureFixture[str]
+) -> None:
+    failed = threading.Event()
+    left = iter(range(3))
+
+    def away(*_: Any, **__: Any) -> None:
+        if next(left, None) is not None:
+            failed.set()
+            raise ClusterError("cannot reach the API server")
+
+    @contextmanager
+    def again() -> Iterator[Any]:
+        own = story.ghosts.cluster(story.namespace)
+        yield Faulty(own, {"update": away})
+        own.close()
+
+    with lock(story, renew_every=0.01, background=again).held(["app"], story.events.append):
+        assert failed.wait(30)
+        story.clock.time += 1000
+        story.until(lambda: bool(holder(story.cluster, "app", story.clock.now())))
+    assert story.events == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_lock_that_cannot_be_given_back_is_said_and_does_not_hide_why_the_work_ended(story: Story) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise ClusterError("cannot reach the API server")
+
+    faults: dict[str, Callable[..., None]] = {}
+
+    def work() -> None:
+        with lock(story, cluster=Faulty(story.cluster, faults)).held(["app"], story.events.append):
+            faults["get"] = away
+            raise InputError("no")
+
+    with pytest.raises(InputError, match="no"):
+        work()
+    [note] = story.heard(Note)
+    assert note.warning
+    assert "could not be given back (cannot reach the API server): it ends by itself within 60 s" in note.text
+
+
+def test_a_promote_whose_lock_is_broken_leaves_everything_to_the_other_driver(story: Story) -> None:
+    story.stable(config_map(colour="red"), deployment("app:1"))
+    new = (config_map(colour="blue"), deployment("app:2"))
+    story.release(*new).deploy()
+    story.ghosts.script["app:2"] = unready
+    first = lock(story)
+    others = Entered(lock(story, BOB, break_lock=True), story)
+    story.clock.after(3, others.enter)
+
+    with pytest.raises(LockLostError, match="taken by bob"):
+        story.release(*new, lock=first, cluster=guarded(story, first)).promote()
+
+    assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "blue"}
+    assert saved_digest(story.cluster, "app") is not None
+    others.leave()
+
+
+def test_a_watch_whose_lock_is_broken_says_nothing_of_going_on(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    first = lock(story)
+    others = Entered(lock(story, BOB, break_lock=True), story)
+    story.clock.after(3, others.enter)
+    with pytest.raises(InterruptedReleaseError) as lost:
+        story.release(names=("app",), lock=first, cluster=guarded(story, first)).watch()
+    assert str(lost.value).endswith("this driver stops here and leaves the release as it is")
+    others.leave()
+
+
+@pytest.mark.parametrize("action", ["run", "deploy", "promote", "watch", "reject"])
+def test_every_action_that_writes_takes_it(story: Story, action: str) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    with lock(story, BOB).held(["app"], story.events.append), pytest.raises(LockedError, match="bob@build-7"):
+        getattr(story.release(deployment("app:2"), lock=lock(story)), action)()
+    assert story.names() == {"app", "app-canary", "app-baseline"}
+
+
+def test_a_release_holds_it_from_beginning_to_end_and_leaves_none(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    holders = set()
+
+    class Asks:
+        def decide(self, _: Any) -> Any:
+            holders.add(lease(story)["spec"]["holderIdentity"])
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedReleaseError):
+        story.release(deployment("app:2"), lock=lock(story), gate=Asks()).run()
+    assert holders == {ADA.name}
+    assert "holderIdentity" not in lease(story)["spec"]
+    assert story.release(deployment("app:2"), lock=lock(story, BOB)).run().promoted
+    assert lease(story) is None
+
+
+def test_status_shows_who_works(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    [status] = story.release(names=("app",)).status().workloads
+    assert status.driver is None
+    with lock(story).held(["app"], story.events.append):
+        [status] = story.release(names=("app",)).status().workloads
+        assert status.driver is not None
+        assert status.driver.name == ADA.name
