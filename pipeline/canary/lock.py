@@ -115,6 +115,9 @@ class LeaseLock:
             renewing.start()
             try:
                 yield
+            except InputError:
+                self.check()  # what this driver stumbles over may be what another one has done that took the lock
+                raise
             finally:
                 done.set()
                 renewing.join(5)  # it may be waiting for an API server that is away; it writes nothing more then
