@@ -6,9 +6,10 @@ import json
 import re
 import urllib.parse
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from e2e.cluster import Namespace, Objects
+from e2e.cluster import ROOT, Namespace, Objects
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,12 @@ def counted_by_pods(namespace: Namespace) -> dict[tuple[str, str], float]:
         for status, count in re.findall(r'^requests_total\{custom_status="(\w+)"\} (\S+)', text, re.MULTILINE):
             counts[name, status] = float(count)
     return counts
+
+
+def install(kubeconfig: Path, folder: Path) -> Prometheus:
+    """Install monitoring/prometheus, as `make prometheus` does, and return it; it stays: others may use it too."""
+    monitoring = Namespace("monitoring", kubeconfig, folder)
+    # Server-side: two workers may do this at once, and what both create is no error then.
+    monitoring.kubectl("apply", "--server-side", "-k", str(ROOT / "monitoring/prometheus"))
+    monitoring.kubectl("rollout", "status", "deployment/prometheus", "--timeout=120s")
+    return Prometheus(monitoring, "prometheus:9090")

@@ -12,7 +12,7 @@ from typing import Self
 import pytest
 
 from e2e.cluster import ROOT, Namespace, poll
-from e2e.prometheus import Prometheus, counted_by_pods
+from e2e.prometheus import Prometheus, counted_by_pods, install
 
 pytestmark = [
     pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="needs containers: make e2e"),
@@ -27,11 +27,8 @@ GRAFANA = (
 
 @pytest.fixture(scope="module")
 def prometheus(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Prometheus:
-    """Install monitoring/prometheus, as `make prometheus` does; it stays: other runs may use it too."""
-    monitoring = Namespace("monitoring", kubeconfig, tmp_path_factory.mktemp("monitoring"))
-    monitoring.kubectl("apply", "-k", str(ROOT / "monitoring/prometheus"))
-    monitoring.kubectl("rollout", "status", "deployment/prometheus", "--timeout=120s")
-    return Prometheus(monitoring, "prometheus:9090")
+    """Install monitoring/prometheus."""
+    return install(kubeconfig, tmp_path_factory.mktemp("monitoring"))
 
 
 @pytest.fixture

@@ -1,0 +1,161 @@
+"""The driver in a pod: a Job that releases, and the CronJob that rejects what was forgotten."""
+
+from __future__ import annotations
+
+import copy
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.cluster import ROOT, Namespace, poll
+from e2e.prometheus import install
+from e2e.traffic import Traffic
+
+pytestmark = [
+    pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster has neither Jobs nor CronJobs"),
+    pytest.mark.timeout(400),
+]
+
+QUICK = ("--percentage=100", "--warm-up=1s", "--min-duration=3s", "--interval=1s")
+PROBE = """
+import errno, os
+print("uid", os.getuid(), "gid", os.getgid())
+for folder in ("/opt/canary", "/tmp", "/release"):
+    try:
+        open(folder + "/file", "w")
+        print(folder, "writable")
+    except OSError as error:
+        print(folder, errno.errorcode[error.errno])
+print([line.split()[1] for line in open("/proc/self/status") if line.startswith(("CapEff", "NoNewPrivs"))])
+"""
+
+
+@pytest.fixture(scope="module")
+def prometheus(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have the Prometheus that pipeline/job.yml asks; it stays."""
+    install(kubeconfig, tmp_path_factory.mktemp("monitoring"))
+
+
+@pytest.fixture
+def ready(namespace: Namespace, manifests: Path) -> Namespace:
+    """Give a namespace with the accounts, and the manifests that a Job reads."""
+    namespace.kubectl("apply", "-f", str(ROOT / "pipeline/rbac.yml"))
+    namespace.kubectl("create", "configmap", "sampleapp-manifests", f"--from-file={manifests}")
+    return namespace
+
+
+def start(namespace: Namespace, image: str, *, prometheus: bool) -> str:
+    """Create the Job of pipeline/job.yml for an image, at a test's pace, and return its name."""
+    job = yaml.safe_load((ROOT / "pipeline/job.yml").read_text())
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    arguments = [one.replace("sampleapp:20", image) for one in container["args"]]
+    container["args"] = [one for one in arguments if prometheus or not one.startswith("--prometheus")] + [*QUICK]
+    return namespace.kubectl("create", "-f", "-", "-o", "name", stdin=yaml.safe_dump(job)).strip()
+
+
+def pods_of(namespace: Namespace, job: str) -> list[dict[str, Any]]:
+    return namespace.list("pods", f"job-name={job.partition('/')[2]}")
+
+
+def running(namespace: Namespace, job: str) -> str:
+    """Return the name of the pod in which a Job's driver runs, as soon as it does."""
+
+    def look() -> str | None:
+        names = [
+            p["metadata"]["name"]
+            for p in pods_of(namespace, job)
+            if p["status"].get("phase") == "Running" and "deletionTimestamp" not in p["metadata"]
+        ]
+        return names[0] if names else None
+
+    return poll("the driver's pod runs", look)
+
+
+def ending(namespace: Namespace, job: str) -> tuple[str, str]:
+    """Return how a Job ended, as soon as it has: `Complete` or `Failed`, and why."""
+
+    def look() -> tuple[str, str] | None:
+        found = namespace.get("job", job.partition("/")[2])
+        conditions = (found or {"status": {}})["status"].get("conditions") or []
+        ended = [c for c in conditions if c["type"] in ("Complete", "Failed") and c["status"] == "True"]
+        return (ended[0]["type"], ended[0].get("reason", "")) if ended else None
+
+    return poll(f"{job} has ended", look, 200)
+
+
+@pytest.mark.usefixtures("prometheus")
+def test_a_job_releases_though_its_pod_is_deleted_in_the_middle(ready: Namespace, manifests: Path) -> None:
+    ready.canary("apply", str(manifests), "--image", "sampleapp:10")
+    with Traffic(ready) as traffic:
+        job = start(ready, "sampleapp:20", prometheus=True)
+        pod = running(ready, job)
+        seen = ready.kubectl("exec", pod, "--", "python3", "-c", PROBE).splitlines()
+        poll("there is a canary", lambda: ready.get("deployment", "sampleapp-canary"))
+        ready.kubectl("delete", "pod", pod, "--wait=false")
+        second = poll("another takes over", lambda: running(ready, job))
+        assert ending(ready, job)[0] == "Complete", ready.kubectl("logs", second)
+
+    assert seen == [
+        "uid 65532 gid 65532",
+        "/opt/canary EROFS",
+        "/tmp EROFS",
+        "/release writable",
+        "['0000000000000000', '1']",
+    ]
+    assert "unchanged Deployment sampleapp-canary" in ready.kubectl("logs", second)  # so it went on
+    assert ready.images("sampleapp") == ["sampleapp:20"]
+    assert ready.images("sampleapp-canary") is None
+    assert ready.images("sampleapp-baseline") is None
+    assert set(traffic.answers) <= {200, 500}
+    assert not traffic.errors
+
+
+def test_a_job_whose_release_is_rejected_is_not_tried_again(ready: Namespace, manifests: Path) -> None:
+    ready.canary("apply", str(manifests), "--image", "sampleapp:20")
+    account = f"--serviceaccount={ready.name}:sampleapp-promote"
+    ready.kubectl("create", "rolebinding", "sampleapp-read-pods", "--role=sampleapp-read-pods", account)
+    stable = ready.get("deployment", "sampleapp")
+    with Traffic(ready):
+        job = start(ready, "sampleapp:5", prometheus=False)
+        assert ending(ready, job) == ("Failed", "PodFailurePolicy")
+
+    (pod,) = pods_of(ready, job)
+    (container,) = pod["status"]["containerStatuses"]
+    assert container["state"]["terminated"]["exitCode"] == 1
+    assert "REJECT" in ready.kubectl("logs", pod["metadata"]["name"])
+    after = ready.get("deployment", "sampleapp")
+    assert stable is not None
+    assert after is not None
+    assert after["spec"] == stable["spec"]
+    assert ready.images("sampleapp-canary") is None
+
+
+def test_the_reaper_rejects_what_has_expired_and_nothing_else(ready: Namespace, manifests: Path) -> None:
+    expired, alive = ("expired", "sampleapp"), ("alive", "other")
+    sample = yaml.safe_load((manifests / "deployment.yml").read_text())
+    for folder, name in (expired, alive):
+        own = copy.deepcopy(sample)
+        own["metadata"]["name"] = name
+        own["spec"]["replicas"] = 1
+        own["spec"]["selector"]["matchLabels"]["app"] = own["spec"]["template"]["metadata"]["labels"]["app"] = name
+        (ready.folder / f"{folder}.yml").write_text(yaml.safe_dump(own))
+    for manifest in ("expired.yml", "alive.yml"):
+        ready.canary("apply", manifest, "--image", "sampleapp:10")
+    ready.canary("deploy", "alive.yml", "--image", "sampleapp:20")
+    ready.canary("deploy", "expired.yml", "--image", "sampleapp:20", "--expire-after", "1s")
+    stable = ready.get("deployment", "sampleapp")
+
+    ready.kubectl("apply", "-f", str(ROOT / "pipeline/reaper.yml"))
+    ready.kubectl("create", "job", "now", "--from=cronjob/canary-reaper")
+    assert ending(ready, "job/now")[0] == "Complete", ready.kubectl("logs", "job/now")
+
+    assert ready.images("sampleapp-canary") is None
+    assert ready.images("sampleapp-baseline") is None
+    assert ready.get("deployment", "sampleapp") == stable
+    assert ready.images("other-canary") == ["sampleapp:20"]
+    assert ready.images("other-baseline") == ["sampleapp:10"]
+    assert ready.get("lease", "sampleapp-canary") is None
+    assert "other" in ready.kubectl("logs", "job/now")
