@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from canary.collaborators import DEPLOYMENT, Kind
+from canary.collaborators import DEPLOYMENT, Kind, Server
 from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
 from canary.ownership import FIELD_MANAGER, take_over
 from canary.transport import Transport, refusal
@@ -50,9 +51,33 @@ class Cluster:
         """The namespace of the release."""
         return self._namespace
 
+    def server(self) -> Server:
+        """Return what the API server says of itself."""
+        answer = self._transport.request("GET", "/version")
+        sent = parsedate_to_datetime(answer.date).timestamp() if answer.date else None
+        return Server(str(_object(answer, "get the version").get("gitVersion")), sent)
+
+    def may(self, verb: str, group: str, resource: str, name: str = "", *, namespace: str | None = None) -> bool:
+        """Return whether we have a right; see `collaborators.Cluster`."""
+        plural, _, subresource = resource.partition("/")
+        asked = {"verb": verb, "group": group, "resource": plural, "subresource": subresource, "name": name}
+        where = {"namespace": self._namespace if namespace is None else namespace}
+        kind = Kind("authorization.k8s.io/v1", "SelfSubjectAccessReview")
+        body = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "spec": {"resourceAttributes": {key: value for key, value in (asked | where).items() if value}},
+        }
+        answer = self._transport.request("POST", self._path(kind), body=body)
+        return bool(_object(answer, f"ask whether we may {verb} {resource}")["status"]["allowed"])
+
     def serves(self, kind: Kind) -> bool:
         """Return whether the API server knows the kind."""
         return kind.kind in self._discover(kind.api_version)
+
+    def plural(self, kind: Kind) -> str:
+        """Return what rights call a kind: `deployments`."""
+        return self._path(kind).rpartition("/")[2]
 
     def get(self, kind: Kind, name: str) -> Object | None:
         """Return an object, None if there is none."""
@@ -74,16 +99,17 @@ class Cluster:
         answer = self._write("POST", self._path(kind), params=params, body=self._placed(obj))
         return _object(answer, f"create {kind.kind} {obj['metadata']['name']}")
 
-    def replace(self, obj: Object) -> Object:
+    def replace(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Put an object back as given, whatever it is by now."""
         kind, name = Kind.of(obj), obj["metadata"]["name"]
         for _ in range(CONFLICTS):
             live = self.get(kind, name)
             if live is None:
-                return self.create(_without_server_fields(obj))
+                return self.create(_without_server_fields(obj), dry_run=dry_run)
             metadata = obj["metadata"] | {k: live["metadata"][k] for k in ("uid", "resourceVersion")}
             body = {**obj, "metadata": metadata}
-            answer = self._write("PUT", self._path(kind, name), params=_write_params(), body=body)
+            params = _write_params(dry_run=dry_run)
+            answer = self._write("PUT", self._path(kind, name), params=params, body=body)
             if answer.status != 409:
                 break
         return _object(answer, f"replace {kind.kind} {name}")

@@ -43,6 +43,21 @@ SECRET = Kind("v1", "Secret")
 CONFIG_MAP = Kind("v1", "ConfigMap")
 LEASE = Kind("coordination.k8s.io/v1", "Lease")
 HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler")
+VERTICAL_POD_AUTOSCALER = Kind("autoscaling.k8s.io/v1", "VerticalPodAutoscaler")
+POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
+NODE = Kind("v1", "Node")
+
+
+class Server(NamedTuple):
+    """What an API server says of itself.
+
+    Attributes:
+        version: of Kubernetes, such as `v1.35.4`.
+        time: Unix seconds, to the second; None where it does not say.
+    """
+
+    version: str
+    time: float | None
 
 
 class Cluster(Protocol):
@@ -56,8 +71,25 @@ class Cluster(Protocol):
     def namespace(self) -> str:
         """The namespace of the release."""
 
+    def server(self) -> Server:
+        """Return what the API server says of itself."""
+
+    def may(self, verb: str, group: str, resource: str, name: str = "", *, namespace: str | None = None) -> bool:
+        """Return whether we have a right.
+
+        Args:
+            verb: as RBAC has it.
+            group: API group, empty for the core's.
+            resource: plural, with its subresource: `deployments/scale`.
+            name: of the object, empty for any.
+            namespace: where it lives, the release's by default; empty for what lives in none.
+        """
+
     def serves(self, kind: Kind) -> bool:
         """Return whether the API server knows the kind."""
+
+    def plural(self, kind: Kind) -> str:
+        """Return what rights call a kind: `deployments`."""
 
     def get(self, kind: Kind, name: str) -> Object | None:
         """Return an object, None if there is none."""

@@ -56,6 +56,11 @@ class Settings:
         "Sizes to grow through, each once the verdict allows, instead of one percentage.",
     )
     label: str = _setting(VERSION_LABEL, _LABEL, "Key of the label that marks the variants.")
+    others: str = _setting(
+        "hold",
+        choice("hold", "now"),
+        "What becomes of other objects that exist and would change: held until promote, or written at deploy.",
+    )
     gate: str = _setting("terminal", choice("terminal", "auto"), "Who decides: a person here, or the verdict.")
     tolerance: float | None = _setting(
         None,

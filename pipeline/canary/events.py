@@ -77,6 +77,26 @@ class Note(Event):
 
 
 @dataclass(frozen=True)
+class Differs(Event):
+    """An object of the manifests that is no Deployment is there already, and would be another by them.
+
+    Attributes:
+        kind: as in the manifest.
+        name: of the object.
+        difference: lines of a unified diff, values of Secrets masked; none where the object is not there, and stable
+            would find it.
+        copy: name of the copy that the canary gets, empty where it needs none.
+        now: whether it is written at once; else by promote.
+    """
+
+    kind: str
+    name: str
+    difference: tuple[str, ...]
+    copy: str = ""
+    now: bool = False
+
+
+@dataclass(frozen=True)
 class Waiting(Event):
     """A Deployment is getting ready.
 

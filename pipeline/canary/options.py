@@ -20,6 +20,8 @@ class Options:
         steps: sizes of baseline and canary, in percent of stable's replicas, 1–100, rising; one or more.
         label: key of the label that marks variants.
         timeout: seconds that variants, and a rollout, may take to get ready.
+        others: what becomes of objects beside the Deployments that exist and would change: `hold` leaves them to
+            promote, `now` writes them at deploy.
         unproven: promote what no canary has shown.
         supersede: reject another release that is in progress, and deploy this one.
         expire_after: seconds after the last sign of life from which on a canary may be reaped.
@@ -39,6 +41,7 @@ class Options:
     steps: tuple[int, ...] = (25,)
     label: str = VERSION_LABEL
     timeout: float = 300.0
+    others: str = "hold"
     unproven: bool = False
     supersede: bool = False
     expire_after: float = 1800.0

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from canary import variants
 from canary.before import before_name, forget, mark_undoing, put_back, save, saved, saved_digest, undoing
 from canary.collaborators import DEPLOYMENT, Kind
+from canary.copies import check_same_content
 from canary.deployments import images, pods_of, workload
 from canary.errors import CanaryError, InputError, InterruptedReleaseError, LockLostError, PromoteError, TimedOutError
 from canary.events import Note, Promoted, Undone
 from canary.manifests import digest
 from canary.record import recall
+from canary.references import Reference, references
+from canary.rehearsal import CONFIGURATION, Rehearsal, check_same_template, content
 from canary.reject import delete_variants
-from canary.variants import DIGEST_ANNOTATION, template_differences
+from canary.variants import DIGEST_ANNOTATION, copied_by, template_differences
 from canary.verdict import Decision
 from canary.waiting import wait_until_ready
 from canary.writing import intended, write
@@ -51,7 +54,7 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     decided = decided or any(saved_digest(world.cluster, name) == mark for name in names)  # by who began it
     for incoming in bundle.deployments:
         found = workload(world.cluster, incoming["metadata"]["name"])
-        _check_proven(world, found, incoming, mark)
+        _check_proven(world, bundle, found, incoming)
         if not decided:
             _check_verdict(world, found)
         if found.canary is not None:
@@ -62,9 +65,11 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         save(world.cluster, incoming["metadata"]["name"], mark, [*bundle.others, incoming])
     try:
         for incoming in bundle.deployments:
-            _check_same_template(world, incoming, canaries.get(incoming["metadata"]["name"]))
-        for obj in (*bundle.others, *bundle.deployments):
+            _check_same(world, bundle, incoming, canaries.get(incoming["metadata"]["name"]))
+        for obj in bundle.others:
             write(world, obj)
+        for incoming in bundle.deployments:
+            write(world, incoming, configuration=mark if _is_configured_anew(world, incoming) else "")
         wait_until_ready(world, names)
         for name, ids in judged.items():
             _check_same_images(world, name, ids)
@@ -79,17 +84,17 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         world.listen(Promoted(name, images(stable) if stable else ()))
 
 
-def _check_proven(world: World, found: Workload, incoming: Object, mark: str) -> None:
+def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Object) -> None:
     """Refuse what no canary has shown."""
     if found.canary is None:
-        if world.options.unproven or _runs_already(world, found.stable, incoming):
+        if world.options.unproven or _runs_already(world, bundle, found.stable, incoming):
             return
         raise InputError(
             f"no canary has shown this release of {found.name}: deploy and watch one first, "
             "or pass --unproven to promote it all the same"
         )
     theirs = (found.canary["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
-    if theirs == mark or world.options.unproven:
+    if theirs == digest(bundle) or world.options.unproven:
         return
     name = found.canary["metadata"]["name"]
     if theirs is None:
@@ -123,30 +128,57 @@ def _check_verdict(world: World, found: Workload) -> None:
     world.listen(Note(f"promoting {name} on your word: {why}", warning=True))
 
 
-def _runs_already(world: World, stable: Object | None, incoming: Object) -> bool:
-    """Return whether stable's pods are what the manifest says, with all defaults filled in by the API server."""
+def _runs_already(world: World, bundle: Bundle, stable: Object | None, incoming: Object) -> bool:
+    """Return whether stable's pods are what the manifests say, with all defaults filled in by the API server."""
     if stable is None:
         return False
     fresh = variants.canary(incoming, replicas=1, label=world.options.label)
-    return not template_differences(world.cluster.create(fresh, dry_run=True), stable, label=world.options.label)
+    if template_differences(world.cluster.create(fresh, dry_run=True), stable, label=world.options.label):
+        return False
+    rehearsal = Rehearsal(world.cluster, demanded=True)
+    return not any(rehearsal.of(other).configures_anew for other in _configuration(bundle, incoming).values())
 
 
-def _check_same_template(world: World, incoming: Object, canary: Object | None) -> None:
-    """Refuse to promote where stable's pods would not be what the canary's are, by dry run.
+def _check_same(world: World, bundle: Bundle, incoming: Object, canary: Object | None) -> None:
+    """Refuse to promote where stable's pods, or their configuration, would not be what the canary's are, by dry run.
 
     The fields that kubectl, Helm or the task wrote are taken over first: until then a dry run would show them kept.
     """
     if canary is None or world.options.unproven:
         return
+    for reference, other in _configuration(bundle, incoming).items():
+        kind, name = Kind.of(other), other["metadata"]["name"]
+        world.cluster.take_over(kind, name)
+        planned = world.cluster.apply(intended(world.cluster, other), dry_run=True)
+        if reference in copied_by(canary):
+            check_same_content(world.cluster, reference, planned)
+        else:
+            live = world.cluster.get(kind, name)
+            if live is None or content(live) != content(planned):
+                raise InputError(
+                    f"{reference} has changed since {canary['metadata']['name']} was made, which runs with it: "
+                    "reject the canary, and deploy it anew"
+                )
     world.cluster.take_over(Kind.of(incoming), incoming["metadata"]["name"])
     planned = world.cluster.apply(intended(world.cluster, incoming), dry_run=True)
-    differences = template_differences(planned, canary, label=world.options.label)
-    if differences:
-        raise InputError(
-            f"stable {incoming['metadata']['name']} would not be what {canary['metadata']['name']} is, at "
-            f"{', '.join(differences)}: another field manager than kubectl, Helm or canary owns it there "
-            f"(kubectl get deployment {incoming['metadata']['name']} -o yaml --show-managed-fields)"
-        )
+    check_same_template(planned, canary, label=world.options.label)
+
+
+def _configuration(bundle: Bundle, incoming: Object) -> dict[Reference, Object]:
+    """Return the manifests that a Deployment's pods are configured by."""
+    referred = references(incoming)
+    found = {Reference(other["kind"], other["metadata"]["name"]): other for other in bundle.others}
+    return {one: other for one, other in found.items() if one in referred and Kind.of(other) in CONFIGURATION}
+
+
+def _is_configured_anew(world: World, incoming: Object) -> bool:
+    """Return whether pods of a stable that was there before would find another configuration than then."""
+    was = {Reference(one.kind.kind, one.name): one for one in saved(world.cluster, incoming["metadata"]["name"])}
+    stable = was.get(Reference(DEPLOYMENT.kind, incoming["metadata"]["name"]))
+    if stable is None or stable.object is None:
+        return False
+    used = [one for reference, one in was.items() if reference in references(incoming) and one.kind in CONFIGURATION]
+    return any(content(world.cluster.get(one.kind, one.name) or {}) != content(one.object or {}) for one in used)
 
 
 def _image_ids(world: World, deployment: Object) -> Mapping[str, set[str]]:

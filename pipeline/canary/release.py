@@ -13,6 +13,7 @@ from canary.errors import InputError, InterruptedReleaseError, LockLostError, Ti
 from canary.events import DecisionAsked, Note, Started
 from canary.images import images_of, is_untagged
 from canary.manifests import digest, require_deployment
+from canary.plan import plan
 from canary.verdict import Decision
 from canary.waiting import wait_until_ready
 from canary.writing import intended, write
@@ -92,7 +93,7 @@ class Release:
             verdict = watch.last_verdict(self._world, self._names())
             self.promote()
             return Outcome(promoted=True, by="an earlier run", verdict=verdict)
-        self.deploy()
+        self.deploy(promoting=True)
         verdict = self.watch()
         with self._left_as_it_is():
             while verdict.decision is Decision.PROMOTE and deploy.grow(self._world, self._manifests()):
@@ -106,8 +107,12 @@ class Release:
             self.reject(verdict.sentence if decided.by == "auto" else f"{decided.by} said so")
         return Outcome(decided.promote, decided.by, verdict)
 
-    def deploy(self) -> Status:
-        """Make canary and baseline, wait until they are ready, and return what there is now."""
+    def deploy(self, *, promoting: bool = False) -> Status:
+        """Make canary and baseline, wait until they are ready, and return what there is now.
+
+        Args:
+            promoting: whether this same account is to promote: a right that it lacks for that is an error then.
+        """
         bundle = self._manifests()
         with self.lock.held(self._names(), self.listen):
             self._started("deploy")
@@ -115,7 +120,7 @@ class Release:
             with self._left_as_it_is():
                 if self.options.supersede:
                     self._end_others(bundle)
-                deploy.deploy(self._world, bundle)
+                deploy.deploy(self._world, bundle, promoting=promoting)
                 return self.status()
 
     def watch(self) -> Verdict:
@@ -188,11 +193,16 @@ class Release:
         return status.status(self.cluster, self.options, self._names(), self.clock.now())
 
     def planned(self, action: str) -> tuple[Object, ...]:
-        """Return the objects that `deploy`, `promote` or `apply` would write now; writes nothing."""
+        """Return the objects that `deploy`, `promote` or `apply` would write now; writes nothing.
+
+        What `deploy` would say of them, it says.
+        """
         bundle = self._manifests(deployment=action != "apply")
         if action == "deploy":
-            todo = deploy.plan(self._world, bundle)
-            return (*todo.others, *todo.created)
+            todo = plan(self._world, bundle)
+            for event in (*todo.notes, *todo.others.differences):
+                self.listen(event)
+            return todo.written
         return tuple(intended(self.cluster, obj) for obj in (*bundle.others, *bundle.deployments))
 
     @property

@@ -27,7 +27,7 @@ TYPED_PATCH = ("failed to create typed patch object", "duplicate entries for key
 """How the API server words a wrong type, or a list item given twice, in a server-side apply: as its own error, 500."""
 
 FORBIDDEN = re.compile(r'User ".*?" cannot (\S+) (?:resource|path) "([^"]+)"(?: in API group "([^"]*)")?')
-"""How an API server words that an account lacks a right; admission refuses objects with the same code, in other words."""
+"""How an API server words that an account lacks a right. Admission refuses with the same code, in other words."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,12 @@ class Answer:
     Attributes:
         status: HTTP status code.
         body: its body.
+        date: when it was sent, by the server's clock, as HTTP writes it; empty where it does not say.
     """
 
     status: int
     body: bytes
+    date: str = ""
 
     @property
     def text(self) -> str:
@@ -196,7 +198,7 @@ class Transport:
         )
         try:
             response = api.call_api(*request, _request_timeout=timeout)
-            return Answer(response.status, response.read())
+            return Answer(response.status, response.read(), response.getheader("Date") or "")
         except client.ApiException as error:
             raise urllib3.exceptions.SSLError(str(error.reason)) from error
 

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 
 from canary.errors import InputError
 from canary.events import Variant
+from canary.references import read, with_copies, without_copies, written
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from canary.manifests import Object
+    from canary.references import Reference
 
 VERSION_LABEL = "azure-pipelines/version"
 """Default key of the label (and annotation) that tells the variants apart."""
@@ -23,6 +27,18 @@ DIGEST_ANNOTATION = "canary-lab/digest"
 
 OWN_PREFIX = "canary-lab/"
 """Annotations that this driver writes; they say something of one release and are never copied."""
+
+COPIES = f"{OWN_PREFIX}copies"
+"""On a canary: the ConfigMaps and Secrets that it refers to by copies of its own."""
+
+MADE = f"{OWN_PREFIX}made"
+"""On a canary: the objects that were not there before its release; a reject leaves them, and says so."""
+
+CONFIGURATION = f"{OWN_PREFIX}configuration"
+"""On stable's pod template: the digest of the release that last changed what its pods are configured by.
+
+Pods do not notice by themselves: without this, a release that changes a ConfigMap alone would restart none of them.
+"""
 
 LONGEST_NAME = 63
 """Longer names are cut when pods are named, and the variants could not be told apart."""
@@ -64,9 +80,24 @@ def variant_replicas(replicas: int, percentage: int) -> int:
     return max(1, (2 * replicas * percentage + 100) // 200)
 
 
-def canary(incoming: Object, *, replicas: int, label: str = VERSION_LABEL) -> Object:
-    """Return the canary of a Deployment as the manifests have it (with the new images)."""
-    return _variant(incoming, Variant.CANARY, replicas, label)
+def canary(incoming: Object, *, replicas: int, label: str = VERSION_LABEL, copied: Iterable[Reference] = ()) -> Object:
+    """Return the canary of a Deployment as the manifests have it (with the new images).
+
+    Args:
+        incoming: as the manifests have it.
+        replicas: how many pods.
+        label: key of the version label.
+        copied: what its pods are to refer to by copies.
+    """
+    made = _variant(with_copies(incoming, copied), Variant.CANARY, replicas, label)
+    if copied:
+        made["metadata"]["annotations"][COPIES] = written(copied)
+    return made
+
+
+def copied_by(deployment: Object) -> frozenset[Reference]:
+    """Return what a Deployment's pods refer to by copies: nothing, unless it is a canary of ours."""
+    return read((deployment["metadata"].get("annotations") or {}).get(COPIES, ""))
 
 
 def baseline(live: Object, *, replicas: int, label: str = VERSION_LABEL) -> Object:
@@ -96,9 +127,27 @@ def stable(incoming: Object, *, replicas: int | None) -> Object:
     return {"apiVersion": incoming["apiVersion"], "kind": incoming["kind"], "metadata": metadata, "spec": spec}
 
 
-def template_differences(left: Object, right: Object, *, label: str = VERSION_LABEL) -> tuple[str, ...]:
-    """Return the paths at which the pod templates of two Deployments differ, but for the version label.
+def configuration_of(deployment: Object) -> str:
+    """Return the digest of the release that last changed how a Deployment's pods are configured, empty if none did."""
+    annotations = (deployment["spec"]["template"].get("metadata") or {}).get("annotations") or {}
+    return str(annotations.get(CONFIGURATION, ""))
 
+
+def with_configuration(deployment: Object, mark: str) -> Object:
+    """Return a Deployment whose pods are new ones wherever that mark is a new one."""
+    if not mark:
+        return deployment
+    spec = deployment["spec"]
+    metadata = spec["template"].get("metadata") or {}
+    annotations = (metadata.get("annotations") or {}) | {CONFIGURATION: mark}
+    template = spec["template"] | {"metadata": metadata | {"annotations": annotations}}
+    return {**deployment, "spec": spec | {"template": template}}
+
+
+def template_differences(left: Object, right: Object, *, label: str = VERSION_LABEL) -> tuple[str, ...]:
+    """Return the paths at which the pod templates of two Deployments differ.
+
+    Marks of this driver do not count, and a canary's copies of configuration are taken for what they are copies of.
     Both should come from the API server (live, or from a dry run), so that defaults are filled in on both sides.
 
     Returns:
@@ -122,11 +171,11 @@ def _variant(source: Object, variant: Variant, replicas: int, label: str) -> Obj
     if "namespace" in metadata:
         made["namespace"] = metadata["namespace"]
     for field in ("labels", "annotations"):
-        made[field] = _own(metadata.get(field)) | {label: str(variant)}
+        made[field] = own_marks(metadata.get(field)) | {label: str(variant)}
     return {"apiVersion": source["apiVersion"], "kind": source["kind"], "metadata": made, "spec": spec}
 
 
-def _own(marks: dict[str, str] | None) -> dict[str, str]:
+def own_marks(marks: dict[str, str] | None) -> dict[str, str]:
     """Return labels or annotations less those by which other tools claim an object as theirs."""
     return {
         key: value
@@ -138,12 +187,13 @@ def _own(marks: dict[str, str] | None) -> dict[str, str]:
 
 
 def _unmarked(deployment: Object, label: str) -> Object:
-    template = deepcopy(deployment["spec"]["template"])
+    template = without_copies(deployment, copied_by(deployment))["spec"]["template"]
     metadata = template.get("metadata") or {}
-    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != label}
     template["metadata"] = {
-        "labels": labels,
-        "annotations": metadata.get("annotations") or {},
+        "labels": {key: value for key, value in (metadata.get("labels") or {}).items() if key != label},
+        "annotations": {
+            key: value for key, value in (metadata.get("annotations") or {}).items() if key != CONFIGURATION
+        },
     }
     return dict(template)
 

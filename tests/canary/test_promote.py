@@ -108,11 +108,11 @@ def test_a_canary_made_by_the_task_is_promoted_if_stable_becomes_the_same(story:
 
 def test_a_field_that_another_manager_holds_on_to_is_found_out_before_anything_is_written(story: Story) -> None:
     story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
     foreign = deployment("app:1")
     foreign["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "INJECTED", "value": "1"}]
     story.apply_as("injector", foreign)
     story.until(lambda: progress(story.deployment()).complete)
-    story.release(deployment("app:2")).deploy()
 
     with pytest.raises(PromoteError, match=r"env"):
         story.release(deployment("app:2")).promote()
@@ -355,7 +355,7 @@ def test_a_promote_against_the_verdict_that_was_interrupted_is_finished_by_the_n
 
 
 def test_promoting_what_nobody_has_compared_is_said(story: Story) -> None:
-    story.stable(deployment("app:1"))
+    story.stable(service(), deployment("app:1"))
     story.release(deployment("app:2")).deploy()
     story.release(deployment("app:2")).promote()
     [warning] = [note for note in story.heard(Note) if note.warning]
@@ -363,7 +363,7 @@ def test_promoting_what_nobody_has_compared_is_said(story: Story) -> None:
 
 
 def test_promoting_what_is_undecided_is_said_with_the_verdict(story: Story) -> None:
-    story.stable(deployment("app:1"))
+    story.stable(service(), deployment("app:1"))
     story.release(deployment("app:2")).deploy()
     story.counts.each = 1
     with pytest.raises(TimedOutError):
@@ -375,7 +375,7 @@ def test_promoting_what_is_undecided_is_said_with_the_verdict(story: Story) -> N
 
 
 def test_promoting_what_the_verdict_promotes_needs_no_word(story: Story) -> None:
-    story.stable(deployment("app:1"))
+    story.stable(service(), deployment("app:1"))
     story.release(deployment("app:2")).deploy()
     story.release(names=("app",)).watch()
     story.release(deployment("app:2")).promote()

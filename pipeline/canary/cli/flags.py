@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 IMAGES = ("images", "image_pull_secrets")
-VARIANTS = ("percentage", "steps", "label", "timeout", "expire_after")
+VARIANTS = ("percentage", "steps", "others", "label", "timeout", "expire_after")
 SAMPLES = (
     "good",
     "total",

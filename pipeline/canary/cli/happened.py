@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from canary.events import Decided, Event, Judged, Looked, Promoted, Rejected, Written
+from canary.events import Decided, Differs, Event, Judged, Looked, Promoted, Rejected, Written
 
 if TYPE_CHECKING:
     from canary.verdict import Verdict
@@ -17,6 +17,7 @@ class Happened:
 
     verdict: Verdict | None = None
     decided: Decided | None = None
+    differs: list[Differs] = field(default_factory=list)
     written: list[Written] = field(default_factory=list)
     promoted: list[Promoted] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
@@ -28,6 +29,8 @@ class Happened:
                 self.verdict = event.verdict
             case Decided():
                 self.decided = event
+            case Differs():
+                self.differs.append(event)
             case Written():
                 self.written.append(event)
             case Promoted():

@@ -43,6 +43,7 @@ EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
     "gate",
     "percentage",
     "steps",
+    "others",
     *flags.VERDICT,
     *flags.SAMPLES,
     "image_pull_secrets",
@@ -259,7 +260,7 @@ def _print_planned(given: dict[str, Any], session: Session, action: str, bundle:
     if reason:
         click.echo(f"canary: {reason}; this is what the manifests alone say", err=True)
     objects = _from_manifests(session, action, bundle) if reason else session.release(bundle=bundle).planned(action)
-    print_objects(given, objects)
+    print_objects(given, objects, differs=session.record.differs if action == "deploy" else None)
 
 
 def _from_manifests(session: Session, action: str, bundle: Bundle) -> Iterable[Object]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from canary.config import InForce
-    from canary.events import Promoted, Rejected, Written
+    from canary.events import Differs, Promoted, Rejected, Written
     from canary.status import Status
 
 
@@ -90,7 +90,7 @@ def config_as_json(in_force: InForce) -> dict[str, Any]:
     }
 
 
-def events_as_json(events: Sequence[Written | Promoted | Rejected]) -> list[dict[str, Any]]:
+def events_as_json(events: Sequence[Differs | Written | Promoted | Rejected]) -> list[dict[str, Any]]:
     """Return events that a command's result consists of."""
     return [asdict(event) for event in events]
 

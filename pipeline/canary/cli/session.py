@@ -36,13 +36,13 @@ from canary.release import Release
 from canary.terminal import Output, Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from canary.cluster import Cluster
-    from canary.collaborators import Gate
+    from canary.collaborators import Gate, SampleSource
     from canary.connection import Connection
-    from canary.events import Event
+    from canary.events import Differs, Event
     from canary.measures import Measures
     from canary.transport import Transport
 
@@ -186,13 +186,15 @@ class Session:
         """The images to be released."""
         return [parse_image(text) for text in self.settings.images]
 
-    def bundle(self, *, canary: bool = True) -> Bundle:
+    def bundle(self, *, canary: bool = True, paths: Sequence[str] | None = None) -> Bundle:
         """Return the manifests with images and pull secrets put in.
 
         Args:
             canary: whether a canary will be made of them, which takes a Deployment.
+            paths: of the manifests, where they are not those of the settings.
         """
-        bundle = load(self.settings.manifests, namespace=self.namespace, stdin=_stdin())
+        paths = self.settings.manifests if paths is None else paths
+        bundle = load(paths, namespace=self.namespace, stdin=_stdin())
         if canary:
             require_deployment(bundle)
         changed = with_images(bundle, self.images)
@@ -252,15 +254,14 @@ class Session:
             self.record(event)
             terminal(event)
 
-        measures = self.measures
         return Release(
             cluster=self.cluster,
-            samples=sampling.source(self.settings, self.cluster, measures, self._closing),
+            samples=self.samples,
             clock=SystemClock(),
             gate=gate or AutoGate(),
             lock=self._lock,
             listen=listen,
-            options=self._options(measures),
+            options=self.options,
             bundle=bundle,
             names=names,
         )
@@ -313,13 +314,21 @@ class Session:
         """What canary and baseline are compared by."""
         return sampling.measures(self.in_force)
 
-    def _options(self, measures: Measures) -> Options:
+    @cached_property
+    def samples(self) -> SampleSource:
+        """Where counts come from."""
+        return sampling.source(self.settings, self.cluster, self.measures, self._closing)
+
+    @cached_property
+    def options(self) -> Options:
+        """How a release is made."""
         settings = self.settings
         return Options(
-            measures=measures,
+            measures=self.measures,
             steps=self.steps,
             label=settings.label,
             timeout=settings.timeout,
+            others=settings.others,
             unproven=self._flags.unproven,
             supersede=self._flags.supersede,
             expire_after=settings.expire_after,
@@ -364,8 +373,11 @@ def print_json(given: dict[str, Any], result: object) -> bool:
     return wanted
 
 
-def print_objects(given: dict[str, Any], objects: Iterable[Object]) -> None:
-    """Print what would be written, values of Secrets left out, as YAML or JSON."""
+def print_objects(
+    given: dict[str, Any], objects: Iterable[Object], *, differs: Sequence[Differs] | None = None
+) -> None:
+    """Print what would be written, values of Secrets left out, as YAML or JSON; JSON takes the differences with it."""
     shown = [masked(item) for item in objects]
-    if not print_json(given, {"objects": shown}):
+    more = {} if differs is None else {"differs": render.events_as_json(differs)}
+    if not print_json(given, {"objects": shown, **more}):
         click.echo(dump(shown), nl=False)

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from canary.events import (
     Decided,
+    Differs,
     Event,
     Grows,
     Judged,
@@ -26,7 +27,7 @@ COLOURS = {Decision.PROMOTE: "green", Decision.REJECT: "red", Decision.UNDECIDED
 
 def plain(text: str) -> str:
     """Return the text on one line, without control characters: a container's last words must not steer a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text).strip()
+    return _printable(text).strip()
 
 
 def pods(count: int) -> str:
@@ -44,6 +45,8 @@ def words(event: Event) -> Text | None:
             return _line(f"{event.action} {event.kind} {event.name}" + (f": {event.detail}" if event.detail else ""))
         case Note():
             return _line(f"warning: {event.text}", "yellow") if event.warning else _line(event.text)
+        case Differs():
+            return _differs(event)
         case Waiting():
             reason = f": {event.reason}" if event.reason else ""
             return _line(
@@ -79,6 +82,24 @@ def words(event: Event) -> Text | None:
             return _line(f"undone: {event.workload} is what it was before, as {event.reason}", "bold red")
         case _:  # a question is put by who asks it
             return None
+
+
+def _differs(event: Differs) -> Text:
+    """Return what becomes of an object, and below it what would change of it."""
+    would = "would change" if event.difference else "is not there, and stable would find it"
+    copy = f"; the canary alone gets it, as {event.copy}" if event.copy else ""
+    told = _line(f"{event.kind} {event.name} {would}: held until promote{copy}")
+    if event.now:
+        text = f"{event.kind} {event.name} changes now, for stable and baseline as well; a reject does not undo it"
+        told = _line(f"warning: {text}", "yellow")
+    colours = {"+": "green", "-": "red"}
+    return Text("\n").join(
+        [told, *(Text(f"  {_printable(line)}", colours.get(line[:1], "")) for line in event.difference)]
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _compared(verdict: Verdict) -> bool:

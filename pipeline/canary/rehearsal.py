@@ -1,0 +1,174 @@
+"""What promote would write, told by the API server beforehand; nothing is written.
+
+So a selector that cannot change, an admission webhook's no or a missing right is found out before any pod starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from canary.applying import estimated, without_dropped
+from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
+from canary.difference import difference, is_same
+from canary.errors import ForbiddenError, InputError
+from canary.manifests import describe
+from canary.ownership import with_last_applied
+from canary.references import Reference
+from canary.variants import stable, template_differences
+from canary.writing import intended
+
+if TYPE_CHECKING:
+    from canary.collaborators import Cluster, Object
+
+CONFIGURATION = (CONFIG_MAP, SECRET)
+"""Kinds that pods take their configuration from."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What promote would make of one object of the manifests.
+
+    Attributes:
+        incoming: as the manifests have it.
+        live: as it is, None where it is not there.
+        planned: as it would be.
+        certain: whether the API server has said so; else it was worked out from what there is.
+    """
+
+    incoming: Object
+    live: Object | None
+    planned: Object
+    certain: bool = True
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the object would stay as it is."""
+        return self.live is not None and is_same(self.live, self.planned)
+
+    @property
+    def difference(self) -> tuple[str, ...]:
+        """What would change of an object that is there, as lines of a unified diff, values of Secrets masked."""
+        return () if self.live is None else difference(self.live, self.planned)
+
+    @property
+    def reference(self) -> Reference | None:
+        """What pods call the object, None unless they can be configured by it."""
+        if Kind.of(self.incoming) not in CONFIGURATION:
+            return None
+        return Reference(self.incoming["kind"], self.incoming["metadata"]["name"])
+
+    @property
+    def configures_anew(self) -> bool:
+        """Whether pods that take their configuration from the object would find another one."""
+        return self.reference is not None and (self.live is None or content(self.live) != content(self.planned))
+
+
+class Rehearsal:
+    """Rehearses promote's writes.
+
+    Attributes:
+        lacking: rights that the account would need for promote and does not have, such as `patch deployments.apps`.
+            What they forbade to ask was worked out from what there is.
+    """
+
+    def __init__(self, cluster: Cluster, *, demanded: bool) -> None:
+        """Rehearse on a cluster.
+
+        Args:
+            cluster: the Kubernetes API.
+            demanded: whether this same account is to promote, so that a missing right is an error.
+        """
+        self._cluster = cluster
+        self._demanded = demanded
+        self.lacking: list[str] = []
+
+    def of(self, incoming: Object) -> Change:
+        """Return what promote would make of an object.
+
+        Raises:
+            InputError: the API server would refuse it.
+            ForbiddenError: promote is demanded, and the account may not.
+        """
+        live = self._cluster.get(Kind.of(incoming), incoming["metadata"]["name"])
+        if live is not None:
+            _check_immutable(incoming, live)
+        try:
+            planned = self._asked(incoming, live)
+        except InputError as error:
+            raise InputError(f"promote could not write {describe(incoming)}: {error}") from error
+        except ForbiddenError as error:
+            if self._demanded:
+                raise
+            self.lacking += [error.right] if error.right not in self.lacking else []
+            given = _as_given(incoming)
+            return Change(incoming, live, given if live is None else estimated(live, given), certain=False)
+        return Change(incoming, live, planned)
+
+    def _asked(self, incoming: Object, live: Object | None) -> Object:
+        wanted = intended(self._cluster, incoming)
+        planned = self._cluster.apply(wanted, dry_run=True)
+        if live is None:
+            return planned
+        kept = without_dropped(planned, live, wanted)
+        if kept == planned:
+            return planned
+        metadata = {key: value for key, value in kept["metadata"].items() if key != "managedFields"}
+        return self._cluster.replace({**kept, "metadata": metadata}, dry_run=True)  # fills in what was dropped
+
+
+def check_same_template(planned: Object, canary: Object, *, label: str) -> None:
+    """Refuse a release that would not make stable's pods what the canary's are.
+
+    Args:
+        planned: stable as the API server would have it.
+        canary: as the API server has it, or would.
+        label: key of the version label.
+
+    Raises:
+        InputError: they differ; it says where.
+    """
+    name = planned["metadata"]["name"]
+    differences = template_differences(planned, canary, label=label)
+    if differences:
+        raise InputError(
+            f"stable {name} would not be what {canary['metadata']['name']} is, at {', '.join(differences)}: "
+            "another field manager than kubectl, Helm or canary owns it there "
+            f"(kubectl get deployment {name} -o yaml --show-managed-fields)"
+        )
+
+
+def content(obj: Object) -> Object:
+    """Return what pods find in a ConfigMap or a Secret."""
+    return {field: obj.get(field) or {} for field in ("data", "binaryData")}
+
+
+def _check_immutable(incoming: Object, live: Object) -> None:
+    """Refuse what Kubernetes never lets change, as the API server would, and say what to do."""
+    kind, name = Kind.of(incoming), incoming["metadata"]["name"]
+    if kind == DEPLOYMENT:
+        was, wanted = _selector(live), _selector(incoming)
+        if was != wanted:
+            raise InputError(
+                f"promote could not write Deployment {name}: its selector is {was}, the manifest's {wanted}, and "
+                "Kubernetes lets none change: keep it, or release under another name"
+            )
+    if (
+        kind in CONFIGURATION
+        and live.get("immutable")
+        and content(estimated(live, with_last_applied(incoming))) != content(live)
+    ):
+        raise InputError(
+            f"promote could not write {describe(incoming)}: it is immutable, and its content would change. Give the "
+            "new content a new name, as kustomize does: deleted and made anew under the old one, it would stay what it "
+            "was on every node where a pod refers to it"
+        )
+
+
+def _selector(deployment: Object) -> Object:
+    selector = deployment["spec"].get("selector") or {}
+    return {key: value for key, value in selector.items() if value}
+
+
+def _as_given(incoming: Object) -> Object:
+    return with_last_applied(stable(incoming, replicas=None) if Kind.of(incoming) == DEPLOYMENT else incoming)
