@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import yaml
 from kubernetes import client, config
+from kubernetes.client.rest import should_bypass_proxies
 
 from canary.errors import InputError
 
@@ -28,11 +29,18 @@ class Connection:
         api: the official client.
         namespace: of the kubeconfig's context, or of the service account; empty where none is named.
         description: where it leads, for messages.
+        proxy: the proxy on the way, without its user and password; empty where there is none.
     """
 
     api: client.ApiClient
     namespace: str
     description: str
+    proxy: str = ""
+
+    @property
+    def host(self) -> str:
+        """Return the API server's host name or address."""
+        return urlsplit(self.api.configuration.host).hostname or ""
 
 
 def connect(kubeconfig: str | None = None, context: str | None = None, *, account: Path = ACCOUNT) -> Connection:
@@ -61,7 +69,8 @@ def connect(kubeconfig: str | None = None, context: str | None = None, *, accoun
     except (config.ConfigException, OSError) as error:
         raise InputError(f"kubeconfig, context {chosen['name']}: {error}") from error
     namespace = chosen["context"].get("namespace") or ""
-    return Connection(_client(configuration), namespace, f"{_shown(configuration.host)} (context {chosen['name']})")
+    description = f"{_shown(configuration.host)} (context {chosen['name']})"
+    return Connection(_client(configuration), namespace, description, _proxy(configuration))
 
 
 def _in_cluster(configuration: client.Configuration, account: Path, error: Exception) -> Connection:
@@ -71,13 +80,21 @@ def _in_cluster(configuration: client.Configuration, account: Path, error: Excep
         raise InputError("no kubeconfig, and this is not a pod: give --kubeconfig, or set KUBECONFIG") from error
     named = account / "namespace"
     namespace = named.read_text().strip() if named.exists() else ""
-    return Connection(_client(configuration), namespace, f"{configuration.host} (service account)")
+    description = f"{configuration.host} (service account)"
+    return Connection(_client(configuration), namespace, description, _proxy(configuration))
 
 
 def _client(configuration: client.Configuration) -> client.ApiClient:
     if _is_loopback(configuration.host):
         configuration.proxy = None  # no proxy leads back to this machine, whatever HTTPS_PROXY says
     return client.ApiClient(configuration)
+
+
+def _proxy(configuration: client.Configuration) -> str:
+    """Return the proxy that requests go through, by HTTPS_PROXY and NO_PROXY or the kubeconfig's `proxy-url`."""
+    if not configuration.proxy or should_bypass_proxies(configuration.host, configuration.no_proxy or ""):
+        return ""
+    return _shown(configuration.proxy)
 
 
 def _is_loopback(url: str) -> bool:
@@ -89,6 +106,6 @@ def _is_loopback(url: str) -> bool:
 
 
 def _shown(url: str) -> str:
-    """Return a server's address without its path, which may be a secret."""
+    """Return a server's address without user and password, and without its path, which may be a secret."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -19,8 +19,8 @@ class Task(StrEnum):
 
     DEPLOY = "deploy, watch, reject"
     PROMOTE = "promote"
-    LOOK = "warnings"
-    METRICS = "metrics"
+    LOOK = "warn of what is around"
+    METRICS = "read counts"
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,11 @@ class Right:
         """Return the resource as `kubectl auth can-i` takes it: `deployments.apps/scale`."""
         resource, slash, subresource = self.resource.partition("/")
         return (f"{resource}.{self.group}" if self.group else resource) + slash + subresource
+
+    @property
+    def writes_stable(self) -> bool:
+        """Return whether the right is the one that tells who may promote from who may only deploy."""
+        return self.task is Task.PROMOTE and self.resource == "deployments"
 
     def of(self, name: str) -> Right:
         """Return the right for a workload of this name."""
@@ -84,9 +89,11 @@ WORKLOAD = (
     Right(Task.PROMOTE, "", "configmaps", ("patch", "delete"), "keeps what was before", ("{name}-before",)),
     Right(Task.LOOK, "policy", "poddisruptionbudgets", ("list",), "warns of those that count the variants' pods"),
     Right(Task.LOOK, "autoscaling.k8s.io", "verticalpodautoscalers", ("list",), "warns of those that see the variants"),
-    Right(Task.LOOK, "", "nodes", ("list",), "warns of anti-affinity that no node is left for", namespaced=False),
 )
 """What every release of a Deployment takes."""
+
+NODES = Right(Task.LOOK, "", "nodes", ("list",), "counts them where pods require anti-affinity", namespaced=False)
+"""Only a workload with required anti-affinity is worth a right that no Role can grant."""
 
 PODS = Right(Task.METRICS, "", "pods/proxy", ("get",), "reads counts from the pods")
 """Reads counts where they come from the pods."""
@@ -110,6 +117,10 @@ def of_object(group: str, resource: str, name: str) -> tuple[Right, ...]:
     )
 
 
-def each(rights: Iterable[Right]) -> list[tuple[Right, str, str]]:
-    """Return every right, verb and name (empty: any) that is to be asked about."""
+Asked = tuple[Right, str, str]
+"""A right, one of its verbs, and one of its names (empty: any)."""
+
+
+def each(rights: Iterable[Right]) -> list[Asked]:
+    """Return everything that is to be asked about."""
     return [(right, verb, name) for right in rights for verb in right.verbs for name in right.names or ("",)]

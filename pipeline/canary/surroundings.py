@@ -9,7 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.collaborators import HORIZONTAL_POD_AUTOSCALER, SERVICE, Kind
+from canary.collaborators import (
+    HORIZONTAL_POD_AUTOSCALER,
+    NODE,
+    POD_DISRUPTION_BUDGET,
+    SERVICE,
+    VERTICAL_POD_AUTOSCALER,
+)
 from canary.deployments import replicas
 from canary.errors import ForbiddenError
 from canary.labels import pod_labels, selects
@@ -17,11 +23,7 @@ from canary.labels import pod_labels, selects
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from canary.collaborators import Cluster, Object
-
-POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
-VERTICAL_POD_AUTOSCALER = Kind("autoscaling.k8s.io/v1", "VerticalPodAutoscaler")
-NODE = Kind("v1", "Node")
+    from canary.collaborators import Cluster, Kind, Object
 
 OF_PODS = ("Resource", "ContainerResource", "Pods")
 """Metrics of a HorizontalPodAutoscaler that are taken from pods; the others do not count any."""

@@ -13,6 +13,7 @@ import click
 
 from canary import __version__
 from canary.cli import offline, releases
+from canary.cli.doctor import doctor
 from canary.cli.help import Group
 from canary.cli.reap import reap
 from canary.cli.secret import secret
@@ -72,6 +73,7 @@ for _command in (
     reap,
     releases.apply,
     releases.status,
+    doctor,
     secret,
     offline.show_config,
     offline.verdict,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from requests.utils import get_environ_proxies, select_proxy
 
 from canary.errors import InputError
 from canary.measures import Measures, Metric
 from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
+from canary.metrics.queries import is_loopback
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -51,6 +55,14 @@ def source(settings: Settings, cluster: Cluster, measured: Measures, closing: Ex
     )
     closing.callback(queries.close)
     return PrometheusSource(queries, measured)
+
+
+def proxy(url: str) -> str:
+    """Return the proxy, without its user and password, that queries to a URL go through; empty where there is none."""
+    found = select_proxy(url, get_environ_proxies(url)) or ""
+    parts = urlsplit(found)
+    is_bypassed = is_loopback(urlsplit(url).hostname or "")
+    return "" if is_bypassed or not found else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _named(in_force: InForce) -> list[Metric]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from canary.metrics.api import Api
 
-_SERVICE = re.compile(r"svc:(?P<namespace>[a-z0-9-]+)/(?P<service>(?:https?:)?[a-z0-9-]+:[a-z0-9-]+)")
+SERVICE = re.compile(r"svc:(?P<namespace>[a-z0-9-]+)/(?P<service>(?:https?:)?[a-z0-9-]+:[a-z0-9-]+)")
 
 
 class UrlQueries:
@@ -48,7 +48,7 @@ class UrlQueries:
         self._timeout = timeout
         self._session = requests.Session()
         self._session.verify = str(ca) if ca else True
-        self._session.trust_env = not _is_loopback(parts.hostname)  # no proxy leads back to this machine
+        self._session.trust_env = not is_loopback(parts.hostname)  # no proxy leads back to this machine
 
     def query(self, expression: str, at: float | None = None) -> Any:  # noqa: ANN401 - its shape follows the expression
         """Return `data.result` of an instant query; see `prometheus.Queries`."""
@@ -94,7 +94,7 @@ class ServiceQueries:
         Raises:
             InputError: the address is none.
         """
-        found = _SERVICE.fullmatch(address)
+        found = SERVICE.fullmatch(address)
         if not found:
             raise InputError(f"Prometheus: {address!r} is not an address; write svc:NAMESPACE/NAME:PORT")
         self._api = api
@@ -132,7 +132,8 @@ def _value(name: str, file: Path) -> str:
         raise InputError(f"Prometheus: header {name}: cannot read {file}: {error}") from error
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, which no proxy leads to."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

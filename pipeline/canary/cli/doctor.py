@@ -1,0 +1,122 @@
+"""The command that looks whether releases can be made here."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from canary import __version__
+from canary.access import PrometheusService, Way
+from canary.checks import Outcome
+from canary.cli import flags, sampling
+from canary.cli.arguments import names_and_manifests
+from canary.cli.help import Command
+from canary.cli.session import SystemClock, print_json, session_of
+from canary.collaborators import World
+from canary.doctor import Subject, examine
+from canary.events import Event, Note
+from canary.metrics.queries import SERVICE
+from canary.terminal.words import plain
+
+if TYPE_CHECKING:
+    from canary.checks import Check
+    from canary.cli.session import Session
+
+EXIT_FAILED = 3
+SUBJECT = 12  # characters that the longest subject has
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary doctor",
+        "canary doctor sampleapp --namespace shop",
+        "canary doctor manifests/ --image sampleapp:20 --prometheus svc:monitoring/prometheus:9090 --output json",
+    ),
+    short_help="Look whether releases can be made here, and what to know before one.",
+)
+@flags.workloads
+@flags.settings(*flags.IMAGES, "percentage", "steps", *flags.SAMPLES, "label")
+@flags.connection
+@flags.results
+def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
+    """Look whether releases can be made here, and what to know before one. Nothing is changed, no pod is started.
+
+    Looked at are the way to the API server, the clock, our rights, the Deployments' pods and images, whether counts can
+    be read and requests come, and what in the namespace has to do with a release. Name Deployments or manifests to have
+    these alone looked at, with all that their release takes; else it is the first few of the namespace.
+
+    Exits with 0 where nothing but warnings was found, and with 3 where a release cannot be made. The output holds no
+    secrets: send it along when asking for help.
+    """
+    python = f"{platform.python_version()} on {platform.system()}"
+    text = given["output"] == "text"
+    with session_of(given) as session:
+        if not session.unreachable():
+            session.require_deployments()
+        subject = _subject(session, given["workloads"])
+        world = World(session.cluster, SystemClock(), _tell, session.options)
+        if text:
+            click.echo(f"canary {__version__}, Python {python}")
+        checks: list[Check] = []
+        for check in examine(world, session.samples, subject):
+            checks.append(check)
+            if text:
+                click.echo(_line(check))
+        found = Counter(check.outcome for check in checks)
+        result = {
+            "canary": __version__,
+            "python": python,
+            "namespace": session.namespace,
+            "warnings": found[Outcome.WARNING],
+            "failed": found[Outcome.FAILED],
+            "checks": [asdict(check) for check in checks],
+        }
+        if not print_json(given, result):
+            click.echo(_conclusion(found))
+    return EXIT_FAILED if found[Outcome.FAILED] else 0
+
+
+def _subject(session: Session, arguments: tuple[str, ...]) -> Subject:
+    """Return what is to be looked at."""
+    settings, connection = session.settings, session.connection
+    names, paths = names_and_manifests(arguments)
+    paths = paths if arguments else list(settings.manifests)
+    bundle = session.bundle(paths=paths) if paths else None
+    names += [item["metadata"]["name"] for item in bundle.deployments] if bundle else []
+    ways = [Way("the API server", connection.host, connection.proxy)]
+    service = SERVICE.fullmatch(settings.prometheus or "")
+    if settings.prometheus and not service:
+        host = urlsplit(settings.prometheus).hostname or ""
+        ways.append(Way("Prometheus", host, sampling.proxy(settings.prometheus)))
+    return Subject(
+        connection.description,
+        tuple(ways),
+        tuple(dict.fromkeys(names)),
+        bundle,
+        direct=settings.prometheus is None,
+        prometheus=PrometheusService(service["namespace"], service["service"]) if service else None,
+    )
+
+
+def _line(check: Check) -> str:
+    advice = f": {check.advice}" if check.advice else ""
+    return plain(f"{check.outcome:<7}  {check.subject:<{SUBJECT}}  {check.text}{advice}")
+
+
+def _conclusion(found: Counter[Outcome]) -> str:
+    failed, warnings = found[Outcome.FAILED], found[Outcome.WARNING]
+    if failed:
+        return f"no release can be made so: {failed} failed, {warnings} to know"
+    return f"releases can be made here; {warnings} to know" if warnings else "releases can be made here"
+
+
+def _tell(event: Event) -> None:
+    """Say on stderr what takes its time."""
+    if isinstance(event, Note):
+        click.echo(f"canary: {event.text}", err=True)

@@ -1,0 +1,147 @@
+"""Looks at a cluster as a release would, and says what is in order, what to know, and what no release can be made with.
+
+What a person runs first on a cluster of theirs, and sends when asking for help: so it goes on past what is wrong as far
+as it can, changes nothing, and says no secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from canary import variants
+from canary.access import ROLES, check_clock, check_proxies, check_rights
+from canary.checks import Outcome, failed, ok, warning
+from canary.collaborators import DEPLOYMENT, NAMESPACE, SERVICE, Kind
+from canary.deployments import replicas, workload
+from canary.errors import ClusterError, ForbiddenError
+from canary.plan import share
+from canary.readiness import check_counts, check_images, check_stable
+from canary.surroundings import Planned, findings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from canary.access import PrometheusService, Way
+    from canary.checks import Check
+    from canary.collaborators import Object, SampleSource, World
+    from canary.deployments import Workload
+    from canary.manifests import Bundle
+
+MANY = 5
+"""Workloads that are looked at where none is named."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be looked at.
+
+    Attributes:
+        server: the API server, for a person.
+        ways: how requests go to it, and to Prometheus.
+        names: of the workloads; empty means all of the namespace.
+        bundle: the manifests of the next release, None where none are given.
+        direct: whether counts are read from the pods.
+        prometheus: the Prometheus in the cluster that they are read from, None where there is none such.
+    """
+
+    server: str
+    ways: tuple[Way, ...]
+    names: tuple[str, ...] = ()
+    bundle: Bundle | None = None
+    direct: bool = True
+    prometheus: PrometheusService | None = None
+
+
+def examine(world: World, samples: SampleSource, subject: Subject) -> Iterator[Check]:
+    """Yield one check after the other; whoever waits for them waits for what they look at.
+
+    Raises:
+        InputError: there is no way to any cluster, such as no kubeconfig.
+    """
+    cluster, clock = world.cluster, world.clock
+    yield from check_proxies(subject.ways)
+    asked = clock.now()
+    try:
+        server = cluster.server()
+        answered = clock.now()
+        yield ok("API server", f"{subject.server} answers: Kubernetes {server.version}")
+        yield check_clock(server.time, (asked + answered) / 2)
+        namespace = _check_namespace(world)
+        yield namespace
+        if namespace.outcome is Outcome.FAILED:
+            return
+        there, more = _workloads(world)
+    except ClusterError as error:
+        yield failed("API server", str(error), "see that it can be reached from here, and knows who we are")
+        return
+    names = subject.names or there[:MANY]
+    if not subject.names and more:
+        yield warning("workloads", f"{len(there)} Deployments, and {MANY} are looked at", "name the one that is meant")
+    others = subject.bundle.others if subject.bundle else ()
+    yield from check_rights(cluster, names, others, subject.prometheus, pods=subject.direct)
+    if not names:
+        text = f"there is no Deployment in namespace {cluster.namespace} yet"
+        yield warning("workloads", text, "give the manifests of the first release to have them looked at")
+    for name in names:
+        try:
+            yield from _of_workload(world, samples, subject, workload(cluster, name))
+        except ForbiddenError as error:
+            yield failed("workload", str(error), ROLES, workload=name)
+        except ClusterError as error:
+            yield failed("API server", str(error), "it answered before: try again")
+            return
+
+
+def _check_namespace(world: World) -> Check:
+    name = world.cluster.namespace
+    try:
+        there = world.cluster.get(NAMESPACE, name) is not None
+    except ForbiddenError:
+        return ok("namespace", f"{name}; whether there is one may not be seen, which a release need not")
+    if there:
+        return ok("namespace", name)
+    return failed("namespace", f"there is no namespace {name}", "make it, or pass --namespace")
+
+
+def _workloads(world: World) -> tuple[tuple[str, ...], bool]:
+    """Return the names of the namespace's stable Deployments, and whether they are many."""
+    try:
+        found = world.cluster.find(DEPLOYMENT)
+    except ForbiddenError:  # the rights are looked at next, and name it
+        return (), False
+    labels = {one["metadata"]["name"]: one["metadata"].get("labels") or {} for one in found}
+    names = tuple(sorted(name for name, own in labels.items() if world.options.label not in own))
+    return names, len(names) > MANY
+
+
+def _of_workload(world: World, samples: SampleSource, subject: Subject, found: Workload) -> Iterator[Check]:
+    cluster, options, name = world.cluster, world.options, found.name
+    yield check_stable(cluster, found)
+    canary = _canary(world, subject, found)
+    if found.canary is not None:
+        text = f"a release of {name} is in progress ({found.canary['metadata']['name']}); canary status tells more"
+        yield ok("release", text, workload=name)
+    if found.stable is not None and canary is not None:
+        text = share(name, replicas(canary), replicas(found.stable)).text
+        yield ok("share", text if found.canary else f"{text}, at {options.steps[0]} %", workload=name)
+    yield from check_images(cluster, found, canary)
+    if canary is not None:
+        services = tuple(one for one in (subject.bundle.others if subject.bundle else ()) if Kind.of(one) == SERVICE)
+        said = findings(cluster, Planned(name, found.stable, canary, options.label, services))
+        yield from (warning("surroundings", one.text, one.advice, workload=name) for one in said)
+        if not said:
+            yield ok("surroundings", f"nothing there gets in the way of a release of {name}", workload=name)
+    yield from check_counts(world, samples, found, direct=subject.direct)
+
+
+def _canary(world: World, subject: Subject, found: Workload) -> Object | None:
+    """Return the canary that there is, or would be: of the manifests, else of what stable is now."""
+    if found.canary is not None:
+        return found.canary
+    incoming = subject.bundle.deployments if subject.bundle else ()
+    source = next((one for one in incoming if one["metadata"]["name"] == found.name), found.stable)
+    if source is None:
+        return None
+    count = variants.variant_replicas(replicas(found.stable or source), world.options.steps[0])
+    return variants.canary(source, replicas=count, label=world.options.label)
