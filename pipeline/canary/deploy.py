@@ -40,7 +40,7 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
     for event in (*todo.notes, *todo.others.differences):
         world.listen(event)
     for other in todo.others.created:
-        world.cluster.apply(other)
+        world.cluster.create(other)  # not applied: that would take the right to change one that is there
         world.listen(Written(other["kind"], other["metadata"]["name"], "created"))
     for other in todo.others.written:
         write(world, other)

@@ -83,10 +83,20 @@ WORKLOAD = (
         "keeps two drivers apart",
         ("{name}-canary",),
     ),
-    Right(Task.PROMOTE, "apps", "deployments", ("patch", "update"), "writes stable, and puts it back", ("{name}",)),
+    Right(
+        Task.PROMOTE,
+        "apps",
+        "deployments",
+        ("patch", "update", "delete"),
+        "writes stable, and puts back what was before, if anything",
+        ("{name}",),
+    ),
     Right(Task.PROMOTE, "autoscaling", "horizontalpodautoscalers", ("list",), "leaves replicas to an autoscaler"),
     Right(Task.PROMOTE, "", "configmaps", ("create",), "keeps what was before"),
     Right(Task.PROMOTE, "", "configmaps", ("patch", "delete"), "keeps what was before", ("{name}-before",)),
+    Right(
+        Task.LOOK, "autoscaling", "horizontalpodautoscalers", ("list",), "warns of those that count the variants' pods"
+    ),
     Right(Task.LOOK, "policy", "poddisruptionbudgets", ("list",), "warns of those that count the variants' pods"),
     Right(Task.LOOK, "autoscaling.k8s.io", "verticalpodautoscalers", ("list",), "warns of those that see the variants"),
 )
@@ -112,8 +122,8 @@ def of_object(group: str, resource: str, name: str) -> tuple[Right, ...]:
     """
     return (
         Right(Task.DEPLOY, group, resource, ("create",), "makes it where it is not there"),
-        Right(Task.DEPLOY, group, resource, ("get", "patch"), "makes it, and sees what would change", (name,)),
-        Right(Task.PROMOTE, group, resource, ("update", "delete"), "puts it back as it was", (name,)),
+        Right(Task.DEPLOY, group, resource, ("get",), "sees what would change", (name,)),
+        Right(Task.PROMOTE, group, resource, ("patch", "update", "delete"), "writes it, and puts it back", (name,)),
     )
 
 

@@ -1,0 +1,64 @@
+"""pipeline/rbac.yml and pipeline/reaper.yml grant what `canary doctor` asks about, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from canary.rights import PODS, WORKLOAD, Right, Task, each, of_object
+
+PIPELINE = Path(__file__).parents[2] / "pipeline"
+NAME = "sampleapp"
+RIGHTS = [*(right.of(NAME) for right in WORKLOAD), *of_object("", "services", NAME), PODS]
+
+Grant = tuple[str, str, str, str]
+"""Group, resource, verb and name (empty: any)."""
+
+
+def granted(file: str, *roles: str) -> set[Grant]:
+    found = [d for d in yaml.safe_load_all((PIPELINE / file).read_text()) if d["kind"] == "Role"]
+    assert {d["metadata"]["name"] for d in found} >= set(roles)
+    return {
+        (group, resource, verb, name)
+        for role in found
+        if role["metadata"]["name"] in roles
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        for name in rule.get("resourceNames", [""])
+    }
+
+
+def needed(rights: Iterable[Right]) -> set[Grant]:
+    return {(right.group, right.resource, verb, name) for right, verb, name in each(rights)}
+
+
+@pytest.mark.parametrize(
+    ("role", "tasks"),
+    [
+        ("sampleapp-deploy", (Task.DEPLOY, Task.LOOK)),
+        ("sampleapp-promote", (Task.PROMOTE,)),
+        ("sampleapp-read-pods", (Task.METRICS,)),
+    ],
+)
+def test_a_role_grants_what_its_tasks_take(role: str, tasks: tuple[Task, ...]) -> None:
+    wanted = needed(right for right in RIGHTS if right.task in tasks)
+    if role == "sampleapp-promote":  # who promotes has the other role, too
+        wanted -= granted("rbac.yml", "sampleapp-deploy")
+    assert granted("rbac.yml", role) == wanted
+
+
+def test_the_deploy_role_writes_nothing_that_is_called_what_stable_is_called() -> None:
+    writes = {one for one in granted("rbac.yml", "sampleapp-deploy") if one[2] not in ("get", "list", "create")}
+    assert writes
+    assert {name for _, _, _, name in writes} == {f"{NAME}-canary", f"{NAME}-baseline"}
+
+
+def test_the_reaper_may_do_less_than_who_deploys() -> None:
+    reaper = granted("reaper.yml", "canary-reaper")
+    assert reaper < granted("rbac.yml", "sampleapp-deploy")
+    assert not any(verb == "patch" for _, _, verb, _ in reaper)
