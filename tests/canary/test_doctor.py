@@ -1,0 +1,403 @@
+"""`canary doctor` says what is in order, what to know, and what no release can be made with; it changes nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from canary.access import PrometheusService, Way, check_clock, check_proxies
+from canary.checks import Check, Outcome
+from canary.collaborators import Kind
+from canary.doctor import Subject, examine
+from canary.errors import ClusterError, ForbiddenError, NotAnsweringError
+from canary.manifests import Bundle
+from canary.release import Release
+from canary.tally import Pod, Scrape
+from tests.canary.commandline import CommandLine
+from tests.canary.ghosts import unready, waiting
+from tests.canary.pages import serving
+from tests.canary.story import Faulty, Story, deployment, service
+
+Object = dict[str, Any]
+WAY = Way("the API server", "127.0.0.1", "")
+
+
+class Doctored:
+    """A cluster where some rights are missing, by verb, resource and the end of the name."""
+
+    def __init__(self, story: Story, *missing: tuple[str, str, str]) -> None:
+        self._cluster, self._missing = story.cluster, missing
+        self.asked: list[tuple[str, str, str, str | None]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def may(self, verb: str, group: str, resource: str, name: str = "", *, namespace: str | None = None) -> bool:
+        self.asked.append((verb, resource, name, namespace))
+        return not any((verb, resource) == (v, r) and name.endswith(n) for v, r, n in self._missing)
+
+
+def examined(
+    story: Story,
+    *names: str,
+    cluster: Any = None,
+    manifests: Sequence[Object] = (),
+    samples: Any = None,
+    **subject: Any,
+) -> list[Check]:
+    """Return what doctor says of these workloads."""
+    bundle = Bundle(tuple(manifests), tuple("test.yml:1" for _ in manifests), story.namespace) if manifests else None
+    world = Release._world.fget(story.release(cluster=cluster or story.cluster))  # type: ignore[attr-defined]
+    return list(examine(world, samples or story.counts, Subject("here", (WAY,), names, bundle, **subject)))
+
+
+def about(checks: Sequence[Check], subject: str) -> list[tuple[str, str]]:
+    return [(str(one.outcome), f"{one.text}: {one.advice}") for one in checks if one.subject == subject]
+
+
+def outcomes(checks: Sequence[Check]) -> Mapping[str, list[str]]:
+    return {one.subject: [str(o.outcome) for o in checks if o.subject == one.subject] for one in checks}
+
+
+def test_where_all_is_well_every_line_says_so(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    checks = examined(story, "app")
+    assert {one.outcome for one in checks if one.subject != "clock"} == {Outcome.OK}
+    assert [one.subject for one in checks] == [
+        "proxy", "API server", "clock", "namespace", "rights", "rights", "rights", "rights", "stable", "share",
+        "images", "surroundings", "metrics", "traffic",
+    ]  # fmt: skip
+    [(_, text)] = about(checks, "API server")
+    assert "Kubernetes v1." in text
+    assert "4 of 4 pods of app ready (app:1)" in about(checks, "stable")[0][1]
+    assert "the canary gets about 25% of requests, 2 of 8 pods, at 50 %" in about(checks, "share")[0][1]
+    assert "app: stable 133.3 requests/s, over 3 s" in about(checks, "traffic")[0][1]
+
+
+def test_nothing_is_changed(story: Story) -> None:
+    def write(*_: Any, **__: Any) -> None:
+        raise AssertionError("a write")
+
+    story.stable(service(), deployment("app:1"))
+    writes = dict.fromkeys(("create", "apply", "replace", "annotate", "take_over", "scale", "delete"), write)
+    assert examined(story, "app", cluster=Faulty(story.cluster, writes))
+
+
+def test_an_empty_namespace_is_looked_at_as_far_as_it_goes(story: Story) -> None:
+    checks = examined(story)
+    assert outcomes(checks)["workloads"] == ["warning"]
+    assert outcomes(checks)["rights"] == ["ok"] * 4
+
+
+def test_before_the_first_release_its_manifests_are_looked_at(story: Story) -> None:
+    checks = examined(story, "app", manifests=[service(), deployment("app:1")])
+    assert "no Deployment app yet" in about(checks, "stable")[0][1]
+    assert outcomes(checks)["surroundings"] == ["ok"], "the Service of the manifests counts"
+    assert "has no pods yet" in about(checks, "metrics")[0][1]
+
+
+def test_a_namespace_that_is_not_there_is_all_there_is_to_say(story: Story) -> None:
+    checks = examined(story, "app", cluster=story.ghosts.cluster("nowhere"))
+    assert about(checks, "namespace") == [("failed", "there is no namespace nowhere: make it, or pass --namespace")]
+    assert checks[-1].subject == "namespace"
+
+
+def test_a_cluster_that_does_not_answer_is_all_there_is_to_say(story: Story) -> None:
+    def silent(*_: Any, **__: Any) -> None:
+        raise ClusterError("cannot reach here: connection refused")
+
+    checks = examined(story, "app", cluster=Faulty(story.cluster, {"server": silent}))
+    assert outcomes(checks) == {"proxy": ["ok"], "API server": ["failed"]}
+
+
+def test_a_missing_right_is_named_as_kubectl_takes_it_and_no_release_can_be_made(story: Story) -> None:
+    cluster = Doctored(story, ("patch", "deployments", "-canary"), ("get", "pods/log", ""))
+    [(outcome, text), *others] = about(examined(story, "app", cluster=cluster), "rights")
+    assert outcome == "failed"
+    assert "to deploy, watch, reject: missing patch deployments.apps app-canary, get pods/log" in text
+    assert "pipeline/rbac.yml" in text
+    assert [one for one, _ in others] == ["ok"] * 3
+
+
+def test_who_may_not_write_stable_may_be_meant_not_to_promote(story: Story) -> None:
+    rights = about(examined(story, "app", cluster=Doctored(story, ("patch", "deployments", "app"))), "rights")
+    assert rights[1][0] == "warning"
+    assert "this account cannot promote, which may be meant" in rights[1][1]
+
+
+def test_who_may_write_stable_but_not_keep_what_was_before_is_not_meant(story: Story) -> None:
+    rights = about(examined(story, "app", cluster=Doctored(story, ("create", "configmaps", ""))), "rights")
+    assert rights[1][0] == "failed"
+    assert "create configmaps" in rights[1][1]
+
+
+def test_what_would_warn_is_only_warned_of(story: Story) -> None:
+    checks = examined(story, "app", cluster=Doctored(story, ("list", "poddisruptionbudgets", "")))
+    assert [one for one, text in about(checks, "rights") if "poddisruptionbudgets" in text] == ["warning"]
+
+
+def test_rights_are_asked_for_the_manifests_other_objects_by_their_names(story: Story) -> None:
+    cluster = Doctored(story)
+    examined(story, "app", cluster=cluster, manifests=[service("front"), deployment("app:2")])
+    assert ("update", "services", "front", None) in cluster.asked
+    assert ("patch", "deployments", "app", None) in cluster.asked
+    assert ("patch", "deployments", "app-canary", None) in cluster.asked
+    assert ("get", "pods/proxy", "", None) in cluster.asked
+
+
+def test_counts_from_prometheus_take_other_rights_in_its_namespace(story: Story) -> None:
+    cluster = Doctored(story, ("get", "services/proxy", "prometheus:9090"))
+    prometheus = PrometheusService("monitoring", "prometheus:9090")
+    rights = about(examined(story, "app", cluster=cluster, direct=False, prometheus=prometheus), "rights")
+    assert ("get", "services/proxy", "prometheus:9090", "monitoring") in cluster.asked
+    assert not any(resource == "pods/proxy" for _, resource, _, _ in cluster.asked)
+    assert rights[-1][0] == "failed"
+    assert "get services/proxy prometheus:9090" in rights[-1][1]
+    assert "without --prometheus" in rights[-1][1]
+
+
+def test_the_api_server_itself_is_asked_about_rights(story: Story) -> None:
+    assert story.cluster.may("patch", "apps", "deployments/scale", "app-canary")
+    assert story.cluster.plural(Kind("policy/v1", "PodDisruptionBudget")) == "poddisruptionbudgets"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "outcome", "told"),
+    [
+        (1000.0, 1000.9, "ok", "agree"),
+        (1000.0, 996.0, "ok", "agree"),
+        (1000.0, 1012.5, "warning", "12 s ahead of"),
+        (1000.0, 900.5, "warning", "100 s behind"),
+        (None, 1000.0, "warning", "does not tell"),
+    ],
+)
+def test_clocks_are_compared(theirs: float | None, ours: float, outcome: str, told: str) -> None:
+    check = check_clock(theirs, ours)
+    assert check.outcome == outcome
+    assert told in check.text
+
+
+def test_the_clock_is_the_one_of_the_answer(story: Story) -> None:
+    assert about(examined(story), "clock")[0][0] == "warning", "the story plays in 2001"
+    story.clock.time = time.time()
+    assert about(examined(story), "clock")[0][0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("host", "proxy", "outcome"),
+    [
+        ("10.0.0.1", "", "ok"),
+        ("10.0.0.1", "http://proxy:3128", "warning"),
+        ("prometheus.monitoring.svc", "http://proxy:3128", "warning"),
+        ("cluster.example.com", "http://proxy:3128", "ok"),
+    ],
+)
+def test_a_proxy_on_the_way_is_named_and_one_that_leads_elsewhere_is_warned_of(
+    host: str, proxy: str, outcome: str
+) -> None:
+    [check] = check_proxies([Way("Prometheus", host, proxy)])
+    assert check.outcome == outcome
+    assert proxy in check.text
+    assert outcome == "ok" or f"add {host} to NO_PROXY" in check.advice
+
+
+def test_a_stable_that_deploy_would_refuse_is_warned_of_with_the_reason(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.ghosts.haunt(story.namespace, "app-", unready)
+    story.ghosts.remark(story.namespace, "app-", "FailedMount", "no such volume", times=1)
+    story.ghosts.settle()
+    [(outcome, text)] = about(examined(story, "app"), "stable")
+    assert (outcome, "no such volume" in text) == ("warning", True)
+
+
+def test_images_that_do_not_come_are_named_and_those_without_a_tag_and_secrets_that_are_not_there(
+    story: Story,
+) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.ghosts.script["app"] = waiting("ImagePullBackOff", "no such image")
+    incoming = deployment("app")
+    incoming["spec"]["template"]["spec"]["imagePullSecrets"] = [{"name": "registry"}]
+    with pytest.raises(Exception, match="no such image"):
+        story.release(service(), incoming).deploy()
+    told = about(examined(story, "app"), "images")
+    assert [outcome for outcome, _ in told] == ["warning"] * 4
+    assert "ImagePullBackOff: no such image" in told[0][1]
+    assert "app has no tag" in told[2][1]
+    assert "there is no Secret registry" in told[3][1]
+
+
+def test_a_secret_that_may_not_be_seen_is_no_trouble_but_said(story: Story) -> None:
+    def may_not(kind: Kind, *_: Any) -> None:
+        if kind.kind == "Secret":
+            raise ForbiddenError("secrets is forbidden")
+
+    one = deployment("app:1")
+    one["spec"]["template"]["spec"]["imagePullSecrets"] = [{"name": "registry"}]
+    story.stable(service(), one)
+    [(outcome, text)] = about(examined(story, "app", cluster=Faulty(story.cluster, {"get": may_not})), "images")
+    assert outcome == "ok"
+    assert "Secret registry may not be seen" in text
+
+
+def test_what_surrounds_a_workload_is_warned_of(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    [(outcome, text)] = about(examined(story, "app"), "surroundings")
+    assert (outcome, text[:10]) == ("warning", "no Service")
+
+
+class Source:
+    """Counts by script: for each look, of each pod a number or what is wrong."""
+
+    def __init__(self, story: Story, *looks: float | str | Exception) -> None:
+        self.story, self.looks = story, list(looks)
+
+    def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:
+        if not pods:
+            return []
+        look = self.looks.pop(0)
+        if isinstance(look, Exception):
+            raise look
+        at = self.story.clock.now()
+        if isinstance(look, str):
+            return [Scrape(pod, at, None, look) for pod in pods]
+        return [Scrape(pod, at, {"success total": look, "success good": 0.0}) for pod in pods]
+
+
+def counts(story: Story, *looks: float | str | Exception, **subject: Any) -> list[tuple[str, str]]:
+    checks = examined(story, "app", samples=Source(story, *looks), **subject)
+    return about(checks, "metrics") + about(checks, "traffic")
+
+
+def test_counts_that_may_not_be_read_point_to_the_other_source(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    [(outcome, text)] = counts(story, ForbiddenError('cannot get resource "pods/proxy"'))
+    assert outcome == "failed"
+    assert "pods/proxy" in text
+    assert "read from Prometheus (--prometheus)" in text
+    [(outcome, text)] = counts(story, NotAnsweringError("cannot reach Prometheus"), direct=False)
+    assert outcome == "failed"
+    assert "read from the pods (without --prometheus)" in text
+
+
+def test_pods_that_do_not_answer_are_a_failure_with_the_reason(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    [(outcome, text)] = counts(story, "connection refused")
+    assert (outcome, "0 of 4 pods have counts; connection refused" in text) == ("failed", True)
+
+
+def test_counters_that_have_counted_nothing_are_warned_of_and_so_is_silence(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    [(metrics, said), (traffic, where)] = counts(story, 0.0, 0.0)
+    assert (metrics, "requests_total has counted nothing yet" in said) == ("warning", True)
+    assert traffic == "warning"
+    assert "is anything sending load to Service app?" in where
+
+
+def test_traffic_is_counted_for_each_variant(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.release(service(), deployment("app:2")).deploy()
+    [_, (outcome, text)] = counts(story, 10.0, 40.0)
+    assert outcome == "ok"
+    assert "app: stable 40.0, baseline 20.0, canary 20.0 requests/s, over 3 s" in text
+
+
+def test_a_port_that_no_pod_has_is_named(story: Story) -> None:
+    one = deployment("app:1")
+    one["spec"]["template"]["spec"]["containers"][0]["ports"].pop()
+    story.stable(service(), one)
+    [(outcome, text)] = counts(story)
+    assert (outcome, "container port 'metrics'" in text) == ("warning", True)
+
+
+def test_where_none_is_named_the_first_few_are_looked_at(story: Story) -> None:
+    story.stable(service(), *(deployment(f"app:{n}", name=f"app-{n}", replicas=1) for n in range(7)))
+    story.release(deployment("app:9", name="app-3")).deploy()
+    checks = examined(story)
+    assert {one.workload for one in checks if one.workload} == {f"app-{n}" for n in range(5)}
+    assert outcomes(checks)["workloads"] == ["warning"]
+    assert "a release of app-3 is in progress" in about(checks, "release")[0][1]
+
+
+def test_a_right_that_is_missing_in_the_middle_does_not_end_the_rest(story: Story) -> None:
+    def may_not(kind: Kind, *_: Any, **__: Any) -> None:
+        if kind.kind == "Pod":
+            raise ForbiddenError("list Pods: pods is forbidden")
+
+    story.stable(service(), deployment("app:1", name="a"), deployment("app:1", name="b"))
+    checks = examined(story, "a", "b", cluster=Faulty(story.cluster, {"find": may_not}))
+    assert [one.workload for one in checks if one.subject == "workload"] == ["a", "b"]
+
+
+METRICS = 'requests_total{custom_status="good"} 90\nrequests_total{custom_status="bad"} 10\n'
+
+
+def test_the_command_prints_a_line_for_each_and_exits_with_0(in_cluster: CommandLine, story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    with serving(lambda _path, _headers: (200, METRICS)) as page:
+        story.ghosts.answers["app:1"] = page.server_port
+        result = in_cluster("doctor", "app")
+    lines = result.out.splitlines()
+    assert result.code == 0
+    assert lines[0].startswith("canary 0.")
+    assert {line.split()[0] for line in lines[1:-1]} == {"ok", "warning"}
+    assert "4 of 4 pods have counts" in result.out
+    assert lines[-1] == "releases can be made here; 1 to know"
+    assert "counting requests for 3 s" in result.err
+
+
+def test_as_json_it_is_all_there_and_nothing_secret_is(in_cluster: CommandLine, story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    result = in_cluster("doctor", "app", "--output", "json")
+    found = json.loads(result.out)
+    assert result.code == 3, "the ghosts answer nobody"
+    assert found["failed"] == 1
+    assert {"subject", "outcome", "text", "advice", "workload"} == set(found["checks"][0])
+    assert (found["namespace"], found["canary"][:2], found["python"][:2]) == (story.namespace, "0.", "3.")
+    assert story.ghosts.url.rpartition("/")[2] not in result.out + result.err
+
+
+def test_manifests_with_their_images_may_be_given(in_cluster: CommandLine, story: Story) -> None:
+    in_cluster.write_objects("m/all.yml", service(), deployment("app:1", replicas=2))
+    result = in_cluster("doctor", "m/", "--image", "app:2")
+    assert result.code == 0
+    assert "there is no Deployment app yet" in result.out
+    wrong = in_cluster("doctor", "m/", "--image", "other:2")
+    assert (wrong.code, "other" in wrong.err) == (2, True)
+
+
+def test_a_name_of_nothing_is_bad_input_and_no_cluster_is_a_failure(in_cluster: CommandLine, story: Story) -> None:
+    assert in_cluster("doctor", "apq").code == 2
+    in_cluster.of_cluster("http://127.0.0.1:9/secret", "shop")
+    result = in_cluster("doctor", "app")
+    assert result.code == 3
+    assert "failed   API server    cannot reach http://127.0.0.1:9" in result.out
+    assert "secret" not in result.out
+
+
+def test_without_a_kubeconfig_it_says_what_to_set(command_line: CommandLine) -> None:
+    result = command_line("doctor")
+    assert (result.code, "KUBECONFIG" in result.err or "kubeconfig" in result.err) == (2, True)
+
+
+def test_users_and_passwords_in_addresses_are_not_shown(
+    in_cluster: CommandLine, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:hunter2@proxy:3128")
+    monkeypatch.setenv("HTTP_PROXY", "http://me:hunter2@proxy:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    in_cluster.of_cluster("http://me:hunter2@10.255.255.1:9", story.namespace)
+    result = in_cluster("doctor", "--prometheus", "http://me:hunter2@prometheus:9090")
+    assert "proxy:3128" in result.out
+    assert "hunter2" not in result.out + result.err
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
