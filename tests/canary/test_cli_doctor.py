@@ -1,0 +1,81 @@
+"""`canary doctor` as a user runs it: a line for each check or JSON, an exit code, and no secrets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.canary.commandline import CommandLine
+from tests.canary.pages import serving
+from tests.canary.story import Story, deployment, service
+
+METRICS = 'requests_total{custom_status="good"} 90\nrequests_total{custom_status="bad"} 10\n'
+
+
+def test_the_command_prints_a_line_for_each_and_exits_with_0(in_cluster: CommandLine, story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    with serving(lambda _path, _headers: (200, METRICS)) as page:
+        story.ghosts.answers["app:1"] = page.server_port
+        result = in_cluster("doctor", "app")
+    lines = result.out.splitlines()
+    assert result.code == 0
+    assert lines[0].startswith("canary 0.")
+    assert {line.split()[0] for line in lines[1:-1]} == {"ok", "warning"}
+    assert "4 of 4 pods have counts" in result.out
+    assert lines[-1] == "releases can be made here; 1 to know"
+    assert "counting requests for 3 s" in result.err
+
+
+def test_as_json_it_is_all_there_and_nothing_secret_is(in_cluster: CommandLine, story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    result = in_cluster("doctor", "app", "--output", "json")
+    found = json.loads(result.out)
+    assert result.code == 3, "the ghosts answer nobody"
+    assert found["failed"] == 1
+    assert {"subject", "outcome", "text", "advice", "workload"} == set(found["checks"][0])
+    assert (found["namespace"], found["canary"][:2], found["python"][:2]) == (story.namespace, "0.", "3.")
+    assert story.ghosts.url.rpartition("/")[2] not in result.out + result.err
+
+
+def test_manifests_with_their_images_may_be_given(in_cluster: CommandLine, story: Story) -> None:
+    in_cluster.write_objects("m/all.yml", service(), deployment("app:1", replicas=2))
+    result = in_cluster("doctor", "m/", "--image", "app:2")
+    assert result.code == 0
+    assert "there is no Deployment app yet" in result.out
+    wrong = in_cluster("doctor", "m/", "--image", "other:2")
+    assert (wrong.code, "other" in wrong.err) == (2, True)
+
+
+def test_a_name_of_nothing_is_bad_input_and_no_cluster_is_a_failure(in_cluster: CommandLine, story: Story) -> None:
+    assert in_cluster("doctor", "apq").code == 2
+    in_cluster.of_cluster("http://127.0.0.1:9/secret", "shop")
+    result = in_cluster("doctor", "app")
+    assert result.code == 3
+    assert "failed   API server    cannot reach http://127.0.0.1:9" in result.out
+    assert "secret" not in result.out
+
+
+def test_without_a_kubeconfig_it_says_what_to_set(command_line: CommandLine) -> None:
+    result = command_line("doctor")
+    assert (result.code, "KUBECONFIG" in result.err or "kubeconfig" in result.err) == (2, True)
+
+
+def test_users_and_passwords_in_addresses_are_not_shown(
+    in_cluster: CommandLine, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:hunter2@proxy:3128")
+    monkeypatch.setenv("HTTP_PROXY", "http://me:hunter2@proxy:3128")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    in_cluster.of_cluster("http://me:hunter2@10.255.255.1:9", story.namespace)
+    result = in_cluster("doctor", "--prometheus", "http://me:hunter2@prometheus:9090")
+    assert "proxy:3128" in result.out
+    assert "hunter2" not in result.out + result.err
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
