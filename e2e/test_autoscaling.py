@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from e2e.cluster import Namespace, command, poll
 
@@ -29,39 +32,90 @@ AUTOSCALER = {
 }
 
 
+@dataclass(frozen=True)
+class Size:
+    """How many pods stable had at one moment.
+
+    Attributes:
+        wanted: by its spec.
+        made: by its controller.
+        ready: of them.
+    """
+
+    wanted: int
+    made: int
+    ready: int
+
+
 @contextmanager
-def watched_replicas(namespace: Namespace) -> Iterator[list[int]]:
-    """Watch stable's `spec.replicas` while the block lasts; the list is filled when it is over."""
-    seen: list[int] = []
-    look = ("get", "deployment", "sampleapp", "--watch", "-o", r'jsonpath={.spec.replicas}{"\n"}')
+def watched(namespace: Namespace) -> Iterator[list[Size]]:
+    """Watch stable's size while the block lasts; the list is filled when it is over."""
+    seen: list[Size] = []
+    columns = r'jsonpath={.spec.replicas} {.status.replicas} {.status.readyReplicas}{"\n"}'
     with subprocess.Popen(
-        [command("kubectl"), "--namespace", namespace.name, *look],
+        [command("kubectl"), "--namespace", namespace.name, "get", "deployment", "sampleapp", "--watch", "-o", columns],
         stdout=subprocess.PIPE,
         text=True,
         env=namespace.environment(),
     ) as watch:
         assert watch.stdout is not None
-        seen.append(int(watch.stdout.readline()))
+        seen.append(size(watch.stdout.readline()))
         yield seen
         watch.terminate()
-        seen.extend(int(line) for line in watch.stdout)
+        seen.extend(size(line) for line in watch.stdout)
 
 
-def test_an_autoscaled_stable_keeps_its_number_of_pods(stable: Namespace, manifests: Path) -> None:
+def size(line: str) -> Size:
+    wanted, made, ready = (int(word) for word in line.split())
+    return Size(wanted, made, ready)
+
+
+@pytest.fixture
+def autoscaled(stable: Namespace) -> Namespace:
+    """Give a stable that has as many pods as its autoscaler wants, one more than the manifests say."""
     stable.apply(AUTOSCALER)
     # A real cluster's autoscaler sees to its minimum even without metrics; localcluster stores autoscalers, no more.
     stable.kubectl("scale", "deployment/sampleapp", f"--replicas={SCALED}")
     stable.kubectl("rollout", "status", "deployment/sampleapp", "--timeout=60s")
+    return stable
 
+
+def test_an_autoscaled_stable_has_at_no_moment_fewer_pods_than_its_autoscaler_wants(
+    autoscaled: Namespace, manifests: Path
+) -> None:
     release = (str(manifests), "--image", "sampleapp:20")
-    stable.canary("deploy", *release, "--percentage", "100")
+    autoscaled.canary("deploy", *release, "--percentage", "100")
     for variant in ("canary", "baseline"):
-        made = stable.get("deployment", f"sampleapp-{variant}") or {}
+        made = autoscaled.get("deployment", f"sampleapp-{variant}") or {}
         assert made["spec"]["replicas"] == SCALED
 
-    with watched_replicas(stable) as seen:
-        stable.canary("promote", *release)
+    with watched(autoscaled) as seen:
+        autoscaled.canary("promote", *release)
     assert len(seen) > 1, "the watch saw nothing of the promote"
-    assert set(seen) == {SCALED}
-    assert stable.images("sampleapp") == ["sampleapp:20"]
-    poll("stable has its pods", lambda: len(stable.pods_of("sampleapp")) >= SCALED)
+    assert {one.wanted for one in seen} == {SCALED}
+    assert min(one.made for one in seen) >= SCALED
+    assert min(one.ready for one in seen) >= SCALED  # as the manifests let no pod go before another has come
+    assert autoscaled.images("sampleapp") == ["sampleapp:20"]
+    poll("stable has its pods", lambda: len(autoscaled.pods_of("sampleapp")) >= SCALED)
+
+
+def test_what_the_autoscaler_does_meanwhile_outlives_the_undo(autoscaled: Namespace, manifests: Path) -> None:
+    promote = ("promote", str(manifests), "--image", "sampleapp:missing", "--unproven", "--timeout", "20s")
+    with watched(autoscaled) as seen:
+        driver = autoscaled.start(*promote)
+        try:
+            poll("stable is written", lambda: autoscaled.images("sampleapp") == ["sampleapp:missing"])
+            autoscaled.kubectl("scale", "deployment/sampleapp", f"--replicas={SCALED + 1}")
+            _, told = driver.communicate(timeout=150)
+        finally:
+            driver.kill()
+            driver.communicate(timeout=60)
+        assert driver.returncode == 5, told
+    assert "promote failed and was undone" in told
+    wanted = [one.wanted for one in seen]
+    assert sorted(wanted) == wanted, "stable was made smaller"
+    assert (wanted[0], wanted[-1]) == (SCALED, SCALED + 1)
+    assert min(one.made for one in seen) >= SCALED
+    assert min(one.ready for one in seen) >= SCALED
+    assert autoscaled.images("sampleapp") == ["sampleapp:10"]
+    assert len(autoscaled.pods_of("sampleapp")) == SCALED + 1
