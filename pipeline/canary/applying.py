@@ -57,11 +57,17 @@ def estimated(live: Object, incoming: Object) -> Object:
 
 
 def _folded(obj: Object) -> Object:
-    """Return a Secret with its `stringData` where the API server puts it; others as they are."""
-    if obj["kind"] != "Secret" or not isinstance(obj.get("stringData"), dict):
+    """Return a Secret with its type, and with its `stringData` where the API server puts it; others as they are."""
+    if obj["kind"] != "Secret":
         return obj
-    plain = {key: b64encode(str(value).encode()).decode() for key, value in obj["stringData"].items()}
-    return {key: value for key, value in obj.items() if key != "stringData"} | {"data": (obj.get("data") or {}) | plain}
+    texts = obj.get("stringData")
+    plain = (
+        {key: b64encode(str(value).encode()).decode() for key, value in texts.items()}
+        if isinstance(texts, dict)
+        else {}
+    )
+    kept = {key: value for key, value in obj.items() if key != "stringData"}
+    return {"type": "Opaque", **kept, "data": (obj.get("data") or {}) | plain}
 
 
 def _merged(live: Any, wanted: Any) -> Any:  # noqa: ANN401 - JSON

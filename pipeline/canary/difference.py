@@ -54,7 +54,8 @@ def _bare(obj: Object) -> Object:
     for which in _METADATA:
         if marks := _marks(obj["metadata"].get(which)):
             metadata[which] = marks
-    kept = {key: obj[key] for key in sorted(obj) if key not in ("apiVersion", "kind", "metadata", "status")}
+    others = ("apiVersion", "kind", "metadata", "status")
+    kept = {key: obj[key] for key in sorted(obj) if key not in others and obj[key] not in ({}, None)}
     return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata, **_sorted(kept)}
 
 

@@ -78,6 +78,12 @@ def is_untagged(reference: str) -> bool:
     return image_name(reference) == reference
 
 
+def pull_policy(reference: str) -> str:
+    """Return what the API server fills in for a container that says nothing of when its image is to be pulled."""
+    newest = is_untagged(reference) or reference.partition("@")[0].endswith(":latest")
+    return "Always" if newest else "IfNotPresent"
+
+
 def with_images(bundle: Bundle, images: Sequence[Image]) -> Bundle:
     """Return the bundle with images replaced in all containers and init containers.
 

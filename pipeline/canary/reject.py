@@ -8,6 +8,7 @@ from canary.collaborators import DEPLOYMENT
 from canary.deployments import workload
 from canary.events import Note, Rejected, Variant, Written
 from canary.evidence import keep
+from canary.variants import MADE
 
 if TYPE_CHECKING:
     from canary.collaborators import Object, World
@@ -30,6 +31,10 @@ def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
     deleted = delete_variants(world, name)
     if deleted:
         world.listen(Rejected(name, reason, deleted, kept))
+        made = (found.canary["metadata"].get("annotations") or {}).get(MADE) if found.canary else None
+        if made:
+            text = f"its release had also made {made.replace(' ', ', ')}, which nothing deletes: kubectl delete {made}"
+            world.listen(Note(f"{text}, unless something else uses it by now"))
     else:
         world.listen(Note(f"{name}: nothing to reject, it has no variants"))
     return deleted

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.deployments import images, is_autoscaled, replicas
 from canary.events import Written
+from canary.images import pull_policy
 from canary.ownership import with_last_applied
 from canary.variants import configuration_of, stable, with_configuration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from canary.collaborators import Cluster, Object, World
 
 
@@ -32,8 +35,32 @@ def intended(cluster: Cluster, incoming: Object, *, configuration: str = "") -> 
     live = cluster.get(DEPLOYMENT, name)
     if live is not None and (incoming["spec"].get("replicas") is None or is_autoscaled(cluster, name)):
         count = replicas(live)
-    mark = configuration or (configuration_of(live) if live is not None else "")
-    return with_configuration(with_last_applied(stable(incoming, replicas=count)), mark)
+    made = with_last_applied(stable(incoming, replicas=count))
+    if live is None:
+        return made
+    return with_configuration(_pulled_as_anew(made, live), configuration or configuration_of(live))
+
+
+def _pulled_as_anew(made: Object, live: Object) -> Object:
+    """Return a Deployment with the pull policies that a new one would get, where the live one has others.
+
+    The API server fills them in by the image's tag, and once: an image that gets its first tag would keep Always.
+    """
+    template = live["spec"]["template"]["spec"]
+    spec = dict(made["spec"]["template"]["spec"])
+    for field in ("initContainers", "containers"):
+        there = {one["name"]: one.get("imagePullPolicy") for one in template.get(field) or []}
+        if isinstance(spec.get(field), list):
+            spec[field] = [_pulled(one, there) for one in spec[field]]
+    return {**made, "spec": made["spec"] | {"template": made["spec"]["template"] | {"spec": spec}}}
+
+
+def _pulled(container: Any, there: Mapping[str, str | None]) -> Any:  # noqa: ANN401 - of a manifest, still unchecked
+    if not isinstance(container, dict) or container.get("imagePullPolicy") or not container.get("image"):
+        return container
+    policy = pull_policy(container["image"])
+    is_kept = there.get(container.get("name", ""), policy) == policy
+    return container if is_kept else container | {"imagePullPolicy": policy}
 
 
 def write(world: World, incoming: Object, *, configuration: str = "") -> bool:

@@ -17,6 +17,7 @@ from canary.options import Options
 from canary.release import Release
 from canary.tally import Pod, Scrape
 from canary.verdict import Verdict
+from localcluster.objects import schema
 from localcluster.objects.resources import RESOURCES
 from tests.canary.ghosts import Clock, Ghosts
 
@@ -139,6 +140,13 @@ class Story:
         body = {**obj, "metadata": {**obj["metadata"], "namespace": self.namespace}}
         resource = next(one for one in RESOURCES if one.kind == obj["kind"])
         self.ghosts.act(lambda: self.ghosts.registry.apply(resource, body, manager=manager, force=True))
+
+    def create_as(self, manager: str, obj: Object) -> None:
+        """Create an object as another field manager does, by POST."""
+        body = {**obj, "metadata": {**obj["metadata"], "namespace": self.namespace}}
+        resource = next(one for one in RESOURCES if one.kind == obj["kind"])
+        decoded = schema.decoded(resource, body)[0]
+        self.ghosts.act(lambda: self.ghosts.registry.create(resource, decoded, manager=manager))
 
     def names(self) -> set[str]:
         """Return the names of all Deployments."""

@@ -175,7 +175,7 @@ def test_a_person_who_overrules_the_verdict_has_decided(story: Story) -> None:
 
 
 def test_an_image_without_a_tag_is_warned_of_before_it_is_waited_for(story: Story) -> None:
-    story.stable(deployment("app"))
+    story.stable(service(), deployment("app"))
     story.release(deployment("app@sha256:" + "0" * 64)).deploy()
     assert not [note for note in story.heard(Note) if note.warning]
     story.release().reject()

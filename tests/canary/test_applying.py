@@ -1,0 +1,113 @@
+"""What apply would make of an object, worked out here, is what the API server makes of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from canary.applying import estimated, without_dropped
+from canary.collaborators import Kind
+from canary.difference import is_same
+from canary.ownership import with_last_applied
+from canary.rehearsal import Rehearsal
+from tests.canary.story import Story, config_map, deployment, service
+
+Object = dict[str, Any]
+
+
+def secret(**values: str) -> Object:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "stringData": values}
+
+
+def with_env(**values: str) -> Object:
+    made = deployment("app:1")
+    container = made["spec"]["template"]["spec"]["containers"][0]
+    container["env"] = [{"name": name, "value": value} for name, value in values.items()]
+    return made
+
+
+def ports(*numbers: int) -> Object:
+    made = service()
+    made["spec"]["ports"] = [{"name": f"p{number}", "port": number} for number in numbers]
+    return made
+
+
+def marked(**labels: str) -> Object:
+    made = config_map(a="1")
+    made["metadata"] |= {"labels": labels, "annotations": dict.fromkeys(labels, "x")}
+    return made
+
+
+def strategy(**spec: Any) -> Object:
+    return deployment("app:1", **spec)
+
+
+CASES = [
+    pytest.param(config_map(a="1", b="2"), config_map(a="3"), id="a key goes and one changes"),
+    pytest.param(config_map(a="1"), config_map(), id="the last key goes"),
+    pytest.param(secret(a="1", b="2"), secret(a="3"), id="a Secret's"),
+    pytest.param(marked(a="1", b="2"), marked(b="3"), id="labels and annotations"),
+    pytest.param(with_env(A="1", B="2"), with_env(B="3"), id="a variable"),
+    pytest.param(with_env(A="1"), deployment("app:1"), id="all variables"),
+    pytest.param(ports(80, 81, 82), ports(82, 80), id="ports that leave their protocol out"),
+    pytest.param(strategy(strategy={"type": "Recreate"}), strategy(), id="what has a default"),
+    pytest.param(
+        strategy(strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}}),
+        strategy(strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2}}),
+        id="one of two that have defaults",
+    ),
+    pytest.param(deployment("app:1", replicas=3), deployment("app:2", replicas=3), id="nothing goes"),
+]
+
+
+@pytest.mark.parametrize("manager", ["kubectl-client-side-apply", "canary", "injector"])
+@pytest.mark.parametrize(("old", "new"), CASES)
+def test_a_rehearsal_tells_what_promote_makes(story: Story, manager: str, old: Object, new: Object) -> None:
+    kind, name = Kind.of(old), old["metadata"]["name"]
+    if manager == "kubectl-client-side-apply":
+        body = with_last_applied(old)
+        story.create_as(manager, body)
+    elif manager == "canary":
+        story.cluster.apply(with_last_applied(old))
+    else:
+        story.apply_as(manager, old)
+        story.cluster.apply(with_last_applied(old))
+    version = (story.cluster.get(kind, name) or {})["metadata"]["resourceVersion"]
+
+    told = Rehearsal(story.cluster, demanded=True).of(new)
+
+    assert (story.cluster.get(kind, name) or {})["metadata"]["resourceVersion"] == version
+    story.release(new).apply()
+    made = story.cluster.get(kind, name) or {}
+    made["metadata"].get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
+    told.planned["metadata"].get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
+    assert is_same(told.planned, made)
+
+
+@pytest.mark.parametrize(("old", "new"), CASES[:4])
+def test_configuration_is_told_without_asking(story: Story, old: Object, new: Object) -> None:
+    story.create_as("kubectl-create", old)
+    live = story.cluster.get(Kind.of(old), old["metadata"]["name"]) or {}
+    told = estimated(live, with_last_applied(new))
+    story.release(new).apply()
+    assert is_same(told, story.cluster.get(Kind.of(old), old["metadata"]["name"]) or {})
+
+
+def test_what_another_manager_owns_as_well_stays() -> None:
+    live = config_map(a="1", b="2")
+    live["metadata"]["managedFields"] = [
+        {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:data": {".": {}, "f:a": {}, "f:b": {}}}},
+        {"manager": "operator", "operation": "Update", "fieldsV1": {"f:data": {"f:b": {}}}},
+    ]
+    assert without_dropped(deepcopy(live), live, config_map())["data"] == {"b": "2"}
+
+
+def test_a_secret_s_text_is_compared_as_the_api_server_keeps_it() -> None:
+    live = {**secret(), "data": {"a": base64.b64encode(b"1").decode()}}
+    del live["stringData"]
+    assert estimated(live, secret(a="1"))["data"] == live["data"]
+    assert "stringData" not in json.dumps(estimated(live, secret(a="2")))
