@@ -9,7 +9,15 @@ from canary.before import before_name, forget, mark_undoing, put_back, save, sav
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.copies import check_same_content
 from canary.deployments import images, pods_of, workload
-from canary.errors import CanaryError, InputError, InterruptedReleaseError, LockLostError, PromoteError, TimedOutError
+from canary.errors import (
+    CanaryError,
+    ForbiddenError,
+    InputError,
+    InterruptedReleaseError,
+    LockLostError,
+    PromoteError,
+    TimedOutError,
+)
 from canary.events import Note, Promoted, Undone
 from canary.manifests import digest
 from canary.record import recall
@@ -44,7 +52,7 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         InputError: no canary has shown this release, and stable does not run it already, or the canary's verdict is
             REJECT; nothing was changed.
         PromoteError: the cluster refused a write, or stable did not get ready; it is as it was before, with variants.
-        ClusterError: the cluster cannot be reached, before anything was changed.
+        ClusterError: the cluster cannot be reached, or forbids it, before anything was changed.
     """
     mark = digest(bundle)
     names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
@@ -60,6 +68,7 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         if found.canary is not None:
             canaries[found.name] = found.canary
     judged = {name: _image_ids(world, canary) for name, canary in canaries.items()}
+    _check_rights(world, bundle)
     for incoming in bundle.deployments:
         # the objects that all workloads share are kept with each of them
         save(world.cluster, incoming["metadata"]["name"], mark, [*bundle.others, incoming])
@@ -82,6 +91,30 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         delete_variants(world, name)
         forget(world.cluster, name)
         world.listen(Promoted(name, images(stable) if stable else ()))
+
+
+def _check_rights(world: World, bundle: Bundle) -> None:
+    """Refuse a promote that could not be carried out, or not be undone, before it leaves anything half done.
+
+    Raises:
+        ForbiddenError: the account lacks a right, such as one that is only made to deploy.
+    """
+    missing = []
+    for obj in (*bundle.others, *bundle.deployments):
+        kind, name = Kind.of(obj), obj["metadata"]["name"]
+        group, resource = kind.api_version.rpartition("/")[0], world.cluster.plural(kind)
+        undo = "delete" if world.cluster.get(kind, name) is None else "update"
+        missing += [
+            f"{verb} {resource}{'.' if group else ''}{group} {name}"
+            for verb in ("patch", undo)
+            if not world.cluster.may(verb, group, resource, name)
+        ]
+    if missing:
+        raise ForbiddenError(
+            f"this account may not {', '.join(missing)}, which it takes to promote, and to undo a promote that fails: "
+            "nothing was changed (pipeline/rbac.yml has a Role that may)",
+            missing[0],
+        )
 
 
 def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Object) -> None:

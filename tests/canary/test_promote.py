@@ -9,7 +9,7 @@ import pytest
 from canary.before import before_name
 from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SERVICE
 from canary.deployments import progress
-from canary.errors import ClusterError, InputError, InterruptedReleaseError, PromoteError, TimedOutError
+from canary.errors import ClusterError, ForbiddenError, InputError, InterruptedReleaseError, PromoteError, TimedOutError
 from canary.events import Judged, Note, Promoted, Undone, Variant, Written
 from canary.ownership import LAST_APPLIED
 from canary.variants import DIGEST_ANNOTATION
@@ -49,6 +49,42 @@ def test_a_first_release_becomes_stable(story: Story) -> None:
     story.release(deployment("app:1", replicas=3)).promote()
     assert story.names() == {"app"}
     assert story.deployment()["spec"]["replicas"] == 3
+
+
+class Deployer:
+    """A cluster as an account sees it that may do everything but write stable."""
+
+    def __init__(self, story: Story, verb: str) -> None:
+        self._cluster, self._verb = story.cluster, verb
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def may(self, verb: str, group: str, resource: str, name: str = "", *, namespace: str | None = None) -> bool:
+        return (verb, group, resource, name) != (self._verb, "apps", "deployments", "app")
+
+
+@pytest.mark.parametrize("verb", ["patch", "update"])
+def test_who_may_not_write_stable_or_put_it_back_leaves_nothing_half_promoted(story: Story, verb: str) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    version = story.deployment()["metadata"]["resourceVersion"]
+    cluster: Any = Deployer(story, verb)
+
+    with pytest.raises(ForbiddenError, match=rf"may not {verb} deployments.apps app, .*nothing was changed"):
+        story.release(deployment("app:2"), cluster=cluster).promote()
+
+    assert story.cluster.get(CONFIG_MAP, before_name("app")) is None  # which would stand in the next release's way
+    assert story.deployment()["metadata"]["resourceVersion"] == version
+    assert story.names() == {"app", "app-baseline", "app-canary"}
+
+
+def test_who_may_not_delete_stable_may_promote_where_there_is_one(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    cluster: Any = Deployer(story, "delete")
+    story.release(deployment("app:2"), cluster=cluster).promote()
+    assert image(story.deployment()) == "app:2"
 
 
 def test_promote_again_changes_nothing(story: Story) -> None:

@@ -1,0 +1,327 @@
+"""pipeline/rbac.yml: the accounts can do what they are for, no more than that, and need all that they have."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from canary.cli.main import run
+from e2e.cluster import ROOT, Namespace
+from e2e.prometheus import install
+from e2e.traffic import Traffic
+
+pytestmark = [
+    pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster has no RBAC"),
+    pytest.mark.timeout(300),
+]
+
+RBAC = ROOT / "pipeline/rbac.yml"
+ROLES = {d["metadata"]["name"]: d for d in yaml.safe_load_all(RBAC.read_text()) if d["kind"] == "Role"}
+DEPLOY, PROMOTE, READ_PODS = "sampleapp-deploy", "sampleapp-promote", "sampleapp-read-pods"
+WATCH = ("--tolerance", "0.05", "--warm-up", "0s", "--min-duration", "1s", "--interval", "1s")
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One verb of one resource in one rule of a Role.
+
+    Attributes:
+        role: name of the Role.
+        rule: which of its rules.
+        resource: with its subresource.
+        verb: what it allows.
+    """
+
+    role: str
+    rule: int
+    resource: str
+    verb: str
+
+    def __str__(self) -> str:
+        names = ROLES[self.role]["rules"][self.rule].get("resourceNames", ["any"])
+        return f"{self.role}: {self.verb} {self.resource} {'|'.join(names)}"
+
+    def named_in(self, text: str) -> bool:
+        """Return whether a message says, in the API server's words or in ours, that this is missing."""
+        text = "\n".join(
+            line for line in text.splitlines() if "and so cannot promote" not in line
+        )  # which all are told
+        group = next(iter(ROLES[self.role]["rules"][self.rule]["apiGroups"]))
+        resource, _, subresource = self.resource.partition("/")
+        ours = (f"{resource}.{group}" if group else resource) + (f"/{subresource}" if subresource else "")
+        theirs = f'cannot {self.verb} resource "{self.resource}"'
+        return theirs in text or re.search(rf"\b{self.verb} {re.escape(ours)}(?![\w/.])", text) is not None
+
+    def taken_from(self, role: dict[str, Any]) -> dict[str, Any]:
+        """Return the Role without it."""
+        rule = role["rules"][self.rule]
+        others = [one for one in rule["resources"] if one != self.resource]
+        fewer = [one for one in rule["verbs"] if one != self.verb]
+        rules = [*role["rules"][: self.rule], *role["rules"][self.rule + 1 :]]
+        rules += [rule | {"resources": others}] if others else []
+        rules += [rule | {"resources": [self.resource], "verbs": fewer}] if fewer else []
+        return role | {"rules": rules}
+
+
+PERMISSIONS = [
+    Permission(name, index, resource, verb)
+    for name, role in ROLES.items()
+    for index, rule in enumerate(role["rules"])
+    for resource in rule["resources"]
+    for verb in rule["verbs"]
+]
+
+
+def binding(name: str, role: str, account: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": account}],
+    }
+
+
+def log_in(namespace: Namespace, account: str) -> Namespace:
+    """Return the namespace as a service account sees it, by a token."""
+    kubeconfig = yaml.safe_load(namespace.kubectl("config", "view", "--raw", "--minify", "--flatten"))
+    kubeconfig["users"] = [
+        {"name": user["name"], "user": {"token": namespace.kubectl("create", "token", account).strip()}}
+        for user in kubeconfig["users"]
+    ]
+    path = namespace.folder / f"{account}.kubeconfig"
+    path.write_text(yaml.safe_dump(kubeconfig))
+    return replace(namespace, kubeconfig=path)
+
+
+# The accounts as they are given.
+
+
+@pytest.fixture
+def accounts(stable: Namespace) -> Namespace:
+    """Give a namespace with stable and the accounts."""
+    stable.kubectl("apply", "-f", str(RBAC))
+    return stable
+
+
+def test_the_deploy_account_deploys_watches_and_rejects_and_cannot_change_stable(
+    accounts: Namespace, manifests: Path
+) -> None:
+    subject = f"--serviceaccount={accounts.name}:{DEPLOY}"
+    accounts.kubectl("create", "rolebinding", READ_PODS, f"--role={READ_PODS}", subject)  # as docs/rights.md says
+    pipeline = log_in(accounts, DEPLOY)
+    before = [accounts.get(kind, "sampleapp") for kind in ("deployment", "service")]
+    release = (str(manifests), "--image", "sampleapp:20", "--percentage", "100")
+
+    refused = pipeline.canary("release", *release, *WATCH, "--gate", "auto", code=3)
+    assert "patch" in refused.err
+    assert accounts.get("deployment", "sampleapp-canary") is None, "no pod starts for what could not be promoted"
+
+    pipeline.canary("deploy", *release)
+    with Traffic(accounts):
+        pipeline.canary("watch", "sampleapp", *WATCH)
+    promoted = pipeline.canary("promote", *release[:3], code=3)
+    assert (
+        "may not patch services sampleapp, update services sampleapp, patch deployments.apps sampleapp" in promoted.err
+    )
+    for verb in (("set", "image", "deployment/sampleapp", "sampleapp=sampleapp:5"), ("delete", "service/sampleapp")):
+        with pytest.raises(AssertionError, match="Forbidden"):
+            pipeline.kubectl(*verb)
+    pipeline.canary("reject", "sampleapp")
+
+    assert accounts.images("sampleapp-canary") is None
+    assert accounts.images("sampleapp-baseline") is None
+    assert [accounts.get(kind, "sampleapp") for kind in ("deployment", "service")] == before
+
+
+def test_the_promote_account_promotes(accounts: Namespace, manifests: Path) -> None:
+    release = (str(manifests), "--image", "sampleapp:20")
+    log_in(accounts, DEPLOY).canary("deploy", *release, "--percentage", "50")
+    log_in(accounts, PROMOTE).canary("promote", *release)
+    assert accounts.images("sampleapp") == ["sampleapp:20"]
+    assert accounts.images("sampleapp-canary") is None
+
+
+def test_a_prometheus_behind_the_api_server_takes_a_right_of_its_own(
+    accounts: Namespace, manifests: Path, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monitoring = install(kubeconfig, tmp_path_factory.mktemp("monitoring")).namespace
+    pipeline = log_in(accounts, DEPLOY)
+    pipeline.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
+    watch = ("watch", "sampleapp", *WATCH, "--max-duration", "1s", "--prometheus", "svc:monitoring/prometheus:9090")
+    assert 'cannot get resource "services/proxy"' in pipeline.canary(*watch, code=3).err
+
+    name = f"canary-{accounts.name}"
+    try:  # as docs/rights.md says
+        right = ("--verb=get", "--resource=services/proxy", "--resource-name=prometheus:9090")
+        monitoring.kubectl("create", "role", name, *right)
+        subject = f"--serviceaccount={accounts.name}:{DEPLOY}"
+        monitoring.kubectl("create", "rolebinding", name, f"--role={name}", subject)
+        pipeline.canary(*watch, code=4)  # nobody asks the app anything
+    finally:
+        monitoring.kubectl("delete", "role,rolebinding", name)
+
+
+# Each permission less. Commands run in this process: what is tried is the cluster's answer, not the start of Python.
+
+
+@dataclass
+class Stage:
+    """A namespace with stable, and for each permission an account that has all but it.
+
+    Attributes:
+        namespace: as an administrator sees it.
+        manifests: the sample's.
+        kubeconfigs: of the accounts, once they have logged in.
+    """
+
+    namespace: Namespace
+    manifests: Path
+    kubeconfigs: dict[str, Path] = field(default_factory=dict)
+
+    def account(self, permission: Permission) -> str:
+        return f"without-{PERMISSIONS.index(permission)}"
+
+
+@pytest.fixture(scope="module")
+def stage(
+    kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory, sample: dict[str, dict[str, Any]]
+) -> Iterator[Stage]:
+    """Give the stage; it is pulled down afterwards."""
+    folder = tmp_path_factory.mktemp("rights")
+    manifests = folder / "manifests"
+    manifests.mkdir()
+    for kind, obj in copy.deepcopy(sample).items():
+        if kind == "Deployment":
+            obj["spec"]["replicas"] = 2
+            obj["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 1
+            del obj["spec"]["template"]["spec"]["containers"][0]["lifecycle"]  # nobody's requests are lost here
+        (manifests / f"{kind.lower()}.yml").write_text(yaml.safe_dump(obj))
+    namespace = Namespace(f"e2e-rights-{os.getpid()}", kubeconfig, folder)
+    namespace.kubectl("create", "namespace", namespace.name)
+    stage = Stage(namespace, manifests)
+    try:
+        namespace.kubectl("apply", "-f", str(RBAC))
+        objects: list[dict[str, Any]] = []
+        for one in PERMISSIONS:
+            account = stage.account(one)
+            lesser = one.taken_from(ROLES[one.role])
+            objects.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
+            objects.append(lesser | {"metadata": {"name": account}})
+            objects.append(binding(account, account, account))
+            others = {DEPLOY: [READ_PODS], PROMOTE: [READ_PODS, DEPLOY], READ_PODS: [DEPLOY]}[one.role]
+            objects += [binding(f"{account}-{other}", other, account) for other in others]
+        namespace.apply(*objects)
+        namespace.canary("apply", str(manifests), "--image", "sampleapp:10")
+        yield stage
+    finally:
+        namespace.kubectl("delete", "namespace", namespace.name, "--wait=false")
+
+
+@dataclass
+class Actor:
+    """Runs `canary` in this process, as an account that lacks a permission, and notes what it says.
+
+    Attributes:
+        stage: where.
+        kubeconfig: of the account.
+        capsys: catches what is said.
+        said: all that was said.
+        code: how the last command ended.
+    """
+
+    stage: Stage
+    kubeconfig: Path
+    capsys: pytest.CaptureFixture[str]
+    said: str = ""
+    code: int = 0
+
+    def __call__(self, command: str, *arguments: str) -> None:
+        """Run a command, unless an earlier one was forbidden something."""
+        if self.code == 3:
+            return
+        where = ("--kubeconfig", str(self.kubeconfig), "--namespace", self.stage.namespace.name)
+        self.code = run([command, *where, *arguments])
+        out, err = self.capsys.readouterr()
+        self.said += f"$ canary {command} {' '.join(arguments)}\n{out}{err}"
+        assert self.code != 70, self.said
+
+
+def release_cycle(do: Actor) -> None:
+    """Deploy, grow, watch and reject."""
+    release = (str(do.stage.manifests), "--image", "sampleapp:20")
+    do("status", "sampleapp")
+    do("deploy", *release, "--percentage", "50")
+    do("watch", "sampleapp", *WATCH, "--max-duration", "1s")
+    do("status")
+    do("deploy", *release, "--percentage", "100")
+    do("reject", "sampleapp")
+
+
+def promotion(do: Actor) -> None:
+    """Promote what is deployed."""
+    do("promote", str(do.stage.manifests), "--image", "sampleapp:20")
+
+
+def undone_promotion(do: Actor) -> None:
+    """Promote what never gets ready."""
+    do("promote", str(do.stage.manifests), "--image", "sampleapp:missing", "--unproven", "--timeout", "1s")
+
+
+def without_stable(story: Callable[[Actor], None]) -> Callable[[Actor], None]:
+    """Return the same where there is no stable yet, nor its Service."""
+
+    def told(do: Actor) -> None:
+        do.stage.namespace.kubectl("delete", "deployment/sampleapp", "service/sampleapp")
+        story(do)
+
+    return told
+
+
+def story(permission: Permission) -> Callable[[Actor], None]:
+    """Return what takes a permission."""
+    match permission.role, permission.verb, permission.resource:
+        case _, "create", "services":
+            return without_stable(release_cycle)
+        case _, "delete", "deployments" | "services" if permission.role == PROMOTE:
+            return without_stable(undone_promotion)
+        case _, _, "configmaps" if permission.role == PROMOTE:
+            return undone_promotion
+    return promotion if permission.role == PROMOTE else release_cycle
+
+
+@pytest.fixture
+def actor(
+    request: pytest.FixtureRequest, stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Actor]:
+    """Give an actor without the test's permission; afterwards everything is as it was."""
+    permission: Permission = request.param
+    monkeypatch.chdir(stage.namespace.folder)
+    account = log_in(stage.namespace, stage.account(permission))
+    yield Actor(stage, account.kubeconfig, capsys)
+    admin = Actor(stage, stage.namespace.kubeconfig, capsys)
+    admin("reject", "sampleapp", "--break-lock")
+    stage.namespace.kubectl("delete", "configmap/sampleapp-before", "lease/sampleapp-canary", "--ignore-not-found")
+    admin("apply", str(stage.manifests), "--image", "sampleapp:10")
+    assert admin.code == 0, admin.said
+
+
+@pytest.mark.parametrize(("actor", "permission"), [(p, p) for p in PERMISSIONS], indirect=["actor"], ids=str)
+def test_what_an_account_lacks_is_named(actor: Actor, permission: Permission) -> None:
+    if permission.resource == "verticalpodautoscalers":
+        pytest.skip("this cluster has no VerticalPodAutoscalers, which are an addition to Kubernetes")
+    tell = story(permission)
+    if tell is promotion:
+        actor.stage.namespace.canary(
+            "deploy", str(actor.stage.manifests), "--image", "sampleapp:20", "--percentage", "50"
+        )
+    tell(actor)
+    assert permission.named_in(actor.said), f"nothing takes it, or nobody says that it is missing:\n{actor.said}"
