@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
 from canary.deployments import is_autoscaled, replicas
-from canary.errors import InputError
+from canary.errors import ClusterError, InputError
 from canary.events import Written
 from canary.variants import DIGEST_ANNOTATION, OWN_PREFIX
 
@@ -30,6 +30,10 @@ READABLE = 768 * 1024
 
 UNDOING = f"{OWN_PREFIX}undoing"
 """Annotation: why a promote failed, while it is being undone."""
+
+
+ATTEMPTS = 20
+"""How often a Deployment is put back that changes all the time: the status of a rollout counts as a change, too."""
 
 
 @dataclass(frozen=True)
@@ -142,13 +146,26 @@ def put_back(world: World, one: Saved) -> None:
         if world.cluster.delete(one.kind, one.name):
             world.listen(Written(one.kind.kind, one.name, "deleted", "was not there before"))
         return
-    was = one.object
     if one.kind == DEPLOYMENT and is_autoscaled(world.cluster, one.name):
-        live = world.cluster.get(one.kind, one.name)
-        if live is not None:
-            was = {**was, "spec": was["spec"] | {"replicas": replicas(live)}}
-    world.cluster.replace(was)
+        _put_back_at_its_size(world.cluster, one.object)
+    else:
+        world.cluster.replace(one.object)
     world.listen(Written(one.kind.kind, one.name, "configured", "as it was before"))
+
+
+def _put_back_at_its_size(cluster: Cluster, was: Object) -> None:
+    """Put a Deployment back with the replicas that it has at that very moment, which an autoscaler may change."""
+    name = was["metadata"]["name"]
+    for _ in range(ATTEMPTS):
+        live = cluster.get(DEPLOYMENT, name)
+        if live is None:
+            cluster.replace(was)
+            return
+        metadata = was["metadata"] | {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
+        sized = {**was, "metadata": metadata, "spec": was["spec"] | {"replicas": replicas(live)}}
+        if cluster.update(sized) is not None:
+            return
+    raise ClusterError(f"put back Deployment {name}: others write it at the same time, again and again")
 
 
 def forget(cluster: Cluster, name: str) -> None:

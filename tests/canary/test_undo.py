@@ -15,6 +15,7 @@ from canary.events import Note, Undone, Written
 from tests.canary.ghosts import unready, waiting
 from tests.canary.story import Faulty, Story, config_map, deployment, service
 from tests.canary.test_before import secret
+from tests.canary.test_promote import autoscaler
 from tests.canary.test_release import Doomed
 
 OLD = (service(port=8080), config_map(colour="red"), secret(value="old"), deployment("app:1"))
@@ -209,6 +210,22 @@ def test_a_driver_killed_after_any_write_of_its_undo_is_gone_on_from(story: Stor
         assert story.cluster.get(CONFIG_MAP, "app-before") is None, f"killed after write {n}"
         story.release(names=("app",)).reject()
     assert n > 8
+
+
+def test_an_autoscaler_that_acts_just_before_the_deployment_is_put_back_is_not_overruled(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.cluster.create(autoscaler())
+    story.release(deployment("app:2")).deploy()
+    story.ghosts.script["app:2"] = unready
+    sizes = iter([6])
+
+    def scale(obj: dict[str, Any]) -> None:
+        if size := next(sizes, None):
+            story.cluster.scale("app", size)
+
+    with pytest.raises(PromoteError, match="undone"):
+        story.release(deployment("app:2"), cluster=Faulty(story.cluster, {"update": scale})).promote()
+    assert (image(story), story.deployment()["spec"]["replicas"]) == ("app:1", 6)
 
 
 def test_what_could_not_be_undone_is_tried_again_by_the_next_promote(story: Story) -> None:
