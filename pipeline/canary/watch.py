@@ -79,7 +79,9 @@ def last_verdict(world: World, names: Sequence[str]) -> Verdict:
         if record is not None:
             judged = judge(record.tally, options.measures, compared, alpha=options.alpha, dispersion=options.dispersion)
             return replace(judged, decision=record.decision, sentence=record.sentence)
-    return Verdict(Decision.UNDECIDED, (), "the verdict went with the canary that carried it")
+    is_there = any(one.canary for one in found)
+    why = "nothing was compared" if is_there else "the verdict went with the canary that carried it"
+    return Verdict(Decision.UNDECIDED, (), why)
 
 
 def _begun(scene: Scene, warm_up: float) -> Record:

@@ -76,6 +76,11 @@ def test_a_reject_keeps_logs_events_pods_counts_and_the_verdict_in_a_folder_that
     assert "missing" not in summary
 
 
+def test_a_canary_that_nobody_compared_is_kept_as_such(story: Story, kept: Path) -> None:
+    story.release(names=("app",)).reject("asked to")
+    assert json.loads((the(kept) / "verdict.json").read_text())["sentence"] == "nothing was compared"
+
+
 def test_what_the_pods_are_started_with_is_not_kept(story: Story, kept: Path) -> None:
     story.release(names=("app",)).reject()
     assert not any("hunter2" in file.read_text() for file in the(kept).iterdir())
