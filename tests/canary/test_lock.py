@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
-from canary.before import saved_digest
 from canary.cluster import Cluster
 from canary.collaborators import CONFIG_MAP, LEASE
-from canary.errors import ClusterError, InputError, InterruptedReleaseError, LockedError, LockLostError, TimedOutError
+from canary.errors import (
+    ClusterError,
+    InputError,
+    LockedError,
+    LockLostError,
+    TimedOutError,
+)
 from canary.events import Note
 from canary.lock import DURATION, LeaseLock, holder
-from tests.canary.ghosts import unready
 from tests.canary.story import Faulty, Story, config_map, deployment
 
 
@@ -298,23 +302,6 @@ def test_a_lock_that_cannot_be_given_back_is_said_and_does_not_hide_why_the_work
     assert "could not be given back (cannot reach the API server): it ends by itself within 60 s" in note.text
 
 
-def test_a_promote_whose_lock_is_broken_leaves_everything_to_the_other_driver(story: Story) -> None:
-    story.stable(config_map(colour="red"), deployment("app:1"))
-    new = (config_map(colour="blue"), deployment("app:2"))
-    story.release(*new).deploy()
-    story.ghosts.script["app:2"] = unready
-    first = lock(story)
-    others = Entered(lock(story, BOB, break_lock=True), story)
-    story.clock.after(3, others.enter)
-
-    with pytest.raises(LockLostError, match="taken by bob"):
-        story.release(*new, lock=first, cluster=guarded(story, first)).promote()
-
-    assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "blue"}
-    assert saved_digest(story.cluster, "app") is not None
-    others.leave()
-
-
 def test_what_another_driver_has_done_is_not_taken_for_an_error_of_ones_own(story: Story) -> None:
     others = Entered(lock(story, BOB, break_lock=True), story)
 
@@ -326,51 +313,3 @@ def test_what_another_driver_has_done_is_not_taken_for_an_error_of_ones_own(stor
     with pytest.raises(LockLostError, match="taken by bob"):
         work()
     others.leave()
-
-
-def test_a_watch_whose_lock_is_broken_says_nothing_of_going_on(story: Story) -> None:
-    story.stable(deployment("app:1"))
-    story.release(deployment("app:2")).deploy()
-    first = lock(story)
-    others = Entered(lock(story, BOB, break_lock=True), story)
-    story.clock.after(3, others.enter)
-    with pytest.raises(InterruptedReleaseError) as lost:
-        story.release(names=("app",), lock=first, cluster=guarded(story, first)).watch()
-    assert str(lost.value).endswith("this driver stops here and leaves the release as it is")
-    others.leave()
-
-
-@pytest.mark.parametrize("action", ["run", "deploy", "promote", "watch", "reject"])
-def test_every_action_that_writes_takes_it(story: Story, action: str) -> None:
-    story.stable(deployment("app:1"))
-    story.release(deployment("app:2")).deploy()
-    with lock(story, BOB).held(["app"], story.events.append), pytest.raises(LockedError, match="bob@build-7"):
-        getattr(story.release(deployment("app:2"), lock=lock(story)), action)()
-    assert story.names() == {"app", "app-canary", "app-baseline"}
-
-
-def test_a_release_holds_it_from_beginning_to_end_and_leaves_none(story: Story) -> None:
-    story.stable(deployment("app:1"))
-    holders = set()
-
-    class Asks:
-        def decide(self, _: Any) -> Any:
-            holders.add(lease(story)["spec"]["holderIdentity"])
-            raise KeyboardInterrupt
-
-    with pytest.raises(InterruptedReleaseError):
-        story.release(deployment("app:2"), lock=lock(story), gate=Asks()).run()
-    assert holders == {ADA.name}
-    assert "holderIdentity" not in lease(story)["spec"]
-    assert story.release(deployment("app:2"), lock=lock(story, BOB)).run().promoted
-    assert lease(story) is None
-
-
-def test_status_shows_who_works(story: Story) -> None:
-    story.stable(deployment("app:1"))
-    [status] = story.release(names=("app",)).status().workloads
-    assert status.driver is None
-    with lock(story).held(["app"], story.events.append):
-        [status] = story.release(names=("app",)).status().workloads
-        assert status.driver is not None
-        assert status.driver.name == ADA.name
