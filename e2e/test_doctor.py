@@ -1,0 +1,101 @@
+"""`canary doctor` on a real cluster: what is in order, what is not, and what an account of few rights lacks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.cluster import ROOT, Namespace
+from e2e.test_rights import DEPLOY, log_in
+from e2e.traffic import Traffic
+
+Checks = list[dict[str, Any]]
+
+
+def doctor(namespace: Namespace, *arguments: str, code: int = 0) -> Checks:
+    checks: Checks = namespace.canary("doctor", *arguments, "--output", "json", code=code).json()["checks"]
+    return checks
+
+
+def outcomes(checks: Checks, subject: str) -> list[str]:
+    return [one["outcome"] for one in checks if one["subject"] == subject]
+
+
+def test_all_is_well_where_a_stable_runs_and_answers(stable: Namespace) -> None:
+    with Traffic(stable):
+        checks = doctor(stable, "sampleapp")
+    assert [one for one in checks if one["outcome"] != "ok"] == []
+    text = {one["subject"]: one["text"] for one in checks}
+    assert "2 of 2 pods have counts" in text["metrics"]
+    assert "stable" in text["traffic"]
+    assert "Kubernetes v1." in text["API server"]
+
+
+def test_an_empty_namespace_and_the_manifests_of_a_first_release_are_looked_at(
+    namespace: Namespace, manifests: Path
+) -> None:
+    assert outcomes(doctor(namespace), "workloads") == ["warning"]
+    checks = doctor(namespace, f"{manifests}/", "--image", "sampleapp:10")
+    assert outcomes(checks, "stable") == ["ok"]
+    assert "failed" not in {one["outcome"] for one in checks}
+    assert namespace.list("pods") == []
+
+
+def test_while_a_release_is_watched_each_variant_has_its_traffic(stable: Namespace, manifests: Path) -> None:
+    stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
+    with Traffic(stable):
+        checks = doctor(stable, "sampleapp")
+    [traffic] = [one["text"] for one in checks if one["subject"] == "traffic"]
+    assert outcomes(checks, "release") == ["ok"]
+    assert all(variant in traffic for variant in ("stable", "baseline", "canary"))
+
+
+def test_what_surrounds_a_release_is_warned_of_at_deploy_and_by_doctor(stable: Namespace, manifests: Path) -> None:
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "sampleapp"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "sampleapp"}}},
+    }
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "sampleapp"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "sampleapp"},
+            "minReplicas": 2,
+            "maxReplicas": 4,
+        },
+    }
+    stable.apply(budget, scaler)
+    deploy = ("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
+
+    first, again = stable.canary(*deploy), stable.canary(*deploy)
+
+    for kind in ("PodDisruptionBudget", "HorizontalPodAutoscaler"):
+        assert first.err.count(f"warning: {kind} sampleapp") == 1
+        assert f"warning: {kind}" not in again.err
+    assert outcomes(doctor(stable, "sampleapp"), "surroundings") == ["warning", "warning"]
+
+
+@pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster has no RBAC")
+def test_an_account_of_few_rights_is_told_what_it_lacks(stable: Namespace, manifests: Path) -> None:
+    stable.kubectl("apply", "-f", str(ROOT / "pipeline/rbac.yml"))
+
+    checks = doctor(log_in(stable, DEPLOY), f"{manifests}/", "--image", "sampleapp:20", code=3)
+
+    rights = {one["text"].split(":")[0]: one for one in checks if one["subject"] == "rights"}
+    assert rights["to deploy, watch, reject"]["outcome"] == "ok", rights
+    assert rights["to promote"]["outcome"] == "warning"
+    assert "which may be meant" in rights["to promote"]["text"]
+    assert "patch/update/delete deployments.apps sampleapp" in rights["to promote"]["text"]
+    assert (rights["to read counts"]["outcome"], "get pods/proxy" in rights["to read counts"]["text"]) == (
+        "failed",
+        True,
+    )
+    [metrics] = [one for one in checks if one["subject"] == "metrics"]
+    assert metrics["outcome"] == "failed"
+    assert "--prometheus" in metrics["advice"]
