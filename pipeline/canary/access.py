@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from canary.checks import Check, failed, ok, warning
-from canary.collaborators import VERTICAL_POD_AUTOSCALER, Kind
-from canary.rights import PODS, SERVICES, WORKLOAD, Asked, Task, each, of_object
+from canary.collaborators import CONFIG_MAP, SECRET, VERTICAL_POD_AUTOSCALER, Kind
+from canary.rights import PODS, SECRETS_BEFORE, SERVICES, WORKLOAD, Asked, Task, each, of_configuration, of_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -111,8 +111,11 @@ def check_rights(
     needed = [right.of(name) for name in names for right in served]
     needed = needed or [replace(right, names=()) for right in served]
     for other in others:
-        group = other["apiVersion"].rpartition("/")[0]
-        needed += of_object(group, cluster.plural(Kind.of(other)), other["metadata"]["name"])
+        kind, own = Kind.of(other), other["metadata"]["name"]
+        needed += of_object(kind.api_version.rpartition("/")[0], cluster.plural(kind), own)
+        needed += of_configuration(cluster.plural(kind), own) if kind in (CONFIG_MAP, SECRET) else ()
+    if any(Kind.of(other) == SECRET for other in others):
+        needed += [right.of(name) for name in names for right in SECRETS_BEFORE]
     needed += [PODS] if pods else []
     where = dict.fromkeys(each(needed), None)
     if prometheus:

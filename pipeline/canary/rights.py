@@ -127,6 +127,23 @@ def of_object(group: str, resource: str, name: str) -> tuple[Right, ...]:
     )
 
 
+def of_configuration(resource: str, name: str) -> tuple[Right, ...]:
+    """Return what a release takes on top for a ConfigMap or a Secret: for the copy that the canary alone refers to.
+
+    Args:
+        resource: `configmaps` or `secrets`.
+        name: of the object.
+    """
+    return (Right(Task.DEPLOY, "", resource, ("get", "delete"), "copies it for the canary", (f"{name}-canary",)),)
+
+
+SECRETS_BEFORE = (
+    Right(Task.PROMOTE, "", "secrets", ("create",), "keeps what was before"),
+    Right(Task.PROMOTE, "", "secrets", ("get", "delete"), "keeps what was before", ("{name}-before",)),
+)
+"""What a release of a workload takes on top where the manifests have Secrets."""
+
+
 Asked = tuple[Right, str, str]
 """A right, one of its verbs, and one of its names (empty: any)."""
 

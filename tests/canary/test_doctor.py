@@ -17,7 +17,7 @@ from canary.manifests import Bundle
 from canary.release import Release
 from canary.tally import Pod, Scrape
 from tests.canary.ghosts import unready, waiting
-from tests.canary.story import Faulty, Story, deployment, service
+from tests.canary.story import Faulty, Story, config_map, deployment, service
 
 Object = dict[str, Any]
 WAY = Way("the API server", "127.0.0.1", "")
@@ -144,6 +144,16 @@ def test_rights_are_asked_for_the_manifests_other_objects_by_their_names(story: 
     assert ("patch", "deployments", "app", None) in cluster.asked
     assert ("patch", "deployments", "app-canary", None) in cluster.asked
     assert ("get", "pods/proxy", "", None) in cluster.asked
+
+
+def test_configuration_takes_rights_for_its_copies_and_secrets_for_what_was_before(story: Story) -> None:
+    cluster = Doctored(story)
+    examined(story, "app", cluster=cluster, manifests=[config_map(), deployment("app:2")])
+    assert {("get", "configmaps", "settings-canary", None), ("create", "configmaps", "", None)} <= set(cluster.asked)
+    assert not any(resource == "secrets" for _, resource, _, _ in cluster.asked)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"}}
+    examined(story, "app", cluster=cluster, manifests=[secret, deployment("app:2")])
+    assert {("delete", "secrets", "key-canary", None), ("get", "secrets", "app-before", None)} <= set(cluster.asked)
 
 
 def test_counts_from_prometheus_take_other_rights_in_its_namespace(story: Story) -> None:
