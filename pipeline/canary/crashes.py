@@ -40,7 +40,9 @@ def crashes(pods: Iterable[Object]) -> list[Crash]:
         if status.get("phase") == "Failed":
             found.append(Crash(pod, "", 0, f"{status.get('reason') or 'failed'} {status.get('message') or ''}".strip()))
             continue
-        for container in status.get("containerStatuses") or []:
+        # An init container ends by itself, and is one that died only where it was started again; as sidecars are.
+        starting = [one for one in status.get("initContainerStatuses") or [] if one.get("restartCount")]
+        for container in [*(status.get("containerStatuses") or []), *starting]:
             now = (container.get("state") or {}).get("terminated")
             before = (container.get("lastState") or {}).get("terminated")
             restarts = container.get("restartCount") or 0
@@ -55,14 +57,14 @@ def canary_crashes(cluster: Cluster, scene: Scene) -> str:
     for name in (found.name for found in scene.workloads):
         canary = crashes(scene.pods.get((name, Variant.CANARY), ()))
         if canary and not crashes(scene.pods.get((name, Variant.BASELINE), ())):
-            return _sentence(cluster, canary[0])
+            return _sentence(cluster, canary[0], compared=name in scene.compared)
     return ""
 
 
-def _sentence(cluster: Cluster, crash: Crash) -> str:
-    name = crash.pod["metadata"]["name"]
+def _sentence(cluster: Cluster, crash: Crash, *, compared: bool) -> str:
+    name, unlike = crash.pod["metadata"]["name"], ", none of the baseline's did" if compared else ""
     if not crash.container:
-        return f"pod {name} failed: {crash.reason}; none of the baseline's did"
+        return f"pod {name} failed: {crash.reason}{unlike}"
     times = {0: "", 1: ", was restarted"}.get(crash.restarts, f", was restarted {crash.restarts} times")
     words = last_words(cluster, crash.pod, crash.container)
-    return f"container {crash.container} of pod {name} died{times}: {crash.reason}, none of the baseline's did{words}"
+    return f"container {crash.container} of pod {name} died{times}: {crash.reason}{unlike}{words}"

@@ -110,10 +110,11 @@ def _line(check: Check) -> str:
 
 
 def _conclusion(found: Counter[Outcome]) -> str:
-    failed, warnings = found[Outcome.FAILED], found[Outcome.WARNING]
-    if failed:
-        return f"no release can be made so: {failed} failed, {warnings} to know"
-    return f"releases can be made here; {warnings} to know" if warnings else "releases can be made here"
+    counts = ", ".join(
+        f"{outcome}: {found[outcome]}" for outcome in (Outcome.FAILED, Outcome.WARNING) if found[outcome]
+    )
+    verdict = "no release can be made so" if found[Outcome.FAILED] else "releases can be made here"
+    return f"{verdict} ({counts})" if counts else verdict
 
 
 def _tell(event: Event) -> None:
