@@ -16,7 +16,7 @@ from canary.events import Note, Variant
 from canary.expiry import expires
 from canary.held import Others, others
 from canary.manifests import digest
-from canary.rehearsal import Rehearsal, check_same_template
+from canary.rehearsal import Rehearsal, check_rights, check_same_template
 from canary.steps import step_at_hand, step_of
 from canary.surroundings import Planned, findings
 from canary.variants import DIGEST_ANNOTATION, MADE, template_differences, variant_name, variant_replicas
@@ -76,6 +76,8 @@ def plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
     workloads = tuple(workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)
     for found in workloads:
         _check_startable(world, found, mark)
+    if promoting:
+        check_rights(world.cluster, bundle)
     rehearsal = Rehearsal(world.cluster, demanded=promoting)
     beside = others(world, bundle, workloads, rehearsal, mark)
     step = step_at_hand(world.options.steps, [found.canary for found in workloads if found.canary])
@@ -102,6 +104,8 @@ def plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
         if change.certain:
             check_same_template(change.planned, shown[Variant.CANARY], label=world.options.label)
         notes.extend(_notes(world, bundle, found, wanted, {made["metadata"]["name"] for made in created}))
+    for other in beside.created:
+        world.cluster.create(other, dry_run=True)
     for copy in beside.copies:
         rehearse(world.cluster, copy)
     if rehearsal.lacking:

@@ -11,7 +11,6 @@ from canary.copies import check_same_content
 from canary.deployments import images, pods_of, workload
 from canary.errors import (
     CanaryError,
-    ForbiddenError,
     InputError,
     InterruptedReleaseError,
     LockLostError,
@@ -22,7 +21,7 @@ from canary.events import Note, Promoted, Undone
 from canary.manifests import digest
 from canary.record import recall
 from canary.references import Reference, references
-from canary.rehearsal import CONFIGURATION, Rehearsal, check_same_template, content
+from canary.rehearsal import CONFIGURATION, Rehearsal, check_rights, check_same_template, content
 from canary.reject import delete_variants
 from canary.variants import DIGEST_ANNOTATION, copied_by, template_differences
 from canary.verdict import Decision
@@ -68,7 +67,7 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         if found.canary is not None:
             canaries[found.name] = found.canary
     judged = {name: _image_ids(world, canary) for name, canary in canaries.items()}
-    _check_rights(world, bundle)
+    check_rights(world.cluster, bundle)
     for incoming in bundle.deployments:
         # the objects that all workloads share are kept with each of them
         save(world.cluster, incoming["metadata"]["name"], mark, [*bundle.others, incoming])
@@ -91,30 +90,6 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         delete_variants(world, name)
         forget(world.cluster, name)
         world.listen(Promoted(name, images(stable) if stable else ()))
-
-
-def _check_rights(world: World, bundle: Bundle) -> None:
-    """Refuse a promote that could not be carried out, or not be undone, before it leaves anything half done.
-
-    Raises:
-        ForbiddenError: the account lacks a right, such as one that is only made to deploy.
-    """
-    missing = []
-    for obj in (*bundle.others, *bundle.deployments):
-        kind, name = Kind.of(obj), obj["metadata"]["name"]
-        group, resource = kind.api_version.rpartition("/")[0], world.cluster.plural(kind)
-        undo = "delete" if world.cluster.get(kind, name) is None else "update"
-        missing += [
-            f"{verb} {resource}{'.' if group else ''}{group} {name}"
-            for verb in ("patch", undo)
-            if not world.cluster.may(verb, group, resource, name)
-        ]
-    if missing:
-        raise ForbiddenError(
-            f"this account may not {', '.join(missing)}, which it takes to promote, and to undo a promote that fails: "
-            "nothing was changed (pipeline/rbac.yml has a Role that may)",
-            missing[0],
-        )
 
 
 def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Object) -> None:

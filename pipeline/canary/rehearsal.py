@@ -12,14 +12,16 @@ from canary.applying import estimated, without_dropped
 from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
 from canary.difference import difference, is_same
 from canary.errors import ForbiddenError, InputError
+from canary.events import Variant
 from canary.manifests import describe
 from canary.ownership import with_last_applied
 from canary.references import Reference
-from canary.variants import stable, template_differences
+from canary.variants import stable, template_differences, variant_name
 from canary.writing import intended
 
 if TYPE_CHECKING:
     from canary.collaborators import Cluster, Object
+    from canary.manifests import Bundle
 
 CONFIGURATION = (CONFIG_MAP, SECRET)
 """Kinds that pods take their configuration from."""
@@ -115,6 +117,37 @@ class Rehearsal:
             return planned
         metadata = {key: value for key, value in kept["metadata"].items() if key != "managedFields"}
         return self._cluster.replace({**kept, "metadata": metadata}, dry_run=True)  # fills in what was dropped
+
+
+def check_rights(cluster: Cluster, bundle: Bundle) -> None:
+    """Refuse a promote that could not be carried out, or not be undone, before it leaves anything half done.
+
+    Args:
+        cluster: the Kubernetes API.
+        bundle: the manifests.
+
+    Raises:
+        ForbiddenError: the account lacks a right, such as one that is only made to deploy.
+    """
+    needed: list[tuple[str, Kind, str]] = []
+    for obj in (*bundle.others, *bundle.deployments):
+        kind, name = Kind.of(obj), obj["metadata"]["name"]
+        needed += [("patch", kind, name), ("delete" if cluster.get(kind, name) is None else "update", kind, name)]
+    needed.append(("create", CONFIG_MAP, ""))  # keeps what was before
+    for incoming in bundle.deployments:
+        variants = [variant_name(incoming["metadata"]["name"], one) for one in (Variant.CANARY, Variant.BASELINE)]
+        needed += [("delete", DEPLOYMENT, name) for name in variants]
+    missing = []
+    for verb, kind, name in needed:
+        group, resource = kind.api_version.rpartition("/")[0], cluster.plural(kind)
+        if not cluster.may(verb, group, resource, name):
+            missing.append(f"{verb} {resource}{'.' if group else ''}{group} {name}".rstrip())
+    if missing:
+        raise ForbiddenError(
+            f"this account may not {', '.join(missing)}, which it takes to promote, and to undo a promote that fails: "
+            "nothing was changed (pipeline/rbac.yml has a Role that may)",
+            missing[0],
+        )
 
 
 def check_same_template(planned: Object, canary: Object, *, label: str) -> None:

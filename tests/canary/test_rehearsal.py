@@ -158,3 +158,30 @@ def test_what_an_account_lacks_is_said_of_its_own_rights_alone(story: Story) -> 
     story.stable(service(), deployment("app:1"))
     story.release(service(), deployment("app:2")).deploy()
     assert not [note for note in story.heard(Note) if "cannot promote" in note.text]
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "name"),
+    [
+        ("update", "deployments", "app"),
+        ("delete", "deployments", "app-canary"),
+        ("create", "configmaps", ""),
+        ("patch", "services", "app"),
+    ],
+)
+def test_a_release_asks_for_every_right_of_promote_before_a_pod_starts(
+    story: Story, verb: str, resource: str, name: str
+) -> None:
+    story.stable(service(), deployment("app:1"))
+    check = untouched(story)
+
+    class Account:
+        def __getattr__(self, attribute: str) -> Any:
+            return getattr(story.cluster, attribute)
+
+        def may(self, *asked: str, **given: Any) -> bool:
+            return (asked[0], asked[2], asked[3]) != (verb, resource, name)
+
+    with pytest.raises(ForbiddenError, match=rf"may not {verb} {resource}[.a-z]* ?{name}, .*to promote"):
+        story.release(service(), deployment("app:2"), cluster=Account()).run()
+    check()
