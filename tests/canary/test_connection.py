@@ -114,3 +114,20 @@ def test_in_a_pod_its_service_account_is_taken(monkeypatch: pytest.MonkeyPatch, 
     found = connect(account=tmp_path)
     assert found.description == "https://10.96.0.1:443 (service account)"
     assert found.namespace == "shop"
+
+
+@pytest.mark.parametrize(
+    ("server", "no_proxy", "proxy"),
+    [
+        ("https://10.0.0.1", "", "http://proxy.invalid:3128"),
+        ("https://10.0.0.1", "10.0.0.0/8", ""),
+        ("https://api.example.com", ".example.com", ""),
+        ("https://127.0.0.1", "", ""),
+    ],
+)
+def test_the_proxy_on_the_way_is_told_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str, no_proxy: str, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:hunter2@proxy.invalid:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert connect(kubeconfig(tmp_path, server)).proxy == proxy

@@ -121,7 +121,8 @@ def test_a_missing_right_is_named_as_kubectl_takes_it_and_no_release_can_be_made
 
 
 def test_who_may_not_write_stable_may_be_meant_not_to_promote(story: Story) -> None:
-    rights = about(examined(story, "app", cluster=Doctored(story, ("patch", "deployments", "app"))), "rights")
+    cluster = Doctored(story, ("patch", "deployments", "app"), ("create", "configmaps", ""))
+    rights = about(examined(story, "app", cluster=cluster), "rights")
     assert rights[1][0] == "warning"
     assert "this account cannot promote, which may be meant" in rights[1][1]
 

@@ -157,6 +157,7 @@ def test_a_vertical_autoscaler_is_found_where_it_evicts(mode: str | None, meets:
             "Helm (release shop)",
             "values",
         ),
+        ({"app.kubernetes.io/managed-by": "Helm"}, {}, "Helm", "values"),
         ({"app.kubernetes.io/instance": "shop", "app.kubernetes.io/managed-by": "kustomize"}, {}, "", ""),
     ],
 )
