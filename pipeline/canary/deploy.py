@@ -63,13 +63,13 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
 
 def in_the_way(world: World, bundle: Bundle) -> tuple[str, ...]:
     """Return the names of the workloads of which another release is in progress that is not being promoted."""
-    mark, label = digest(bundle), world.options.label
+    mark = digest(bundle)
     found = (workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)
     return tuple(
         one.name
         for one in found
         if saved_digest(world.cluster, one.name) is None
-        and any(_is_of_another(live, mark, label) for live in (one.canary, one.baseline) if live is not None)
+        and any(_digest(live) != mark for live in (one.canary, one.baseline) if live is not None)
     )
 
 
@@ -114,11 +114,10 @@ def _scale(world: World, sizes: Mapping[str, int]) -> None:
         world.listen(Written("Deployment", name, "scaled", f"to {count}"))
 
 
-def _is_of_another(variant: Object, mark: str, label: str) -> bool:
-    metadata = variant["metadata"]
-    return (
-        label in (metadata.get("labels") or {}) and (metadata.get("annotations") or {}).get(DIGEST_ANNOTATION) != mark
-    )
+def _digest(variant: Object) -> str | None:
+    """Return the digest that a variant carries, None where another tool made it."""
+    mark: str | None = (variant["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
+    return mark
 
 
 def _waiting_for_copies(canary: Object) -> Object:

@@ -81,8 +81,6 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         wait_until_ready(world, names)
         for name, ids in judged.items():
             _check_same_images(world, name, ids)
-    except LockLostError:
-        raise  # another driver is at work now: what is left is for that one to see to
     except CanaryError as error:
         raise _undo(world, names, str(error)) from error
     for name in names:
@@ -238,7 +236,7 @@ def _undo(world: World, names: Sequence[str], cause: str) -> PromoteError:
             "middle of it; canary promote, once more, finishes the undo"
         ) from None
     except LockLostError:
-        raise
+        raise  # another driver is at work now: what is left is for that one to see to
     except TimedOutError as error:
         return PromoteError(
             f"promote failed ({cause}); everything is put back as it was, but not ready again ({error}): "

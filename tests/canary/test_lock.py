@@ -259,6 +259,21 @@ def test_it_is_renewed_while_the_driver_waits_and_the_canary_s_life_with_it(stor
     assert not [thread for thread in threading.enumerate() if thread.name == "canary-lock"]
 
 
+def test_nothing_is_renewed_any_more_once_it_is_given_back(story: Story) -> None:
+    renewing, ends = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def alongside(_: Any, name: str) -> None:
+        renewing.set()
+        ends.wait(30)
+        done.append(name)
+
+    with lock(story, renew_every=0.01, alongside=alongside).held(["app"], story.events.append):
+        assert renewing.wait(30)
+        threading.Timer(0.2, ends.set).start()
+    assert done == ["app"]
+
+
 def test_a_renewal_that_fails_is_tried_again_and_nothing_is_said(
     story: Story, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canary.before import saved_digest
+from canary.before import saved_digest, undoing
 from canary.cli import render
 from canary.collaborators import CONFIG_MAP
 from canary.errors import ForbiddenError, InterruptedReleaseError, LockedError, LockLostError
@@ -29,6 +29,23 @@ def test_a_promote_whose_lock_is_broken_leaves_everything_to_the_other_driver(st
 
     assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "blue"}
     assert saved_digest(story.cluster, "app") is not None
+    others.leave()
+
+
+def test_an_undo_whose_lock_is_broken_is_left_to_the_other_driver(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    story.ghosts.script["app:2"] = unready
+    first = lock(story)
+    others = Entered(lock(story, BOB, break_lock=True), story)
+
+    def breaks(*_: Any) -> None:
+        others.enter()
+
+    cluster: Any = Faulty(guarded(story, first), {"replace": breaks})
+    with pytest.raises(LockLostError, match="taken by bob"):
+        story.release(deployment("app:2"), lock=first, cluster=cluster).promote()
+    assert undoing(story.cluster, "app")
     others.leave()
 
 
