@@ -6,7 +6,7 @@ import copy
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ pytestmark = [
 RBAC = ROOT / "pipeline/rbac.yml"
 ROLES = {d["metadata"]["name"]: d for d in yaml.safe_load_all(RBAC.read_text()) if d["kind"] == "Role"}
 DEPLOY, PROMOTE, READ_PODS = "sampleapp-deploy", "sampleapp-promote", "sampleapp-read-pods"
+SECRET = "sampleapp-settings"
+LEFT = ("configmap/sampleapp-before", "secret/sampleapp-before", "lease/sampleapp-canary", f"secret/{SECRET}-canary")
 WATCH = ("--tolerance", "0.05", "--warm-up", "0s", "--min-duration", "1s", "--interval", "1s")
 
 
@@ -48,6 +50,11 @@ class Permission:
     def __str__(self) -> str:
         names = ROLES[self.role]["rules"][self.rule].get("resourceNames", ["any"])
         return f"{self.role}: {self.verb} {self.resource} {'|'.join(names)}"
+
+    @property
+    def promotes(self) -> bool:
+        """Whether it is one of those that only who promotes has."""
+        return self.role.startswith(PROMOTE)
 
     def named_in(self, text: str) -> bool:
         """Return whether a message says, in the API server's words or in ours, that this is missing."""
@@ -78,6 +85,10 @@ PERMISSIONS = [
     for resource in rule["resources"]
     for verb in rule["verbs"]
 ]
+
+
+def secret(colour: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": {"COLOUR": colour}}
 
 
 def binding(name: str, role: str, account: str) -> dict[str, Any]:
@@ -179,13 +190,13 @@ class Stage:
 
     Attributes:
         namespace: as an administrator sees it.
-        manifests: the sample's.
-        kubeconfigs: of the accounts, once they have logged in.
+        manifests: of stable.
+        changed: the same with another Secret.
     """
 
     namespace: Namespace
     manifests: Path
-    kubeconfigs: dict[str, Path] = field(default_factory=dict)
+    changed: Path
 
     def account(self, permission: Permission) -> str:
         return f"without-{PERMISSIONS.index(permission)}"
@@ -197,29 +208,35 @@ def stage(
 ) -> Iterator[Stage]:
     """Give the stage; it is pulled down afterwards."""
     folder = tmp_path_factory.mktemp("rights")
-    manifests = folder / "manifests"
-    manifests.mkdir()
-    for kind, obj in copy.deepcopy(sample).items():
-        if kind == "Deployment":
-            obj["spec"]["replicas"] = 2
-            obj["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 1
-            del obj["spec"]["template"]["spec"]["containers"][0]["lifecycle"]  # nobody's requests are lost here
-        (manifests / f"{kind.lower()}.yml").write_text(yaml.safe_dump(obj))
+    objects = copy.deepcopy(sample)
+    objects["Deployment"]["spec"]["replicas"] = 2
+    pod = objects["Deployment"]["spec"]["template"]["spec"]
+    pod["terminationGracePeriodSeconds"] = 1
+    (container,) = pod["containers"]
+    del container["lifecycle"]  # nobody's requests are lost here
+    container["envFrom"] = [{"secretRef": {"name": SECRET}}]
+    folders = []
+    for colour in ("red", "blue"):
+        objects["Secret"] = secret(colour)
+        folders.append(folder / colour)
+        folders[-1].mkdir()
+        for kind, obj in objects.items():
+            (folders[-1] / f"{kind.lower()}.yml").write_text(yaml.safe_dump(obj))
+    manifests, changed = folders
     namespace = Namespace(f"e2e-rights-{os.getpid()}", kubeconfig, folder)
     namespace.kubectl("create", "namespace", namespace.name)
-    stage = Stage(namespace, manifests)
+    stage = Stage(namespace, manifests, changed)
     try:
         namespace.kubectl("apply", "-f", str(RBAC))
-        objects: list[dict[str, Any]] = []
+        accounts: list[dict[str, Any]] = []
         for one in PERMISSIONS:
             account = stage.account(one)
-            lesser = one.taken_from(ROLES[one.role])
-            objects.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
-            objects.append(lesser | {"metadata": {"name": account}})
-            objects.append(binding(account, account, account))
-            others = {DEPLOY: [READ_PODS], PROMOTE: [READ_PODS, DEPLOY], READ_PODS: [DEPLOY]}[one.role]
-            objects += [binding(f"{account}-{other}", other, account) for other in others]
-        namespace.apply(*objects)
+            accounts.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
+            accounts.append(one.taken_from(ROLES[one.role]) | {"metadata": {"name": account}})
+            accounts.append(binding(account, account, account))
+            has = {name for name in ROLES if one.promotes or not name.startswith(PROMOTE)} - {one.role}
+            accounts += [binding(f"{account}-{role}", role, account) for role in has]
+        namespace.apply(*accounts)
         namespace.canary("apply", str(manifests), "--image", "sampleapp:10")
         yield stage
     finally:
@@ -259,7 +276,7 @@ class Actor:
 
 def release_cycle(do: Actor) -> None:
     """Deploy, grow, watch and reject."""
-    release = (str(do.stage.manifests), "--image", "sampleapp:20")
+    release = (str(do.stage.changed), "--image", "sampleapp:20")
     do("status", "sampleapp")
     do("deploy", *release, "--percentage", "50")
     do("watch", "sampleapp", *WATCH, "--max-duration", "1s")
@@ -268,21 +285,39 @@ def release_cycle(do: Actor) -> None:
     do("reject", "sampleapp")
 
 
+def release_after_a_copy(do: Actor) -> None:
+    """The same where a copy of the Secret is left from a release before."""
+    owner = do.stage.namespace.get("configmap", "kube-root-ca.crt")  # lives, so that nobody collects the copy
+    assert owner is not None
+    left = secret("green")
+    left["metadata"] = {
+        "name": f"{SECRET}-canary",
+        "annotations": {"canary-lab/digest": "of another release"},
+        "ownerReferences": [
+            {"apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt", "uid": owner["metadata"]["uid"]}
+        ],
+    }
+    do.stage.namespace.apply(left)
+    release_cycle(do)
+
+
 def promotion(do: Actor) -> None:
     """Promote what is deployed."""
-    do("promote", str(do.stage.manifests), "--image", "sampleapp:20")
+    release = (str(do.stage.changed), "--image", "sampleapp:20")
+    do.stage.namespace.canary("deploy", *release, "--percentage", "50")
+    do("promote", *release)
 
 
 def undone_promotion(do: Actor) -> None:
     """Promote what never gets ready."""
-    do("promote", str(do.stage.manifests), "--image", "sampleapp:missing", "--unproven", "--timeout", "1s")
+    do("promote", str(do.stage.changed), "--image", "sampleapp:missing", "--unproven", "--timeout", "1s")
 
 
 def without_stable(story: Callable[[Actor], None]) -> Callable[[Actor], None]:
-    """Return the same where there is no stable yet, nor its Service."""
+    """Return the same where there is no stable yet, nor anything that it uses."""
 
     def told(do: Actor) -> None:
-        do.stage.namespace.kubectl("delete", "deployment/sampleapp", "service/sampleapp")
+        do.stage.namespace.kubectl("delete", "deployment/sampleapp", "service/sampleapp", f"secret/{SECRET}")
         story(do)
 
     return told
@@ -290,14 +325,19 @@ def without_stable(story: Callable[[Actor], None]) -> Callable[[Actor], None]:
 
 def story(permission: Permission) -> Callable[[Actor], None]:
     """Return what takes a permission."""
-    match permission.role, permission.verb, permission.resource:
-        case _, "create", "services":
-            return without_stable(release_cycle)
-        case _, "delete", "deployments" | "services" if permission.role == PROMOTE:
+    rule = ROLES[permission.role]["rules"][permission.rule]
+    if "sampleapp-before" in rule.get("resourceNames", []) and permission.promotes:
+        return undone_promotion
+    match permission.promotes, permission.verb, permission.resource:
+        case True, "delete", _:
             return without_stable(undone_promotion)
-        case _, _, "configmaps" if permission.role == PROMOTE:
-            return undone_promotion
-    return promotion if permission.role == PROMOTE else release_cycle
+        case True, _, _:
+            return promotion
+        case False, "create", "services":
+            return without_stable(release_cycle)
+        case False, "delete", "secrets":
+            return release_after_a_copy
+    return release_cycle
 
 
 @pytest.fixture
@@ -311,7 +351,7 @@ def actor(
     yield Actor(stage, account.kubeconfig, permission, capsys)
     admin = Actor(stage, stage.namespace.kubeconfig, None, capsys)
     admin("reject", "sampleapp", "--break-lock")
-    stage.namespace.kubectl("delete", "configmap/sampleapp-before", "lease/sampleapp-canary", "--ignore-not-found")
+    stage.namespace.kubectl("delete", *LEFT, "--ignore-not-found")
     admin("apply", str(stage.manifests), "--image", "sampleapp:10")
     assert admin.code == 0, admin.said
 
@@ -320,10 +360,5 @@ def actor(
 def test_what_an_account_lacks_is_named(actor: Actor, permission: Permission) -> None:
     if permission.resource == "verticalpodautoscalers":
         pytest.skip("this cluster has no VerticalPodAutoscalers, which are an addition to Kubernetes")
-    tell = story(permission)
-    if tell is promotion:
-        actor.stage.namespace.canary(
-            "deploy", str(actor.stage.manifests), "--image", "sampleapp:20", "--percentage", "50"
-        )
-    tell(actor)
+    story(permission)(actor)
     assert permission.named_in(actor.said), f"nothing takes it, or nobody says that it is missing:\n{actor.said}"

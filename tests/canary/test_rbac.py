@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from canary.rights import PODS, WORKLOAD, Right, Task, each, of_object
+from canary.rights import PODS, SECRETS_BEFORE, WORKLOAD, Right, Task, each, of_configuration, of_object
 
 PIPELINE = Path(__file__).parents[2] / "pipeline"
 NAME = "sampleapp"
 RIGHTS = [*(right.of(NAME) for right in WORKLOAD), *of_object("", "services", NAME), PODS]
+SECRET = f"{NAME}-settings"
+OF_SECRETS = [
+    *of_object("", "secrets", SECRET),
+    *of_configuration("secrets", SECRET),
+    *(right.of(NAME) for right in SECRETS_BEFORE),
+]
 
 Grant = tuple[str, str, str, str]
 """Group, resource, verb and name (empty: any)."""
@@ -38,17 +44,19 @@ def needed(rights: Iterable[Right]) -> set[Grant]:
 
 
 @pytest.mark.parametrize(
-    ("role", "tasks"),
+    ("role", "rights", "tasks"),
     [
-        ("sampleapp-deploy", (Task.DEPLOY, Task.LOOK)),
-        ("sampleapp-promote", (Task.PROMOTE,)),
-        ("sampleapp-read-pods", (Task.METRICS,)),
+        ("sampleapp-deploy", RIGHTS, (Task.DEPLOY, Task.LOOK)),
+        ("sampleapp-promote", RIGHTS, (Task.PROMOTE,)),
+        ("sampleapp-read-pods", RIGHTS, (Task.METRICS,)),
+        ("sampleapp-deploy-secrets", OF_SECRETS, (Task.DEPLOY,)),
+        ("sampleapp-promote-secrets", OF_SECRETS, (Task.PROMOTE,)),
     ],
 )
-def test_a_role_grants_what_its_tasks_take(role: str, tasks: tuple[Task, ...]) -> None:
-    wanted = needed(right for right in RIGHTS if right.task in tasks)
-    if role == "sampleapp-promote":  # who promotes has the other role, too
-        wanted -= granted("rbac.yml", "sampleapp-deploy")
+def test_a_role_grants_what_its_tasks_take(role: str, rights: list[Right], tasks: tuple[Task, ...]) -> None:
+    wanted = needed(right for right in rights if right.task in tasks)
+    if Task.PROMOTE in tasks:  # who promotes has the other role, too
+        wanted -= granted("rbac.yml", role.replace("promote", "deploy"))
     assert granted("rbac.yml", role) == wanted
 
 
