@@ -122,12 +122,13 @@ class Cluster:
 
     def apply(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Apply an object server-side, as field manager `canary`, by force."""
-        kind, name = Kind.of(obj), obj["metadata"]["name"]
-        params = _write_params(dry_run=dry_run) | {"force": "true", "fieldValidation": "Strict"}
-        answer = self._write(
-            "PATCH", self._path(kind, name), params=params, body=self._placed(obj), content_type=APPLY_PATCH
-        )
-        return _object(answer, f"apply {kind.kind} {name}")
+        return _object(self._apply(obj, dry_run=dry_run), f"apply {obj['kind']} {obj['metadata']['name']}")
+
+    def apply_over(self, live: Object, obj: Object) -> Object | None:
+        """Apply an object as `apply` does, unless `live` has been written or deleted since it was read: return None."""
+        metadata = obj["metadata"] | {"resourceVersion": live["metadata"]["resourceVersion"]}
+        answer = self._apply({**obj, "metadata": metadata})
+        return None if answer.status == 409 else _object(answer, f"apply {obj['kind']} {obj['metadata']['name']}")
 
     def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str | None]) -> Object:
         """Set annotations of an object; None removes one."""
@@ -225,6 +226,11 @@ class Cluster:
     def close(self) -> None:
         """Close all sockets."""
         self._transport.close()
+
+    def _apply(self, obj: Object, *, dry_run: bool = False) -> Answer:
+        params = _write_params(dry_run=dry_run) | {"force": "true", "fieldValidation": "Strict"}
+        path = self._path(Kind.of(obj), obj["metadata"]["name"])
+        return self._write("PATCH", path, params=params, body=self._placed(obj), content_type=APPLY_PATCH)
 
     def _write(
         self, method: str, path: str, *, params: Mapping[str, str], body: object, content_type: str = "application/json"

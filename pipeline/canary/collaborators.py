@@ -109,6 +109,9 @@ class Cluster(Protocol):
     def apply(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Apply an object server-side, as field manager `canary`, by force."""
 
+    def apply_over(self, live: Object, obj: Object) -> Object | None:
+        """Apply an object as `apply` does, unless `live` has been written or deleted since it was read: return None."""
+
     def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str | None]) -> Object:
         """Set annotations of an object; None removes one."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.deployments import images, is_autoscaled, replicas
+from canary.errors import ClusterError
 from canary.events import Written
 from canary.images import pull_policy
 from canary.ownership import with_last_applied
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from canary.collaborators import Cluster, Object, World
+
+ATTEMPTS = 20
+"""How often a Deployment is written that changes all the time: the status of a rollout counts as a change, too."""
 
 
 def intended(cluster: Cluster, incoming: Object, *, configuration: str = "") -> Object:
@@ -76,12 +80,29 @@ def write(world: World, incoming: Object, *, configuration: str = "") -> bool:
     """
     kind, name = Kind.of(incoming), incoming["metadata"]["name"]
     world.cluster.take_over(kind, name)
-    before = world.cluster.get(kind, name)
-    after = world.cluster.apply(intended(world.cluster, incoming, configuration=configuration))
+    before, after = _written(world.cluster, incoming, configuration)
     changed = before is None or before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]
     action = "created" if before is None else "configured" if changed else "unchanged"
     world.listen(Written(kind.kind, name, action, describe(after)))
     return changed
+
+
+def _written(cluster: Cluster, incoming: Object, configuration: str) -> tuple[Object | None, Object]:
+    """Write a manifest, and return the object before and after.
+
+    A Deployment gets the replicas that it has at that very moment, which an autoscaler may change.
+    """
+    for _ in range(ATTEMPTS):
+        before = cluster.get(Kind.of(incoming), incoming["metadata"]["name"])
+        wanted = intended(cluster, incoming, configuration=configuration)
+        if before is None or Kind.of(incoming) != DEPLOYMENT:
+            return before, cluster.apply(wanted)
+        after = cluster.apply_over(before, wanted)
+        if after is not None:
+            return before, after
+    raise ClusterError(
+        f"apply Deployment {incoming['metadata']['name']}: others write it at the same time, all the time"
+    )
 
 
 def describe(obj: Object) -> str:

@@ -23,6 +23,9 @@ from tests.canary.ghosts import Clock, Ghosts
 
 Object = dict[str, Any]
 E = TypeVar("E", bound=Event)
+WRITES = ("create", "replace", "update", "apply", "apply_over", "annotate", "take_over", "scale", "delete")
+"""What changes something in the cluster."""
+
 SUCCESS = Metric.share("success", 'requests_total{custom_status="good"}', "requests_total", tolerance=0.05)
 
 

@@ -61,7 +61,8 @@ WRONG = {
     ),
     ("deploy", "m.yml", "--timeout", "soon"): "--timeout soon: give a time such as 5m",
     ("deploy", "m.yml", "--percentge", "5"): (
-        "No such option '--percentge'. (Did you mean one of: '--context', '--percentage', '--supersede'?); see canary deploy --help"
+        "No such option '--percentge'. (Did you mean one of: '--context', '--percentage', '--supersede'?); "
+        "see canary deploy --help"
     ),
     ("deploy", "m.yml", "--gate", "auto"): (
         "No such option '--gate' here, it is one of canary release; see canary deploy --help"

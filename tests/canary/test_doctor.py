@@ -11,13 +11,13 @@ import pytest
 from canary.access import PrometheusService, Way, check_clock, check_proxies
 from canary.checks import Check, Outcome
 from canary.collaborators import Kind
-from canary.doctor import Subject, examine
+from canary.doctor import Subject, check_releases, check_way
 from canary.errors import ClusterError, ForbiddenError, NotAnsweringError
 from canary.manifests import Bundle
 from canary.release import Release
 from canary.tally import Pod, Scrape
 from tests.canary.ghosts import unready, waiting
-from tests.canary.story import Faulty, Story, config_map, deployment, service
+from tests.canary.story import WRITES, Faulty, Story, config_map, deployment, service
 
 Object = dict[str, Any]
 WAY = Way("the API server", "127.0.0.1", "")
@@ -49,7 +49,11 @@ def examined(
     """Return what doctor says of these workloads."""
     bundle = Bundle(tuple(manifests), tuple("test.yml:1" for _ in manifests), story.namespace) if manifests else None
     world = Release._world.fget(story.release(cluster=cluster or story.cluster))  # type: ignore[attr-defined]
-    return list(examine(world, samples or story.counts, Subject("here", (WAY,), names, bundle, **subject)))
+    looked_at = Subject("here", (WAY,), names, bundle, **subject)
+    way = list(check_way(world, looked_at))
+    if any(one.outcome is Outcome.FAILED for one in way):
+        return way
+    return way + list(check_releases(world, samples or story.counts, looked_at))
 
 
 def about(checks: Sequence[Check], subject: str) -> list[tuple[str, str]]:
@@ -80,7 +84,7 @@ def test_nothing_is_changed(story: Story) -> None:
         raise AssertionError("a write")
 
     story.stable(service(), deployment("app:1"))
-    writes = dict.fromkeys(("create", "apply", "replace", "annotate", "take_over", "scale", "delete"), write)
+    writes = dict.fromkeys(WRITES, write)
     assert examined(story, "app", cluster=Faulty(story.cluster, writes))
 
 

@@ -218,12 +218,11 @@ def test_a_write_that_the_cluster_refuses_is_undone(story: Story) -> None:
     new = (config_map(colour="blue"), deployment("app:2"))
     story.release(*new).deploy()
 
-    def forbid(obj: dict[str, Any], *, dry_run: bool = False) -> None:
-        if obj["kind"] == "Deployment" and not dry_run:
-            raise ClusterError("apply Deployment app: admission webhook says no")
+    def forbid(*_: Any) -> None:
+        raise ClusterError("apply Deployment app: admission webhook says no")
 
     with pytest.raises(PromoteError, match=r"undone: .*webhook says no"):
-        story.release(*new, cluster=Faulty(story.cluster, {"apply": forbid})).promote()
+        story.release(*new, cluster=Faulty(story.cluster, {"apply_over": forbid})).promote()
 
     assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "red"}
     assert image(story.deployment()) == "app:1"

@@ -14,7 +14,7 @@ from canary.errors import InterruptedReleaseError, TimedOutError
 from canary.events import Note, Promoted, Ready, Rejected, Started, Variant, Waiting, Written
 from canary.verdict import Decision
 from tests.canary.ghosts import waiting
-from tests.canary.story import Faulty, Person, Story, config_map, deployment, service
+from tests.canary.story import WRITES, Faulty, Person, Story, config_map, deployment, service
 
 
 def test_a_canary_as_good_as_its_baseline_is_promoted(story: Story) -> None:
@@ -108,7 +108,7 @@ class Doomed:
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._cluster, name)
-        if name not in ("create", "replace", "apply", "annotate", "take_over", "scale", "delete"):
+        if name not in WRITES:
             return real
 
         def write(*args: Any, **kwargs: Any) -> Any:

@@ -91,12 +91,13 @@ def test_a_write_that_is_refused_in_the_middle_is_undone(story: Story, refused: 
     was = state(story)
     story.release(*NEW).deploy()
 
-    def forbid(obj: dict[str, Any], *, dry_run: bool = False) -> None:
-        if obj["kind"] == refused and not dry_run:
+    def forbid(*objects: dict[str, Any], dry_run: bool = False) -> None:
+        if objects[-1]["kind"] == refused and not dry_run:
             raise ClusterError(f"apply {refused}: admission webhook says no")
 
+    forbids: Any = {"apply": forbid, "apply_over": forbid}
     with pytest.raises(PromoteError, match=r"undone: .*webhook says no"):
-        story.release(*NEW, cluster=Faulty(story.cluster, {"apply": forbid})).promote()
+        story.release(*NEW, cluster=Faulty(story.cluster, forbids)).promote()
     assert state(story) == was
 
 
@@ -226,6 +227,20 @@ def test_an_autoscaler_that_acts_just_before_the_deployment_is_put_back_is_not_o
     with pytest.raises(PromoteError, match="undone"):
         story.release(deployment("app:2"), cluster=Faulty(story.cluster, {"update": scale})).promote()
     assert (image(story), story.deployment()["spec"]["replicas"]) == ("app:1", 6)
+
+
+def test_an_autoscaler_that_acts_just_before_promote_writes_is_not_overruled(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.cluster.create(autoscaler())
+    story.release(deployment("app:2")).deploy()
+    sizes = iter([6])
+
+    def scale(*_: Any) -> None:
+        if size := next(sizes, None):
+            story.cluster.scale("app", size)
+
+    story.release(deployment("app:2"), cluster=Faulty(story.cluster, {"apply_over": scale})).promote()
+    assert (image(story), story.deployment()["spec"]["replicas"]) == ("app:2", 6)
 
 
 def test_what_could_not_be_undone_is_tried_again_by_the_next_promote(story: Story) -> None:
