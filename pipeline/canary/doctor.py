@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from canary import variants
 from canary.access import ROLES, check_clock, check_proxies, check_rights
-from canary.checks import Outcome, failed, ok, warning
+from canary.checks import failed, ok, warning
 from canary.collaborators import DEPLOYMENT, NAMESPACE, SERVICE, Kind
 from canary.deployments import replicas, workload
 from canary.errors import ClusterError, ForbiddenError
@@ -53,44 +53,46 @@ class Subject:
     prometheus: PrometheusService | None = None
 
 
-def examine(world: World, samples: SampleSource, subject: Subject) -> Iterator[Check]:
-    """Yield one check after the other; whoever waits for them waits for what they look at.
+def check_way(world: World, subject: Subject) -> Iterator[Check]:
+    """Yield what there is to say of the way to the cluster; nothing else can be looked at where that fails.
 
     Raises:
         InputError: there is no way to any cluster, such as no kubeconfig.
     """
-    cluster, clock = world.cluster, world.clock
     yield from check_proxies(subject.ways)
-    asked = clock.now()
+    asked = world.clock.now()
     try:
-        server = cluster.server()
-        answered = clock.now()
+        server = world.cluster.server()
+        answered = world.clock.now()
         yield ok("API server", f"{subject.server} answers: Kubernetes {server.version}")
         yield check_clock(server.time, (asked + answered) / 2)
-        namespace = _check_namespace(world)
-        yield namespace
-        if namespace.outcome is Outcome.FAILED:
-            return
-        there, more = _workloads(world)
+        yield _check_namespace(world)
     except ClusterError as error:
         yield failed("API server", str(error), "see that it can be reached from here, and knows who we are")
-        return
-    names = subject.names or there[:MANY]
-    if not subject.names and more:
-        yield warning("workloads", f"{len(there)} Deployments, and {MANY} are looked at", "name the one that is meant")
-    others = subject.bundle.others if subject.bundle else ()
-    yield from check_rights(cluster, names, others, subject.prometheus, pods=subject.direct)
-    if not names:
-        text = f"there is no Deployment in namespace {cluster.namespace} yet"
-        yield warning("workloads", text, "give the manifests of the first release to have them looked at")
-    for name in names:
-        try:
-            yield from _of_workload(world, samples, subject, workload(cluster, name))
-        except ForbiddenError as error:
-            yield failed("workload", str(error), ROLES, workload=name)
-        except ClusterError as error:
-            yield failed("API server", str(error), "it answered before: try again")
-            return
+
+
+def check_releases(world: World, samples: SampleSource, subject: Subject) -> Iterator[Check]:
+    """Yield what there is to say of releases: of our rights, then of one workload after the other."""
+    cluster = world.cluster
+    names = subject.names
+    try:
+        there = () if names else _workloads(world)
+        if len(there) > MANY:
+            text = f"{len(there)} Deployments, of which {MANY} are looked at"
+            yield warning("workloads", text, "name the one that is meant")
+        names = names or there[:MANY]
+        others = subject.bundle.others if subject.bundle else ()
+        yield from check_rights(cluster, names, others, subject.prometheus, pods=subject.direct)
+        if not names:
+            text = f"there is no Deployment in namespace {cluster.namespace} yet"
+            yield warning("workloads", text, "give the manifests of the first release to have them looked at")
+        for name in names:
+            try:
+                yield from _of_workload(world, samples, subject, workload(cluster, name))
+            except ForbiddenError as error:
+                yield failed("workload", str(error), ROLES, workload=name)
+    except ClusterError as error:
+        yield failed("API server", str(error), "it answered before: try again")
 
 
 def _check_namespace(world: World) -> Check:
@@ -104,15 +106,14 @@ def _check_namespace(world: World) -> Check:
     return failed("namespace", f"there is no namespace {name}", "make it, or pass --namespace")
 
 
-def _workloads(world: World) -> tuple[tuple[str, ...], bool]:
-    """Return the names of the namespace's stable Deployments, and whether they are many."""
+def _workloads(world: World) -> tuple[str, ...]:
+    """Return the names of the namespace's stable Deployments."""
     try:
         found = world.cluster.find(DEPLOYMENT)
     except ForbiddenError:  # the rights are looked at next, and name it
-        return (), False
+        return ()
     labels = {one["metadata"]["name"]: one["metadata"].get("labels") or {} for one in found}
-    names = tuple(sorted(name for name, own in labels.items() if world.options.label not in own))
-    return names, len(names) > MANY
+    return tuple(sorted(name for name, own in labels.items() if world.options.label not in own))
 
 
 def _of_workload(world: World, samples: SampleSource, subject: Subject, found: Workload) -> Iterator[Check]:

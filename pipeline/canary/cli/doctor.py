@@ -18,12 +18,14 @@ from canary.cli.arguments import names_and_manifests
 from canary.cli.help import Command
 from canary.cli.session import SystemClock, print_json, session_of
 from canary.collaborators import World
-from canary.doctor import Subject, examine
+from canary.doctor import Subject, check_releases, check_way
 from canary.events import Event, Note
 from canary.metrics.queries import SERVICE
 from canary.terminal.words import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from canary.checks import Check
     from canary.cli.session import Session
 
@@ -56,18 +58,15 @@ def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """
     python = f"{platform.python_version()} on {platform.system()}"
     text = given["output"] == "text"
+    if text:
+        click.echo(f"canary {__version__}, Python {python}")
     with session_of(given) as session:
-        if not session.unreachable():
-            session.require_deployments()
         subject = _subject(session, given["workloads"])
         world = World(session.cluster, SystemClock(), _tell, session.options)
-        if text:
-            click.echo(f"canary {__version__}, Python {python}")
-        checks: list[Check] = []
-        for check in examine(world, session.samples, subject):
-            checks.append(check)
-            if text:
-                click.echo(_line(check))
+        checks = _told(check_way(world, subject), text=text)
+        if not any(check.outcome is Outcome.FAILED for check in checks):
+            session.require_deployments()
+            checks += _told(check_releases(world, session.samples, subject), text=text)
         found = Counter(check.outcome for check in checks)
         result = {
             "canary": __version__,
@@ -102,6 +101,16 @@ def _subject(session: Session, arguments: tuple[str, ...]) -> Subject:
         direct=settings.prometheus is None,
         prometheus=PrometheusService(service["namespace"], service["service"]) if service else None,
     )
+
+
+def _told(checks: Iterator[Check], *, text: bool) -> list[Check]:
+    """Return the checks, each told as soon as it is done."""
+    done = []
+    for check in checks:
+        done.append(check)
+        if text:
+            click.echo(_line(check))
+    return done
 
 
 def _line(check: Check) -> str:
