@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from canary import variants
 from canary.before import before_name, forget, mark_undoing, put_back, save, saved, saved_digest, undoing
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.copies import check_same_content
+from canary.crashes import canary_crashes
 from canary.deployments import images, pods_of, workload
 from canary.errors import (
     CanaryError,
@@ -19,10 +21,11 @@ from canary.errors import (
 )
 from canary.events import Note, Promoted, Undone
 from canary.manifests import digest
-from canary.record import recall
+from canary.record import UNPROVEN, recall, unproven_since
 from canary.references import Reference, references
 from canary.rehearsal import CONFIGURATION, Rehearsal, check_rights, check_same_template, content
 from canary.reject import delete_variants
+from canary.scene import survey
 from canary.variants import DIGEST_ANNOTATION, copied_by, template_differences
 from canary.verdict import Decision
 from canary.waiting import wait_until_ready
@@ -34,6 +37,18 @@ if TYPE_CHECKING:
     from canary.collaborators import Object, World
     from canary.deployments import Workload
     from canary.manifests import Bundle
+
+
+class UnprovenError(InputError):
+    """Nothing has shown that this may be promoted, or something has shown that it may not.
+
+    Attributes:
+        why: in a sentence.
+    """
+
+    def __init__(self, why: str, advice: str) -> None:
+        super().__init__(f"{why}{advice}, or pass --unproven to promote it all the same")
+        self.why = why
 
 
 def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
@@ -57,13 +72,22 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
     if failed := undo_begun(world, names):
         raise _undo(world, names, failed)
-    canaries = {}
-    decided = decided or any(saved_digest(world.cluster, name) == mark for name in names)  # by who began it
+    canaries, overridden = {}, {}
+    resumed = any(saved_digest(world.cluster, name) == mark for name in names)
     for incoming in bundle.deployments:
         found = workload(world.cluster, incoming["metadata"]["name"])
-        _check_proven(world, bundle, found, incoming)
-        if not decided:
-            _check_verdict(world, found)
+        overridden[found.name] = unproven_since(found.stable) if resumed else ""
+        try:
+            _check_proven(world, bundle, found, incoming)
+            if not (decided or resumed):  # else who began it has decided
+                _check_verdict(world, found)
+            if not resumed:
+                _check_alive(world, found)
+        except UnprovenError as error:
+            if not world.options.unproven:
+                raise
+            overridden[found.name] = f"{_time(world.clock.now())}: {error.why}"
+            world.listen(Note(f"promoting {found.name} unproven: {error.why}", warning=True))
         if found.canary is not None:
             canaries[found.name] = found.canary
     judged = {name: _image_ids(world, canary) for name, canary in canaries.items()}
@@ -78,6 +102,9 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
             write(world, obj)
         for incoming in bundle.deployments:
             write(world, incoming, configuration=mark if _is_configured_anew(world, incoming) else "")
+            name = incoming["metadata"]["name"]
+            if why := overridden[name]:
+                world.cluster.annotate(DEPLOYMENT, name, {UNPROVEN: why})  # the next promote's write drops it
         wait_until_ready(world, names)
         for name, ids in judged.items():
             _check_same_images(world, name, ids)
@@ -93,24 +120,21 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
 def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Object) -> None:
     """Refuse what no canary has shown."""
     if found.canary is None:
-        if world.options.unproven or _runs_already(world, bundle, found.stable, incoming):
+        if _runs_already(world, bundle, found.stable, incoming):
             return
-        raise InputError(
-            f"no canary has shown this release of {found.name}: deploy and watch one first, "
-            "or pass --unproven to promote it all the same"
-        )
+        raise UnprovenError(f"no canary has shown this release of {found.name}", ": deploy and watch one first")
     theirs = (found.canary["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
-    if theirs == digest(bundle) or world.options.unproven:
+    if theirs == digest(bundle):
         return
     name = found.canary["metadata"]["name"]
     if theirs is None:
         # made by the task, which leaves no digest: what stable becomes is compared with the canary's template below
         world.listen(Note(f"{name} was not made by this driver: promoting it if stable's pods will be the same"))
         return
-    raise InputError(
+    raise UnprovenError(
         f"{name} shows another release ({', '.join(images(found.canary))}) than the one to be promoted "
-        f"({', '.join(images(incoming))}, or other manifests): give that one's images and manifests, "
-        "or pass --unproven to promote it all the same"
+        f"({', '.join(images(incoming))}, or other manifests)",
+        ": give that one's images and manifests",
     )
 
 
@@ -119,19 +143,31 @@ def _check_verdict(world: World, found: Workload) -> None:
 
     Pipelines have gates of their own between deploy and promote: a canary that nobody has compared is promoted.
     """
-    if found.canary is None or world.options.unproven:
+    if found.canary is None:
         return
     record = recall(found.canary, warm_up=world.options.warm_up)
     name = found.canary["metadata"]["name"]
     if record is not None and record.decision is Decision.REJECT:
-        raise InputError(
-            f"the verdict on {name} is REJECT: {record.sentence}; end the release with canary reject {found.name}, "
-            "or pass --unproven to promote it all the same"
+        raise UnprovenError(
+            f"the verdict on {name} is REJECT: {record.sentence}",
+            f"; end the release with canary reject {found.name}",
         )
     if found.stable is None or (record is not None and record.decision is Decision.PROMOTE):
         return
     why = f"the verdict was UNDECIDED ({record.sentence})" if record and record.sentence else "nothing was compared"
     world.listen(Note(f"promoting {name} on your word: {why}", warning=True))
+
+
+def _check_alive(world: World, found: Workload) -> None:
+    """Refuse a canary of which something died since anybody looked: at a gate, or between two steps of a pipeline."""
+    if found.canary is None:
+        return
+    record = recall(found.canary, warm_up=world.options.warm_up)
+    if record is not None and record.decision is Decision.REJECT:
+        return  # who promotes it all the same knows of worse
+    died = canary_crashes(world.cluster, survey(world.cluster, [found.name], world.clock.now()))
+    if died:
+        raise UnprovenError(died, f"; end the release with canary reject {found.name}")
 
 
 def _runs_already(world: World, bundle: Bundle, stable: Object | None, incoming: Object) -> bool:
@@ -251,3 +287,7 @@ def _undo(world: World, names: Sequence[str], cause: str) -> PromoteError:
         f"promote failed and was undone: {cause}. Variants are left as they are: look at them, then promote again or "
         f"canary reject {' '.join(names)}"
     )
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

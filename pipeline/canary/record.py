@@ -21,6 +21,8 @@ TOTALS = f"{OWN_PREFIX}totals"
 BEGAN = f"{OWN_PREFIX}watched-since"
 STEP_BEGAN = f"{OWN_PREFIX}step-watched-since"
 VERDICT = f"{OWN_PREFIX}verdict"
+UNPROVEN = f"{OWN_PREFIX}unproven"
+"""Of a stable that was promoted by `--unproven`: when, and what spoke against it. The next promote drops it."""
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,9 @@ def remember(cluster: Cluster, canary: str, record: Record, marks: Mapping[str, 
 def take_step(cluster: Cluster, canary: str, step: Step) -> None:
     """Write onto a canary that it is at a step, which nobody has watched yet; what was counted before stays."""
     cluster.annotate(DEPLOYMENT, canary, {**step.annotations, STEP_BEGAN: None})
+
+
+def unproven_since(stable: Object | None) -> str:
+    """Return when a stable was promoted by `--unproven`, and what spoke against it; empty if it was not."""
+    found: str = ((stable or {"metadata": {}})["metadata"].get("annotations") or {}).get(UNPROVEN, "")
+    return found

@@ -13,7 +13,7 @@ from canary.errors import ForbiddenError
 from canary.events import Variant
 from canary.expiry import expiry
 from canary.lock import holder
-from canary.record import recall
+from canary.record import recall, unproven_since
 from canary.steps import step_of
 from canary.verdict import Decision
 
@@ -69,6 +69,7 @@ class WorkloadStatus:
         driver: who works on it at this moment, None if nobody does.
         expires_in: seconds until `canary reap` may reject it if nobody works on it, None where it never may.
         unknown: what could not be seen, and why, a sentence each.
+        unproven: when stable was promoted against the evidence or without any, and why; empty if it was not.
     """
 
     name: str
@@ -80,6 +81,7 @@ class WorkloadStatus:
     driver: Holder | None = None
     expires_in: float | None = None
     unknown: tuple[str, ...] = ()
+    unproven: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def _workload_status(cluster: Cluster, options: Options, name: str, at: float) -
         driver,
         None if expires is None else expires - at,
         unknown,
+        unproven_since(found.stable),
     )
 
 

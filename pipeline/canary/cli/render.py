@@ -52,6 +52,8 @@ def status_as_text(status: Status) -> str:
         lines += [f"  {sentence}" for sentence in workload.unknown]
         if workload.verdict:
             lines.append(f"  verdict: {workload.verdict}: {workload.sentence}")
+        if workload.unproven:
+            lines.append(f"  stable was promoted unproven: {workload.unproven}")
         lines += [f"  next: {sentence}" for sentence in workload.next]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
