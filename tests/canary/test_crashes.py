@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from canary.crashes import crashes
-from canary.events import Judged
-from canary.verdict import Decision
+from canary.deployments import images
+from canary.errors import InputError
+from canary.events import Decided, Judged
+from canary.verdict import Decision, Verdict
 from tests.canary.ghosts import died
-from tests.canary.story import Story, deployment, service
+from tests.canary.story import Person, Story, deployment, service
 
 Object = dict[str, Any]
 ENDED = {"terminated": {"reason": "Error", "exitCode": 1}}
@@ -64,3 +66,41 @@ def test_a_first_release_has_no_baseline_to_speak_of(story: Story) -> None:
     assert judged.verdict.decision is Decision.REJECT
     assert "OOMKilled (exit code 137)" in judged.verdict.sentence
     assert "baseline" not in judged.verdict.sentence
+
+
+def test_a_canary_that_died_after_its_verdict_is_not_promoted_unless_on_purpose(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.release(service(), deployment("app:2")).deploy()
+    assert story.release(names=("app",)).watch().decision is Decision.PROMOTE
+    story.ghosts.haunt(story.namespace, "app-canary", died("OOMKilled", 137))
+
+    with pytest.raises(InputError, match=r"OOMKilled \(exit code 137\).*canary reject app, or pass --unproven"):
+        story.release(service(), deployment("app:2")).promote()
+
+    assert images(story.deployment()) == ("app:1",)
+    story.release(service(), deployment("app:2"), unproven=True).promote()
+    assert images(story.deployment()) == ("app:2",)
+
+
+def test_a_canary_that_dies_while_the_gate_waits_is_not_promoted(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    ada = Person(promote=True)
+    decide = ada.decide
+
+    def late(verdict: Verdict) -> Decided:
+        story.ghosts.haunt(story.namespace, "app-canary", died("OOMKilled", 137))
+        return decide(verdict)
+
+    ada.decide = late  # type: ignore[method-assign]
+    with pytest.raises(InputError, match="OOMKilled"):
+        story.release(service(), deployment("app:2"), gate=ada).run()
+    assert images(story.deployment()) == ("app:1",)
+
+
+def test_who_overrules_a_rejection_for_a_crash_has_seen_it(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.release(service(), deployment("app:2")).deploy()
+    story.ghosts.haunt(story.namespace, "app-canary", died("Error", 1))
+    outcome = story.release(service(), deployment("app:2"), gate=Person(promote=True)).run()
+    assert outcome.promoted
+    assert images(story.deployment()) == ("app:2",)
