@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from e2e.cluster import ROOT, Namespace, poll
+from e2e.pages import type_lines
 from e2e.prometheus import install
 from e2e.traffic import Traffic
 
@@ -115,8 +116,7 @@ def test_a_job_releases_though_its_pod_is_deleted_in_the_middle(ready: Namespace
 
 def test_a_job_whose_release_is_rejected_is_not_tried_again(ready: Namespace, manifests: Path) -> None:
     ready.canary("apply", str(manifests), "--image", "sampleapp:20")
-    account = f"--serviceaccount={ready.name}:sampleapp-promote"
-    ready.kubectl("create", "rolebinding", "sampleapp-read-pods", "--role=sampleapp-read-pods", account)
+    type_lines(ready, "rights.md", "sampleapp-read-pods")
     stable = ready.get("deployment", "sampleapp")
     with Traffic(ready):
         job = start(ready, "sampleapp:5", prometheus=False)
@@ -148,9 +148,8 @@ def test_the_reaper_rejects_what_has_expired_and_nothing_else(ready: Namespace, 
     ready.canary("deploy", "expired.yml", "--image", "sampleapp:20", "--expire-after", "1s")
     stable = ready.get("deployment", "sampleapp")
 
-    ready.kubectl("apply", "-f", str(ROOT / "pipeline/reaper.yml"))
-    ready.kubectl("create", "job", "now", "--from=cronjob/canary-reaper")
-    assert ending(ready, "job/now")[0] == "Complete", ready.kubectl("logs", "job/now")
+    type_lines(ready, "rights.md", "pipeline/reaper.yml", "cronjob/canary-reaper")
+    assert ending(ready, "job/look-now")[0] == "Complete", ready.kubectl("logs", "job/look-now")
 
     assert ready.images("sampleapp-canary") is None
     assert ready.images("sampleapp-baseline") is None
@@ -158,4 +157,4 @@ def test_the_reaper_rejects_what_has_expired_and_nothing_else(ready: Namespace, 
     assert ready.images("other-canary") == ["sampleapp:20"]
     assert ready.images("other-baseline") == ["sampleapp:10"]
     assert ready.get("lease", "sampleapp-canary") is None
-    assert "other" in ready.kubectl("logs", "job/now")
+    assert "other" in ready.kubectl("logs", "job/look-now")

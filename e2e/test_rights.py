@@ -15,6 +15,7 @@ import yaml
 
 from canary.cli.main import run
 from e2e.cluster import ROOT, Namespace
+from e2e.pages import type_lines
 from e2e.prometheus import install
 from e2e.traffic import Traffic
 
@@ -119,15 +120,14 @@ def log_in(namespace: Namespace, account: str) -> Namespace:
 @pytest.fixture
 def accounts(stable: Namespace) -> Namespace:
     """Give a namespace with stable and the accounts."""
-    stable.kubectl("apply", "-f", str(RBAC))
+    type_lines(stable, "rights.md", "pipeline/rbac.yml")
     return stable
 
 
 def test_the_deploy_account_deploys_watches_and_rejects_and_cannot_change_stable(
     accounts: Namespace, manifests: Path
 ) -> None:
-    subject = f"--serviceaccount={accounts.name}:{DEPLOY}"
-    accounts.kubectl("create", "rolebinding", READ_PODS, f"--role={READ_PODS}", subject)  # as docs/rights.md says
+    type_lines(accounts, "rights.md", "sampleapp-read-pods")
     pipeline = log_in(accounts, DEPLOY)
     before = [accounts.get(kind, "sampleapp") for kind in ("deployment", "service")]
     release = (str(manifests), "--image", "sampleapp:20", "--percentage", "100")
@@ -170,15 +170,22 @@ def test_a_prometheus_behind_the_api_server_takes_a_right_of_its_own(
     watch = ("watch", "sampleapp", *WATCH, "--max-duration", "1s", "--prometheus", "svc:monitoring/prometheus:9090")
     assert 'cannot get resource "services/proxy"' in pipeline.canary(*watch, code=3).err
 
-    name = f"canary-{accounts.name}"
-    try:  # as docs/rights.md says
-        right = ("--verb=get", "--resource=services/proxy", "--resource-name=prometheus:9090")
-        monitoring.kubectl("create", "role", name, *right)
-        subject = f"--serviceaccount={accounts.name}:{DEPLOY}"
-        monitoring.kubectl("create", "rolebinding", name, f"--role={name}", subject)
+    try:
+        type_lines(accounts, "rights.md", "-n monitoring")
         pipeline.canary(*watch, code=4)  # nobody asks the app anything
     finally:
-        monitoring.kubectl("delete", "role,rolebinding", name)
+        monitoring.kubectl("delete", "role,rolebinding", f"canary-{accounts.name}", "--ignore-not-found")
+
+
+def test_a_secret_takes_rights_of_its_own(accounts: Namespace, manifests: Path) -> None:
+    (manifests / "secret.yml").write_text(yaml.safe_dump(secret("red")))
+    release = (str(manifests), "--image", "sampleapp:20")
+    pipeline = log_in(accounts, DEPLOY)
+    assert 'cannot get resource "secrets"' in pipeline.canary("deploy", *release, "--percentage", "50", code=3).err
+    type_lines(accounts, "rights.md", "-secrets")
+    pipeline.canary("deploy", *release, "--percentage", "50")
+    log_in(accounts, PROMOTE).canary("promote", *release)
+    assert accounts.get("secret", SECRET) is not None
 
 
 # Each permission less. Commands run in this process: what is tried is the cluster's answer, not the start of Python.

@@ -10,7 +10,7 @@ import pytest
 from canary.cli.main import canary
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("docs/load.md", "docs/prometheus.md")
+PAGES = ("docs/load.md", "docs/prometheus.md", "docs/rights.md")
 
 
 def lines(page: str) -> list[list[str]]:
@@ -38,7 +38,8 @@ def test_make_has_the_targets_and_the_variables(line: list[str]) -> None:
 
 @pytest.mark.parametrize("line", [line for line in LINES if line[:2] == ["kubectl", "apply"]], ids=" ".join)
 def test_what_kubectl_applies_is_there(line: list[str]) -> None:
-    assert (ROOT / line[3]).exists()
+    flag = next(word for word in line if word in ("-f", "-k"))
+    assert (ROOT / line[line.index(flag) + 1]).exists()
 
 
 @pytest.mark.parametrize("page", PAGES)

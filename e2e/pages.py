@@ -1,0 +1,30 @@
+"""What pages of docs/ tell people to type, typed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from e2e.cluster import BIN, ROOT, Namespace
+
+
+def type_lines(namespace: Namespace, page: str, *containing: str) -> None:
+    """Run the lines of a page's shell blocks that contain one of these texts, as they stand there."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    for text in containing:
+        found = [line for line in lines if text in line]
+        assert found, f"docs/{page} has no line with {text}"
+        for line in found:
+            environment = namespace.environment() | {"NAMESPACE": namespace.name}
+            environment["PATH"] = f"{BIN}:{environment['PATH']}"
+            done = subprocess.run(
+                ["bash", "-euc", line],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=170,
+                check=False,
+            )
+            assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
