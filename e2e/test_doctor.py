@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from e2e.cluster import ROOT, Namespace
 from e2e.test_rights import DEPLOY, log_in
@@ -79,6 +80,28 @@ def test_what_surrounds_a_release_is_warned_of_at_deploy_and_by_doctor(stable: N
         assert first.err.count(f"warning: {kind} sampleapp") == 1
         assert f"warning: {kind}" not in again.err
     assert outcomes(doctor(stable, "sampleapp"), "surroundings") == ["warning", "warning"]
+
+
+def test_anti_affinity_that_leaves_the_canary_without_a_node_is_said_before_and_after(
+    stable: Namespace, manifests: Path
+) -> None:
+    if len(stable.list("nodes")) > 3:
+        pytest.skip("there are nodes for all")
+    term = {"labelSelector": {"matchLabels": {"app": "sampleapp"}}, "topologyKey": "kubernetes.io/hostname"}
+    file = manifests / "deployment.yml"
+    deployment = yaml.safe_load(file.read_text())
+    deployment["spec"]["template"]["spec"]["affinity"] = {
+        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
+    }
+    file.write_text(yaml.safe_dump(deployment))
+    said = "sampleapp requires anti-affinity between its pods: with the variants they are 4"
+
+    assert said in stable.canary("doctor", f"{manifests}/", "--image", "sampleapp:20").out
+    if "E2E_KUBECONFIG" not in os.environ:
+        return  # localcluster has one node, on which every pod has a place
+    late = stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--timeout", "5s", code=4)
+    assert f"warning: {said}" in late.err
+    assert "Unschedulable" in late.err.splitlines()[-1]
 
 
 @pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster has no RBAC")
