@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from e2e.accounts import DEPLOY, log_in
 from e2e.cluster import ROOT, Namespace
-from e2e.test_rights import DEPLOY, log_in
 from e2e.traffic import Traffic
 
 Checks = list[dict[str, Any]]
