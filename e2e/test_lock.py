@@ -83,6 +83,19 @@ def test_a_driver_that_was_killed_on_this_machine_keeps_nobody_away(released: Na
     assert released.images("sampleapp-canary") is None
 
 
+def test_a_driver_that_was_killed_elsewhere_is_waited_for(released: Namespace, manifests: Path) -> None:
+    with watching(released) as first:
+        first.kill()
+        first.communicate(timeout=60)
+    elsewhere = "canary-lab/process=another-boot pid:[1] 1 token"
+    released.kubectl("annotate", "--overwrite", "lease/sampleapp-canary", elsewhere)
+    assert "or take the release over with --break-lock" in released.canary("reject", "sampleapp", code=2).err
+    told = released.canary("reject", "sampleapp", "--lock-timeout", "90s").err
+    assert "waiting up to 90 s for the lock on sampleapp" in told
+    assert "the lock on sampleapp is taken over from" in told
+    assert released.images("sampleapp-canary") is None
+
+
 def test_while_a_person_is_asked_the_lock_is_renewed_and_the_canary_does_not_expire(
     namespace: Namespace, manifests: Path
 ) -> None:

@@ -110,6 +110,9 @@ class Settings:
     evidence: str = _setting(
         "canary-evidence", text("DIR"), "Folder in which logs, events and counts of a rejected canary are kept."
     )
+    lock_timeout: float = _setting(
+        0.0, time("90s"), "How long to wait for another driver that works on the release, or that was killed at it."
+    )
     expire_after: float = _setting(
         1800.0, time("30m"), "When canary reap may reject a canary: so long after anybody last worked on it."
     )

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 DURATION = 60.0
 """Seconds for which a lock holds without being renewed."""
 
+POLL = 1.0
+"""Seconds between two looks at a lock that is waited for."""
+
 ATTEMPTS = 5
 """How often a lock is tried to be taken, or given back, while others write it at the same time."""
 
@@ -77,6 +80,7 @@ class LeaseLock:
         background: Callable[[], AbstractContextManager[Cluster]],
         alongside: Callable[[Cluster, str], None],
         break_lock: bool = False,
+        patience: float = 0.0,
         renew_every: float = DURATION / 4,
     ) -> None:
         """Hold nothing yet.
@@ -88,6 +92,7 @@ class LeaseLock:
             background: opens the Kubernetes API once more, for the thread that renews.
             alongside: is called from that thread, with that cluster and the name of each workload, after each renewal.
             break_lock: take the locks even from those who work.
+            patience: seconds to wait for those who work.
             renew_every: seconds between two renewals.
         """
         self._cluster = cluster
@@ -96,6 +101,7 @@ class LeaseLock:
         self._background = background
         self._alongside = alongside
         self._break_lock = break_lock
+        self._patience = patience
         self._renew_every = renew_every
         self._held: tuple[str, ...] = ()
 
@@ -138,6 +144,26 @@ class LeaseLock:
                 raise LockLostError(f"{_lost(name, lease)}: this driver stops here and leaves the release as it is")
 
     def _take(self, name: str, listen: Listener) -> None:
+        """Take a lock, waiting for it as long as patience lasts.
+
+        Raises:
+            LockedError: another driver still works.
+        """
+        began, is_told = self._clock.now(), False
+        while True:
+            try:
+                self._try_to_take(name, listen)
+            except LockedError as error:
+                if self._clock.now() - began >= self._patience:
+                    raise
+                if not is_told:
+                    listen(Note(f"waiting up to {self._patience:g} s for the lock on {name}: {error}"))
+                    is_told = True
+                self._clock.sleep(POLL)
+            else:
+                return
+
+    def _try_to_take(self, name: str, listen: Listener) -> None:
         for _ in range(ATTEMPTS):
             lease = self._cluster.get(LEASE, lease_name(name))
             if lease is None:

@@ -136,6 +136,36 @@ def test_a_process_of_this_machine_that_runs_no_more_loses_it_at_once(story: Sto
     assert note.text == "the lock on app is taken over from ada@laptop, process 1, which runs no more"
 
 
+def test_who_has_patience_waits_for_it_and_says_so_once(story: Story) -> None:
+    works = Entered(lock(story, BOB), story)
+    works.enter()
+    story.clock.after(20, works.leave)
+    with lock(story, patience=90).held(["app"], story.events.append):
+        assert lease(story)["spec"]["holderIdentity"] == ADA.name
+    [note] = story.heard(Note)
+    assert note.text.startswith("waiting up to 90 s for the lock on app: bob@build-7, process 2 works on app since ")
+
+
+def test_who_was_killed_elsewhere_is_waited_for_until_its_lock_has_run_out(story: Story) -> None:
+    killed = Entered(lock(story, BOB), story)
+    killed.enter()
+    began = story.clock.now()
+    with lock(story, patience=90).held(["app"], story.events.append):
+        assert story.clock.now() - began == pytest.approx(DURATION, abs=2)
+    assert story.heard(Note)[-1].text.startswith("the lock on app is taken over from bob@build-7")
+    killed.leave()
+
+
+def test_patience_ends(story: Story) -> None:
+    works = Entered(lock(story, BOB), story)
+    works.enter()
+    began = story.clock.now()
+    with pytest.raises(LockedError), lock(story, patience=30).held(["app"], story.events.append):
+        pass
+    assert story.clock.now() - began == pytest.approx(30, abs=2)
+    works.leave()
+
+
 def test_breaking_it_stops_who_held_it_before_its_next_write(story: Story) -> None:
     first = lock(story)
     cluster = guarded(story, first)

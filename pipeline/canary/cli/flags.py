@@ -90,11 +90,12 @@ def results(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
-def break_lock(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take the wish to stop another driver."""
-    return click.option(
+def lock(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Take what is to be done about another driver."""
+    function = click.option(
         "--break-lock", is_flag=True, help="Take the release over from another driver that works on it; that one stops."
     )(function)
+    return settings("lock_timeout")(function)
 
 
 def supersede(function: Callable[..., Any]) -> Callable[..., Any]:

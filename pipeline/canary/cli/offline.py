@@ -27,7 +27,9 @@ from canary.verdict_json import verdict_as_json
     short_help="Show each setting, and where it comes from.",
 )
 @flags.manifests
-@flags.settings(*flags.IMAGES, "gate", *flags.VARIANTS, *flags.VERDICT, *flags.SAMPLES, "evidence", "namespace")
+@flags.settings(
+    *flags.IMAGES, "gate", *flags.VARIANTS, *flags.VERDICT, *flags.SAMPLES, "evidence", "lock_timeout", "namespace"
+)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of canary.yml instead, for editors.")
 @flags.results
 def show_config(**given: Any) -> None:  # noqa: ANN401

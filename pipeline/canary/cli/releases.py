@@ -54,7 +54,7 @@ EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
 )
 @flags.connection
 @flags.supersede
-@flags.break_lock
+@flags.lock
 @flags.results
 def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """Release new images: deploy canary and baseline, watch them, decide, then promote or reject.
@@ -92,7 +92,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
 @flags.connection
 @flags.dry_run
 @flags.supersede
-@flags.break_lock
+@flags.lock
 @flags.results
 def deploy(**given: Any) -> None:  # noqa: ANN401
     """Make canary and baseline beside stable, and wait until they are ready.
@@ -122,7 +122,7 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
 @flags.settings(*flags.VERDICT, *flags.SAMPLES, "label", "expire_after")
 @flags.connection
 @click.option("--report-only", is_flag=True, help="Exit with 0 whatever the verdict: a gate of the pipeline's decides.")
-@flags.break_lock
+@flags.lock
 @flags.results
 def watch(**given: Any) -> int:  # noqa: ANN401
     """Compare canary and baseline until the verdict is clear.
@@ -164,7 +164,7 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
 @flags.connection
 @click.option("--unproven", is_flag=True, help="Promote without a canary, or against its verdict.")
 @flags.dry_run
-@flags.break_lock
+@flags.lock
 @flags.results
 def promote(**given: Any) -> None:  # noqa: ANN401
     """Make stable what the canary was, then delete the variants.
@@ -193,7 +193,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
 @flags.settings("label", "evidence")
 @flags.connection
 @click.option("--reason", default="asked to", metavar="TEXT", help="Why, for the record.")
-@flags.break_lock
+@flags.lock
 @flags.results
 def reject(**given: Any) -> None:  # noqa: ANN401
     """Delete canary and baseline; stable is not touched.

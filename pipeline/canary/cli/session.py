@@ -171,6 +171,7 @@ class Session:
             background=lambda: closing(Cluster(Transport(self._connect), self.namespace)),
             alongside=lambda cluster, name: show_life(cluster, name, clock.now() + self.settings.expire_after),
             break_lock=self._flags.break_lock,
+            patience=self.settings.lock_timeout,
         )
 
     def unreachable(self) -> str:
