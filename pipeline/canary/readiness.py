@@ -67,7 +67,7 @@ def check_images(cluster: Cluster, found: Workload, canary: Object | None) -> It
         text = f"there is no Secret {secret}, which {name} pulls with"
         yield warning("images", text, "canary secret makes it", workload=name)
     if pods and not stuck:
-        have = "its pod has its images" if len(pods) == 1 else f"all {len(pods)} pods have their images"
+        have = f"{sum(map(_has_images, pods))} of {len(pods)} pods have their images"
         untold = f"; Secret {', '.join(unknown)} may not be seen, which a release need not" if unknown else ""
         text = f"{name}: {have}{untold}. Whether a new image comes shows only when its pod starts"
         yield ok("images", text, workload=name)
@@ -173,6 +173,11 @@ def _counted(world: World, scrapes: Sequence[Scrape]) -> dict[tuple[Variant, str
         if scrape.counters is not None and key in scrape.counters:
             counted[scrape.pod.variant, f"{scrape.pod.uid} {scrape.process}"][scrape.at] = scrape.counters[key]
     return counted
+
+
+def _has_images(pod: Object) -> bool:
+    started = (pod.get("status") or {}).get("containerStatuses") or []
+    return bool(started) and all(container.get("imageID") for container in started)
 
 
 def _not_pulled(pod: Object) -> str:
