@@ -264,6 +264,15 @@ def test_a_copy_that_was_deleted_is_made_again(story: Story) -> None:
     assert data(story, "settings-canary") == {"colour": "blue"}
 
 
+def test_a_copy_that_belongs_to_nobody_is_given_to_its_canary(story: Story) -> None:
+    new = deployed(story)
+    copy = story.cluster.get(CONFIG_MAP, "settings-canary") or {}
+    story.cluster.replace({**copy, "metadata": {**copy["metadata"], "ownerReferences": []}})
+    story.release(*new).deploy()
+    story.release(names=("app",)).reject()
+    story.until(lambda: data(story, "settings-canary") is None)
+
+
 def test_a_copy_whose_canary_was_made_anew_belongs_to_the_new_one(story: Story) -> None:
     new = deployed(story)
     for _ in range(3):  # each time before the garbage collector comes, or after

@@ -98,6 +98,20 @@ def test_a_new_object_that_would_be_refused_is_found_before_anything_is_written(
     check()
 
 
+def test_a_new_object_that_may_not_be_made_is_found_before_anything_is_written(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    check = untouched(story)
+
+    def forbid(obj: Object, *, dry_run: bool = False) -> None:
+        if obj["kind"] == "Service":
+            raise ForbiddenError("create Service app: may not", "create services")
+
+    cluster = Faulty(story.cluster, {"create": forbid})
+    with pytest.raises(ForbiddenError, match="create Service app"):
+        story.release(config_map("fresh"), service(), deployment("app:2"), cluster=cluster).deploy()
+    check()
+
+
 def test_a_field_of_another_manager_is_found_before_anything_is_written(story: Story) -> None:
     story.stable(deployment("app:1"))
     foreign = deployment("app:1")
