@@ -1,13 +1,15 @@
-"""pipeline/rbac.yml and pipeline/reaper.yml grant what `canary doctor` asks about, and nothing else."""
+"""What pipeline/ has for a cluster: Roles that grant what `canary doctor` asks about and nothing else, and the image."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from canary import __version__
 from canary.rights import PODS, SECRETS_BEFORE, WORKLOAD, Right, Task, each, of_configuration, of_object
 
 PIPELINE = Path(__file__).parents[2] / "pipeline"
@@ -70,3 +72,9 @@ def test_the_reaper_may_do_less_than_who_deploys() -> None:
     reaper = granted("reaper.yml", "canary-reaper")
     assert reaper < granted("rbac.yml", "sampleapp-deploy")
     assert not any(verb == "patch" for _, _, verb, _ in reaper)
+
+
+@pytest.mark.parametrize("file", ["job.yml", "reaper.yml"])
+def test_what_runs_in_the_cluster_is_this_version(file: str) -> None:
+    images = re.findall(r"image: (\S+)", (PIPELINE / file).read_text())
+    assert images == [f"canary-lab/canary:{__version__}"]
