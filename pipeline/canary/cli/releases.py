@@ -99,6 +99,9 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
 
     Of each Deployment in the manifests NAME-canary is made with the new images, and NAME-baseline of what runs now.
     With --steps they get the first size, or stay at the one they have got to.
+
+    Other objects that are there already and would change are shown, and left to promote unless --others says now. Of
+    ConfigMaps and Secrets among them the canary gets copies. What promote could not write is found out first.
     """
     with session_of(given) as session:
         bundle = session.bundle()
