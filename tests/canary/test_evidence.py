@@ -13,8 +13,9 @@ from canary.collaborators import DEPLOYMENT, POD
 from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.events import Note, Rejected, Variant
 from canary.record import TOTALS
+from tests.canary.commandline import CommandLine
 from tests.canary.ghosts import died, waiting
-from tests.canary.story import Faulty, Story, deployment
+from tests.canary.story import Faulty, Story, deployment, service
 
 
 @pytest.fixture
@@ -169,3 +170,14 @@ def test_a_reject_of_nothing_keeps_nothing(story: Story, kept: Path) -> None:
     story.release(names=("app",)).reject()
     story.release(names=("app",)).reject()
     assert len(list(kept.iterdir())) == 1
+
+
+def test_the_command_names_the_folder_and_takes_another(in_cluster: CommandLine, story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    for arguments, parent in (((), "canary-evidence"), (("--evidence", "kept"), "kept")):
+        story.release(service(), deployment("app:2")).deploy()
+        result = in_cluster("reject", "app", "--output", "json", *arguments)
+        [rejected] = result.json()["rejected"]
+        assert Path(rejected["evidence"]).parent == Path(parent)
+        assert (in_cluster.folder / rejected["evidence"] / "summary.txt").exists()
+        assert f"its logs and events are kept in {rejected['evidence']}" in result.err
