@@ -1,4 +1,4 @@
-"""What pipeline/ has for a cluster: Roles that grant what `canary doctor` asks about and nothing else, and the image."""
+"""What pipeline/ has for a cluster: Roles that grant what `canary doctor` asks about, no more, and the image."""
 
 from __future__ import annotations
 
