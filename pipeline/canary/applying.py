@@ -90,6 +90,8 @@ def _drop(value: Any, fields: Mapping[str, Any], wanted: Any, others: list[Mappi
             _remove(value, key, found)
         else:
             _drop(found, below, own, theirs)
+            if own is _MISSING and found in ([], {}):
+                _remove(value, key, found)
 
 
 def _find(value: Any, key: str) -> Any:  # noqa: ANN401
