@@ -100,7 +100,7 @@ def test_an_autoscaled_stable_has_at_no_moment_fewer_pods_than_its_autoscaler_wa
 
 
 def test_what_the_autoscaler_does_meanwhile_outlives_the_undo(autoscaled: Namespace, manifests: Path) -> None:
-    promote = ("promote", str(manifests), "--image", "sampleapp:missing", "--unproven", "--timeout", "20s")
+    promote = ("promote", str(manifests), "--image", "sampleapp:missing", "--unproven", "--timeout", "12s")
     with watched(autoscaled) as seen:
         driver = autoscaled.start(*promote)
         try:

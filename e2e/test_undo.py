@@ -14,7 +14,7 @@ import yaml
 from e2e.cluster import Namespace, poll
 
 WRITTEN = (("deployment", "sampleapp"), ("service", "sampleapp"), ("configmap", "settings"))
-MISSING = ("--image", "sampleapp:missing", "--unproven", "--timeout", "20s")
+MISSING = ("--image", "sampleapp:missing", "--unproven", "--timeout", "12s")
 
 
 def settings(colour: str) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_a_quota_that_is_exceeded_is_the_reason(stable: Namespace, manifests: Pa
     stable.apply(quota)
     poll("the quota counts", lambda: ((stable.get("resourcequota", "few") or {}).get("status") or {}).get("used"))
     was = state(stable)
-    told = stable.canary("promote", str(manifests), "--image", "sampleapp:20", "--timeout", "20s", code=5).err
+    told = stable.canary("promote", str(manifests), "--image", "sampleapp:20", "--timeout", "12s", code=5).err
     assert "promote failed and was undone: " in told
     assert "exceeded quota: few" in told
     assert state(stable) == was
