@@ -68,7 +68,7 @@ class Cluster:
             "kind": kind.kind,
             "spec": {"resourceAttributes": {key: value for key, value in (asked | where).items() if value}},
         }
-        answer = self._transport.request("POST", self._path(kind), body=body)
+        answer = self._transport.request("POST", self._path(kind), body=body, asks=True)
         return bool(_object(answer, f"ask whether we may {verb} {resource}")["status"]["allowed"])
 
     def serves(self, kind: Kind) -> bool:

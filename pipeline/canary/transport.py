@@ -119,11 +119,12 @@ class Transport:
         params: Mapping[str, str] | None = None,
         body: object = None,
         content_type: str = "application/json",
+        asks: bool = False,
     ) -> Answer:
         """Return the answer, whatever its status.
 
         What failed on the way, or was answered 429, 502, 503 or 504, is repeated for a while; a POST only where it
-        cannot have been carried out.
+        cannot have been carried out, or where it only `asks` and changes nothing.
 
         Raises:
             ClusterError: no answer, or 401.
@@ -144,7 +145,7 @@ class Transport:
                 unsent = isinstance(
                     error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
                 )
-                if isinstance(error, urllib3.exceptions.SSLError) or not (unsent or method != "POST"):
+                if isinstance(error, urllib3.exceptions.SSLError) or not (unsent or asks or method != "POST"):
                     raise self._unreachable(error) from error
                 if self.monotonic() + delay > deadline:
                     raise self._unreachable(error) from error
@@ -158,7 +159,7 @@ class Transport:
                     raise ClusterError(
                         f"{self.connection.description} does not accept the credentials (401): {answer.message}"
                     )
-                again = (429,) if method == "POST" else (429, 502, 503, 504)
+                again = (429,) if method == "POST" and not asks else (429, 502, 503, 504)
                 if answer.status not in again or self.monotonic() + delay > deadline:
                     return answer
             self.sleep(delay)
@@ -201,14 +202,6 @@ class Transport:
             return Answer(response.status, response.read(), response.getheader("Date") or "")
         except client.ApiException as error:
             raise urllib3.exceptions.SSLError(str(error.reason)) from error
-
-    @staticmethod
-    def _repeatable(error: Exception, method: str) -> bool:
-        """Return whether a request that failed on the way can be sent again without doing anything twice."""
-        if isinstance(error, urllib3.exceptions.SSLError):
-            return False
-        unsent = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-        return method != "POST" or isinstance(error, unsent)
 
     def _unreachable(self, error: Exception) -> ClusterError:
         return ClusterError(f"cannot reach {self.connection.description}: {_cause(error)}")

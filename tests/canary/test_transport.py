@@ -129,6 +129,12 @@ def test_a_post_that_was_told_to_come_later_is_sent_again(server: Server, transp
     assert transport.request("POST", "/x", body={"a": 1}).status == 200
 
 
+@pytest.mark.parametrize("trouble", [0, 503])
+def test_a_post_that_only_asks_is_sent_again(server: Server, transport: Transport, trouble: int) -> None:
+    server.answers = [trouble]
+    assert transport.request("POST", "/x", body={"may": "I"}, asks=True).status == 200
+
+
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 422, 500])
 def test_an_answer_is_an_answer(server: Server, transport: Transport, status: int) -> None:
     server.answers = [status]
