@@ -118,4 +118,4 @@ def test_what_the_autoscaler_does_meanwhile_outlives_the_undo(autoscaled: Namesp
     assert min(one.made for one in seen) >= SCALED
     assert min(one.ready for one in seen) >= SCALED
     assert autoscaled.images("sampleapp") == ["sampleapp:10"]
-    assert len(autoscaled.pods_of("sampleapp")) == SCALED + 1
+    poll("only the old pods are left", lambda: len(autoscaled.pods_of("sampleapp")) == SCALED + 1)
