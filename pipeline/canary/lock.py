@@ -211,9 +211,10 @@ class LeaseLock:
         now = _stamp(self._clock.now())
         spec = lease.get("spec") or {}
         annotations = (lease["metadata"].get("annotations") or {}) | {PROCESS: self._process.mark}
+        metadata = {key: value for key, value in lease["metadata"].items() if key != "ownerReferences"}
         return {
             **lease,
-            "metadata": {**lease["metadata"], "annotations": annotations},
+            "metadata": {**metadata, "annotations": annotations},
             "spec": {
                 "holderIdentity": self._process.name,
                 "leaseDurationSeconds": int(DURATION),
@@ -248,18 +249,19 @@ class LeaseLock:
                 lease = self._cluster.get(LEASE, lease_name(name))
                 if lease is None or not self._is_ours(lease):
                     return
-                if self._is_over(name):
+                variants = self._variants(name)
+                if not variants:
                     if self._cluster.delete(LEASE, lease_name(name), version=lease["metadata"]["resourceVersion"]):
                         return
-                elif self._cluster.update(_without_holder(lease)) is not None:
+                elif self._cluster.update(_without_holder(lease, variants)) is not None:
                     return
         except CanaryError as error:
             why = f"the lock on {name} could not be given back ({error}): it ends by itself within {DURATION:.0f} s"
             listen(Note(why, warning=True))
 
-    def _is_over(self, name: str) -> bool:
-        variants = (Variant.CANARY, Variant.BASELINE)
-        return all(self._cluster.get(DEPLOYMENT, variant_name(name, variant)) is None for variant in variants)
+    def _variants(self, name: str) -> list[Object]:
+        names = (variant_name(name, variant) for variant in (Variant.CANARY, Variant.BASELINE))
+        return [found for one in names if (found := self._cluster.get(DEPLOYMENT, one)) is not None]
 
     def _is_ours(self, lease: Object | None) -> bool:
         return lease is not None and _named(lease) is not None and _mark(lease) == self._process.mark
@@ -302,12 +304,22 @@ def _mark(lease: Object) -> str:
     return str(annotations.get(PROCESS, ""))
 
 
-def _without_holder(lease: Object) -> Object:
+def _without_holder(lease: Object, variants: Sequence[Object]) -> Object:
+    """Return a Lease that nobody holds, and that goes with the variants when another tool deletes them."""
     kept = ("leaseDurationSeconds", "leaseTransitions")
     annotations = {key: value for key, value in (lease["metadata"]["annotations"] or {}).items() if key != PROCESS}
+    owners = [
+        {
+            "apiVersion": DEPLOYMENT.api_version,
+            "kind": DEPLOYMENT.kind,
+            "name": one["metadata"]["name"],
+            "uid": one["metadata"]["uid"],
+        }
+        for one in variants
+    ]
     return {
         **lease,
-        "metadata": {**lease["metadata"], "annotations": annotations},
+        "metadata": {**lease["metadata"], "annotations": annotations, "ownerReferences": owners},
         "spec": {key: lease["spec"][key] for key in kept if key in lease["spec"]},
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from canary.cluster import Cluster
-from canary.collaborators import CONFIG_MAP, LEASE
+from canary.collaborators import CONFIG_MAP, DEPLOYMENT, LEASE
 from canary.errors import (
     ClusterError,
     InputError,
@@ -105,6 +105,26 @@ def test_it_is_given_back_however_the_work_ends_and_stays_while_there_are_varian
     with lock(story, BOB).held(["app"], story.events.append):
         assert lease(story)["spec"]["leaseTransitions"] == 1
     assert not [note for note in story.heard(Note) if "lock" in note.text]  # nothing is said of one that nobody had
+
+
+def test_it_goes_with_the_variants_when_another_tool_deletes_them_but_not_from_under_who_holds_it(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    with lock(story).held(["app"], story.events.append):
+        pass
+    with lock(story, BOB).held(["app"], story.events.append):
+        for name in ("app-canary", "app-baseline"):
+            story.cluster.delete(DEPLOYMENT, name)
+        story.ghosts.settle()
+        assert lease(story)["spec"]["holderIdentity"] == BOB.name
+    story.release(deployment("app:2")).deploy()
+    with lock(story).held(["app"], story.events.append):
+        pass
+    assert lease(story) is not None
+    for name in ("app-canary", "app-baseline"):
+        story.cluster.delete(DEPLOYMENT, name)
+    story.ghosts.settle()
+    assert lease(story) is None
 
 
 def test_nothing_is_left_of_it_where_no_release_is_in_progress(story: Story) -> None:
