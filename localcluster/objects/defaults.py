@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import random
 from typing import TYPE_CHECKING
 
 from localcluster.objects.resources import SERVICE
@@ -207,7 +208,8 @@ class Addresses:
             if spec["type"] not in ("NodePort", "LoadBalancer"):
                 port.pop("nodePort", None)
             elif not port.get("nodePort"):
-                port["nodePort"] = kept.get((port.get("name"), port["port"])) or next(
-                    p for p in self._node_ports if p not in ports
+                # At random, as a real API server does: several clusters of this machine share its ports.
+                port["nodePort"] = kept.get((port.get("name"), port["port"])) or random.choice(  # noqa: S311
+                    [p for p in self._node_ports if p not in ports]
                 )
                 ports.add(port["nodePort"])

@@ -165,6 +165,13 @@ def test_services_get_addresses_of_their_own_and_keep_them(server: Server) -> No
     assert replaced["spec"]["ports"][0]["nodePort"] == second["spec"]["ports"][0]["nodePort"]
 
 
+def test_node_ports_are_drawn_at_random_so_that_clusters_of_one_machine_seldom_want_the_same(server: Server) -> None:
+    made = [server.post(SERVICES, service(f"s{n}", type="NodePort")) for n in range(5)]
+    ports = [port["nodePort"] for one in made for port in one["spec"]["ports"]]
+    assert len(set(ports)) == len(ports)
+    assert sorted(ports) != list(range(min(ports), min(ports) + len(ports)))
+
+
 def test_secrets_take_plain_strings(server: Server) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"a": "1"}}
     made = server.post("/api/v1/namespaces/default/secrets", secret)
