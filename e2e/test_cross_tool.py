@@ -17,11 +17,11 @@ WATCH = ("--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "2s")
 
 
 @pytest.fixture
-def task(request: pytest.FixtureRequest, stable: Namespace, manifests: Path) -> Task:
+def task(request: pytest.FixtureRequest, namespace: Namespace, manifests: Path) -> Task:
     """Give one of the other tools, by its label, in a namespace in which sampleapp:10 is stable."""
     objects = tuple(yaml.safe_load(file.read_text()) for file in sorted(manifests.glob("*.yml")))
-    own = Task(stable, objects, getattr(request, "param", AZURE))
-    own.promote("sampleapp:10")  # as that tool leaves a stable
+    own = Task(namespace, objects, getattr(request, "param", AZURE))
+    own.promote("sampleapp:10")
     return own
 
 

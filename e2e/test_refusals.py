@@ -21,11 +21,11 @@ BAD_INPUT = [
 
 @pytest.mark.parametrize(("options", "names"), BAD_INPUT)
 def test_bad_options_are_one_line_and_exit_2(
-    stable: Namespace, manifests: Path, options: list[str], names: str
+    namespace: Namespace, manifests: Path, options: list[str], names: str
 ) -> None:
-    result = stable.canary("release", str(manifests), *options, code=2)
+    result = namespace.canary("release", str(manifests), *options, code=2)
     assert names in result.err
-    assert stable.images("sampleapp-canary") is None
+    assert namespace.list("deployments") == []
 
 
 def test_bad_manifests_are_one_line_and_exit_2(namespace: Namespace, manifests: Path, sample: dict[str, Any]) -> None:

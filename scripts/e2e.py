@@ -35,7 +35,19 @@ if TYPE_CHECKING:
 
 CLUSTER = "canary-lab-e2e"
 VERSIONS = (5, 10, 20)
-SUITE = ("e2e", "tests/localcluster/api/test_agreement.py")  # the second compares localcluster with this cluster
+AGREEMENT = "tests/localcluster/api/test_agreement.py"  # compares localcluster with this cluster
+LONGEST = (
+    "traffic",
+    "cross_tool",
+    "monitoring",
+    "permissions",
+    "release",
+    "held",
+    "lock",
+    "in_cluster",
+    "operator",
+    "undo",
+)
 LOGS = ROOT / ".cache" / "e2e-logs"
 APP_MEGABYTES = 40  # what the app may add to its base image
 DRIVER_MEGABYTES = 120  # and the driver
@@ -182,6 +194,13 @@ def image_in(manifests: Path) -> str:
     raise SetupError(f"{manifests}: no container")
 
 
+def suite_files() -> list[str]:
+    """Return the files of the suite, the longest first: none of those is to be waited for alone at the end."""
+    first = [f"e2e/test_{name}.py" for name in LONGEST]
+    every = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "e2e").glob("test_*.py"))
+    return [*first, *(path for path in every if path not in first)]
+
+
 def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
     """Run the suite and return pytest's exit code; what happened in the cluster is left in LOGS if it failed."""
     shutil.rmtree(LOGS, ignore_errors=True)
@@ -190,7 +209,8 @@ def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
     with (LOGS / "events").open("w") as events, subprocess.Popen(watch, stdout=events, stderr=events) as watching:
         tests = shlex.split(os.environ.get("TESTS", ""))
         results = ["--junitxml", str(LOGS / "results.xml"), "-o", "junit_family=xunit1"]  # with what the tests counted
-        suite = [sys.executable, "-m", "pytest", *SUITE, "-n", "4", "--dist", "loadfile", "-v", *results, *tests]
+        workers = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+        suite = [sys.executable, "-m", "pytest", *suite_files(), AGREEMENT, *workers, "-v", *results, *tests]
         settings = settings | {"E2E_KUBECONFIG": str(kubeconfig), "REFERENCE_KUBECONFIG": str(kubeconfig)}
         code = subprocess.run(suite, cwd=ROOT, env=os.environ | settings, check=False).returncode
         watching.terminate()
