@@ -15,8 +15,9 @@ from canary.access import PrometheusService, Way
 from canary.checks import Outcome
 from canary.cli import flags, sampling
 from canary.cli.arguments import names_and_manifests
+from canary.cli.clock import SystemClock
 from canary.cli.help import Command
-from canary.cli.session import SystemClock, print_json, session_of
+from canary.cli.session import print_json, session_of
 from canary.collaborators import World
 from canary.doctor import Subject, check_releases, check_way
 from canary.events import Event, Note

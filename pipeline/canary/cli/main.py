@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import signal
 import sys
 import tempfile
 import traceback
@@ -13,6 +12,7 @@ import click
 
 from canary import __version__
 from canary.cli import offline, releases
+from canary.cli.clock import interrupt_on_signals
 from canary.cli.doctor import doctor
 from canary.cli.help import Group
 from canary.cli.reap import reap
@@ -21,7 +21,6 @@ from canary.errors import CanaryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
 INTERRUPTED = 130
 BUG = 70
@@ -83,8 +82,7 @@ for _command in (
 
 def main() -> NoReturn:
     """Run the command that the process was started with."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background jobs start with it ignored
-        signal.signal(number, _interrupt)
+    interrupt_on_signals()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # else a result is lost for one character
     sys.exit(run(sys.argv[1:]))
@@ -140,7 +138,3 @@ def _commands_with(option: str) -> list[str]:
     """Return the names of the commands that have an option; `config` shows all settings, and so does not count."""
     commands = [command for command in canary.commands.values() if command is not offline.show_config]
     return [str(command.name) for command in commands if any(option in one.opts for one in command.params)]
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - a signal handler's signature
-    raise KeyboardInterrupt

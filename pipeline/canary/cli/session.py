@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,6 +18,7 @@ import click
 from canary import config
 from canary.cli import render, sampling
 from canary.cli.arguments import names_and_manifests
+from canary.cli.clock import SystemClock
 from canary.cli.happened import Happened
 from canary.cli.process import ThisProcess
 from canary.collaborators import DEPLOYMENT, NAMESPACE
@@ -68,18 +68,6 @@ class Flags:
     unproven: bool = False
     supersede: bool = False
     break_lock: bool = False
-
-
-class SystemClock:
-    """The machine's time."""
-
-    def now(self) -> float:
-        """Return Unix seconds."""
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
 
 
 class Session:
