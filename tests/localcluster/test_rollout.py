@@ -96,7 +96,8 @@ def test_recreate_ends_all_old_pods_before_the_first_new_one(namespace: Namespac
     seen: set[tuple[str, ...]] = set()
 
     def done() -> bool:
-        images = sorted({p["spec"]["containers"][0]["image"] for p in namespace.list("pods")})
+        pods = [p for p in namespace.list("pods") if p["status"]["phase"] not in ("Succeeded", "Failed")]  # have ended
+        images = sorted({p["spec"]["containers"][0]["image"] for p in pods})
         seen.add(tuple(images))
         return images == ["web:2"]
 
