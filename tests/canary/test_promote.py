@@ -13,7 +13,7 @@ from canary.errors import ClusterError, ForbiddenError, InputError, InterruptedR
 from canary.events import Judged, Note, Promoted, Undone, Variant, Written
 from canary.ownership import LAST_APPLIED
 from canary.variants import DIGEST_ANNOTATION
-from tests.canary.ghosts import ready, unready, waiting
+from tests.canary.ghosts import unready, waiting
 from tests.canary.story import Faulty, Story, config_map, deployment, service
 
 
@@ -312,44 +312,6 @@ def test_the_plan_of_promote_is_what_it_writes(story: Story) -> None:
     assert image(story.deployment()) == "app:1"
 
 
-def test_a_release_whose_promote_was_interrupted_is_not_deployed_again(story: Story) -> None:
-    story.stable(deployment("app:1"))
-    story.release(deployment("app:2")).deploy()
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    story.ghosts.script["app:2"] = unready
-    story.clock.after(2, interrupt)
-    with pytest.raises(InterruptedReleaseError):
-        story.release(deployment("app:2")).promote()
-
-    with pytest.raises(InputError, match="canary promote, with the same manifests and images, finishes it"):
-        story.release(deployment("app:2")).deploy()
-
-
-def test_rejecting_after_an_interrupted_promote_warns_of_what_stable_runs(story: Story) -> None:
-    story.stable(deployment("app:1"))
-    story.release(deployment("app:2")).deploy()
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    story.ghosts.script["app:2"] = unready
-    story.clock.after(2, interrupt)
-    with pytest.raises(InterruptedReleaseError):
-        story.release(deployment("app:2")).promote()
-    story.ghosts.script.clear()
-    story.release(names=("app",)).reject()
-    assert any(note.warning and "promote of app was interrupted" in note.text for note in story.heard(Note))
-
-    story.release(deployment("app:1")).apply()
-    story.release(deployment("app:3")).deploy()
-    story.release(deployment("app:3")).promote()
-    assert image(story.deployment()) == "app:3"
-    assert story.cluster.get(CONFIG_MAP, "app-before") is None
-
-
 def test_a_canary_whose_verdict_is_reject_is_not_promoted(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
@@ -365,27 +327,6 @@ def test_a_canary_whose_verdict_is_reject_is_not_promoted(story: Story) -> None:
     assert image(story.deployment()) == "app:1"
 
     story.release(deployment("app:2"), unproven=True).promote()
-    assert image(story.deployment()) == "app:2"
-
-
-def test_a_promote_against_the_verdict_that_was_interrupted_is_finished_by_the_next(story: Story) -> None:
-    story.stable(deployment("app:1"))
-    story.release(deployment("app:2")).deploy()
-    story.counts.good[Variant.CANARY] = 0.1
-    story.release(names=("app",)).watch()
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    story.ghosts.script["app:2"] = unready
-    story.clock.after(2, interrupt)
-    with pytest.raises(InterruptedReleaseError):
-        story.release(deployment("app:2")).promote(decided=True)
-    story.ghosts.script.clear()  # first: pods may come at any moment, and are to get ready
-    story.ghosts.settle()
-    story.ghosts.haunt(story.namespace, "app-", ready)
-
-    story.release(deployment("app:2")).promote()
     assert image(story.deployment()) == "app:2"
 
 
@@ -415,19 +356,3 @@ def test_promoting_what_the_verdict_promotes_needs_no_word(story: Story) -> None
     story.release(names=("app",)).watch()
     story.release(deployment("app:2")).promote()
     assert not [note for note in story.heard(Note) if note.warning]
-
-
-def test_another_release_is_told_of_a_promote_that_was_interrupted_and_how_to_finish_it(story: Story) -> None:
-    story.stable(deployment("app:1"))
-    story.release(deployment("app:2")).deploy()
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    story.ghosts.script["app:2"] = unready
-    story.clock.after(2, interrupt)
-    with pytest.raises(InterruptedReleaseError):
-        story.release(deployment("app:2")).promote()
-
-    with pytest.raises(InputError, match=r"app-canary runs app:2 .*; its promote was interrupted: canary promote"):
-        story.release(deployment("app:3")).deploy()

@@ -9,11 +9,11 @@ import pytest
 
 from canary.cli import render
 from canary.collaborators import DEPLOYMENT, LEASE
-from canary.errors import InputError, InterruptedReleaseError
+from canary.errors import InputError
 from canary.events import Note, Rejected
 from canary.expiry import EXPIRES, expiry, show_life
 from tests.canary.commandline import CommandLine
-from tests.canary.ghosts import unready
+from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Person, Story, deployment
 from tests.canary.test_lock import BOB, lock
 
@@ -136,14 +136,7 @@ def test_a_canary_of_another_tool_never_expires_and_watching_it_changes_nothing(
 
 def test_what_is_on_its_way_to_stable_is_left(story: Story) -> None:
     released(story)
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    story.ghosts.script["app:2"] = unready
-    story.clock.after(2, interrupt)
-    with pytest.raises(InterruptedReleaseError):
-        story.release(deployment("app:2")).promote()
+    interrupt_promote(story)
     story.clock.time += 2000
     [app] = story.release(lock=lock(story)).reap()
     assert app.reason.startswith("its promote was interrupted; canary promote")

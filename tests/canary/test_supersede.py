@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from canary.collaborators import DEPLOYMENT
-from canary.errors import InputError, InterruptedReleaseError
+from canary.errors import InputError
 from canary.events import Rejected
 from canary.variants import DIGEST_ANNOTATION, VERSION_LABEL
 from tests.canary.commandline import CommandLine
-from tests.canary.ghosts import unready
+from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Story, deployment
 
 
@@ -64,14 +64,7 @@ def test_only_the_workload_that_is_in_the_way_is_rejected(story: Story) -> None:
 def test_what_is_on_its_way_to_stable_is_not_superseded(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    story.ghosts.script["app:2"] = unready
-    story.clock.after(2, interrupt)
-    with pytest.raises(InterruptedReleaseError):
-        story.release(deployment("app:2")).promote()
+    interrupt_promote(story)
     with pytest.raises(InputError, match=r"its promote was interrupted: canary promote"):
         story.release(deployment("app:3"), supersede=True).deploy()
     assert images(story)["app-canary"] == "app:2"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
-from canary.errors import InterruptedReleaseError
 from canary.events import Note, Variant
 from canary.record import UNPROVEN, unproven_since
-from tests.canary.ghosts import ready, unready
+from tests.canary.ghosts import ready
+from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Story, deployment
 
 
@@ -49,14 +47,7 @@ def test_a_promote_of_what_was_compared_and_found_good_is_not_recorded_for_all_t
 
 def test_whoever_finishes_an_interrupted_promote_keeps_the_record(story: Story) -> None:
     story.stable(deployment("app:1"))
-    story.ghosts.script["app:2"] = unready
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    story.clock.after(2, interrupt)
-    with pytest.raises(InterruptedReleaseError):
-        story.release(deployment("app:2"), unproven=True).promote()
+    interrupt_promote(story, unproven=True)
     story.ghosts.script.clear()
     story.ghosts.settle()
     story.ghosts.haunt(story.namespace, "app-", ready)
