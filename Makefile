@@ -1,7 +1,7 @@
 # `make` lists what can be done. Written for GNU Make 3.81, which macOS has.
 PYTHON_BIN := .venv/bin
 PYTEST := $(PYTHON_BIN)/python -m pytest
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-strip-extras --custom-compile-command 'make lock'
 # HOST is not ?=, because some shells export the machine's name as HOST.
 HOST = http://localhost:8080
 RATE ?= 100
