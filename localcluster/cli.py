@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ from localcluster.images.snapshots import Images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+EXTRA = ("aiohttp", "jsonpatch")
+"""What only the daemon imports: the packages of the extra `localcluster` in pyproject.toml."""
 
 NAME = click.option("--name", default="localcluster", show_default=True, help="Which cluster; several can be up.")
 OUTPUT = click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
@@ -73,6 +77,7 @@ def up(name: str, output: str, *, foreground: bool, back_off: float, timeout: in
       localcluster up --end-with $$      # goes down with the script that started it, however that ends
     """
     home = _home(name)
+    _require_extra()
     if foreground:
         _serve(home, back_off, end_with)
         return
@@ -257,6 +262,17 @@ def _start(home: Home, timeout: int, options: list[str]) -> None:
         daemon.wait()
         end = home.log.read_text(errors="replace").splitlines()[-5:]
         _fail("\n".join([f"{home.name} did not come up; its log {home.log} ends with:", *end]), 1)
+
+
+def _require_extra() -> None:
+    """Exit with 2 where the daemon's packages are missing: a plain `pip install` of the driver leaves them out."""
+    if missing := [package for package in EXTRA if find_spec(package) is None]:
+        click.echo(
+            f"localcluster: not installed: {' and '.join(missing)}. Install the extra 'localcluster': in a clone, "
+            "pip install '.[localcluster]'; with a wheel, pip install 'FILE.whl[localcluster]'",
+            err=True,
+        )
+        sys.exit(2)
 
 
 def _home(name: str) -> Home:

@@ -15,9 +15,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
+import localcluster
 from localcluster import orphans
 from localcluster.node import addresses
 from tests.localcluster.cluster import Cluster, Command, Namespace, until
@@ -221,3 +223,21 @@ def test_a_name_that_would_leave_the_state_folder_is_refused(command: Command) -
 def test_help_shows_an_example(command: Command, sub: str) -> None:
     said = command(sub, "--help").stdout
     assert f"  localcluster {sub}" in said or f"$(localcluster {sub})" in said
+
+
+def test_without_the_packages_of_its_extra_up_names_the_extra(tmp_path: Path) -> None:
+    here = Path(localcluster.__file__).parent
+    for package in (here, *(Path(module.__file__ or "").parent for module in (click, yaml))):
+        (tmp_path / package.name).symlink_to(package)
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "localcluster", "up"],  # -S: nothing but what is in this folder
+        env={"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "localcluster: not installed: aiohttp and jsonpatch. Install the extra 'localcluster': in a clone, "
+        "pip install '.[localcluster]'; with a wheel, pip install 'FILE.whl[localcluster]'\n"
+    )
