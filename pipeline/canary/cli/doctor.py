@@ -21,8 +21,6 @@ from canary.cli.session import print_json, session_of
 from canary.collaborators import World
 from canary.doctor import Subject, check_releases, check_way
 from canary.events import Event, Note
-from canary.metrics.queries import SERVICE
-from canary.terminal.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +82,8 @@ def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
 
 def _subject(session: Session, arguments: tuple[str, ...]) -> Subject:
     """Return what is to be looked at."""
+    from canary.metrics.queries import SERVICE  # noqa: PLC0415 - slow to import
+
     settings, connection = session.settings, session.connection
     names, paths = names_and_manifests(arguments)
     paths = paths if arguments else list(settings.manifests)
@@ -115,6 +115,8 @@ def _told(checks: Iterator[Check], *, text: bool) -> list[Check]:
 
 
 def _line(check: Check) -> str:
+    from canary.terminal.words import plain  # noqa: PLC0415 - slow to import
+
     advice = f": {check.advice}" if check.advice else ""
     return plain(f"{check.outcome:<7}  {check.subject:<{SUBJECT}}  {check.text}{advice}")
 

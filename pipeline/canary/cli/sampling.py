@@ -6,12 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from requests.utils import get_environ_proxies, select_proxy
-
 from canary.errors import InputError
 from canary.measures import Measures, Metric
-from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
-from canary.metrics.queries import is_loopback
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -44,6 +40,8 @@ def source(settings: Settings, cluster: Cluster, measured: Measures, closing: Ex
         measured: what is counted.
         closing: closes what was opened.
     """
+    from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries  # noqa: PLC0415 - slow to import
+
     if settings.prometheus is None:
         return DirectSource(cluster, measured)
     if settings.prometheus.startswith("svc:"):
@@ -59,6 +57,10 @@ def source(settings: Settings, cluster: Cluster, measured: Measures, closing: Ex
 
 def proxy(url: str) -> str:
     """Return the proxy, without its user and password, that queries to a URL go through; empty where there is none."""
+    from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415 - slow to import
+
+    from canary.metrics.queries import is_loopback  # noqa: PLC0415
+
     found = select_proxy(url, get_environ_proxies(url)) or ""
     parts = urlsplit(found)
     is_bypassed = is_loopback(urlsplit(url).hostname or "")

@@ -33,7 +33,6 @@ from canary.manifests import Bundle, Object, load, require_deployment
 from canary.masking import masked
 from canary.options import Options
 from canary.release import Release
-from canary.terminal import Output, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -236,6 +235,8 @@ class Session:
         self, *, bundle: Bundle | None = None, names: tuple[str, ...] = (), gate: Gate | None = None
     ) -> Release:
         """Return the release, ready to be told what to do."""
+        from canary.terminal import Output, Terminal  # noqa: PLC0415 - rich takes longer to import than a help text may
+
         terminal = Terminal(Output(stderr=True))
         self._closing.callback(terminal.close)
 
