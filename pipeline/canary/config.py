@@ -106,7 +106,11 @@ class Settings:
     min_requests: int = _setting(50, whole(1), "Requests that each variant must have answered before promoting.")
     no_traffic_after: float = _setting(30.0, time("30s"), "Say so when no requests came for so long.")
     interval: float = _setting(2.0, time("2s"), "Time between two looks at the variants.")
-    timeout: float = _setting(300.0, time("5m"), "How long pods may take to get ready.")
+    timeout: float = _setting(
+        300.0,
+        time("5m"),
+        "Give up on a rollout after this long without progress: no further pod is updated or available.",
+    )
     evidence: str = _setting(
         "canary-evidence", text("DIR"), "Folder in which logs, events and counts of a rejected canary are kept."
     )

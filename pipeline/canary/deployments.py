@@ -46,6 +46,8 @@ class Progress:
         updated: pods of the newest template.
         ready: pods ready, of any template.
         renewed: pods of the newest template that are ready; fewer are counted where old ones are not ready.
+        available: pods available, of any template.
+        outdated: pods of older templates.
         complete: whether all pods wanted are there, updated and available, and no other.
     """
 
@@ -53,6 +55,8 @@ class Progress:
     updated: int
     ready: int
     renewed: int
+    available: int
+    outdated: int
     complete: bool
 
 
@@ -65,14 +69,14 @@ def workload(cluster: Cluster, name: str) -> Workload:
 def progress(deployment: Object) -> Progress:
     """Return how far a rollout is, by the rules of `kubectl rollout status`, but strict about surplus pods."""
     status = deployment.get("status") or {}
-    desired, ready = replicas(deployment), status.get("readyReplicas") or 0
+    desired, ready, every = replicas(deployment), status.get("readyReplicas") or 0, status.get("replicas") or 0
     if (status.get("observedGeneration") or 0) < deployment["metadata"].get("generation", 0):
-        return Progress(desired, 0, ready, 0, complete=False)  # the status speaks of an older template
-    updated = status.get("updatedReplicas") or 0
-    every = status.get("replicas") or 0
-    counts = (every, updated, ready, status.get("availableReplicas") or 0)
-    renewed = max(0, ready - (every - updated))
-    return Progress(desired, updated, ready, renewed, complete=all(count == desired for count in counts))
+        # the status speaks of an older template
+        return Progress(desired, 0, ready, 0, available=0, outdated=every, complete=False)
+    updated, available = status.get("updatedReplicas") or 0, status.get("availableReplicas") or 0
+    outdated = every - updated
+    complete = all(count == desired for count in (every, updated, ready, available))
+    return Progress(desired, updated, ready, max(0, ready - outdated), available, outdated, complete)
 
 
 def replicas(deployment: Object) -> int:

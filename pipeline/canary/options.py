@@ -19,7 +19,7 @@ class Options:
         measures: what canary and baseline are compared by.
         steps: sizes of baseline and canary, in percent of stable's replicas, 1–100, rising; one or more.
         label: key of the label that marks variants.
-        timeout: seconds that variants, and a rollout, may take to get ready.
+        timeout: seconds that a rollout may go without progress: without a further pod updated or available.
         others: what becomes of objects beside the Deployments that exist and would change: `hold` leaves them to
             promote, `now` writes them at deploy.
         unproven: promote what no canary has shown.

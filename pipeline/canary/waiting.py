@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from canary.collaborators import DEPLOYMENT
@@ -15,19 +15,46 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from canary.collaborators import World
+    from canary.deployments import Progress
 
 POLL = 0.5  # seconds
+
+
+@dataclass
+class _Furthest:
+    """The furthest that a rollout has come, and when.
+
+    As for the Deployment controller, progress is one more pod updated or available, or one old pod less: where all new
+    pods are started at once, old pods end one by one as new ones get available. A pod that flaps reaches nothing new.
+    """
+
+    since: float
+    updated: int = 0
+    available: int = 0
+    outdated: int | None = None
+
+    def note(self, state: Progress, now: float) -> None:
+        further = (
+            state.updated > self.updated
+            or state.available > self.available
+            or (self.outdated is not None and state.outdated < self.outdated)
+        )
+        if further:
+            self.since = now
+        self.updated, self.available = max(self.updated, state.updated), max(self.available, state.available)
+        self.outdated = state.outdated if self.outdated is None else min(self.outdated, state.outdated)
 
 
 def wait_until_ready(world: World, names: Iterable[str]) -> None:
     """Wait until the rollout of each Deployment is complete.
 
     Raises:
-        TimedOutError: one was not ready within the options' timeout; the message names it and what holds it up.
+        TimedOutError: one made no progress for the options' timeout; the message names it and what holds it up.
         InputError: one is gone.
     """
     began = world.clock.now()
     pending = list(names)
+    furthest = {name: _Furthest(began) for name in pending}
     seen: dict[str, Waiting] = {}
     while True:
         for name in tuple(pending):
@@ -39,6 +66,7 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
                 pending.remove(name)
                 world.listen(Ready(name, state.ready, world.clock.now() - began))
                 continue
+            furthest[name].note(state, world.clock.now())
             event = Waiting(name, state.renewed, state.desired, hold_up(world.cluster, deployment))
             before = seen.get(name)
             seen[name] = event
@@ -46,10 +74,11 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
                 world.listen(event)
         if not pending:
             return
-        if world.clock.now() - began >= world.options.timeout:
-            last = seen[pending[0]]
+        stuck = min(pending, key=lambda name: furthest[name].since)
+        if world.clock.now() - furthest[stuck].since >= world.options.timeout:
+            last = seen[stuck]
             raise TimedOutError(
-                f"Deployment {last.name}: {last.ready} of {last.desired} pods ready after "
+                f"Deployment {last.name}: {last.ready} of {last.desired} pods ready, no progress for "
                 f"{world.options.timeout:g} s: {last.reason or 'the pods have not got ready yet'}"
             )
         world.clock.sleep(POLL)
