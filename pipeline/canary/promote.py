@@ -10,7 +10,7 @@ from canary.before import before_name, forget, mark_undoing, put_back, save, sav
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.copies import check_same_content
 from canary.crashes import canary_crashes
-from canary.deployments import images, pods_of, workload
+from canary.deployments import images, workload
 from canary.errors import (
     CanaryError,
     InputError,
@@ -20,6 +20,7 @@ from canary.errors import (
     TimedOutError,
 )
 from canary.events import Note, Promoted, Undone
+from canary.image_ids import check_same_images, running
 from canary.manifests import digest
 from canary.record import UNPROVEN, recall, unproven_since
 from canary.references import Reference, references
@@ -32,7 +33,7 @@ from canary.waiting import wait_until_ready
 from canary.writing import intended, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from canary.collaborators import Object, World
     from canary.deployments import Workload
@@ -72,7 +73,7 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
     if failed := undo_begun(world, names):
         raise _undo(world, names, failed)
-    canaries, overridden = {}, {}
+    canaries, overridden, judged, before = {}, {}, {}, {}
     resumed = any(saved_digest(world.cluster, name) == mark for name in names)
     for incoming in bundle.deployments:
         found = workload(world.cluster, incoming["metadata"]["name"])
@@ -90,7 +91,9 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
             world.listen(Note(f"promoting {found.name} unproven: {error.why}", warning=True))
         if found.canary is not None:
             canaries[found.name] = found.canary
-    judged = {name: _image_ids(world, canary) for name, canary in canaries.items()}
+            judged[found.name] = running(world.cluster, found.canary)
+        old = [one for one in (found.stable, found.baseline) if one is not None]
+        before[found.name] = [ran for one in old for ran in running(world.cluster, one)]
     check_rights(world.cluster, bundle)
     for incoming in bundle.deployments:
         # the objects that all workloads share are kept with each of them
@@ -106,8 +109,9 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
             if why := overridden[name]:
                 world.cluster.annotate(DEPLOYMENT, name, {UNPROVEN: why})  # the next promote's write drops it
         wait_until_ready(world, names)
-        for name, ids in judged.items():
-            _check_same_images(world, name, ids)
+        for name, ran in judged.items():
+            stable = world.cluster.get(DEPLOYMENT, name)
+            check_same_images(world, name, running(world.cluster, stable) if stable else (), ran, before[name])
     except CanaryError as error:
         raise _undo(world, names, str(error)) from error
     for name in names:
@@ -221,28 +225,6 @@ def _is_configured_anew(world: World, incoming: Object) -> bool:
         return False
     used = [one for reference, one in was.items() if reference in references(incoming) and one.kind in CONFIGURATION]
     return any(content(world.cluster.get(one.kind, one.name) or {}) != content(one.object or {}) for one in used)
-
-
-def _image_ids(world: World, deployment: Object) -> Mapping[str, set[str]]:
-    """Return the IDs of the images that a Deployment's pods run, by container."""
-    ids: dict[str, set[str]] = {}
-    for pod in pods_of(world.cluster, deployment):
-        for container in (pod.get("status") or {}).get("containerStatuses") or []:
-            if container.get("imageID"):
-                ids.setdefault(container["name"], set()).add(container["imageID"])
-    return ids
-
-
-def _check_same_images(world: World, name: str, judged: Mapping[str, set[str]]) -> None:
-    """Refuse a stable whose pods run another content than the canary's, which a tag that was pushed again brings."""
-    stable = world.cluster.get(DEPLOYMENT, name)
-    for container, ids in _image_ids(world, stable).items() if stable else ():
-        strange = ids - judged.get(container, ids)
-        if strange:
-            raise PromoteError(
-                f"container {container} of {name} runs {', '.join(sorted(strange))}, "
-                f"the canary's runs {', '.join(sorted(judged[container]))}: was the tag pushed again?"
-            )
 
 
 def undo_begun(world: World, names: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ def ghosts(shared_ghosts: Ghosts) -> Iterator[Ghosts]:
     yield shared_ghosts
     shared_ghosts.script.clear()
     shared_ghosts.image_ids.clear()
+    shared_ghosts.nodes.clear()
     shared_ghosts.logs.clear()
     shared_ghosts.act(shared_ghosts.registry.refusals.clear)
     shared_ghosts.answers.clear()

@@ -74,12 +74,14 @@ class Admission(Registry):
 class Ghosts:
     """The cluster. `script` says by image what becomes of a pod; what it does not name gets ready at once.
 
-    `answers` says by image at which port of 127.0.0.1 somebody answers for its pods.
+    `answers` says by image at which port of 127.0.0.1 somebody answers for its pods. `nodes` says by the beginning of a
+    pod's name on which node it runs, and `image_ids` what images are called: `app:1` everywhere, or `app:1 on NODE`.
     """
 
     def __init__(self) -> None:
         self.script: dict[str, Callable[[Object], Object]] = {}
         self.image_ids: dict[str, str] = {}
+        self.nodes: dict[str, str] = {}
         self.logs: dict[str, str] = {}
         self.answers: dict[str, int] = {}
         self._up = threading.Event()
@@ -200,7 +202,7 @@ class Ghosts:
         elif "containerStatuses" not in pod.get("status", {}):
             images = [container["image"] for container in pod["spec"]["containers"]]
             become = next((self.script[image] for image in images if image in self.script), ready)
-            pod["spec"]["nodeName"] = "ghost"
+            pod["spec"]["nodeName"] = next((n for start, n in self.nodes.items() if name.startswith(start)), "ghost")
             self._say(pod, become(self._running(pod)))
 
     def _running(self, pod: Object) -> Object:
@@ -211,7 +213,7 @@ class Ghosts:
                 {
                     "name": container["name"],
                     "image": container["image"],
-                    "imageID": self.image_ids.get(container["image"], f"sha256:{container['image']}"),
+                    "imageID": self._image_id(container["image"], pod["spec"]["nodeName"]),
                     "ready": False,
                     "restartCount": 0,
                     "state": {"running": {"startedAt": now()}},
@@ -219,6 +221,9 @@ class Ghosts:
                 for container in pod["spec"]["containers"]
             ],
         }
+
+    def _image_id(self, image: str, node: str) -> str:
+        return self.image_ids.get(f"{image} on {node}") or self.image_ids.get(image, f"sha256:{image}")
 
     def _say(self, pod: Object, status: Object) -> None:
         self.store.update(POD, {**pod, "status": status})
