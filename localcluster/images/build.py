@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcluster.images.dockerfile import BuildError, Instruction, instructions, substitute
 from localcluster.images.requirements import Environments, pip_arguments
+from localcluster.within import OutsideError, normal, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,10 @@ class Build:
         for instruction in instructions(dockerfile):
             step = getattr(self, f"_do_{instruction.keyword.lower()}", None)
             if step is not None:
-                step(instruction)
+                try:
+                    step(instruction)
+                except (OutsideError, OSError) as error:
+                    raise BuildError(f"{instruction.where}: {instruction.keyword}: {error}") from None
             elif instruction.keyword not in IGNORED:
                 raise BuildError(f"{instruction.where}: localcluster cannot carry out {instruction.keyword}")
             if instruction.keyword in ("CMD", "ENTRYPOINT"):
@@ -75,7 +79,7 @@ class Build:
         stage = self._stage
         program = [*stage.entrypoint, *stage.command][0]
         path = f"{stage.python}{os.pathsep}{self._values()['PATH']}"
-        place = self._inside(Path(stage.workdir) / program)
+        place = self._root / normal(Path(stage.workdir) / program)[1:]
         if not (shutil.which(program, path=path) or place.exists()):
             why = f"there is no {program} here: the base image is not used, programs are this machine's"
             raise BuildError(f"{instruction.where}: {instruction.keyword}: {why}")
@@ -102,10 +106,9 @@ class Build:
         self._stage.env |= {k: substitute(v, values) for k, _, v in (word.partition("=") for word in words)}
 
     def _do_workdir(self, instruction: Instruction) -> None:
-        self._stage.workdir = os.path.normpath(
-            Path(self._stage.workdir) / substitute(instruction.text.strip("\"'"), self._values())
-        )
-        self._inside(self._stage.workdir).mkdir(parents=True, exist_ok=True)
+        folder = substitute(instruction.text.strip("\"'"), self._values())
+        self._stage.workdir = normal(Path(self._stage.workdir) / folder)
+        within(self._root, self._stage.workdir).mkdir(parents=True, exist_ok=True)
 
     def _do_cmd(self, instruction: Instruction) -> None:
         self._stage.command = _command(instruction)
@@ -120,7 +123,7 @@ class Build:
         if len(words) < 2:
             raise BuildError(f"{instruction.where}: COPY needs a source and a destination")
         *sources, destination = words
-        target = self._inside(Path(self._stage.workdir) / destination)
+        target = within(self._root, Path(self._stage.workdir) / destination)
         into = destination.endswith(("/", ".")) or len(sources) > 1
         ignored = _ignored(self._context)
         for pattern in sources:
@@ -132,17 +135,20 @@ class Build:
             if not found:
                 raise BuildError(f"{instruction.where}: COPY {pattern}: not in {self._context}")
             for source in found:
+                if source != self._context:
+                    within(self._context, source.relative_to(self._context))
                 if source.is_dir() and not source.is_symlink():
                     shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True, ignore=_ignoring(ignored))
-                    continue
-                place = target / source.name if into or target.is_dir() else target
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, place, follow_symlinks=False)
+                else:
+                    place = target / source.name if into or target.is_dir() else target
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy2(source, place, follow_symlinks=False)
+                self._refuse_links_that_leave(instruction)
 
     def _do_run(self, instruction: Instruction) -> None:
         files, options = pip_arguments(instruction)
         for name in files:
-            file = self._inside(Path(self._stage.workdir) / substitute(name, self._values()))
+            file = within(self._root, Path(self._stage.workdir) / substitute(name, self._values()))
             if not file.is_file():
                 raise BuildError(f"{instruction.where}: RUN pip install -r {name}: no such file; COPY it first")
             self._requirements.append(file.read_text())
@@ -152,8 +158,16 @@ class Build:
         except BuildError as error:
             raise BuildError(f"{instruction.where}: {error}") from None
 
-    def _inside(self, path: Path | str) -> Path:
-        return self._root / os.path.normpath(f"/{path}").lstrip("/")
+    def _refuse_links_that_leave(self, instruction: Instruction) -> None:
+        """Raise BuildError where the image has a symbolic link to a file of this machine: a pod would write there."""
+        root = self._root.resolve()
+        for link in (path for path in self._root.rglob("*") if path.is_symlink()):
+            target = Path(os.path.realpath(link))
+            if link.readlink().is_absolute() or not target.is_relative_to(root):
+                name = link.relative_to(self._root)
+                why = f"/{name} is a symbolic link to {link.readlink()}, which is not in the image"
+                advice = f"leave it out with a line **/{link.name} in .dockerignore, or make it a relative link"
+                raise BuildError(f"{instruction.where}: COPY: {why}; {advice}")
 
 
 def _command(instruction: Instruction) -> list[str]:

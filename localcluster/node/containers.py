@@ -24,9 +24,10 @@ from localcluster.node.environment import (
 )
 from localcluster.node.probes import Failed, Target
 from localcluster.node.process import Process, tail, taken_address
-from localcluster.node.volumes import inside, link_mounts, unseen_mounts
+from localcluster.node.volumes import inside, link_mounts, place_of, unseen_mounts
 from localcluster.objects.resources import SERVICE
 from localcluster.objects.store import Object, now
+from localcluster.within import OutsideError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,7 +172,7 @@ class Container:
             try:
                 argv, folder = self._prepare()
                 break
-            except MissingReferenceError as error:
+            except (MissingReferenceError, OutsideError, OSError) as error:
                 self._event("Warning", "Failed", f"Error: {error}")
                 self._wait_because("CreateContainerConfigError", str(error))
                 await asyncio.sleep(2)
@@ -316,7 +317,10 @@ class Container:
         return self.folder / f"{restart}.log"
 
     def _prepare(self) -> tuple[list[str], Path]:
-        """Lay the container's folder out; returns command line and working directory. Raises MissingReferenceError."""
+        """Lay the container's folder out; returns command line and working directory.
+
+        Raises MissingReferenceError, OutsideError, and OSError.
+        """
         image, worker, spec = self.image, self.worker, self.spec
         assert image is not None
         services = worker.kubelet.store.list(SERVICE, worker.pod["metadata"]["namespace"])
@@ -331,7 +335,7 @@ class Container:
         env = variables(worker.kubelet.store, worker.pod, spec, base)
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(image.root, self.root, symlinks=True)
-        link_mounts(self.root, spec, worker.folder / "volumes")
+        mounts = link_mounts(self.root, spec, worker.folder / "volumes")
         command = [expand(word, env) for word in spec.get("command") or image.entrypoint]
         default = [] if spec.get("command") else image.command
         args = [expand(word, env) for word in spec.get("args") or default]
@@ -343,7 +347,7 @@ class Container:
         if (self.root / "tmp").is_symlink():
             env["TMPDIR"] = str(self.root / "tmp")
         self._env = {k: inside(self.root, v) if k != "PATH" else v for k, v in env.items()} | worker.marks
-        self._place = self.root / workdir.strip("/")
+        self._place = place_of(mounts, workdir)
         self._place.mkdir(parents=True, exist_ok=True)
         argv = [inside(self.root, word) for word in [*command, *args]]
         if not argv:

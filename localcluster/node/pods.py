@@ -15,6 +15,7 @@ from localcluster.node.environment import MissingReferenceError
 from localcluster.node.volumes import write_volume
 from localcluster.objects.resources import POD
 from localcluster.objects.store import Object, now
+from localcluster.within import OutsideError
 
 if TYPE_CHECKING:
     from localcluster.node.kubelet import Kubelet
@@ -86,8 +87,8 @@ class PodWorker:
         """Write changed ConfigMaps and Secrets into the pod's volumes."""
         for volume in self.pod["spec"].get("volumes") or []:
             try:
-                write_volume(self.kubelet.store, self.pod, volume, self.folder / "volumes" / volume["name"])
-            except MissingReferenceError as error:
+                write_volume(self.kubelet.store, self.pod, volume, self.folder / "volumes")
+            except (MissingReferenceError, OutsideError, OSError) as error:
                 self._cannot_mount(volume["name"], error)
 
     async def _live(self) -> None:
@@ -123,14 +124,14 @@ class PodWorker:
         for volume in self.pod["spec"].get("volumes") or []:
             while True:
                 try:
-                    write_volume(self.kubelet.store, self.pod, volume, self.folder / "volumes" / volume["name"])
+                    write_volume(self.kubelet.store, self.pod, volume, self.folder / "volumes")
                     break
-                except MissingReferenceError as error:
+                except (MissingReferenceError, OutsideError, OSError) as error:
                     self._cannot_mount(volume["name"], error)
                     self.report()
                     await asyncio.sleep(1)
 
-    def _cannot_mount(self, name: str, error: MissingReferenceError) -> None:
+    def _cannot_mount(self, name: str, error: Exception) -> None:
         self.recorder.warning(self.pod, "FailedMount", f'MountVolume.SetUp failed for volume "{name}" : {error}')
 
     def _own_ports(self) -> dict[int, int]:

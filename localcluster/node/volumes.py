@@ -9,20 +9,27 @@ events say so.
 from __future__ import annotations
 
 import shutil
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from localcluster.node.environment import MissingReferenceError, field_value, read_data
+from localcluster.within import OutsideError, normal, within
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from localcluster.objects.store import Object, Store
 
+Mounts = dict[PurePosixPath, "Path"]  # path in the container → where that really is; the container's root is one
 HONOURED = ("configMap", "secret", "downwardAPI", "projected", "emptyDir")
 
 
-def write_volume(store: Store, pod: Object, volume: Object, folder: Path) -> None:
-    """Bring a volume's folder up to date; raises MissingReferenceError, also for kinds that cannot be had here."""
+def write_volume(store: Store, pod: Object, volume: Object, volumes: Path) -> None:
+    """Bring a volume's folder, in the folder of a pod's volumes, up to date.
+
+    Raises MissingReferenceError, also for kinds that cannot be had here, OutsideError, and OSError.
+    """
+    folder = within(volumes, volume["name"])
     folder.mkdir(parents=True, exist_ok=True)
     kind = next((k for k in HONOURED if k in volume), None)
     if kind is None:
@@ -33,16 +40,17 @@ def write_volume(store: Store, pod: Object, volume: Object, folder: Path) -> Non
     sources = volume["projected"].get("sources") or [] if kind == "projected" else [{kind: volume[kind]}]
     content: dict[str, bytes] = {}
     for source in sources:
-        content |= _content(store, pod, source)
+        content |= {normal(path)[1:]: data for path, data in _content(store, pod, source).items()}
+    fresh = volumes / ".new"  # no volume is called that
     for path, data in content.items():
-        target = folder / path
-        if target.is_file() and target.read_bytes() == data:
+        target = within(folder, path)
+        if target.is_file() and not target.is_symlink() and target.read_bytes() == data:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{target.name}.new")
         fresh.write_bytes(data)
         fresh.replace(target)  # a reader sees the old content or the new, never half of it
-    for file in [f for f in folder.rglob("*") if f.is_file() and str(f.relative_to(folder)) not in content]:
+    files = [f for f in folder.rglob("*") if f.is_file() and not f.is_symlink()]  # a link is a mount inside this one
+    for file in [f for f in files if str(f.relative_to(folder)) not in content]:
         file.unlink()
 
 
@@ -67,18 +75,35 @@ def _content(store: Store, pod: Object, source: Object) -> dict[str, bytes]:
     return {i["path"]: data[i["key"]] for i in spec["items"] if i["key"] in data}
 
 
-def link_mounts(root: Path, container: Object, volumes: Path) -> None:
-    """Put the container's volumes into its folder; raises OSError."""
-    for mount in container.get("volumeMounts") or []:
-        place = root / mount["mountPath"].strip("/")
+def link_mounts(root: Path, container: Object, volumes: Path) -> Mounts:
+    """Put the container's volumes into its folder and return where they are; raises OutsideError and OSError."""
+    mounts: Mounts = {PurePosixPath("/"): root}
+    for mount in sorted(container.get("volumeMounts") or [], key=lambda m: normal(m["mountPath"]).count("/")):
+        path = PurePosixPath(normal(mount["mountPath"]))
+        if path in mounts:
+            raise OutsideError(f"no volume can be mounted at {path}: it is the container's root, or mounted twice")
+        place = place_of(mounts, path)
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
         place.unlink(missing_ok=True)
         place.parent.mkdir(parents=True, exist_ok=True)
-        source = volumes / mount["name"] / mount.get("subPath", "")
-        if mount.get("subPath") and not source.exists():
-            source.mkdir(parents=True)
+        source = within(volumes, mount["name"])
+        if mount.get("subPath"):
+            source = within(source, mount["subPath"])
+            if source.is_symlink():
+                raise OutsideError(f"subPath {mount['subPath']} is a symbolic link to {source.readlink()}")
+            if not source.exists():
+                source.mkdir(parents=True)
         place.symlink_to(source)
+        mounts[path] = source
+    return mounts
+
+
+def place_of(mounts: Mounts, path: str | PurePosixPath) -> Path:
+    """Return where a path of a container is: in the innermost mount around it; raises OutsideError."""
+    inside = PurePosixPath(normal(path))
+    around = max((p for p in mounts if inside.is_relative_to(p)), key=lambda p: len(p.parts))
+    return mounts[around] if inside == around else within(mounts[around], inside.relative_to(around))
 
 
 def unseen_mounts(container: Object, pod: Object, workdir: str, words: list[str]) -> list[str]:

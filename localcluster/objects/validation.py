@@ -12,6 +12,8 @@ from localcluster.objects.selectors import OPERATORS, matches
 from localcluster.objects.status import Cause
 from localcluster.objects.words import (
     bad,
+    descending,
+    file_path,
     forbidden,
     labelled,
     named,
@@ -153,10 +155,19 @@ def _pod(obj: Object, old: Object | None) -> Iterator[Cause]:
 
 
 def _pod_spec(path: str, spec: Object) -> Iterator[Cause]:
-    volumes = {volume.get("name") for volume in spec.get("volumes", [])}
+    volumes: set[str | None] = set()
     for i, volume in enumerate(spec.get("volumes", [])):
+        where, name = f"{path}.volumes[{i}]", volume.get("name")
+        if name:
+            yield from named("label", f"{where}.name", name)
+        if name in volumes:
+            yield Cause(f"{where}.name", f'Duplicate value: "{name}"', "FieldValueDuplicate")
+        volumes.add(name)
+        yield from _files(where, volume)
+        for j, source in enumerate(volume.get("projected", {}).get("sources", [])):
+            yield from _files(f"{where}.projected.sources[{j}]", source)
         for other in sorted(volume.keys() - {"name"}, key=lambda source: source != "emptyDir")[1:]:
-            yield forbidden(f"{path}.volumes[{i}].{other}", "may not specify more than 1 volume type")
+            yield forbidden(f"{where}.{other}", "may not specify more than 1 volume type")
     if not spec.get("containers"):
         yield required(f"{path}.containers")
     names: set[str] = set()
@@ -170,6 +181,15 @@ def _pod_spec(path: str, spec: Object) -> Iterator[Cause]:
             names.add(name)
     if spec.get("restartPolicy") not in ("Always", "OnFailure", "Never"):
         yield unsupported(f"{path}.restartPolicy", spec.get("restartPolicy"), ("Always", "OnFailure", "Never"))
+
+
+def _files(path: str, source: Object) -> Iterator[Cause]:
+    """Yield what is wrong with the files that a volume, or one source of a projected one, is to hold."""
+    for kind in ("configMap", "secret"):
+        for i, item in enumerate(source.get(kind, {}).get("items", [])):
+            yield from file_path(f"{path}.{kind}.items[{i}].path", item.get("path", ""))
+    for item in source.get("downwardAPI", {}).get("items", []):
+        yield from file_path(f"{path}.downwardAPI.path", item.get("path", ""))  # without an index, as in Kubernetes
 
 
 def _container(path: str, container: Object, volumes: set[str | None]) -> Iterator[Cause]:
@@ -196,10 +216,15 @@ def _container(path: str, container: Object, volumes: set[str | None]) -> Iterat
     for i, variable in enumerate(container.get("env", [])):
         if variable.get("value") and "valueFrom" in variable:
             yield bad(f"{path}.env[{i}].valueFrom", "", "may not be specified when `value` is not empty")
+    places: set[str] = set()
     for i, mount in enumerate(container.get("volumeMounts", [])):
+        where, place = f"{path}.volumeMounts[{i}]", mount.get("mountPath", "")
         if mount.get("name") not in volumes:
-            where = f"{path}.volumeMounts[{i}].name"
-            yield Cause(where, f'Not found: "{mount.get("name", "")}"', "FieldValueNotFound")
+            yield Cause(f"{where}.name", f'Not found: "{mount.get("name", "")}"', "FieldValueNotFound")
+        if place in places:
+            yield bad(f"{where}.mountPath", place, "must be unique")
+        places.add(place)
+        yield from descending(f"{path}.volumeMounts.subPath", mount.get("subPath", ""))  # without an index there too
     if container.get("imagePullPolicy") not in ("Always", "IfNotPresent", "Never"):
         values = ("Always", "IfNotPresent", "Never")
         yield unsupported(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), values)

@@ -71,6 +71,25 @@ def named(rule: str, field: str, value: str) -> Iterator[Cause]:
         yield bad(field, value, f"must be no more than {longest} characters")
     if not re.fullmatch(pattern, value):
         yield bad(field, value, _sentence(rule))
+    elif rule == "config key" and value.startswith(".."):  # it becomes the name of a file in volumes
+        yield bad(field, value, "must not be '..'" if value == ".." else "must not start with '..'")
+    elif rule == "config key" and value == ".":
+        yield bad(field, value, "must not be '.'")
+
+
+def descending(field: str, path: str) -> Iterator[Cause]:
+    """Yield what is wrong with a path that must stay inside a volume."""
+    if path.startswith("/"):
+        yield bad(field, path, "must be a relative path")
+    if ".." in path.split("/"):
+        yield bad(field, path, "must not contain '..'")
+
+
+def file_path(field: str, path: str) -> Iterator[Cause]:
+    """Yield what is wrong with the path of a file that a volume is to hold."""
+    yield from descending(field, path)
+    if path.startswith("..") and not path.startswith("../"):
+        yield bad(field, path, "must not start with '..'")
 
 
 def _sentence(rule: str) -> str:

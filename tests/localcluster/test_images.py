@@ -146,6 +146,61 @@ def test_what_cannot_be_carried_out_is_refused_with_its_line(
     assert images.list() == []
 
 
+@pytest.mark.parametrize(
+    ("links", "instruction", "said"),
+    [
+        (
+            {"link": "OUTSIDE"},
+            "COPY . /srv/",
+            "COPY: /srv/link is a symbolic link to OUTSIDE, which is not in the image",
+        ),
+        ({"link": "../../outside"}, "COPY . /", "COPY: /link is a symbolic link to ../../outside, which is not in"),
+        ({"back": "..", "link": "back/../outside"}, "COPY . /", "COPY: /back is a symbolic link to .., which is not"),
+        ({"link": "OUTSIDE"}, "COPY link/precious /", "COPY: /link/precious: /link is a symbolic link to OUTSIDE"),
+        (
+            {"link": "OUTSIDE"},
+            "COPY link /a\nCOPY new /a/",
+            "COPY: /a is a symbolic link to OUTSIDE, which is not in the",
+        ),
+        ({"link": "sub"}, "COPY . /\nCOPY new /link/x/", "COPY: /link/x: /link is a symbolic link to sub"),
+        ({"link": "sub"}, "COPY . /\nWORKDIR /link/x", "WORKDIR: /link/x: /link is a symbolic link to sub"),
+    ],
+)
+def test_symbolic_links_that_leave_the_build_context_are_refused(
+    images: Images, tmp_path: Path, links: dict[str, str], instruction: str, said: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("mine")
+    folder = context(tmp_path, f"FROM python\n{instruction}\n", new="new", sub__file="")
+    for name, target in links.items():
+        (folder / name).symlink_to(target.replace("OUTSIDE", str(outside)))
+    with pytest.raises(BuildError) as refused:
+        build(images, folder)
+    assert said.replace("OUTSIDE", str(outside)) in str(refused.value)
+    assert {p.name: p.read_text() for p in outside.iterdir()} == {"precious": "mine"}
+
+
+def test_symbolic_links_inside_the_build_context_are_copied(images: Images, tmp_path: Path) -> None:
+    folder = context(tmp_path, "FROM python\nCOPY . /srv/app/\n", sub__file="content")
+    (folder / "sub" / "again").symlink_to("../sub/file")
+    found = build(images, folder)
+    assert (found.root / "srv/app/sub/again").readlink() == Path("../sub/file")
+    assert (found.root / "srv/app/sub/again").read_text() == "content"
+
+
+@pytest.mark.parametrize(
+    "instruction", ["COPY file ../../../../../../../../../OUTSIDE/x", "WORKDIR /../../../..OUTSIDE/x"]
+)
+def test_paths_of_a_dockerfile_end_at_the_images_root(images: Images, tmp_path: Path, instruction: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    text = f"FROM python\n{instruction.replace('OUTSIDE', str(outside))}\n"
+    found = build(images, context(tmp_path, text, file="content"))
+    assert list(outside.iterdir()) == []
+    assert (found.root / str(outside)[1:] / "x").exists()
+
+
 def test_an_unknown_build_argument_is_refused(images: Images, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="no ARG for --build-arg VERSOIN"):
         build(images, context(tmp_path, "FROM python\nARG VERSION\n"), VERSOIN="1")

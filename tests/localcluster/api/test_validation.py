@@ -120,6 +120,69 @@ def test_what_makes_no_sense_is_unprocessable_and_names_the_field(
     assert (answer.code, answer.body["reason"], answer.causes) == (422, "Invalid", causes)
 
 
+BACK, AHEAD, ABSOLUTE = "must not contain '..'", "must not start with '..'", "must be a relative path"
+
+
+def _mounted(volume: dict[str, Any], **mount: Any) -> Any:
+    mounts = [{"name": volume["name"], "mountPath": "/v", **mount}]
+    return deployment(pod={"containers": [container(volumeMounts=mounts)], "volumes": [volume]})
+
+
+def _items(path: str) -> Any:
+    return {"name": "c", "items": [{"key": "k", "path": path}]}
+
+
+@pytest.mark.parametrize(
+    ("obj", "field", "message"),
+    [
+        (_mounted({"name": "../../x"}), "volumes[0].name", '"../../x": a lowercase RFC 1123 label must consist of'),
+        (_mounted({"name": "v", "configMap": _items("../x")}), "volumes[0].configMap.items[0].path", f'"../x": {BACK}'),
+        (_mounted({"name": "v", "configMap": _items("..x")}), "volumes[0].configMap.items[0].path", f'"..x": {AHEAD}'),
+        (_mounted({"name": "v", "configMap": _items("/x")}), "volumes[0].configMap.items[0].path", f'"/x": {ABSOLUTE}'),
+        (
+            _mounted({"name": "v", "secret": {"secretName": "s", "items": _items("a/../../x")["items"]}}),
+            "volumes[0].secret.items[0].path",
+            f'"a/../../x": {BACK}',
+        ),
+        (
+            _mounted({"name": "v", "projected": {"sources": [{"secret": _items("../x")}]}}),
+            "volumes[0].projected.sources[0].secret.items[0].path",
+            f'"../x": {BACK}',
+        ),
+        (
+            _mounted({"name": "v", "downwardAPI": {"items": [{"path": "../x", "fieldRef": {"fieldPath": "a"}}]}}),
+            "volumes[0].downwardAPI.path",
+            f'"../x": {BACK}',
+        ),
+        (_mounted({"name": "v"}, subPath="../x"), "containers[0].volumeMounts.subPath", f'"../x": {BACK}'),
+        (_mounted({"name": "v"}, subPath="/x"), "containers[0].volumeMounts.subPath", f'"/x": {ABSOLUTE}'),
+    ],
+)
+def test_paths_and_names_that_would_leave_a_volume_are_refused(
+    server: Server, obj: Any, field: str, message: str
+) -> None:
+    answer = server.call("POST", DEPLOYMENTS, obj)
+    assert (answer.code, list(answer.causes)) == (422, [f"spec.template.spec.{field}"])
+    assert answer.causes[f"spec.template.spec.{field}"].startswith(f"Invalid value: {message}")
+
+
+def test_volumes_of_one_name_and_mounts_at_one_place_are_refused(server: Server) -> None:
+    twice = [{"name": "v", "mountPath": "/v"}] * 2
+    obj = deployment(pod={"containers": [container(volumeMounts=twice)], "volumes": [{"name": "v"}, {"name": "v"}]})
+    assert server.call("POST", DEPLOYMENTS, obj).causes == {
+        "spec.template.spec.volumes[1].name": 'Duplicate value: "v"',
+        f"{TEMPLATE}.volumeMounts[1].mountPath": 'Invalid value: "/v": must be unique',
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "why"), [("..", "must not be '..'"), (".", "must not be '.'"), ("..data", "must not start with '..'")]
+)
+def test_keys_that_are_no_file_names_are_refused(server: Server, key: str, why: str) -> None:
+    answer = server.call("POST", CONFIG_MAPS, config_map(**{key: "x"}))
+    assert (answer.code, answer.causes) == (422, {f"data[{key}]": f'Invalid value: "{key}": {why}'})
+
+
 @pytest.mark.parametrize(
     ("name", "ports", "fields"),
     [
