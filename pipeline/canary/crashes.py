@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.diagnosis import ending, last_words
+from canary.diagnosis import ending, failure, last_words
+from canary.disruption import is_disrupted, is_evicted
 from canary.events import Variant
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def crashes(pods: Iterable[Object]) -> list[Crash]:
     for pod in pods:
         status = pod.get("status") or {}
         if status.get("phase") == "Failed":
-            found.append(Crash(pod, "", 0, f"{status.get('reason') or 'failed'} {status.get('message') or ''}".strip()))
+            found.append(Crash(pod, "", 0, failure(pod)))
             continue
         # An init container ends by itself, and is one that died only where it was started again; as sidecars are.
         starting = [one for one in status.get("initContainerStatuses") or [] if one.get("restartCount")]
@@ -53,12 +54,26 @@ def crashes(pods: Iterable[Object]) -> list[Crash]:
 
 
 def canary_crashes(cluster: Cluster, scene: Scene) -> str:
-    """Return what died in a canary where nothing died in its baseline, for a person; empty if nothing did."""
+    """Return what died in a canary where nothing died in its baseline, for a person; empty if nothing did.
+
+    What the cluster ended does not count. Evictions under node pressure do from the second on, where the baseline had
+    none: nodes evict first the pods that use more than they asked for.
+    """
     for name in (found.name for found in scene.workloads):
-        canary = crashes(scene.pods.get((name, Variant.CANARY), ()))
-        if canary and not crashes(scene.pods.get((name, Variant.BASELINE), ())):
-            return _sentence(cluster, canary[0], compared=name in scene.compared)
+        canary, baseline = (scene.pods.get((name, variant), ()) for variant in (Variant.CANARY, Variant.BASELINE))
+        compared = name in scene.compared
+        died = _of_the_app(canary)
+        if died and not _of_the_app(baseline):
+            return _sentence(cluster, died[0], compared=compared)
+        evicted = [pod for pod in canary if is_evicted(pod)]
+        if len(evicted) > 1 and not any(map(is_evicted, baseline)):
+            unlike = ", none of the baseline's did" if compared else ""
+            return f"{len(evicted)} pods of {name}-canary failed{unlike}; the last: {failure(evicted[-1])}"
     return ""
+
+
+def _of_the_app(pods: Iterable[Object]) -> list[Crash]:
+    return crashes(pod for pod in pods if not is_disrupted(pod))
 
 
 def _sentence(cluster: Cluster, crash: Crash, *, compared: bool) -> str:

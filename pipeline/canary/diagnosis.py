@@ -27,7 +27,7 @@ def hold_up(cluster: Cluster, deployment: Object) -> str:
     failure = condition_of(deployment, "ReplicaFailure")
     if failure.get("status") == "True":
         return f"no pod is made: {failure.get('message') or failure.get('reason')}"
-    for pod in pods_of(cluster, deployment):
+    for pod in sorted(pods_of(cluster, deployment), key=_has_failed):  # those were replaced: look at these first
         if trouble := _trouble(cluster, pod):
             return f"Pod {pod['metadata']['name']}: {trouble}"
     progressing = condition_of(deployment, "Progressing")
@@ -48,6 +48,13 @@ def ending(terminated: Object) -> str:
     return f"{reason} (exit code {code}{signal})"
 
 
+def failure(pod: Object) -> str:
+    """Return why a pod failed as a whole: reason and message, as `Evicted: The node was low on resource: memory`."""
+    status = pod.get("status") or {}
+    why = (str(part).strip() for part in (status.get("reason"), status.get("message")) if part)
+    return ": ".join(why) or "Failed"
+
+
 def last_words(cluster: Cluster, pod: Object, container: str) -> str:
     """Return the last lines that a container logged before it ended, as the end of a sentence; empty without any."""
     name = pod["metadata"]["name"]
@@ -56,10 +63,14 @@ def last_words(cluster: Cluster, pod: Object, container: str) -> str:
     return f"; its last lines: {' | '.join(lines)}" if lines else ""
 
 
+def _has_failed(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") == "Failed"
+
+
 def _trouble(cluster: Cluster, pod: Object) -> str:
     status = pod.get("status") or {}
-    if status.get("phase") == "Failed":
-        return " ".join(part for part in (status.get("reason") or "Failed", status.get("message")) if part)
+    if _has_failed(pod):
+        return failure(pod)
     scheduled = condition_of(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         return f"{scheduled.get('reason')}: {scheduled.get('message')}"

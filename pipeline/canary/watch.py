@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from canary.crashes import canary_crashes
 from canary.deployments import progress, workload
 from canary.diagnosis import hold_up
+from canary.disruption import Disruptions
 from canary.errors import TimedOutError
 from canary.events import Judged, Looked, Note, Variant
 from canary.expiry import put_off
@@ -38,15 +39,16 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         ClusterError: counts may not be read.
     """
     options, cluster = world.options, world.cluster
-    record, silence, called = None, Silence(world), world.clock.now()
+    record, silence, disruptions, called = None, Silence(world), Disruptions(), world.clock.now()
     while True:
         scene = survey(cluster, names, world.clock.now())
         record = record or _begun(scene, options.warm_up)
         pods = sampled(scene, options.metrics_port)
         tally = record.tally.add(samples.read(pods, record.tally.since(pods, scene.at)), options.measures)
-        verdict = _verdict(world, scene, tally, record)
+        held = disruptions.hold(scene)
+        verdict = _verdict(world, scene, tally, record, held)
         _tell_what_is_tolerated(world, verdict, record.tally)
-        waiting_for = _waiting_for(world, scene, tally, scene.at - (record.step_began or scene.at))
+        waiting_for = held or _waiting_for(world, scene, tally, scene.at - (record.step_began or scene.at))
         record = replace(record, tally=tally, decision=verdict.decision, sentence=verdict.sentence)
         for _, _, canary in scene.variants(Variant.CANARY):
             later = put_off(canary, scene.at + options.expire_after)
@@ -95,8 +97,16 @@ def _begun(scene: Scene, warm_up: float) -> Record:
     return known
 
 
-def _verdict(world: World, scene: Scene, tally: Tally, record: Record) -> Verdict:
-    """Return what counts, crashes and the earlier verdict come to."""
+def _verdict(world: World, scene: Scene, tally: Tally, record: Record, held: str) -> Verdict:
+    """Return what counts, crashes and the earlier verdict come to.
+
+    Args:
+        world: what to work with.
+        scene: who is there.
+        tally: everything counted.
+        record: what was found out before.
+        held: why nothing is decided now, empty if it may be.
+    """
     options = world.options
     verdict = judge(tally, options.measures, scene.compared, alpha=options.alpha, dispersion=options.dispersion)
     if not scene.compared:
@@ -112,6 +122,8 @@ def _verdict(world: World, scene: Scene, tally: Tally, record: Record) -> Verdic
         return replace(verdict, decision=Decision.REJECT, sentence=record.sentence)
     if died := canary_crashes(world.cluster, scene):
         return replace(verdict, decision=Decision.REJECT, sentence=died)
+    if held:
+        return replace(verdict, decision=Decision.UNDECIDED, sentence=held)
     return verdict
 
 

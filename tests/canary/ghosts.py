@@ -291,6 +291,15 @@ def died(reason: str, code: int, restarts: int = 1) -> Callable[[Object], Object
     return become
 
 
+def failed(reason: str, message: str = "") -> Callable[[Object], Object]:
+    """Return what ends the whole pod, as a kubelet does that evicts it."""
+
+    def become(status: Object) -> Object:
+        return {**unready(status), "phase": "Failed", "reason": reason, "message": message}
+
+    return become
+
+
 def unschedulable(status: Object) -> Object:
     """The pod finds no node."""
     return {

@@ -35,7 +35,7 @@ def container(restarts: int = 0, **more: Any) -> Object:
         ({"containerStatuses": [container(1)]}, ["ended"]),
         ({"initContainerStatuses": [container(state={"terminated": {"reason": "Completed", "exitCode": 0}})]}, []),
         ({"initContainerStatuses": [container(1, lastState=ENDED)]}, ["Error (exit code 1)"]),
-        ({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}, ["Evicted low on memory"]),
+        ({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}, ["Evicted: low on memory"]),
         (
             {"containerStatuses": [container(2, state={"terminated": {"reason": "OOMKilled", "exitCode": 137}})]},
             ["OOMKilled (exit code 137)"],
