@@ -93,12 +93,22 @@ def test_an_unsound_stable_is_no_baseline(stable: Namespace, manifests: Path, tr
     assert stable.images("sampleapp-canary") is None
 
 
-def test_a_canary_that_does_not_start_is_named_with_its_reason(stable: Namespace, manifests: Path) -> None:
+def test_a_canary_that_does_not_start_is_named_with_its_reason_and_not_promoted(
+    stable: Namespace, manifests: Path
+) -> None:
     result = stable.canary(
         "deploy", str(manifests), "--image", "sampleapp:missing", "--percentage", "50", "--timeout", "15s", code=4
     )
     assert "sampleapp-canary-" in result.err
     assert "Image" in result.err
+
+    assert "promote" not in stable.canary("status", "sampleapp").out
+    promote = ("promote", str(manifests), "--image", "sampleapp:missing")
+    result = stable.canary(*promote, "--timeout", "3s", code=2)
+    assert "the canary is not ready: Deployment sampleapp-canary: 0 of 1 pods ready" in result.err
+    assert "--unproven" in result.err
+    assert stable.images("sampleapp") == ["sampleapp:10"]
+
     stable.canary("reject", str(manifests))
     assert stable.images("sampleapp-canary") is None
     assert stable.images("sampleapp") == ["sampleapp:10"]

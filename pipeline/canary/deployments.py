@@ -79,6 +79,11 @@ def progress(deployment: Object) -> Progress:
     return Progress(desired, updated, ready, max(0, ready - outdated), available, outdated, complete)
 
 
+def is_ready(deployment: Object) -> bool:
+    """Return whether a Deployment has pods, and all of them are ready."""
+    return replicas(deployment) > 0 and progress(deployment).complete
+
+
 def replicas(deployment: Object) -> int:
     """Return how many pods a Deployment asks for; one where it says nothing."""
     asked = deployment["spec"].get("replicas")

@@ -10,7 +10,8 @@ from canary.before import before_name, forget, mark_undoing, put_back, save, sav
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.copies import check_same_content
 from canary.crashes import canary_crashes
-from canary.deployments import images, workload
+from canary.deployments import images, is_ready, progress, workload
+from canary.diagnosis import hold_up
 from canary.errors import (
     CanaryError,
     InputError,
@@ -84,6 +85,7 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
                 _check_verdict(world, found)
             if not resumed:
                 _check_alive(world, found)
+                _check_ready(world, found)
         except UnprovenError as error:
             if not world.options.unproven:
                 raise
@@ -172,6 +174,27 @@ def _check_alive(world: World, found: Workload) -> None:
     died = canary_crashes(world.cluster, survey(world.cluster, [found.name], world.clock.now()))
     if died:
         raise UnprovenError(died, f"; end the release with canary reject {found.name}")
+
+
+def _check_ready(world: World, found: Workload) -> None:
+    """Wait for a canary that is not ready, and refuse one that does not get ready: it has shown nothing.
+
+    With --unproven nobody waits: what spoke against the promote is recorded at once.
+    """
+    if found.canary is None or is_ready(found.canary):
+        return
+    state, why = progress(found.canary), hold_up(world.cluster, found.canary)
+    not_ready = f"Deployment {found.canary['metadata']['name']}: {state.ready} of {state.desired} pods ready"
+    not_ready += f": {why}" if why else ""
+    if state.desired and not world.options.unproven:
+        try:
+            wait_until_ready(world, [found.canary["metadata"]["name"]])
+        except TimedOutError as error:
+            not_ready = str(error)
+        else:
+            _check_alive(world, found)  # it may have died and come back meanwhile
+            return
+    raise UnprovenError(f"the canary is not ready: {not_ready}", f"; end the release with canary reject {found.name}")
 
 
 def _runs_already(world: World, bundle: Bundle, stable: Object | None, incoming: Object) -> bool:

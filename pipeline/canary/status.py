@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from canary.before import saved_digest, undoing
 from canary.collaborators import DEPLOYMENT
-from canary.deployments import images, progress, workload
+from canary.deployments import images, is_ready, progress, workload
 from canary.diagnosis import hold_up
 from canary.errors import ForbiddenError
 from canary.events import Variant
@@ -179,6 +179,8 @@ def _next(
             grows = (f"canary release, as before, watches them and goes on with {step.following[0]}",)
         compared = found.stable is None or (record is not None and record.decision is Decision.PROMOTE)
         promote = "canary promote makes stable what the canary is" + ("" if compared else ", on your word alone")
+        if not is_ready(found.canary):  # promote would refuse it
+            return (*grows, f"canary watch waits until the pods are ready, then {watched}", reject)
         return (*grows, f"canary watch {watched}", promote, reject)
     if found.baseline is not None:
         return (f"canary reject {found.name} deletes the baseline, whose canary is gone",)

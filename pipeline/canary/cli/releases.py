@@ -172,8 +172,9 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
 def promote(**given: Any) -> None:  # noqa: ANN401
     """Make stable what the canary was, then delete the variants.
 
-    Takes the manifests and images that the canary was deployed with, and refuses others, and a canary whose verdict is
-    REJECT. One that nobody has compared is promoted on your word. A rollout that does not get ready is undone.
+    Takes the manifests and images that the canary was deployed with, and refuses others. It also refuses a canary whose
+    verdict is REJECT, and one that does not get ready within --timeout. One that nobody has compared is promoted on
+    your word. A rollout that does not get ready is undone.
     """
     with session_of(given) as session:
         bundle = session.bundle()
