@@ -1,7 +1,8 @@
-"""How things were before a promote, kept in the cluster until it is done, so that a promote can be undone.
+"""How things were before the last promote, kept in the cluster until the next: an undo or a rollback puts it back.
 
-A ConfigMap `NAME-before` holds the objects. Values of Secrets do not belong there: a Secret of the same name, which the
-ConfigMap owns, holds those, and is made only where a Secret would be overwritten, so that others need no rights on any.
+A ConfigMap `NAME-before` holds the objects, and an annotation of it says whether the promote is under way or done.
+Values of Secrets do not belong there: a Secret of the same name, which the ConfigMap owns, holds those. It is made only
+where a Secret would be overwritten, so that others need no rights on any.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import gzip
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
@@ -28,12 +30,36 @@ COMPRESSED = "objects.json.gz"
 READABLE = 768 * 1024
 """Bytes up to which a person can read what is kept; more is compressed, as a ConfigMap takes 1 MiB."""
 
+STATE = f"{OWN_PREFIX}state"
+"""Annotation: how far the promote is, see `State`."""
+
 UNDOING = f"{OWN_PREFIX}undoing"
 """Annotation: why a promote failed, while it is being undone."""
 
-
 ATTEMPTS = 20
 """How often a Deployment is put back that changes all the time: the status of a rollout counts as a change, too."""
+
+
+class State(StrEnum):
+    """How far the promote is that something was kept for."""
+
+    PROMOTING = "promoting"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the record of a workload's last promote says of that promote.
+
+    Attributes:
+        digest: of the release that is promoted.
+        state: how far it is.
+        failed: why it failed, while it is being undone; else empty.
+    """
+
+    digest: str
+    state: State
+    failed: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +80,8 @@ class Saved:
 def save(cluster: Cluster, name: str, digest: str, objects: Iterable[Object]) -> None:
     """Keep what is about to be overwritten.
 
-    An interrupted promote of the same release has saved it already, and what it saved is what was before.
+    An interrupted promote of the same release has saved it already, and what it saved is what was before. What an
+    earlier promote has kept is replaced.
 
     Args:
         cluster: the Kubernetes API.
@@ -67,24 +94,24 @@ def save(cluster: Cluster, name: str, digest: str, objects: Iterable[Object]) ->
     """
     earlier = cluster.get(CONFIG_MAP, before_name(name))
     if earlier is not None:
-        kept_of = _annotations(earlier).get(DIGEST_ANNOTATION)
-        if kept_of is None:
+        was = _standing(earlier)
+        if was is None:
             raise InputError(
-                f"ConfigMap {before_name(name)} is none of canary's (it has no annotation {DIGEST_ANNOTATION}), and "
-                "promote keeps there what was before: rename it, or delete it"
+                f"ConfigMap {before_name(name)} is not canary's (it has no annotation {DIGEST_ANNOTATION}), and "
+                "promote needs that name to keep what was before: rename the ConfigMap, or delete it"
             )
-        if kept_of == digest and _is_whole(cluster, earlier):
+        if is_saved(cluster, name, digest):
             return
         forget(cluster, name)
     found = [(Kind.of(obj), obj["metadata"]["name"]) for obj in objects]
-    was = {one: cluster.get(*one) for one in found}
-    secrets = {one[1]: obj for one, obj in was.items() if one[0] == SECRET and obj is not None}
+    live = {one: cluster.get(*one) for one in found}
+    secrets = {one[1]: obj for one, obj in live.items() if one[0] == SECRET and obj is not None}
     kept = [
         {"apiVersion": kind.api_version, "kind": kind.kind, "name": own}
-        | ({} if kind == SECRET and own in secrets else {"object": was[kind, own]})
+        | ({} if kind == SECRET and own in secrets else {"object": live[kind, own]})
         for kind, own in found
     ]
-    metadata = {"name": before_name(name), "annotations": {DIGEST_ANNOTATION: digest}}
+    metadata = {"name": before_name(name), "annotations": {DIGEST_ANNOTATION: digest, STATE: State.PROMOTING}}
     made = cluster.create(
         {"apiVersion": CONFIG_MAP.api_version, "kind": CONFIG_MAP.kind, "metadata": metadata, **_packed(kept)}
     )
@@ -106,16 +133,36 @@ def save(cluster: Cluster, name: str, digest: str, objects: Iterable[Object]) ->
         )
 
 
-def saved_digest(cluster: Cluster, name: str) -> str | None:
-    """Return the digest of the release whose promote saved something and is not done; None if there is none."""
+def standing(cluster: Cluster, name: str) -> Standing | None:
+    """Return what is known of a workload's last promote, None if nothing is kept of it."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    return None if keeper is None else _annotations(keeper).get(DIGEST_ANNOTATION)
+    return None if keeper is None else _standing(keeper)
+
+
+def saved_digest(cluster: Cluster, name: str) -> str | None:
+    """Return the digest of the release whose promote was begun and is not done; None if there is none."""
+    found = standing(cluster, name)
+    return found.digest if found is not None and found.state is State.PROMOTING else None
+
+
+def is_saved(cluster: Cluster, name: str, digest: str) -> bool:
+    """Return whether a promote of a release has kept all that it will overwrite of a workload, and is not done."""
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    was = None if keeper is None else _standing(keeper)
+    if keeper is None or was is None or was.state is not State.PROMOTING or was.digest != digest:
+        return False
+    return _is_whole(cluster, keeper)
+
+
+def finish(cluster: Cluster, name: str) -> None:
+    """Note that a promote is done. What was before stays, for a rollback, until the next promote."""
+    cluster.annotate(CONFIG_MAP, before_name(name), {STATE: State.DONE, UNDOING: None})
 
 
 def saved(cluster: Cluster, name: str) -> tuple[Saved, ...]:
     """Return what was saved of a workload, empty if nothing was."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    if keeper is None or DIGEST_ANNOTATION not in _annotations(keeper):
+    if keeper is None or _standing(keeper) is None:
         return ()
     kept = _unpacked(keeper)
     values = _values(cluster, name) if _has_secrets(kept) else {}
@@ -131,13 +178,13 @@ def saved(cluster: Cluster, name: str) -> tuple[Saved, ...]:
 
 def mark_undoing(cluster: Cluster, name: str, reason: str) -> None:
     """Note that what was saved is being put back, so that whoever comes next goes on with that."""
-    cluster.annotate(CONFIG_MAP, before_name(name), {UNDOING: reason})
+    cluster.annotate(CONFIG_MAP, before_name(name), {STATE: State.PROMOTING, UNDOING: reason})
 
 
 def undoing(cluster: Cluster, name: str) -> str:
     """Return why the promote failed that is being undone, empty if none is."""
-    keeper = cluster.get(CONFIG_MAP, before_name(name))
-    return "" if keeper is None else _annotations(keeper).get(UNDOING, "")
+    found = standing(cluster, name)
+    return found.failed if found is not None and found.state is State.PROMOTING else ""
 
 
 def put_back(world: World, one: Saved) -> None:
@@ -174,7 +221,7 @@ def forget(cluster: Cluster, name: str) -> None:
     The ConfigMap goes first: without it nothing counts as saved, and its Secret goes with it, whoever is stopped here.
     """
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    if keeper is None or DIGEST_ANNOTATION not in _annotations(keeper):
+    if keeper is None or _standing(keeper) is None:
         return
     cluster.delete(CONFIG_MAP, before_name(name), uid=keeper["metadata"]["uid"])
     if _has_secrets(_unpacked(keeper)):
@@ -184,6 +231,15 @@ def forget(cluster: Cluster, name: str) -> None:
 def before_name(name: str) -> str:
     """Return the name of what keeps a workload's objects."""
     return f"{name}-before"
+
+
+def _standing(keeper: Object) -> Standing | None:
+    """Return what a record says; None where it is not one of ours. Without a state, an older driver wrote it."""
+    annotations = keeper["metadata"].get("annotations") or {}
+    if DIGEST_ANNOTATION not in annotations:
+        return None
+    state = State(annotations.get(STATE, State.PROMOTING))
+    return Standing(annotations[DIGEST_ANNOTATION], state, annotations.get(UNDOING, ""))
 
 
 def _is_whole(cluster: Cluster, keeper: Object) -> bool:
@@ -225,7 +281,3 @@ def _unpacked(keeper: Object) -> list[dict[str, Any]]:
 
 def _encoded(value: bytes) -> str:
     return base64.b64encode(value).decode()
-
-
-def _annotations(obj: Object) -> dict[str, str]:
-    return obj["metadata"].get("annotations") or {}

@@ -6,7 +6,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from canary import variants
-from canary.before import before_name, forget, mark_undoing, put_back, save, saved, saved_digest, undoing
+from canary.before import (
+    State,
+    before_name,
+    finish,
+    forget,
+    is_saved,
+    mark_undoing,
+    put_back,
+    save,
+    saved,
+    saved_digest,
+    standing,
+    undoing,
+)
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.copies import check_same_content
 from canary.crashes import canary_crashes
@@ -20,7 +33,7 @@ from canary.errors import (
     PromoteError,
     TimedOutError,
 )
-from canary.events import Note, Promoted, Undone
+from canary.events import Note, Promoted, Undone, Written
 from canary.image_ids import check_same_images, running
 from canary.manifests import digest
 from canary.record import UNPROVEN, recall, unproven_since
@@ -34,7 +47,7 @@ from canary.waiting import wait_until_ready
 from canary.writing import intended, write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from canary.collaborators import Object, World
     from canary.deployments import Workload
@@ -97,30 +110,66 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         old = [one for one in (found.stable, found.baseline) if one is not None]
         before[found.name] = [ran for one in old for ran in running(world.cluster, one)]
     check_rights(world.cluster, bundle)
-    for incoming in bundle.deployments:
-        # the objects that all workloads share are kept with each of them
-        save(world.cluster, incoming["metadata"]["name"], mark, [*bundle.others, incoming])
+    changes = resumed or not _is_done(world, bundle)
+    if changes and not is_saved(world.cluster, names[-1], mark):  # else an earlier run has kept all, in this order
+        for incoming in bundle.deployments:
+            # the objects that all workloads share are kept with each of them
+            save(world.cluster, incoming["metadata"]["name"], mark, [*bundle.others, incoming])
     try:
-        for incoming in bundle.deployments:
-            _check_same(world, bundle, incoming, canaries.get(incoming["metadata"]["name"]))
-        for obj in bundle.others:
-            write(world, obj)
-        for incoming in bundle.deployments:
-            write(world, incoming, configuration=mark if _is_configured_anew(world, incoming) else "")
-            name = incoming["metadata"]["name"]
-            if why := overridden[name]:
-                world.cluster.annotate(DEPLOYMENT, name, {UNPROVEN: why})  # the next promote's write drops it
+        if changes:
+            _write(world, bundle, canaries, overridden)
+        for obj in () if changes else (*bundle.others, *bundle.deployments):
+            world.listen(Written(obj["kind"], obj["metadata"]["name"], "unchanged"))
         wait_until_ready(world, names)
         for name, ran in judged.items():
             stable = world.cluster.get(DEPLOYMENT, name)
             check_same_images(world, name, running(world.cluster, stable) if stable else (), ran, before[name])
     except CanaryError as error:
+        if not changes:
+            raise PromoteError(
+                f"{error}; promote had nothing to change, and leaves the variants as they are"
+            ) from error
         raise _undo(world, names, str(error)) from error
     for name in names:
-        stable = world.cluster.get(DEPLOYMENT, name)
         delete_variants(world, name)
-        forget(world.cluster, name)
+    for name in names:
+        if changes:
+            finish(world.cluster, name)
+        stable = world.cluster.get(DEPLOYMENT, name)
         world.listen(Promoted(name, images(stable) if stable else ()))
+
+
+def _is_done(world: World, bundle: Bundle) -> bool:
+    """Return whether an earlier promote has made everything what the manifests say: its record then tells what was."""
+    finished = [standing(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments]
+    if not all(one is not None and one.state is State.DONE for one in finished):
+        return False
+    rehearsal = Rehearsal(world.cluster, demanded=True)
+    try:
+        return all(rehearsal.of(obj).is_none for obj in (*bundle.others, *bundle.deployments))
+    except InputError:
+        return False  # what is refused, and why, the write itself tells
+
+
+def _write(world: World, bundle: Bundle, canaries: Mapping[str, Object], overridden: Mapping[str, str]) -> None:
+    """Write the manifests, configuration before Deployments.
+
+    Args:
+        world: what to work with.
+        bundle: the manifests.
+        canaries: that were judged, by workload.
+        overridden: what spoke against the promote of a workload, empty if nothing did.
+    """
+    mark = digest(bundle)
+    for incoming in bundle.deployments:
+        _check_same(world, bundle, incoming, canaries.get(incoming["metadata"]["name"]))
+    for obj in bundle.others:
+        write(world, obj)
+    for incoming in bundle.deployments:
+        write(world, incoming, configuration=mark if _is_configured_anew(world, incoming) else "")
+        name = incoming["metadata"]["name"]
+        if why := overridden[name]:
+            world.cluster.annotate(DEPLOYMENT, name, {UNPROVEN: why})  # the next promote's write drops it
 
 
 def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Object) -> None:

@@ -1,4 +1,4 @@
-"""What is kept while a promote is not done."""
+"""What a promote keeps of what was before."""
 
 from __future__ import annotations
 
@@ -98,6 +98,24 @@ def test_what_the_same_release_has_saved_is_not_saved_anew(story: Story) -> None
     assert before.saved(story.cluster, "app")[0].object == story.cluster.get(SECRET, "password")
 
 
+def test_what_is_kept_of_a_finished_promote_stays_and_counts_as_no_promote_under_way(story: Story) -> None:
+    story.cluster.create(config_map(colour="red"))
+    before.save(story.cluster, "app", "d", [config_map()])
+    assert before.standing(story.cluster, "app") == before.Standing("d", before.State.PROMOTING)
+
+    before.finish(story.cluster, "app")
+
+    assert before.standing(story.cluster, "app") == before.Standing("d", before.State.DONE)
+    assert before.saved_digest(story.cluster, "app") is None
+    assert [one.name for one in before.saved(story.cluster, "app")] == ["settings"]
+
+
+def test_a_record_without_a_state_is_of_a_promote_under_way_as_older_drivers_made_it(story: Story) -> None:
+    before.save(story.cluster, "app", "d", [config_map()])
+    story.cluster.annotate(CONFIG_MAP, "app-before", {before.STATE: None})
+    assert before.saved_digest(story.cluster, "app") == "d"
+
+
 def test_more_than_a_person_would_read_is_compressed(story: Story) -> None:
     story.cluster.create(config_map(text="line\n" * 180_000))
     before.save(story.cluster, "app", "d", [config_map()])
@@ -110,6 +128,6 @@ def test_a_config_map_of_somebody_else_is_neither_read_nor_overwritten(story: St
     assert before.saved_digest(story.cluster, "app") is None
     assert before.saved(story.cluster, "app") == ()
     before.forget(story.cluster, "app")
-    with pytest.raises(InputError, match="ConfigMap app-before is none of canary's"):
+    with pytest.raises(InputError, match="ConfigMap app-before is not canary's"):
         before.save(story.cluster, "app", "d", [config_map()])
     assert story.cluster.get(CONFIG_MAP, "app-before") == theirs

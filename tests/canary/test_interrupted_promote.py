@@ -6,16 +6,22 @@ from typing import Any
 
 import pytest
 
-from canary.collaborators import CONFIG_MAP
-from canary.errors import InputError
+from canary.before import STATE, State, saved, standing
+from canary.errors import InputError, InterruptedReleaseError
 from canary.events import Note, Variant
 from tests.canary.ghosts import ready
 from tests.canary.interruption import interrupt_promote
-from tests.canary.story import Story, deployment
+from tests.canary.story import Faulty, Story, deployment
 
 
 def image(found: dict[str, Any]) -> str:
     return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def state(story: Story, name: str = "app") -> State | None:
+    """Return how far the last promote is."""
+    found = standing(story.cluster, name)
+    return found.state if found else None
 
 
 def test_a_release_whose_promote_was_interrupted_is_not_deployed_again(story: Story) -> None:
@@ -39,7 +45,7 @@ def test_rejecting_after_an_interrupted_promote_warns_of_what_stable_runs(story:
     story.release(deployment("app:3")).deploy()
     story.release(deployment("app:3")).promote()
     assert image(story.deployment()) == "app:3"
-    assert story.cluster.get(CONFIG_MAP, "app-before") is None
+    assert state(story) is State.DONE
 
 
 def test_a_promote_against_the_verdict_that_was_interrupted_is_finished_by_the_next(story: Story) -> None:
@@ -63,3 +69,22 @@ def test_another_release_is_told_of_a_promote_that_was_interrupted_and_how_to_fi
 
     with pytest.raises(InputError, match=r"app-canary runs app:2 .*; its promote was interrupted: canary promote"):
         story.release(deployment("app:3")).deploy()
+
+
+def test_a_driver_stopped_between_the_ends_of_two_workloads_does_not_take_the_new_for_the_old(story: Story) -> None:
+    story.stable(deployment("app:1"), deployment("worker:1", name="worker"))
+    new = (deployment("app:2"), deployment("worker:2", name="worker"))
+    story.release(*new).deploy()
+
+    def interrupt(_kind: Any, name: str, annotations: dict[str, Any]) -> None:
+        if name == "worker-before" and annotations.get(STATE) == State.DONE:
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedReleaseError):
+        story.release(*new, cluster=Faulty(story.cluster, {"annotate": interrupt})).promote()
+    assert (state(story), state(story, "worker")) == (State.DONE, State.PROMOTING)
+    story.release(*new).promote()
+
+    assert (state(story), state(story, "worker")) == (State.DONE, State.DONE)
+    kept = [image(one.object or {}) for name in ("app", "worker") for one in saved(story.cluster, name)]
+    assert kept == ["app:1", "worker:1"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from canary.before import before_name
+from canary.before import before_name, saved
 from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SERVICE
 from canary.deployments import progress
 from canary.errors import ClusterError, ForbiddenError, InputError, InterruptedReleaseError, PromoteError, TimedOutError
@@ -40,8 +40,9 @@ def test_promote_makes_stable_what_the_canary_was_and_deletes_the_variants(story
     assert story.names() == {"app"}
     assert image(story.deployment()) == "app:2"
     assert story.deployment()["metadata"]["uid"] == uid
-    assert story.cluster.get(CONFIG_MAP, "app-before") is None
     assert story.deployment()["metadata"]["annotations"][LAST_APPLIED]
+    [kept] = saved(story.cluster, "app")
+    assert image(kept.object or {}) == "app:1"
 
 
 def test_a_first_release_becomes_stable(story: Story) -> None:
@@ -98,6 +99,34 @@ def test_promote_again_changes_nothing(story: Story) -> None:
 
     assert story.deployment()["metadata"]["resourceVersion"] == version
     assert [event.action for event in story.heard(Written)] == ["unchanged"]
+
+
+def test_what_was_before_stays_kept_while_promotes_change_nothing(story: Story) -> None:
+    story.stable(config_map(colour="red"), deployment("app:1"))
+    new = (config_map(colour="blue"), deployment("app:2"))
+    story.release(*new).deploy()
+    story.release(*new).promote()
+
+    story.release(*new).promote()
+    story.release(*new).deploy()  # a pipeline that runs again releases the same once more
+    story.release(*new).promote()
+
+    assert story.names() == {"app"}
+    settings, stable = saved(story.cluster, "app")
+    assert ((settings.object or {})["data"], image(stable.object or {})) == ({"colour": "red"}, "app:1")
+
+
+def test_a_promote_that_mends_what_others_changed_keeps_what_it_changes(story: Story) -> None:
+    story.stable(config_map(colour="red"), deployment("app:1"))
+    new = (config_map(colour="blue"), deployment("app:2"))
+    story.release(*new).deploy()
+    story.release(*new).promote()
+    story.cluster.apply(config_map(colour="green"))
+
+    story.release(*new).promote()
+
+    settings, stable = saved(story.cluster, "app")
+    assert ((settings.object or {})["data"], image(stable.object or {})) == ({"colour": "green"}, "app:2")
 
 
 def test_what_no_canary_has_shown_is_refused(story: Story) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from canary.before import saved_digest
 from canary.cluster import Cluster
-from canary.collaborators import CONFIG_MAP
 from canary.errors import InterruptedReleaseError, TimedOutError
 from canary.events import Note, Promoted, Ready, Rejected, Started, Variant, Waiting, Written
 from canary.verdict import Decision
@@ -95,7 +95,7 @@ def test_a_driver_killed_after_any_of_its_writes_is_gone_on_from(story: Story) -
         assert outcome.promoted, f"killed after write {n}"
         assert story.names() == {"app"}, f"killed after write {n}"
         assert story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"] == "app:2"
-        assert story.cluster.get(CONFIG_MAP, "app-before") is None
+        assert saved_digest(story.cluster, "app") is None
     assert n > 10
 
 
