@@ -12,6 +12,7 @@ import yaml
 from localcluster.objects import selectors
 from localcluster.objects.schema import decoded
 from localcluster.objects.status import ApiError, Cause, invalid
+from localcluster.objects.text import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from localcluster.api.paths import Target
     from localcluster.objects.store import Json, Object
 
+_DELETE_OPTIONS = {"propagationPolicy": str, "gracePeriodSeconds": int, "preconditions": dict, "dryRun": list}
+_WORDS = {str: "a string", int: "a number", dict: "an object", list: "a list"}
 POLICIES = ("Foreground", "Background", "Orphan")
 
 
@@ -51,7 +54,7 @@ async def json_body(request: web.Request) -> Object:
     if "protobuf" in request.content_type:
         raise ApiError(415, "localcluster reads JSON, not protobuf: use kubectl apply -f instead of kubectl create")
     try:
-        return _map(json.loads(await request.read() or b"{}"))
+        return _map(parsed(await request.read() or b"{}"))
     except ValueError as error:
         raise ApiError(400, f"the body is not JSON: {error}") from None
 
@@ -60,11 +63,11 @@ async def yaml_body(request: web.Request) -> Object:
     """Return the configuration that is to be applied; raises ApiError 400."""
     body = await request.read()
     try:
-        config = json.loads(body)
+        config = parsed(body)
     except ValueError:
         try:
             config = yaml.load(body, _JsonLoader)  # noqa: S506 - a SafeLoader
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # of dates that are none, and of endless nesting
             raise ApiError(400, f"error decoding YAML: {error}") from None
     if not _map(config).get("kind") or not config.get("apiVersion"):
         raise ApiError(400, f"invalid object type: {config.get('apiVersion', '')}, Kind={config.get('kind', '')}")
@@ -121,7 +124,7 @@ def bad_option(kind: str, field: str, message: str, reason: str = "FieldValueNot
 
 def dry_run(request: web.Request, options: Object | None = None) -> bool:
     """Return whether nothing is to be stored, by the query or by the options in a body; raises ApiError 422."""
-    value = request.query.get("dryRun") or ",".join((options or {}).get("dryRun") or [])
+    value = request.query.get("dryRun") or ",".join(map(str, (options or {}).get("dryRun") or []))
     if value not in ("", "All"):
         kind = {"POST": "Create", "PUT": "Update"}.get(request.method, request.method.capitalize())
         raise bad_option(f"{kind}Options", "dryRun", f'Unsupported value: ["{value}"]: supported values: "All"')
@@ -131,6 +134,15 @@ def dry_run(request: web.Request, options: Object | None = None) -> bool:
 def manager(request: web.Request) -> str:
     """Return the field manager: the one that is named, else the client's name, as in Kubernetes."""
     return request.query.get("fieldManager") or request.headers.get("User-Agent", "unknown").split("/")[0]
+
+
+async def delete_body(request: web.Request) -> Object:
+    """Return the DeleteOptions that a request brings; raises ApiError 400."""
+    body = await json_body(request) if request.can_read_body else {}
+    for key, wanted in _DELETE_OPTIONS.items():
+        if body.get(key) is not None and not isinstance(body[key], wanted):
+            raise ApiError(400, f"DeleteOptions cannot be read: {key} must be {_WORDS[wanted]}")
+    return body
 
 
 def delete_options(request: web.Request, body: Object) -> tuple[int | None, str]:

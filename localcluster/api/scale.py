@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from localcluster.objects.schema import is_scalar
 from localcluster.objects.selectors import as_text
-from localcluster.objects.status import Cause, invalid
+from localcluster.objects.status import ApiError, Cause, invalid
 
 if TYPE_CHECKING:
     from localcluster.objects.store import Object
@@ -27,11 +27,14 @@ def of(obj: Object) -> Object:
 
 
 def scaled(obj: Object, scale: Object) -> Object:
-    """Return the object as the Scale wants it; raises ApiError 422."""
-    meta, replicas = obj["metadata"], scale.get("spec", {}).get("replicas", 0)
+    """Return the object as the Scale wants it; raises ApiError 400 and 422."""
+    for part in ("metadata", "spec"):
+        if not isinstance(scale.get(part) or {}, dict):
+            raise ApiError(400, f'Scale in version "v1" cannot be handled as a Scale: {part} must be an object')
+    meta, replicas = obj["metadata"], (scale.get("spec") or {}).get("replicas", 0)
     if not is_scalar("int32", replicas) or replicas < 0:
         cause = Cause("spec.replicas", f"Invalid value: {json.dumps(replicas)}: must be greater than or equal to 0")
         raise invalid("Scale", "autoscaling", meta["name"], [cause])
-    version = scale.get("metadata", {}).get("resourceVersion", "")
+    version = (scale.get("metadata") or {}).get("resourceVersion", "")
     spec = {**obj["spec"], "replicas": replicas}
     return {**obj, "spec": spec, "metadata": {**meta, "resourceVersion": version}}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 RETURNED_WHEN_DELETED = ("Pod", "Service", "ServiceAccount")  # other kinds answer a delete with a Status
+LARGEST_BODY = 3 * 1024 * 1024  # bytes, as in Kubernetes
 NOT_SERVED = ("exec", "attach", "portforward", "eviction", "ephemeralcontainers", "binding", "token")
 
 
@@ -35,7 +36,7 @@ def make_app(registry: Registry, secret: str, backend: Backend) -> web.Applicati
     What streams (watches, logs) ends when the application shuts down.
     """
     api = _Api(registry, secret, backend)
-    app = web.Application(middlewares=[api.guard], client_max_size=3 * 1024 * 1024)
+    app = web.Application(middlewares=[api.guard], client_max_size=LARGEST_BODY)
     app.router.add_route("*", "/{path:.*}", api.answer)
     app.on_shutdown.append(api.end_streams)
     return app
@@ -59,6 +60,9 @@ class _Api:
             return await handler(request)
         except ApiError as error:
             return web.json_response(error.status(), status=error.code)
+        except web.HTTPRequestEntityTooLarge:
+            too_large = ApiError(413, f"Request entity too large: limit is {LARGEST_BODY}")
+            return web.json_response(too_large.status(), status=too_large.code)
         except (web.HTTPException, asyncio.CancelledError, ConnectionError):
             raise
         except Exception as error:  # the boundary: whatever else goes wrong is our fault, and said to be
@@ -66,7 +70,7 @@ class _Api:
             return web.json_response(ApiError(500, f"internal error: {error!r}").status(), status=500)
 
     def _check_caller(self, request: web.Request) -> None:
-        first = request.raw_path.split("?")[0].split("/")[1]
+        first = request.raw_path.split("?")[0].removeprefix("/").partition("/")[0]  # `*` of OPTIONS has no slash
         if not asked.is_loopback(request.host) or not hmac.compare_digest(first.encode(), self.secret.encode()):
             raise ApiError(403, "forbidden: this server answers under the secret path of its kubeconfig only")
 
@@ -112,7 +116,7 @@ class _Api:
         if method == "PATCH" and target.name:
             return self._patch(request, target, await request.read())
         if method == "DELETE" and not target.subresource:
-            return self._delete(request, target, await _delete_body(request))
+            return self._delete(request, target, await asked.delete_body(request))
         raise ApiError(405, "the server does not allow this method on the requested resource")
 
     def _get(self, request: web.Request, target: Target) -> web.Response:
@@ -195,7 +199,8 @@ class _Api:
         if target.subresource == "scale":
             return self._put(request, target, patched(ANY, scale.of(old), body, request.content_type))
         new = patched(type_of(target.resource), old, body, request.content_type)
-        if (uid := new["metadata"].get("uid")) != old["metadata"]["uid"]:
+        meta = new.get("metadata", {})
+        if isinstance(meta, dict) and (uid := meta.get("uid")) != old["metadata"]["uid"]:
             cause = words.bad("metadata.uid", uid, "field is immutable")
             raise invalid(target.resource.kind, target.resource.group, target.name, [cause])
         try:
@@ -248,10 +253,6 @@ class _Api:
         details = {"name": name, "group": resource.group, "kind": resource.plural, "uid": victims[0]["metadata"]["uid"]}
         head = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
         return web.json_response({**head, "details": {k: v for k, v in details.items() if v}})
-
-
-async def _delete_body(request: web.Request) -> Object:
-    return await asked.json_body(request) if request.can_read_body else {}
 
 
 async def _review(request: web.Request, plural: str) -> web.Response:

@@ -14,11 +14,14 @@ from urllib.parse import quote, unquote
 
 from localcluster.images.build import Build
 from localcluster.images.dockerfile import BuildError
+from localcluster.images.names import normal_name, problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from localcluster.images.requirements import Environments
+
+LONGEST_FILE_NAME = 250  # characters
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,10 @@ class Images:
 
     def find(self, reference: str) -> Image | None:
         """Return the image of a reference such as `sampleapp:1` (no tag: `latest`), or None."""
-        tag = self._tags / quote(normal_name(reference), safe="")
+        if len(tag := self._file(reference)) > LONGEST_FILE_NAME:
+            return None
         try:
-            digest = tag.read_text()
+            digest = (self._tags / tag).read_text()
             saved = json.loads((self._content / digest / "image.json").read_text())
         except FileNotFoundError:
             return None
@@ -85,6 +89,10 @@ class Images:
         tell: Callable[[str], None] = lambda _: None,
     ) -> str:
         """Make an image of a context, give it a name and return its digest; raises BuildError."""
+        why = problem(name)
+        if why or len(tag := self._file(name)) > LONGEST_FILE_NAME:
+            why = why or "too long for a file of this machine"
+            raise BuildError(f"{name!r} cannot be an image's name: {why}")
         if not context.is_dir():
             raise BuildError(f"{context}: no such folder")
         self._content.mkdir(parents=True, exist_ok=True)
@@ -103,20 +111,14 @@ class Images:
                     raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        tag = self._tags / quote(normal_name(name), safe="")
-        fresh = tag.with_name(f".{os.getpid()}")
+        fresh = self._tags / f".{os.getpid()}"
         fresh.write_text(digest)
-        fresh.replace(tag)
+        fresh.replace(self._tags / tag)
         return f"sha256:{digest}"
 
-
-def normal_name(reference: str) -> str:
-    """Return a reference with its tag and without what Docker Hub's names may leave out.
-
-    Digests are not looked at (`app:1@sha256:…` is `app:1`).
-    """
-    name = reference.partition("@")[0].removeprefix("docker.io/").removeprefix("library/")
-    return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
+    def _file(self, reference: str) -> str:
+        """Return what the file of a tag is called."""
+        return quote(normal_name(reference), safe="")
 
 
 def _digest(root: Path, saved: dict[str, Any]) -> str:

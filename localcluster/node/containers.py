@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import shutil
 import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from localcluster.images.names import problem
 from localcluster.node.environment import (
     MissingReferenceError,
     base_variables,
@@ -30,6 +32,7 @@ from localcluster.objects.store import Object, now
 from localcluster.within import OutsideError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from localcluster.images.snapshots import Image
@@ -128,6 +131,14 @@ class Container:
 
     async def _wait_for_image(self) -> None:
         reference, back_off = self.spec["image"], BackOff(self.worker.kubelet.back_off)
+        if why := problem(reference):
+            message = (
+                f'Failed to apply default image tag "{reference}": couldn\'t parse image name "{reference}": {why}'
+            )
+            self._event("Warning", "InspectFailed", message)
+            self._event("Warning", "Failed", "Error: InvalidImageName")
+            self._wait_because("InvalidImageName", message)
+            await asyncio.Event().wait()  # the name of an image may change, and that is another pod's
         back_off.next()  # an image that was not there is not there the next moment either
         while (image := self.worker.kubelet.images.find(reference)) is None:
             if self.spec.get("imagePullPolicy") == "Never":
@@ -170,19 +181,24 @@ class Container:
         self._process = self._stopping = None
         while True:
             try:
+                assert self.image is not None
+                await in_a_thread(functools.partial(copy_image, self.image.root, self.root))
                 argv, folder = self._prepare()
                 break
-            except (MissingReferenceError, OutsideError, OSError) as error:
+            except (MissingReferenceError, OutsideError) as error:
                 self._event("Warning", "Failed", f"Error: {error}")
                 self._wait_because("CreateContainerConfigError", str(error))
-                await asyncio.sleep(2)
+            except (OSError, ValueError) as error:  # of names that are no names of files, say
+                self._event("Warning", "Failed", f"Error: {why_not(error)}")
+                self._wait_because("CreateContainerError", why_not(error))
+            await asyncio.sleep(2)
         if "terminated" in self.state:
             self.last = self.state
         self._event("Normal", "Created", "Container created")
         self._began = time.monotonic()
         try:
             self._process = Process(argv, self._env, folder, self.log(self.restarts))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: of a zero byte
             self._fail_to_start(argv[0], error)
             return
         self.log(self.restarts - 2).unlink(missing_ok=True)
@@ -201,8 +217,8 @@ class Container:
             if probe:
                 self._probing.append(asyncio.create_task(self._probe(kind, probe), name=kind))
 
-    def _fail_to_start(self, program: str, error: OSError) -> None:
-        words = "executable file not found in $PATH" if isinstance(error, FileNotFoundError) else str(error.strerror)
+    def _fail_to_start(self, program: str, error: OSError | ValueError) -> None:
+        words = "executable file not found in $PATH" if isinstance(error, FileNotFoundError) else why_not(error)
         message = f'exec: "{program}": {words}'
         self._event("Warning", "Failed", f"Error: {message}")
         ended = {"exitCode": 128, "reason": "StartError", "message": message, "startedAt": EPOCH, "finishedAt": now()}
@@ -333,8 +349,6 @@ class Container:
             **listening_variables(spec, worker.address, worker.ports),
         }
         env = variables(worker.kubelet.store, worker.pod, spec, base)
-        shutil.rmtree(self.root, ignore_errors=True)
-        shutil.copytree(image.root, self.root, symlinks=True)
         mounts = link_mounts(self.root, spec, worker.folder / "volumes")
         command = [expand(word, env) for word in spec.get("command") or image.entrypoint]
         default = [] if spec.get("command") else image.command
@@ -388,3 +402,24 @@ class Container:
         where = f"spec.{'initContainers' if self.init else 'containers'}{{{self.name}}}"
         record = self.worker.recorder.normal if kind == "Normal" else self.worker.recorder.warning
         record(self.worker.pod, reason, message, where)
+
+
+async def in_a_thread(work: Callable[[], None]) -> None:
+    """Do what blocks in a thread. A cancellation waits for its end: whoever cleans up then finds all of it."""
+    doing = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait({doing})
+        raise
+
+
+def copy_image(image: Path, root: Path) -> None:
+    """Make a container's folder anew from an image's; raises OSError."""
+    shutil.rmtree(root, ignore_errors=True)
+    shutil.copytree(image, root, symlinks=True)
+
+
+def why_not(error: OSError | ValueError) -> str:
+    """Return an error's own words, without its number."""
+    return str(getattr(error, "strerror", None) or error)

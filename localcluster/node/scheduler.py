@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from localcluster.controllers.controller import Controller, Key, is_over, key_of, set_condition
 from localcluster.node.kubelet import NODE, NODE_NAME
+from localcluster.objects.quantity import amount
 from localcluster.objects.resources import POD
 from localcluster.objects.selectors import matches
 
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from localcluster.objects.store import Change, Object
-
-UNITS: dict[str, Decimal | int] = {"m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-UNITS |= {f"{letter}i": 1024 ** (n + 1) for n, letter in enumerate("KMGT")}
 
 
 class Scheduler(Controller):
@@ -61,7 +59,7 @@ class Scheduler(Controller):
             return "1 Too many pods"
         for resource in ("cpu", "memory"):
             wanted = sum(_request(p, resource) for p in [pod, *others])
-            if _request(pod, resource) and wanted > quantity(node["status"]["allocatable"][resource]):
+            if _request(pod, resource) and wanted > amount(node["status"]["allocatable"][resource]):
                 return f"1 Insufficient {resource}"
         rules = ((pod["spec"].get("affinity") or {}).get("podAntiAffinity") or {}).get(
             "requiredDuringSchedulingIgnoredDuringExecution"
@@ -76,10 +74,4 @@ class Scheduler(Controller):
 
 def _request(pod: Object, resource: str) -> Decimal:
     requests = [(c.get("resources") or {}).get("requests") or {} for c in pod["spec"]["containers"]]
-    return sum((quantity(str(r.get(resource, "0"))) for r in requests), Decimal(0))
-
-
-def quantity(text: str) -> Decimal:
-    """Return what a Kubernetes quantity such as `100m` or `1Gi` comes to."""
-    number = text.rstrip("mkMGTKi")
-    return Decimal(number) * UNITS.get(text[len(number) :], 1)
+    return sum((amount(str(r.get(resource, "0"))) for r in requests), Decimal(0))

@@ -225,9 +225,13 @@ def _without_dots(node: Object) -> Object:
 
 
 def decode(fields: Object) -> Paths:
-    """Return fieldsV1 as a set."""
+    """Return fieldsV1 as a set; raises ValueError where it is none."""
     found: Paths = set()
     for element, child in fields.items():
+        if not isinstance(child, dict) or not (element == "." or element[:2] in ("f:", "k:", "v:", "i:")):
+            raise ValueError(f"not a set of fields: {element}")
+        if element[:2] in ("k:", "v:"):
+            json.loads(element[2:])
         if element == ".":
             found.add(())
         elif not child:

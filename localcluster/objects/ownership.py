@@ -13,6 +13,7 @@ from localcluster.objects import fieldsets
 from localcluster.objects.schema import KEY_DEFAULTS, is_scalar
 from localcluster.objects.status import ApiError, Cause
 from localcluster.objects.store import Object, now
+from localcluster.objects.text import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,10 @@ def after_update(
     `given` are the managedFields that the write itself brings, as when kubectl renames its entries.
     """
     before = old if old is not None else _EMPTY.get(new["kind"], {"spec": {}, "status": {}})
-    entries = _entries({"metadata": {"managedFields": given}} if given else before)
+    try:
+        entries = _entries({"metadata": {"managedFields": given}} if given else before)
+    except ValueError:  # what cannot be read counts as not given
+        entries = _entries(before)
     change = fieldsets.compare(of, fieldsets.ownable(before), fieldsets.ownable(new))
     touched = change.added | change.modified
     key = (manager, "Update", subresource)
@@ -139,7 +143,10 @@ def _refuse(
     """Raise the 409, less what kubectl may: to change what it has applied client-side and is still as it was then."""
     last_applied = live["metadata"].get("annotations", {}).get(LAST_APPLIED)
     if manager == "kubectl" and last_applied:
-        was, is_now = fieldsets.ownable(json.loads(last_applied)), fieldsets.ownable(live)
+        try:
+            was, is_now = fieldsets.ownable(parsed(last_applied)), fieldsets.ownable(live)
+        except (ValueError, AttributeError):  # no configuration: then nothing of it is allowed
+            was, is_now = {}, {}
         change = fieldsets.compare(of, was, is_now)
         allowed = fieldsets.fields_of(of, was) - change.modified - change.added - change.removed
         conflicts = [(other, path) for other, path in conflicts if path not in allowed]

@@ -10,6 +10,7 @@ import jsonpatch
 from localcluster.objects.schema import ANY
 from localcluster.objects.status import ApiError
 from localcluster.objects.store import Json, Object, clone
+from localcluster.objects.text import parsed
 
 if TYPE_CHECKING:
     from localcluster.objects.schema import Type
@@ -19,6 +20,7 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 
+_ODD_PATCH = (TypeError, KeyError, ValueError, AttributeError)  # what jsonpatch raises of operations that are none
 _ORDER, _RETAIN, _DELETE_ITEMS = "$setElementOrder/", "$retainKeys", "$deleteFromPrimitiveList/"
 
 
@@ -27,7 +29,7 @@ def patched(of: Type, obj: Object, body: bytes, content_type: str) -> Object:
     if content_type not in (JSON_PATCH, MERGE_PATCH, STRATEGIC):
         raise ApiError(415, f"localcluster knows no patch of type {content_type}")
     try:
-        patch = json.loads(body)
+        patch = parsed(body)
     except ValueError as error:
         raise ApiError(400, f"error decoding patch: {error}") from None
     if not isinstance(patch, list if content_type == JSON_PATCH else dict):
@@ -37,7 +39,7 @@ def patched(of: Type, obj: Object, body: bytes, content_type: str) -> Object:
     if content_type == JSON_PATCH:
         try:
             return dict(jsonpatch.apply_patch(obj, patch))
-        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError, KeyError) as error:
+        except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, *_ODD_PATCH) as error:
             raise ApiError(422, f"the server rejected our request due to an error in our request: {error}") from None
     return dict(merge(obj, patch) if content_type == MERGE_PATCH else strategic(of, obj, patch))
 
@@ -63,6 +65,9 @@ def strategic(of: Type, obj: Json, patch: Json) -> Json:
     """
     if not isinstance(patch, dict):
         return clone(patch)
+    for key, value in patch.items():
+        if key.startswith((_DELETE_ITEMS, _ORDER, _RETAIN)) and not isinstance(value, list):
+            raise ApiError(400, f"{key} of a strategic merge patch must be a list")
     directive = patch.get("$patch", "merge")
     if directive == "delete":
         return {}

@@ -9,12 +9,11 @@ import base64
 import binascii
 import functools
 import json
-import re
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from localcluster.objects import quantity
 from localcluster.objects.status import ApiError
 from localcluster.objects.store import clone
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 # A list-map key that may be left out stands for its default.
 KEY_DEFAULTS = {"protocol": "TCP"}
-_QUANTITY = re.compile(r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$")
 _GO = {"boolean": "bool", "time": "string", "number": "float64"}
 
 
@@ -139,18 +137,17 @@ class _Reader:
 
     def _scalar(self, kind: str, value: Json, go: str, owner: str) -> Json:
         if kind == "quantity" and isinstance(value, str | int | float) and not isinstance(value, bool):
-            if not _QUANTITY.match(str(value)):
-                raise ApiError(
-                    400, f"{self.complaint}: quantities must match the regular expression '{_QUANTITY.pattern}'"
-                )
-            fraction = re.fullmatch(r"[0-9]*\.[0-9]+", str(value))  # 0.5 is written 500m
-            return f"{int(Decimal(str(value)) * 1000)}m" if fraction else str(value)
+            try:
+                return quantity.canonical(str(value))
+            except ValueError:
+                message = f"quantities must match the regular expression '{quantity.PATTERN.pattern}'"
+                raise ApiError(400, f"{self.complaint}: {message}") from None
         if not is_scalar(kind, value):
             raise self._wrong(value, go, owner, _GO.get(kind, kind))
         if kind == "bytes":
             try:
                 base64.b64decode(value, validate=True)
-            except binascii.Error:
+            except (binascii.Error, UnicodeEncodeError, ValueError):
                 raise ApiError(400, f"{self.complaint}: illegal base64 data at input byte 0") from None
         return value
 
@@ -167,7 +164,8 @@ def is_scalar(kind: str, value: Json) -> bool:
     if kind in ("string", "bytes", "time"):
         return isinstance(value, str)
     if kind in ("int32", "int64", "integer"):
-        return number and isinstance(value, int)
+        bits = 31 if kind == "int32" else 63
+        return number and isinstance(value, int) and -(2**bits) <= value < 2**bits
     if kind == "number":
         return number
     if kind == "boolean":

@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from localcluster.objects import quantity
 from localcluster.objects.schema import ANY
 from localcluster.objects.selectors import OPERATORS, matches
 from localcluster.objects.status import Cause
@@ -22,6 +23,7 @@ from localcluster.objects.words import (
     port_reference,
     required,
     unsupported,
+    variable_name,
 )
 
 if TYPE_CHECKING:
@@ -213,7 +215,11 @@ def _container(path: str, container: Object, volumes: set[str | None]) -> Iterat
             yield from port_number(f"{where}.containerPort", port["containerPort"])
         if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
             yield unsupported(f"{where}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP"))
+    for i, source in enumerate(container.get("envFrom", [])):
+        if prefix := source.get("prefix"):
+            yield from variable_name(f"{path}.envFrom[{i}].prefix", prefix)
     for i, variable in enumerate(container.get("env", [])):
+        yield from variable_name(f"{path}.env[{i}].name", variable.get("name", ""))
         if variable.get("value") and "valueFrom" in variable:
             yield bad(f"{path}.env[{i}].valueFrom", "", "may not be specified when `value` is not empty")
     places: set[str] = set()
@@ -251,18 +257,14 @@ def _probe(path: str, probe: Object) -> Iterator[Cause]:
 
 
 def _limits(path: str, resources: Object) -> Iterator[Cause]:
+    for part in ("limits", "requests"):
+        for name, wanted in resources.get(part, {}).items():
+            if quantity.amount(wanted) < 0:
+                yield bad(f"{path}.{part}[{name}]", wanted, "must be greater than or equal to 0")
     for name, wanted in resources.get("requests", {}).items():
         limit = resources.get("limits", {}).get(name)
-        if limit is not None and _amount(wanted) > _amount(limit):
+        if limit is not None and quantity.amount(wanted) > quantity.amount(limit):
             yield bad(f"{path}.requests", wanted, f"must be less than or equal to {name} limit of {limit}")
-
-
-def _amount(quantity: str) -> float:
-    """Return a quantity as a number."""
-    number, suffix = re.match(r"^([+-]?[0-9.]+(?:[eE][-+]?[0-9]+)?)(.*)$", quantity).groups()  # type: ignore[union-attr]
-    powers = {s: 1024 ** (i + 1) for i, s in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))}
-    powers |= {s: 1000 ** (i + 1) for i, s in enumerate(("k", "M", "G", "T", "P", "E"))}
-    return float(float(number) * {**powers, "m": 1e-3, "u": 1e-6, "n": 1e-9}.get(suffix, 1))
 
 
 def _service(obj: Object, old: Object | None) -> Iterator[Cause]:
@@ -329,7 +331,7 @@ def _is_json(encoded: str) -> bool:
 
 
 def _event(obj: Object, _: Object | None) -> Iterator[Cause]:
-    about = obj["involvedObject"].get("namespace", "")
+    about = obj.get("involvedObject", {}).get("namespace", "")
     if about != obj["metadata"].get("namespace") and (about or obj["metadata"].get("namespace") != "default"):
         yield bad("involvedObject.namespace", about, "does not match event.namespace")
 

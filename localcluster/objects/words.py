@@ -119,6 +119,15 @@ def _qualified(field: str, key: str) -> Iterator[Cause]:
         yield bad(field, key, _sentence("name part"))
 
 
+def variable_name(field: str, value: str) -> Iterator[Cause]:
+    """Yield what is wrong with the name of an environment variable."""
+    if not value:
+        yield required(field)
+    elif not re.fullmatch(r"[ -<>-~]+", value):
+        demand = "must consist only of printable ASCII characters other than '='"
+        yield bad(field, value, f"a valid environment variable name {demand}")
+
+
 def port_reference(field: str, value: Json) -> Iterator[Cause]:
     """Yield what is wrong with a port, by name or number."""
     yield from port_name(field, value) if isinstance(value, str) else port_number(field, value)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from localcluster.images.dockerfile import BuildError, instructions, substitute
+from localcluster.images.names import normal_name, problem
 from localcluster.images.requirements import Environments
-from localcluster.images.snapshots import Image, Images, normal_name
+from localcluster.images.snapshots import Image, Images
 from tests.localcluster.cluster import Command
 
 
@@ -110,6 +111,31 @@ def test_a_name_that_is_built_again_moves_and_the_old_content_stays(images: Imag
 )
 def test_names_are_read_as_docker_reads_them(reference: str, name: str) -> None:
     assert normal_name(reference) == name
+
+
+@pytest.mark.parametrize(
+    "reference", ["app", "host:5000/team/app_x--y:1", "Host/app", "[::1]:5/a", f"app@sha256:{'a' * 64}", "a" * 255]
+)
+def test_what_can_be_an_images_name(reference: str) -> None:
+    assert problem(reference) == ""
+
+
+@pytest.mark.parametrize(
+    ("reference", "why"),
+    [
+        ("a b", "invalid reference format"),
+        ("app:", "invalid reference format"),
+        (f"app:{'1' * 129}", "invalid reference format"),
+        ("../app", "invalid reference format"),
+        ("App:1", "invalid reference format: repository name (library/App) must be lowercase"),
+        ("a" * 256, "repository name must not be more than 255 characters"),
+    ],
+)
+def test_what_cannot_be_an_images_name_is_not_built(images: Images, tmp_path: Path, reference: str, why: str) -> None:
+    with pytest.raises(BuildError) as refused:
+        images.build(context(tmp_path, "FROM python\n"), reference)
+    assert str(refused.value) == f"{reference!r} cannot be an image's name: {why}"
+    assert images.find(reference) is None
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,45 @@ def test_an_image_that_is_not_there_is_named_with_what_to_do(namespace: Namespac
     namespace.pod("never", lambda p: waiting_reason(p) == "ErrImageNeverPull")
 
 
+def test_a_name_that_no_image_can_have_is_told_by_its_reason(namespace: Namespace) -> None:
+    long = "x" * 300
+    namespace.apply(pod("long", script("", image=long)), pod("odd", script("", image="Web:1")))
+    found = namespace.pod("long", lambda p: waiting_reason(p) == "InvalidImageName")
+    why = "repository name must not be more than 255 characters"
+    message = f'Failed to apply default image tag "{long}": couldn\'t parse image name "{long}": {why}'
+    assert state(found)["state"]["waiting"]["message"] == message
+    assert namespace.events("long", "InspectFailed") == [message]
+    odd = namespace.pod("odd", lambda p: waiting_reason(p) == "InvalidImageName")
+    assert state(odd)["state"]["waiting"]["message"].endswith("repository name (library/Web) must be lowercase")
+
+
+def test_what_the_system_refuses_is_told_in_the_pods_status(namespace: Namespace) -> None:
+    long = "x" * 300
+    namespace.apply(
+        pod("folder", script("", workingDir=f"/{long}")),
+        pod("zero", script("exit 0", env=[{"name": "A", "value": "\0"}]), restartPolicy="Never"),
+        pod("file", volumes=[{"name": "v", "configMap": {"name": "c", "items": [{"key": "k", "path": long}]}}]),
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "v"}},
+    )
+    found = namespace.pod("folder", lambda p: waiting_reason(p) == "CreateContainerError")
+    assert state(found)["state"]["waiting"]["message"] == "File name too long"
+    zero = namespace.pod("zero", lambda p: "terminated" in state(p)["state"])
+    assert state(zero)["state"]["terminated"]["reason"] == "StartError"
+    until("told", lambda: [said for said in namespace.events("file", "FailedMount") if "File name too long" in said])
+
+
+def test_a_mount_in_another_is_found_whatever_their_order(namespace: Namespace) -> None:
+    volumes: list[Object] = [{"name": "outer", "emptyDir": {}}, {"name": "inner", "configMap": {"name": "c"}}]
+    mounts = [{"name": "inner", "mountPath": "/srv/a/b/c"}, {"name": "outer", "mountPath": "/srv/a"}]
+    main = script("cat a/b/c/k", volumeMounts=mounts)
+    namespace.apply(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "found"}},
+        pod("nested", main, volumes=volumes, restartPolicy="Never"),
+    )
+    namespace.pod("nested", lambda p: p["status"].get("phase") == "Succeeded")
+    assert namespace.kubectl("logs", "nested") == "found\n"
+
+
 def test_a_program_that_does_not_exist_is_a_start_error(namespace: Namespace) -> None:
     namespace.apply(pod("none", {"name": "main", "image": "web:1", "command": ["nothere"]}, restartPolicy="Never"))
     found = namespace.pod("none", lambda p: "terminated" in state(p)["state"])

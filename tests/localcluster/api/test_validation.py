@@ -11,6 +11,7 @@ from tests.localcluster.api.server import (
     DEPLOYMENTS,
     JSON_PATCH,
     MERGE,
+    PODS,
     SERVICES,
     STRATEGIC,
     Server,
@@ -240,3 +241,17 @@ def test_unknown_fields_are_dropped_with_a_warning_or_refused(server: Server) ->
 def test_patches_that_do_not_fit_are_refused(server: Server, content_type: str, body: Any, code: int) -> None:
     server.post(DEPLOYMENTS, deployment())
     assert server.call("PATCH", DEPLOYMENTS + "/web", body, content_type).code == code
+
+
+def test_names_of_environment_variables_are_printable_and_without_an_equals_sign(server: Server) -> None:
+    odd = ["A=B", "", "ä", "\t", "A\n"]
+    fine = ["A", "a.b-c", "1", "has space", "~"]
+    given = container(
+        env=[{"name": n} for n in [*odd, *fine]], envFrom=[{"configMapRef": {"name": "c"}, "prefix": "="}]
+    )
+    answer = server.call("POST", PODS, pod("web", given))
+    demand = "a valid environment variable name must consist only of printable ASCII characters other than '='"
+    wanted = {f"spec.containers[0].env[{i}].name" for i in range(len(odd))} | {"spec.containers[0].envFrom[0].prefix"}
+    assert set(answer.causes) == wanted
+    assert answer.causes["spec.containers[0].env[0].name"] == f'Invalid value: "A=B": {demand}'
+    assert answer.causes["spec.containers[0].env[1].name"] == "Required value"
