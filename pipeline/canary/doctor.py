@@ -14,7 +14,7 @@ from canary.access import ROLES, check_clock, check_proxies, check_rights
 from canary.checks import failed, ok, warning
 from canary.collaborators import DEPLOYMENT, NAMESPACE, SERVICE, Kind
 from canary.deployments import replicas, workload
-from canary.errors import ClusterError, ForbiddenError
+from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.plan import share
 from canary.readiness import check_counts, check_images, check_stable
 from canary.surroundings import Planned, findings
@@ -91,6 +91,9 @@ def check_releases(world: World, samples: SampleSource, subject: Subject) -> Ite
                 yield from _of_workload(world, samples, subject, workload(cluster, name))
             except ForbiddenError as error:
                 yield failed("workload", str(error), ROLES, workload=name)
+            except InputError as error:
+                outcome = failed if subject.names else warning
+                yield outcome("workload", str(error), "no release of it is possible until then", workload=name)
     except ClusterError as error:
         yield failed("API server", str(error), "it answered before: try again")
 

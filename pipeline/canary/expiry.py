@@ -21,7 +21,7 @@ def expiry(canary: Object) -> float | None:
     """Return the Unix seconds at which a canary expires, None if it never does.
 
     Raises:
-        InputError: the annotation says no time.
+        InputError: the annotation is not a valid time.
     """
     stamp = (canary["metadata"].get("annotations") or {}).get(EXPIRES)
     if stamp is None:
@@ -30,7 +30,10 @@ def expiry(canary: Object) -> float | None:
         return datetime.fromisoformat(stamp).timestamp()
     except ValueError as error:
         name = canary["metadata"]["name"]
-        raise InputError(f"annotation {EXPIRES} of Deployment {name} is no time: {stamp}; remove it") from error
+        raise InputError(
+            f"annotation {EXPIRES} of Deployment {name} is not a valid time: {stamp!r}; "
+            f"remove it: kubectl annotate deployment {name} -n {canary['metadata']['namespace']} {EXPIRES}-"
+        ) from error
 
 
 def expires(at: float) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from canary.before import saved_digest
 from canary.deployments import workload
-from canary.errors import LockedError
+from canary.errors import ForbiddenError, InputError, LockedError
 from canary.events import Note, Started
 from canary.expiry import expiry
 from canary.lock import holder
@@ -28,35 +28,49 @@ class Reaped:
         expired: whether its canary had expired and was rejected, or would be by a dry run.
         deleted: names of the Deployments that were deleted.
         reason: why it was rejected, or left.
+        exit_code: of the error that it was left for, 0 if there was none.
     """
 
     workload: str
     expired: bool
     deleted: tuple[str, ...]
     reason: str
+    exit_code: int = 0
 
 
 def reap(world: World, lock: Lock, *, dry_run: bool = False) -> tuple[Reaped, ...]:
-    """Reject every release of the namespace that has expired, and return what became of each release there is."""
+    """Reject every release of the namespace that has expired, and return what became of each release there is.
+
+    One that cannot be read, or may not be rejected, keeps nobody from rejecting the others.
+    """
     names = workloads_in_release(world.cluster, world.options.label)
     world.listen(Started("reap", names, world.cluster.namespace))
     return tuple(_reap(world, lock, name, dry_run=dry_run) for name in names)
 
 
 def _reap(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
+    try:
+        return _judged(world, lock, name, dry_run=dry_run)
+    except LockedError as error:
+        reason, code = str(error), 0
+    except (InputError, ForbiddenError) as error:
+        reason, code = str(error), error.exit_code
+    world.listen(Note(f"{name} is left: {reason}", warning=bool(code)))
+    return Reaped(name, False, (), reason, code)
+
+
+def _judged(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
     left, expired_at = _left(world, name)
     reason = f"its canary expired at {expired_at}, and nobody works on it"
-    if left or dry_run:
-        world.listen(Note(f"{name} is left: {left}" if left else f"{name} would be rejected: {reason}"))
-        return Reaped(name, not left, (), left or reason)
-    try:
+    deleted: tuple[str, ...] = ()
+    if not (left or dry_run):
         with lock.held((name,), world.listen):
             left, _ = _left(world, name, locked=True)  # somebody may have come back in between
             deleted = () if left else reject(world, name, reason)
-    except LockedError as error:
-        left, deleted = str(error), ()
     if left:
         world.listen(Note(f"{name} is left: {left}"))
+    elif dry_run:
+        world.listen(Note(f"{name} would be rejected: {reason}"))
     return Reaped(name, not left, deleted, left or reason)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from canary.before import saved_digest, undoing
 from canary.collaborators import DEPLOYMENT
 from canary.deployments import images, is_ready, progress, workload
 from canary.diagnosis import hold_up
-from canary.errors import ForbiddenError
+from canary.errors import ForbiddenError, InputError
 from canary.events import Variant
 from canary.expiry import expiry
 from canary.lock import holder
@@ -18,7 +18,7 @@ from canary.steps import step_of
 from canary.verdict import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from canary.collaborators import Cluster, Object
     from canary.deployments import Workload
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from canary.options import Options
     from canary.record import Record
     from canary.steps import Step
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class WorkloadStatus:
         expires_in: seconds until `canary reap` may reject it if nobody works on it, None where it never may.
         unknown: what could not be seen, and why, a sentence each.
         unproven: when stable was promoted against the evidence or without any, and why; empty if it was not.
+        problems: what of it cannot be read, and what to do about that, a sentence each.
     """
 
     name: str
@@ -82,6 +85,7 @@ class WorkloadStatus:
     expires_in: float | None = None
     unknown: tuple[str, ...] = ()
     unproven: str = ""
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,11 +119,12 @@ def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
 
 def _workload_status(cluster: Cluster, options: Options, name: str, at: float) -> WorkloadStatus:
     found = workload(cluster, name)
-    record = recall(found.canary, warm_up=options.warm_up) if found.canary else None
+    problems: list[str] = []
+    record = _read(problems, lambda: recall(found.canary, warm_up=options.warm_up) if found.canary else None)
+    expires = _read(problems, lambda: expiry(found.canary) if found.canary else None)
     unfinished, failed = saved_digest(cluster, name) is not None, undoing(cluster, name)
     step = step_of(found.canary) if found.canary else None
     driver, unknown = _driver(cluster, name, at)
-    expires = expiry(found.canary) if found.canary else None
     return WorkloadStatus(
         name,
         tuple(_variant_status(cluster, found, variant, record) for variant in found.variants),
@@ -131,7 +136,17 @@ def _workload_status(cluster: Cluster, options: Options, name: str, at: float) -
         None if expires is None else expires - at,
         unknown,
         unproven_since(found.stable),
+        tuple(problems),
     )
+
+
+def _read(problems: list[str], look: Callable[[], T]) -> T | None:
+    """Return what a look gives; take note of what cannot be read: it keeps nobody from seeing the rest."""
+    try:
+        return look()
+    except InputError as error:
+        problems.append(str(error))
+        return None
 
 
 def _driver(cluster: Cluster, name: str, at: float) -> tuple[Holder | None, tuple[str, ...]]:

@@ -54,20 +54,8 @@ _OTHERS_KEYS = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "d
 
 
 def variant_name(name: str, variant: Variant) -> str:
-    """Return the name of a workload's variant: its own for stable, `NAME-canary`, `NAME-baseline`.
-
-    Raises:
-        InputError: the baseline's name would be longer than Kubernetes keeps in pod names.
-    """
-    if variant is Variant.STABLE:
-        return name
-    longest = f"{name}-{Variant.BASELINE}"
-    if len(longest) > LONGEST_NAME:
-        raise InputError(
-            f"Deployment {name}: its baseline's name would have {len(longest)} characters, more than {LONGEST_NAME}: "
-            f"give the Deployment a name of at most {LONGEST_NAME - len(longest) + len(name)}"
-        )
-    return f"{name}-{variant}"
+    """Return the name of a workload's variant: its own for stable, `NAME-canary`, `NAME-baseline`."""
+    return name if variant is Variant.STABLE else f"{name}-{variant}"
 
 
 def variant_replicas(replicas: int, percentage: int) -> int:
@@ -156,8 +144,19 @@ def template_differences(left: Object, right: Object, *, label: str = VERSION_LA
     return tuple(_differences(_unmarked(left, label), _unmarked(right, label), ""))
 
 
+def _check_length(name: str) -> None:
+    """Refuse a workload whose variants could not be told apart by their pods' names."""
+    longest = variant_name(name, Variant.BASELINE)
+    if len(longest) > LONGEST_NAME:
+        raise InputError(
+            f"Deployment {name}: its baseline's name would have {len(longest)} characters, more than {LONGEST_NAME}: "
+            f"give the Deployment a name of at most {LONGEST_NAME - len(longest) + len(name)}"
+        )
+
+
 def _variant(source: Object, variant: Variant, replicas: int, label: str) -> Object:
     metadata = source["metadata"]
+    _check_length(metadata["name"])
     name = variant_name(metadata["name"], variant)
     spec = deepcopy(source["spec"])
     spec.pop("paused", None)

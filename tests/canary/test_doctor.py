@@ -262,6 +262,15 @@ def test_what_surrounds_a_workload_is_warned_of(story: Story) -> None:
     assert (outcome, text[:10]) == ("warning", "no Service")
 
 
+def test_a_workload_that_no_release_can_be_made_of_hides_nothing_of_the_others(story: Story) -> None:
+    long = "a" * 60
+    story.stable(deployment("app:1"), deployment("app:1", name=long))
+    [(outcome, text)] = about(examined(story), "workload")
+    assert (outcome, f"Deployment {long}: its baseline's name" in text) == ("warning", True)
+    assert {check.workload for check in examined(story)} >= {"app", long}
+    assert [outcome for outcome, _ in about(examined(story, long), "workload")] == ["failed"]
+
+
 class Source:
     """Counts by script: for each look, of each pod a number or what is wrong."""
 

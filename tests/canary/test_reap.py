@@ -9,7 +9,6 @@ import pytest
 
 from canary.cli import render
 from canary.collaborators import DEPLOYMENT, LEASE
-from canary.errors import InputError
 from canary.events import Note, Rejected
 from canary.expiry import EXPIRES, expiry, show_life
 from tests.canary.commandline import CommandLine
@@ -155,13 +154,6 @@ def test_an_expired_canary_can_be_promoted(story: Story) -> None:
     story.clock.time += 1e6
     story.release(deployment("app:2")).promote()
     assert story.names() == {"app"}
-
-
-def test_an_expiry_that_is_no_time_is_named(story: Story) -> None:
-    released(story)
-    story.cluster.annotate(DEPLOYMENT, "app-canary", {EXPIRES: "tomorrow"})
-    with pytest.raises(InputError, match="canary-lab/expires of Deployment app-canary is no time: tomorrow"):
-        story.release(lock=lock(story)).reap()
 
 
 @pytest.mark.parametrize(("passed", "says"), [

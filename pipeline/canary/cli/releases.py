@@ -254,6 +254,8 @@ def status(**given: Any) -> None:  # noqa: ANN401
         found = session.release(names=session.names()).status()
         if not any(one.variants for one in found.workloads):
             session.require_namespace()
+        for problem in (one for workload in found.workloads for one in workload.problems):
+            click.echo(f"canary: warning: {problem}", err=True)
         if not print_json(given, render.status_as_json(found)):
             click.echo(render.status_as_text(found))
 
