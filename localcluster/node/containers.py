@@ -26,7 +26,8 @@ from localcluster.node.environment import (
 )
 from localcluster.node.probes import Failed, Target
 from localcluster.node.process import Process, tail, taken_address
-from localcluster.node.volumes import inside, link_mounts, place_of, unseen_mounts
+from localcluster.node.translation import TMP, argument, unseen_mounts, variable
+from localcluster.node.volumes import Mounts, link_mounts, place_of
 from localcluster.objects.resources import SERVICE
 from localcluster.objects.store import Object, now
 from localcluster.within import OutsideError
@@ -82,6 +83,7 @@ class Container:
         self._began = 0.0
         self._env: dict[str, str] = {}
         self._place: Path = self.root
+        self._mounts: Mounts = {}
         self._stopping: asyncio.Task[None] | None = None  # a failed probe ends the process
         self._passed_startup = asyncio.Event()
 
@@ -313,7 +315,7 @@ class Container:
         return Target(self.spec, self.worker.address, self.worker.real_port, self._launch)
 
     def _launch(self, command: list[str]) -> Process:
-        argv = [inside(self.root, word) for word in command]
+        argv = [argument(self.root, self._mounts, word) for word in command]
         return Process(argv, self._env, self._place, self.folder / "exec.log")
 
     # -- folder, environment, command line
@@ -349,21 +351,21 @@ class Container:
             **listening_variables(spec, worker.address, worker.ports),
         }
         env = variables(worker.kubelet.store, worker.pod, spec, base)
-        mounts = link_mounts(self.root, spec, worker.folder / "volumes")
+        mounts = self._mounts = link_mounts(self.root, spec, worker.folder / "volumes")
         command = [expand(word, env) for word in spec.get("command") or image.entrypoint]
         default = [] if spec.get("command") else image.command
         args = [expand(word, env) for word in spec.get("args") or default]
-        words = [*command, *args, *env.values()]
         workdir = spec.get("workingDir") or image.workdir
-        for path in unseen_mounts(spec, worker.pod, workdir, words):
-            message = f"there are no mounts without root: {path} of container {self.name} is {self.root}{path}"
-            self._event("Warning", "MountNotVisible", message)
-        if (self.root / "tmp").is_symlink():
-            env["TMPDIR"] = str(self.root / "tmp")
-        self._env = {k: inside(self.root, v) if k != "PATH" else v for k, v in env.items()} | worker.marks
+        for path in unseen_mounts(mounts, workdir, [*command, *args, *env.values()]):
+            message = f"container {self.name} does not find {path}: localcluster has no mounts, this one is at"
+            advice = f"use a path relative to {workdir}, or give {path} to the process in an argument or a variable"
+            self._event("Warning", "MountNotVisible", f"{message} {self.root}{path}; {advice}")
+        if TMP in mounts:
+            env["TMPDIR"] = str(TMP)
+        self._env = {k: variable(self.root, mounts, k, v) for k, v in env.items()} | worker.marks
         self._place = place_of(mounts, workdir)
         self._place.mkdir(parents=True, exist_ok=True)
-        argv = [inside(self.root, word) for word in [*command, *args]]
+        argv = [argument(self.root, mounts, word) for word in [*command, *args]]
         if not argv:
             raise MissingReferenceError(f"no command specified: neither {spec['image']} nor the pod says what to run")
         return argv, self._place

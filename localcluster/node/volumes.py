@@ -1,9 +1,7 @@
 """Volumes and where a container finds them, without a mount namespace.
 
 A container has a folder of its own, a copy of its image; a volume is a link in there, at its mountPath. A process that
-opens the path relative to its WORKDIR finds it. Absolute paths in command, args and variables are turned into
-where they really are. A process that has an absolute path written into its code does not find it, and the pod's
-events say so.
+opens the path relative to its WORKDIR finds it. For other processes see translation.py.
 """
 
 from __future__ import annotations
@@ -104,37 +102,3 @@ def place_of(mounts: Mounts, path: str | PurePosixPath) -> Path:
     inside = PurePosixPath(normal(path))
     around = max((p for p in mounts if inside.is_relative_to(p)), key=lambda p: len(p.parts))
     return mounts[around] if inside == around else within(mounts[around], inside.relative_to(around))
-
-
-def unseen_mounts(container: Object, pod: Object, workdir: str, words: list[str]) -> list[str]:
-    """Return the mount paths that a process finds only if it asks for them through links it does not know.
-
-    Seen are those below WORKDIR, those that its command line or variables name, and /tmp (by TMPDIR).
-    """
-    kinds = {v["name"]: v for v in pod["spec"].get("volumes") or []}
-    unseen = []
-    for mount in container.get("volumeMounts") or []:
-        path = mount["mountPath"].rstrip("/")
-        relative = f"{path}/".startswith(workdir.rstrip("/") + "/")
-        named = any(path in word for word in words)
-        scratch = "emptyDir" in kinds.get(mount["name"], {}) and path == "/tmp"  # noqa: S108 - a path to compare with
-        if not (relative or named or scratch):
-            unseen.append(path)
-    return unseen
-
-
-def inside(root: Path, text: str) -> str:
-    """Return a word of a command line or a variable with an absolute path turned into the one inside the folder.
-
-    `/app/run.py`, `--config=/etc/app/x.yaml` and lists such as `/app:/lib` are understood; what is not in the folder
-    (`/bin/sh`) is the machine's.
-    """
-    head, equals, value = text.partition("=") if text.startswith("-") else ("", "", text)
-    return head + equals + ":".join(_inside(root, part) for part in value.split(":"))
-
-
-def _inside(root: Path, path: str) -> str:
-    if not path.startswith("/") or not path.strip("/"):
-        return path
-    place = root / path.strip("/")
-    return str(place) if place.exists() or place.is_symlink() else path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,50 @@ def test_a_mount_that_a_process_cannot_find_is_told_in_the_pods_events(namespace
     namespace.apply(pod("blind", main, volumes=[{"name": "v", "emptyDir": {}}]))
     namespace.pod("blind", is_ready)
     (said,) = namespace.events("blind", "MountNotVisible")
-    assert said.startswith("there are no mounts without root: /opt/data of container main is ")
+    assert said.startswith("container main does not find /opt/data: localcluster has no mounts, this one is at /")
+    advice = "; use a path relative to /srv, or give /opt/data to the process in an argument or a variable"
+    assert said.endswith("/root/opt/data" + advice)
+
+
+def test_only_what_is_known_to_be_a_path_is_rewritten(namespace: Namespace) -> None:
+    kept = {
+        "URL": "http://srv:8080/srv",
+        "DATABASE": "postgres://srv:secret@db/srv",
+        "PREFIX": "/srv",
+        "FILE": "/srv/server.py",
+        "LIST": "/data:/srv",
+        "ADDRESS": "//data/x",
+        "BACK": "/data/../srv",
+        "TEXT": "see /data/x",
+    }
+    paths = {"DATA": "/data", "NEW": "/data/new/file"}
+    env = [{"name": k, "value": v} for k, v in {**kept, **paths, "PYTHONPATH": "/srv:/data:/nowhere"}.items()]
+    code = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
+    words = ["/srv/server.py", "--file=/srv/server.py", "/data/x", "--data=/data", "/srv", "--prefix=/srv", "/bin/sh"]
+    words += ["http://srv:8080/data", "x=/data", "/data:/srv"]
+    main = script("", command=["python", "-c", code, *words], env=env)
+    main["volumeMounts"] = [{"name": "v", "mountPath": "/data/"}]
+    namespace.apply(pod("shown", main, volumes=[{"name": "v", "emptyDir": {}}], restartPolicy="Never"))
+    found = namespace.pod("shown", lambda p: p["status"].get("phase") == "Succeeded")
+    argv, told = json.loads(namespace.kubectl("logs", "shown"))
+    root = workdir(namespace, found).parent
+    assert {k: told[k] for k in kept} == kept
+    assert {k: told[k] for k in paths} == {k: f"{root}{v}" for k, v in paths.items()}
+    assert told["PYTHONPATH"] == f"{root}/srv:{root}/data:/nowhere"
+    assert argv[:4] == [
+        f"{root}/srv/server.py",
+        f"--file={root}/srv/server.py",
+        f"{root}/data/x",
+        f"--data={root}/data",
+    ]
+    assert argv[4:] == words[4:]
+    assert namespace.events("shown", "MountNotVisible") == []
+
+
+def test_a_path_in_a_line_of_shell_is_not_found_and_told(namespace: Namespace) -> None:
+    main = script("cat /data/x; sleep 60", volumeMounts=[{"name": "v", "mountPath": "/data"}])
+    namespace.apply(pod("blind", main, volumes=[{"name": "v", "emptyDir": {}}]))
+    until("told", lambda: namespace.events("blind", "MountNotVisible"))
 
 
 def test_a_rewritten_config_map_reaches_running_pods(namespace: Namespace) -> None:
