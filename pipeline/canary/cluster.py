@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from canary.collaborators import DEPLOYMENT, Kind, Server
 from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
-from canary.ownership import FIELD_MANAGER, take_over
+from canary.ownership import FIELD_MANAGER, is_made_by_us, take_over
 from canary.transport import Transport, refusal
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Cluster:
         Args:
             transport: sends requests.
             namespace: the release's.
-            before_write: called before each write that is no dry run; what it raises comes instead of the write.
+            before_write: called before each attempt of a write that is no dry run; what it raises comes instead.
         """
         self._transport = transport
         self._before_write = before_write
@@ -50,6 +50,11 @@ class Cluster:
     def namespace(self) -> str:
         """The namespace of the release."""
         return self._namespace
+
+    @property
+    def away(self) -> float:
+        """Seconds for which the API server has not answered so far, all in all."""
+        return self._transport.contact.away
 
     def server(self) -> Server:
         """Return what the API server says of itself."""
@@ -94,10 +99,14 @@ class Cluster:
 
     def create(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Create an object by POST; one that exists already is an InputError."""
-        kind = Kind.of(obj)
+        kind, name = Kind.of(obj), obj["metadata"]["name"]
         params = _write_params(dry_run=dry_run) | {"fieldValidation": "Strict"}
         answer = self._write("POST", self._path(kind), params=params, body=self._placed(obj))
-        return _object(answer, f"create {kind.kind} {obj['metadata']['name']}")
+        if answer.status == 409 and answer.repeated:
+            made = self.get(kind, name)  # most likely by the first attempt, whose answer was lost
+            if made is not None and any(map(is_made_by_us, made["metadata"].get("managedFields") or [])):
+                return made
+        return _object(answer, f"create {kind.kind} {name}")
 
     def replace(self, obj: Object, *, dry_run: bool = False) -> Object:
         """Put an object back as given, whatever it is by now."""
@@ -182,7 +191,7 @@ class Cluster:
             body["preconditions"] = preconditions
         answer = self._write("DELETE", self._path(kind, name), params={}, body=body)
         if answer.status == 404 or (preconditions and answer.status == 409):
-            return False
+            return answer.repeated  # then it was deleted by the first attempt, whose answer was lost
         _object(answer, f"delete {kind.kind} {name}")
         return True
 
@@ -235,9 +244,8 @@ class Cluster:
     def _write(
         self, method: str, path: str, *, params: Mapping[str, str], body: object, content_type: str = "application/json"
     ) -> Answer:
-        if "dryRun" not in params:
-            self._before_write()
-        return self._transport.request(method, path, params=params, body=body, content_type=content_type)
+        before = self._before_write if "dryRun" not in params else lambda: None
+        return self._transport.request(method, path, params=params, body=body, content_type=content_type, before=before)
 
     def _list(self, kind: Kind, params: Mapping[str, str]) -> list[Object]:
         answer = self._transport.request("GET", self._path(kind), params=params)

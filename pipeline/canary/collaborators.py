@@ -71,6 +71,10 @@ class Cluster(Protocol):
     def namespace(self) -> str:
         """The namespace of the release."""
 
+    @property
+    def away(self) -> float:
+        """Seconds for which the API server has not answered so far, all in all."""
+
     def server(self) -> Server:
         """Return what the API server says of itself."""
 
@@ -185,3 +189,7 @@ class World:
     clock: Clock
     listen: Listener
     options: Options
+
+    def patient_now(self) -> float:
+        """Return seconds that pass only while the API server answers: what time limits are measured by."""
+        return self.clock.now() - self.cluster.away

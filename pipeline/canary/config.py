@@ -109,7 +109,8 @@ class Settings:
     timeout: float = _setting(
         300.0,
         time("5m"),
-        "Give up on a rollout after this long without progress: no further pod is updated or available.",
+        "Give up on a rollout after this long without progress (no further pod is updated or available), and on an API "
+        "server that has answered before after this long without an answer.",
     )
     evidence: str = _setting(
         "canary-evidence", text("DIR"), "Folder in which logs, events and counts of a rejected canary are kept."

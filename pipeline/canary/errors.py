@@ -5,6 +5,7 @@
     │   └── LockedError            another driver works on the release
     ├── ClusterError          3    the cluster cannot be reached, or forbids what was asked
     │   ├── ForbiddenError         the account lacks a right; the message names it
+    │   ├── UnreachableError       no request gets through to the API server
     │   └── NotAnsweringError      a pod or Service behind the API server's proxy does not answer
     ├── TimedOutError         4    something did not get ready, or no verdict came, in time
     ├── PromoteError          5    the cluster refused or undid a promote
@@ -46,6 +47,10 @@ class ForbiddenError(ClusterError):
         """Take the message, and the right as verb and resource, such as `patch deployments.apps`."""
         super().__init__(message)
         self.right = right
+
+
+class UnreachableError(ClusterError):
+    """The API server has not answered for as long as it is waited for, or no longer accepts our credentials."""
 
 
 class NotAnsweringError(ClusterError):

@@ -65,6 +65,11 @@ def is_ours(entry: Object) -> bool:
     return entry["manager"] == FIELD_MANAGER and entry["operation"] == "Apply" and not entry.get("subresource")
 
 
+def is_made_by_us(entry: Object) -> bool:
+    """Return whether an entry of managedFields says what `canary` has created by POST."""
+    return entry["manager"] == FIELD_MANAGER and entry["operation"] == "Update" and not entry.get("subresource")
+
+
 def is_predecessor(entry: Object) -> bool:
     """Return whether an entry of managedFields is one that `take_over` makes ours."""
     manager: str = entry["manager"]

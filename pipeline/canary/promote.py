@@ -32,6 +32,7 @@ from canary.errors import (
     LockLostError,
     PromoteError,
     TimedOutError,
+    UnreachableError,
 )
 from canary.events import Note, Promoted, Undone, Written
 from canary.image_ids import check_same_images, running
@@ -81,6 +82,7 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         InputError: no canary has shown this release, and stable does not run it already, or the canary's verdict is
             REJECT; nothing was changed.
         PromoteError: the cluster refused a write, or stable did not get ready; it is as it was before, with variants.
+        UnreachableError: the API server was away for too long; what was written is left as it is.
         ClusterError: the cluster cannot be reached, or forbids it, before anything was changed.
     """
     mark = digest(bundle)
@@ -124,6 +126,8 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
         for name, ran in judged.items():
             stable = world.cluster.get(DEPLOYMENT, name)
             check_same_images(world, name, running(world.cluster, stable) if stable else (), ran, before[name])
+    except UnreachableError:
+        raise  # no undo would get through either; the next promote goes on from here
     except CanaryError as error:
         if not changes:
             raise PromoteError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from canary import deploy, promote, reap, reject, status, watch
 from canary.before import saved_digest, undoing
 from canary.collaborators import World
-from canary.errors import InputError, InterruptedReleaseError, LockLostError, TimedOutError
+from canary.errors import InputError, InterruptedReleaseError, LockLostError, TimedOutError, UnreachableError
 from canary.events import DecisionAsked, Note, Started
 from canary.images import images_of, is_untagged
 from canary.manifests import digest, require_deployment
@@ -150,7 +150,8 @@ class Release:
         try:
             with self.lock.held(self._names(), self.listen):
                 self._started("promote")
-                promote.promote(self._world, bundle, decided=decided)
+                with self._finished_by("canary promote, with the same manifests and images,"):
+                    promote.promote(self._world, bundle, decided=decided)
         except KeyboardInterrupt:
             raise InterruptedReleaseError(
                 f"interrupted in promote: stable {' and '.join(self._names())} may be in the middle of its rollout; "
@@ -163,9 +164,10 @@ class Release:
         try:
             with self.lock.held(names, self.listen):
                 self._started("reject")
-                for name in names:
-                    reject.reject(self._world, name, reason)
-                    self._warn_of_unfinished_promote(name)
+                with self._finished_by("canary reject, once more,"):
+                    for name in names:
+                        reject.reject(self._world, name, reason)
+                        self._warn_of_unfinished_promote(name)
         except KeyboardInterrupt:
             raise InterruptedReleaseError("interrupted in reject: canary reject, once more, finishes it") from None
 
@@ -270,3 +272,16 @@ class Release:
             raise InterruptedReleaseError(f"{error}. {advice}") from error
         except TimedOutError as error:
             raise TimedOutError(f"{error}. {advice}") from error
+        except UnreachableError as error:
+            raise UnreachableError(f"{error}. {advice}") from error
+
+    @contextmanager
+    def _finished_by(self, command: str) -> Iterator[None]:
+        """Tell whom the API server left in the middle of writing how to go on."""
+        names = self._names()
+        try:
+            yield
+        except UnreachableError as error:
+            raise UnreachableError(
+                f"{error}. {' and '.join(names)} may be half done: {command} finishes it once the API server answers"
+            ) from error

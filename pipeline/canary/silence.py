@@ -28,9 +28,10 @@ class Silence:
         total = sum(
             tally.answered(name, variant) for name, variant, _ in scene.variants(Variant.CANARY, Variant.BASELINE)
         )
+        now = self._world.patient_now()
         if total != self._total:
-            self._total, self._since, self._told = total, scene.at, False
-        elif not self._told and scene.at - self._since >= self._world.options.no_traffic_after:
+            self._total, self._since, self._told = total, now, False
+        elif not self._told and now - self._since >= self._world.options.no_traffic_after:
             self._told = True
             self._world.listen(Note(self._text(scene, tally), warning=True))
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 from kubernetes import client
 
-from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
+from canary.contact import QUIET, Contact
+from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +25,16 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
+FIRST_DELAY = 0.2
+LONGEST_DELAY = 2.0
+"""Seconds between two attempts; it doubles from the first to the longest."""
+
+AWAY = {502, 503, 504}
+"""How a proxy or load balancer answers for an API server that is away, and an API server that stops or starts."""
+
+UNSENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
+"""What fails before anything is sent."""
+
 TYPED_PATCH = ("failed to create typed patch object", "duplicate entries for key")
 """How the API server words a wrong type, or a list item given twice, in a server-side apply: as its own error, 500."""
 
@@ -38,11 +50,15 @@ class Answer:
         status: HTTP status code.
         body: its body.
         date: when it was sent, by the server's clock, as HTTP writes it; empty where it does not say.
+        retry_after: seconds after which the server wants to be asked again, 0 where it does not say.
+        repeated: whether the same write was sent before, got no answer, and may have been carried out.
     """
 
     status: int
     body: bytes
     date: str = ""
+    retry_after: float = 0.0
+    repeated: bool = False
 
     @property
     def text(self) -> str:
@@ -84,17 +100,17 @@ class Transport:
 
     Attributes:
         connect: opens a connection; called again when the API server no longer accepts the credentials.
-        patience: seconds for which a server that has answered before may be unreachable.
+        patience: seconds for which a server that has answered before may be away.
         first_patience: the same for one that never answered.
         sleep: waits.
-        monotonic: seconds that only rise.
+        contact: what is known of the way there.
     """
 
     connect: Callable[[], Connection]
-    patience: float = 60.0
+    patience: float = 300.0
     first_patience: float = 3.0
     sleep: Callable[[float], None] = time.sleep
-    monotonic: Callable[[], float] = time.monotonic
+    contact: Contact = field(default_factory=Contact)
     _connection: Connection | None = field(default=None, init=False, repr=False)
     _answered: bool = field(default=False, init=False, repr=False)
 
@@ -120,62 +136,99 @@ class Transport:
         body: object = None,
         content_type: str = "application/json",
         asks: bool = False,
+        before: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Return the answer, whatever its status.
 
-        What failed on the way, or was answered 429, 502, 503 or 504, is repeated for a while; a POST only where it
-        cannot have been carried out, or where it only `asks` and changes nothing.
+        What failed on the way, or was answered 429, 502, 503 or 504, is sent again for a while; where nothing is
+        changed, also what was answered 500. What is forbidden a moment after an outage is asked for again: an API
+        server answers before it has loaded who may do what.
+
+        Args:
+            method: of HTTP.
+            path: beginning with a slash.
+            params: of the query.
+            body: sent as JSON.
+            content_type: of the body.
+            asks: whether a POST changes nothing.
+            before: called before each attempt; what it raises comes instead of the answer.
 
         Raises:
-            ClusterError: no answer, or 401.
+            UnreachableError: no answer, or 401.
         """
-        deadline = self.monotonic() + (self.patience if self._answered else self.first_patience)
-        delay, renewed = 0.2, False
-        while True:
-            try:
-                answer = self._once(
-                    method,
-                    path,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    params=params,
-                    body=body,
-                    content_type=content_type,
-                )
-            except urllib3.exceptions.HTTPError as error:
-                unsent = isinstance(
-                    error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
-                )
-                if isinstance(error, urllib3.exceptions.SSLError) or not (unsent or asks or method != "POST"):
-                    raise self._unreachable(error) from error
-                if self.monotonic() + delay > deadline:
-                    raise self._unreachable(error) from error
-            else:
-                self._answered = True
-                if answer.status == 401 and not renewed:
-                    renewed = True
-                    self.close()
-                    continue
-                if answer.status == 401:
-                    raise ClusterError(
-                        f"{self.connection.description} does not accept the credentials (401): {answer.message}"
+        changes = method != "GET" and not asks
+        delay, renewed, repeated = FIRST_DELAY, False, False
+        with self.contact.outage() as outage:
+            while True:
+                before()
+                patience = self.patience if self._answered else self.first_patience
+                failure: Exception | None = None
+                answer = Answer(0, b"")
+                try:
+                    answer = self._once(
+                        method,
+                        path,
+                        timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                        params=params,
+                        body=body,
+                        content_type=content_type,
                     )
-                again = (429,) if method == "POST" and not asks else (429, 502, 503, 504)
-                if answer.status not in again or self.monotonic() + delay > deadline:
-                    return answer
-            self.sleep(delay)
-            delay = min(delay * 2, 5.0)
+                except urllib3.exceptions.HTTPError as error:
+                    if _is_untrusted(error):
+                        raise self._unreachable(error) from error
+                    failure = error
+                    why = f"cannot reach {self.connection.description}: {_cause(error)}"
+                    repeated |= changes and not isinstance(error, UNSENT)
+                else:
+                    self._answered |= answer.status not in AWAY
+                    if answer.status == 401 and not renewed:
+                        renewed = True
+                        self.close()
+                        continue
+                    if self._refuses_too_early(answer):
+                        self.sleep(delay)
+                        delay = min(delay * 2, LONGEST_DELAY)
+                        continue
+                    if answer.status == 401:
+                        raise UnreachableError(
+                            f"{self.connection.description} does not accept the credentials (401): {answer.message}"
+                        )
+                    if answer.status not in (AWAY if changes else {*AWAY, 500}) | {429}:
+                        outage.is_over = True
+                        return replace(answer, repeated=repeated)
+                    why = f"{self.connection.description} answers {answer.status}: {answer.message}"
+                    repeated |= changes and answer.status != 429
+                wait = max(delay, answer.retry_after)
+                outage.goes_on(self.connection.description, why, patience)
+                if outage.lasts + wait > patience:
+                    if failure:
+                        raise self._unreachable(failure, outage.lasts) from failure
+                    return replace(answer, repeated=repeated)
+                self.sleep(wait)
+                delay = min(delay * 2, LONGEST_DELAY)
 
     def once(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> Answer:
         """Return the answer to one GET, not repeated.
 
         Raises:
-            NotAnsweringError: no answer within `timeout` seconds. Whether it is the API server that is silent, or what
-                lies behind it, the next request that matters will tell.
+            NotAnsweringError: no answer within `timeout` seconds, or a refusal by an API server that was away until a
+                moment ago. Whether it is the API server that is silent, or what lies behind it, the next request that
+                matters will tell.
         """
         try:
-            return self._once("GET", path, timeout=(timeout, timeout), params=params)
+            answer = self._once("GET", path, timeout=(timeout, timeout), params=params)
         except urllib3.exceptions.HTTPError as error:
+            if not isinstance(error, urllib3.exceptions.ReadTimeoutError):
+                self.contact.note_fault()
             raise NotAnsweringError(f"no answer from {self.connection.description}: {_cause(error)}") from error
+        if self._refuses_too_early(answer):
+            raise NotAnsweringError(f"{self.connection.description} is starting: {answer.message}")
+        return answer
+
+    def _refuses_too_early(self, answer: Answer) -> bool:
+        """Return whether an API server that has just started says no before it knows who may do what."""
+        is_refusal = answer.status == 401 or (answer.status == 403 and FORBIDDEN.search(answer.message))
+        return bool(is_refusal and answer.reason) and self.contact.is_settling
 
     def _once(
         self,
@@ -199,12 +252,34 @@ class Transport:
         )
         try:
             response = api.call_api(*request, _request_timeout=timeout)
-            return Answer(response.status, response.read(), response.getheader("Date") or "")
+            headers = response.headers
+            return Answer(
+                response.status, response.read(), headers.get("Date") or "", _seconds(headers.get("Retry-After"))
+            )
         except client.ApiException as error:
+            # The official client makes a status of 0 of what TLS has to say.
+            if isinstance(error.__context__, urllib3.exceptions.SSLError):
+                raise error.__context__ from error
             raise urllib3.exceptions.SSLError(str(error.reason)) from error
 
-    def _unreachable(self, error: Exception) -> ClusterError:
-        return ClusterError(f"cannot reach {self.connection.description}: {_cause(error)}")
+    def _unreachable(self, error: Exception, seconds: float = 0.0) -> UnreachableError:
+        after = f" (tried for {seconds:.0f} s)" if seconds >= QUIET else ""
+        return UnreachableError(f"cannot reach {self.connection.description}: {_cause(error)}{after}")
+
+
+def _is_untrusted(error: Exception) -> bool:
+    """Return whether one side does not accept the other's certificate, which no second attempt changes."""
+    if not isinstance(error, urllib3.exceptions.SSLError):
+        return False
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, ssl.SSLError):
+        return any(word in (cause.reason or "") for word in ("CERTIFICATE", "UNKNOWN_CA"))
+    return isinstance(cause, ValueError)  # urllib3's own check of the name in it
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Return what a Retry-After header says, 0 where it says a date or nothing."""
+    return float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
 
 
 def _cause(error: Exception) -> str:
@@ -225,4 +300,5 @@ def refusal(answer: Answer, what: str) -> InputError | ClusterError:
         return ForbiddenError(f"{what}: {answer.message}", f"{verb} {resource}{group and '.'}{group}")
     if answer.status in (400, 403, 404, 409, 413, 422) or any(words in answer.message for words in TYPED_PATCH):
         return InputError(f"{what}: {detail}")
-    return ClusterError(f"{what}: the API server answered {answer.status}: {answer.message}")
+    kind = UnreachableError if answer.status in AWAY else ClusterError
+    return kind(f"{what}: the API server answered {answer.status}: {answer.message}")

@@ -49,12 +49,13 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
     """Wait until the rollout of each Deployment is complete.
 
     Raises:
-        TimedOutError: one made no progress for the options' timeout; the message names it and what holds it up.
+        TimedOutError: one made no progress for the options' timeout, less the time for which the API server was away;
+            the message names it and what holds it up.
         InputError: one is gone.
     """
     began = world.clock.now()
     pending = list(names)
-    furthest = {name: _Furthest(began) for name in pending}
+    furthest = {name: _Furthest(world.patient_now()) for name in pending}
     seen: dict[str, Waiting] = {}
     while True:
         for name in tuple(pending):
@@ -66,7 +67,7 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
                 pending.remove(name)
                 world.listen(Ready(name, state.ready, world.clock.now() - began))
                 continue
-            furthest[name].note(state, world.clock.now())
+            furthest[name].note(state, world.patient_now())
             event = Waiting(name, state.renewed, state.desired, hold_up(world.cluster, deployment))
             before = seen.get(name)
             seen[name] = event
@@ -75,7 +76,7 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
         if not pending:
             return
         stuck = min(pending, key=lambda name: furthest[name].since)
-        if world.clock.now() - furthest[stuck].since >= world.options.timeout:
+        if world.patient_now() - furthest[stuck].since >= world.options.timeout:
             last = seen[stuck]
             raise TimedOutError(
                 f"Deployment {last.name}: {last.ready} of {last.desired} pods ready, no progress for "

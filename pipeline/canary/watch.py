@@ -33,13 +33,13 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
     UNDECIDED and returned as soon as minimum duration and requests are reached.
 
     Raises:
-        TimedOutError: the verdict could not be acted on within the options' `max_duration`, counted from this call: who
-            watches again has as long again, with all that was counted before.
+        TimedOutError: the verdict could not be acted on within the options' `max_duration`, counted from this call less
+            the time for which the API server was away. Who watches again has as long again, with all that was counted.
         InputError: there is no canary, or it went while it was watched.
         ClusterError: counts may not be read.
     """
     options, cluster = world.options, world.cluster
-    record, silence, disruptions, called = None, Silence(world), Disruptions(), world.clock.now()
+    record, silence, disruptions, called = None, Silence(world), Disruptions(), world.patient_now()
     while True:
         scene = survey(cluster, names, world.clock.now())
         record = record or _begun(scene, options.warm_up)
@@ -56,7 +56,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         worse = verdict.decision is Decision.REJECT
         decided = verdict.decision is Decision.PROMOTE or not _decidable(world, scene)
         ends = worse or (decided and not waiting_for)
-        late = scene.at - called >= options.max_duration
+        late = world.patient_now() - called >= options.max_duration
         seen = states(scene, tally, options.measures)
         elapsed = scene.at - record.began
         world.listen(Looked(scene.at, elapsed, seen, verdict, waiting_for, last=ends or late, step=scene.step))

@@ -13,7 +13,8 @@ import pytest
 from kubernetes import client
 
 from canary.connection import Connection
-from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
+from canary.contact import Contact
+from canary.errors import ClusterError, ForbiddenError, InputError, LockLostError, NotAnsweringError, UnreachableError
 from canary.transport import Answer, Transport, refusal
 
 
@@ -24,9 +25,13 @@ class Server:
     Attributes:
         answers: status codes; 0 closes the connection without any.
         seen: method, path and headers of each request.
+        message: what the answers say, `said STATUS` if it is empty.
+        headers: sent with the answers.
     """
 
     answers: list[int] = field(default_factory=list)
+    message: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     port: int = 0
 
@@ -41,6 +46,7 @@ def server() -> Iterator[Server]:
 
     class Requests(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -49,8 +55,11 @@ def server() -> Iterator[Server]:
             if status == 0:
                 self.close_connection = True
                 return
-            body = json.dumps({"kind": "Status", "message": f"said {status}", "reason": "Because"}).encode()
+            message = script.message or f"said {status}"
+            body = json.dumps({"kind": "Status", "message": message, "reason": "Because"}).encode()
             self.send_response(status)
+            for name, value in script.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -91,6 +100,13 @@ def connection(url: str, token: str = "") -> Connection:
     return Connection(client.ApiClient(configuration), "default", url)
 
 
+def transport_to(url: str, time: Time, *tokens: str, said: list[str] | None = None) -> Transport:
+    """Return a transport that waits by that clock, and takes another token for each connection."""
+    left = iter(tokens)
+    contact = Contact((said if said is not None else []).append, lambda: time.now)
+    return Transport(lambda: connection(url, next(left, "")), sleep=time.sleep, contact=contact)
+
+
 @pytest.fixture
 def time() -> Time:
     return Time()
@@ -98,7 +114,7 @@ def time() -> Time:
 
 @pytest.fixture
 def transport(server: Server, time: Time) -> Iterator[Transport]:
-    made = Transport(lambda: connection(server.url), sleep=time.sleep, monotonic=lambda: time.now)
+    made = transport_to(server.url, time)
     yield made
     made.close()
 
@@ -112,16 +128,16 @@ def test_what_fails_on_the_way_is_sent_again(server: Server, transport: Transpor
     assert [seen[0] for seen in server.seen[1:]] == [method] * 3
 
 
-@pytest.mark.parametrize("trouble", [502, 503, 504])
-def test_a_post_that_may_have_been_carried_out_is_not_sent_again(
+@pytest.mark.parametrize("trouble", [0, 502, 503, 504])
+def test_a_write_that_may_have_been_carried_out_is_marked_when_it_is_sent_again(
     server: Server, transport: Transport, trouble: int
 ) -> None:
-    server.answers = [trouble]
-    assert transport.request("POST", "/x", body={"a": 1}).status == trouble
-    server.answers = [0]
-    with pytest.raises(ClusterError, match="cannot reach"):
-        transport.request("POST", "/x", body={"a": 1})
-    assert len(server.seen) == 2
+    server.answers = [200, trouble, 409]
+    assert not transport.request("POST", "/x", body={"a": 1}).repeated
+    answer = transport.request("POST", "/x", body={"a": 1})
+    assert (answer.status, answer.repeated) == (409, True)
+    server.answers = [429, 409]
+    assert not transport.request("POST", "/x", body={"a": 1}).repeated
 
 
 def test_a_post_that_was_told_to_come_later_is_sent_again(server: Server, transport: Transport) -> None:
@@ -129,7 +145,7 @@ def test_a_post_that_was_told_to_come_later_is_sent_again(server: Server, transp
     assert transport.request("POST", "/x", body={"a": 1}).status == 200
 
 
-@pytest.mark.parametrize("trouble", [0, 503])
+@pytest.mark.parametrize("trouble", [0, 500, 503])
 def test_a_post_that_only_asks_is_sent_again(server: Server, transport: Transport, trouble: int) -> None:
     server.answers = [trouble]
     assert transport.request("POST", "/x", body={"may": "I"}, asks=True).status == 200
@@ -138,30 +154,143 @@ def test_a_post_that_only_asks_is_sent_again(server: Server, transport: Transpor
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 422, 500])
 def test_an_answer_is_an_answer(server: Server, transport: Transport, status: int) -> None:
     server.answers = [status]
-    assert transport.request("GET", "/x").status == status
+    assert transport.request("PATCH", "/x", body={}).status == status
     assert len(server.seen) == 1
 
 
-def test_a_server_that_never_answered_is_given_up_soon(time: Time) -> None:
-    transport = Transport(lambda: connection("http://127.0.0.1:1"), sleep=time.sleep, monotonic=lambda: time.now)
-    with pytest.raises(ClusterError, match=r"cannot reach http://127.0.0.1:1: .*refused"):
+def test_a_server_error_is_final_for_a_write_and_not_for_a_read(server: Server, transport: Transport) -> None:
+    server.answers = [500, 500]
+    assert transport.request("GET", "/x").status == 200
+    server.answers = [500]
+    assert transport.request("PUT", "/x", body={}).status == 500
+
+
+def test_a_server_that_is_busy_is_asked_again_when_it_says(server: Server, transport: Transport, time: Time) -> None:
+    transport.request("GET", "/x")
+    server.answers, server.headers = [429], {"Retry-After": "7"}
+    assert transport.request("GET", "/x").status == 200
+    assert time.now == 7
+
+
+def test_a_server_that_never_answered_is_given_up_soon_and_nothing_is_said_before(time: Time) -> None:
+    said: list[str] = []
+    transport = transport_to("http://127.0.0.1:1", time, said=said)
+    with pytest.raises(UnreachableError, match=r"cannot reach http://127.0.0.1:1: .*refused") as raised:
         transport.request("GET", "/x")
+    assert raised.value.exit_code == 3
     assert time.now <= 3
+    assert said == []
     transport.close()
 
 
-def test_a_server_that_answered_before_is_waited_for_up_to_a_minute(
-    server: Server, transport: Transport, time: Time
+@pytest.mark.parametrize("trouble", [0, 503])
+def test_a_server_that_answered_before_is_waited_for_and_that_is_said_once(
+    server: Server, time: Time, trouble: int
+) -> None:
+    said: list[str] = []
+    transport = transport_to(server.url, time, said=said)
+    transport.request("GET", "/x")
+    server.answers = [trouble] * 60
+    assert transport.request("GET", "/x").status == 200
+    assert time.now == pytest.approx(120, abs=10)
+    assert transport.contact.away == pytest.approx(time.now)
+    lost, back = said
+    why = "answers 503: said 503" if trouble else "Remote end closed connection without response"
+    assert lost.startswith(f"{server.url} {why}" if trouble else f"cannot reach {server.url}: ")
+    assert why in lost
+    assert lost.endswith("; waiting up to 300 s for it")
+    assert back == f"{server.url} answers again, after {time.now:.0f} s"
+    transport.close()
+
+
+def test_one_answer_that_is_lost_is_not_worth_a_word(server: Server, time: Time) -> None:
+    said: list[str] = []
+    transport = transport_to(server.url, time, said=said)
+    transport.request("GET", "/x")
+    server.answers = [0, 503]
+    transport.request("GET", "/x")
+    assert said == []
+    transport.close()
+
+
+def test_patience_ends(server: Server, transport: Transport, time: Time) -> None:
+    transport.request("GET", "/x")
+    server.answers = [503] * 400
+    answer = transport.request("GET", "/x")
+    assert 290 <= time.now <= 300
+    assert isinstance(refusal(answer, "get Deployment app"), UnreachableError)
+    server.answers = [0] * 400
+    with pytest.raises(UnreachableError, match=r"cannot reach .* \(tried for \d+ s\)"):
+        transport.request("GET", "/x")
+    assert 590 <= time.now <= 600
+
+
+def test_each_attempt_is_asked_for_first(server: Server, transport: Transport) -> None:
+    transport.request("GET", "/x")
+    server.answers = [0, 503, 429]
+    asked: list[int] = []
+
+    def stop_at_the_fourth() -> None:
+        asked.append(len(server.seen))
+        if len(asked) == 4:
+            raise LockLostError("taken by bob")
+
+    with pytest.raises(LockLostError):
+        transport.request("PUT", "/x", body={}, before=stop_at_the_fourth)
+    assert asked == [1, 2, 3, 4]
+    assert len(server.seen) == 4
+
+
+LACKS = 'deployments.apps "app" is forbidden: User "ada" cannot get resource "deployments" in API group "apps"'
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_came_back_a_moment_ago_has_not_loaded_who_may_do_what(
+    server: Server, transport: Transport, method: str, status: int
 ) -> None:
     transport.request("GET", "/x")
-    server.answers = [503] * 100
-    assert transport.request("GET", "/x").status == 503
-    assert 50 <= time.now <= 60
+    server.message, server.answers = LACKS, [0, *[status] * 4]
+    answer = transport.request(method, "/x", body=None if method == "GET" else {})
+    assert answer.status == 200
+
+
+def test_a_refusal_that_lasts_is_final(server: Server, transport: Transport, time: Time) -> None:
+    transport.request("GET", "/x")
+    server.message, server.answers = LACKS, [0, *[403] * 40]
+    assert transport.request("GET", "/x").status == 403
+    assert time.now == pytest.approx(20, abs=3)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "message"), [([200], LACKS), ([], LACKS), ([200, 0], "admission webhook denied the request: no")]
+)
+def test_a_refusal_without_an_outage_or_for_another_reason_is_final_at_once(
+    server: Server, transport: Transport, earlier: list[int], message: str
+) -> None:
+    server.message, server.answers = message, [*earlier, 403]
+    if earlier:
+        transport.request("GET", "/x")
+    assert transport.request("GET", "/x").status == 403
+    assert len(server.seen) == len(earlier) + 1
+
+
+def test_a_sample_that_is_refused_by_a_server_that_came_back_a_moment_ago_is_missing(
+    server: Server, transport: Transport
+) -> None:
+    transport.request("GET", "/x")
+    server.message, server.answers = LACKS, [0, 403]
+    with pytest.raises(NotAnsweringError, match="no answer"):
+        transport.once("/x", timeout=2)
+    with pytest.raises(NotAnsweringError, match=r"is starting: .*forbidden"):
+        transport.once("/x", timeout=2)
 
 
 def test_credentials_that_expired_are_fetched_again_once(server: Server, time: Time) -> None:
     tokens = iter(["old", "new"])
-    transport = Transport(lambda: connection(server.url, next(tokens)), sleep=time.sleep, monotonic=lambda: time.now)
+    transport = Transport(
+        lambda: connection(server.url, next(tokens)), sleep=time.sleep, contact=Contact(monotonic=lambda: time.now)
+    )
     server.answers = [401]
     assert transport.request("GET", "/x").status == 200
     assert [seen[2]["authorization"] for seen in server.seen] == ["Bearer old", "Bearer new"]

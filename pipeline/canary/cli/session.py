@@ -22,9 +22,11 @@ from canary.cli.clock import SystemClock
 from canary.cli.happened import Happened
 from canary.cli.process import ThisProcess
 from canary.collaborators import DEPLOYMENT, NAMESPACE
+from canary.contact import Contact
 from canary.deployments import workload
 from canary.documents import dump
 from canary.errors import ClusterError, InputError
+from canary.events import Note
 from canary.expiry import show_life
 from canary.gate import AutoGate, TerminalGate
 from canary.images import Image, parse_image, refuse_other_workloads, with_images, with_pull_secrets
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from canary.cluster import Cluster
     from canary.collaborators import Gate, SampleSource
     from canary.connection import Connection
-    from canary.events import Differs, Event
+    from canary.events import Differs, Event, Listener
     from canary.measures import Measures
     from canary.transport import Transport
 
@@ -137,10 +139,29 @@ class Session:
         return Cluster(self._transport, self.namespace, before_write=self._lock.check)
 
     @cached_property
+    def listen(self) -> Listener:
+        """What is told of every event: the terminal, and what the command's result is made of."""
+        from canary.terminal import Output, Terminal  # noqa: PLC0415 - rich takes longer to import than a help text may
+
+        terminal = Terminal(Output(stderr=True))
+        self._closing.callback(terminal.close)
+
+        def listen(event: Event) -> None:
+            self.record(event)
+            terminal(event)
+
+        return listen
+
+    @cached_property
     def _transport(self) -> Transport:
         from canary.transport import Transport  # noqa: PLC0415 - as above
 
-        transport = Transport(self._connect)
+        transport = Transport(
+            self._connect,
+            patience=self.settings.timeout,
+            sleep=SystemClock().sleep,
+            contact=Contact(lambda text: self.listen(Note(text, warning=True))),
+        )
         self._closing.callback(transport.close)
         return transport
 
@@ -235,22 +256,13 @@ class Session:
         self, *, bundle: Bundle | None = None, names: tuple[str, ...] = (), gate: Gate | None = None
     ) -> Release:
         """Return the release, ready to be told what to do."""
-        from canary.terminal import Output, Terminal  # noqa: PLC0415 - rich takes longer to import than a help text may
-
-        terminal = Terminal(Output(stderr=True))
-        self._closing.callback(terminal.close)
-
-        def listen(event: Event) -> None:
-            self.record(event)
-            terminal(event)
-
         return Release(
             cluster=self.cluster,
             samples=self.samples,
             clock=SystemClock(),
             gate=gate or AutoGate(),
             lock=self._lock,
-            listen=listen,
+            listen=self.listen,
             options=self.options,
             bundle=bundle,
             names=names,

@@ -1,0 +1,213 @@
+"""An API server that is away for a while: the release waits for it, says so, and goes on where it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from canary.before import saved_digest, undoing
+from canary.cluster import Cluster
+from canary.collaborators import CONFIG_MAP
+from canary.connection import Connection
+from canary.contact import Contact
+from canary.errors import InputError, TimedOutError, UnreachableError
+from canary.events import Note, Rejected, Undone
+from canary.transport import Transport
+from canary.verdict import Decision
+from tests.canary.ghosts import ready, unready
+from tests.canary.line import Line
+from tests.canary.story import Story, config_map, deployment, service
+
+OLD = (service(port=8080), config_map(colour="red"), deployment("app:1"))
+NEW = (service(port=9090), config_map(colour="blue"), deployment("app:2"))
+TWO_MINUTES = 120
+
+
+@pytest.fixture
+def line(story: Story) -> Iterator[Line]:
+    line = Line(story.ghosts.url)
+    yield line
+    line.close()
+
+
+@pytest.fixture
+def driver(story: Story, line: Line) -> Iterator[Cluster]:
+    """Give the cluster as a driver sees it whose requests go through the line."""
+    configuration = client.Configuration()
+    configuration.host = line.url
+    configuration.proxy = None
+    configuration.retries = False
+    contact = Contact(lambda text: story.events.append(Note(text, warning=True)), story.clock.now)
+    transport = Transport(
+        lambda: Connection(client.ApiClient(configuration), story.namespace, "the lab"),
+        sleep=story.clock.sleep,
+        contact=contact,
+    )
+    yield Cluster(transport, story.namespace)
+    transport.close()
+
+
+def away(story: Story, line: Line, *, after: float, seconds: float = TWO_MINUTES) -> None:
+    """Cut the line at some time, and mend it later."""
+    story.clock.after(after, line.cut)
+    story.clock.after(after + seconds, line.mend)
+
+
+def told(story: Story) -> list[str]:
+    """Return what was said of an API server that is away, and that it is back."""
+    return [note.text for note in story.heard(Note) if "the lab" in note.text]
+
+
+def image(story: Story) -> str:
+    return str(story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def check_told(story: Story) -> None:
+    lost, back = told(story)
+    assert lost.startswith("cannot reach the lab: ")
+    assert lost.endswith("; waiting up to 300 s for it")
+    assert re.fullmatch(r"the lab answers again, after 1[12]\d s", back)
+
+
+def test_a_watch_goes_on_after_two_minutes_without_an_api_server(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    away(story, line, after=3)
+    verdict = story.release(names=("app",), cluster=driver, max_duration=60).watch()
+    assert verdict.decision is Decision.PROMOTE
+    check_told(story)
+    assert not [note for note in story.heard(Note) if "no requests" in note.text]
+
+
+def test_a_rollout_has_as_long_as_ever_when_the_api_server_is_back(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    story.ghosts.script["app:2"] = unready
+    away(story, line, after=3)
+
+    def recover() -> None:
+        story.ghosts.script.clear()
+        story.ghosts.haunt(story.namespace, "app-", ready)
+
+    story.clock.after(3 + TWO_MINUTES + 3, recover)
+    story.release(*NEW, cluster=driver, timeout=10).promote()
+    assert image(story) == "app:2"
+    assert story.names() == {"app"}
+    check_told(story)
+
+
+def test_a_deploy_goes_on(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.ghosts.script["app:2"] = unready
+    away(story, line, after=1)
+
+    def recover() -> None:
+        story.ghosts.script.clear()
+        story.ghosts.haunt(story.namespace, "app-canary", ready)
+
+    story.clock.after(1 + TWO_MINUTES + 3, recover)
+    story.release(*NEW, cluster=driver).deploy()
+    assert story.names() == {"app", "app-canary", "app-baseline"}
+    check_told(story)
+
+
+def test_a_reject_goes_on(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    driver.get(CONFIG_MAP, "settings")
+    line.cut()
+    story.clock.after(TWO_MINUTES, line.mend)
+    story.release(names=("app",), cluster=driver).reject()
+    assert story.names() == {"app"}
+    check_told(story)
+
+
+@pytest.mark.parametrize("action", ["run", "reject"])
+def test_every_answer_to_a_write_may_be_lost(story: Story, line: Line, driver: Cluster, action: str) -> None:
+    story.stable(*OLD)
+    line.loses = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+    release = story.release(*NEW, cluster=driver)
+    if action == "run":
+        assert release.run().promoted
+        assert image(story) == "app:2"
+        assert {one.split()[0] for one in line.lost} >= {"POST", "PATCH", "DELETE"}
+    else:
+        release.deploy()
+        release.reject()
+        assert image(story) == "app:1"
+        [rejected] = story.heard(Rejected)
+        assert rejected.deleted == ("app-baseline", "app-canary")
+    assert story.names() == {"app"}
+    assert saved_digest(story.cluster, "app") is None
+    assert told(story) == []
+
+
+def test_what_another_has_made_meanwhile_is_not_taken_for_ones_own(story: Story, line: Line, driver: Cluster) -> None:
+    driver.get(CONFIG_MAP, "settings")
+    line.cut()
+    story.clock.after(5, lambda: story.create_as("kubectl-create", config_map(colour="red")))
+    story.clock.after(5, line.mend)
+    with pytest.raises(InputError, match="already exists"):
+        driver.create(config_map(colour="blue"))
+
+
+def test_a_promote_whose_api_server_stays_away_begins_no_undo_and_is_finished_by_the_next(
+    story: Story, line: Line, driver: Cluster
+) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    story.ghosts.script["app:2"] = unready
+    story.clock.after(3, line.cut)
+    with pytest.raises(UnreachableError) as raised:
+        story.release(*NEW, cluster=driver).promote()
+    assert raised.value.exit_code == 3
+    assert str(raised.value).startswith("cannot reach the lab: ")
+    assert str(raised.value).endswith(
+        "s). app may be half done: canary promote, with the same manifests and images, finishes it once the API server "
+        "answers"
+    )
+    assert image(story) == "app:2"
+    assert undoing(story.cluster, "app") == ""
+    assert not story.heard(Undone)
+
+    story.ghosts.script.clear()
+    story.ghosts.settle()
+    story.ghosts.haunt(story.namespace, "app-", ready)
+    story.release(*NEW).promote()
+    assert story.names() == {"app"}
+
+
+@pytest.mark.parametrize("action", ["deploy", "watch"])
+def test_who_gives_up_says_how_to_go_on(story: Story, line: Line, driver: Cluster, action: str) -> None:
+    story.stable(*OLD)
+    if action == "watch":
+        story.release(*NEW).deploy()
+    else:
+        story.ghosts.script["app:2"] = unready
+    story.clock.after(1, line.cut)
+    objects: Any = NEW if action == "deploy" else ()
+    with pytest.raises(UnreachableError, match=r"the same command goes on, canary reject app ends the release"):
+        getattr(story.release(*objects, names=("app",), cluster=driver), action)()
+
+
+def test_a_cluster_that_never_answered_is_given_up_soon(story: Story, line: Line, driver: Cluster) -> None:
+    line.cut()
+    began = story.clock.now()
+    with pytest.raises(UnreachableError, match="cannot reach the lab"):
+        story.release(*NEW, cluster=driver).deploy()
+    assert story.clock.now() - began <= 3
+    assert told(story) == []
+
+
+def test_a_watch_that_is_undecided_still_ends(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    away(story, line, after=3, seconds=30)
+    began = story.clock.now()
+    with pytest.raises(TimedOutError, match="undecided after 60 s"):
+        story.release(names=("app",), cluster=driver, max_duration=60, min_requests=10**9).watch()
+    assert story.clock.now() - began == pytest.approx(90, abs=8)
