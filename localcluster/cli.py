@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def up(name: str, output: str, *, foreground: bool, back_off: float, timeout: in
 @main.command()
 @NAME
 def down(name: str) -> None:
-    """Stop the cluster; nothing of it keeps running, its logs stay.
+    """Stop the cluster: nothing of it keeps running. Its own log stays; pods go with their logs and volumes.
 
     \b
     Examples:
@@ -114,6 +115,7 @@ def down(name: str) -> None:
             os.kill(pid, signal.SIGKILL)
             _wait(lambda: _daemon_pid(home) is None, 5)
     left = orphans.end(home.state)
+    shutil.rmtree(home.pods, ignore_errors=True)
     home.kubeconfig.unlink(missing_ok=True)
     home.facts.unlink(missing_ok=True)
     said = "is down" if pid is not None else "was not up"

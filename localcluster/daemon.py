@@ -38,6 +38,7 @@ from localcluster.objects.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from localcluster.controllers.controller import Controller
     from localcluster.objects.store import Object
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LAST_SECONDS = 2.0  # grace of pods when the whole cluster goes
 WATCH_SECONDS = 2.0  # between two looks at the state folder
+LOG_LIMIT = 10 * 1024 * 1024  # bytes of the daemon's log
 
 
 class AlreadyUpError(Exception):
@@ -86,7 +88,7 @@ def run(home: Home, back_off: float, end_with: int | None) -> None:
         left_behind = orphans.end(home.state)
         if left_behind:
             log.info("ended %d processes that a killed daemon had left behind", left_behind)
-        shutil.rmtree(home.state / "pods", ignore_errors=True)
+        shutil.rmtree(home.pods, ignore_errors=True)
         network = addresses.choose()
         try:
             asyncio.run(_serve(home, network, back_off, end_with))
@@ -95,7 +97,7 @@ def run(home: Home, back_off: float, end_with: int | None) -> None:
             home.kubeconfig.unlink(missing_ok=True)
             home.facts.unlink(missing_ok=True)
             orphans.end(home.state)
-            shutil.rmtree(home.state / "pods", ignore_errors=True)
+            shutil.rmtree(home.pods, ignore_errors=True)
 
 
 async def _serve(home: Home, network: addresses.Network, back_off: float, end_with: int | None) -> None:
@@ -157,8 +159,17 @@ async def _until_stopped(stopped: asyncio.Event, home: Home, end_with: int | Non
     Without the folder nobody can reach or stop the cluster any more.
     """
     while not stopped.is_set() and home.lock.exists() and (end_with is None or _runs(end_with)):
+        _keep_short(home.log)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), WATCH_SECONDS)
+
+
+def _keep_short(path: Path) -> None:
+    """Begin the daemon's log anew when it has become long; what it held stays beside it, as `daemon.log.1`."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > LOG_LIMIT:
+            shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+            os.truncate(path, 0)
 
 
 def _runs(pid: int) -> bool:

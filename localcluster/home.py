@@ -35,6 +35,11 @@ class Home:
         return self.state / "daemon.log"
 
     @property
+    def pods(self) -> Path:
+        """Return where pods have their files, while the cluster is up."""
+        return self.state / "pods"
+
+    @property
     def lock(self) -> Path:
         """Return the file that the daemon holds locked while it lives; its process id is in there."""
         return self.state / "daemon.lock"

@@ -1,7 +1,8 @@
 """Finds and ends what a daemon that was killed has left behind, and nothing else.
 
 Every process of a pod carries LOCALCLUSTER_STATE in its environment, and whatever it starts inherits that; a stranger's
-process does not have it, whatever its number.
+process does not have it, whatever its number. A process may lose it (one that writes its title writes over it): then it
+is known by its working folder, which is the pod's. Somebody's shell in that folder has a terminal, which no pod has.
 """
 
 from __future__ import annotations
@@ -18,7 +19,19 @@ def find(state: Path) -> list[int]:
     """Return the ids of all processes that belong to pods of the cluster in this state folder."""
     mark = f"LOCALCLUSTER_STATE={state}"
     mine = {os.getpid(), os.getppid()}
-    return [pid for pid, environment in _environments() if mark in environment and pid not in mine]
+    marked = {pid for pid, environment in _environments() if mark in environment}
+    return sorted((marked | _at_work_in(state / "pods")) - mine)
+
+
+def _at_work_in(folder: Path) -> set[int]:
+    """Return the processes without a terminal whose working folder is in there (Linux)."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # gone meanwhile, or another user's
+            terminal = (process / "stat").read_text().rpartition(")")[2].split()[4]
+            if terminal == "0" and (process / "cwd").readlink().is_relative_to(folder):
+                found.add(int(process.name))
+    return found
 
 
 def end(state: Path) -> int:

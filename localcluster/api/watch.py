@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from localcluster.objects.status import ApiError
@@ -14,8 +16,10 @@ if TYPE_CHECKING:
     from localcluster.objects.resources import Resource
     from localcluster.objects.store import Change, Object, Store
 
+log = logging.getLogger(__name__)
 BOOKMARK = 30.0  # seconds between bookmarks
 LONGEST = 1800.0  # seconds that a watch lasts when the client does not say
+BEHIND = 8192  # changes that may wait for a watcher; one that reads more slowly loses its watch
 
 
 async def watch(
@@ -30,11 +34,11 @@ async def watch(
     """Yield (type, object) from a resource version on; without one, every object that exists comes first as ADDED.
 
     An object that comes to be selected is ADDED, one that ceases to be is DELETED. A version that is too old yields
-    one ERROR with the Status 410.
+    one ERROR with the Status 410. A watcher that does not keep up is cancelled: its client begins again where it was.
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + (timeout or LONGEST)
-    with store.queue() as changes:
+    with _changes(store, resource) as changes:
         if version in ("", "0"):
             for obj in list(store.peek(resource)):
                 if selected(obj):
@@ -55,9 +59,30 @@ async def watch(
                 if bookmarks:
                     yield "BOOKMARK", _bookmark(resource, store.version)
                 continue
-            if change.resource == resource:
-                for event in _events(change, selected):
-                    yield event
+            for event in _events(change, selected):
+                yield event
+
+
+@contextlib.contextmanager
+def _changes(store: Store, resource: Resource) -> Iterator[asyncio.Queue[Change]]:
+    """Give a queue of the changes to come of one kind; cancels the task that does not empty it."""
+    queue: asyncio.Queue[Change] = asyncio.Queue()
+    watcher = asyncio.current_task()
+    assert watcher is not None
+
+    def take(change: Change) -> None:
+        if change.resource == resource and queue.qsize() < BEHIND:
+            queue.put_nowait(change)
+        elif change.resource == resource:
+            log.info("a watch of %s is closed: its client is %d changes behind", resource.plural, BEHIND)
+            stop()
+            watcher.cancel()
+
+    stop = store.listen(take)
+    try:
+        yield queue
+    finally:
+        stop()
 
 
 def _events(change: Change, selected: Callable[[Object], bool]) -> Iterator[tuple[str, Object]]:

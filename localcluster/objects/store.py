@@ -176,7 +176,12 @@ class Store:
     def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after every write; returns what ends that."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return stop
 
     @contextlib.contextmanager
     def queue(self) -> Iterator[asyncio.Queue[Change]]:

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 import localcluster
-from localcluster import orphans
+from localcluster import daemon, orphans
 from localcluster.node import addresses
 from tests.localcluster.cluster import Cluster, Command, Namespace, until
 from tests.localcluster.objects import deployment, pod, script, service
@@ -46,9 +46,18 @@ def processes(command: Command) -> list[int]:
 
 
 def deaf(name: str = "deaf") -> dict[str, object]:
-    """Return a pod that does not listen to SIGTERM and has a child in a session of its own."""
-    text = "trap '' TERM; setsid sleep 1000 & while true; do sleep 0.2; done"
-    return pod(name, script(text), terminationGracePeriodSeconds=600)
+    """Return a pod that does not listen to SIGTERM and has children in sessions of their own.
+
+    One of them has nothing of the environment that it was given, as if it had written a title over it.
+    """
+    text = "trap '' TERM; setsid sleep 1000 & setsid env -i sleep 1000 & while true; do sleep 0.2; done"
+    secret = {"name": "v", "secret": {"secretName": "s"}}
+    mount = {"name": "v", "mountPath": "/srv/v"}
+    main = script(text, volumeMounts=[mount])
+    return pod(name, main, volumes=[secret], terminationGracePeriodSeconds=600)
+
+
+SECRET: dict[str, object] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "eA=="}}
 
 
 def test_up_writes_a_kubeconfig_for_its_owner_alone_and_says_where_things_are(other: Command) -> None:
@@ -98,9 +107,9 @@ def test_clusters_side_by_side_have_addresses_of_their_own(cluster: Cluster, oth
 
 def test_down_leaves_no_process_behind(other: Command) -> None:
     namespace = start(other)
-    namespace.apply(deployment(replicas=2), deaf())
+    namespace.apply(SECRET, deployment(replicas=2), deaf())
     namespace.kubectl("rollout", "status", "deploy/web", "--timeout=60s")
-    until("the child runs", lambda: len(processes(other)) >= 5)
+    until("the children run", lambda: len(processes(other)) >= 6)
     namespace.kubectl("delete", "pod", "deaf", "--wait=false")
     started = time.monotonic()
     assert other("down", "--name", NAME).stderr == f"{NAME} is down\n"
@@ -113,12 +122,12 @@ def test_down_leaves_no_process_behind(other: Command) -> None:
 @pytest.mark.parametrize("after", ["up", "down"])
 def test_what_a_killed_daemon_leaves_is_ended_by_the_next(other: Command, after: str) -> None:
     namespace = start(other)
-    namespace.apply(deaf())
-    until("it runs", lambda: len(processes(other)) >= 2)
+    namespace.apply(SECRET, deaf())
+    until("it runs", lambda: len(processes(other)) >= 4)
     stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     try:
-        daemon = json.loads(other("status", "--name", NAME, "--output", "json").stdout)["pid"]
-        os.kill(daemon, signal.SIGKILL)
+        pid = json.loads(other("status", "--name", NAME, "--output", "json").stdout)["pid"]
+        os.kill(pid, signal.SIGKILL)
         until("the lock is free", lambda: other("status", "--name", NAME, check=False).returncode == 1)
         left = set(processes(other))
         assert left
@@ -127,6 +136,7 @@ def test_what_a_killed_daemon_leaves_is_ended_by_the_next(other: Command, after:
         assert stranger.poll() is None
         if after == "down":
             assert re.search(r"; ended \d+ processes that a killed daemon had left behind$", said)
+            assert not list((other.home / NAME).rglob("k")), "the volume of a Secret is left"
         else:
             assert namespace_is_empty(other)
     finally:
@@ -141,20 +151,20 @@ def namespace_is_empty(command: Command) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_daemon_in_the_foreground_cleans_up_when_it_is_interrupted(other: Command, number: signal.Signals) -> None:
     arguments = [sys.executable, "-m", "localcluster", "up", "--foreground", "--name", NAME]
-    daemon = subprocess.Popen(arguments, env=other.env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    running = subprocess.Popen(arguments, env=other.env, stderr=subprocess.PIPE, text=True, start_new_session=True)
     kubeconfig = other.home / NAME / "kubeconfig"
     until("it is up", kubeconfig.exists)
-    Namespace(Cluster(other, NAME), "default").apply(deaf())
+    Namespace(Cluster(other, NAME), "default").apply(SECRET, deaf())
     until("the pod runs", lambda: len(processes(other)) >= 2)
-    daemon.send_signal(number)
-    _, said = daemon.communicate(timeout=20)
-    assert daemon.returncode == 0, said
+    running.send_signal(number)
+    _, said = running.communicate(timeout=20)
+    assert running.returncode == 0, said
     assert processes(other) == []
     assert not kubeconfig.exists()
 
 
 def test_a_daemon_whose_state_folder_is_removed_ends(other: Command) -> None:
-    start(other).apply(deaf())
+    start(other).apply(SECRET, deaf())
     until("it runs", lambda: len(processes(other)) >= 2)
     pid = json.loads(other("status", "--name", NAME, "--output", "json").stdout)["pid"]
     shutil.rmtree(other.home / NAME, ignore_errors=True)
@@ -164,11 +174,19 @@ def test_a_daemon_whose_state_folder_is_removed_ends(other: Command) -> None:
 
 def test_a_daemon_ends_with_the_process_that_it_is_for(other: Command) -> None:
     with subprocess.Popen(["sleep", "600"]) as script:
-        start(other, "--end-with", str(script.pid)).apply(deaf())
+        start(other, "--end-with", str(script.pid)).apply(SECRET, deaf())
         until("it runs", lambda: len(processes(other)) >= 2)
         script.kill()
     until("it has ended", lambda: processes(other) == [])
     assert other("status", "--name", NAME, check=False).returncode == 1
+
+
+def test_a_long_log_of_the_daemon_begins_anew(other: Command) -> None:
+    start(other)
+    log = other.home / NAME / "daemon.log"
+    os.truncate(log, daemon.LOG_LIMIT + 1)
+    until("it is short again", lambda: log.stat().st_size < daemon.LOG_LIMIT)
+    assert log.with_name("daemon.log.1").read_text().splitlines()[0].endswith(f"state in {log.parent}")
 
 
 def test_an_up_that_is_stopped_leaves_no_daemon(other: Command) -> None:

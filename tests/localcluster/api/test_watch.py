@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from localcluster.api import watch as watch_module
 from localcluster.objects import store as store_module
-from tests.localcluster.api.server import CONFIG_MAPS, MERGE, PODS, Server, config_map
+from tests.localcluster.api.server import CONFIG_MAPS, MERGE, PODS, SECRET, Server, config_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,3 +94,24 @@ def test_bookmarks_tell_the_version_to_resume_from(server: Server, monkeypatch: 
 def test_streaming_lists_are_refused_so_that_clients_fall_back(server: Server) -> None:
     query = "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
     assert server.call("GET", PODS + query).code == 422
+
+
+def test_a_watcher_that_does_not_read_is_cut_off_and_begins_again_where_it_was(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "BEHIND", 4)
+    version = server.get(CONFIG_MAPS)["metadata"]["resourceVersion"]
+    path = f"{CONFIG_MAPS}?watch=1&resourceVersion={{}}&timeoutSeconds=3"
+    seen: list[dict[str, Any]] = []
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+        connection.request("GET", f"/{SECRET}{path.format(version)}")
+        answer = connection.getresponse()
+        for number in range(40):
+            server.post(CONFIG_MAPS, config_map(f"c{number:02}", data="x" * 500_000))
+        with contextlib.suppress(http.client.IncompleteRead, json.JSONDecodeError, ConnectionError):
+            for line in answer:
+                seen.append(json.loads(line))  # noqa: PERF401 - what came before the cut counts
+    assert 0 < len(seen) < 40
+    last = seen[-1]["object"]["metadata"]["resourceVersion"]
+    again = [name for _, name in short(server.watch(path.format(last)))]
+    assert [name for _, name in short(iter(seen))] + again == [f"c{number:02}" for number in range(40)]
