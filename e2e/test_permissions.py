@@ -25,7 +25,13 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-LEFT = ("configmap/sampleapp-before", "secret/sampleapp-before", "lease/sampleapp-canary", f"secret/{SECRET}-canary")
+LEFT = (
+    "configmap/sampleapp-before",
+    "configmap/sampleapp-canary-counts",
+    "secret/sampleapp-before",
+    "lease/sampleapp-canary",
+    f"secret/{SECRET}-canary",
+)
 
 
 @dataclass(frozen=True)

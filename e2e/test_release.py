@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.cluster import Namespace, poll
+from e2e.pages import type_lines
 from e2e.traffic import Traffic
 
 RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "3s", "--gate", "auto")
@@ -157,3 +158,9 @@ def test_a_release_without_traffic_says_so_and_stays_undecided(stable: Namespace
     assert "is anything sending load to Service sampleapp?" in result.err
     assert stable.images("sampleapp") == ["sampleapp:10"]
     assert stable.images("sampleapp-canary") == ["sampleapp:20"]
+
+    type_lines(stable, "steps-and-metrics.md", "{.data.")
+    [owner] = (stable.get("configmap", "sampleapp-canary-counts") or {})["metadata"]["ownerReferences"]
+    assert owner["name"] == "sampleapp-canary"
+    stable.kubectl("delete", "deployment", "sampleapp-canary")
+    poll("the counts go with the canary", lambda: stable.get("configmap", "sampleapp-canary-counts") is None)

@@ -101,7 +101,9 @@ class Settings:
     )
     prometheus_ca: str | None = _setting(None, text("FILE"), "Certificates to trust Prometheus by.")
     warm_up: float = _setting(10.0, time("10s"), "Leave out what a pod answered in this time after it got ready.")
-    min_duration: float = _setting(300.0, time("5m"), "Watch at least so long before promoting, at each step.")
+    min_duration: float = _setting(
+        300.0, time("5m"), "Minimum time to watch before promoting, at each step; only time with counts from all pods."
+    )
     max_duration: float = _setting(3600.0, time("1h"), "Give up after so long without a verdict on a step.")
     min_requests: int = _setting(50, whole(1), "Requests that each variant must have answered before promoting.")
     no_traffic_after: float = _setting(30.0, time("30s"), "Say so when no requests came for so long.")

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from canary.counts import raw
 from canary.crashes import crashes
 from canary.deployments import images, pods_of, progress, replica_sets_of
 from canary.errors import CanaryError, ForbiddenError
 from canary.events import Note, Variant
-from canary.record import recall
 from canary.verdict import Decision, Verdict
 from canary.verdict_json import verdict_as_json
 from canary.watch import last_verdict
@@ -112,7 +112,10 @@ def _files(case: _Case) -> Iterator[tuple[str, str]]:
         _json({"workload": case.found.name, "reason": case.reason, **verdict_as_json(verdict)}),
     )
     nothing: Object = {}
-    yield "samples.json", _json(case.read("samples", partial(_samples, case), nothing))
+    yield (
+        "samples.json",
+        _json(case.read("samples", partial(raw, case.world.cluster, case.found.name, case.canary), nothing)),
+    )
     yield (
         "summary.txt",
         "".join(f"{line}\n" for line in _summary(case, pods, f"{verdict.decision}: {verdict.sentence}")),
@@ -183,17 +186,6 @@ def _logs(case: _Case, pods: list[Object]) -> Iterator[tuple[str, str]]:
 def _log(case: _Case, pod: str, container: str, *, previous: bool) -> str:
     text = case.world.cluster.log(pod, container, tail=LOG_LINES, previous=previous)
     return text.encode()[-LOG_BYTES:].decode(errors="ignore")
-
-
-def _samples(case: _Case) -> Object:
-    """Return everything counted, as the canary carries it."""
-    record = recall(case.canary, warm_up=case.world.options.warm_up)
-    if record is None:
-        return {}
-    totals: dict[str, Any] = json.loads(record.tally.to_json())
-    keys = ("workload", "variant", "metric", "good", "total", "scrapes", "spread")
-    totals["evidence"] = [dict(zip(keys, one, strict=True)) for one in totals["evidence"]]
-    return {"watched_since": _time(record.began), **totals}
 
 
 def _summary(case: _Case, pods: Mapping[Variant, list[Object]], verdict: str) -> Iterator[str]:

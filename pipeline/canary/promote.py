@@ -22,6 +22,7 @@ from canary.before import (
 )
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.copies import check_same_content
+from canary.counts import recall
 from canary.crashes import canary_crashes
 from canary.deployments import images, is_ready, progress, workload
 from canary.diagnosis import hold_up
@@ -37,7 +38,7 @@ from canary.errors import (
 from canary.events import Note, Promoted, Undone, Written
 from canary.image_ids import check_same_images, running
 from canary.manifests import digest
-from canary.record import UNPROVEN, recall, unproven_since
+from canary.record import UNPROVEN, unproven_since
 from canary.references import Reference, references
 from canary.rehearsal import CONFIGURATION, Rehearsal, check_rights, check_same_template, content
 from canary.reject import delete_variants
@@ -204,7 +205,7 @@ def _check_verdict(world: World, found: Workload) -> None:
     """
     if found.canary is None:
         return
-    record = recall(found.canary, warm_up=world.options.warm_up)
+    record = recall(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
     name = found.canary["metadata"]["name"]
     if record is not None and record.decision is Decision.REJECT:
         raise UnprovenError(
@@ -221,7 +222,7 @@ def _check_alive(world: World, found: Workload) -> None:
     """Refuse a canary of which something died since anybody looked: at a gate, or between two steps of a pipeline."""
     if found.canary is None:
         return
-    record = recall(found.canary, warm_up=world.options.warm_up)
+    record = recall(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
     if record is not None and record.decision is Decision.REJECT:
         return  # who promotes it all the same knows of worse
     died = canary_crashes(world.cluster, survey(world.cluster, [found.name], world.clock.now()))

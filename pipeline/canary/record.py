@@ -1,26 +1,26 @@
-"""What a release knows of itself, kept in annotations of its canaries: a killed driver's successor goes on with it."""
+"""What a release knows of itself, as a value. `counts.py` keeps it in the cluster."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from canary.collaborators import DEPLOYMENT
-from canary.tally import Tally
+from canary.history import History
 from canary.variants import OWN_PREFIX
 from canary.verdict import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from canary.collaborators import Cluster, Object
     from canary.steps import Step
+    from canary.tally import Tally
 
-TOTALS = f"{OWN_PREFIX}totals"
-BEGAN = f"{OWN_PREFIX}watched-since"
-STEP_BEGAN = f"{OWN_PREFIX}step-watched-since"
-VERDICT = f"{OWN_PREFIX}verdict"
+LONGEST_GAP = 60.0
+"""Seconds between two looks above which nobody was watching: the driver was away, or the machine slept."""
+
 UNPROVEN = f"{OWN_PREFIX}unproven"
 """Of a stable that was promoted by `--unproven`: when, and what spoke against it. The next promote drops it."""
 
@@ -34,57 +34,69 @@ class Record:
         tally: everything counted.
         decision: the last verdict's.
         sentence: the last verdict for a person, empty before the first.
-        step_began: Unix seconds when somebody began to watch the step at hand, None when nobody has yet.
+        watched: seconds of watching that count at the step at hand: those between two successive looks, at most
+            `LONGEST_GAP` apart, at both of which every pod of canary and baseline told its counts.
+        seen_at: Unix seconds of the last look if it was one of those, None if it was not.
+        histories: how the evidence grew, by workload.
     """
 
     began: float
     tally: Tally
     decision: Decision = Decision.UNDECIDED
     sentence: str = ""
-    step_began: float | None = None
+    watched: float = 0.0
+    seen_at: float | None = None
+    histories: Mapping[str, History] = field(default_factory=dict)
+
+    def looked(self, at: float, tally: Tally, *, complete: bool) -> Record:
+        """Return the record after a look.
+
+        Args:
+            at: Unix seconds of the look.
+            tally: everything counted by then.
+            complete: whether there were pods of canary and baseline, and every one told its counts.
+        """
+        gap = at - self.seen_at if complete and self.seen_at is not None else 0.0
+        return replace(
+            self,
+            tally=tally,
+            watched=self.watched + (gap if 0.0 < gap <= LONGEST_GAP else 0.0),
+            seen_at=at if complete else None,
+            histories={
+                one: self.histories.get(one, History()).add(at, tally.of(one), self.seen_at) for one in tally.workloads
+            },
+        )
+
+    def at_new_step(self) -> Record:
+        """Return the record with no time and no requests at the step at hand yet; the evidence stays."""
+        return replace(self, tally=self.tally.at_new_step(), watched=0.0, seen_at=None)
 
 
-def recall(canary: Object, *, warm_up: float) -> Record | None:
-    """Return the record that a canary carries, None when it carries none.
+def joined(parts: Iterable[Record]) -> Record:
+    """Return the record of a release from those of its workloads, of which there is one at least.
 
-    Args:
-        canary: the Deployment, as the API server has it.
-        warm_up: seconds, for pods that get ready from now on.
-
-    Raises:
-        InputError: it cannot be read.
+    Drivers write them one after the other, and may be stopped in between: the most cautious one holds.
     """
-    annotations = canary["metadata"].get("annotations") or {}
-    if TOTALS not in annotations or BEGAN not in annotations:
-        return None
-    decision, _, sentence = annotations.get(VERDICT, "").partition(": ")
+    return reduce(_joined, parts)
+
+
+def _joined(one: Record, other: Record) -> Record:
+    worse = other if other.decision is Decision.REJECT and one.decision is not Decision.REJECT else one
+    seen = [at for at in (one.seen_at, other.seen_at) if at is not None]
     return Record(
-        float(annotations[BEGAN]),
-        Tally.from_json(annotations[TOTALS], warm_up),
-        Decision(decision) if decision in list(Decision) else Decision.UNDECIDED,
-        sentence,
-        float(annotations[STEP_BEGAN]) if STEP_BEGAN in annotations else None,
-    )
-
-
-def remember(cluster: Cluster, canary: str, record: Record, marks: Mapping[str, str]) -> None:
-    """Write the record onto a canary, and other annotations with it."""
-    cluster.annotate(
-        DEPLOYMENT,
-        canary,
-        {
-            BEGAN: json.dumps(record.began),
-            STEP_BEGAN: None if record.step_began is None else json.dumps(record.step_began),
-            TOTALS: record.tally.to_json(),
-            VERDICT: f"{record.decision}: {record.sentence}",
-            **marks,
-        },
+        min(one.began, other.began),
+        one.tally.joined(other.tally),
+        worse.decision,
+        worse.sentence,
+        min(one.watched, other.watched),
+        min(seen) if len(seen) == 2 else None,
+        {**one.histories, **other.histories},
     )
 
 
 def take_step(cluster: Cluster, canary: str, step: Step) -> None:
-    """Write onto a canary that it is at a step, which nobody has watched yet; what was counted before stays."""
-    cluster.annotate(DEPLOYMENT, canary, {**step.annotations, STEP_BEGAN: None})
+    """Write onto a canary that it is at a step."""
+    cluster.annotate(DEPLOYMENT, canary, dict(step.annotations))
 
 
 def unproven_since(stable: Object | None) -> str:

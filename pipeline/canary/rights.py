@@ -1,7 +1,7 @@
 """The rights that a release takes: one table, which `canary doctor` asks the API server about, and `rbac.yml` grants.
 
 Names are those of one workload: `{name}` is stable, and RBAC's `resourceNames` keeps who may write only the variants
-from writing that. A right to create cannot be limited to names.
+from writing that. A right to create by POST cannot be limited to names; one to create by server-side apply can.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _VARIANTS = ("{name}-canary", "{name}-baseline")
 WORKLOAD = (
     Right(Task.DEPLOY, "apps", "deployments", ("get", "list"), "sees what there is"),
     Right(Task.DEPLOY, "apps", "deployments", ("create",), "makes canary and baseline"),
-    Right(Task.DEPLOY, "apps", "deployments", ("patch", "delete"), "keeps totals on the variants, rejects", _VARIANTS),
+    Right(Task.DEPLOY, "apps", "deployments", ("patch", "delete"), "marks step and expiry, rejects", _VARIANTS),
     Right(Task.DEPLOY, "apps", "deployments/scale", ("patch",), "goes from step to step", _VARIANTS),
     Right(Task.DEPLOY, "apps", "replicasets", ("list",), "tells stable's pods from the variants'"),
     Right(Task.DEPLOY, "", "pods", ("list",), "sees which are ready, and which died"),
@@ -74,6 +74,14 @@ WORKLOAD = (
     Right(Task.DEPLOY, "", "events", ("list",), "shows what holds pods up"),
     Right(Task.DEPLOY, "", "services", ("list",), "sees whether requests come to the canary"),
     Right(Task.DEPLOY, "", "configmaps", ("get",), "sees whether a promote was interrupted", ("{name}-before",)),
+    Right(
+        Task.DEPLOY,
+        "",
+        "configmaps",
+        ("get", "create", "patch"),
+        "keeps what was counted",
+        ("{name}-canary-counts",),
+    ),
     Right(Task.DEPLOY, "coordination.k8s.io", "leases", ("create",), "keeps two drivers apart"),
     Right(
         Task.DEPLOY,

@@ -43,6 +43,11 @@ class Scene:
         return tuple(found.canary["metadata"]["name"] for found in self.workloads if found.canary is not None)
 
     @property
+    def uids(self) -> frozenset[str]:
+        """Return the uids of all pods."""
+        return frozenset(pod["metadata"]["uid"] for found in self.pods.values() for pod in found)
+
+    @property
     def compared(self) -> tuple[str, ...]:
         """Return the names of the workloads that have a baseline."""
         return tuple(found.name for found in self.workloads if found.baseline is not None)

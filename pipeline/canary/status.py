@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from canary.before import saved_digest, undoing
 from canary.collaborators import DEPLOYMENT
+from canary.counts import recall
 from canary.deployments import images, is_ready, progress, workload
 from canary.diagnosis import hold_up
 from canary.errors import ForbiddenError, InputError
 from canary.events import Variant
 from canary.expiry import expiry
 from canary.lock import holder
-from canary.record import recall, unproven_since
+from canary.record import unproven_since
 from canary.steps import step_of
 from canary.verdict import Decision
 
@@ -120,7 +121,8 @@ def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
 def _workload_status(cluster: Cluster, options: Options, name: str, at: float) -> WorkloadStatus:
     found = workload(cluster, name)
     problems: list[str] = []
-    record = _read(problems, lambda: recall(found.canary, warm_up=options.warm_up) if found.canary else None)
+    canaries = {} if found.canary is None else {name: found.canary}
+    record = _read(problems, lambda: recall(cluster, canaries, warm_up=options.warm_up))
     expires = _read(problems, lambda: expiry(found.canary) if found.canary else None)
     unfinished, failed = saved_digest(cluster, name) is not None, undoing(cluster, name)
     step = step_of(found.canary) if found.canary else None
@@ -141,10 +143,10 @@ def _workload_status(cluster: Cluster, options: Options, name: str, at: float) -
 
 
 def _read(problems: list[str], look: Callable[[], T]) -> T | None:
-    """Return what a look gives; take note of what cannot be read: it keeps nobody from seeing the rest."""
+    """Return what a look gives; take note of what cannot, or may not, be read: it keeps nobody from seeing the rest."""
     try:
         return look()
-    except InputError as error:
+    except (ForbiddenError, InputError) as error:
         problems.append(str(error))
         return None
 

@@ -1,24 +1,23 @@
 """Adds up what pods count into the evidence of each variant, whatever happens to the pods.
 
 A pod's counters start at zero with its process, so they fall when a container restarts, and vanish with the pod. A
-tally keeps what was counted before. It is a value: `add` returns a new one. It fits in an annotation, so that the next
-driver goes on where a killed one stopped.
+tally keeps what was counted before. It is a value: `add` returns a new one. `record.py` says how it is kept in the
+cluster, so that the next driver goes on where a killed one stopped.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from canary.errors import InputError
 from canary.events import Variant
+from canary.history import number
 from canary.measures import bucket_bound, good_key, quantile, total_key
 from canary.verdict import Decision, Evidence, Verdict, combine, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from canary.measures import Measures, Metric
 
@@ -69,10 +68,23 @@ class Scrape:
     started: float | None = None
 
 
+Group = tuple[str, Variant]
+"""The pods that are counted together: workload and variant."""
+
+
 @dataclass(frozen=True)
 class _Process:
-    """The last that was seen of a process: when, its counters, its start, and whether its warm-up was over by then."""
+    """The last that was seen of a process.
 
+    Attributes:
+        group: whose process it is.
+        at: Unix seconds.
+        counters: by then.
+        started: when it started, in Unix seconds; None where it does not tell.
+        counting: whether its warm-up was over by then.
+    """
+
+    group: Group
     at: float
     counters: Mapping[str, float]
     started: float | None
@@ -88,10 +100,6 @@ class _Process:
         return {
             name: max(0.0, value - self.counters[name]) for name, value in counters.items() if name in self.counters
         }
-
-
-Group = tuple[str, Variant]
-"""The pods that are counted together: workload and variant."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ class Tally:
                 gained = last.gained(scrape, scrape.counters)
             elif counting and self.warm_up == 0:
                 gained = scrape.counters
-            processes[key] = _Process(scrape.at, scrape.counters, scrape.started, counting)
+            processes[key] = _Process(group, scrape.at, scrape.counters, scrape.started, counting)
             latest[group] = scrape.at
             nth[key] = nth.get(key, -1) + 1
             batch = rounds.setdefault((nth[key], group), {})
@@ -205,70 +213,94 @@ class Tally:
             recent[group] = (*(look for look in recent.get(group, ()) if at - RECENT <= look[0] < at), (at, total))
         return replace(tally, _evidence=evidence, _buckets=buckets, _recent=recent)
 
-    def to_json(self) -> str:
-        """Return the tally as compact JSON, some 200 bytes a pod. The rate of the last half minute is not in it."""
-        names = sorted({name for process in self._processes.values() for name in process.counters})
-        return json.dumps(
-            {
-                "evidence": [
-                    [*key, _number(one.good), _number(one.total), one.scrapes, one.spread]
-                    for key, one in sorted(self._evidence.items())
-                ],
-                "buckets": [
-                    [*group, {repr(bound): _number(count) for bound, count in sorted(counts.items())}]
-                    for group, counts in sorted(self._buckets.items())
-                    if counts
-                ],
-                "before": [[*key, _number(total)] for key, total in sorted(self._before.items())],
-                "counters": names,
-                "processes": [
-                    [*key, one.at, one.started, int(one.counting), [_number(one.counters.get(name)) for name in names]]
-                    for key, one in sorted(self._processes.items())
-                ],
-            },
-            separators=(",", ":"),
-        )
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """Return the names of the workloads of which something was counted."""
+        return tuple(sorted({workload for workload, _, _ in self._evidence}))
+
+    def of(self, workload: str) -> Mapping[tuple[Variant, str], Evidence]:
+        """Return the evidence of a workload, by variant and metric."""
+        return {key[1:]: one for key, one in self._evidence.items() if key[0] == workload}
+
+    def without_gone(self, uids: Container[str]) -> Tally:
+        """Return the tally without the counters of pods that are gone; what they counted stays in the evidence.
+
+        Args:
+            uids: of the pods that are there, or may come back.
+        """
+        return replace(self, _processes={key: one for key, one in self._processes.items() if key[0] in uids})
+
+    def as_json(self, workload: str) -> dict[str, Any]:
+        """Return what is known of a workload as `from_json` reads it. The rate of the last half minute is left out."""
+        named: dict[str, list[tuple[str, _Process]]] = {}
+        for (uid, name), one in sorted(self._processes.items()):
+            if one.group[0] == workload:
+                named.setdefault(name, []).append((uid, one))
+        return {
+            "totals": [
+                [variant, metric, number(one.good), number(one.total), one.scrapes, number(one.spread)]
+                for (variant, metric), one in sorted(self.of(workload).items())
+            ],
+            "before_step": [
+                [variant, metric, number(total)]
+                for (of, variant, metric), total in sorted(self._before.items())
+                if of == workload
+            ],
+            "buckets": [
+                [variant, {repr(bound): number(count) for bound, count in sorted(counts.items())}]
+                for (of, variant), counts in sorted(self._buckets.items())
+                if of == workload and counts
+            ],
+            "processes": [[name, *_table(found)] for name, found in sorted(named.items())],
+        }
 
     @classmethod
-    def from_json(cls, text: str, warm_up: float = 10.0) -> Tally:
-        """Return the tally that `to_json` wrote.
+    def from_json(cls, read: Mapping[str, Any], workload: str, warm_up: float = 10.0) -> Tally:
+        """Return the tally of what `as_json` gave.
+
+        Args:
+            read: what it gave.
+            workload: of which.
+            warm_up: seconds, for pods that get ready from now on.
 
         Raises:
-            InputError: the text is something else.
+            AttributeError, KeyError, TypeError, ValueError: it is something else.
         """
-        try:
-            read: dict[str, Any] = json.loads(text)
-            names = read["counters"]
-            return cls(
-                warm_up,
-                _evidence={
-                    (workload, Variant(variant), metric): Evidence(
-                        float(good), float(total), int(scrapes), float(spread)
-                    )
-                    for workload, variant, metric, good, total, scrapes, spread in read["evidence"]
-                },
-                _buckets={
-                    (workload, Variant(variant)): {float(bound): float(count) for bound, count in counts.items()}
-                    for workload, variant, counts in read["buckets"]
-                },
-                _processes={
-                    (uid, process): _Process(
-                        at,
-                        {name: float(value) for name, value in zip(names, values, strict=True) if value is not None},
-                        started,
-                        bool(counting),
-                    )
-                    for uid, process, at, started, counting, values in read["processes"]
-                },
-                _before={
-                    (workload, Variant(variant), metric): float(total)
-                    for workload, variant, metric, total in read.get("before", [])
-                },
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"the totals counted so far cannot be read ({error}); reject the release and start anew"
-            ) from error
+        return cls(
+            warm_up,
+            _evidence={
+                (workload, Variant(variant), metric): Evidence(float(good), float(total), int(scrapes), float(spread))
+                for variant, metric, good, total, scrapes, spread in read["totals"]
+            },
+            _buckets={
+                (workload, Variant(variant)): {float(bound): float(count) for bound, count in counts.items()}
+                for variant, counts in read["buckets"]
+            },
+            _processes={
+                (uid, process): _Process(
+                    (workload, Variant(variant)),
+                    float(at),
+                    {name: float(value) for name, value in zip(names, values, strict=True) if value is not None},
+                    None if started is None else float(started),
+                    bool(counting),
+                )
+                for process, names, rows in read["processes"]
+                for uid, variant, at, started, counting, *values in rows
+            },
+            _before={
+                (workload, Variant(variant), metric): float(total) for variant, metric, total in read["before_step"]
+            },
+        )
+
+    def joined(self, other: Tally) -> Tally:
+        """Return the tally of both, which are of different workloads; what is missing now is not told."""
+        return Tally(
+            self.warm_up,
+            _evidence={**self._evidence, **other._evidence},
+            _buckets={**self._buckets, **other._buckets},
+            _processes={**self._processes, **other._processes},
+            _before={**self._before, **other._before},
+        )
 
 
 def judge(
@@ -303,6 +335,17 @@ def judge(
     return verdict
 
 
-def _number(value: float | None) -> float | int | None:
-    """Return the value, as an integer where it is one: shorter, and exact."""
-    return int(value) if value is not None and float(value).is_integer() else value
+def _table(processes: Sequence[tuple[str, _Process]]) -> tuple[list[str], list[list[str | float | None]]]:
+    """Return the names of what these processes count, and a row for each: of which pod, when, and the counters."""
+    names = sorted({name for _, one in processes for name in one.counters})
+    return names, [
+        [
+            uid,
+            one.group[1],
+            number(round(one.at, 3)),
+            None if one.started is None else number(round(one.started, 3)),
+            int(one.counting),
+            *(None if (value := one.counters.get(name)) is None else number(value) for name in names),
+        ]
+        for uid, one in processes
+    ]

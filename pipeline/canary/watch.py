@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from canary.counts import Keeper, recall
 from canary.crashes import canary_crashes
 from canary.deployments import progress, workload
 from canary.diagnosis import hold_up
 from canary.disruption import Disruptions
 from canary.errors import TimedOutError
 from canary.events import Judged, Looked, Note, Variant
-from canary.expiry import put_off
-from canary.record import Record, recall, remember
+from canary.expiry import show_life
+from canary.record import Record
 from canary.scene import sampled, states, survey
 from canary.silence import Silence
 from canary.tally import Tally, judge
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 
     from canary.collaborators import SampleSource, World
     from canary.scene import Scene
+    from canary.tally import Pod
 
 
 def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
     """Look at the variants again and again until the verdict on the step at hand may be acted on, and return it.
 
-    What was counted is kept on the canaries: who watches after a killed driver goes on where that one stopped, and a
+    What was counted is kept in the cluster: who watches after a killed driver goes on where that one stopped, and a
     release that was found worse stays so. Without anything to decide by (a first release, no tolerance) the verdict is
     UNDECIDED and returned as soon as minimum duration and requests are reached.
 
@@ -40,19 +42,25 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
     """
     options, cluster = world.options, world.cluster
     record, silence, disruptions, called = None, Silence(world), Disruptions(), world.patient_now()
+    keeper = Keeper(cluster)
+    for name in names:
+        show_life(
+            cluster, name, world.clock.now() + options.expire_after
+        )  # the lock goes on with that, at each renewal
     while True:
         scene = survey(cluster, names, world.clock.now())
-        record = record or _begun(scene, options.warm_up)
+        record = record or _begun(world, scene)
         pods = sampled(scene, options.metrics_port)
-        tally = record.tally.add(samples.read(pods, record.tally.since(pods, scene.at)), options.measures)
+        before = record.tally
+        tally = before.add(samples.read(pods, before.since(pods, scene.at)), options.measures).without_gone(scene.uids)
+        record = record.looked(scene.at, tally, complete=_is_complete(scene, pods, tally))
         held = disruptions.hold(scene)
         verdict = _verdict(world, scene, tally, record, held)
-        _tell_what_is_tolerated(world, verdict, record.tally)
-        waiting_for = held or _waiting_for(world, scene, tally, scene.at - (record.step_began or scene.at))
-        record = replace(record, tally=tally, decision=verdict.decision, sentence=verdict.sentence)
-        for _, _, canary in scene.variants(Variant.CANARY):
-            later = put_off(canary, scene.at + options.expire_after)
-            remember(cluster, canary["metadata"]["name"], record, later)
+        _tell_what_is_tolerated(world, verdict, before)
+        waiting_for = held or _waiting_for(world, scene, record)
+        record = replace(record, decision=verdict.decision, sentence=verdict.sentence)
+        for name, _, canary in scene.variants(Variant.CANARY):
+            keeper.keep(name, canary, record)
         worse = verdict.decision is Decision.REJECT
         decided = verdict.decision is Decision.PROMOTE or not _decidable(world, scene)
         ends = worse or (decided and not waiting_for)
@@ -75,26 +83,29 @@ def last_verdict(world: World, names: Sequence[str]) -> Verdict:
     """Return the verdict that an earlier driver came to, with its numbers; UNDECIDED where none is known any more."""
     options = world.options
     found = [workload(world.cluster, name) for name in names]
+    canaries = {one.name: one.canary for one in found if one.canary is not None}
     compared = [one.name for one in found if one.baseline is not None]
-    for one in found:
-        record = recall(one.canary, warm_up=options.warm_up) if one.canary else None
-        if record is not None:
-            judged = judge(record.tally, options.measures, compared, alpha=options.alpha, dispersion=options.dispersion)
-            return replace(judged, decision=record.decision, sentence=record.sentence)
-    is_there = any(one.canary for one in found)
-    why = "nothing was compared" if is_there else "the verdict went with the canary that carried it"
+    record = recall(world.cluster, canaries, warm_up=options.warm_up)
+    if record is not None:
+        judged = judge(record.tally, options.measures, compared, alpha=options.alpha, dispersion=options.dispersion)
+        return replace(judged, decision=record.decision, sentence=record.sentence)
+    why = "nothing was compared" if canaries else "the verdict went with the canary that carried it"
     return Verdict(Decision.UNDECIDED, (), why)
 
 
-def _begun(scene: Scene, warm_up: float) -> Record:
-    """Return what an earlier driver found out, or the beginning of a record; at a new step its time begins."""
-    found = [recall(canary, warm_up=warm_up) for _, _, canary in scene.variants(Variant.CANARY)]
-    known = next((record for record in found if record), None)
-    if known is None:
-        return Record(scene.at, Tally(warm_up), step_began=scene.at)
-    if known.step_began is None:
-        return replace(known, tally=known.tally.at_new_step(), step_began=scene.at)
-    return known
+def _begun(world: World, scene: Scene) -> Record:
+    """Return what an earlier driver found out, or the beginning of a record."""
+    canaries = {name: canary for name, _, canary in scene.variants(Variant.CANARY)}
+    known = recall(world.cluster, canaries, warm_up=world.options.warm_up)
+    return known or Record(scene.at, Tally(world.options.warm_up))
+
+
+def _is_complete(scene: Scene, pods: Sequence[Pod], tally: Tally) -> bool:
+    """Return whether every pod of canary and baseline told its counts, and there is one of each."""
+    told = {(pod.workload, pod.variant) for pod in pods}
+    if any(pod.variant is not Variant.STABLE for pod in tally.missing):
+        return False
+    return all((name, variant) in told for name, variant, _ in scene.variants(Variant.CANARY, Variant.BASELINE))
 
 
 def _verdict(world: World, scene: Scene, tally: Tally, record: Record, held: str) -> Verdict:
@@ -151,9 +162,9 @@ def _decidable(world: World, scene: Scene) -> bool:
     return bool(scene.compared) and all(metric.tolerance is not None for metric in world.options.measures.metrics)
 
 
-def _waiting_for(world: World, scene: Scene, tally: Tally, elapsed: float) -> str:
+def _waiting_for(world: World, scene: Scene, record: Record) -> str:
     """Return what stands before a verdict (other than REJECT) is acted on, empty when nothing does."""
-    options = world.options
+    options, tally = world.options, record.tally
     for _, _, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
         state = progress(deployment)
         if not state.complete:
@@ -175,8 +186,8 @@ def _waiting_for(world: World, scene: Scene, tally: Tally, elapsed: float) -> st
     missing = sorted(pod.name for pod in tally.missing if pod.variant is not Variant.STABLE)
     if missing:
         return f"counts of {', '.join(missing)}"
-    if elapsed < options.min_duration:
-        return f"{options.min_duration - elapsed:.0f} s more to watch ({options.min_duration:g} s at least)"
+    if record.watched < options.min_duration:
+        return f"{options.min_duration - record.watched:.0f} s more to watch ({options.min_duration:g} s at least)"
     return ""
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from canary.collaborators import DEPLOYMENT, POD
-from canary.errors import ClusterError, ForbiddenError, InputError
+from canary.collaborators import CONFIG_MAP, POD
+from canary.errors import ClusterError, ForbiddenError
 from canary.events import Note, Rejected, Variant
-from canary.record import TOTALS
 from tests.canary.commandline import CommandLine
 from tests.canary.ghosts import died, waiting
 from tests.canary.story import Faulty, Story, deployment, service
@@ -69,7 +68,7 @@ def test_a_reject_keeps_logs_events_pods_counts_and_the_verdict_in_a_folder_that
     assert container["imageID"] == "sha256:app:2"
     verdict = json.loads((folder / "verdict.json").read_text())
     assert (verdict["reason"], verdict["decision"]) == ("answers are slow", "PROMOTE")
-    counted = {one["variant"]: one["total"] for one in json.loads((folder / "samples.json").read_text())["evidence"]}
+    counted = {variant: one for variant, _, _, one, *_ in json.loads((folder / "samples.json").read_text())["totals"]}
     assert counted["canary"] == verdict["requests"]["canary"] > 0
     summary = (folder / "summary.txt").read_text()
     assert "answers are slow" in summary
@@ -157,13 +156,16 @@ def test_what_may_not_or_cannot_be_read_is_named_once_and_the_rest_is_kept(
     assert json.loads((the(kept) / "pods.json").read_text())
 
 
-def test_totals_that_cannot_be_read_are_named_and_do_not_keep_the_canary_alive(story: Story, kept: Path) -> None:
-    story.cluster.annotate(DEPLOYMENT, "app-canary", {TOTALS: "{", "canary-lab/watched-since": "1"})
-    with pytest.raises(InputError):
-        story.release(names=("app",)).watch()
+def test_counts_that_cannot_be_read_are_named_and_do_not_keep_the_canary_alive(story: Story, kept: Path) -> None:
+    story.release(names=("app",)).watch()
+    counts = story.cluster.get(CONFIG_MAP, "app-canary-counts")
+    assert counts is not None
+    story.cluster.replace(counts | {"data": counts["data"] | {"counts.json": "{"}})
     story.release(names=("app",)).reject()
     assert story.names() == {"app"}
-    assert "cannot be read" in (the(kept) / "summary.txt").read_text()
+    assert (
+        "ConfigMap app-canary-counts keeps the counts of app, and cannot be" in (the(kept) / "summary.txt").read_text()
+    )
 
 
 def test_a_reject_of_nothing_keeps_nothing(story: Story, kept: Path) -> None:

@@ -209,11 +209,11 @@ def test_a_restarted_driver_counts_what_was_scraped_in_between(queries: UrlQueri
     first = Driver(queries, [pod("carried")])
     pages["carried"].good = 10
     first.until(10, 10)
-    saved = first.tally.to_json()
+    saved = first.tally.as_json("app")
     for good in (40, 2):  # the process restarts while no driver looks
         pages["carried"].good = good
         poll("it is scraped", lambda good=good: queries.query(f'requests_total{{pod="carried"}} == {good}'))
-    second = Driver(queries, [pod("carried")], Tally.from_json(saved, warm_up=0))
+    second = Driver(queries, [pod("carried")], Tally.from_json(saved, "app", warm_up=0))
     second.until(42, 42)
 
 

@@ -65,7 +65,7 @@ def test_a_role_grants_what_its_tasks_take(role: str, rights: list[Right], tasks
 def test_the_deploy_role_writes_nothing_that_is_called_what_stable_is_called() -> None:
     writes = {one for one in granted("rbac.yml", "sampleapp-deploy") if one[2] not in ("get", "list", "create")}
     assert writes
-    assert {name for _, _, _, name in writes} == {f"{NAME}-canary", f"{NAME}-baseline"}
+    assert {name for _, _, _, name in writes} == {f"{NAME}-canary", f"{NAME}-baseline", f"{NAME}-canary-counts"}
 
 
 def test_the_reaper_may_do_less_than_who_deploys() -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from canary.errors import InterruptedReleaseError, TimedOutError
 from canary.events import DecisionAsked, Grows, Looked, Note, Variant, Written
-from canary.record import STEP_BEGAN
 from canary.steps import STEP, Step, step_at_hand, step_of
 from canary.verdict import Decision
 from tests.canary.ghosts import waiting
@@ -151,14 +150,16 @@ def test_a_step_whose_pods_do_not_get_ready_is_a_timeout_that_leaves_the_variant
 
 def test_deploying_again_at_another_size_begins_that_step_anew(stable: Story) -> None:
     stable.release(deployment("app:2"), steps=(25,)).deploy()
-    stable.release(names=("app",)).watch()
-    assert STEP_BEGAN in stable.deployment("app-canary")["metadata"]["annotations"]
-
+    stable.release(names=("app",), min_duration=20).watch()
     stable.release(deployment("app:2"), steps=(50,)).deploy()
+    assert stable.deployment("app-canary")["metadata"]["annotations"][STEP] == "50"
+    stable.events.clear()
 
-    annotations = stable.deployment("app-canary")["metadata"]["annotations"]
-    assert annotations[STEP] == "50"
-    assert STEP_BEGAN not in annotations
+    stable.release(names=("app",), min_duration=20).watch()
+
+    first, *_, last = stable.heard(Looked)
+    assert first.verdict.comparisons[0].canary.total > 1000, "what was counted before stays"
+    assert last.at - first.at >= 20
 
 
 def test_the_status_shows_the_step(stable: Story) -> None:

@@ -10,9 +10,10 @@ import pytest
 from canary.collaborators import DEPLOYMENT
 from canary.errors import InputError, InterruptedReleaseError, TimedOutError
 from canary.events import Judged, Looked, Note, Variant
+from canary.expiry import EXPIRES
 from canary.measures import Measures, Metric
 from canary.verdict import Decision
-from tests.canary.ghosts import died, ready, unready
+from tests.canary.ghosts import Object, died, ready, unready, waiting
 from tests.canary.story import SUCCESS, Story, deployment, service
 
 
@@ -23,6 +24,11 @@ def deployed(story: Story) -> Story:
     story.release(service(), deployment("app:2")).deploy()
     story.events.clear()
     return story
+
+
+def runs(status: Object) -> Object:
+    """The pod runs after all, and is ready."""
+    return ready({**status, "phase": "Running"})
 
 
 def requests(event: Looked, variant: Variant = Variant.CANARY) -> float:
@@ -127,7 +133,7 @@ def test_a_pod_of_the_canary_that_is_evicted_is_a_reason_to_reject(deployed: Sto
     deployed.ghosts.haunt(deployed.namespace, "app-canary", lambda status: status | evicted)
     verdict = deployed.release(names=("app",)).watch()
     assert verdict.decision is Decision.REJECT
-    assert "Evicted The node was low on memory." in verdict.sentence
+    assert "Evicted: The node was low on memory." in verdict.sentence
 
 
 def test_where_the_baseline_dies_as_well_the_counts_decide(deployed: Story) -> None:
@@ -216,12 +222,51 @@ def test_a_release_that_was_found_worse_stays_so(deployed: Story) -> None:
     assert again.sentence == worse.sentence
 
 
-def test_watching_changes_nothing_but_the_canary_s_annotations(deployed: Story) -> None:
+def test_watching_changes_nothing_of_a_deployment_but_when_the_canary_expires(deployed: Story) -> None:
     before = {name: deployed.deployment(name) for name in deployed.names()}
     deployed.release(names=("app",)).watch()
     for name, was in before.items():
-        assert deployed.deployment(name)["metadata"]["generation"] == was["metadata"]["generation"]
+        now = deployed.deployment(name)
+        assert now["spec"] == was["spec"]
+        assert {**now["metadata"]["annotations"], EXPIRES: ""} == {**was["metadata"]["annotations"], EXPIRES: ""}
     assert deployed.deployment("app")["metadata"]["resourceVersion"] == before["app"]["metadata"]["resourceVersion"]
+
+
+def test_only_time_in_which_canary_and_baseline_tell_their_counts_is_watching(deployed: Story) -> None:
+    freeze = deployed.counts.problem
+    deployed.clock.after(7, lambda: freeze.update({Variant.CANARY: "its node does not answer"}))
+    deployed.clock.after(33, freeze.clear)
+    deployed.release(names=("app",), min_duration=20).watch()
+    looks = deployed.heard(Looked)
+    assert looks[-1].elapsed == 20 + 28, "the looks at 6 and 34 are the last before and the first after"
+
+
+def test_a_baseline_without_a_pod_that_runs_is_not_watched(deployed: Story) -> None:
+    deployed.ghosts.haunt(deployed.namespace, "app-baseline", waiting("ContainerCreating"))
+    deployed.clock.after(9, lambda: deployed.ghosts.haunt(deployed.namespace, "app-baseline", runs))
+    deployed.release(names=("app",), min_duration=20).watch()
+    assert deployed.heard(Looked)[-1].elapsed == 30
+
+
+@pytest.mark.parametrize(("away", "counts"), [(20, True), (600, False)])
+def test_a_killed_driver_s_time_is_kept_and_a_long_absence_is_none(deployed: Story, away: float, counts: bool) -> None:
+    def kill() -> None:
+        raise KeyboardInterrupt
+
+    deployed.clock.after(11, kill)
+    with pytest.raises(InterruptedReleaseError):
+        deployed.release(names=("app",), min_duration=60).watch()
+    before = deployed.heard(Looked)[-1].elapsed
+    deployed.clock.sleep(away)
+    deployed.events.clear()
+
+    deployed.release(names=("app",), min_duration=60).watch()
+
+    first, *_, last = deployed.heard(Looked)
+    gap = first.elapsed - before
+    watched = before + (gap if counts else 0)
+    assert f"{60 - watched:.0f} s more to watch (60 s at least)" in first.waiting_for
+    assert last.at - first.at == pytest.approx(60 - watched, abs=2)
 
 
 def test_a_canary_that_somebody_deletes_ends_the_watch(deployed: Story) -> None:
