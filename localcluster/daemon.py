@@ -184,8 +184,7 @@ def _runs(pid: int) -> bool:
 
 async def _listen(runner: web.AppRunner, address: str) -> int:
     """Listen; returns the port."""
-    site = web.TCPSite(runner, address, addresses.api_port(address), backlog=1024)
-    await site.start()
+    await web.SockSite(runner, addresses.bound(address, addresses.api_port(address)), backlog=1024).start()
     return int(runner.addresses[0][1])
 
 

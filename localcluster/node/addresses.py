@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import itertools
 import socket
 from dataclasses import dataclass, field
@@ -10,6 +11,10 @@ from dataclasses import dataclass, field
 LOCALHOST = "127.0.0.1"
 FIRST, LAST = 96, 223  # second byte of the ranges: 127.96.0.0/16 … 127.223.0.0/16
 API_PORT = 6443
+
+
+class NotLoopbackError(Exception):
+    """An address could be reached from other machines: a bug, since the API lets no such address in."""
 
 
 class NoAddressError(Exception):
@@ -81,15 +86,31 @@ def choose() -> Network:
     raise NoAddressError(f"each of 127.{FIRST}.0.0/16 to 127.{LAST}.0.0/16 belongs to a running localcluster")
 
 
+def bound(address: str, port: int = 0) -> socket.socket:
+    """Return a TCP socket that is bound to a loopback address: all sockets that localcluster listens on are made here.
+
+    Raises OSError where another program has the address, and NotLoopbackError where other machines could reach it.
+    """
+    if not ipaddress.ip_address(address).is_loopback:
+        raise NotLoopbackError(f"localcluster listens on loopback addresses only, and {address} is none")
+    made = socket.socket()
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setblocking(False)
+        made.bind((address, port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
 def can_bind(address: str, port: int = 0) -> bool:
     """Return whether a TCP socket can be bound there."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-        return True
+    try:
+        bound(address, port).close()
+    except OSError:
+        return False
+    return True
 
 
 def api_port(address: str) -> int:
@@ -99,6 +120,5 @@ def api_port(address: str) -> int:
 
 def free_port(address: str = LOCALHOST) -> int:
     """Return a port of an address that is free now."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind((address, 0))
+    with contextlib.closing(bound(address)) as probe:
         return int(probe.getsockname()[1])

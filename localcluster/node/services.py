@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import socket
 from typing import TYPE_CHECKING, cast
 
 from localcluster.controllers.controller import Controller, Key, key_of
 from localcluster.controllers.endpoints import SERVICE_NAME
-from localcluster.node.addresses import LOCALHOST, can_bind, free_port
+from localcluster.node.addresses import LOCALHOST, bound, can_bind, free_port
 from localcluster.node.splice import join
 from localcluster.objects.resources import ENDPOINT_SLICE, SERVICE
 from localcluster.objects.status import ApiError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable
 
     from localcluster.node.kubelet import Kubelet
@@ -147,7 +147,7 @@ class Services(Controller):
 
     def _real(self, endpoint: Object, number: int) -> Address:
         worker = self._kubelet.worker((endpoint.get("targetRef") or {}).get("uid", ""))
-        return endpoint["addresses"][0], worker.real_port(number) if worker else number
+        return (worker.address, worker.real_port(number)) if worker else (endpoint["addresses"][0], number)
 
 
 class Listener:
@@ -164,20 +164,20 @@ class Listener:
         self._endpoints: list[Address] = []
         self._listening = False
         self._joining: set[asyncio.Task[None]] = set()
-        self._socket: socket.socket | None = _bound(address)
+        self._socket: socket.socket | None = bound(*address)
         self.address = address
 
     def aim(self, endpoints: list[Address]) -> None:
         """Send new connections there; with nowhere to send them they are refused. Raises OSError."""
         self._endpoints = endpoints
         if endpoints and not self._listening:
-            self._socket = self._socket or _bound(self.address)
+            self._socket = self._socket or bound(*self.address)
             self._socket.listen(1024)
             asyncio.get_running_loop().add_reader(self._socket, self._accept)
             self._listening = True
         elif not endpoints and self._listening:
             self.close()
-            self._socket = _bound(self.address)  # keeps the port, refuses connections
+            self._socket = bound(*self.address)  # keeps the port, refuses connections
 
     def close(self) -> None:
         """Take no more connections; those that are open go on."""
@@ -205,15 +205,3 @@ def _tcp_ports(service: Object) -> list[Object]:
     return (
         [p for p in ports if p.get("protocol", "TCP") == "TCP"] if service["spec"].get("type") != "ExternalName" else []
     )
-
-
-def _bound(address: Address) -> socket.socket:
-    listening = socket.socket()
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setblocking(False)
-        listening.bind(address)
-    except OSError:
-        listening.close()
-        raise
-    return listening

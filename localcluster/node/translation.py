@@ -10,13 +10,13 @@ are replaced, but only where they cannot be anything else, since `/app` may as w
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from localcluster.within import normal
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from localcluster.node.volumes import Mounts
 
@@ -28,7 +28,7 @@ LISTS_OF_PATHS = ("HOME", "PYTHONPATH", "TMPDIR")
 def argument(root: Path, mounts: Mounts, word: str) -> str:
     """Return a word of a command line, for a container whose file system is in the folder `root`."""
     option, value = _split(word)
-    is_path = mount_of(mounts, value) is not None or (_is_absolute(value) and (root / value[1:]).is_file())
+    is_path = mount_of(mounts, value) is not None or _image_has(root, value, Path.is_file)
     return f"{option}{root}{value}" if is_path else word
 
 
@@ -36,7 +36,7 @@ def variable(root: Path, mounts: Mounts, name: str, value: str) -> str:
     """Return the value of a variable, for a container whose file system is in the folder `root`."""
     if name in LISTS_OF_PATHS:
         parts = value.split(":")
-        return ":".join(f"{root}{p}" if _is_absolute(p) and (root / p[1:]).exists() else p for p in parts)
+        return ":".join(f"{root}{p}" if _image_has(root, p, Path.exists) else p for p in parts)
     return value if mount_of(mounts, value) is None else f"{root}{value}"
 
 
@@ -64,6 +64,13 @@ def _split(word: str) -> tuple[str, str]:
     """Return `--option=` and the value, or nothing and the word."""
     option, equals, value = word.partition("=")
     return (option + equals, value) if word.startswith("-") and equals else ("", word)
+
+
+def _image_has(root: Path, value: str, check: Callable[[Path], bool]) -> bool:
+    try:
+        return _is_absolute(value) and check(root / value[1:])
+    except OSError:  # longer than a path can be
+        return False
 
 
 def _is_absolute(value: str) -> bool:

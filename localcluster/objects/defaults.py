@@ -8,8 +8,13 @@ import random
 from typing import TYPE_CHECKING
 
 from localcluster.objects.resources import SERVICE
+from localcluster.objects.status import invalid
+from localcluster.objects.words import bad
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcluster.objects.status import Cause
     from localcluster.objects.store import Object, Store
 
 _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
@@ -191,15 +196,24 @@ class Addresses:
         self._node_ports = node_ports
 
     def give(self, service: Object, old: Object | None) -> None:
-        """Give a Service what it lacks, in place; what it had, it keeps."""
+        """Give a Service what it lacks, in place; what it had, it keeps.
+
+        Raises ApiError 422 where it asks for an address or a node port that is another's, or out of range.
+        """
         spec, before = service["spec"], (old or {}).get("spec", {})
-        others = [s["spec"] for s in self._store.peek(SERVICE) if s["metadata"]["name"] != service["metadata"]["name"]]
+        meta = service["metadata"]
+        me = meta["namespace"], meta["name"]
+        all_ = self._store.peek(SERVICE)
+        others = [s["spec"] for s in all_ if (s["metadata"]["namespace"], s["metadata"]["name"]) != me]
         if spec["type"] == "ExternalName":
             return
+        taken = {other.get("clusterIP") for other in others} if self._network.num_addresses > 1 else set()
         if not spec.get("clusterIP"):
-            taken = {other.get("clusterIP") for other in others} if self._network.num_addresses > 1 else set()
             free = (str(address) for address in self._network.hosts() if str(address) not in taken)
             spec["clusterIP"] = before.get("clusterIP") or next(free)
+        causes = [*self._address_problems(spec["clusterIP"], taken), *self._port_problems(spec, others)]
+        if causes:
+            raise invalid("Service", "", meta["name"], causes)
         spec["clusterIPs"] = [spec["clusterIP"]]
         _missing(spec, {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"})
         ports = {p.get("nodePort") for s in [*others, spec] for p in s.get("ports", [])}
@@ -213,3 +227,27 @@ class Addresses:
                     [p for p in self._node_ports if p not in ports]
                 )
                 ports.add(port["nodePort"])
+
+    def _address_problems(self, address: str, taken: set[str]) -> Iterator[Cause]:
+        if address == "None":
+            return
+        network = self._network
+        ends = (network.network_address, network.broadcast_address) if network.num_addresses > 1 else ()
+        if (asked := ipaddress.ip_address(address)) not in network or asked in ends:
+            why = f"the provided IP ({address}) is not in the valid range. The range of valid IPs is {network}"
+        elif address in taken:
+            why = "provided IP is already allocated"
+        else:
+            return
+        yield bad("spec.clusterIPs", [address], f"failed to allocate IP {address}: {why}")
+
+    def _port_problems(self, spec: Object, others: list[Object]) -> Iterator[Cause]:
+        taken = {p.get("nodePort") for other in others for p in other.get("ports", [])}
+        first, last = self._node_ports[0], self._node_ports[-1]
+        for i, port in enumerate(spec.get("ports", []) if spec["type"] in ("NodePort", "LoadBalancer") else []):
+            number, where = port.get("nodePort"), f"spec.ports[{i}].nodePort"
+            if number and number not in self._node_ports:
+                why = f"provided port is not in the valid range. The range of valid ports is {first}-{last}"
+                yield bad(where, number, why)
+            elif number and number in taken:
+                yield bad(where, number, "provided port is already allocated")

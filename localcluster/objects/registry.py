@@ -120,6 +120,8 @@ class Registry:
             managed = new["metadata"].get("managedFields")
             new.update({**clone(old), "status": new.get("status", {})})
             new["metadata"]["managedFields"] = managed
+            if problems := validation.problems_of_status(new):
+                raise invalid(resource.kind, resource.group, new["metadata"]["name"], problems)
             return
         if "status" in resource.subresources:
             new["status"] = old.get("status", {})

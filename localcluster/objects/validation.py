@@ -7,13 +7,14 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from localcluster.objects import quantity
+from localcluster.objects import quantity, service_rules
 from localcluster.objects.schema import ANY
 from localcluster.objects.selectors import OPERATORS, matches
 from localcluster.objects.status import Cause
 from localcluster.objects.words import (
     bad,
     descending,
+    duplicate,
     file_path,
     forbidden,
     labelled,
@@ -44,7 +45,7 @@ def problems(of: Type, obj: Object, old: Object | None = None) -> list[Cause]:
         "Deployment": _workload,
         "ReplicaSet": _workload,
         "Pod": _pod,
-        "Service": _service,
+        "Service": service_rules.service,
         "ConfigMap": _data,
         "Secret": _data,
         "Event": _event,
@@ -54,6 +55,11 @@ def problems(of: Type, obj: Object, old: Object | None = None) -> list[Cause]:
         found += check(obj, old)
     said = {cause.field for cause in found}
     return found + [cause for cause in _required(of, obj, "") if cause.field not in said]
+
+
+def problems_of_status(obj: Object) -> list[Cause]:
+    """Return what is wrong with the addresses in an object's status."""
+    return list(service_rules.status(obj)) if obj["kind"] in ("Pod", "Service") else []
 
 
 def _required(of: Type, value: Json, path: str) -> Iterator[Cause]:
@@ -163,7 +169,7 @@ def _pod_spec(path: str, spec: Object) -> Iterator[Cause]:
         if name:
             yield from named("label", f"{where}.name", name)
         if name in volumes:
-            yield Cause(f"{where}.name", f'Duplicate value: "{name}"', "FieldValueDuplicate")
+            yield duplicate(f"{where}.name", name)
         volumes.add(name)
         yield from _files(where, volume)
         for j, source in enumerate(volume.get("projected", {}).get("sources", [])):
@@ -179,7 +185,7 @@ def _pod_spec(path: str, spec: Object) -> Iterator[Cause]:
             yield from _container(where, container, volumes)
             name = container.get("name")
             if name in names:
-                yield Cause(f"{where}.name", f'Duplicate value: "{name}"', "FieldValueDuplicate")
+                yield duplicate(f"{where}.name", name)
             names.add(name)
     if spec.get("restartPolicy") not in ("Always", "OnFailure", "Never"):
         yield unsupported(f"{path}.restartPolicy", spec.get("restartPolicy"), ("Always", "OnFailure", "Never"))
@@ -207,7 +213,7 @@ def _container(path: str, container: Object, volumes: set[str | None]) -> Iterat
         if name := port.get("name"):
             yield from port_name(f"{where}.name", name)
             if name in seen:
-                yield Cause(f"{where}.name", f'Duplicate value: "{name}"', "FieldValueDuplicate")
+                yield duplicate(f"{where}.name", name)
             seen.add(name)
         if "containerPort" not in port:
             yield required(f"{where}.containerPort")
@@ -265,32 +271,6 @@ def _limits(path: str, resources: Object) -> Iterator[Cause]:
         limit = resources.get("limits", {}).get(name)
         if limit is not None and quantity.amount(wanted) > quantity.amount(limit):
             yield bad(f"{path}.requests", wanted, f"must be less than or equal to {name} limit of {limit}")
-
-
-def _service(obj: Object, old: Object | None) -> Iterator[Cause]:
-    spec = obj["spec"]
-    kinds = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-    if spec["type"] not in kinds:
-        yield unsupported("spec.type", spec["type"], kinds)
-    ports = spec.get("ports", [])
-    if not ports and spec["type"] != "ExternalName" and spec.get("clusterIP") != "None":
-        yield required("spec.ports")
-    names: set[str] = set()
-    for i, port in enumerate(ports):
-        where = f"spec.ports[{i}]"
-        name = port.get("name", "")
-        if not name and len(ports) > 1:
-            yield required(f"{where}.name")
-        elif name:
-            yield from named("label", f"{where}.name", name)
-            if name in names:
-                yield Cause(f"{where}.name", f'Duplicate value: "{name}"', "FieldValueDuplicate")
-            names.add(name)
-        yield from port_number(f"{where}.port", port.get("port", 0))
-        yield from port_reference(f"{where}.targetPort", port.get("targetPort") or 0)
-    before = (old or {}).get("spec", {}).get("clusterIP")
-    if before and spec.get("clusterIP") not in (None, "", before) and spec["type"] != "ExternalName":
-        yield bad("spec.clusterIPs[0]", [spec["clusterIP"]], "may not change once set")
 
 
 def _data(obj: Object, old: Object | None) -> Iterator[Cause]:

@@ -64,6 +64,11 @@ def forbidden(field: str, why: str) -> Cause:
     return Cause(field, f"Forbidden: {why}", "FieldValueForbidden")
 
 
+def duplicate(field: str, value: Json) -> Cause:
+    """Return the cause of a value that is there twice."""
+    return Cause(field, f"Duplicate value: {json.dumps(value)}", "FieldValueDuplicate")
+
+
 def named(rule: str, field: str, value: str) -> Iterator[Cause]:
     """Yield what is wrong with a name, by the name of its rule."""
     longest, pattern, _, _ = _RULES[rule]

@@ -119,7 +119,7 @@ def test_only_what_is_known_to_be_a_path_is_rewritten(namespace: Namespace) -> N
     env = [{"name": k, "value": v} for k, v in {**kept, **paths, "PYTHONPATH": "/srv:/data:/nowhere"}.items()]
     code = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
     words = ["/srv/server.py", "--file=/srv/server.py", "/data/x", "--data=/data", "/srv", "--prefix=/srv", "/bin/sh"]
-    words += ["http://srv:8080/data", "x=/data", "/data:/srv"]
+    words += ["http://srv:8080/data", "x=/data", "/data:/srv", "/" + "x" * 300]
     main = script("", command=["python", "-c", code, *words], env=env)
     main["volumeMounts"] = [{"name": "v", "mountPath": "/data/"}]
     namespace.apply(pod("shown", main, volumes=[{"name": "v", "emptyDir": {}}], restartPolicy="Never"))

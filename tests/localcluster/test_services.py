@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from localcluster.node import addresses
 from tests.localcluster.cluster import Namespace, until
 from tests.localcluster.objects import container, deployment, pod, script, service
 
@@ -128,6 +129,22 @@ def test_target_ports_are_found_by_name_in_each_pod(namespace: Namespace) -> Non
     )
     assert answers == {"one", "two"}
     assert sorted(s["ports"][0]["port"] for s in namespace.list("endpointslices")) == [8080, 9090]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::"])
+def test_no_socket_is_bound_that_other_machines_could_reach(address: str) -> None:
+    with pytest.raises(addresses.NotLoopbackError, match="localcluster listens on loopback addresses only"):
+        addresses.bound(address)
+
+
+def test_a_pod_that_claims_another_address_gets_no_traffic_there(namespace: Namespace) -> None:
+    namespace.apply(pod("web"), service())
+    namespace.pod("web", ready)
+    elsewhere = '{"status": {"podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]}}'
+    namespace.kubectl("patch", "pod", "web", "--subresource=status", "--type=merge", "-p", elsewhere)
+    slices = lambda: [e["addresses"] for s in namespace.list("endpointslices") for e in s["endpoints"]]  # noqa: E731
+    until("it is believed", lambda: slices() == [["192.0.2.1"]])
+    assert ask(*address(namespace)) == "web"
 
 
 def test_a_node_port_is_on_localhost(namespace: Namespace) -> None:

@@ -199,6 +199,107 @@ def test_services_that_make_no_sense(server: Server, name: str, ports: Any, fiel
     assert (answer.code, set(answer.causes)) == (422, fields)
 
 
+RANGE = "is not in the valid range. The range of valid IPs is 127.96.128.0/17"
+NO_IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+PORT_RANGE = "provided port is not in the valid range. The range of valid ports is 30000-32767"
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "message"),
+    [
+        (
+            {"clusterIP": "0.0.0.0"},
+            "clusterIPs",
+            f'["0.0.0.0"]: failed to allocate IP 0.0.0.0: the provided IP (0.0.0.0) {RANGE}',
+        ),
+        (
+            {"clusterIP": "127.0.0.1"},
+            "clusterIPs",
+            f'["127.0.0.1"]: failed to allocate IP 127.0.0.1: the provided IP (127.0.0.1) {RANGE}',
+        ),
+        (
+            {"clusterIP": "127.96.128.0"},
+            "clusterIPs",
+            f'["127.96.128.0"]: failed to allocate IP 127.96.128.0: the provided IP (127.96.128.0) {RANGE}',
+        ),
+        (
+            {"clusterIP": "::1"},
+            "clusterIPs",
+            f'["::1"]: failed to allocate IP ::1: the provided IP (::1) {RANGE}',
+        ),
+        (
+            {"clusterIP": "127.96.128.77"},
+            "clusterIPs",
+            '["127.96.128.77"]: failed to allocate IP 127.96.128.77: provided IP is already allocated',
+        ),
+        ({"clusterIP": "localhost"}, "clusterIPs[0]", f'"localhost": {NO_IP}'),
+        ({"clusterIPs": ["127.96.128.5"]}, "clusterIPs", None),
+        ({"clusterIP": "127.96.128.6", "clusterIPs": ["0.0.0.0"]}, "clusterIPs", None),
+        ({"clusterIP": "None", "type": "NodePort"}, "clusterIPs[0]", None),
+        ({"externalIPs": ["0.0.0.0"]}, "externalIPs[0]", '"0.0.0.0": may not be unspecified (0.0.0.0)'),
+        (
+            {"externalIPs": ["10.0.0.1", "127.0.0.1"]},
+            "externalIPs[1]",
+            '"127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
+        ),
+        ({"externalIPs": ["x"]}, "externalIPs[0]", f'"x": {NO_IP}'),
+        ({"type": "NodePort", "ports": [{"port": 80, "nodePort": 22}]}, "ports[0].nodePort", f"22: {PORT_RANGE}"),
+        (
+            {"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 32768}]},
+            "ports[0].nodePort",
+            f"32768: {PORT_RANGE}",
+        ),
+        (
+            {"type": "NodePort", "ports": [{"port": 80, "nodePort": 30077}]},
+            "ports[0].nodePort",
+            "30077: provided port is already allocated",
+        ),
+    ],
+)
+def test_addresses_and_node_ports_come_from_their_range(
+    server: Server, spec: dict[str, Any], field: str, message: str | None
+) -> None:
+    taken = [{"port": 80, "nodePort": 30077}]
+    server.post(SERVICES, service("taken", clusterIP="127.96.128.77", type="NodePort", ports=taken))
+    answer = server.call("POST", SERVICES, service(**spec))
+    assert (answer.code, list(answer.causes)) == (422, [f"spec.{field}"])
+    if message:
+        assert answer.causes[f"spec.{field}"] == f"Invalid value: {message}"
+
+
+def test_node_ports_belong_to_their_types_of_service(server: Server) -> None:
+    ports = [{"port": 80, "nodePort": 30078}]
+    answer = server.call("POST", SERVICES, service(ports=ports))
+    assert answer.causes == {"spec.ports[0].nodePort": "Forbidden: may not be used when `type` is 'ClusterIP'"}
+    made = server.post(SERVICES, service(ports=ports, type="NodePort"))
+    made["spec"]["type"] = "ClusterIP"  # and what was allocated for the old type goes with it
+    assert "nodePort" not in server.call("PUT", f"{SERVICES}/web", made).body["spec"]["ports"][0]
+    both = [{"port": 80, "nodePort": 30079, "name": "a"}, {"port": 81, "nodePort": 30079, "name": "b"}]
+    answer = server.call("POST", SERVICES, service("both", ports=both, type="NodePort"))
+    assert answer.causes == {"spec.ports[1].nodePort": "Duplicate value: 30079"}
+
+
+def test_services_of_one_name_in_two_namespaces_have_addresses_of_their_own(server: Server) -> None:
+    spaces = [SERVICES, SERVICES.replace("/default/", "/other/")]
+    assert len({server.post(path, service())["spec"]["clusterIP"] for path in spaces}) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "obj", "status", "field"),
+    [
+        (PODS, pod("web"), {"podIP": "0.0.0.0.0"}, "podIP"),
+        (PODS, pod("web"), {"podIPs": [{"ip": "x"}]}, "podIPs[0].ip"),
+        (PODS, pod("web"), {"hostIP": "host"}, "hostIP"),
+        (SERVICES, service(), {"loadBalancer": {"ingress": [{"ip": "x"}]}}, "loadBalancer.ingress[0].ip"),
+    ],
+)
+def test_addresses_in_a_status_are_addresses(server: Server, path: str, obj: Any, status: Any, field: str) -> None:
+    server.post(path, obj)
+    answer = server.call("PATCH", f"{path}/web/status", {"status": status}, MERGE)
+    assert (answer.code, list(answer.causes)) == (422, [f"status.{field}"])
+    assert answer.causes[f"status.{field}"].endswith(NO_IP)
+
+
 def test_selectors_and_immutable_data_cannot_change(server: Server) -> None:
     made = server.post(DEPLOYMENTS, deployment())
     made["spec"]["selector"] = {"matchLabels": {"app": "web", "x": "y"}}
