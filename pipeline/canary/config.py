@@ -7,12 +7,13 @@ follow from its fields.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from canary.documents import parse
 from canary.errors import InputError
-from canary.kinds import Kind, Schema, choice, matching, metrics, rising, share, text, texts, time, whole
+from canary.kinds import Kind, Schema, choice, matching, metrics, port, rising, share, text, texts, time, whole
 from canary.variants import VERSION_LABEL
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ _LABEL = matching(
     rf"(?:{_NAME}(?:\.{_NAME})*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?",
     "a label's key such as azure-pipelines/version",
     "KEY",
+)
+
+_SERVICE_LINK = re.compile(
+    r"(?P<service>[A-Z0-9_]+?)_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|"
+    r"PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
 )
 
 
@@ -86,7 +92,7 @@ class Settings:
     latency_histogram: str = _setting(
         "request_duration_seconds", text("SELECTOR"), "Histogram of request durations, named without _bucket."
     )
-    metrics_port: str = _setting("metrics", text("PORT"), "Container port, by name or number, that publishes metrics.")
+    metrics_port: str = _setting("metrics", port(), "Container port, by name or number, that publishes metrics.")
     prometheus: str | None = _setting(
         None,
         text("URL"),
@@ -194,14 +200,14 @@ def in_force(flags: Mapping[str, object], environment: Mapping[str, str], folder
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     written = read_file(folder / FILE)
-    _check_variables(environment)
+    own = {name: value for name, value in environment.items() if not _is_service_link(name, environment)}
+    _check_variables(own)
     for one in all_settings():
         flag = flags.get(one.attribute)
         if flag is not None and flag != ():
             values[one.attribute] = flag if isinstance(flag, tuple) else _read(one, str(flag), f"{one.flag} {flag}")
             sources[one.attribute] = "arguments" if one.attribute == "manifests" else one.flag
-        elif environment.get(one.variable):
-            given = environment[one.variable]
+        elif given := own.get(one.variable):
             values[one.attribute] = _read(one, given, f"{one.variable}={given}")
             sources[one.attribute] = one.variable
         elif one.attribute in written:
@@ -300,6 +306,12 @@ def schema() -> Schema:
         "additionalProperties": False,
         "properties": properties,
     }
+
+
+def _is_service_link(name: str, environment: Mapping[str, str]) -> bool:
+    """Return whether Kubernetes made a variable: a Service canary-metrics sets CANARY_METRICS_PORT in its namespace."""
+    found = _SERVICE_LINK.fullmatch(name)
+    return found is not None and "://" in environment.get(f"{found['service']}_PORT", "")
 
 
 def _check_variables(environment: Mapping[str, str]) -> None:

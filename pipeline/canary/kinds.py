@@ -49,7 +49,18 @@ def text(metavar: str = "TEXT") -> Kind:
             raise ValueError(value)
         return value
 
-    return Kind("a text", {"type": "string", "minLength": 1}, read, read, metavar=metavar)
+    return Kind("a string", {"type": "string", "minLength": 1}, read, read, metavar=metavar)
+
+
+def port() -> Kind:
+    """Return the kind of a port's name or number; the setting is a string either way."""
+    named, numbered = text(), whole(1, 65535)
+
+    def read(value: object) -> str:
+        return named.read(value) if isinstance(value, str) else str(numbered.read(value))
+
+    schema = {"type": ["string", "integer"], "minLength": 1, "minimum": 1, "maximum": 65535}
+    return Kind("a port's name or number", schema, read, named.read_text, metavar="PORT")
 
 
 def matching(pattern: str, wanted: str, metavar: str) -> Kind:
@@ -64,15 +75,18 @@ def matching(pattern: str, wanted: str, metavar: str) -> Kind:
 
 
 def texts(metavar: str) -> Kind:
-    """Return the kind of lists of strings; in the environment they are set apart by spaces."""
+    """Return the kind of lists of strings, of which one may stand alone; the environment separates them by spaces."""
 
     def read(value: object) -> tuple[str, ...]:
+        value = [value] if isinstance(value, str) else value
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
             raise ValueError(value)
         return tuple(value)
 
-    schema = {"type": "array", "items": {"type": "string", "minLength": 1}}
-    return Kind("a list of texts", schema, read, lambda line: tuple(line.split()), " ".join, metavar, many=True)
+    schema = {"type": ["array", "string"], "items": {"type": "string", "minLength": 1}, "minLength": 1}
+    return Kind(
+        "a string or a list of strings", schema, read, lambda line: tuple(line.split()), " ".join, metavar, many=True
+    )
 
 
 def metrics() -> Kind:
@@ -145,9 +159,9 @@ def whole(least: int, most: int | None = None) -> Kind:
 
 
 def rising(least: int, most: int, example: str) -> Kind:
-    """Return the kind of lists of whole numbers, each larger than the one before; as text they are set apart by commas.
+    """Return the kind of lists of whole numbers, each larger than the one before; in text, commas separate them.
 
-    The schema cannot say that they rise.
+    The schema cannot say that they rise, nor how large they may be in text.
     """
     one = whole(least, most)
 
@@ -156,16 +170,26 @@ def rising(least: int, most: int, example: str) -> Kind:
             raise ValueError(numbers)
         return numbers
 
+    def read_text(line: str) -> tuple[int, ...]:
+        return checked(tuple(one.read_text(part.strip()) for part in line.split(",")))
+
     def read(value: object) -> tuple[int, ...]:
-        if not isinstance(value, list):
-            raise ValueError(value)  # noqa: TRY004 - as below
-        return checked(tuple(one.read(item) for item in value))
+        if isinstance(value, str):
+            return read_text(value)
+        return checked(tuple(one.read(item) for item in (value if isinstance(value, list) else [value])))
 
     return Kind(
         f"rising whole numbers from {least} to {most}, such as {example}",
-        {"type": "array", "items": one.schema, "minItems": 1, "uniqueItems": True},
+        one.schema
+        | {
+            "type": ["array", "string", "integer"],
+            "items": one.schema,
+            "minItems": 1,
+            "uniqueItems": True,
+            "pattern": r"^ *[0-9]{1,18} *(?:, *[0-9]{1,18} *)*$",
+        },
         read,
-        lambda line: checked(tuple(one.read_text(part.strip()) for part in line.split(","))),
+        read_text,
         lambda numbers: ",".join(map(str, numbers)),
         "N,N,…",
     )

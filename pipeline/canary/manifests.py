@@ -24,6 +24,7 @@ Object = dict[str, Any]
 
 SUFFIXES = (".yml", ".yaml", ".json")
 STDIN = "<stdin>"
+EMPTY = "an argument is empty: check whether a shell variable in the command is set"
 
 CLUSTER_SCOPED = frozenset(
     {
@@ -90,6 +91,8 @@ def load(paths: Sequence[str], *, namespace: str, stdin: BinaryIO | None = None)
     """
     if not paths:
         raise InputError("no manifests given: name files, folders or - for stdin")
+    if "" in paths:
+        raise InputError(EMPTY)
     objects: list[Object] = []
     sources: list[str] = []
     seen: dict[tuple[str, str, str], str] = {}

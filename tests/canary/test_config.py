@@ -76,10 +76,12 @@ WRONG = {
     "gate: person": "1: gate person: give terminal or auto",
     "warm-up: 10 s": "1: warm-up 10 s: give a time such as 10s",
     "warm-up: -1": "1: warm-up -1: give a time such as 10s",
-    "images: a:1": "1: images a:1: give a list of texts",
-    "images:\n- a:1\n- 2": "1: images of another type: give a list of texts",
-    "good: ''": "1: good : give a text",
-    "total: {a: b}": "1: total of another type: give a text",
+    "images: 1": "1: images 1: give a string or a list of strings",
+    "images:\n- a:1\n- 2": "1: images of another type: give a string or a list of strings",
+    "good: ''": "1: good : give a string",
+    "total: {a: b}": "1: total of another type: give a string",
+    "metrics-port: 0": "1: metrics-port 0: give a port's name or number",
+    "metrics-port: 65536": "1: metrics-port 65536: give a port's name or number",
     "label: a b": "1: label a b: give a label's key such as azure-pipelines/version",
     "namespace: a/b": "1: namespace a/b: give a name of lower-case letters, digits and -",
     "- percentage": "1: settings are a mapping, such as percentage: 25",
@@ -116,7 +118,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         ("alpha", "1", "a share between 0 and 1, such as 0.05"),
         ("timeout", "soon", "a time such as 5m"),
         ("gate", "Auto", "terminal or auto"),
-        ("total", "", "a text"),
+        ("total", "", "a string"),
         ("label", "/version", "a label's key such as azure-pipelines/version"),
         ("namespace", "Prod", "a name of lower-case letters, digits and -"),
     ],
@@ -192,11 +194,44 @@ def test_steps_and_percentage_at_the_same_place_contradict_each_other(tmp_path: 
         sizes(in_force({}, {}, tmp_path))
 
 
-@pytest.mark.parametrize("steps", ["[]", "[50, 10]", "[10, 10]", "[0, 10]", "[10, 101]", "10", "[ten]"])
+@pytest.mark.parametrize("steps", ["[]", "[50, 10]", "[10, 10]", "[0, 10]", "[10, 101]", "0", "[ten]", "10,5", "ten"])
 def test_steps_rise_within_1_to_100(steps: str, tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(f"steps: {steps}")
     with pytest.raises(InputError, match="give rising whole numbers from 1 to 100, such as 10,25,50"):
         in_force({}, {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "attribute", "value"),
+    [
+        ("metrics-port: 9000", "metrics_port", "9000"),
+        ("metrics-port: web", "metrics_port", "web"),
+        ("steps: 10,25,50", "steps", (10, 25, 50)),
+        ("steps: 10, 25", "steps", (10, 25)),
+        ("steps: 50", "steps", (50,)),
+        ("manifests: k8s", "manifests", ("k8s",)),
+        ("images: a:1", "images", ("a:1",)),
+    ],
+)
+def test_a_file_may_say_things_as_the_command_line_does(
+    line: str, attribute: str, value: object, tmp_path: Path
+) -> None:
+    (tmp_path / "canary.yml").write_text(line)
+    assert getattr(in_force({}, {}, tmp_path).settings, attribute) == value
+    assert jsonschema.Draft202012Validator(schema()).is_valid(yaml.safe_load(line))
+
+
+def test_what_a_service_sets_in_a_pod_is_not_read_as_a_setting(tmp_path: Path) -> None:
+    linked = {
+        "CANARY_METRICS_PORT": "tcp://10.0.0.7:80",
+        "CANARY_METRICS_SERVICE_HOST": "10.0.0.7",
+        "CANARY_INTERVAL_PORT": "udp://10.0.0.8:53",  # close to CANARY_INTERVAL
+    }
+    assert in_force({}, linked, tmp_path).settings == Settings()
+    own = {**linked, "CANARY_METRICS_PORT": "web"}
+    assert in_force({}, own, tmp_path).settings.metrics_port == "web"
+    with pytest.raises(InputError, match="CANARY_INTERVALL: did you mean CANARY_INTERVAL"):
+        in_force({}, {**linked, "CANARY_INTERVALL": "1s"}, tmp_path)
 
 
 def test_metrics_are_the_same_in_the_file_on_the_command_line_and_in_the_environment(tmp_path: Path) -> None:

@@ -78,3 +78,10 @@ def test_the_reaper_may_do_less_than_who_deploys() -> None:
 def test_what_runs_in_the_cluster_is_this_version(file: str) -> None:
     images = re.findall(r"image: (\S+)", (PIPELINE / file).read_text())
     assert images == [f"canary-lab/canary:{__version__}"]
+
+
+@pytest.mark.parametrize("file", ["job.yml", "reaper.yml"])
+def test_no_service_of_the_namespace_sets_variables_of_the_driver(file: str) -> None:
+    *_, job = yaml.safe_load_all((PIPELINE / file).read_text())
+    job = job["spec"].get("jobTemplate", job)
+    assert job["spec"]["template"]["spec"]["enableServiceLinks"] is False

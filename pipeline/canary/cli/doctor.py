@@ -14,7 +14,6 @@ from canary import __version__
 from canary.access import PrometheusService, Way
 from canary.checks import Outcome
 from canary.cli import flags, sampling
-from canary.cli.arguments import names_and_manifests
 from canary.cli.clock import SystemClock
 from canary.cli.help import Command
 from canary.cli.session import print_json, session_of
@@ -85,7 +84,7 @@ def _subject(session: Session, arguments: tuple[str, ...]) -> Subject:
     from canary.metrics.queries import SERVICE  # noqa: PLC0415 - slow to import
 
     settings, connection = session.settings, session.connection
-    names, paths = names_and_manifests(arguments)
+    names, paths = session.names_and_manifests(arguments)
     paths = paths if arguments else list(settings.manifests)
     bundle = session.bundle(paths=paths) if paths else None
     names += [item["metadata"]["name"] for item in bundle.deployments] if bundle else []

@@ -211,10 +211,25 @@ class Session:
             refuse_other_workloads(bundle, self.images)
         return with_pull_secrets(changed, self.settings.image_pull_secrets)
 
+    def names_and_manifests(self, arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the names of Deployments, and the manifests, among arguments.
+
+        Raises:
+            InputError: an argument may be either.
+        """
+        return names_and_manifests(arguments, self._may_be_workload)
+
+    def _may_be_workload(self, name: str) -> bool:
+        """Return whether there is a Deployment of a name, or a variant of it, or whether that cannot be told."""
+        try:
+            return bool(workload(self.cluster, name).variants)
+        except (InputError, ClusterError):
+            return True
+
     def names(self) -> tuple[str, ...]:
         """Return the names of the Deployments meant: those given, and those in the manifests given or set."""
         given = self._flags.workloads
-        names, paths = names_and_manifests(given)
+        names, paths = self.names_and_manifests(given)
         if not given:
             paths = list(self.settings.manifests)
         if paths:
@@ -229,7 +244,7 @@ class Session:
         Raises:
             InputError: there is neither a Deployment of that name nor a variant of it, or no such namespace.
         """
-        for name in names_and_manifests(self._flags.workloads)[0]:
+        for name in self.names_and_manifests(self._flags.workloads)[0]:
             if not workload(self.cluster, name).variants:
                 self.require_namespace()
                 there = [found["metadata"]["name"] for found in self.cluster.find(DEPLOYMENT)]
