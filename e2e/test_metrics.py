@@ -1,4 +1,4 @@
-"""Several metrics, read from real pods: the one that is worse rejects the release, and is named."""
+"""Metrics read from real pods: the one that is worse rejects the release, and a misspelt one decides nothing."""
 
 from __future__ import annotations
 
@@ -29,3 +29,18 @@ def test_of_several_metrics_the_worse_one_rejects_and_is_named(namespace: Namesp
     assert verdict["sentence"].startswith("good: canary ")
     assert found["good"]["reject_alpha"] == pytest.approx(0.05 / 10 / 3)
     assert namespace.images("sampleapp") == ["sampleapp:20"]
+
+
+def test_a_misspelt_selector_promotes_nothing_and_is_named_with_the_value_that_is_right(
+    stable: Namespace, manifests: Path
+) -> None:
+    good = 'requests_total{custom_status="gut"}'
+    with Traffic(stable):
+        result = stable.canary(
+            "release", str(manifests), "--image", "sampleapp:5", "--percentage", "100", "--gate", "auto",
+            "--tolerance", "0.05", "--good", good, "--warm-up", "1s", "--min-duration", "3s", code=2,
+        )  # fmt: skip
+
+    assert f'has custom_status="gut" (in {good}, the selector of good requests)' in result.err
+    assert 'Did you mean "good"? The values of custom_status are "good", "bad"' in result.err
+    assert stable.images("sampleapp") == ["sampleapp:10"]

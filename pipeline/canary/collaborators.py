@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from canary.events import Decided, Listener
     from canary.options import Options
+    from canary.published import Published
     from canary.tally import Pod, Scrape
     from canary.verdict import Verdict
 
@@ -155,6 +156,13 @@ class SampleSource(Protocol):
 
     def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:
         """Return what the pods counted: scrapes taken at or after `since` (Unix seconds)."""
+
+    def published(self, pods: Sequence[Pod]) -> Published:
+        """Return what the pods publish now, those left out that do not answer.
+
+        Raises:
+            ClusterError: it may not be read, or who keeps it does not answer.
+        """
 
 
 class Clock(Protocol):

@@ -13,6 +13,7 @@ from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.events import Note, Variant
 from canary.images import images_of, is_untagged
 from canary.measures import total_key
+from canary.published import HARMLESS, idle, misfits
 from canary.scene import SAMPLED_OF_STABLE, Scene, sampled
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from canary.collaborators import Cluster, Object, SampleSource, World
     from canary.deployments import Workload
+    from canary.published import Published
     from canary.tally import Scrape
 
 APART = 3.0
@@ -108,15 +110,13 @@ def check_counts(world: World, samples: SampleSource, found: Workload, *, direct
     if problems:
         kind = warning if answered else failed
         yield kind("metrics", f"{text}; {problems[0]}", f"see to it, or {other}", workload=name)
-    uncounted = _uncounted(world, scrapes)
-    if answered and uncounted:
-        advice = "send some requests and look again, or say which counters these are (--good and --total, or --metric)"
-        yield warning(
-            "metrics", f"{text}, but {' and '.join(uncounted)} has counted nothing yet", advice, workload=name
-        )
-    elif answered and not problems:
-        yield ok("metrics", text, workload=name)
     if answered:
+        if not problems:
+            yield ok("metrics", text, workload=name)
+        try:
+            yield from _check_selectors(world, samples.published(asked), name)
+        except ClusterError as error:
+            yield warning("metrics", f"the selectors were not checked: {error}", "look again", workload=name)
         if any(len(times) < 2 for times in _counted(world, scrapes).values()):
             world.listen(Note(f"counting requests for {APART:g} s"))
             world.clock.sleep(APART)
@@ -156,13 +156,24 @@ def _nothing_asked(world: World, found: Workload, pods: Mapping[tuple[str, Varia
     return warning("metrics", text, "name one so, pass --metrics-port, or pass --prometheus", workload=found.name)
 
 
-def _uncounted(world: World, scrapes: Sequence[Scrape]) -> list[str]:
-    """Return the counters that no pod has counted a request by."""
-    return [
-        str(metric.total)
-        for metric in world.options.measures.metrics
-        if not any(scrape.counters.get(total_key(metric)) for scrape in scrapes if scrape.counters is not None)
-    ]
+def _check_selectors(world: World, published: Published, name: str) -> Iterator[Check]:
+    """Yield what is wrong with the selectors; where no request was counted yet, a series may still be to come."""
+    correct = "correct the selector (canary config shows where it is set)"
+    send = f"send some requests and look again, or {correct}"
+    for metric in world.options.measures.metrics:
+        total, good = (published.matched.get(one, 0.0) for one in (metric.total, metric.good))
+        enough = total >= max(1, world.options.min_requests)
+        found = list(misfits(metric, published, enough=enough))
+        if any(published.counted.get(one.name) for one in (metric.total, metric.good)):
+            yield from (failed("metrics", one, correct, workload=name) for one in found)
+        else:
+            yield from (warning("metrics", one, send, workload=name) for one in found)
+        if enough:
+            yield from (warning("metrics", one, HARMLESS, workload=name) for one in idle(metric, published))
+        if not found and not total:
+            yield warning("metrics", f"{metric.total} has counted nothing yet", send, workload=name)
+        elif not found and not good:
+            yield warning("metrics", f"{metric.good} has counted none of {total:,.0f} requests", send, workload=name)
 
 
 def _counted(world: World, scrapes: Sequence[Scrape]) -> dict[tuple[Variant, str], dict[float, float]]:

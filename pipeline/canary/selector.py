@@ -31,12 +31,19 @@ class Matcher:
     operator: str
     value: str
 
+    @property
+    def is_negative(self) -> bool:
+        """Return whether it excludes some values, rather than select some."""
+        return self.operator in ("!=", "!~")
+
+    def accepts(self, value: str) -> bool:
+        """Return whether a series whose label has this value meets the condition."""
+        is_equal = self.value == value if self.operator in ("=", "!=") else bool(re.fullmatch(self.value, value))
+        return is_equal != self.is_negative
+
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Return whether a series with these labels meets the condition."""
-        found = labels.get(self.label, "")
-        if self.operator in ("=", "!="):
-            return (found == self.value) == (self.operator == "=")
-        return bool(re.fullmatch(self.value, found)) == (self.operator == "=~")
+        return self.accepts(labels.get(self.label, ""))
 
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

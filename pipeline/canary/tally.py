@@ -308,7 +308,8 @@ def judge(
 ) -> Verdict:
     """Return the verdict on all metrics of all workloads.
 
-    Nothing is promoted while the last scrape of a canary or baseline pod failed.
+    Nothing is promoted while the last scrape of a canary or baseline pod failed, nor by a metric that no good request
+    was ever seen of: two selectors that match nothing are equal, and so are two versions that only fail.
     """
     comparisons = [
         compare(
@@ -331,6 +332,13 @@ def judge(
         name, why = min(missing.items())
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         sentence = f"{verdict.sentence}; not promoted while counts are missing from {name}{others} ({why})"
+        return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
+    failing = next((one for one in comparisons if not one.baseline.good + one.canary.good), None)
+    if verdict.decision is Decision.PROMOTE and failing:
+        metric = next(metric for metric in measures.metrics if metric.name == failing.metric)
+        seen = "good request" if metric.objective is None else f"request {metric.quality}"
+        where = f" of {failing.workload}" if len(workloads) > 1 else ""
+        sentence = f"{verdict.sentence}; not promoted while no {seen} was seen on either side{where}"
         return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
     return verdict
 

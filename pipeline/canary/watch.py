@@ -16,6 +16,7 @@ from canary.expiry import show_life
 from canary.record import Record
 from canary.scene import sampled, states, survey
 from canary.silence import Silence
+from canary.spelling import Spelling
 from canary.tally import Tally, judge
 from canary.verdict import Decision, Verdict, tolerated
 
@@ -37,12 +38,12 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
     Raises:
         TimedOutError: the verdict could not be acted on within the options' `max_duration`, counted from this call less
             the time for which the API server was away. Who watches again has as long again, with all that was counted.
-        InputError: there is no canary, or it went while it was watched.
+        InputError: there is no canary, or it went while it was watched; a selector is misspelt.
         ClusterError: counts may not be read.
     """
     options, cluster = world.options, world.cluster
-    record, silence, disruptions, called = None, Silence(world), Disruptions(), world.patient_now()
-    keeper = Keeper(cluster)
+    record, keeper, called = None, Keeper(cluster), world.patient_now()
+    silence, spelling, disruptions = Silence(world), Spelling(world, samples), Disruptions()
     for name in names:
         show_life(
             cluster, name, world.clock.now() + options.expire_after
@@ -57,7 +58,8 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         held = disruptions.hold(scene)
         verdict = _verdict(world, scene, tally, record, held)
         _tell_what_is_tolerated(world, verdict, before)
-        waiting_for = held or _waiting_for(world, scene, record)
+        unchecked = spelling.check(scene, pods, tally, verdict)
+        waiting_for = held or unchecked or _waiting_for(world, scene, record)
         record = replace(record, decision=verdict.decision, sentence=verdict.sentence)
         for name, _, canary in scene.variants(Variant.CANARY):
             keeper.keep(name, canary, record)
@@ -175,8 +177,13 @@ def _waiting_for(world: World, scene: Scene, record: Record) -> str:
     if left > 0:
         return f"{left:.0f} s of warm-up"
     for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
-        if name not in scene.compared and tally.answered(name, variant) < 1:  # it compares nothing, and has to answer
-            return f"{deployment['metadata']['name']}: 0 of 1 requests"
+        if name not in scene.compared:  # it compares nothing, and has to answer
+            for metric in options.measures.metrics:
+                found = tally.evidence(name, variant, metric)
+                if found.total and not found.good:
+                    return f"{deployment['metadata']['name']}: none of {found.total:,.0f} requests was {metric.quality}"
+            if tally.answered(name, variant) < 1:
+                return f"{deployment['metadata']['name']}: 0 of 1 requests"
         for metric in options.measures.metrics if name in scene.compared else ():
             total = tally.requests_at_step(name, variant, metric)
             if total < options.min_requests:

@@ -14,6 +14,7 @@ from canary.gate import AutoGate
 from canary.manifests import Bundle
 from canary.measures import Measures, Metric, good_key, total_key
 from canary.options import Options
+from canary.published import Published
 from canary.release import Release
 from canary.tally import Pod, Scrape
 from canary.verdict import Verdict
@@ -41,6 +42,11 @@ class Counts:
 
     def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:
         return [self._scrape(pod) for pod in pods]
+
+    def published(self, pods: Sequence[Pod]) -> Published:
+        """Return what a sample app publishes: both of its series are there from the start."""
+        series = [("requests_total", {"custom_status": status}, 1.0) for status in ("good", "bad")]
+        return Published.of(series, Measures.of([SUCCESS]))
 
     def _scrape(self, pod: Pod) -> Scrape:
         if pod.variant in self.problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,9 +15,13 @@ from canary.collaborators import Kind
 from canary.doctor import Subject, check_releases, check_way
 from canary.errors import ClusterError, ForbiddenError, NotAnsweringError
 from canary.manifests import Bundle
+from canary.measures import Measures, Metric
+from canary.metrics import DirectSource
+from canary.published import Published
 from canary.release import Release
 from canary.tally import Pod, Scrape
 from tests.canary.ghosts import unready, waiting
+from tests.canary.pages import serving
 from tests.canary.story import WRITES, Faulty, Story, config_map, deployment, service
 
 Object = dict[str, Any]
@@ -286,7 +291,12 @@ class Source:
         at = self.story.clock.now()
         if isinstance(look, str):
             return [Scrape(pod, at, None, look) for pod in pods]
-        return [Scrape(pod, at, {"success total": look, "success good": 0.0}) for pod in pods]
+        self.last = look
+        return [Scrape(pod, at, {"success total": look, "success good": look}) for pod in pods]
+
+    def published(self, pods: Sequence[Pod]) -> Published:
+        series = ("requests_total", {"custom_status": "good"}, self.last)
+        return Published.of([series], self.story.options.measures)
 
 
 def counts(story: Story, *looks: float | str | Exception, **subject: Any) -> list[tuple[str, str]]:
@@ -313,10 +323,48 @@ def test_pods_that_do_not_answer_are_a_failure_with_the_reason(story: Story) -> 
 
 def test_counters_that_have_counted_nothing_are_warned_of_and_so_is_silence(story: Story) -> None:
     story.stable(service(), deployment("app:1"))
-    [(metrics, said), (traffic, where)] = counts(story, 0.0, 0.0)
+    [(read, _), (metrics, said), (traffic, where)] = counts(story, 0.0, 0.0)
+    assert read == "ok"
     assert (metrics, "requests_total has counted nothing yet" in said) == ("warning", True)
     assert traffic == "warning"
     assert "is anything sending load to Service app?" in where
+
+
+def test_both_selectors_are_compared_with_what_the_pods_publish(story: Story) -> None:
+    def told(good: str, total: str = "requests_total") -> list[tuple[str, str]]:
+        measures = Measures.of([Metric.share("success", good, total)])
+        story.options = replace(story.options, measures=measures)
+        checks = examined(story, "app", samples=DirectSource(story.cluster, measures))
+        return about(checks, "metrics")
+
+    story.stable(service(), deployment("app:1"))
+    text = 'requests_total{status="200"} 90\nrequests_total{status="500"} 10\n'
+    with serving(lambda *_: (200, text)) as page:
+        story.ghosts.answers["app:1"] = page.server_port
+        right, wrong, missing, idle = (
+            told('requests_total{status="200"}'),
+            told('requests_total{status="20"}'),
+            told('hits_total{status="200"}', "hits_total"),
+            told('requests_total{status!~"5xx"}'),
+        )
+    read = ("ok", "read from the pods: 4 of 4 pods have counts: ")
+    mismatch = (
+        'No series of requests_total has status="20" (in requests_total{status="20"}, the selector of good requests). '
+        'Did you mean "200"? The values of status are "200", "500"'
+    )
+    assert right == [read]
+    assert wrong == [
+        read,
+        (
+            "failed",
+            f"{mismatch}: correct the selector (canary config shows where it is set)",
+        ),
+    ]
+    assert missing[1][0] == "warning", "it may exist only after the first request"
+    assert missing[1][1].startswith("No pod publishes a metric hits_total. Did you mean requests_total? ")
+    assert ": send some requests and look again, or correct the selector (" in missing[1][1]
+    assert idle[1][0] == "warning"
+    assert idle[1][1].startswith('status!~"5xx" excludes nothing')
 
 
 def test_traffic_is_counted_for_each_variant(story: Story) -> None:

@@ -18,6 +18,7 @@ from canary.events import Variant
 from canary.measures import Measures, Metric
 from canary.metrics import DirectSource
 from canary.metrics.direct import parse
+from canary.published import Published
 from canary.tally import Pod, Scrape
 from canary.transport import Transport
 
@@ -97,6 +98,23 @@ def test_who_may_not_read_pods_is_told_what_to_grant() -> None:
 
     with pytest.raises(ClusterError, match=r"is forbidden; .* grant `get` on `pods/proxy`, or .*--prometheus"):
         DirectSource(Api(forbid), MEASURES).read([pod("a")], since=0)
+
+
+def test_what_pods_publish_is_read_from_those_that_answer() -> None:
+    texts = {"page": "<html>", "a": page(4, 2), "b": 'other_total{path="/"} 1\nrequests_total 3\n'}
+
+    def answer(path: str) -> str:
+        if "/silent:" in path:
+            raise NotAnsweringError("no answer in 5 s")
+        return texts[path.split("/")[6].partition(":")[0]]
+
+    pods = [pod("silent"), pod("page"), pod("a"), pod("b")]
+    assert DirectSource(Api(answer), MEASURES).published(pods) == Published(
+        frozenset({"requests_total", "other_total"}),
+        {"requests_total": {"custom_status": frozenset({"good", "bad", ""})}},
+        {"requests_total": 9},
+        {MEASURES.metrics[0].good: 4, MEASURES.metrics[0].total: 9},
+    )
 
 
 def test_as_many_connections_are_kept_as_pods_are_scraped_at_once(

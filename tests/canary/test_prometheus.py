@@ -18,6 +18,7 @@ from canary.errors import ClusterError, InputError, NotAnsweringError
 from canary.events import Variant
 from canary.measures import Measures, Metric
 from canary.metrics import PrometheusSource, ServiceQueries, UrlQueries
+from canary.published import misfits
 from canary.tally import Pod, Scrape, Tally
 from tests.canary.pages import serving
 
@@ -66,7 +67,7 @@ def pod(name: str, variant: Variant = Variant.CANARY, namespace: str = "shop") -
     return Pod(name, namespace, f"uid-{name}", "app", variant, 8000, ready_at=0.0)
 
 
-NAMES = ("steady", "twice", "silent", "failing", "restarted", "carried", "elsewhere", "mixed")
+NAMES = ("steady", "twice", "silent", "failing", "restarted", "carried", "elsewhere", "mixed", "misspelt")
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +254,26 @@ def test_a_prometheus_behind_the_service_proxy_answers_the_same(url: str, pages:
 
     pages["steady"].good, pages["steady"].bad = 75, 25
     Driver(ServiceQueries(Api(), "svc:monitoring/prometheus:web"), [pod("steady")]).until(75, 100)
+
+
+@needs_prometheus
+def test_what_pods_publish_is_what_prometheus_has_of_them(queries: UrlQueries, pages: dict[str, Counter]) -> None:
+    pages["misspelt"].good, pages["misspelt"].bad = 30, 10
+    pages["elsewhere"].good = 10
+    metric = Metric.share("success", 'requests_total{custom_status="gut"}', 'requests_total{namespace="shop"}', 0.05)
+    source = PrometheusSource(queries, Measures.of([metric]))
+    poll("it is scraped", lambda: source.published([pod("misspelt")]).counted == {"requests_total": 40})
+    published = source.published([pod("misspelt"), pod("elsewhere")])
+    assert {"requests_total", "request_duration_seconds_bucket", "up"} <= published.metrics
+    assert published.values["requests_total"]["custom_status"] == {"good", "bad"}
+    assert published.matched == {metric.total: 40}, "the pod of the same name in another namespace is not counted"
+    [text] = misfits(metric, published, enough=True)
+    assert text.endswith('Did you mean "good"? The values of custom_status are "good", "bad"')
+    missing = Metric.share("success", "request_total", "request_total", 0.05)
+    [text] = misfits(
+        missing, PrometheusSource(queries, Measures.of([missing])).published([pod("misspelt")]), enough=True
+    )
+    assert "Did you mean requests_total?" in text
 
 
 @needs_prometheus

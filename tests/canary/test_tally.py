@@ -202,6 +202,30 @@ def test_nothing_is_promoted_while_counts_are_missing() -> None:
     assert verdict.sentence.endswith("; not promoted while counts are missing from c (no answer)")
 
 
+def test_nothing_is_promoted_while_no_good_request_was_seen_on_either_side() -> None:
+    """Two selectors that match nothing are equal, and so are two versions that only fail."""
+    verdict = judged(both(1, (0, 1000), (0, 1000)))
+    assert verdict.decision is Decision.UNDECIDED
+    assert verdict.sentence.endswith("; not promoted while no good request was seen on either side")
+    assert judged(both(1, (40, 1000), (0, 1000))).decision is Decision.PROMOTE
+    assert judged(both(1, (0, 1000), (400, 1000))).decision is Decision.REJECT
+
+
+def test_a_metric_without_any_good_request_holds_up_the_others_and_a_workload_without_any_the_release() -> None:
+    slow = {"success good": 950.0, "success total": 1000.0, "latency good": 0.0, "latency total": 1000.0}
+    pods = [pod("c"), pod("b", Variant.BASELINE)]
+    measures = Measures.of([SUCCESS, LATENCY])
+    tally = Tally(0).add([Scrape(one, 1, slow) for one in pods], measures)
+    verdict = judge(tally, measures, ["web"], dispersion=1)
+    assert verdict.decision is Decision.UNDECIDED
+    assert verdict.sentence.endswith("; not promoted while no request within 250 ms was seen on either side")
+
+    failing = [replace(scrape(one, 1, 0, 1000), pod=replace(one, uid=f"{one.uid}-api", workload="api")) for one in pods]
+    verdict = judge(tallied([*both(1, (950, 1000), (950, 1000)), *failing]), MEASURES, ["web", "api"], dispersion=1)
+    assert verdict.decision is Decision.UNDECIDED
+    assert verdict.sentence.endswith("; not promoted while no good request was seen on either side of api")
+
+
 def test_missing_counts_of_stable_do_not_matter_and_those_of_the_canary_do_not_stop_a_reject() -> None:
     stable = Scrape(pod("s", Variant.STABLE), 2, None, problem="no answer")
     assert judged(both(1, (950, 1000), (940, 1000)), [stable]).decision is Decision.PROMOTE

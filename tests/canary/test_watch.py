@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from canary.collaborators import DEPLOYMENT
+from canary.collaborators import CONFIG_MAP, DEPLOYMENT
 from canary.errors import InputError, InterruptedReleaseError, TimedOutError
 from canary.events import Judged, Looked, Note, Variant
 from canary.expiry import EXPIRES
 from canary.measures import Measures, Metric
+from canary.published import Published
 from canary.verdict import Decision
 from tests.canary.ghosts import Object, died, ready, unready, waiting
 from tests.canary.story import SUCCESS, Story, deployment, service
@@ -60,6 +61,40 @@ def test_promote_waits_for_the_minimum_of_requests(deployed: Story) -> None:
     deployed.release(names=("app",), min_duration=0, min_requests=5000).watch()
     assert requests(deployed.heard(Looked)[-1]) >= 5000
     assert "of 5000 requests" in deployed.heard(Looked)[0].waiting_for
+
+
+def test_nothing_is_promoted_while_no_good_request_was_seen_on_either_side(deployed: Story) -> None:
+    deployed.counts.good = dict.fromkeys(Variant, 0.0)
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), max_duration=60).watch()
+    [judged] = deployed.heard(Judged)
+    assert judged.verdict.decision is Decision.UNDECIDED
+    assert judged.verdict.sentence.startswith("canary 0.0 % good vs baseline 0.0 %: equal")
+    assert judged.verdict.sentence.endswith("; not promoted while no good request was seen on either side")
+
+
+def test_a_selector_is_compared_with_what_the_pods_publish_before_anything_is_recorded(deployed: Story) -> None:
+    good = Metric.share("success", 'requests_total{stauts!="bad"}', "requests_total", 0.05)
+    deployed.counts.each, deployed.counts.good = 10_000, dict.fromkeys(Variant, 1.0)
+    release = deployed.release(
+        names=("app",), measures=Measures.of([good]), min_requests=10**9, no_traffic_after=10**9, min_duration=300
+    )
+    with pytest.raises(InputError, match=r"has a label stauts .*Its labels are custom_status"):
+        release.watch()
+    kept = str(deployed.cluster.find(CONFIG_MAP))
+    assert "UNDECIDED" in kept
+    assert "PROMOTE" not in kept
+
+
+def test_requests_are_waited_for_as_long_from_the_beginning_of_each_watch(deployed: Story) -> None:
+    """A watch long after the deploy comes before its requests, too."""
+    missing = Metric.share("success", "hits_total", "hits_total", 0.05)
+    deployed.counts.each = 0
+    deployed.clock.sleep(1000)
+    began = deployed.clock.now()
+    with pytest.raises(InputError, match=r"No pod publishes a metric hits_total"):
+        deployed.release(names=("app",), measures=Measures.of([missing]), no_traffic_after=40).watch()
+    assert deployed.clock.now() - began == 40
 
 
 def test_reject_comes_at_once(deployed: Story) -> None:
@@ -297,6 +332,9 @@ def test_the_minimum_of_requests_holds_for_each_metric(deployed: Story) -> None:
                 replace(one, counters={**one.counters, "rare good": one.at - 1e9, "rare total": one.at - 1e9})
                 for one in super().read(pods, since)
             ]
+
+        def published(self, pods: Any) -> Published:
+            return super().published(pods) | Published.of([("rare_total", {}, 1.0)], Measures.of([rare]))
 
     deployed.counts = Both(deployed.clock)
     deployed.release(names=("app",), measures=Measures.of([SUCCESS, rare]), min_requests=300).watch()

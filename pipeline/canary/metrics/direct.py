@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 
 from canary.errors import ClusterError, NotAnsweringError
+from canary.published import Published
 from canary.tally import Scrape
 
 if TYPE_CHECKING:
@@ -57,21 +60,43 @@ class DirectSource:
         with ThreadPoolExecutor(min(CONCURRENT, len(pods)), thread_name_prefix="scrape") as threads:
             return list(threads.map(self._scrape, pods))
 
+    def published(self, pods: Sequence[Pod]) -> Published:
+        """Return what the pods publish now, those left out that do not answer.
+
+        Raises:
+            ClusterError: as for `read`.
+        """
+
+        def of(pod: Pod) -> Published:
+            try:
+                return Published.of(self._samples(pod), self._measures)
+            except NotAnsweringError:
+                return Published()
+
+        with ThreadPoolExecutor(CONCURRENT, thread_name_prefix="scrape") as threads:
+            return reduce(or_, threads.map(of, pods), Published())
+
     def _scrape(self, pod: Pod) -> Scrape:
+        try:
+            samples = self._samples(pod)
+        except NotAnsweringError as error:
+            return Scrape(pod, self._now(), None, problem=str(error))
+        started = next((value for name, _, value in samples if name == START), None)
+        return Scrape(pod, self._now(), self._measures.count(samples), started=started)
+
+    def _samples(self, pod: Pod) -> list[Sample]:
         # A port must be a number here: with a name the API server fails.
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{pod.port}/proxy{self._path}"
         try:
-            text = self._api.get_text(path, timeout=self.timeout)
-            samples = list(parse(text))
-        except NotAnsweringError as error:
-            return Scrape(pod, self._now(), None, problem=str(error))
+            return list(parse(self._api.get_text(path, timeout=self.timeout)))
+        except NotAnsweringError:
+            raise
         except ClusterError as error:
             advice = "grant `get` on `pods/proxy`, or read from Prometheus (--prometheus)"
             raise type(error)(f"{error}; to read counts from the pods, {advice}") from error
         except ValueError as error:
-            return Scrape(pod, self._now(), None, problem=f"{pod.name}:{pod.port}{self._path} is not metrics: {error}")
-        started = next((value for name, _, value in samples if name == START), None)
-        return Scrape(pod, self._now(), self._measures.count(samples), started=started)
+            text = f"{pod.name}:{pod.port}{self._path} is not metrics: {error}"
+            raise NotAnsweringError(text) from error
 
 
 def parse(text: str) -> Iterator[Sample]:

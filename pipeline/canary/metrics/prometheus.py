@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from canary.errors import NotAnsweringError
 from canary.measures import Measures
+from canary.published import Published
 from canary.selector import Matcher, Selector
 from canary.tally import Scrape
 
@@ -104,6 +105,7 @@ class PrometheusSource:
     def __init__(self, queries: Queries, measures: Measures) -> None:
         """Read what `measures` counts through `queries`."""
         self._queries = queries
+        self._measures = measures
         self._answered = False
         self._parts = {metric.name: Measures((metric,)) for metric in measures.metrics}
         if measures.histogram:
@@ -128,13 +130,30 @@ class PrometheusSource:
         self._answered = True
         return sorted(scrapes, key=lambda scrape: scrape.at)
 
+    def published(self, pods: Sequence[Pod]) -> Published:
+        """Return what Prometheus has of the pods now: their names, and the series of what is measured.
+
+        Raises:
+            ClusterError: as for `read`, and where it does not answer.
+        """
+        found, at = Published(), float(self._queries.query("time()")[1])
+        for first in range(0, len(pods), PODS_PER_QUERY):
+            where = _of_pods(pods[first : first + PODS_PER_QUERY])
+            every = ", ".join(map(str, where))
+            names = self._queries.query(f"group by (__name__) ({{{every}}})", at)
+            samples = [
+                (selector.name, series["metric"], float(series["value"][1]))
+                for selector in dict.fromkeys(Selector(one.name) for one in self._measures.selectors())
+                for series in self._queries.query(str(selector.narrowed(where)), at)
+            ]
+            there = Published(frozenset(series["metric"]["__name__"] for series in names))
+            found |= there | Published.of(samples, self._measures)
+        return found
+
     def _read(self, pods: Sequence[Pod], since: float, at: float) -> list[Scrape]:
         seconds = round(min(max(at - since, 0) + OVERLAP, LONGEST_RANGE))
         by_name = {(pod.namespace, pod.name): pod for pod in pods}
-        where = (
-            Matcher("namespace", "=~", _any(pod.namespace for pod in pods)),
-            Matcher("pod", "=~", _any(pod.name for pod in pods)),
-        )
+        where = _of_pods(pods)
         # The order matters: `up` first, then the counters of all requests, then their parts; see `_Process.scrapes`.
         up = Selector("up")
         selectors = [up, *dict.fromkeys(one for part in self._parts.values() for one in part.selectors()[:1])]
@@ -181,6 +200,14 @@ def _problem(seen: Sequence[float], at: float, *, failing: bool) -> str:
     if at - seen[-1] > max(SILENCE, 3 * interval):
         return f"Prometheus has not scraped it for {at - seen[-1]:.0f} s"
     return ""
+
+
+def _of_pods(pods: Sequence[Pod]) -> tuple[Matcher, ...]:
+    """Return the conditions that the series of these pods meet."""
+    return (
+        Matcher("namespace", "=~", _any(pod.namespace for pod in pods)),
+        Matcher("pod", "=~", _any(pod.name for pod in pods)),
+    )
 
 
 def _any(values: Iterable[str]) -> str:

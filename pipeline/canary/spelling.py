@@ -1,0 +1,77 @@
+"""Notices, while a release is watched, that a selector cannot be meant so: before anything is decided by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from canary.errors import InputError, NotAnsweringError
+from canary.events import Note, Variant
+from canary.published import HARMLESS, idle, misfits
+from canary.verdict import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from canary.collaborators import SampleSource, World
+    from canary.measures import Metric
+    from canary.scene import Scene
+    from canary.tally import Pod, Tally
+    from canary.verdict import Verdict
+
+ADVICE = "Correct the selector (canary config shows where it is set), then run the same command again to continue"
+UNASKED = "No request was counted so far: if the metric exists only after the first one, send some"
+
+
+class Spelling:
+    """What is known of the selectors.
+
+    They are compared with what the pods publish once enough requests were counted, at the latest before PROMOTE, and
+    each time that the options' `no_traffic_after` has gone by without enough of them.
+    """
+
+    def __init__(self, world: World, samples: SampleSource) -> None:
+        """Ask `samples` what the pods publish."""
+        self._world = world
+        self._samples = samples
+        self._since: float | None = None  # seconds, from when on requests were to come
+        self._settled: set[str] = set()
+
+    def check(self, scene: Scene, pods: Sequence[Pod], tally: Tally, verdict: Verdict) -> str:
+        """Look at the selectors if it is time, and return why that is not possible, empty if it is.
+
+        A condition that excludes nothing is warned of.
+
+        Raises:
+            InputError: a selector is misspelt; the message says what there is instead.
+        """
+        options = self._world.options
+        unsettled = [metric for metric in options.measures.metrics if metric.name not in self._settled]
+        answering = [pod for pod in pods if pod not in tally.missing]
+        variants = {(name, variant) for name, variant, _ in scene.variants(Variant.CANARY, Variant.BASELINE)}
+        is_too_early = not scene.ready_at or variants - {(pod.workload, pod.variant) for pod in answering}
+        if not unsettled or is_too_early or verdict.decision is Decision.REJECT:
+            return ""
+        now = self._world.patient_now()
+        self._since = self._since or now + max(scene.ready_at + options.warm_up - scene.at, 0)
+        decided = verdict.decision is Decision.PROMOTE
+        enough = {one.name for one in unsettled if decided or self._has_enough(variants, tally, one)}
+        if not enough and now - self._since < options.no_traffic_after:
+            return ""
+        try:
+            published = self._samples.published(answering)
+        except NotAnsweringError as error:
+            return f"whether the selectors are right is not known: {error}"
+        self._since = now
+        found = [text for metric in unsettled for text in misfits(metric, published, enough=metric.name in enough)]
+        if found:
+            unasked = [] if any(published.counted.values()) else [UNASKED]
+            raise InputError(". ".join([*dict.fromkeys(found), *unasked, ADVICE]))
+        for metric in unsettled:
+            for text in idle(metric, published) if metric.name in enough else ():
+                self._world.listen(Note(f"{text}: {HARMLESS}", warning=True))
+        self._settled |= enough
+        return ""
+
+    def _has_enough(self, variants: Iterable[tuple[str, Variant]], tally: Tally, metric: Metric) -> bool:
+        enough = max(1, self._world.options.min_requests)
+        return all(tally.evidence(name, variant, metric).total >= enough for name, variant in variants)
