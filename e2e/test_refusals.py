@@ -81,6 +81,28 @@ def test_what_was_not_tried_is_not_promoted(stable: Namespace, manifests: Path) 
     assert stable.images("sampleapp") == ["sampleapp:10"]
 
 
+def test_a_hotfix_of_stable_is_shown_and_not_overwritten(stable: Namespace, manifests: Path) -> None:
+    release = (str(manifests), "--image", "sampleapp:20")
+    stable.canary("deploy", *release, "--percentage", "50")
+    stable.kubectl("scale", "deployment/sampleapp", "--replicas", "3")
+    stable.kubectl("set", "image", "deployment/sampleapp", "sampleapp=sampleapp:5")
+    stable.kubectl("rollout", "status", "deployment/sampleapp", "--timeout", "120s")
+
+    refused = stable.canary("promote", *release, code=2).err
+    assert (
+        "stable sampleapp has changed (spec.containers[sampleapp].image) since sampleapp-canary was deployed" in refused
+    )
+    changed = [line.split()[-1] for line in refused.splitlines() if "image: " in line]
+    assert changed == ["sampleapp:10", "sampleapp:5"]
+    assert stable.images("sampleapp") == ["sampleapp:5"]
+    applied = stable.canary("apply", *release, code=2).err
+    assert "a release of sampleapp is in progress" in applied
+
+    stable.canary("promote", *release, "--overwrite-stable")
+    assert stable.images("sampleapp") == ["sampleapp:20"]
+    assert stable.images("sampleapp-canary") is None
+
+
 @pytest.mark.parametrize("trouble", ["paused", "unready"])
 def test_an_unsound_stable_is_no_baseline(stable: Namespace, manifests: Path, trouble: str) -> None:
     if trouble == "paused":

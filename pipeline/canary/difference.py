@@ -28,18 +28,20 @@ def is_same(live: Object, planned: Object) -> bool:
     return _bare(live) == _bare(planned)
 
 
-def difference(live: Object, planned: Object) -> tuple[str, ...]:
+def difference(live: Object, planned: Object, before: str = "live", after: str = "manifests") -> tuple[str, ...]:
     """Return a unified diff, values of Secrets masked; it is cut where it gets long, and says so.
 
     Args:
         live: as the object is.
         planned: as it would be.
+        before: what the diff calls the first.
+        after: what it calls the second.
 
     Returns:
         Lines without their ends; none where nothing would change.
     """
-    before, after = _lines(masked(live)), _lines(masked(planned, before=live))
-    lines = list(unified_diff(before, after, "live", "manifests", n=_CONTEXT, lineterm=""))
+    was, wanted = _lines(masked(live)), _lines(masked(planned, before=live))
+    lines = list(unified_diff(was, wanted, before, after, n=_CONTEXT, lineterm=""))
     left_out = len(lines) - MOST_LINES
     return (*map(_cut, lines[:MOST_LINES]), *([f"… {left_out} more lines"] if left_out > 0 else []))
 

@@ -97,6 +97,21 @@ class Differs(Event):
 
 
 @dataclass(frozen=True)
+class StableChanged(Event):
+    """Somebody changed stable while a release was on its way.
+
+    Attributes:
+        workload: the stable Deployment's name.
+        since: the moment to compare with, in words: `app-canary was deployed`.
+        difference: lines of a unified diff of the pod template, values of variables left out.
+    """
+
+    workload: str
+    since: str
+    difference: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Waiting(Event):
     """A Deployment is getting ready.
 

@@ -81,7 +81,7 @@ def check_same_images(
     """
     told = set()
     for one in now:
-        ran = [other for other in judged if other.container == one.container]
+        ran = [other for other in judged if (other.container, other.image) == (one.container, one.image)]
         if not ran or one.is_pinned or one.digest in {other.digest for other in ran}:
             continue
         alike = [other for other in ran if other.is_of_registry == one.is_of_registry]

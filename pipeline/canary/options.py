@@ -23,6 +23,7 @@ class Options:
         others: what becomes of objects beside the Deployments that exist and would change: `hold` leaves them to
             promote, `now` writes them at deploy.
         unproven: promote what no canary has shown.
+        overwrite_stable: promote over a stable that was changed since deploy.
         supersede: reject another release that is in progress, and deploy this one.
         expire_after: seconds after the last sign of life from which on a canary may be reaped.
         alpha: error level of the verdict, in 0–1, exclusive.
@@ -43,6 +44,7 @@ class Options:
     timeout: float = 300.0
     others: str = "hold"
     unproven: bool = False
+    overwrite_stable: bool = False
     supersede: bool = False
     expire_after: float = 1800.0
     alpha: float = 0.05

@@ -15,6 +15,7 @@ from canary.errors import InputError
 from canary.events import Note, Variant
 from canary.expiry import expires
 from canary.held import Others, others
+from canary.hotfix import STABLE, is_changed, stable_mark
 from canary.manifests import digest
 from canary.rehearsal import Rehearsal, check_rights, check_same_template
 from canary.steps import step_at_hand, step_of
@@ -141,6 +142,11 @@ def _check_startable(world: World, found: Workload, mark: str) -> None:
     for live in due:
         if live is not None:
             _check_same_release(found, live, mark, promoting, label=world.options.label)
+    if is_changed(found, label=world.options.label):
+        raise InputError(
+            f"stable {found.name} has changed since {variant_name(found.name, Variant.CANARY)} was deployed: "
+            f"start anew after canary reject {found.name}"
+        )
     if found.stable is not None and None in due:
         _check_sound(world, found.stable)
 
@@ -157,6 +163,7 @@ def _wanted(
     if found.stable is not None:
         wanted[Variant.BASELINE] = variants.baseline(found.stable, replicas=count, label=options.label)
     marks = step.annotations | expires(world.clock.now() + options.expire_after)
+    marks[STABLE] = stable_mark(found.stable, label=options.label)
     if beside.created:
         marks[MADE] = " ".join(f"{made['kind']}/{made['metadata']['name']}" for made in beside.created)
     of_canary = {Variant.CANARY: marks}

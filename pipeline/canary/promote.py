@@ -36,6 +36,7 @@ from canary.errors import (
     UnreachableError,
 )
 from canary.events import Note, Promoted, Undone, Written
+from canary.hotfix import check_unchanged, check_unchanged_since_interruption
 from canary.image_ids import check_same_images, running
 from canary.manifests import digest
 from canary.record import UNPROVEN, unproven_since
@@ -95,6 +96,10 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     for incoming in bundle.deployments:
         found = workload(world.cluster, incoming["metadata"]["name"])
         overridden[found.name] = unproven_since(found.stable) if resumed else ""
+        if resumed:
+            check_unchanged_since_interruption(world, found, mark)
+        else:
+            check_unchanged(world, found)
         try:
             _check_proven(world, bundle, found, incoming)
             if not (decided or resumed):  # else who began it has decided

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 from canary import deploy, promote, reap, reject, status, watch
 from canary.before import saved_digest, undoing
 from canary.collaborators import World
+from canary.deployments import workload
 from canary.errors import InputError, InterruptedReleaseError, LockLostError, TimedOutError, UnreachableError
 from canary.events import DecisionAsked, Note, Started
 from canary.images import images_of, is_untagged
 from canary.manifests import digest, require_deployment
 from canary.plan import plan
+from canary.variants import can_have_variants
 from canary.verdict import Decision
 from canary.waiting import wait_until_ready
 from canary.writing import intended, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from canary.collaborators import Clock, Cluster, Gate, Lock, Object, SampleSource
     from canary.events import Listener
@@ -179,14 +181,21 @@ class Release:
             raise InterruptedReleaseError("interrupted in reap: canary reap, once more, goes on") from None
 
     def apply(self) -> None:
-        """Apply the manifests as they are, then wait until the Deployments are ready (strategy `none`)."""
+        """Apply the manifests as they are, then wait until the Deployments are ready (strategy `none`).
+
+        Raises:
+            InputError: a release of one of the Deployments is in progress; nothing was changed.
+        """
         bundle = self._manifests(deployment=False)
-        self._started("apply")
-        self._warn_of_untagged(bundle)
+        names = [name for name in self._names() if can_have_variants(name)]
         try:
-            for obj in (*bundle.others, *bundle.deployments):
-                write(self._world, obj)
-            wait_until_ready(self._world, self._names())
+            with self.lock.held(names, self.listen):
+                self._refuse_releases(names)
+                self._started("apply")
+                self._warn_of_untagged(bundle)
+                for obj in (*bundle.others, *bundle.deployments):
+                    write(self._world, obj)
+                wait_until_ready(self._world, self._names())
         except KeyboardInterrupt:
             raise InterruptedReleaseError("interrupted in apply: canary apply, once more, finishes it") from None
 
@@ -200,6 +209,8 @@ class Release:
         What `deploy` would say of them, it says.
         """
         bundle = self._manifests(deployment=action != "apply")
+        if action == "apply":
+            self._refuse_releases(name for name in self._names() if can_have_variants(name))
         if action == "deploy":
             todo = plan(self._world, bundle)
             for event in (*todo.notes, *todo.others.differences):
@@ -240,6 +251,19 @@ class Release:
         images = ", ".join(dict.fromkeys(image for incoming in bundle.deployments for image in images_of(incoming)))
         for name in deploy.in_the_way(self._world, bundle):
             reject.reject(self._world, name, f"superseded by a release of {images}")
+
+    def _refuse_releases(self, names: Iterable[str]) -> None:
+        """Refuse to change a stable that is being compared with a canary."""
+        for name in names:
+            found = workload(self.cluster, name)
+            both = (one for one in (found.canary, found.baseline) if one is not None)
+            there = [one for one in both if self.options.label in (one["metadata"].get("labels") or {})]
+            if there:
+                raise InputError(
+                    f"a release of {name} is in progress ({there[0]['metadata']['name']} runs "
+                    f"{', '.join(images_of(there[0]))}), and canary apply would change stable under it. First promote "
+                    f"that release (canary promote, with its manifests and images) or end it (canary reject {name})"
+                )
 
     def _promote_was_interrupted(self) -> bool:
         """Return whether a driver was stopped while this release was on its way to stable, or any on its way back."""

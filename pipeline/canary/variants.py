@@ -40,6 +40,9 @@ CONFIGURATION = f"{OWN_PREFIX}configuration"
 Pods do not notice by themselves: without this, a release that changes a ConfigMap alone would restart none of them.
 """
 
+RESTARTED = "kubectl.kubernetes.io/restartedAt"
+"""On a pod template: when somebody started the pods anew. It says nothing of what they are."""
+
 LONGEST_NAME = 63
 """Longer names are cut when pods are named, and the variants could not be told apart."""
 
@@ -56,6 +59,11 @@ _OTHERS_KEYS = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "d
 def variant_name(name: str, variant: Variant) -> str:
     """Return the name of a workload's variant: its own for stable, `NAME-canary`, `NAME-baseline`."""
     return name if variant is Variant.STABLE else f"{name}-{variant}"
+
+
+def can_have_variants(name: str) -> bool:
+    """Return whether a Deployment's name is short enough for a release of it."""
+    return len(f"{name}-{Variant.BASELINE}") <= LONGEST_NAME
 
 
 def variant_replicas(replicas: int, percentage: int) -> int:
@@ -135,13 +143,32 @@ def with_configuration(deployment: Object, mark: str) -> Object:
 def template_differences(left: Object, right: Object, *, label: str = VERSION_LABEL) -> tuple[str, ...]:
     """Return the paths at which the pod templates of two Deployments differ.
 
-    Marks of this driver do not count, and a canary's copies of configuration are taken for what they are copies of.
-    Both should come from the API server (live, or from a dry run), so that defaults are filled in on both sides.
+    Marks of this driver and restarts do not count, and a canary's copies of configuration are taken for what they are
+    copies of. Both should come from the API server (live, or from a dry run), so that defaults are filled in on both
+    sides.
 
     Returns:
         Paths such as `spec.containers[app].image`; empty when the templates are equal.
     """
-    return tuple(_differences(_unmarked(left, label), _unmarked(right, label), ""))
+    return tuple(_differences(bare_template(left, label), bare_template(right, label), ""))
+
+
+def bare_template(deployment: Object, label: str) -> Object:
+    """Return a copy of a Deployment's pod template, less marks of this driver and of `kubectl rollout restart`.
+
+    A canary's copies of configuration are replaced by what they are copies of.
+    """
+    template = without_copies(deployment, copied_by(deployment))["spec"]["template"]
+    metadata = template.get("metadata") or {}
+    template["metadata"] = {
+        "labels": {key: value for key, value in (metadata.get("labels") or {}).items() if key != label},
+        "annotations": {
+            key: value
+            for key, value in (metadata.get("annotations") or {}).items()
+            if key not in (CONFIGURATION, RESTARTED)
+        },
+    }
+    return dict(template)
 
 
 def _check_length(name: str) -> None:
@@ -183,18 +210,6 @@ def own_marks(marks: dict[str, str] | None) -> dict[str, str]:
         and not key.startswith(_OTHERS_PREFIXES)
         and (key, value) != ("app.kubernetes.io/managed-by", "Helm")
     }
-
-
-def _unmarked(deployment: Object, label: str) -> Object:
-    template = without_copies(deployment, copied_by(deployment))["spec"]["template"]
-    metadata = template.get("metadata") or {}
-    template["metadata"] = {
-        "labels": {key: value for key, value in (metadata.get("labels") or {}).items() if key != label},
-        "annotations": {
-            key: value for key, value in (metadata.get("annotations") or {}).items() if key != CONFIGURATION
-        },
-    }
-    return dict(template)
 
 
 def _differences(left: object, right: object, path: str) -> list[str]:

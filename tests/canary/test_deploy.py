@@ -128,7 +128,7 @@ def test_a_deployment_that_only_has_the_name_of_a_variant_is_left_alone(story: S
 def test_a_baseline_of_an_older_stable_is_no_baseline(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    story.release(deployment("app:0")).apply()
+    story.cluster.apply(deployment("app:0"))
     with pytest.raises(InputError, match=r"stable app has changed .*image"):
         story.release(deployment("app:2")).deploy()
 

@@ -105,3 +105,10 @@ def test_an_image_that_is_asked_for_by_digest_is_one_content_whatever_nodes_name
 )
 def test_the_digest_is_found_in_the_ids_of_every_runtime(image_id: str) -> None:
     assert Running("app", "app:2", image_id, "one").digest == INDEX.removeprefix("sha256:")
+
+
+def test_images_of_a_canary_of_another_release_are_not_compared(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:3")).deploy()
+    story.release(deployment("app:2"), unproven=True).promote()
+    assert image(story) == "app:2"

@@ -180,7 +180,7 @@ def test_a_field_that_another_manager_holds_on_to_is_found_out_before_anything_i
     story.until(lambda: progress(story.deployment()).complete)
 
     with pytest.raises(PromoteError, match=r"env"):
-        story.release(deployment("app:2")).promote()
+        story.release(deployment("app:2"), overwrite_stable=True).promote()
 
     assert image(story.deployment()) == "app:1"
     assert story.names() == {"app", "app-canary", "app-baseline"}

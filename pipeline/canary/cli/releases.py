@@ -166,6 +166,7 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
 @flags.settings(*flags.IMAGES, "label", "timeout")
 @flags.connection
 @click.option("--unproven", is_flag=True, help="Promote without a canary, or against its verdict.")
+@click.option("--overwrite-stable", is_flag=True, help="Promote over what somebody changed in stable since deploy.")
 @flags.dry_run
 @flags.lock
 @flags.results
@@ -175,6 +176,8 @@ def promote(**given: Any) -> None:  # noqa: ANN401
     Takes the manifests and images that the canary was deployed with, and refuses others. It also refuses a canary whose
     verdict is REJECT, and one that does not get ready within --timeout. One that nobody has compared is promoted on
     your word. A rollout that does not get ready is undone.
+
+    Where somebody has changed stable since deploy, the change is shown, and overwritten only with --overwrite-stable.
     """
     with session_of(given) as session:
         bundle = session.bundle()
@@ -220,12 +223,16 @@ def reject(**given: Any) -> None:  # noqa: ANN401
     short_help="Apply manifests as they are, without a canary.",
 )
 @flags.manifests
-@flags.settings(*flags.IMAGES, "timeout")
+@flags.settings(*flags.IMAGES, "label", "timeout")
 @flags.connection
 @flags.dry_run
+@flags.lock
 @flags.results
 def apply(**given: Any) -> None:  # noqa: ANN401
-    """Apply manifests as they are, without a canary, and wait until their Deployments are ready."""
+    """Apply manifests as they are, without a canary, and wait until their Deployments are ready.
+
+    Refuses to change a Deployment while a release of it is in progress.
+    """
     with session_of(given) as session:
         bundle = session.bundle(canary=False)
         if given["dry_run"]:

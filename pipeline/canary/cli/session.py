@@ -58,6 +58,7 @@ class Flags:
         kubeconfig: path of a kubeconfig.
         context: name of a context in it.
         unproven: promote what no canary has shown.
+        overwrite_stable: promote over a stable that was changed since deploy.
         supersede: reject another release that is in progress.
         break_lock: take a release over from another driver.
     """
@@ -67,6 +68,7 @@ class Flags:
     kubeconfig: str | None = None
     context: str | None = None
     unproven: bool = False
+    overwrite_stable: bool = False
     supersede: bool = False
     break_lock: bool = False
 
@@ -347,6 +349,7 @@ class Session:
             timeout=settings.timeout,
             others=settings.others,
             unproven=self._flags.unproven,
+            overwrite_stable=self._flags.overwrite_stable,
             supersede=self._flags.supersede,
             expire_after=settings.expire_after,
             alpha=settings.alpha,
@@ -376,6 +379,7 @@ def session_of(given: dict[str, Any]) -> Session:
             kubeconfig=given.get("kubeconfig"),
             context=given.get("context"),
             unproven=given.get("unproven", False),
+            overwrite_stable=given.get("overwrite_stable", False),
             supersede=given.get("supersede", False),
             break_lock=given.get("break_lock", False),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 
 from canary.events import (
@@ -15,12 +17,16 @@ from canary.events import (
     Promoted,
     Ready,
     Rejected,
+    StableChanged,
     Started,
     Undone,
     Waiting,
     Written,
 )
 from canary.verdict import Decision, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COLOURS = {Decision.PROMOTE: "green", Decision.REJECT: "red", Decision.UNDECIDED: "yellow"}
 
@@ -47,6 +53,9 @@ def words(event: Event) -> Text | None:
             return _line(f"warning: {event.text}", "yellow") if event.warning else _line(event.text)
         case Differs():
             return _differs(event)
+        case StableChanged():
+            told = _line(f"stable {event.workload} has changed since {event.since}:", "yellow")
+            return _with_difference(told, event.difference)
         case Waiting():
             reason = f": {event.reason}" if event.reason else ""
             return _line(
@@ -92,10 +101,13 @@ def _differs(event: Differs) -> Text:
     if event.now:
         text = f"{event.kind} {event.name} changes now, for stable and baseline as well; a reject does not undo it"
         told = _line(f"warning: {text}", "yellow")
+    return _with_difference(told, event.difference)
+
+
+def _with_difference(told: Text, difference: Iterable[str]) -> Text:
     colours = {"+": "green", "-": "red"}
-    return Text("\n").join(
-        [told, *(Text(f"  {_printable(line)}", colours.get(line[:1], "")) for line in event.difference)]
-    )
+    lines = (Text(f"  {_printable(line)}", colours.get(line[:1], "")) for line in difference)
+    return Text("\n").join([told, *lines])
 
 
 def _printable(text: str) -> str:
