@@ -20,7 +20,7 @@ import click
 import yaml
 
 from localcluster import orphans
-from localcluster.home import Home, default_base, default_cache
+from localcluster.home import Home, default_base, default_cache, make_base
 from localcluster.images.dockerfile import BuildError
 from localcluster.images.requirements import Environments
 from localcluster.images.snapshots import Images
@@ -170,6 +170,7 @@ def build(context: Path, tag: str, arguments: tuple[str, ...], dockerfile: Path 
     for argument in arguments:
         key, equals, value = argument.partition("=")
         given[key] = value if equals else os.environ.get(key, "")
+    make_base(default_base())
     try:
         digest = _images().build(
             context, tag, arguments=given, dockerfile=dockerfile, tell=lambda said: click.echo(said, err=True)
@@ -241,7 +242,7 @@ def _serve(home: Home, back_off: float, end_with: int | None) -> None:
 
 def _start(home: Home, timeout: int, options: list[str]) -> None:
     """Start the daemon and wait until its API answers; one that another `up` started meanwhile is as good."""
-    home.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.make()
     command = [sys.executable, "-m", "localcluster", "up", "--foreground", "--name", home.name]
     with home.log.open("ab") as log:
         daemon = subprocess.Popen(

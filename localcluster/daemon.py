@@ -9,6 +9,7 @@ import functools
 import json
 import logging
 import os
+import resource
 import secrets
 import shutil
 import signal
@@ -75,7 +76,8 @@ class Runtime:
 
 def run(home: Home, back_off: float, end_with: int | None) -> None:
     """Be the cluster until SIGTERM or SIGINT, or until a process ends; raises AlreadyUpError."""
-    home.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.make()
+    _raise_limit_of_open_files()
     with home.lock.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,6 +100,13 @@ def run(home: Home, back_off: float, end_with: int | None) -> None:
             home.facts.unlink(missing_ok=True)
             orphans.end(home.state)
             shutil.rmtree(home.pods, ignore_errors=True)
+
+
+def _raise_limit_of_open_files() -> None:
+    """Use all that the system allows: each connection through a Service takes two descriptors."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS says infinity, and refuses it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(home: Home, network: addresses.Network, back_off: float, end_with: int | None) -> None:

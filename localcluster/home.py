@@ -54,6 +54,28 @@ class Home:
         """Return the folder of images."""
         return self.base / "images"
 
+    def make(self) -> None:
+        """Make the folders, which nobody but their owner may enter: pods' Secrets are in there."""
+        make_base(self.base)
+        make_private(self.state)
+
+
+def make_base(base: Path) -> None:
+    """Make the folder that all clusters of a user share.
+
+    A folder that is there already and that LOCALCLUSTER_HOME names may be for other things too: it keeps its mode.
+    """
+    base.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not os.environ.get("LOCALCLUSTER_HOME"):
+        base.chmod(0o700)
+    make_private(base / "images")
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that nobody but its owner may enter."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+
 
 def default_base() -> Path:
     """Return $LOCALCLUSTER_HOME, else localcluster in the XDG state folder."""

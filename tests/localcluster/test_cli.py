@@ -22,7 +22,7 @@ import yaml
 import localcluster
 from localcluster import daemon, orphans
 from localcluster.node import addresses
-from tests.localcluster.cluster import Cluster, Command, Namespace, until
+from tests.localcluster.cluster import DATA, Cluster, Command, Namespace, until
 from tests.localcluster.objects import deployment, pod, script, service
 
 NAME = "other"
@@ -71,6 +71,39 @@ def test_up_writes_a_kubeconfig_for_its_owner_alone_and_says_where_things_are(ot
     assert str(other.home / NAME) in said
     secret = config["clusters"][0]["cluster"]["server"].rpartition("/")[2]
     assert secret not in said
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_nobody_else_may_enter_the_folders(command: Command, tmp_path: Path, cache: Path, given: bool) -> None:
+    base = tmp_path / ("mine" if given else "localcluster")
+    variables = {"LOCALCLUSTER_HOME": str(base)} if given else {"XDG_STATE_HOME": str(tmp_path)}
+    fresh = Command(base, cache, **variables)
+    if not given:
+        del fresh.env["LOCALCLUSTER_HOME"]
+        for folder in (base, base / "images"):
+            folder.mkdir(mode=0o755)  # as earlier versions made them
+    fresh("build", str(DATA / "web"), "-t", "web:1")
+    fresh("up", *ENDS_WITH_US)
+    fresh("down")
+    folders = [base, base / "images", base / "localcluster"]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700] * 3
+
+
+def test_a_folder_that_the_user_names_keeps_its_mode(tmp_path: Path, cache: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    Command(shared, cache)("build", str(DATA / "web"), "-t", "web:1")
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+    assert stat.S_IMODE((shared / "images").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="macOS does not show a process's limits")
+def test_the_daemon_may_open_as_many_files_as_the_system_allows(other: Command) -> None:
+    up = [sys.executable, "-m", "localcluster", "up", "--name", NAME, *ENDS_WITH_US]
+    subprocess.run(["sh", "-c", 'ulimit -Sn 256; exec "$@"', "sh", *up], env=other.env, check=True, capture_output=True)
+    pid = json.loads(other("status", "--name", NAME, "--output", "json").stdout)["pid"]
+    (line,) = re.findall(r"Max open files +(\d+) +(\d+)", Path(f"/proc/{pid}/limits").read_text())
+    assert line[0] == line[1]
 
 
 def test_a_second_up_says_that_it_is_up_and_changes_nothing(other: Command) -> None:
