@@ -77,7 +77,8 @@ class Namespace:
     def environment(self) -> dict[str, str]:
         """Return the environment for commands: this cluster, and no settings of the machine."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("CANARY_")}
-        return kept | {"KUBECONFIG": str(self.kubeconfig), "NO_COLOR": "1", "COLUMNS": "160"}
+        own = {"KUBECONFIG": str(self.kubeconfig), "XDG_STATE_HOME": str(self.folder / "state")}
+        return kept | own | {"NO_COLOR": "1", "COLUMNS": "160"}
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl in the namespace and return its standard output."""

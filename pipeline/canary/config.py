@@ -120,8 +120,11 @@ class Settings:
         "Give up on a rollout after this long without progress (no further pod is updated or available), and on an API "
         "server that has answered before after this long without an answer.",
     )
-    evidence: str = _setting(
-        "canary-evidence", text("DIR"), "Folder in which logs, events and counts of a rejected canary are kept."
+    evidence: str | None = _setting(
+        None,
+        text("DIR"),
+        "Folder for logs, events and counts of rejected canaries. "
+        "By default canary/NAMESPACE in $XDG_STATE_HOME, or in ~/.local/state.",
     )
     lock_timeout: float = _setting(
         0.0, time("90s"), "How long to wait for another driver that works on the release, or that was killed at it."

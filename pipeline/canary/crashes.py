@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.diagnosis import ending, failure, last_words
+from canary.diagnosis import ending, failure, last_words, restarted
 from canary.disruption import is_disrupted, is_evicted
 from canary.events import Variant
 
@@ -80,6 +80,5 @@ def _sentence(cluster: Cluster, crash: Crash, *, compared: bool) -> str:
     name, unlike = crash.pod["metadata"]["name"], ", none of the baseline's did" if compared else ""
     if not crash.container:
         return f"pod {name} failed: {crash.reason}{unlike}"
-    times = {0: "", 1: ", was restarted"}.get(crash.restarts, f", was restarted {crash.restarts} times")
     words = last_words(cluster, crash.pod, crash.container)
-    return f"container {crash.container} of pod {name} died{times}: {crash.reason}{unlike}{words}"
+    return f"container {crash.container} of pod {name} died{restarted(crash.restarts)}: {crash.reason}{unlike}{words}"

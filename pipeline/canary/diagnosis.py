@@ -48,6 +48,11 @@ def ending(terminated: Object) -> str:
     return f"{reason} (exit code {code}{signal})"
 
 
+def restarted(times: int) -> str:
+    """Return how often a container was started again, as a part of a sentence; empty if it was not."""
+    return {0: "", 1: ", restarted once"}.get(times, f", restarted {times} times")
+
+
 def failure(pod: Object) -> str:
     """Return why a pod failed as a whole: reason and message, as `Evicted: The node was low on resource: memory`."""
     status = pod.get("status") or {}
@@ -90,9 +95,8 @@ def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:
     crashed = bool(ended.get("exitCode")) and not container.get("ready")
     if crashed and (waiting.get("reason") == "CrashLoopBackOff" or not waiting):
         restarts = container.get("restartCount") or 0
-        again = f", restarted {restarts} time{'s' if restarts > 1 else ''}" if restarts else ""
         label = "CrashLoopBackOff: " if waiting else ""
-        return f"{label}container {name} {ending(ended)}{again}{last_words(cluster, pod, name)}"
+        return f"{label}container {name} {ending(ended)}{restarted(restarts)}{last_words(cluster, pod, name)}"
     if waiting and waiting.get("reason") not in STARTING:
         message = waiting.get("message") or ""
         return f"{waiting.get('reason')}: container {name}" + (f": {message}" if message else "")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from canary.counts import raw
 from canary.crashes import crashes
 from canary.deployments import images, pods_of, progress, replica_sets_of
+from canary.diagnosis import restarted
 from canary.errors import CanaryError, ForbiddenError
 from canary.events import Note, Variant
 from canary.verdict import Decision, Verdict
@@ -200,7 +201,7 @@ def _summary(case: _Case, pods: Mapping[Variant, list[Object]], verdict: str) ->
     yield "Containers that died" if died else "No container died"
     for variant, one in died:
         where = f"{one.pod['metadata']['name']} {one.container}".strip()
-        yield f"  {variant}: {where}: {one.reason}, restarted {one.restarts} times"
+        yield f"  {variant}: {where}: {one.reason}{restarted(one.restarts)}"
     yield "Files"
     yield "  verdict.json  the verdict with its numbers"
     yield "  samples.json  what was counted, until the last look"

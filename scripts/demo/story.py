@@ -71,6 +71,7 @@ class Demo:
         self.children.environment |= {
             "KUBECONFIG": str(self.place.kubeconfig),
             "CANARY_NAMESPACE": self.place.namespace,
+            "CANARY_EVIDENCE": "canary-evidence",
         }
 
         self.screen.title("Three versions of the app, by editing its line `success_rate = 5`")

@@ -52,6 +52,7 @@ class CommandLine:
             monkeypatch.delenv(name)
         monkeypatch.setenv("COLUMNS", TERMINAL_WIDTH)
         monkeypatch.setenv("KUBECONFIG", str(folder / "no-kubeconfig"))
+        monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
 
     def of_cluster(self, server: str, namespace: str) -> CommandLine:
         """Write a kubeconfig and use it from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,10 +53,21 @@ def test_how_often_a_container_was_restarted_is_said_with_its_end_and_its_last_w
     story.ghosts.haunt(story.namespace, "app-canary", died("Error", 3, restarts=4))
     story.ghosts.logs["app-canary"] = "one\ntwo\nthree\nfour\n"
     verdict = story.release(names=("app",)).watch()
-    assert "died, was restarted 4 times: Error (exit code 3), none of the baseline's did" in verdict.sentence
+    assert "died, restarted 4 times: Error (exit code 3), none of the baseline's did" in verdict.sentence
     assert verdict.sentence.endswith("; its last lines: two | three | four")
     [workload] = story.release(names=("app",)).status().workloads
     assert (workload.verdict, workload.sentence) == ("REJECT", verdict.sentence)
+
+
+def test_a_container_that_was_restarted_once_is_said_to_be(story: Story, tmp_path: Path) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.release(service(), deployment("app:2")).deploy()
+    story.ghosts.haunt(story.namespace, "app-canary", died("Error", 3, restarts=1))
+    verdict = story.release(names=("app",)).watch()
+    assert "died, restarted once: Error (exit code 3)" in verdict.sentence
+    story.release(names=("app",), evidence=str(tmp_path)).reject()
+    [summary] = tmp_path.glob("*/summary.txt")
+    assert "Error (exit code 3), restarted once\n" in summary.read_text()
 
 
 def test_a_first_release_has_no_baseline_to_speak_of(story: Story) -> None:

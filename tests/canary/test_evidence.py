@@ -176,10 +176,23 @@ def test_a_reject_of_nothing_keeps_nothing(story: Story, kept: Path) -> None:
 
 def test_the_command_names_the_folder_and_takes_another(in_cluster: CommandLine, story: Story) -> None:
     story.stable(service(), deployment("app:1"))
-    for arguments, parent in (((), "canary-evidence"), (("--evidence", "kept"), "kept")):
+    state = in_cluster.folder / "state" / "canary" / story.namespace
+    for arguments, parent in (((), state), (("--evidence", "kept"), "kept")):
         story.release(service(), deployment("app:2")).deploy()
         result = in_cluster("reject", "app", "--output", "json", *arguments)
         [rejected] = result.json()["rejected"]
         assert Path(rejected["evidence"]).parent == Path(parent)
         assert (in_cluster.folder / rejected["evidence"] / "summary.txt").exists()
-        assert f"its logs and events are kept in {rejected['evidence']}" in result.err
+        assert f"; logs and events are saved to {rejected['evidence']}" in result.err
+    assert {path.name for path in in_cluster.folder.iterdir()} == {"kubeconfig", "kept", "state"}
+
+
+def test_without_a_state_folder_evidence_goes_into_the_home(
+    in_cluster: CommandLine, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.release(service(), deployment("app:2")).deploy()
+    monkeypatch.setenv("HOME", str(in_cluster.folder / "home"))
+    result = in_cluster("reject", "app", "-o", "json", environment={"XDG_STATE_HOME": "relative"})
+    [rejected] = result.json()["rejected"]
+    assert Path(rejected["evidence"]).parent == in_cluster.folder / f"home/.local/state/canary/{story.namespace}"

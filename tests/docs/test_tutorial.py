@@ -38,6 +38,7 @@ def test_the_tutorial_ends_with_the_better_version_promoted_and_the_worse_one_re
         | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "LOCALCLUSTER_HOME": str(tmp_path / "home"),
+            "XDG_STATE_HOME": str(tmp_path / "state"),
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -205,8 +205,8 @@ def promote(**given: Any) -> None:  # noqa: ANN401
 def reject(**given: Any) -> None:  # noqa: ANN401
     """Delete canary and baseline; stable is not touched.
 
-    What the canary did is kept first, in a folder below --evidence: its logs, events, how its containers ended, what
-    was counted, and the verdict.
+    Before that, saves what the canary did into a new folder below --evidence, and prints its path: logs, events, how
+    containers ended, counts and the verdict.
     """
     with session_of(given) as session:
         session.require_deployments()

@@ -360,13 +360,23 @@ class Session:
             max_duration=settings.max_duration,
             min_requests=settings.min_requests,
             no_traffic_after=settings.no_traffic_after,
-            evidence=settings.evidence,
+            evidence=settings.evidence or _state_folder(self.namespace),
         )
 
 
 def _stdin() -> BinaryIO | None:
     """Return stdin as bytes; None where the process was started without one."""
     return sys.stdin.buffer if sys.stdin else None
+
+
+def _state_folder(namespace: str) -> str:
+    """Return the folder for what was rejected in a namespace: in the user's state folder, by the XDG rules."""
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))  # these say to ignore a relative path
+    try:
+        base = given if given.is_absolute() else Path.home() / ".local" / "state"
+    except RuntimeError:  # nobody knows this user's home
+        return "canary-evidence"
+    return str(base / "canary" / namespace)
 
 
 def session_of(given: dict[str, Any]) -> Session:

@@ -85,7 +85,7 @@ def words(event: Event) -> Text | None:
             return _line(f"promoted {event.workload}: it runs {', '.join(event.images)} now", "bold green")
         case Rejected():
             deleted = f"; deleted {', '.join(event.deleted)}" if event.deleted else ""
-            kept = f"; its logs and events are kept in {event.evidence}" if event.evidence else ""
+            kept = f"; logs and events are saved to {event.evidence}" if event.evidence else ""
             return _line(f"rejected {event.workload}: {event.reason}{deleted}{kept}", "bold red")
         case Undone():
             return _line(f"undone: {event.workload} is what it was before, as {event.reason}", "bold red")
