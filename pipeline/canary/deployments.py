@@ -11,6 +11,8 @@ from canary.events import Variant
 from canary.variants import variant_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from canary.collaborators import Cluster, Object
 
 
@@ -96,16 +98,34 @@ def images(deployment: Object) -> tuple[str, ...]:
 
 
 def pods_of(cluster: Cluster, deployment: Object) -> list[Object]:
-    """Return the pods that a Deployment owns through its ReplicaSets, those that are on their way out left out.
+    """Return the pods of a Deployment; see `pods_by_deployment`."""
+    return pods_by_deployment(cluster, [deployment])[deployment["metadata"]["uid"]]
 
-    Its selector would not do: stable's matches the pods of all variants.
+
+def pods_by_deployment(cluster: Cluster, deployments: Iterable[Object]) -> dict[str, list[Object]]:
+    """Return, by each Deployment's uid, the pods that it owns through its ReplicaSets, those on their way out left out.
+
+    Its selector would not do: stable's matches the pods of all variants. However many Deployments there are, pods and
+    ReplicaSets are listed once.
     """
-    owned = {found["metadata"]["uid"] for found in replica_sets_of(cluster, deployment)}
-    return [
-        pod
-        for pod in cluster.find(POD, labels=deployment["spec"]["selector"].get("matchLabels") or {})
-        if _owners(pod) & owned and not pod["metadata"].get("deletionTimestamp")
-    ]
+    found: dict[str, list[Object]] = {}
+    selectors = []
+    for deployment in deployments:
+        found[deployment["metadata"]["uid"]] = []
+        selectors.append(deployment["spec"]["selector"].get("matchLabels") or {})
+    if not found:
+        return {}
+    labels = dict(set.intersection(*(set(selector.items()) for selector in selectors)))
+    owned = {
+        one["metadata"]["uid"]: uid
+        for one in cluster.find(REPLICA_SET, labels=labels)
+        for uid in _owners(one) & found.keys()
+    }
+    for pod in cluster.find(POD, labels=labels):
+        for uid in {owned[one] for one in _owners(pod) & owned.keys()}:
+            if not pod["metadata"].get("deletionTimestamp"):
+                found[uid].append(pod)
+    return found
 
 
 def replica_sets_of(cluster: Cluster, deployment: Object) -> list[Object]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from canary.deployments import condition_of, pods_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from canary.collaborators import Cluster, Object
 
 STARTING = ("ContainerCreating", "PodInitializing")
@@ -17,23 +20,82 @@ UNHEALTHY = "Unhealthy"
 FAILED_PROBES = 3
 """Fewer are what every container has while it starts."""
 
+STUCK_AFTER = 5.0
+"""Seconds without a change after which a pod that is not ready is stuck; between two looks at its Events, too."""
 
-def hold_up(cluster: Cluster, deployment: Object) -> str:
-    """Return what holds up a Deployment, empty when nothing is known to.
+STUCK_PODS = 3
+"""Pods of a Deployment whose Events are read at one look: pods that are stuck have mostly the same reason."""
 
-    Named are pods that the cluster does not admit (quota, pod security), that fit on no node, whose image does not
-    come, that crash (with the last lines they logged), and whose probes fail.
+
+class Diagnosis:
+    """Says what holds up Deployments, look after look.
+
+    Each look costs few requests: Events are read of pods alone that are stuck, of few of those, and not at every look.
     """
-    failure = condition_of(deployment, "ReplicaFailure")
-    if failure.get("status") == "True":
-        return f"no pod is made: {failure.get('message') or failure.get('reason')}"
-    for pod in sorted(pods_of(cluster, deployment), key=_has_failed):  # those were replaced: look at these first
-        if trouble := _trouble(cluster, pod):
-            return f"Pod {pod['metadata']['name']}: {trouble}"
-    progressing = condition_of(deployment, "Progressing")
-    if progressing.get("reason") == "ProgressDeadlineExceeded":
-        return str(progressing.get("message") or "no progress within progressDeadlineSeconds")
-    return ""
+
+    def __init__(self, cluster: Cluster, now: Callable[[], float], *, stuck_after: float = STUCK_AFTER) -> None:
+        """Know of no pod yet.
+
+        Args:
+            cluster: the Kubernetes API.
+            now: gives Unix seconds.
+            stuck_after: seconds without a change after which a pod that is not ready is stuck.
+        """
+        self._cluster = cluster
+        self._now = now
+        self._stuck_after = stuck_after
+        self._unchanged: dict[str, tuple[str, float]] = {}
+        self._events: dict[str, tuple[float, str]] = {}
+
+    def hold_up(self, deployment: Object, pods: Iterable[Object]) -> str:
+        """Return what holds up a Deployment that has these pods, empty when nothing is known to.
+
+        Named are pods that the cluster does not admit (quota, pod security), that fit on no node, whose image does not
+        come, that crash (with the last lines they logged), and, once they are stuck, whose volumes do not come or whose
+        probes fail.
+        """
+        failure = condition_of(deployment, "ReplicaFailure")
+        if failure.get("status") == "True":
+            return f"no pod is made: {failure.get('message') or failure.get('reason')}"
+        unready = [pod for pod in pods if condition_of(pod, "Ready").get("status") != "True"]
+        stuck = [pod for pod in unready if self._is_stuck(pod)][:STUCK_PODS]
+        for pod in sorted(unready, key=_has_failed):  # those were replaced: look at these first
+            if trouble := _trouble(self._cluster, pod):
+                return f"Pod {pod['metadata']['name']}: {trouble}"
+        for pod in stuck:
+            if event := self._last_event(pod):
+                return f"Pod {pod['metadata']['name']}: {event}"
+        progressing = condition_of(deployment, "Progressing")
+        if progressing.get("reason") == "ProgressDeadlineExceeded":
+            return str(progressing.get("message") or "no progress within progressDeadlineSeconds")
+        return ""
+
+    def _is_stuck(self, pod: Object) -> bool:
+        """Return whether a pod has not changed for a while, by our clock, since it was first seen as it is."""
+        uid, version, now = pod["metadata"]["uid"], pod["metadata"].get("resourceVersion", ""), self._now()
+        known, since = self._unchanged.get(uid, (version, now))
+        self._unchanged[uid] = version, (since if known == version else now)
+        return now - self._unchanged[uid][1] >= self._stuck_after
+
+    def _last_event(self, pod: Object) -> str:
+        uid, now = pod["metadata"]["uid"], self._now()
+        read, event = self._events.get(uid, (-math.inf, ""))
+        if now - read >= self._stuck_after:
+            event = _last_event(self._cluster, pod)
+            self._events[uid] = now, event
+        return event
+
+
+def hold_up(cluster: Cluster, deployment: Object, pods: Iterable[Object] | None = None) -> str:
+    """Return what holds up a Deployment at the only look that is taken, at which a pod that is not ready is stuck.
+
+    Args:
+        cluster: the Kubernetes API.
+        deployment: as the API server has it.
+        pods: its pods, listed where they are not given.
+    """
+    diagnosis = Diagnosis(cluster, lambda: 0.0, stuck_after=0.0)
+    return diagnosis.hold_up(deployment, pods_of(cluster, deployment) if pods is None else pods)
 
 
 def gist(reason: str) -> str:
@@ -83,9 +145,7 @@ def _trouble(cluster: Cluster, pod: Object) -> str:
     for container in containers:
         if trouble := _container_trouble(cluster, pod, container):
             return trouble
-    if condition_of(pod, "Ready").get("status") == "True":
-        return ""
-    return _last_event(cluster, pod)
+    return ""
 
 
 def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:

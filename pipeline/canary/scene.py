@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canary import tally as tallies
-from canary.deployments import pods_of, ready_since, replicas, workload
+from canary.deployments import pods_by_deployment, ready_since, replicas, workload
 from canary.errors import InputError
 from canary.events import Variant, VariantState
 from canary.steps import step_of
@@ -82,12 +82,13 @@ def survey(cluster: Cluster, names: Sequence[str], at: float) -> Scene:
     for found in workloads:
         if found.canary is None:
             raise InputError(f"{found.name} has no canary: deploy one first, or again if somebody deleted it")
-    pods = {
-        (found.name, variant): pods_of(cluster, deployment)
+    pods = pods_by_deployment(cluster, (one for found in workloads for one in found.variants.values()))
+    pods_of_variants = {
+        (found.name, variant): pods[deployment["metadata"]["uid"]]
         for found in workloads
         for variant, deployment in found.variants.items()
     }
-    return Scene(at, workloads, pods)
+    return Scene(at, workloads, pods_of_variants)
 
 
 def sampled(scene: Scene, metrics_port: str) -> list[tallies.Pod]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from canary.before import saved_digest, undoing
 from canary.collaborators import DEPLOYMENT
 from canary.counts import recall
-from canary.deployments import images, is_ready, progress, workload
+from canary.deployments import images, is_ready, pods_by_deployment, progress, workload
 from canary.diagnosis import hold_up
 from canary.errors import ForbiddenError, InputError
 from canary.events import Variant
@@ -19,7 +19,7 @@ from canary.steps import step_of
 from canary.verdict import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from canary.collaborators import Cluster, Object
     from canary.deployments import Workload
@@ -104,7 +104,10 @@ class Status:
 
 def status(cluster: Cluster, options: Options, names: Sequence[str], at: float) -> Status:
     """Return the status of the workloads at `at`, Unix seconds: now."""
-    return Status(cluster.namespace, tuple(_workload_status(cluster, options, name, at) for name in sorted(names)))
+    workloads = [workload(cluster, name) for name in sorted(names)]
+    late = (one for found in workloads for one in found.variants.values() if not progress(one).complete)
+    pods = pods_by_deployment(cluster, late)
+    return Status(cluster.namespace, tuple(_workload_status(cluster, options, one, pods, at) for one in workloads))
 
 
 def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
@@ -118,8 +121,10 @@ def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _workload_status(cluster: Cluster, options: Options, name: str, at: float) -> WorkloadStatus:
-    found = workload(cluster, name)
+def _workload_status(
+    cluster: Cluster, options: Options, found: Workload, pods: Mapping[str, Sequence[Object]], at: float
+) -> WorkloadStatus:
+    name = found.name
     problems: list[str] = []
     canaries = {} if found.canary is None else {name: found.canary}
     record = _read(problems, lambda: recall(cluster, canaries, warm_up=options.warm_up))
@@ -129,7 +134,7 @@ def _workload_status(cluster: Cluster, options: Options, name: str, at: float) -
     driver, unknown = _driver(cluster, name, at)
     return WorkloadStatus(
         name,
-        tuple(_variant_status(cluster, found, variant, record) for variant in found.variants),
+        tuple(_variant_status(cluster, found, variant, record, pods) for variant in found.variants),
         record.decision if record and record.sentence else "",
         record.sentence if record else "",
         _next(found, record, step, unfinished=unfinished, failed=failed),
@@ -159,7 +164,10 @@ def _driver(cluster: Cluster, name: str, at: float) -> tuple[Holder | None, tupl
         return None, (f"whether a driver works on it is unknown: {error}",)
 
 
-def _variant_status(cluster: Cluster, found: Workload, variant: Variant, record: Record | None) -> VariantStatus:
+def _variant_status(
+    cluster: Cluster, found: Workload, variant: Variant, record: Record | None, pods: Mapping[str, Sequence[Object]]
+) -> VariantStatus:
+    """Return the status of a variant; `pods` has those of Deployments that are not complete, by uid."""
     deployment: Object = found.variants[variant]
     state = progress(deployment)
     answered = record.tally.answered(found.name, variant) if record else 0.0
@@ -172,7 +180,7 @@ def _variant_status(cluster: Cluster, found: Workload, variant: Variant, record:
         state.updated,
         deployment["metadata"].get("creationTimestamp") or "",
         round(answered) or None,
-        "" if state.complete else hold_up(cluster, deployment),
+        "" if state.complete else hold_up(cluster, deployment, pods[deployment["metadata"]["uid"]]),
     )
 
 

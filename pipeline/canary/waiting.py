@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from canary.collaborators import DEPLOYMENT
-from canary.deployments import progress
-from canary.diagnosis import gist, hold_up
+from canary.deployments import pods_by_deployment, progress
+from canary.diagnosis import Diagnosis, gist
 from canary.errors import InputError, TimedOutError
 from canary.events import Ready, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from canary.collaborators import World
+    from canary.collaborators import Object, World
     from canary.deployments import Progress
 
 POLL = 0.5  # seconds
@@ -57,7 +57,9 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
     pending = list(names)
     furthest = {name: _Furthest(world.patient_now()) for name in pending}
     seen: dict[str, Waiting] = {}
+    diagnosis = Diagnosis(world.cluster, world.clock.now)
     while True:
+        late: dict[str, Object] = {}
         for name in tuple(pending):
             deployment = world.cluster.get(DEPLOYMENT, name)
             if deployment is None:
@@ -68,7 +70,12 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
                 world.listen(Ready(name, state.ready, world.clock.now() - began))
                 continue
             furthest[name].note(state, world.patient_now())
-            event = Waiting(name, state.renewed, state.desired, hold_up(world.cluster, deployment))
+            late[name] = deployment
+        pods = pods_by_deployment(world.cluster, late.values())
+        for name, deployment in late.items():
+            state = progress(deployment)
+            reason = diagnosis.hold_up(deployment, pods[deployment["metadata"]["uid"]])
+            event = Waiting(name, state.renewed, state.desired, reason)
             before = seen.get(name)
             seen[name] = event
             if before is None or _gist(before) != _gist(event):

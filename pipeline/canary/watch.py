@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from canary.counts import Keeper, recall
 from canary.crashes import canary_crashes
 from canary.deployments import progress, workload
-from canary.diagnosis import hold_up
+from canary.diagnosis import Diagnosis
 from canary.disruption import Disruptions
 from canary.errors import TimedOutError
 from canary.events import Judged, Looked, Note, Variant
@@ -43,11 +43,10 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
     """
     options, cluster = world.options, world.cluster
     record, keeper, called = None, Keeper(cluster), world.patient_now()
+    diagnosis = Diagnosis(cluster, world.clock.now)
     silence, spelling, disruptions = Silence(world), Spelling(world, samples), Disruptions()
-    for name in names:
-        show_life(
-            cluster, name, world.clock.now() + options.expire_after
-        )  # the lock goes on with that, at each renewal
+    for name in names:  # from here on the lock does that, at each renewal
+        show_life(cluster, name, world.clock.now() + options.expire_after)
     while True:
         scene = survey(cluster, names, world.clock.now())
         record = record or _begun(world, scene)
@@ -59,7 +58,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         verdict = _verdict(world, scene, tally, record, held)
         _tell_what_is_tolerated(world, verdict, before)
         unchecked = spelling.check(scene, pods, tally, verdict)
-        waiting_for = held or unchecked or _waiting_for(world, scene, record)
+        waiting_for = held or unchecked or _waiting_for(world, scene, record, diagnosis)
         record = replace(record, decision=verdict.decision, sentence=verdict.sentence)
         for name, _, canary in scene.variants(Variant.CANARY):
             keeper.keep(name, canary, record)
@@ -164,15 +163,16 @@ def _decidable(world: World, scene: Scene) -> bool:
     return bool(scene.compared) and all(metric.tolerance is not None for metric in world.options.measures.metrics)
 
 
-def _waiting_for(world: World, scene: Scene, record: Record) -> str:
+def _waiting_for(world: World, scene: Scene, record: Record, diagnosis: Diagnosis) -> str:
     """Return what stands before a verdict (other than REJECT) is acted on, empty when nothing does."""
     options, tally = world.options, record.tally
-    for _, _, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
+    for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
         state = progress(deployment)
         if not state.complete:
-            why = hold_up(world.cluster, deployment)
-            name = deployment["metadata"]["name"]
-            return f"{name}: {state.ready} of {state.desired} pods ready" + (f": {why}" if why else "")
+            why = diagnosis.hold_up(deployment, scene.pods[name, variant])
+            return f"{deployment['metadata']['name']}: {state.ready} of {state.desired} pods ready" + (
+                f": {why}" if why else ""
+            )
     left = scene.ready_at + options.warm_up - scene.at
     if left > 0:
         return f"{left:.0f} s of warm-up"
