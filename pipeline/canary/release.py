@@ -18,7 +18,7 @@ from canary.plan import plan
 from canary.variants import can_have_variants
 from canary.verdict import Decision
 from canary.waiting import wait_until_ready
-from canary.writing import intended, write
+from canary.writing import intended, writable, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -193,7 +193,7 @@ class Release:
                 self._refuse_releases(names)
                 self._started("apply")
                 self._warn_of_untagged(bundle)
-                for obj in (*bundle.others, *bundle.deployments):
+                for obj in writable(self._world, (*bundle.others, *bundle.deployments)):
                     write(self._world, obj)
                 wait_until_ready(self._world, self._names())
         except KeyboardInterrupt:
@@ -216,7 +216,10 @@ class Release:
             for event in (*todo.notes, *todo.others.differences):
                 self.listen(event)
             return todo.written
-        return tuple(intended(self.cluster, obj) for obj in (*bundle.others, *bundle.deployments))
+        objects = (*bundle.others, *bundle.deployments)
+        if action == "apply":
+            objects = writable(self._world, objects)
+        return tuple(intended(self.cluster, obj) for obj in objects)
 
     @property
     def _world(self) -> World:

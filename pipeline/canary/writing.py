@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from canary.collaborators import DEPLOYMENT, Kind
 from canary.deployments import images, is_autoscaled, replicas
-from canary.errors import ClusterError
-from canary.events import Written
+from canary.errors import ClusterError, InputError
+from canary.events import Note, Written
 from canary.images import pull_policy
 from canary.ownership import with_last_applied
 from canary.variants import configuration_of, stable, with_configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from canary.collaborators import Cluster, Object, World
 
+OPERATOR = "monitoring.coreos.com"
 ATTEMPTS = 20
 """How often a Deployment is written that changes all the time: the status of a rollout counts as a change, too."""
 
@@ -103,6 +104,26 @@ def _written(cluster: Cluster, incoming: Object, configuration: str) -> tuple[Ob
     raise ClusterError(
         f"apply Deployment {incoming['metadata']['name']}: others write it at the same time, all the time"
     )
+
+
+def writable(world: World, objects: Sequence[Object]) -> tuple[Object, ...]:
+    """Return the objects without monitors for a Prometheus operator that the cluster does not have, and say so.
+
+    Raises:
+        InputError: nothing else is left.
+    """
+    unknown = [
+        obj
+        for obj in objects
+        if obj["apiVersion"].startswith(f"{OPERATOR}/") and not world.cluster.serves(Kind.of(obj))
+    ]
+    names = ", ".join(f"{obj['kind']} {obj['metadata']['name']}" for obj in unknown)
+    why = f"this cluster does not have the Prometheus operator ({OPERATOR}) for {names}"
+    if unknown and len(unknown) == len(objects):
+        raise InputError(f"{why}: install it first")
+    if unknown:
+        world.listen(Note(f"skipped, because {why}: install it, and run the command again", warning=True))
+    return tuple(obj for obj in objects if obj not in unknown)
 
 
 def describe(obj: Object) -> str:

@@ -268,6 +268,20 @@ def test_status_of_nothing_says_so(in_cluster: CommandLine, story: Story) -> Non
     assert (result.code, result.out) == (0, f"no release in namespace {story.namespace}\n")
 
 
+def test_apply_skips_a_monitor_where_there_is_no_operator(in_cluster: CommandLine, story: Story) -> None:
+    misc = str(Path(__file__).parents[2] / "misc")
+    why = "this cluster does not have the Prometheus operator (monitoring.coreos.com) for ServiceMonitor sampleapp"
+    dry = in_cluster("apply", misc, "--dry-run")
+    assert [one["kind"] for one in dry.yaml()] == ["Deployment"]
+    result = in_cluster("apply", misc, "-o", "json")
+    assert result.code == 0
+    assert [one["name"] for one in result.json()["written"]] == ["fortio-deploy"]
+    assert f"warning: skipped, because {why}: install it, and run the command again" in result.lines
+
+    alone = in_cluster("apply", f"{misc}/service-monitor.yml")
+    assert (alone.code, alone.lines[-1]) == (2, f"canary: error: {why}: install it first")
+
+
 def test_apply_tells_what_it_wrote(in_cluster: CommandLine, story: Story) -> None:
     in_cluster.write_objects("service.yml", service())
     for expected in ("created", "unchanged"):

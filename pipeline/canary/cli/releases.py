@@ -231,7 +231,8 @@ def reject(**given: Any) -> None:  # noqa: ANN401
 def apply(**given: Any) -> None:  # noqa: ANN401
     """Apply manifests as they are, without a canary, and wait until their Deployments are ready.
 
-    Refuses to change a Deployment while a release of it is in progress.
+    Refuses to change a Deployment while a release of it is in progress. Without the Prometheus operator, skips its
+    ServiceMonitors and the like with a warning.
     """
     with session_of(given) as session:
         bundle = session.bundle(canary=False)
