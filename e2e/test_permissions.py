@@ -28,7 +28,9 @@ pytestmark = [
 LEFT = (
     "configmap/sampleapp-before",
     "configmap/sampleapp-canary-counts",
+    "configmap/sampleapp-rollback",
     "secret/sampleapp-before",
+    "secret/sampleapp-rollback",
     "lease/sampleapp-canary",
     f"secret/{SECRET}-canary",
 )
@@ -229,6 +231,12 @@ def undone_promotion(do: Actor) -> None:
     do("promote", str(do.stage.changed), "--image", "sampleapp:missing", "--unproven", "--timeout", "1s")
 
 
+def rolled_back(do: Actor) -> None:
+    """Roll back what was promoted."""
+    do.stage.namespace.canary("promote", str(do.stage.changed), "--image", "sampleapp:20", "--unproven")
+    do("rollback", "sampleapp")
+
+
 def without_stable(story: Callable[[Actor], None]) -> Callable[[Actor], None]:
     """Return the same where there is no stable yet, nor anything that it uses."""
 
@@ -242,6 +250,8 @@ def without_stable(story: Callable[[Actor], None]) -> Callable[[Actor], None]:
 def story(permission: Permission) -> Callable[[Actor], None]:
     """Return what takes a permission."""
     rule = ROLES[permission.role]["rules"][permission.rule]
+    if "sampleapp-rollback" in rule.get("resourceNames", []):
+        return rolled_back
     if "sampleapp-before" in rule.get("resourceNames", []) and permission.promotes:
         return undone_promotion
     match permission.promotes, permission.verb, permission.resource:

@@ -81,9 +81,9 @@ def test_an_undo_that_was_begun_is_finished_and_shown(configured: Namespace, man
         driver.communicate(timeout=60)
     configured.kubectl("annotate", "configmap/sampleapp-before", "canary-lab/undoing=the pods did not get ready")
 
-    assert "finishes the undo of a promote that failed: the pods" in configured.canary("status", "sampleapp").out
+    assert "finishes it: the undo of a promote that failed: the pods" in configured.canary("status", "sampleapp").out
     refused = configured.canary("deploy", str(manifests), "--image", "sampleapp:20", code=2).err
-    assert "canary promote, with manifests of that Deployment, finishes the undo" in refused
+    assert "canary rollback sampleapp finishes it" in refused
     told = configured.canary("promote", str(manifests), "--image", "sampleapp:20", code=5).err
     assert "promote failed and was undone: the pods did not get ready" in told
     assert configured.images("sampleapp") == ["sampleapp:10"]

@@ -1,34 +1,25 @@
-"""How things were before the last promote, kept in the cluster until the next: an undo or a rollback puts it back.
+"""The record of a workload's last promote, kept until the next: how things were before, for an undo or a rollback.
 
-A ConfigMap `NAME-before` holds the objects, and an annotation of it says whether the promote is under way or done.
-Values of Secrets do not belong there: a Secret of the same name, which the ConfigMap owns, holds those. It is made only
-where a Secret would be overwritten, so that others need no rights on any.
+A ConfigMap `NAME-before` holds the objects, and annotations of it say how far the promote is, or its rollback.
 """
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
-from canary.deployments import is_autoscaled, replicas
-from canary.errors import ClusterError, InputError
-from canary.events import Written
+from canary.collaborators import CONFIG_MAP, DEPLOYMENT, Kind
+from canary.deployments import images
+from canary.errors import InputError
+from canary.keeping import TooLargeError, drop, is_whole, keep, kept, kept_object, make_keeper
 from canary.variants import DIGEST_ANNOTATION, OWN_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from canary.collaborators import Cluster, Object, World
-
-DATA = "objects.json"
-COMPRESSED = "objects.json.gz"
-READABLE = 768 * 1024
-"""Bytes up to which a person can read what is kept; more is compressed, as a ConfigMap takes 1 MiB."""
+    from canary.collaborators import Cluster, Object
+    from canary.keeping import Saved
 
 STATE = f"{OWN_PREFIX}state"
 """Annotation: how far the promote is, see `State`."""
@@ -36,48 +27,58 @@ STATE = f"{OWN_PREFIX}state"
 UNDOING = f"{OWN_PREFIX}undoing"
 """Annotation: why a promote failed, while it is being undone."""
 
-ATTEMPTS = 20
-"""How often a Deployment is put back that changes all the time: the status of a rollout counts as a change, too."""
+TOGETHER = f"{OWN_PREFIX}together"
+"""Annotation: names of the workloads that were promoted together."""
+
+PROMOTED = f"{OWN_PREFIX}promoted"
+"""Annotation: the images that stable got."""
+
+TOO_LARGE = f"{OWN_PREFIX}too-large"
+"""Annotation: how large what was before is, where it does not fit."""
 
 
 class State(StrEnum):
-    """How far the promote is that something was kept for."""
+    """How far the promote is that a record was made for."""
 
     PROMOTING = "promoting"
     DONE = "done"
+    ROLLING_BACK = "rolling-back"
+    ROLLED_BACK = "rolled-back"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What the record of a workload's last promote says of that promote.
+    """What the record of a workload's last promote says, less the objects themselves.
 
     Attributes:
         digest: of the release that is promoted.
         state: how far it is.
         failed: why it failed, while it is being undone; else empty.
+        images: what stable ran before, empty if there was no stable.
+        promoted: what stable got, empty while it is not done.
+        began: when the promote began, as the API server writes times.
+        together: names of the workloads that were promoted together.
+        too_large: how large what was before is, where it does not fit and so is not kept; else empty.
     """
 
     digest: str
     state: State
     failed: str = ""
+    images: tuple[str, ...] = ()
+    promoted: tuple[str, ...] = ()
+    began: str = ""
+    together: tuple[str, ...] = ()
+    too_large: str = ""
+
+    @property
+    def can_be_rolled_back(self) -> bool:
+        """Whether there is something before the promote to go back to, and stable is not back there already."""
+        return bool(self.images) and self.state is not State.ROLLED_BACK
 
 
-@dataclass(frozen=True)
-class Saved:
-    """One object as it was.
-
-    Attributes:
-        kind: of the object.
-        name: of the object.
-        object: as the API server had it, None if there was none.
-    """
-
-    kind: Kind
-    name: str
-    object: Object | None
-
-
-def save(cluster: Cluster, name: str, digest: str, objects: Iterable[Object]) -> None:
+def save(
+    cluster: Cluster, name: str, digest: str, objects: Iterable[Object], *, together: Sequence[str] = ()
+) -> TooLargeError | None:
     """Keep what is about to be overwritten.
 
     An interrupted promote of the same release has saved it already, and what it saved is what was before. What an
@@ -88,55 +89,37 @@ def save(cluster: Cluster, name: str, digest: str, objects: Iterable[Object]) ->
         name: of the workload; what keeps it is `NAME-before`.
         digest: of the release that is promoted.
         objects: that are going to be written; each is looked up.
+        together: names of the workloads that are promoted together.
+
+    Returns:
+        What makes the promote one that cannot be undone: there is too much to keep. None if there is nothing.
 
     Raises:
-        InputError: there is a ConfigMap of that name that is not ours, or there is too much to keep; nothing was saved.
+        InputError: there is a ConfigMap of that name that is not ours; nothing was saved.
     """
+    if is_saved(cluster, name, digest):
+        return None
     earlier = cluster.get(CONFIG_MAP, before_name(name))
     if earlier is not None:
-        was = _standing(earlier)
-        if was is None:
+        if _standing(earlier, name) is None:
             raise InputError(
                 f"ConfigMap {before_name(name)} is not canary's (it has no annotation {DIGEST_ANNOTATION}), and "
                 "promote needs that name to keep what was before: rename the ConfigMap, or delete it"
             )
-        if is_saved(cluster, name, digest):
-            return
-        forget(cluster, name)
-    found = [(Kind.of(obj), obj["metadata"]["name"]) for obj in objects]
-    live = {one: cluster.get(*one) for one in found}
-    secrets = {one[1]: obj for one, obj in live.items() if one[0] == SECRET and obj is not None}
-    kept = [
-        {"apiVersion": kind.api_version, "kind": kind.kind, "name": own}
-        | ({} if kind == SECRET and own in secrets else {"object": live[kind, own]})
-        for kind, own in found
-    ]
-    metadata = {"name": before_name(name), "annotations": {DIGEST_ANNOTATION: digest, STATE: State.PROMOTING}}
-    made = cluster.create(
-        {"apiVersion": CONFIG_MAP.api_version, "kind": CONFIG_MAP.kind, "metadata": metadata, **_packed(kept)}
-    )
-    if secrets:
-        owner = {
-            "apiVersion": CONFIG_MAP.api_version,
-            "kind": CONFIG_MAP.kind,
-            "name": before_name(name),
-            "uid": made["metadata"]["uid"],
-        }
-        cluster.create(
-            {
-                "apiVersion": SECRET.api_version,
-                "kind": SECRET.kind,
-                "metadata": {"name": before_name(name), "ownerReferences": [owner]},
-                "type": "Opaque",
-                "data": {own: _encoded(json.dumps(obj).encode()) for own, obj in secrets.items()},
-            }
-        )
+        drop(cluster, earlier)
+    marks = {DIGEST_ANNOTATION: digest, STATE: State.PROMOTING, TOGETHER: " ".join(together or (name,))}
+    try:
+        keep(cluster, before_name(name), [(Kind.of(obj), obj["metadata"]["name"]) for obj in objects], marks)
+    except TooLargeError as error:
+        make_keeper(cluster, before_name(name), marks | {TOO_LARGE: str(error)}, {})
+        return error
+    return None
 
 
 def standing(cluster: Cluster, name: str) -> Standing | None:
-    """Return what is known of a workload's last promote, None if nothing is kept of it."""
+    """Return what is known of a workload's last promote, None if nothing is."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    return None if keeper is None else _standing(keeper)
+    return None if keeper is None else _standing(keeper, name)
 
 
 def saved_digest(cluster: Cluster, name: str) -> str | None:
@@ -145,35 +128,43 @@ def saved_digest(cluster: Cluster, name: str) -> str | None:
     return found.digest if found is not None and found.state is State.PROMOTING else None
 
 
+def is_rolling_back(cluster: Cluster, name: str) -> bool:
+    """Return whether a rollback of a workload was begun and is not done."""
+    found = standing(cluster, name)
+    return found is not None and found.state is State.ROLLING_BACK
+
+
+def finishing_undo(found: Standing, name: str) -> str:
+    """Return what finishes the undo of a promote that failed, as a sentence."""
+    if found.can_be_rolled_back:
+        return f"canary rollback {name} finishes it"
+    return f"canary promote, with manifests of {name}, finishes it"
+
+
 def is_saved(cluster: Cluster, name: str, digest: str) -> bool:
     """Return whether a promote of a release has kept all that it will overwrite of a workload, and is not done."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    was = None if keeper is None else _standing(keeper)
+    was = None if keeper is None else _standing(keeper, name)
     if keeper is None or was is None or was.state is not State.PROMOTING or was.digest != digest:
         return False
-    return _is_whole(cluster, keeper)
+    return is_whole(cluster, keeper)
 
 
-def finish(cluster: Cluster, name: str) -> None:
-    """Note that a promote is done. What was before stays, for a rollback, until the next promote."""
-    cluster.annotate(CONFIG_MAP, before_name(name), {STATE: State.DONE, UNDOING: None})
+def mark(cluster: Cluster, name: str, state: State) -> None:
+    """Note how far the promote, or its rollback, is. What was before stays until the next promote."""
+    cluster.annotate(CONFIG_MAP, before_name(name), {STATE: state})
+
+
+def finish(cluster: Cluster, name: str, promoted: Sequence[str]) -> None:
+    """Note that a promote is done, and which images stable got."""
+    marks = {STATE: State.DONE, UNDOING: None, PROMOTED: " ".join(promoted)}
+    cluster.annotate(CONFIG_MAP, before_name(name), marks)
 
 
 def saved(cluster: Cluster, name: str) -> tuple[Saved, ...]:
     """Return what was saved of a workload, empty if nothing was."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    if keeper is None or _standing(keeper) is None:
-        return ()
-    kept = _unpacked(keeper)
-    values = _values(cluster, name) if _has_secrets(kept) else {}
-    return tuple(
-        Saved(
-            Kind(one["apiVersion"], one["kind"]),
-            one["name"],
-            one["object"] if "object" in one else json.loads(base64.b64decode(values[one["name"]])),
-        )
-        for one in kept
-    )
+    return () if keeper is None or _standing(keeper, name) is None else kept(cluster, keeper)
 
 
 def mark_undoing(cluster: Cluster, name: str, reason: str) -> None:
@@ -187,45 +178,11 @@ def undoing(cluster: Cluster, name: str) -> str:
     return found.failed if found is not None and found.state is State.PROMOTING else ""
 
 
-def put_back(world: World, one: Saved) -> None:
-    """Make an object what it was: gone, if it was not there. Replicas that an autoscaler sets are left to it."""
-    if one.object is None:
-        if world.cluster.delete(one.kind, one.name):
-            world.listen(Written(one.kind.kind, one.name, "deleted", "was not there before"))
-        return
-    if one.kind == DEPLOYMENT and is_autoscaled(world.cluster, one.name):
-        _put_back_at_its_size(world.cluster, one.object)
-    else:
-        world.cluster.replace(one.object)
-    world.listen(Written(one.kind.kind, one.name, "configured", "as it was before"))
-
-
-def _put_back_at_its_size(cluster: Cluster, was: Object) -> None:
-    """Put a Deployment back with the replicas that it has at that very moment, which an autoscaler may change."""
-    name = was["metadata"]["name"]
-    for _ in range(ATTEMPTS):
-        live = cluster.get(DEPLOYMENT, name)
-        if live is None:
-            cluster.replace(was)
-            return
-        metadata = was["metadata"] | {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
-        sized = {**was, "metadata": metadata, "spec": was["spec"] | {"replicas": replicas(live)}}
-        if cluster.update(sized) is not None:
-            return
-    raise ClusterError(f"put back Deployment {name}: others write it at the same time, again and again")
-
-
 def forget(cluster: Cluster, name: str) -> None:
-    """Delete what was saved of a workload.
-
-    The ConfigMap goes first: without it nothing counts as saved, and its Secret goes with it, whoever is stopped here.
-    """
+    """Delete what was saved of a workload."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    if keeper is None or _standing(keeper) is None:
-        return
-    cluster.delete(CONFIG_MAP, before_name(name), uid=keeper["metadata"]["uid"])
-    if _has_secrets(_unpacked(keeper)):
-        cluster.delete(SECRET, before_name(name))
+    if keeper is not None and _standing(keeper, name) is not None:
+        drop(cluster, keeper)
 
 
 def before_name(name: str) -> str:
@@ -233,51 +190,19 @@ def before_name(name: str) -> str:
     return f"{name}-before"
 
 
-def _standing(keeper: Object) -> Standing | None:
+def _standing(keeper: Object, name: str) -> Standing | None:
     """Return what a record says; None where it is not one of ours. Without a state, an older driver wrote it."""
     annotations = keeper["metadata"].get("annotations") or {}
     if DIGEST_ANNOTATION not in annotations:
         return None
-    state = State(annotations.get(STATE, State.PROMOTING))
-    return Standing(annotations[DIGEST_ANNOTATION], state, annotations.get(UNDOING, ""))
-
-
-def _is_whole(cluster: Cluster, keeper: Object) -> bool:
-    """Return whether the Secret that belongs to a ConfigMap was made, too: who was stopped before wrote nothing yet."""
-    if not _has_secrets(_unpacked(keeper)):
-        return True
-    secret = cluster.get(SECRET, keeper["metadata"]["name"])
-    owners = (secret or {"metadata": {}})["metadata"].get("ownerReferences") or []
-    return any(owner["uid"] == keeper["metadata"]["uid"] for owner in owners)
-
-
-def _has_secrets(kept: list[dict[str, Any]]) -> bool:
-    return any("object" not in one for one in kept)
-
-
-def _values(cluster: Cluster, name: str) -> dict[str, str]:
-    secret = cluster.get(SECRET, before_name(name))
-    if secret is None:
-        raise InputError(f"Secret {before_name(name)}, which keeps the Secrets of before, was deleted")
-    values: dict[str, str] = secret["data"]
-    return values
-
-
-def _packed(kept: list[dict[str, Any]]) -> Object:
-    """Return what is kept as a ConfigMap's data."""
-    text = json.dumps(kept, indent=1)
-    if len(text.encode()) <= READABLE:
-        return {"data": {DATA: text}}
-    return {"binaryData": {COMPRESSED: _encoded(gzip.compress(text.encode()))}}
-
-
-def _unpacked(keeper: Object) -> list[dict[str, Any]]:
-    text = (keeper.get("data") or {}).get(DATA)
-    if text is None:
-        text = gzip.decompress(base64.b64decode(keeper["binaryData"][COMPRESSED])).decode()
-    kept: list[dict[str, Any]] = json.loads(text)
-    return kept
-
-
-def _encoded(value: bytes) -> str:
-    return base64.b64encode(value).decode()
+    stable = kept_object(keeper, DEPLOYMENT, name)
+    return Standing(
+        annotations[DIGEST_ANNOTATION],
+        State(annotations.get(STATE, State.PROMOTING)),
+        annotations.get(UNDOING, ""),
+        images(stable) if stable else (),
+        tuple(annotations.get(PROMOTED, "").split()),
+        keeper["metadata"].get("creationTimestamp") or "",
+        tuple(annotations.get(TOGETHER, name).split()),
+        annotations.get(TOO_LARGE, ""),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from canary.before import saved_digest
+from canary.before import is_rolling_back, saved_digest
 from canary.copies import make
 from canary.deployments import replicas, workload
 from canary.events import Grows, Note, Written
@@ -69,6 +69,7 @@ def in_the_way(world: World, bundle: Bundle) -> tuple[str, ...]:
         one.name
         for one in found
         if saved_digest(world.cluster, one.name) is None
+        and not is_rolling_back(world.cluster, one.name)
         and any(_digest(live) != mark for live in (one.canary, one.baseline) if live is not None)
     )
 

@@ -264,12 +264,25 @@ class Rejected(Event):
 
 
 @dataclass(frozen=True)
-class Undone(Event):
-    """A promote failed and stable is back as it was.
+class RolledBack(Event):
+    """Stable is again what it was before its last promote.
 
     Attributes:
         workload: the stable Deployment's name.
-        reason: why the promote failed.
+        images: what it runs now.
+    """
+
+    workload: str
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Undone(Event):
+    """A promote, or a rollback, failed, and stable is back as it was.
+
+    Attributes:
+        workload: the stable Deployment's name.
+        reason: why it failed.
     """
 
     workload: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canary import variants
-from canary.before import saved_digest, undoing
+from canary.before import State, finishing_undo, saved_digest, standing
 from canary.collaborators import SERVICE, Kind
 from canary.copies import rehearse
 from canary.deployments import images, progress, replicas, workload
@@ -127,10 +127,13 @@ def share(name: str, count: int, stable: int) -> Note:
 
 def _check_startable(world: World, found: Workload, mark: str) -> None:
     """Refuse a workload that no release can be made of now, or go on with."""
-    if failed := undoing(world.cluster, found.name):
+    was = standing(world.cluster, found.name)
+    if was is not None and was.state is State.ROLLING_BACK:
+        raise InputError(f"a rollback of {found.name} was interrupted: canary rollback {found.name} finishes it")
+    if was is not None and was.state is State.PROMOTING and was.failed:
         raise InputError(
-            f"a promote of {found.name} failed ({failed}), and its undo was interrupted: "
-            "canary promote, with manifests of that Deployment, finishes the undo"
+            f"a promote of {found.name} failed ({was.failed}), and its undo was interrupted: "
+            f"{finishing_undo(was, found.name)}"
         )
     promoting = saved_digest(world.cluster, found.name)
     if promoting == mark:

@@ -11,9 +11,9 @@ from canary.before import (
     before_name,
     finish,
     forget,
+    is_rolling_back,
     is_saved,
     mark_undoing,
-    put_back,
     save,
     saved,
     saved_digest,
@@ -39,6 +39,7 @@ from canary.events import Note, Promoted, Undone, Written
 from canary.hotfix import check_unchanged, check_unchanged_since_interruption
 from canary.image_ids import check_same_images, running
 from canary.manifests import digest
+from canary.putting_back import put_back
 from canary.record import UNPROVEN, unproven_since
 from canary.references import Reference, references
 from canary.rehearsal import CONFIGURATION, Rehearsal, check_rights, check_same_template, content
@@ -89,6 +90,9 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     """
     mark = digest(bundle)
     names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
+    for name in names:
+        if is_rolling_back(world.cluster, name):
+            raise InputError(f"a rollback of {name} was interrupted: canary rollback {name} finishes it")
     if failed := undo_begun(world, names):
         raise _undo(world, names, failed)
     canaries, overridden, judged, before = {}, {}, {}, {}
@@ -122,7 +126,12 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     if changes and not is_saved(world.cluster, names[-1], mark):  # else an earlier run has kept all, in this order
         for incoming in bundle.deployments:
             # the objects that all workloads share are kept with each of them
-            save(world.cluster, incoming["metadata"]["name"], mark, [*bundle.others, incoming])
+            name = incoming["metadata"]["name"]
+            too_large = save(world.cluster, name, mark, [*bundle.others, incoming], together=names)
+            if too_large:
+                text = f"what {name} is now does not fit into ConfigMap {before_name(name)} ({too_large})"
+                text += ": this promote cannot be undone, nor rolled back"
+                world.listen(Note(text, warning=True))
     try:
         if changes:
             _write(world, bundle, canaries, overridden)
@@ -143,10 +152,11 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     for name in names:
         delete_variants(world, name)
     for name in names:
-        if changes:
-            finish(world.cluster, name)
         stable = world.cluster.get(DEPLOYMENT, name)
-        world.listen(Promoted(name, images(stable) if stable else ()))
+        runs = images(stable) if stable else ()
+        if changes:
+            finish(world.cluster, name, runs)
+        world.listen(Promoted(name, runs))
 
 
 def _is_done(world: World, bundle: Bundle) -> bool:
@@ -300,7 +310,13 @@ def _configuration(bundle: Bundle, incoming: Object) -> dict[Reference, Object]:
 
 
 def _is_configured_anew(world: World, incoming: Object) -> bool:
-    """Return whether pods of a stable that was there before would find another configuration than then."""
+    """Return whether pods of a stable that was there before would find another configuration than then.
+
+    Where what was before did not fit, nobody can tell: then they are started anew.
+    """
+    before = standing(world.cluster, incoming["metadata"]["name"])
+    if before is not None and before.too_large:
+        return True
     was = {Reference(one.kind.kind, one.name): one for one in saved(world.cluster, incoming["metadata"]["name"])}
     stable = was.get(Reference(DEPLOYMENT.kind, incoming["metadata"]["name"]))
     if stable is None or stable.object is None:
@@ -319,6 +335,13 @@ def _undo(world: World, names: Sequence[str], cause: str) -> PromoteError:
 
     That it is to be put back is noted first: whoever goes on after an interruption finds that, and why.
     """
+    lost = [name for name in names if (was := standing(world.cluster, name)) is not None and was.too_large]
+    if lost:
+        return PromoteError(
+            f"promote failed, and cannot be undone, as what {' and '.join(lost)} was before did not fit into a "
+            f"ConfigMap: {cause}; stable may be in the middle of its rollout. canary promote, once more, tries again; "
+            f"kubectl rollout undo deployment/{lost[0]} goes back to the pods before"
+        )
     try:
         kept = {name: found for name in names if (found := saved(world.cluster, name))}
         for name in kept:

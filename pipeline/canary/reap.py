@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from canary.before import saved_digest
+from canary.before import is_rolling_back, saved_digest
 from canary.deployments import workload
 from canary.errors import ForbiddenError, InputError, LockedError
 from canary.events import Note, Started
@@ -95,6 +95,9 @@ def _left(world: World, name: str, *, locked: bool = False) -> tuple[str, str]:
     there = None if locked else holder(cluster, name, now)
     if there is not None:
         return f"{there.name} works on it", shown
+    if is_rolling_back(cluster, name):
+        return f"its rollback was interrupted; canary rollback {name} finishes it", shown
     if saved_digest(cluster, name) is not None:
-        return "its promote was interrupted; canary promote, with the same manifests and images, finishes it", shown
+        text = "its promote was interrupted; canary promote, with the same manifests and images, finishes it, "
+        return f"{text}canary rollback {name} goes back", shown
     return "", shown

@@ -20,6 +20,8 @@ from canary.variants import stable, template_differences, variant_name
 from canary.writing import intended
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from canary.collaborators import Cluster, Object
     from canary.manifests import Bundle
 
@@ -137,6 +139,20 @@ def check_rights(cluster: Cluster, bundle: Bundle) -> None:
     for incoming in bundle.deployments:
         variants = [variant_name(incoming["metadata"]["name"], one) for one in (Variant.CANARY, Variant.BASELINE)]
         needed += [("delete", DEPLOYMENT, name) for name in variants]
+    require_rights(cluster, needed, "to promote, and to undo a promote that fails")
+
+
+def require_rights(cluster: Cluster, needed: Iterable[tuple[str, Kind, str]], what: str) -> None:
+    """Refuse what the account may not carry out whole.
+
+    Args:
+        cluster: the Kubernetes API.
+        needed: verb, kind and name (empty: any) of each right.
+        what: they are needed for.
+
+    Raises:
+        ForbiddenError: the account lacks one.
+    """
     missing = []
     for verb, kind, name in needed:
         group, resource = kind.api_version.rpartition("/")[0], cluster.plural(kind)
@@ -144,7 +160,7 @@ def check_rights(cluster: Cluster, bundle: Bundle) -> None:
             missing.append(f"{verb} {resource}{'.' if group else ''}{group} {name}".rstrip())
     if missing:
         raise ForbiddenError(
-            f"this account may not {', '.join(missing)}, which it takes to promote, and to undo a promote that fails: "
+            f"this account may not {', '.join(missing)}, which it takes {what}: "
             "nothing was changed (pipeline/rbac.yml has a Role that may)",
             missing[0],
         )

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary import deploy, promote, reap, reject, status, watch
-from canary.before import saved_digest, undoing
+from canary import deploy, promote, reap, reject, rollback, status, watch
+from canary.before import State, saved_digest, standing, undoing
 from canary.collaborators import World
 from canary.deployments import workload
 from canary.errors import InputError, InterruptedReleaseError, LockLostError, TimedOutError, UnreachableError
@@ -173,6 +173,38 @@ class Release:
         except KeyboardInterrupt:
             raise InterruptedReleaseError("interrupted in reject: canary reject, once more, finishes it") from None
 
+    def rollback(self) -> None:
+        """Put back what was before the last promote, then delete the variants.
+
+        Raises:
+            InputError, ClusterError, PromoteError: see `rollback.rollback`.
+        """
+        names = self._rolled_back()
+        try:
+            with self.lock.held(names, self.listen):
+                self._started("rollback", names)
+                with self._finished_by(f"canary rollback {' '.join(names)}"):
+                    rollback.rollback(self._world, names)
+        except KeyboardInterrupt:
+            raise InterruptedReleaseError(
+                f"interrupted in rollback: stable {' and '.join(names)} may be in the middle of its rollout; "
+                f"canary rollback {' '.join(names)} finishes it"
+            ) from None
+
+    def planned_rollback(self) -> tuple[Object, ...]:
+        """Return the objects that `rollback` would write now; what it would delete, it says. Writes nothing."""
+        written, deleted = rollback.planned(self._world, self._rolled_back())
+        for kind, name in deleted:
+            self.listen(Note(f"would delete {kind.kind} {name}, which was not there before"))
+        return written
+
+    def _rolled_back(self) -> tuple[str, ...]:
+        """Return the names of what is to be rolled back, which nobody is to guess."""
+        names = () if self.bundle is None and not self.names else self._names()
+        if not names:
+            raise InputError("which Deployment is to be rolled back? Name it: canary rollback NAME")
+        return names
+
     def reap(self, *, dry_run: bool = False) -> tuple[Reaped, ...]:
         """Reject every release of the namespace that has expired, and return what became of each that there is."""
         try:
@@ -238,10 +270,10 @@ class Release:
             require_deployment(self.bundle)
         return self.bundle
 
-    def _started(self, action: str) -> None:
+    def _started(self, action: str, names: tuple[str, ...] = ()) -> None:
         deployments = self.bundle.deployments if self.bundle else ()
         images = tuple(dict.fromkeys(image for incoming in deployments for image in images_of(incoming)))
-        self.listen(Started(action, self._names(), self.cluster.namespace, images))
+        self.listen(Started(action, names or self._names(), self.cluster.namespace, images))
 
     def _warn_of_untagged(self, bundle: Bundle) -> None:
         for image in dict.fromkeys(image for incoming in bundle.deployments for image in images_of(incoming)):
@@ -274,15 +306,20 @@ class Release:
         return any(saved_digest(self.cluster, name) == mark or undoing(self.cluster, name) for name in self._names())
 
     def _warn_of_unfinished_promote(self, name: str) -> None:
-        if failed := undoing(self.cluster, name):
+        was = standing(self.cluster, name)
+        if was is None or was.state not in (State.PROMOTING, State.ROLLING_BACK):
+            return
+        goes_back = f"canary rollback {name} puts back what it was before" if was.images else "deploy a new release"
+        if was.state is State.ROLLING_BACK:
+            text = f"a rollback of {name} was interrupted: canary rollback {name} finishes it"
+        elif was.failed:
             text = (
-                f"a promote of {name} failed ({failed}), and its undo was interrupted: its stable may run what was "
-                "promoted; canary promote, with manifests of it, finishes the undo"
+                f"a promote of {name} failed ({was.failed}), and its undo was interrupted: stable may run what was "
+                f"promoted; {goes_back}"
             )
-            self.listen(Note(text, warning=True))
-        elif saved_digest(self.cluster, name) is not None:
-            text = f"a promote of {name} was interrupted: its stable may run what was promoted; look, and deploy anew"
-            self.listen(Note(text, warning=True))
+        else:
+            text = f"a promote of {name} was interrupted: stable may run what was promoted; {goes_back}"
+        self.listen(Note(text, warning=True))
 
     @contextmanager
     def _left_as_it_is(self) -> Iterator[None]:

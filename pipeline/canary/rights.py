@@ -103,6 +103,9 @@ WORKLOAD = (
     Right(Task.PROMOTE, "", "configmaps", ("create",), "keeps what was before"),
     Right(Task.PROMOTE, "", "configmaps", ("patch", "delete"), "keeps what was before", ("{name}-before",)),
     Right(
+        Task.PROMOTE, "", "configmaps", ("get", "patch", "delete"), "undoes a rollback that fails", ("{name}-rollback",)
+    ),
+    Right(
         Task.LOOK, "autoscaling", "horizontalpodautoscalers", ("list",), "warns of those that count the variants' pods"
     ),
     Right(Task.LOOK, "policy", "poddisruptionbudgets", ("list",), "warns of those that count the variants' pods"),
@@ -148,6 +151,7 @@ def of_configuration(resource: str, name: str) -> tuple[Right, ...]:
 SECRETS_BEFORE = (
     Right(Task.PROMOTE, "", "secrets", ("create",), "keeps what was before"),
     Right(Task.PROMOTE, "", "secrets", ("get", "delete"), "keeps what was before", ("{name}-before",)),
+    Right(Task.PROMOTE, "", "secrets", ("get", "delete"), "undoes a rollback that fails", ("{name}-rollback",)),
 )
 """What a release of a workload takes on top where the manifests have Secrets."""
 

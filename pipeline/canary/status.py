@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from canary.before import saved_digest, undoing
+from canary.before import State, finishing_undo, standing
 from canary.collaborators import DEPLOYMENT
 from canary.counts import recall
 from canary.deployments import images, is_ready, pods_by_deployment, progress, workload
@@ -21,6 +21,7 @@ from canary.verdict import Decision
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from canary.before import Standing
     from canary.collaborators import Cluster, Object
     from canary.deployments import Workload
     from canary.lock import Holder
@@ -59,6 +60,19 @@ class VariantStatus:
 
 
 @dataclass(frozen=True)
+class Rollback:
+    """What `canary rollback` would bring.
+
+    Attributes:
+        images: what stable ran before its last promote.
+        replaced: when that promote began, as the API server writes times.
+    """
+
+    images: tuple[str, ...]
+    replaced: str
+
+
+@dataclass(frozen=True)
 class WorkloadStatus:
     """One workload.
 
@@ -74,6 +88,7 @@ class WorkloadStatus:
         unknown: what could not be seen, and why, a sentence each.
         unproven: when stable was promoted against the evidence or without any, and why; empty if it was not.
         problems: what of it cannot be read, and what to do about that, a sentence each.
+        rollback: what a rollback would bring, None where there is nothing to go back to.
     """
 
     name: str
@@ -87,6 +102,7 @@ class WorkloadStatus:
     unknown: tuple[str, ...] = ()
     unproven: str = ""
     problems: tuple[str, ...] = ()
+    rollback: Rollback | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +145,7 @@ def _workload_status(
     canaries = {} if found.canary is None else {name: found.canary}
     record = _read(problems, lambda: recall(cluster, canaries, warm_up=options.warm_up))
     expires = _read(problems, lambda: expiry(found.canary) if found.canary else None)
-    unfinished, failed = saved_digest(cluster, name) is not None, undoing(cluster, name)
+    was = standing(cluster, name)
     step = step_of(found.canary) if found.canary else None
     driver, unknown = _driver(cluster, name, at)
     return WorkloadStatus(
@@ -137,13 +153,14 @@ def _workload_status(
         tuple(_variant_status(cluster, found, variant, record, pods) for variant in found.variants),
         record.decision if record and record.sentence else "",
         record.sentence if record else "",
-        _next(found, record, step, unfinished=unfinished, failed=failed),
+        _next(found, record, step, was),
         step if step is not None and len(step.steps) > 1 else None,
         driver,
         None if expires is None else expires - at,
         unknown,
         unproven_since(found.stable),
         tuple(problems),
+        Rollback(was.images, was.began) if was is not None and was.can_be_rolled_back else None,
     )
 
 
@@ -184,16 +201,15 @@ def _variant_status(
     )
 
 
-def _next(
-    found: Workload, record: Record | None, step: Step | None, *, unfinished: bool, failed: str
-) -> tuple[str, ...]:
+def _next(found: Workload, record: Record | None, step: Step | None, was: Standing | None) -> tuple[str, ...]:
     """Return what can be done now."""
-    if failed:
-        return (
-            f"canary promote, with manifests of {found.name}, finishes the undo of a promote that failed: {failed}",
-        )
-    if unfinished:
-        return (f"canary promote, with the same manifests and images, finishes the promote of {found.name}",)
+    if was is not None and was.state is State.ROLLING_BACK:
+        return (f"canary rollback {found.name} finishes a rollback that was interrupted",)
+    if was is not None and was.state is State.PROMOTING and was.failed:
+        return (f"{finishing_undo(was, found.name)}: the undo of a promote that failed: {was.failed}",)
+    if was is not None and was.state is State.PROMOTING:
+        goes_on = f"canary promote, with the same manifests and images, finishes the promote of {found.name}"
+        return (goes_on, f"canary rollback {found.name} goes back to what was before") if was.images else (goes_on,)
     if found.canary is not None:
         reject = f"canary reject {found.name} deletes the variants"
         if record and record.decision is Decision.REJECT:

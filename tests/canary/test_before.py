@@ -101,11 +101,13 @@ def test_what_the_same_release_has_saved_is_not_saved_anew(story: Story) -> None
 def test_what_is_kept_of_a_finished_promote_stays_and_counts_as_no_promote_under_way(story: Story) -> None:
     story.cluster.create(config_map(colour="red"))
     before.save(story.cluster, "app", "d", [config_map()])
-    assert before.standing(story.cluster, "app") == before.Standing("d", before.State.PROMOTING)
+    assert before.saved_digest(story.cluster, "app") == "d"
 
-    before.finish(story.cluster, "app")
+    before.finish(story.cluster, "app", ["app:2"])
 
-    assert before.standing(story.cluster, "app") == before.Standing("d", before.State.DONE)
+    found = before.standing(story.cluster, "app")
+    assert found is not None
+    assert (found.digest, found.state, found.promoted) == ("d", before.State.DONE, ("app:2",))
     assert before.saved_digest(story.cluster, "app") is None
     assert [one.name for one in before.saved(story.cluster, "app")] == ["settings"]
 

@@ -149,15 +149,13 @@ def test_any_manifests_of_the_deployment_finish_an_undo(story: Story) -> None:
 
 def test_what_is_to_be_done_about_an_interrupted_undo_is_said_everywhere(story: Story) -> None:
     interrupted_undo(story)
-    says = r"ErrImagePull.*canary promote, with manifests of that Deployment, finishes the undo"
+    says = r"ErrImagePull.*its undo was interrupted: canary rollback app finishes it"
     with pytest.raises(InputError, match=says):
         story.release(deployment("app:3")).deploy()
 
     [status] = story.release(names=("app",)).status().workloads
     assert len(status.next) == 1
-    assert status.next[0].startswith(
-        "canary promote, with manifests of app, finishes the undo of a promote that failed"
-    )
+    assert status.next[0].startswith("canary rollback app finishes it: the undo of a promote that failed: Deployment")
 
     story.release(names=("app",)).reject()
     [warning] = [note.text for note in story.heard(Note) if note.warning and "undo" in note.text]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from canary.events import Decided, Differs, Event, Judged, Looked, Promoted, Rejected, Written
+from canary.events import Decided, Differs, Event, Judged, Looked, Promoted, Rejected, RolledBack, Written
 
 if TYPE_CHECKING:
     from canary.verdict import Verdict
@@ -21,6 +21,7 @@ class Happened:
     written: list[Written] = field(default_factory=list)
     promoted: list[Promoted] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    rolled_back: list[RolledBack] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
         """Take note of an event."""
@@ -37,3 +38,5 @@ class Happened:
                 self.promoted.append(event)
             case Rejected():
                 self.rejected.append(event)
+            case RolledBack():
+                self.rolled_back.append(event)

@@ -69,6 +69,7 @@ for _command in (
     releases.watch,
     releases.promote,
     releases.reject,
+    releases.rollback,
     reap,
     releases.apply,
     releases.status,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from canary.before import standing
 from canary.cli import flags, render
 from canary.cli.help import Command
 from canary.cli.session import print_json, print_objects, session_of
@@ -212,6 +213,44 @@ def reject(**given: Any) -> None:  # noqa: ANN401
         session.require_deployments()
         session.release(names=session.names()).reject(given["reason"])
         print_json(given, {"rejected": render.events_as_json(session.record.rejected)})
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "canary rollback sampleapp",
+        "canary rollback sampleapp --dry-run",
+    ),
+    short_help="Put back what was before the last promote.",
+)
+@flags.workloads
+@flags.settings("label", "timeout", "evidence")
+@flags.connection
+@flags.dry_run
+@flags.lock
+@flags.results
+def rollback(**given: Any) -> None:  # noqa: ANN401
+    """Put back what was before the last promote: stable, its configuration and the other objects of its manifests.
+
+    It works after a promote that is done, and after one that was interrupted. canary status shows what it brings back.
+    Stable keeps the number of pods that it has now, unless it had more. Then canary and baseline are deleted, also
+    those of another release: their baseline runs the version that is rolled back.
+
+    A rollback that does not get ready is undone. There is one step back, and no second: the promote before the last is
+    not kept. A first release has nothing to go back to.
+    """
+    with session_of(given) as session:
+        names = session.names()
+        if any(standing(session.cluster, name) is None for name in names):
+            session.require_deployments()  # it may be misspelt; what was deleted can be rolled back
+        release_ = session.release(names=names)
+        if given["dry_run"]:
+            print_objects(given, release_.planned_rollback())
+            return
+        release_.rollback()
+        record = session.record
+        rolled_back, rejected = render.events_as_json(record.rolled_back), render.events_as_json(record.rejected)
+        print_json(given, {"rolled_back": rolled_back, "rejected": rejected})
 
 
 @click.command(

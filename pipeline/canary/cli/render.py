@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from canary.config import InForce
-    from canary.events import Differs, Promoted, Rejected, Written
+    from canary.events import Differs, Promoted, Rejected, RolledBack, Written
     from canary.status import Status
 
 
@@ -42,8 +42,8 @@ def status_as_text(status: Status) -> str:
             )
             for one in workload.variants
         ]
-        at = f", at {workload.step}" if workload.step else ""
-        lines = [f"{workload.name} in namespace {status.namespace}{at}"]
+        step = f", at {workload.step}" if workload.step else ""
+        lines = [f"{workload.name} in namespace {status.namespace}{step}"]
         lines += [f"  {line}" for line in columns(rows)]
         if workload.driver:
             lines.append(f"  {workload.driver.name} works on it since {_time(workload.driver.since)}")
@@ -54,6 +54,10 @@ def status_as_text(status: Status) -> str:
             lines.append(f"  verdict: {workload.verdict}: {workload.sentence}")
         if workload.unproven:
             lines.append(f"  stable was promoted unproven: {workload.unproven}")
+        if workload.rollback:
+            at = workload.rollback.replaced.replace("T", " ").removesuffix("Z")
+            brings = f"canary rollback {workload.name} brings back {', '.join(workload.rollback.images)}"
+            lines.append(f"  rollback: {brings}, replaced {at} UTC")
         lines += [f"  next: {sentence}" for sentence in workload.next]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
@@ -92,7 +96,7 @@ def config_as_json(in_force: InForce) -> dict[str, Any]:
     }
 
 
-def events_as_json(events: Sequence[Differs | Written | Promoted | Rejected]) -> list[dict[str, Any]]:
+def events_as_json(events: Sequence[Differs | Written | Promoted | Rejected | RolledBack]) -> list[dict[str, Any]]:
     """Return events that a command's result consists of."""
     return [asdict(event) for event in events]
 

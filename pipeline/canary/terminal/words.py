@@ -17,6 +17,7 @@ from canary.events import (
     Promoted,
     Ready,
     Rejected,
+    RolledBack,
     StableChanged,
     Started,
     Undone,
@@ -87,6 +88,8 @@ def words(event: Event) -> Text | None:
             deleted = f"; deleted {', '.join(event.deleted)}" if event.deleted else ""
             kept = f"; logs and events are saved to {event.evidence}" if event.evidence else ""
             return _line(f"rejected {event.workload}: {event.reason}{deleted}{kept}", "bold red")
+        case RolledBack():
+            return _line(f"rolled back {event.workload}: it runs {', '.join(event.images)} now", "bold green")
         case Undone():
             return _line(f"undone: {event.workload} is what it was before, as {event.reason}", "bold red")
         case _:  # a question is put by who asks it

@@ -1,0 +1,102 @@
+"""`canary rollback` puts back what was before the last promote, whether that is done or was killed in the middle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e.cluster import Namespace, poll
+
+WRITTEN = (("deployment", "sampleapp"), ("service", "sampleapp"), ("configmap", "settings"))
+
+
+def settings(colour: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"colour": colour}}
+
+
+def state(namespace: Namespace) -> list[Any]:
+    """Return what a release can change, as it is now."""
+    objects = (namespace.get(kind, name) for kind, name in WRITTEN)
+    return [{key: found[key] for key in ("spec", "data") if key in found} for found in objects if found]
+
+
+@pytest.fixture
+def configured(namespace: Namespace, manifests: Path) -> Namespace:
+    """Give a stable with a ConfigMap of its own; the manifests have another content of it."""
+    (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("red")))
+    namespace.canary("apply", str(manifests), "--image", "sampleapp:10")
+    (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("blue")))
+    return namespace
+
+
+def test_a_promote_that_is_done_is_rolled_back(configured: Namespace, manifests: Path) -> None:
+    was = state(configured)
+    configured.canary("promote", str(manifests), "--image", "sampleapp:20", "--unproven")
+    (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("green")))
+    configured.canary("deploy", str(manifests), "--image", "sampleapp:5")  # the next release is on its way
+    assert "canary rollback sampleapp brings back sampleapp:10, replaced " in configured.canary("status").out
+
+    told = configured.canary("rollback", "sampleapp", "--output", "json")
+
+    assert state(configured) == was
+    assert told.json()["rolled_back"] == [{"workload": "sampleapp", "images": ["sampleapp:10"]}]
+    assert [one["workload"] for one in told.json()["rejected"]] == ["sampleapp"]
+    assert [found["metadata"]["name"] for found in configured.list("deployments")] == ["sampleapp"]
+    poll("only stable's pods are left", lambda: len(configured.list("pods")) == len(configured.pods_of("sampleapp")))
+    assert "was rolled back already" in configured.canary("rollback", "sampleapp").err
+    assert state(configured) == was
+
+
+def test_a_promote_that_was_killed_is_rolled_back_after_its_variants_were_rejected(
+    configured: Namespace, manifests: Path
+) -> None:
+    was = state(configured)
+    driver = configured.start("promote", str(manifests), "--image", "sampleapp:missing", "--unproven")
+    try:
+        poll("stable's new pods come", lambda: configured.images("sampleapp") == ["sampleapp:missing"], 120)
+    finally:
+        driver.kill()
+        driver.communicate(timeout=60)
+    assert (
+        "canary rollback sampleapp puts back what it was before"
+        in configured.canary("reject", "sampleapp", "--break-lock").err
+    )
+
+    configured.canary("rollback", "sampleapp")
+
+    assert state(configured) == was
+    names = configured.kubectl("get", "cm,lease", "-o", "name").split()
+    assert [name for name in names if "sampleapp-" in name] == ["configmap/sampleapp-before"]
+
+
+def test_a_rollback_that_was_killed_is_finished_by_the_same_command(configured: Namespace, manifests: Path) -> None:
+    was = state(configured)
+    configured.canary("promote", str(manifests), "--image", "sampleapp:20", "--unproven")
+    driver = configured.start("rollback", "sampleapp")
+    try:
+        poll("the rollback writes stable", lambda: configured.images("sampleapp") == ["sampleapp:10"], 120)
+    finally:
+        driver.kill()
+        driver.communicate(timeout=60)
+
+    told = configured.canary("rollback", "sampleapp", "--break-lock").err
+
+    assert "rolled back" in told
+    assert state(configured) == was
+    assert configured.get("configmap", "sampleapp-rollback") is None
+
+
+def test_a_rollback_to_what_does_not_start_any_more_is_undone(configured: Namespace, manifests: Path) -> None:
+    configured.canary("promote", str(manifests), "--image", "sampleapp:20", "--unproven")
+    was = state(configured)
+    record = yaml.safe_load(configured.kubectl("get", "configmap", "sampleapp-before", "-o", "yaml"))
+    record["data"]["objects.json"] = record["data"]["objects.json"].replace("sampleapp:10", "sampleapp:missing")
+    configured.apply({key: record[key] for key in ("apiVersion", "kind", "metadata", "data")})
+
+    told = configured.canary("rollback", "sampleapp", "--timeout", "12s", code=5).err
+
+    assert "rollback failed and was undone: Deployment sampleapp: " in told
+    assert state(configured) == was
