@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from localcluster.api import asked, discovery, paths, proxy, scale, tables, watch
+from localcluster.api import asked, chunks, discovery, paths, proxy, scale, tables, watch
 from localcluster.objects import words
 from localcluster.objects.patches import APPLY, patched
 from localcluster.objects.schema import ANY, type_of
@@ -128,15 +128,12 @@ class _Api:
         return web.json_response(obj)
 
     def _list(self, request: web.Request, target: Target) -> web.Response:
-        resource, version = target.resource, str(self.store.version)
-        if asked.version(request) != version and request.query.get("resourceVersionMatch") == "Exact":
-            raise ApiError(410, "The resourceVersion for the provided list is too old.")
-        selected = asked.selection(request, target)
-        objects = [obj for obj in self.store.peek(resource, target.namespace) if selected(obj)]
+        objects, meta = chunks.listed(request, target, self.store)
         if include := asked.table(request):
-            return web.json_response(tables.table(resource, objects, version, include=include))
+            made = tables.table(target.resource, objects, meta["resourceVersion"], include=include)
+            return web.json_response({**made, "metadata": meta})
         items = [{k: v for k, v in obj.items() if k not in ("kind", "apiVersion")} for obj in objects]
-        return web.json_response(_list_of(target, items, version))
+        return web.json_response(_list_of(target, items, meta))
 
     async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
         if asked.flag(request, "sendInitialEvents"):
@@ -247,7 +244,7 @@ class _Api:
             for victim in victims
         ]
         if not name:
-            return web.json_response(_list_of(target, deleted, str(self.store.version)))
+            return web.json_response(_list_of(target, deleted, {"resourceVersion": str(self.store.version)}))
         if "deletionTimestamp" in deleted[0]["metadata"] or resource.kind in RETURNED_WHEN_DELETED:
             return web.json_response(deleted[0])
         details = {"name": name, "group": resource.group, "kind": resource.plural, "uid": victims[0]["metadata"]["uid"]}
@@ -273,9 +270,9 @@ async def _review(request: web.Request, plural: str) -> web.Response:
     return web.json_response({**head, "spec": spec, "status": status}, status=201)
 
 
-def _list_of(target: Target, items: list[Object], version: str) -> dict[str, Any]:
+def _list_of(target: Target, items: list[Object], meta: Object) -> dict[str, Any]:
     head = {"kind": f"{target.resource.kind}List", "apiVersion": target.resource.api_version}
-    return {**head, "metadata": {"resourceVersion": version}, "items": items}
+    return {**head, "metadata": meta, "items": items}
 
 
 def _version(obj: Object) -> str:

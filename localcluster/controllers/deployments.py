@@ -153,7 +153,7 @@ class Deployments(Controller):
         if _annotation(deployment, REVISION) != _annotation(new, REVISION):
             annotations = {**(deployment["metadata"].get("annotations") or {}), REVISION: _annotation(new, REVISION)}
             deployment["metadata"]["annotations"] = annotations
-            deployment = self.registry.update(DEPLOYMENT, deployment, manager=MANAGER)
+            deployment = self.registry.update(DEPLOYMENT, deployment, manager=MANAGER, subresource="status")
         return deployment, new, sets
 
     def _create_set(self, deployment: Object, sets: list[Object], revision: int) -> Object:

@@ -46,12 +46,12 @@ class EndpointSlices(Controller):
         old = [s for s in self.store.list(ENDPOINT_SLICE, key[0]) if _is_of(s, service)]
         for ports, endpoints in wanted.items():
             listed = [{"name": name, "port": number, "protocol": protocol} for name, number, protocol in ports]
-            same = next((s for s in old if s["ports"] == listed), old[0] if old and len(wanted) == 1 else None)
+            same = next((s for s in old if (s["ports"] or []) == listed), old[0] if old and len(wanted) == 1 else None)
             if same is None:
                 self.registry.create(ENDPOINT_SLICE, _new_slice(service, listed, endpoints), manager=MANAGER)
                 continue
             old.remove(same)
-            if (same["ports"], same["endpoints"]) != (listed, endpoints):
+            if (same["ports"] or [], same["endpoints"] or []) != (listed, endpoints):
                 same.update(ports=listed, endpoints=endpoints)
                 self.registry.update(ENDPOINT_SLICE, same, manager=MANAGER)
         for s in old:

@@ -46,7 +46,7 @@ class Scheduler(Controller):
             name = f"{key[0]}/{key[1]}"
             self.recorder.normal(pod, "Scheduled", f"Successfully assigned {name} to {NODE_NAME}")
         set_condition(conditions, {**scheduled, "observedGeneration": pod["metadata"]["generation"]})
-        self.store.update(POD, {**pod, "status": {**status, "conditions": conditions}})
+        self.store.update(POD, {**pod, "status": {**status, "conditions": conditions}}, grow=False)
         return None
 
     def _objection(self, pod: Object) -> str | None:

@@ -86,12 +86,24 @@ def admit(obj: Object) -> None:
         account = spec.get("serviceAccountName") or "default"
         _missing(spec, {"serviceAccountName": account, "serviceAccount": account})
         _missing(spec, {"priority": 0, "preemptionPolicy": "PreemptLowerPriority"})
+        _tolerate(spec)
         _missing(obj["status"], {"phase": "Pending", "qosClass": _qos(spec)})
     elif kind == "Namespace":
         _missing(obj.setdefault("spec", {}), {"finalizers": ["kubernetes"]})
         _missing(obj["status"], {"phase": "Active"})
+    elif kind == "EndpointSlice":
+        obj |= {"endpoints": obj.get("endpoints") or None, "ports": obj.get("ports") or None}
     elif kind in _COUNTS:
         _missing(obj["status"], dict.fromkeys(_COUNTS[kind], 0))
+
+
+def _tolerate(spec: Object) -> None:
+    """Let a pod stay five minutes on a node that is lost, unless it says how long."""
+    given = spec.get("tolerations", [])
+    for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
+        if not any(t.get("key") in (None, "", key) and t.get("effect") in (None, "", "NoExecute") for t in given):
+            lost = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+            spec["tolerations"] = [*spec.get("tolerations", []), lost]
 
 
 def _qos(spec: Object) -> str:
@@ -124,7 +136,7 @@ def _pod_spec(spec: Object) -> None:
 def _container(container: Object) -> None:
     image = container.get("image", "")
     tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
-    latest = "@" not in image and tag in ("", "latest")
+    latest = bool(image) and "@" not in image and tag in ("", "latest")
     values = {"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"}
     _missing(container, {**values, "imagePullPolicy": "Always" if latest else "IfNotPresent"})
     container.setdefault("resources", {})

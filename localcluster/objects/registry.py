@@ -6,10 +6,11 @@ The API and the controllers call the same methods, as in Kubernetes, where contr
 from __future__ import annotations
 
 import secrets
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from localcluster.objects import defaults, ownership, validation, words
-from localcluster.objects.resources import NAMESPACE, POD, RESOURCES, SERVICE
+from localcluster.objects.resources import DEPLOYMENT, NAMESPACE, POD, RESOURCES, SERVICE
 from localcluster.objects.schema import decoded, type_of
 from localcluster.objects.status import ApiError, conflict, invalid, not_found
 from localcluster.objects.store import Object, Store, clone, now
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, so that generated names spell nothing
 NODE_PORTS = range(30000, 32768)
+_SERVER_SET = ("name", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds")
+_STATUS_KEEPS = {"Deployment": ("labels",), "Pod": ("ownerReferences",)}  # what a write of the status leaves alone
 
 
 class Registry:
@@ -74,7 +77,7 @@ class Registry:
             type_of(resource), old, new, manager, subresource, given=given
         )
         self._assign(resource, new, old)
-        return self._write(resource, new, dry_run=dry_run)
+        return self._write(resource, old, new, subresource, dry_run=dry_run)
 
     def apply(
         self,
@@ -112,23 +115,24 @@ class Registry:
         new = decoded(resource, made)[0]
         self._prepare(resource, live, new, subresource)
         self._assign(resource, new, live)
-        return self._write(resource, new, dry_run=dry_run), False
+        return self._write(resource, live, new, subresource, dry_run=dry_run), False
 
     def _prepare(self, resource: Resource, old: Object, new: Object, subresource: str) -> None:
         """Complete a new version of an object, in place: what this write must not change, stays."""
-        if subresource == "status":
-            managed = new["metadata"].get("managedFields")
-            new.update({**clone(old), "status": new.get("status", {})})
-            new["metadata"]["managedFields"] = managed
+        if subresource == "status":  # of the metadata, too, such a write changes most: revisions are written so
+            kept = _STATUS_KEEPS.get(resource.kind, ())
+            meta = {k: v for k, v in new["metadata"].items() if k not in (*_SERVER_SET, *kept)}
+            meta |= {k: v for k, v in clone(old["metadata"]).items() if k in (*_SERVER_SET, *kept)}
+            new.update({**clone(old), "status": new.get("status", {}), "metadata": meta})
             if problems := validation.problems_of_status(new):
                 raise invalid(resource.kind, resource.group, new["metadata"]["name"], problems)
             return
         if "status" in resource.subresources:
             new["status"] = old.get("status", {})
-        for kept in ("deletionTimestamp", "deletionGracePeriodSeconds"):
-            new["metadata"].pop(kept, None)
-            if kept in old["metadata"]:
-                new["metadata"][kept] = old["metadata"][kept]
+        for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+            new["metadata"].pop(key, None)
+            if key in old["metadata"]:
+                new["metadata"][key] = old["metadata"][key]
         self._complete(resource, new, old)
 
     def _complete(self, resource: Resource, new: Object, old: Object | None) -> None:
@@ -143,8 +147,11 @@ class Registry:
         else:
             defaults.admit(new)
 
-    def _write(self, resource: Resource, new: Object, *, dry_run: bool) -> Object:
-        stored = self.store.update(resource, new, dry_run=dry_run)
+    def _write(self, resource: Resource, old: Object, new: Object, subresource: str, *, dry_run: bool) -> Object:
+        grow = False if subresource == "status" else None
+        if resource == DEPLOYMENT and grow is None and _annotations(new) != _annotations(old):
+            grow = True
+        stored = self.store.update(resource, new, grow=grow, dry_run=dry_run)
         meta = stored["metadata"]
         over = "deletionTimestamp" in meta and not meta.get("finalizers")
         if over and resource not in (POD, NAMESPACE) and not dry_run:
@@ -182,12 +189,17 @@ class Registry:
             seconds = 0 if ended else usual if grace is None else grace
         if not seconds and not meta.get("finalizers") and resource != NAMESPACE:
             return obj if dry_run else self.store.remove(resource, namespace, name)
-        if "deletionTimestamp" not in meta or seconds < meta.get("deletionGracePeriodSeconds", 0):
-            meta["deletionTimestamp"] = now()
+        first, before = "deletionTimestamp" not in meta, meta.get("deletionGracePeriodSeconds", 0)
+        if first:
+            meta["deletionTimestamp"] = now(seconds)
+        elif seconds < before:  # the time that was given is counted from the first request
+            asked = datetime.fromisoformat(meta["deletionTimestamp"]) - timedelta(seconds=before - seconds)
+            meta["deletionTimestamp"] = asked.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if first or seconds < before:
             meta["deletionGracePeriodSeconds"] = seconds
-            if resource == NAMESPACE:
-                obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
-        return self.store.update(resource, obj, dry_run=dry_run)
+        if first and resource == NAMESPACE:
+            obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+        return self.store.update(resource, obj, grow=first, dry_run=dry_run)
 
     def _orphan(self, uid: str) -> None:
         for resource in RESOURCES:
@@ -204,3 +216,7 @@ class Registry:
         if "deletionTimestamp" in found["metadata"]:
             message = f"unable to create new content in namespace {namespace} because it is being terminated"
             raise ApiError(403, f'"{name}" is forbidden: {message}')
+
+
+def _annotations(obj: Object) -> dict[str, str]:
+    return dict(obj["metadata"].get("annotations") or {})

@@ -49,11 +49,13 @@ class ApiError(Exception):
         reason: str | None = None,
         details: dict[str, Any] | None = None,
         causes: tuple[Cause, ...] = (),
+        meta: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.reason = REASONS.get(code, "Unknown") if reason is None else reason
+        self.meta = meta or {}
         self.details = {k: v for k, v in (details or {}).items() if v}
         if causes:
             self.details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
@@ -63,7 +65,7 @@ class ApiError(Exception):
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.meta,
             "status": "Failure",
             "message": self.message,
             "code": self.code,

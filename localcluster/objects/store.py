@@ -10,7 +10,7 @@ import contextlib
 import uuid
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from localcluster.objects.status import ApiError, already_exists, conflict, not_found
@@ -44,9 +44,9 @@ class Change:
     previous: Object | None = None
 
 
-def now() -> str:
-    """Return the time as Kubernetes writes it, to the second, in UTC."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def now(later: float = 0.0) -> str:
+    """Return the time, or one so many seconds later, as Kubernetes writes it: to the second, in UTC."""
+    return (datetime.now(UTC) + timedelta(seconds=later)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def clone(value: Json) -> Json:
@@ -137,10 +137,10 @@ class Store:
             raise conflict(resource.plural, resource.group, meta["name"], why)
         return old
 
-    def update(self, resource: Resource, obj: Object, *, dry_run: bool = False) -> Object:
+    def update(self, resource: Resource, obj: Object, *, grow: bool | None = None, dry_run: bool = False) -> Object:
         """Replace an object. A write that changes nothing is no write: the resource version stays.
 
-        Raises what `current` raises.
+        `grow` says whether the generation counts on, None for when the spec has changed. Raises what `current` raises.
         """
         old = self.current(resource, obj)
         obj = clone(obj)
@@ -150,7 +150,7 @@ class Store:
             meta[owned] = old["metadata"].get(owned)
         if not resource.generations:
             del meta["generation"]
-        elif obj.get("spec") != old.get("spec"):
+        elif obj.get("spec") != old.get("spec") if grow is None else grow:
             meta["generation"] += 1
         if obj != old and not dry_run:
             # The metadata is the write's own: it gets a new resource version, and the old one is history.
@@ -172,6 +172,17 @@ class Store:
         if forgotten or version > self.version:  # a version to come was another store's, before a restart
             raise ApiError(410, f"too old resource version: {version} ({oldest})", reason="Expired")
         return [c for c in self._history if c.version > version and c.resource == resource]
+
+    def at(self, resource: Resource, namespace: str, version: int) -> Sequence[Object]:
+        """Return the store's own objects, by name, as they were at a resource version; raises ApiError 410."""
+        objects = dict(self._objects.get(resource, {}))
+        for change in reversed(self.since(resource, version)):
+            meta = change.object["metadata"]
+            key = (meta.get("namespace", ""), meta["name"])
+            objects.pop(key, None)
+            if change.previous is not None:
+                objects[key] = change.previous
+        return [objects[k] for k in sorted(objects) if not namespace or k[0] == namespace]
 
     def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after every write; returns what ends that."""

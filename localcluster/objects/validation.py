@@ -145,9 +145,12 @@ def _strategy(spec: Object) -> Iterator[Cause]:
 
 
 def _pod(obj: Object, old: Object | None) -> Iterator[Cause]:
+    yield from _pod_spec("spec", obj["spec"])
     if old is None:
-        yield from _pod_spec("spec", obj["spec"])
         return
+    for i, container in enumerate(obj["spec"]["containers"]):
+        if not container.get("image"):  # said twice, as Kubernetes does
+            yield required(f"spec.containers[{i}].image")
     # Kubernetes names a few fields that may change: images, deadlines and tolerations; nodeName is the scheduler's.
     may_change = ("tolerations", "activeDeadlineSeconds", "nodeName", "containers", "initContainers")
     was, will = ({k: v for k, v in o["spec"].items() if k not in may_change} for o in (old, obj))

@@ -1,8 +1,11 @@
 """Random writes end alike here and on a real cluster: same codes, same fields at fault, same object, same owners.
 
+The object's annotations, its generation and the answer to its deletion are compared as well.
+
     REFERENCE_KUBECONFIG=$HOME/.kube/config pytest tests/localcluster/api/test_agreement.py
 
-Deployments of no replicas in a namespace of their own are written there; nothing runs.
+Paused Deployments of no replicas, pods that no node takes and Services are written there, in a namespace of their own;
+nothing runs.
 """
 
 from __future__ import annotations
@@ -66,6 +69,9 @@ def reference() -> Iterator[Reference]:
             cluster = Reference("http://" + proxy.stdout.readline().split()[-1])
             space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace}}
             cluster.call("POST", "/api/v1/namespaces", space)
+            account = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts/default"
+            while cluster.call("GET", account)[0] != 200:  # without it no pod can be made
+                time.sleep(0.1)
             yield cluster
             cluster.call("DELETE", f"/api/v1/namespaces/{cluster.namespace}")
         finally:
@@ -73,10 +79,20 @@ def reference() -> Iterator[Reference]:
 
 
 class Writer:
-    """Makes random writes of a Deployment."""
+    """Makes random writes of an object of one kind.
+
+    Attributes:
+        path: where objects of the kind are.
+    """
+
+    path = "/apis/apps/v1/namespaces/default/deployments"
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+
+    def made(self, *, whole: bool = False) -> Object:
+        """Return an object; a whole one has what must be there when it is created or replaced."""
+        return self.deployment(1 if whole else 0.85)
 
     def maybe(self, share: float) -> bool:
         return self.random.random() < share
@@ -95,7 +111,7 @@ class Writer:
             (0.6, "env", self.variables()),
             (0.4, "ports", port),
             (0.3, "args", self.some("xyz")),
-            (0.3, "resources", {"limits": {"memory": self.random.choice(["1Mi", "2Mi"])}}),
+            (0.3, "resources", {"limits": {"memory": self.random.choice(["1Mi", "2Mi", "2048Ki", "0.5Gi", "1e6"])}}),
             (0.2, "livenessProbe", self.random.choice([{"httpGet": {"port": 80}}, {"tcpSocket": {"port": 81}}])),
             (0.2, "securityContext", {"runAsNonRoot": self.maybe(0.5)}),
         ]
@@ -122,14 +138,24 @@ class Writer:
                 **{key: value for share, key, value in pod if self.maybe(share)},
             },
         }
-        labels = {"labels": {n: self.random.choice("12") for n in self.some("lmn")}} if self.maybe(0.4) else {}
         fields = {key: value for share, key, value in spec if self.maybe(share)}
         return {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
-            "metadata": {"name": "w", **labels},
-            "spec": {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": template, **fields},
+            "metadata": {"name": "w", **self.words()},
+            "spec": {
+                "replicas": 0,
+                "paused": True,  # or the real one's controller would annotate it, now or later
+                "selector": {"matchLabels": {"a": "b"}},
+                "template": template,
+                **fields,
+            },
         }
+
+    def words(self) -> Object:
+        """Return labels and annotations."""
+        kinds = [kind for kind in ("labels", "annotations") if self.maybe(0.4)]
+        return {kind: {n: self.random.choice("12") for n in self.some("lmn")} for kind in kinds}
 
     def patch(self) -> Object:
         obj = self.deployment()
@@ -144,17 +170,83 @@ class Writer:
             pod["containers"][0]["env"] = None
         return obj
 
-    def write(self, path: str) -> tuple[str, str, Object, str]:
+    def write(self) -> tuple[str, str, Object, str]:
         """Return method, path, body and content type."""
-        applied = f"{path}/w?fieldManager={self.random.choice(['m1', 'm2'])}{'&force=true' if self.maybe(0.7) else ''}"
+        path = f"{self.path}/w"
+        applied = f"{path}?fieldManager={self.random.choice(['m1', 'm2'])}{'&force=true' if self.maybe(0.7) else ''}"
         kinds: list[tuple[float, Callable[[], tuple[str, str, Object, str]]]] = [
-            (55, lambda: ("PATCH", applied, self.deployment(), APPLY)),
-            (25, lambda: ("PATCH", f"{path}/w?fieldManager=u1", self.patch(), STRATEGIC)),
-            (10, lambda: ("PATCH", f"{path}/w?fieldManager=u2", self.deployment(), MERGE)),
-            (10, lambda: ("PUT", f"{path}/w?fieldManager=u3", self.deployment(1), "application/json")),
+            (45, lambda: ("PATCH", applied, self.made(), APPLY)),
+            (20, lambda: ("PATCH", f"{path}?fieldManager=u1", self.patch(), STRATEGIC)),
+            (10, lambda: ("PATCH", f"{path}?fieldManager=u2", self.made(), MERGE)),
+            (10, lambda: ("PATCH", f"{path}?fieldManager=u4", {"metadata": self.words()}, MERGE)),
+            (5, lambda: ("PATCH", f"{path}/status?fieldManager=u5", {"metadata": self.words()}, MERGE)),
+            (10, lambda: ("PUT", f"{path}?fieldManager=u3", self.made(whole=True), "application/json")),
         ]
         (make,) = self.random.choices([make for _, make in kinds], [weight for weight, _ in kinds])
         return make()
+
+
+class PodWriter(Writer):
+    """Makes random writes of a pod that no node takes."""
+
+    path = "/api/v1/namespaces/default/pods"
+
+    def made(self, *, whole: bool = False) -> Object:
+        """Return a pod."""
+        image = self.random.choice(["x:1", "x:2"])
+        container = {"name": "c", **({"image": image} if whole or self.maybe(0.8) else {})}
+        choices: list[tuple[float, str, Any]] = [
+            (0.1, "env", self.variables()),
+            (0.1, "resources", {"limits": {"memory": "1Mi"}}),
+            (0.1, "args", self.some("xyz")),
+        ]
+        container |= {key: value for share, key, value in choices if self.maybe(share)}
+        spec: Object = {"containers": [container]}
+        if whole or self.maybe(0.5):
+            spec |= {"nodeSelector": {"no": "where"}, "automountServiceAccountToken": False}
+        if self.maybe(0.1):
+            spec["terminationGracePeriodSeconds"] = self.random.choice([5, 30])
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "w", **self.words()}, "spec": spec}
+
+    def patch(self) -> Object:
+        """Return a strategic merge patch."""
+        return self.made()
+
+
+class ServiceWriter(Writer):
+    """Makes random writes of a Service."""
+
+    path = "/api/v1/namespaces/default/services"
+
+    def made(self, *, whole: bool = False) -> Object:
+        """Return a Service."""
+        numbers = self.random.sample([80, 81, 82], self.random.randint(1, 2))
+        ports: list[Object] = [{"port": n, "name": f"p{n}"} for n in numbers]
+        for port in ports:
+            choices: list[tuple[float, str, Any]] = [
+                (0.3, "targetPort", self.random.choice([8080, "http"])),
+                (0.2, "protocol", "UDP"),
+                (0.1, "appProtocol", "http"),
+            ]
+            port |= {key: value for share, key, value in choices if self.maybe(share)}
+        fields: list[tuple[float, str, Any]] = [
+            (1.0 if whole else 0.7, "ports", ports),
+            (0.6, "selector", {n: self.random.choice("12") for n in self.some("lmn")}),
+            (0.2, "sessionAffinity", "None"),
+            (0.2, "publishNotReadyAddresses", True),
+            (0.2, "type", "ClusterIP"),
+        ]
+        spec = {key: value for share, key, value in fields if self.maybe(share)}
+        return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "w", **self.words()}, "spec": spec}
+
+    def patch(self) -> Object:
+        """Return a strategic merge patch."""
+        return self.made()
+
+
+WRITERS = [(Writer, range(30)), (PodWriter, range(20)), (ServiceWriter, range(20))]
+CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
+GIVEN = ("clusterIP", "clusterIPs")  # each cluster from a range of its own
 
 
 def outcome(code: int, body: Object) -> Object:
@@ -164,21 +256,84 @@ def outcome(code: int, body: Object) -> Object:
         return {"code": code, "reason": body.get("reason"), "fields": fields}
     meta = body["metadata"]
     owners = {
-        f"{entry['manager']} {entry['operation']}": entry["fieldsV1"]
+        " ".join([entry["manager"], entry["operation"], entry.get("subresource", "")]): entry["fieldsV1"]
         for entry in meta["managedFields"]
-        if entry["manager"] != "kube-controller-manager"
+        if entry["manager"] not in CONTROLLERS
     }
-    return {"code": code, "spec": body["spec"], "labels": meta.get("labels"), "owners": owners}
+    spec = {key: value for key, value in body["spec"].items() if key not in GIVEN}
+    kept = {key: meta.get(key) for key in ("labels", "annotations", "generation")}
+    return {"code": code, "spec": spec, "owners": owners, **kept}
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_random_writes_end_alike(server: Server, reference: Reference, seed: int) -> None:
-    writer, path = Writer(seed), "/apis/apps/v1/namespaces/default/deployments"
-    first = ("POST", path, writer.deployment(1), "application/json")
-    for method, where, body, content_type in [first, *(writer.write(path) for _ in range(5))]:
-        wanted = outcome(*reference.call(method, where, body, content_type))
+@pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind, seeds in WRITERS for seed in seeds])
+def test_random_writes_end_alike(server: Server, reference: Reference, kind: type[Writer], seed: int) -> None:
+    writer, path = kind(seed), kind.path
+    accounts = "/api/v1/namespaces/default/serviceaccounts"
+    server.post(accounts, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}})
+    first = ("POST", path, writer.made(whole=True), "application/json")
+    try:
+        for method, where, body, content_type in [first, *(writer.write() for _ in range(5))]:
+            wanted = outcome(*reference.call(method, where, body, content_type))
+            answer = server.call(method, where, body, content_type)
+            assert outcome(answer.code, answer.body) == wanted, (method, where, body)
+    finally:
+        reference.call("DELETE", f"{path}/w")
+        while reference.call("GET", f"{path}/w")[0] == 200:
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize("grace", ["", "?gracePeriodSeconds=7", "?gracePeriodSeconds=0"])
+@pytest.mark.parametrize("kind", [Writer, PodWriter, ServiceWriter])
+def test_deletions_are_answered_alike(server: Server, reference: Reference, kind: type[Writer], grace: str) -> None:
+    first = kind(1).made(whole=True)
+    first["metadata"]["finalizers"] = ["canary-lab/agreement"]
+    name, path = f"{kind.__name__.lower()}-{len(grace)}", kind.path
+    first["metadata"]["name"] = name
+
+    def deleted(call: Callable[..., tuple[int, Object]]) -> list[Object]:
+        call("POST", path, first)
+        answers = [call("DELETE", f"{path}/{name}{grace}"), call("DELETE", f"{path}/{name}")]
+        call("PATCH", f"{path}/{name}", {"metadata": {"finalizers": None}}, MERGE)
+        return [
+            {
+                "code": code,
+                "kind": body["kind"],
+                "generation": body["metadata"].get("generation"),
+                "seconds": body["metadata"].get("deletionGracePeriodSeconds"),
+                "due": "deletionTimestamp" in body["metadata"],
+            }
+            for code, body in answers
+        ]
+
+    def ours(method: str, where: str, body: Any = None, content_type: str = "application/json") -> tuple[int, Object]:
         answer = server.call(method, where, body, content_type)
-        assert outcome(answer.code, answer.body) == wanted, (method, where, body)
-    reference.call("DELETE", f"{path}/w")
-    while reference.call("GET", f"{path}/w")[0] == 200:
-        time.sleep(0.02)
+        return answer.code, answer.body
+
+    assert deleted(ours) == deleted(reference.call)
+
+
+def test_chunks_of_a_list_are_alike(server: Server, reference: Reference) -> None:
+    path = "/api/v1/namespaces/default/configmaps"
+
+    def chunks(call: Callable[..., Any]) -> list[Object]:
+        found: list[Object] = []
+        for name in "abcde":
+            call("POST", path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"chunk-{name}"}})
+        more = ""
+        while more or not found:
+            body = call("GET", f"{path}?limit=2{more}&labelSelector=!kubernetes.io/x")
+            names = [item["metadata"]["name"] for item in body["items"] if item["metadata"]["name"].startswith("chunk")]
+            found.append({"names": names, "left": body["metadata"].get("remainingItemCount")})
+            if len(found) == 1:  # what happens meanwhile does not show
+                call("DELETE", f"{path}/chunk-d")
+            more = f"&continue={body['metadata']['continue']}" if "continue" in body["metadata"] else ""
+        odd = call("GET", f"{path}?limit=1&continue=x")
+        return [*found, {"code": odd["code"], "reason": odd["reason"]}]
+
+    def ours(method: str, where: str, body: Any = None) -> Any:
+        return server.call(method, where, body).body
+
+    def theirs(method: str, where: str, body: Any = None) -> Any:
+        return reference.call(method, where, body)[1]
+
+    assert chunks(ours) == chunks(theirs)

@@ -216,11 +216,6 @@ def test_a_collection_is_deleted_by_selector(server: Server) -> None:
     assert [item["metadata"]["name"] for item in server.get(CONFIG_MAPS)["items"]] == ["c"]
 
 
-def test_a_list_at_an_old_version_is_gone(server: Server) -> None:
-    answer = server.call("GET", PODS + "?resourceVersion=1&resourceVersionMatch=Exact")
-    assert (answer.code, answer.body["reason"]) == (410, "Expired")
-
-
 def test_tables_bring_rows_and_what_they_stand_for(server: Server) -> None:
     server.post(DEPLOYMENTS, deployment(replicas=2))
     accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
