@@ -25,7 +25,7 @@ from localcluster.node.environment import (
     variables,
 )
 from localcluster.node.probes import Failed, Target
-from localcluster.node.process import Process, tail, taken_address
+from localcluster.node.process import Process, remark, tail, taken_address
 from localcluster.node.translation import TMP, argument, unseen_mounts, variable
 from localcluster.node.volumes import Mounts, link_mounts, place_of
 from localcluster.objects.resources import SERVICE
@@ -243,7 +243,10 @@ class Container:
             ended["message"] = output
         taken = taken_address(output) if code else None
         if taken:
-            self._event("Warning", "AddressInUse", f"{taken} - {self.worker.kubelet.address_hint}")
+            hint = self.worker.kubelet.address_hint
+            remark(self.log(self.restarts), f"localcluster: {hint}")
+            ended["message"] = f"{taken} - {hint}"
+            self._event("Warning", "AddressInUse", f"{taken} - {hint}")
         self.state = {"terminated": ended}
         self.ready = self.started = False
         self.ended.set()

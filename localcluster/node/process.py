@@ -126,6 +126,13 @@ class Log:
         self._done.set()
 
 
+def remark(path: Path, text: str) -> None:
+    """Add a line of our own to the log of a process that has ended: its log is where people look first."""
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+    with path.open("a") as file:
+        file.write(f"{stamp} {text}\n")
+
+
 def tail(path: Path, lines: int = 80, limit: int = 2048) -> str:
     """Return the end of a log without its times: at most so many lines and characters."""
     if not path.exists():

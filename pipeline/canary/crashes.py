@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from canary.collaborators import DEPLOYMENT, Kind
+from canary.deployments import condition_of, pods_of
 from canary.diagnosis import ending, failure, last_words, restarted
 from canary.disruption import is_disrupted, is_evicted
-from canary.events import Variant
+from canary.events import Note, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from canary.collaborators import Cluster, Object
+    from canary.collaborators import Cluster, Object, World
     from canary.scene import Scene
 
 
@@ -51,6 +53,22 @@ def crashes(pods: Iterable[Object]) -> list[Crash]:
                 ended = now or before
                 found.append(Crash(pod, container["name"], restarts, ending(ended) if ended else "ended"))
     return found
+
+
+def warn_of_crashed(world: World, unchanged: Object) -> None:
+    """Say how to replace crashed pods of a Deployment that an apply has left as it was; ready pods have come back."""
+    if Kind.of(unchanged) != DEPLOYMENT:
+        return
+    name = unchanged["metadata"]["name"]
+    live = world.cluster.get(DEPLOYMENT, name)
+    pods = pods_of(world.cluster, live) if live is not None else []
+    found = crashes(pod for pod in pods if condition_of(pod, "Ready").get("status") != "True")
+    if found:
+        why = f"(pod {found[0].pod['metadata']['name']}: {found[0].reason})"
+        command = f"kubectl rollout restart deployment/{name} -n {world.cluster.namespace}"
+        advice = f"If you built the image again under the same tag, start new pods: {command}"
+        text = f"Deployment {name} is unchanged, so its crashed pods stay as they are {why}. {advice}"
+        world.listen(Note(text, warning=True))
 
 
 def canary_crashes(cluster: Cluster, scene: Scene) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from canary import deploy, promote, reap, reject, rollback, status, watch
 from canary.before import State, saved_digest, standing, undoing
 from canary.collaborators import World
+from canary.crashes import warn_of_crashed
 from canary.deployments import workload
 from canary.errors import InputError, InterruptedReleaseError, LockLostError, TimedOutError, UnreachableError
 from canary.events import DecisionAsked, Note, Started
@@ -226,7 +227,8 @@ class Release:
                 self._started("apply")
                 self._warn_of_untagged(bundle)
                 for obj in writable(self._world, (*bundle.others, *bundle.deployments)):
-                    write(self._world, obj)
+                    if not write(self._world, obj):
+                        warn_of_crashed(self._world, obj)
                 wait_until_ready(self._world, self._names())
         except KeyboardInterrupt:
             raise InterruptedReleaseError("interrupted in apply: canary apply, once more, finishes it") from None

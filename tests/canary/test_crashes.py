@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import pytest
 
 from canary.crashes import crashes
 from canary.deployments import images
-from canary.errors import InputError
-from canary.events import Decided, Judged
+from canary.errors import InputError, TimedOutError
+from canary.events import Decided, Judged, Note
 from canary.verdict import Decision, Verdict
-from tests.canary.ghosts import died
+from tests.canary.ghosts import died, unready
 from tests.canary.story import Person, Story, deployment, service
 
 Object = dict[str, Any]
@@ -116,3 +117,26 @@ def test_who_overrules_a_rejection_for_a_crash_has_seen_it(story: Story) -> None
     outcome = story.release(service(), deployment("app:2"), gate=Person(promote=True)).run()
     assert outcome.promoted
     assert images(story.deployment()) == ("app:2",)
+
+
+def test_an_apply_that_changes_nothing_says_how_to_replace_crashed_pods(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    crash = died("Error", 1, restarts=3)
+    story.ghosts.haunt(story.namespace, "app-", lambda status: unready(crash(status)))
+    with pytest.raises(TimedOutError):
+        story.release(service(), deployment("app:1")).apply()
+    [said] = [event.text for event in story.events if isinstance(event, Note)]
+    assert said.startswith("Deployment app is unchanged, so its crashed pods stay as they are (pod app-")
+    assert "Error (exit code 1)). If you built the image again under the same tag, start new pods: " in said
+    assert said.endswith(f": kubectl rollout restart deployment/app -n {story.namespace}")
+
+
+def test_an_apply_says_nothing_of_crashes_where_it_starts_new_pods_or_they_came_back(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.ghosts.haunt(story.namespace, "app-", died("Error", 1))
+    story.release(service(), deployment("app:1")).apply()
+    crash = died("Error", 1)
+    story.ghosts.haunt(story.namespace, "app-", lambda status: unready(crash(status)))
+    with contextlib.suppress(TimedOutError):
+        story.release(service(), deployment("app:2")).apply()
+    assert not any(isinstance(event, Note) for event in story.events)

@@ -366,7 +366,13 @@ def test_a_process_on_a_taken_address_is_told_what_to_do(namespace: Namespace) -
     namespace.apply(pod("first", container(env=fixed)), pod("second", container(env=fixed)))
     said = until("told", lambda: namespace.events("first", "AddressInUse") + namespace.events("second", "AddressInUse"))
     assert "Address already in use" in said[0]
-    assert said[0].endswith("pods share this machine: listen on $HOST:$PORT, not on 0.0.0.0 or a fixed port")
+    hint = "pods share this machine: listen on $HOST:$PORT, not on 0.0.0.0 or a fixed port"
+    assert said[0].endswith(hint)
+    name = "first" if namespace.events("first", "AddressInUse") else "second"
+    found = namespace.pod(name, lambda p: state(p, "web")["lastState"] and state(p, "web")["state"].get("waiting"))
+    assert state(found, "web")["lastState"]["terminated"]["message"] == said[0]
+    assert namespace.kubectl("logs", name, "--previous").endswith(f"\nlocalcluster: {hint}\n")
+    assert hint in namespace.kubectl("describe", "pod", name).partition("Last State")[2].partition("Events:")[0]
 
 
 def test_a_pod_that_no_node_can_take_says_why(namespace: Namespace) -> None:
