@@ -10,12 +10,19 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from sys import intern
 
 from canary.errors import InputError
 from canary.selector import Selector
 
 Sample = tuple[str, Mapping[str, str], float]
 """One sample of a series: its name, its labels and its value."""
+
+Parts = Mapping[int, Mapping[str, float]]
+"""The counters of each series, by a number that stands for its name and labels in this process."""
+
+START = "process_start_time_seconds"
+"""The metric by which most client libraries tell when the process started, in Unix seconds."""
 
 METRIC_NAME = "[A-Za-z][-A-Za-z0-9_]*"
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
@@ -119,42 +126,64 @@ class Measures:
         wanted = [metric.total for metric in self.metrics] + [metric.good for metric in self.metrics]
         return tuple(dict.fromkeys(wanted + ([self.histogram] if self.histogram else [])))
 
-    def count(self, samples: Iterable[Sample]) -> dict[str, float]:
-        """Return the counters of one process, from the samples of one successful scrape.
+    def parts(self, samples: Iterable[Sample]) -> Parts:
+        """Return the counters of each series of one process, from the samples of one successful scrape.
 
-        Series that do not exist yet count as zero: the scrape succeeded. Keys are those of `good_key`, `total_key` and
-        `bucket_key`. All of them are cumulative and fall only when the process starts anew.
+        The buckets of a histogram that differ in `le` alone are one series.
         """
         names = {selector.name for selector in self.selectors()}
-        relevant = [sample for sample in samples if sample[0] in names and not math.isnan(sample[2])]
-        counters: dict[str, float] = {}
+        series: dict[int, list[Sample]] = {}
+        for sample in samples:
+            name, labels, value = sample
+            if name in names and not math.isnan(value):
+                own = frozenset(label for label in labels.items() if label[0] != "le")
+                series.setdefault(hash((name, own)), []).append(sample)
+        return {key: self._part(found) for key, found in series.items()}
+
+    def count(self, parts: Parts) -> dict[str, float]:
+        """Return the counters of one process, from those of its series in one successful scrape.
+
+        Series that do not exist yet count as zero: the scrape succeeded. Keys are those of `good_key`, `total_key` and
+        `bucket_key`. All of them are cumulative. They fall when the process starts anew, or forgets a series.
+        """
+        counters = {key(metric): 0.0 for metric in self.metrics for key in (total_key, good_key)}
+        for part in parts.values():
+            for key, value in part.items():
+                counters[key] = counters.get(key, 0.0) + value
         for metric in self.metrics:
-            total = sum(value for name, labels, value in relevant if metric.total.matches(name, labels))
-            if metric.objective is None:
-                good = sum(value for name, labels, value in relevant if metric.good.matches(name, labels))
-            else:
-                good = within(metric.objective, _buckets(metric.good, relevant))
-            counters[total_key(metric)] = total
-            counters[good_key(metric)] = min(good, total)
+            counters[good_key(metric)] = min(counters[good_key(metric)], counters[total_key(metric)])
+        return counters
+
+    def _part(self, series: list[Sample]) -> dict[str, float]:
+        """Return the counters of one series."""
+        counters = {}
+        for metric in self.metrics:
+            if total := [value for name, labels, value in series if metric.total.matches(name, labels)]:
+                counters[total_key(metric)] = sum(total)
+            if metric.objective is not None:
+                if buckets := _buckets(metric.good, series):
+                    counters[good_key(metric)] = within(metric.objective, buckets)
+            elif good := [value for name, labels, value in series if metric.good.matches(name, labels)]:
+                counters[good_key(metric)] = sum(good)
         if self.histogram:
-            for bound, count in _buckets(self.histogram, relevant).items():
+            for bound, count in _buckets(self.histogram, series).items():
                 counters[bucket_key(bound)] = count
         return counters
 
 
 def good_key(metric: Metric) -> str:
     """Return the name of the counter of good requests."""
-    return f"{metric.name} good"
+    return intern(f"{metric.name} good")
 
 
 def total_key(metric: Metric) -> str:
     """Return the name of the counter of all requests."""
-    return f"{metric.name} total"
+    return intern(f"{metric.name} total")
 
 
 def bucket_key(bound: float) -> str:
     """Return the name of the counter of requests that took at most `bound` seconds."""
-    return f"le={bound!r}"
+    return intern(f"le={bound!r}")
 
 
 def bucket_bound(key: str) -> float | None:

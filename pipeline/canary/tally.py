@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from canary.events import Variant
 from canary.history import number
 from canary.measures import bucket_bound, good_key, quantile, total_key
+from canary.process import Process
 from canary.verdict import Decision, Evidence, Verdict, combine, compare
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from canary.measures import Measures, Metric
+    from canary.measures import Measures, Metric, Parts
+    from canary.process import Group
 
 RECENT = 30.0  # seconds over which the rate of requests is shown
 
@@ -58,6 +60,7 @@ class Scrape:
         problem: why it failed.
         process: tells apart the processes of one pod that count.
         started: Unix seconds when the process started, None where it does not tell.
+        parts: the counters of each series, see `Measures.parts`; empty where they are not known one by one.
     """
 
     pod: Pod
@@ -66,40 +69,7 @@ class Scrape:
     problem: str = ""
     process: str = ""
     started: float | None = None
-
-
-Group = tuple[str, Variant]
-"""The pods that are counted together: workload and variant."""
-
-
-@dataclass(frozen=True)
-class _Process:
-    """The last that was seen of a process.
-
-    Attributes:
-        group: whose process it is.
-        at: Unix seconds.
-        counters: by then.
-        started: when it started, in Unix seconds; None where it does not tell.
-        counting: whether its warm-up was over by then.
-    """
-
-    group: Group
-    at: float
-    counters: Mapping[str, float]
-    started: float | None
-    counting: bool
-
-    def gained(self, scrape: Scrape, counters: Mapping[str, float]) -> Mapping[str, float]:
-        """Return what was counted since. A counter that fell, or another start, means that all begin at zero again."""
-        restarted = (
-            self.started is not None and scrape.started is not None and abs(scrape.started - self.started) > 0.5
-        ) or any(value < self.counters.get(name, 0.0) * (1 - 1e-9) for name, value in counters.items())
-        if restarted:
-            return counters
-        return {
-            name: max(0.0, value - self.counters[name]) for name, value in counters.items() if name in self.counters
-        }
+    parts: Parts = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -115,7 +85,7 @@ class Tally:
     missing: Mapping[Pod, str] = field(default_factory=dict)
     _evidence: Mapping[tuple[str, Variant, str], Evidence] = field(default_factory=dict)
     _buckets: Mapping[Group, Mapping[float, float]] = field(default_factory=dict)
-    _processes: Mapping[tuple[str, str], _Process] = field(default_factory=dict)
+    _processes: Mapping[tuple[str, str], Process] = field(default_factory=dict)
     _recent: Mapping[Group, tuple[tuple[float, float], ...]] = field(default_factory=dict)
     _before: Mapping[tuple[str, Variant, str], float] = field(default_factory=dict)
 
@@ -141,7 +111,8 @@ class Tally:
                 gained = last.gained(scrape, scrape.counters)
             elif counting and self.warm_up == 0:
                 gained = scrape.counters
-            processes[key] = _Process(group, scrape.at, scrape.counters, scrape.started, counting)
+            parts = last.parts_after(scrape) if last else scrape.parts
+            processes[key] = Process(group, scrape.at, scrape.counters, scrape.started, counting, parts)
             latest[group] = scrape.at
             nth[key] = nth.get(key, -1) + 1
             batch = rounds.setdefault((nth[key], group), {})
@@ -232,7 +203,7 @@ class Tally:
 
     def as_json(self, workload: str) -> dict[str, Any]:
         """Return what is known of a workload as `from_json` reads it. The rate of the last half minute is left out."""
-        named: dict[str, list[tuple[str, _Process]]] = {}
+        named: dict[str, list[tuple[str, Process]]] = {}
         for (uid, name), one in sorted(self._processes.items()):
             if one.group[0] == workload:
                 named.setdefault(name, []).append((uid, one))
@@ -277,7 +248,7 @@ class Tally:
                 for variant, counts in read["buckets"]
             },
             _processes={
-                (uid, process): _Process(
+                (uid, process): Process(
                     (workload, Variant(variant)),
                     float(at),
                     {name: float(value) for name, value in zip(names, values, strict=True) if value is not None},
@@ -343,7 +314,7 @@ def judge(
     return verdict
 
 
-def _table(processes: Sequence[tuple[str, _Process]]) -> tuple[list[str], list[list[str | float | None]]]:
+def _table(processes: Sequence[tuple[str, Process]]) -> tuple[list[str], list[list[str | float | None]]]:
     """Return the names of what these processes count, and a row for each: of which pod, when, and the counters."""
     names = sorted({name for _, one in processes for name in one.counters})
     return names, [

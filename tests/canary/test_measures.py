@@ -22,6 +22,10 @@ def bucket(bound: str, count: float, method: str = "GET") -> tuple[str, dict[str
     return "request_duration_seconds_bucket", {"le": bound, "method": method}, count
 
 
+def counted(measures: Measures, samples: list[tuple[str, dict[str, str], float]]) -> dict[str, float]:
+    return measures.count(measures.parts(samples))
+
+
 def test_counters_are_summed_over_the_series_that_match() -> None:
     samples = [
         ("requests_total", {"custom_status": "good", "path": "/"}, 3.0),
@@ -30,11 +34,11 @@ def test_counters_are_summed_over_the_series_that_match() -> None:
         ("requests_created", {"custom_status": "bad", "path": "/"}, 1.7e9),
         ("other_total", {"custom_status": "good"}, 100.0),
     ]
-    assert Measures.of([SUCCESS]).count(samples) == {"success good": 7, "success total": 9}
+    assert counted(Measures.of([SUCCESS]), samples) == {"success good": 7, "success total": 9}
 
 
 def test_series_that_do_not_exist_yet_are_zero() -> None:
-    assert Measures.of([SUCCESS, LATENCY], "request_duration_seconds").count([]) == {
+    assert counted(Measures.of([SUCCESS, LATENCY], "request_duration_seconds"), []) == {
         "success good": 0,
         "success total": 0,
         "latency good": 0,
@@ -51,14 +55,26 @@ def test_a_latency_objective_counts_what_was_answered_within_it() -> None:
         ("request_duration_seconds_count", {"method": "GET"}, 100.0),
         ("request_duration_seconds_count", {"method": "POST"}, 7.0),
     ]
-    counters = Measures.of([LATENCY], "request_duration_seconds").count(samples)
+    counters = counted(Measures.of([LATENCY], "request_duration_seconds"), samples)
     assert counters["latency good"] == pytest.approx(60 + 30 * (0.25 - 0.1) / 0.4)
     assert counters["latency total"] == 100
     assert counters["le=0.1"] == 65
 
 
+def test_series_are_counted_one_by_one_and_the_buckets_of_a_histogram_are_one() -> None:
+    samples = [bucket(bound, n, method) for method in ("GET", "POST") for bound, n in (("0.1", 60), ("+Inf", 100))]
+    samples += [("request_duration_seconds_count", {"method": method}, 100.0) for method in ("GET", "POST")]
+    parts = Measures.of([LATENCY], "request_duration_seconds").parts(samples)
+    assert sorted(sorted(part.items()) for part in parts.values()) == [
+        [],
+        [("latency good", 60), ("le=0.1", 60), ("le=inf", 100)],
+        [("latency total", 100)],
+        [("le=0.1", 60), ("le=inf", 100)],
+    ]
+
+
 def test_not_a_number_counts_nothing() -> None:
-    assert Measures.of([SUCCESS]).count([("requests_total", {}, math.nan)])["success total"] == 0
+    assert counted(Measures.of([SUCCESS]), [("requests_total", {}, math.nan)])["success total"] == 0
 
 
 @pytest.mark.parametrize(("objective", "text"), [(0.25, "within 250 ms"), (1.5, "within 1.5 s"), (None, "good")])

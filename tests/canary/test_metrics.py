@@ -19,7 +19,7 @@ from canary.measures import Measures, Metric
 from canary.metrics import DirectSource
 from canary.metrics.direct import parse
 from canary.published import Published
-from canary.tally import Pod, Scrape
+from canary.tally import Pod, Scrape, Tally
 from canary.transport import Transport
 
 if TYPE_CHECKING:
@@ -168,6 +168,27 @@ def test_the_start_of_the_process_tells_a_restart() -> None:
     text = page(3) + "process_start_time_seconds 1.7e9\n"
     [scrape] = DirectSource(Api(lambda _: text), MEASURES).read([pod("a")], since=0)
     assert scrape.started == 1.7e9
+
+
+def test_a_series_that_an_app_forgets_takes_nothing_and_adds_nothing() -> None:
+    registry = CollectorRegistry()
+    requests = Counter("requests", "Answers.", ["custom_status", "path"], registry=registry)
+    source = DirectSource(Api(lambda _: generate_latest(registry).decode()), MEASURES)
+    tally = Tally(0)
+
+    def look() -> tuple[float, float]:
+        nonlocal tally
+        tally = tally.add(source.read([pod("a")], 0), MEASURES)
+        evidence = tally.evidence("app", Variant.CANARY, MEASURES.metrics[0])
+        return evidence.good, evidence.total
+
+    requests.labels("good", "/old").inc(500)
+    requests.labels("good", "/").inc(99_700)
+    requests.labels("bad", "/").inc(100)
+    assert look() == (100_200, 100_300)
+    requests.remove("good", "/old")
+    requests.labels("bad", "/").inc(5)
+    assert look() == (100_200, 100_305)
 
 
 def test_both_text_formats_give_the_names_that_prometheus_stores() -> None:

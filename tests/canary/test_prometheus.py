@@ -40,9 +40,12 @@ class Counter:
         self.good = 0
         self.bad = 0
         self.status = 200
+        self.started = 0
 
     def __call__(self, _path: str, _headers: Mapping[str, str]) -> tuple[int, str]:
         lines = [f'requests_total{{custom_status="{k}"}} {v}' for k, v in (("good", self.good), ("bad", self.bad)) if v]
+        if self.started:
+            lines.append(f"process_start_time_seconds {self.started}")
         total = self.good + self.bad
         if total:
             lines += [
@@ -67,7 +70,7 @@ def pod(name: str, variant: Variant = Variant.CANARY, namespace: str = "shop") -
     return Pod(name, namespace, f"uid-{name}", "app", variant, 8000, ready_at=0.0)
 
 
-NAMES = ("steady", "twice", "silent", "failing", "restarted", "carried", "elsewhere", "mixed", "misspelt")
+NAMES = ("steady", "twice", "silent", "failing", "restarted", "carried", "elsewhere", "mixed", "misspelt", "evicting")
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +206,21 @@ def test_a_restarted_container_adds_to_what_it_had_counted(queries: UrlQueries, 
     driver.until(50, 50)
     pages["restarted"].good = 3
     driver.until(53, 53)
+
+
+@needs_prometheus
+def test_a_series_that_is_gone_is_no_restart_and_a_restart_that_no_series_shows_is_seen_by_its_start(
+    queries: UrlQueries, pages: dict[str, Counter]
+) -> None:
+    page, driver = pages["evicting"], Driver(queries, [pod("evicting")])
+    page.good, page.bad, page.started = 500, 100, 1_000_000
+    driver.until(500, 600)
+    page.good, page.bad = 0, 110  # the page no longer has the series of good ones
+    driver.until(500, 610)
+    page.status = 503  # no scrape sees half of what follows
+    page.good, page.bad, page.started = 20, 120, 2_000_000
+    page.status = 200
+    driver.until(520, 750)
 
 
 @needs_prometheus

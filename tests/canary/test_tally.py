@@ -77,6 +77,116 @@ def test_a_restart_that_no_counter_shows_is_seen_by_the_start_of_the_process() -
     assert counted(tally) == (40, 40)
 
 
+def series(of: Pod, at: float, started: float | None = None, **counts: int) -> Scrape:
+    """Return a scrape of an app that counts by path; the requests to `bad` are bad."""
+    samples = [
+        ("requests_total", {"path": path, "custom_status": status(path)}, float(n)) for path, n in counts.items()
+    ]
+    parts = MEASURES.parts(samples)
+    return Scrape(of, at, MEASURES.count(parts), started=started, parts=parts)
+
+
+def status(path: str) -> str:
+    return "bad" if path == "bad" else "good"
+
+
+@pytest.mark.parametrize("started", [None, 100.0])
+def test_a_series_that_is_gone_takes_no_other_for_a_new_one(started: float | None) -> None:
+    a = pod("a")
+    looks = [
+        series(a, 1, started, old=500, home=99_800, bad=0),
+        series(a, 2, started, home=99_850, bad=50),
+        series(a, 3, started, home=99_850, bad=50),
+    ]
+    assert counted(tallied([looks[0]])) == (100_300, 100_300)
+    assert counted(tallied(*([look] for look in looks))) == (100_350, 100_400)
+
+
+def test_a_series_that_comes_back_goes_on_where_it_was_or_begins_anew() -> None:
+    a = pod("a")
+    gone = [[series(a, 1, home=10, old=500)], [series(a, 2, home=11)]]
+    assert counted(tallied(*gone, [series(a, 3, home=11, old=502)])) == (513, 513)
+    assert counted(tallied(*gone, [series(a, 3, home=11, old=7)])) == (518, 518)
+
+
+def test_a_series_that_fell_begins_anew_and_the_others_of_its_process_go_on() -> None:
+    a = pod("a")
+    assert counted(tallied([series(a, 1, home=1000, old=500)], [series(a, 2, home=1010, old=2)])) == (1512, 1512)
+
+
+def test_a_new_series_begins_at_zero() -> None:
+    a = pod("a")
+    assert counted(tallied([series(a, 1, home=10)], [series(a, 2, home=12, new=30)])) == (42, 42)
+
+
+def test_another_start_means_that_all_series_begin_anew() -> None:
+    a = pod("a")
+    looks = [[series(a, 1, 100, home=10, bad=1)], [series(a, 9, 105, home=30, bad=5)]]
+    assert counted(tallied(*looks)) == (40, 46)
+
+
+def test_a_start_that_moves_a_little_is_that_of_the_same_process() -> None:
+    """It is reckoned from the machine's boot, which is reckoned from its clock."""
+    a = pod("a")
+    assert counted(tallied([series(a, 1, 100, home=10)], [series(a, 2, 101, home=15)])) == (15, 15)
+
+
+def test_series_that_another_scraper_labels_otherwise_are_the_same_counts() -> None:
+    a = pod("a")
+    other = replace(series(a, 2, home=15), parts={1: {"success good": 15.0, "success total": 15.0}})
+    assert counted(tallied([series(a, 1, home=10)], [other], [series(a, 3, home=16)])) == (16, 16)
+
+
+def test_a_driver_that_takes_over_trusts_the_start_of_the_process() -> None:
+    a = pod("a")
+    before = carried(tallied([series(a, 1, 100, old=500, home=10)]))
+    assert counted(before.add([series(a, 2, 100, home=12)], MEASURES)) == (510, 510)
+    assert counted(before.add([series(a, 2, 200, home=12)], MEASURES)) == (522, 522)
+    later = before.add([series(a, 2, 100, home=12)], MEASURES)
+    assert counted(later.add([series(a, 3, 100, home=20)], MEASURES)) == (518, 518)
+
+
+def test_what_is_kept_in_the_cluster_does_not_grow_with_the_series() -> None:
+    a = pod("a")
+    few, many = series(a, 1, home=10), series(a, 1, **{f"path{n}": 10 for n in range(1000)})
+    sizes = [len(json.dumps(tallied([one]).as_json("web"))) for one in (few, many)]
+    assert sizes[1] < sizes[0] + 20
+
+
+@given(
+    st.booleans(),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["answer", "answer", "scrape", "forget", "restart"]),
+            st.sampled_from("abc"),
+            st.integers(1, 50),
+        ),
+        max_size=40,
+    ),
+)
+def test_no_request_is_counted_that_never_came_whatever_becomes_of_its_series(
+    tells_start: bool,
+    actions: list[tuple[str, str, int]],
+) -> None:
+    tally, process, came, started, forgets = Tally(0), dict[str, int](), 0, 1000.0, False
+    for at, (action, path, count) in enumerate([*actions, ("scrape", "a", 1)]):
+        if action == "answer":
+            process[path] = process.get(path, 0) + count
+            came += count
+        elif action == "forget":
+            process.pop(path, None)
+            forgets = True
+        elif action == "restart":
+            tally = tally.add([series(pod("a"), at + 0.5, started if tells_start else None, **process)], MEASURES)
+            process, started = {}, started + 100
+        else:
+            tally = tally.add([series(pod("a"), at, started if tells_start else None, **process)], MEASURES)
+        total = counted(tally)[1]
+        assert total <= came
+        if action == "scrape" and tells_start and not forgets:
+            assert total == came
+
+
 def test_a_pod_that_vanished_still_counts_and_its_successor_of_the_same_name_is_another() -> None:
     a = pod("a")
     successor = replace(a, uid="another")

@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 
 from canary.errors import ClusterError, NotAnsweringError
+from canary.measures import START
 from canary.published import Published
 from canary.tally import Scrape
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from canary.tally import Pod
 
 CONCURRENT = 16
-START = "process_start_time_seconds"
 
 
 class DirectSource:
@@ -82,7 +82,8 @@ class DirectSource:
         except NotAnsweringError as error:
             return Scrape(pod, self._now(), None, problem=str(error))
         started = next((value for name, _, value in samples if name == START), None)
-        return Scrape(pod, self._now(), self._measures.count(samples), started=started)
+        parts = self._measures.parts(samples)
+        return Scrape(pod, self._now(), self._measures.count(parts), started=started, parts=parts)
 
     def _samples(self, pod: Pod) -> list[Sample]:
         # A port must be a number here: with a name the API server fails.

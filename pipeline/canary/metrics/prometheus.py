@@ -15,7 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Protocol
 
 from canary.errors import NotAnsweringError
-from canary.measures import Measures
+from canary.measures import START, Measures
 from canary.published import Published
 from canary.selector import Matcher, Selector
 from canary.tally import Scrape
@@ -154,12 +154,13 @@ class PrometheusSource:
         seconds = round(min(max(at - since, 0) + OVERLAP, LONGEST_RANGE))
         by_name = {(pod.namespace, pod.name): pod for pod in pods}
         where = _of_pods(pods)
-        # The order matters: `up` first, then the counters of all requests, then their parts; see `_Process.scrapes`.
+        # The order matters: `up` first, then the counters of all requests, then the rest; see `_Process.scrapes`.
         up = Selector("up")
         selectors = [up, *dict.fromkeys(one for part in self._parts.values() for one in part.selectors()[:1])]
         selectors += dict.fromkeys(
             one for part in self._parts.values() for one in part.selectors() if one not in selectors
         )
+        selectors.append(Selector(START))
         found: dict[Pod, dict[str, _Process]] = {pod: defaultdict(_Process) for pod in pods}
         for selector in selectors:
             for series in self._queries.query(f"{selector.narrowed(where)}[{seconds}s]", at):
@@ -181,7 +182,9 @@ class PrometheusSource:
                 scrapes = process.scrapes(part.selectors()[0]) or succeeded
                 seen.update(scrapes)
                 for instant, samples in scrapes.items():
-                    yield Scrape(pod, instant, part.count(samples), process=f"{container}/{name}")
+                    started = next((value for metric, _, value in samples if metric == START), None)
+                    counted, of = part.parts(samples), f"{container}/{name}"
+                    yield Scrape(pod, instant, part.count(counted), process=of, started=started, parts=counted)
         latest = [ups[max(ups)] for process in processes.values() for ups in process.ups()]
         problem = _problem(sorted(seen), at, failing=bool(latest) and not any(latest))
         if problem:
