@@ -50,10 +50,11 @@ def test_of_two_drivers_one_works_and_the_other_says_who_does(released: Namespac
         who = lease(released)["holderIdentity"]
         assert who.endswith(f", process {first.pid}")
 
-        refused = released.canary("reject", "sampleapp", code=2).err
-        assert f"{who} works on sampleapp since " in refused
+        refused = released.canary("reject", "sampleapp", "--lock-timeout", "20s", code=2).err
+        assert f"{who} has held the lock on sampleapp since " in refused
+        assert "It has renewed the lock meanwhile, so it is at work" in refused
         assert "--break-lock" in refused
-        assert f"{who} works on it since " in released.canary("status", "sampleapp").out
+        assert f"locked by {who} since " in released.canary("status", "sampleapp").out
         assert released.images("sampleapp-canary") == ["sampleapp:20"]
 
         broken = released.canary("reject", "sampleapp", "--break-lock").err
@@ -79,7 +80,7 @@ def test_a_driver_that_was_killed_on_this_machine_keeps_nobody_away(released: Na
     with watching(released) as first:
         first.kill()
         first.communicate(timeout=60)
-    assert "which runs no more" in released.canary("reject", "sampleapp").err
+    assert "which is no longer running" in released.canary("reject", "sampleapp").err
     assert released.images("sampleapp-canary") is None
 
 
@@ -89,9 +90,10 @@ def test_a_driver_that_was_killed_elsewhere_is_waited_for(released: Namespace, m
         first.communicate(timeout=60)
     elsewhere = "canary-lab/process=another-boot pid:[1] 1 token"
     released.kubectl("annotate", "--overwrite", "lease/sampleapp-canary", elsewhere)
-    assert "or take the release over with --break-lock" in released.canary("reject", "sampleapp", code=2).err
-    told = released.canary("reject", "sampleapp", "--lock-timeout", "90s").err
-    assert "waiting up to 90 s for the lock on sampleapp" in told
+    refused = released.canary("reject", "sampleapp", "--lock-timeout", "0s", code=2).err
+    assert "or pass --break-lock to take the release over" in refused
+    told = released.canary("reject", "sampleapp").err
+    assert "waiting up to 65 s for the lock on sampleapp" in told
     assert "the lock on sampleapp is taken over from" in told
     assert released.images("sampleapp-canary") is None
 

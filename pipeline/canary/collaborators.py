@@ -171,6 +171,9 @@ class Clock(Protocol):
     def now(self) -> float:
         """Return Unix seconds."""
 
+    def monotonic(self) -> float:
+        """Return seconds that only rise, whatever is done to the machine's date."""
+
     def sleep(self, seconds: float) -> None:
         """Wait."""
 

@@ -127,7 +127,10 @@ class Settings:
         "By default canary/NAMESPACE in $XDG_STATE_HOME, or in ~/.local/state.",
     )
     lock_timeout: float = _setting(
-        0.0, time("90s"), "How long to wait for another driver that works on the release, or that was killed at it."
+        65.0,
+        time("90s"),
+        "How long to wait for another driver that holds the release's lock. "
+        "One that was killed loses it within a minute.",
     )
     expire_after: float = _setting(
         1800.0, time("30m"), "When canary reap may reject a canary: so long after anybody last worked on it."

@@ -31,7 +31,12 @@ class InputError(CanaryError):
 
 
 class LockedError(InputError):
-    """Another driver works on the release, or did a moment ago; the message says who, since when, and what to do."""
+    """Another driver works on the release, or may; the message says who, since when, and what to do."""
+
+    def __init__(self, message: str, holder: str = "") -> None:
+        """Take the message, and of it the part that says who holds the lock."""
+        super().__init__(message)
+        self.holder = holder or message
 
 
 class ClusterError(CanaryError):

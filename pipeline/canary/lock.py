@@ -1,22 +1,26 @@
 """The lock on a release, a Lease for each workload: of two drivers one works, and the other says who does.
 
 Leases of Kubernetes are advisory: this is what makes drivers heed them. Whoever wants to work writes its name into the
-Lease, on the condition that nobody else has meanwhile (`resourceVersion`), and does so again and again from a thread of
-its own. Before each write it looks whether it still stands there.
+Lease, on the condition that nobody else has meanwhile (`resourceVersion`), and renews that again and again from a
+thread of its own. Before each attempt of a write it checks that its name still stands there, and that it was renewed so
+lately that nobody can take it over before the attempt has ended.
+
+No time that another machine has written is trusted. As in client-go's leader election, a lock is taken over once *we*
+have watched it for its whole duration, by our own clock, without seeing it change.
 """
 
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from canary.collaborators import DEPLOYMENT, LEASE
-from canary.errors import CanaryError, InputError, LockedError, LockLostError
+from canary.errors import CanaryError, ClusterError, InputError, LockedError, LockLostError
 from canary.events import Note, Variant
-from canary.variants import OWN_PREFIX, variant_name
+from canary.lease import DURATION, duration, lease_name, lost, mark, named, renewed, taken, time, without_holder
+from canary.variants import variant_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,32 +29,14 @@ if TYPE_CHECKING:
     from canary.collaborators import Clock, Cluster, Object
     from canary.events import Listener
 
-DURATION = 60.0
-"""Seconds for which a lock holds without being renewed."""
+LONGEST_ATTEMPT = 35.0
+"""Seconds that one attempt of a write takes at most, by the transport's time limits."""
 
 POLL = 1.0
 """Seconds between two looks at a lock that is waited for."""
 
 ATTEMPTS = 5
 """How often a lock is tried to be taken, or given back, while others write it at the same time."""
-
-PROCESS = f"{OWN_PREFIX}process"
-"""Annotation of a Lease: the holder's process, for a program to recognise."""
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who works on a release.
-
-    Attributes:
-        name: such as `ada@laptop, process 4711`.
-        since: Unix seconds when it began.
-        renewed: Unix seconds when it last said that it still does.
-    """
-
-    name: str
-    since: float
-    renewed: float
 
 
 class Process(Protocol):
@@ -66,6 +52,28 @@ class Process(Protocol):
 
     def is_gone(self, mark: str) -> bool:
         """Return whether it is certain that the process of this mark runs no more."""
+
+
+@dataclass
+class _Watched:
+    """A Lease that somebody else holds, as we have seen it.
+
+    Attributes:
+        record: what its holder writes.
+        since: when we first saw it so, by our own clock.
+        has_changed: whether it changed while we watched: then its holder is alive.
+    """
+
+    record: object = None
+    since: float = 0.0
+    has_changed: bool = False
+
+    def see(self, lease: Object, now: float) -> None:
+        """Note what there is now."""
+        record = (mark(lease), lease.get("spec"))
+        if record != self.record:
+            self.has_changed = self.record is not None
+            self.record, self.since = record, now
 
 
 class LeaseLock:
@@ -89,10 +97,11 @@ class LeaseLock:
             cluster: the Kubernetes API; its writes must not wait for `check`.
             process: who we are.
             clock: time.
-            background: opens the Kubernetes API once more, for the thread that renews.
+            background: opens the Kubernetes API once more: for the thread that renews, and to give back what is held
+                when the work has failed, without waiting for long.
             alongside: is called from that thread, with that cluster and the name of each workload, after each renewal.
             break_lock: take the locks even from those who work.
-            patience: seconds to wait for those who work.
+            patience: seconds to wait for those who work, or may. Only who waits as long as a lock holds can tell.
             renew_every: seconds between two renewals.
         """
         self._cluster = cluster
@@ -104,6 +113,7 @@ class LeaseLock:
         self._patience = patience
         self._renew_every = renew_every
         self._held: tuple[str, ...] = ()
+        self._renewed: dict[str, float] = {}  # monotonic seconds at which the last renewal that succeeded began
 
     @contextmanager
     def held(self, names: Sequence[str], listen: Listener) -> Iterator[None]:
@@ -112,66 +122,94 @@ class LeaseLock:
         if not wanted:
             yield
             return
-        before, done = self._held, threading.Event()
+        before, mine, done, failed = self._held, list[str](), threading.Event(), True
+        renewing = threading.Thread(target=self._keep, args=(mine, done), name="canary-lock", daemon=True)
+        renewing.start()
         try:
             for name in wanted:
                 self._take(name, listen)
                 self._held += (name,)
-            renewing = threading.Thread(target=self._keep, args=(wanted, done), name="canary-lock", daemon=True)
-            renewing.start()
+                mine.append(name)
             try:
                 yield
+                failed = False
             except InputError:
                 self.check()  # what this driver stumbles over may be what another one has done that took the lock
                 raise
-            finally:
-                done.set()
-                renewing.join(5)  # it may be waiting for an API server that is away; it writes nothing more then
         finally:
-            taken, self._held = [name for name in self._held if name in wanted], before
-            for name in taken:
-                self._give_back(name, listen)
+            done.set()
+            renewing.join(5)  # it may be waiting for an API server that is away; it writes nothing more then
+            self._held = before
+            with self._background() if failed and mine else nullcontext(self._cluster) as cluster:
+                for name in mine:
+                    self._give_back(cluster, name, listen)
 
     def check(self) -> None:
-        """Do nothing if everything is still held that was taken.
+        """Make sure that everything is still held that was taken, and will be until one attempt of a write has ended.
+
+        Who could not renew a lock for a while, as the API server was away, renews it now if nobody has taken it.
 
         Raises:
             LockLostError: another driver has taken a lock, or somebody has deleted it.
+            ClusterError: the API server does not tell, or does not let us renew it.
         """
-        for name in self._held:
+        while True:
+            for name in self._held:
+                self._check(name)
+            if all(map(self._is_safe, self._held)):  # else the API server was away in between
+                return
+
+    def _check(self, name: str) -> None:
+        for _ in range(ATTEMPTS):
             lease = self._cluster.get(LEASE, lease_name(name))
-            if not self._is_ours(lease):
-                raise LockLostError(f"{_lost(name, lease)}: this driver stops here and leaves the release as it is")
+            if lease is None or not self._is_ours(lease):
+                raise LockLostError(f"{lost(name, lease)}: this driver stops here and leaves the release as it is")
+            if self._is_safe(name) or self._renewed_now(self._cluster, name, lease):
+                return
+        raise ClusterError(f"Lease {lease_name(name)} cannot be renewed: others write it at the same time")
+
+    def _is_safe(self, name: str) -> bool:
+        """Return whether nobody can take a lock of ours over before an attempt that begins now has ended."""
+        return self._clock.monotonic() - self._renewed[name] + LONGEST_ATTEMPT < DURATION
 
     def _take(self, name: str, listen: Listener) -> None:
-        """Take a lock, waiting for it as long as patience lasts.
+        """Take a lock, waiting for it as long as patience lasts. An API server that is away stops the time.
 
         Raises:
-            LockedError: another driver still works.
+            LockedError: another driver still works, or may.
         """
-        began, is_told = self._clock.now(), False
+        watched, began, is_told = _Watched(), self._watching_time(), False
         while True:
             try:
-                self._try_to_take(name, listen)
+                self._try_to_take(name, watched, listen)
             except LockedError as error:
-                if self._clock.now() - began >= self._patience:
+                if self._watching_time() - began >= self._patience:
                     raise
                 if not is_told:
-                    listen(Note(f"waiting up to {self._patience:g} s for the lock on {name}: {error}"))
+                    listen(Note(f"waiting up to {self._patience:g} s for the lock on {name}: {error.holder}"))
                     is_told = True
                 self._clock.sleep(POLL)
             else:
                 return
 
-    def _try_to_take(self, name: str, listen: Listener) -> None:
+    def _watching_time(self) -> float:
+        """Return seconds that pass only while we can see what others write."""
+        return self._clock.monotonic() - self._cluster.away
+
+    def _try_to_take(self, name: str, watched: _Watched, listen: Listener) -> None:
+        note: Note | None = None
         for _ in range(ATTEMPTS):
+            began = self._clock.monotonic()
             lease = self._cluster.get(LEASE, lease_name(name))
             if lease is None:
                 if self._create(name):
+                    self._renewed[name] = began
                     return
                 continue
-            note = self._may_be_taken(name, lease)
+            watched.see(lease, self._watching_time())
+            note = self._may_be_taken(name, lease, watched) or note
             if self._cluster.update(self._taken(lease)) is not None:
+                self._renewed[name] = began
                 if note:
                     listen(note)
                 return
@@ -181,48 +219,38 @@ class LeaseLock:
         """Make a Lease that is ours, and return whether nobody was quicker."""
         made = {"apiVersion": LEASE.api_version, "kind": LEASE.kind, "metadata": {"name": lease_name(name)}}
         try:
-            self._cluster.create(self._taken(made))
+            return self._is_ours(self._cluster.create(self._taken(made)))
         except InputError:
             if self._cluster.get(LEASE, lease_name(name)) is None:
                 raise
             return False
-        return True
-
-    def _may_be_taken(self, name: str, lease: Object) -> Note | None:
-        """Return what is to be said when a lock is taken, None where nobody had it."""
-        there = _named(lease)
-        if there is None or self._is_ours(lease):
-            return None
-        ago = self._clock.now() - there.renewed
-        if not _is_fresh(lease, self._clock.now()):
-            return Note(f"the lock on {name} is taken over from {there.name}, who last renewed it {ago:.0f} s ago")
-        if self._process.is_gone(_mark(lease)):
-            return Note(f"the lock on {name} is taken over from {there.name}, which runs no more")
-        if self._break_lock:
-            return Note(f"the lock on {name} is broken: {there.name} held it since {_time(there.since)}", warning=True)
-        raise LockedError(
-            f"{there.name} works on {name} since {_time(there.since)}, and renewed its lock {ago:.0f} s ago: wait "
-            "until it is done, or take the release over with --break-lock, which stops it. A driver that is gone loses "
-            f"the lock {DURATION:.0f} s after it last renewed it"
-        )
 
     def _taken(self, lease: Object) -> Object:
-        """Return a Lease with us as its holder."""
-        now = _stamp(self._clock.now())
-        spec = lease.get("spec") or {}
-        annotations = (lease["metadata"].get("annotations") or {}) | {PROCESS: self._process.mark}
-        metadata = {key: value for key, value in lease["metadata"].items() if key != "ownerReferences"}
-        return {
-            **lease,
-            "metadata": {**metadata, "annotations": annotations},
-            "spec": {
-                "holderIdentity": self._process.name,
-                "leaseDurationSeconds": int(DURATION),
-                "acquireTime": now,
-                "renewTime": now,
-                "leaseTransitions": (spec.get("leaseTransitions") or 0) + (1 if spec else 0),
-            },
-        }
+        return taken(lease, self._process.name, self._process.mark, self._clock.now())
+
+    def _may_be_taken(self, name: str, lease: Object, watched: _Watched) -> Note | None:
+        """Return what is to be said when a lock is taken, None where nobody had it."""
+        there = named(lease)
+        if there is None or self._is_ours(lease):
+            return None
+        if self._process.is_gone(mark(lease)):
+            return Note(f"the lock on {name} is taken over from {there.name}, which is no longer running")
+        unchanged = self._watching_time() - watched.since
+        if unchanged >= duration(lease):
+            return Note(
+                f"the lock on {name} is taken over from {there.name}, which did not renew it for {unchanged:.0f} s"
+            )
+        if self._break_lock:
+            return Note(f"the lock on {name} is broken: {there.name} held it since {time(there.since)}", warning=True)
+        held = (
+            f"{there.name} has held the lock on {name} since {time(there.since)}, last renewed at {time(there.renewed)}"
+        )
+        told = (
+            "It has renewed the lock meanwhile, so it is at work: wait until it is done, or pass"
+            if watched.has_changed
+            else f"It may be gone, which {duration(lease):.0f} s of waiting would show: raise --lock-timeout, or pass"
+        )
+        raise LockedError(f"{held}. {told} --break-lock to take the release over, which stops it", held)
 
     def _keep(self, names: Sequence[str], done: threading.Event) -> None:
         """Renew until all is done: what a thread of its own does while this driver works or waits for an answer."""
@@ -239,108 +267,38 @@ class LeaseLock:
         lease = cluster.get(LEASE, lease_name(name))
         if lease is None or not self._is_ours(lease):
             return
-        cluster.update({**lease, "spec": lease["spec"] | {"renewTime": _stamp(self._clock.now())}})
-        self._alongside(cluster, name)
+        if self._renewed_now(cluster, name, lease):
+            self._alongside(cluster, name)
 
-    def _give_back(self, name: str, listen: Listener) -> None:
+    def _renewed_now(self, cluster: Cluster, name: str, lease: Object) -> bool:
+        """Renew a lock of ours, and return whether nobody else has written it meanwhile."""
+        began = self._clock.monotonic()
+        if cluster.update(renewed(lease, self._clock.now())) is None:
+            return False
+        self._renewed[name] = began
+        return True
+
+    def _give_back(self, cluster: Cluster, name: str, listen: Listener) -> None:
         """Let others work; where the release has ended, leave nothing."""
         try:
             for _ in range(ATTEMPTS):
-                lease = self._cluster.get(LEASE, lease_name(name))
+                lease = cluster.get(LEASE, lease_name(name))
                 if lease is None or not self._is_ours(lease):
                     return
-                variants = self._variants(name)
+                variants = _variants(cluster, name)
                 if not variants:
-                    if self._cluster.delete(LEASE, lease_name(name), version=lease["metadata"]["resourceVersion"]):
+                    if cluster.delete(LEASE, lease_name(name), version=lease["metadata"]["resourceVersion"]):
                         return
-                elif self._cluster.update(_without_holder(lease, variants)) is not None:
+                elif cluster.update(without_holder(lease, variants)) is not None:
                     return
         except CanaryError as error:
             why = f"the lock on {name} could not be given back ({error}): it ends by itself within {DURATION:.0f} s"
             listen(Note(why, warning=True))
 
-    def _variants(self, name: str) -> list[Object]:
-        names = (variant_name(name, variant) for variant in (Variant.CANARY, Variant.BASELINE))
-        return [found for one in names if (found := self._cluster.get(DEPLOYMENT, one)) is not None]
-
     def _is_ours(self, lease: Object | None) -> bool:
-        return lease is not None and _named(lease) is not None and _mark(lease) == self._process.mark
+        return lease is not None and named(lease) is not None and mark(lease) == self._process.mark
 
 
-def holder(cluster: Cluster, name: str, at: float) -> Holder | None:
-    """Return who works on a workload's release, None if nobody does or has said so lately.
-
-    Args:
-        cluster: the Kubernetes API.
-        name: of the workload.
-        at: Unix seconds, now.
-    """
-    lease = cluster.get(LEASE, lease_name(name))
-    return _named(lease) if lease is not None and _is_fresh(lease, at) else None
-
-
-def lease_name(name: str) -> str:
-    """Return the name of a workload's Lease."""
-    return variant_name(name, Variant.CANARY)
-
-
-def _named(lease: Object) -> Holder | None:
-    """Return whom a Lease names, fresh or not."""
-    spec = lease.get("spec") or {}
-    name = spec.get("holderIdentity")
-    if not name:
-        return None
-    return Holder(name, _seconds(spec.get("acquireTime")), _seconds(spec.get("renewTime")))
-
-
-def _is_fresh(lease: Object, at: float) -> bool:
-    there = _named(lease)
-    duration = (lease.get("spec") or {}).get("leaseDurationSeconds") or DURATION
-    return there is not None and at - there.renewed < duration
-
-
-def _mark(lease: Object) -> str:
-    annotations = lease["metadata"].get("annotations") or {}
-    return str(annotations.get(PROCESS, ""))
-
-
-def _without_holder(lease: Object, variants: Sequence[Object]) -> Object:
-    """Return a Lease that nobody holds, and that goes with the variants when another tool deletes them."""
-    kept = ("leaseDurationSeconds", "leaseTransitions")
-    annotations = {key: value for key, value in (lease["metadata"]["annotations"] or {}).items() if key != PROCESS}
-    owners = [
-        {
-            "apiVersion": DEPLOYMENT.api_version,
-            "kind": DEPLOYMENT.kind,
-            "name": one["metadata"]["name"],
-            "uid": one["metadata"]["uid"],
-        }
-        for one in variants
-    ]
-    return {
-        **lease,
-        "metadata": {**lease["metadata"], "annotations": annotations, "ownerReferences": owners},
-        "spec": {key: lease["spec"][key] for key in kept if key in lease["spec"]},
-    }
-
-
-def _lost(name: str, lease: Object | None) -> str:
-    if lease is None:
-        return f"the lock on {name}, Lease {lease_name(name)}, was deleted"
-    there = _named(lease)
-    if there is None:
-        return f"the lock on {name} was taken, and given back, by another driver"
-    return f"the lock on {name} was taken by {there.name} at {_time(there.since)}"
-
-
-def _stamp(seconds: float) -> str:
-    """Return a time as Leases have it (MicroTime)."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _seconds(stamp: str | None) -> float:
-    return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def _variants(cluster: Cluster, name: str) -> list[Object]:
+    names = (variant_name(name, variant) for variant in (Variant.CANARY, Variant.BASELINE))
+    return [found for one in names if (found := cluster.get(DEPLOYMENT, one)) is not None]

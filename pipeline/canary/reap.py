@@ -11,7 +11,7 @@ from canary.deployments import workload
 from canary.errors import ForbiddenError, InputError, LockedError
 from canary.events import Note, Started
 from canary.expiry import expiry
-from canary.lock import holder
+from canary.lease import holder, time
 from canary.reject import reject
 from canary.status import workloads_in_release
 
@@ -65,23 +65,20 @@ def _judged(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
     deleted: tuple[str, ...] = ()
     if not (left or dry_run):
         with lock.held((name,), world.listen):
-            left, _ = _left(world, name, locked=True)  # somebody may have come back in between
+            left, _ = _left(world, name)  # somebody may have come back in between
             deleted = () if left else reject(world, name, reason)
     if left:
         world.listen(Note(f"{name} is left: {left}"))
     elif dry_run:
+        if there := holder(world.cluster, name):
+            held = f"{there.name}, who last renewed its lock at {time(there.renewed)}, is still at work"
+            reason = f"its canary expired at {expired_at}, unless {held}"
         world.listen(Note(f"{name} would be rejected: {reason}"))
     return Reaped(name, not left, deleted, left or reason)
 
 
-def _left(world: World, name: str, *, locked: bool = False) -> tuple[str, str]:
-    """Return why a workload is left alone, empty if it is not, and when its canary expired or will.
-
-    Args:
-        world: what to work with.
-        name: of the workload.
-        locked: whether its lock is held by ourselves.
-    """
+def _left(world: World, name: str) -> tuple[str, str]:
+    """Return why a workload is left alone, empty if it is not, and when its canary expired or will."""
     cluster, now = world.cluster, world.clock.now()
     canary = workload(cluster, name).canary
     if canary is None:
@@ -92,9 +89,6 @@ def _left(world: World, name: str, *, locked: bool = False) -> tuple[str, str]:
     shown = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     if at > now:
         return f"its canary does not expire before {shown}", shown
-    there = None if locked else holder(cluster, name, now)
-    if there is not None:
-        return f"{there.name} works on it", shown
     if is_rolling_back(cluster, name):
         return f"its rollback was interrupted; canary rollback {name} finishes it", shown
     if saved_digest(cluster, name) is not None:

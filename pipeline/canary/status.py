@@ -13,7 +13,7 @@ from canary.diagnosis import hold_up
 from canary.errors import ForbiddenError, InputError
 from canary.events import Variant
 from canary.expiry import expiry
-from canary.lock import holder
+from canary.lease import holder
 from canary.record import unproven_since
 from canary.steps import step_of
 from canary.verdict import Decision
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from canary.before import Standing
     from canary.collaborators import Cluster, Object
     from canary.deployments import Workload
-    from canary.lock import Holder
+    from canary.lease import Holder
     from canary.options import Options
     from canary.record import Record
     from canary.steps import Step
@@ -83,7 +83,7 @@ class WorkloadStatus:
         sentence: the last verdict for a person.
         next: what can be done now, a sentence each.
         step: the one at hand, None where the release has no more than one.
-        driver: who works on it at this moment, None if nobody does.
+        driver: who holds its lock, None if nobody does. Whether that one is still at work, its last renewal hints at.
         expires_in: seconds until `canary reap` may reject it if nobody works on it, None where it never may.
         unknown: what could not be seen, and why, a sentence each.
         unproven: when stable was promoted against the evidence or without any, and why; empty if it was not.
@@ -147,7 +147,7 @@ def _workload_status(
     expires = _read(problems, lambda: expiry(found.canary) if found.canary else None)
     was = standing(cluster, name)
     step = step_of(found.canary) if found.canary else None
-    driver, unknown = _driver(cluster, name, at)
+    driver, unknown = _driver(cluster, name)
     return WorkloadStatus(
         name,
         tuple(_variant_status(cluster, found, variant, record, pods) for variant in found.variants),
@@ -173,10 +173,10 @@ def _read(problems: list[str], look: Callable[[], T]) -> T | None:
         return None
 
 
-def _driver(cluster: Cluster, name: str, at: float) -> tuple[Holder | None, tuple[str, ...]]:
-    """Return who works on a workload's release, and what could not be seen of that."""
+def _driver(cluster: Cluster, name: str) -> tuple[Holder | None, tuple[str, ...]]:
+    """Return who holds the lock on a workload's release, and what could not be seen of that."""
     try:
-        return holder(cluster, name, at), ()
+        return holder(cluster, name), ()
     except ForbiddenError as error:
         return None, (f"whether a driver works on it is unknown: {error}",)
 

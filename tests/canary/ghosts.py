@@ -44,6 +44,9 @@ class Clock:
     def now(self) -> float:
         return self.time
 
+    def monotonic(self) -> float:
+        return self.time
+
     def sleep(self, seconds: float) -> None:
         self.time += seconds
         for at, action in [one for one in self.then if one[0] <= self.time]:

@@ -11,6 +11,14 @@ from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from kubernetes import client
+
+from canary.connection import Connection
+from canary.contact import Contact
+from canary.events import Note
+from canary.transport import Transport
+from tests.canary.story import Story
+
 T = TypeVar("T")
 REQUEST = re.compile(rb"([A-Z]+) (\S+) HTTP/1.1\r\n")
 
@@ -114,3 +122,16 @@ class Line:
             self.lost.append(f"{method} {path}")
             return True
         return False
+
+
+def through(story: Story, line: Line) -> Transport:
+    """Return a transport through the line to what it calls the lab, which waits by the story's clock."""
+    configuration = client.Configuration()
+    configuration.host = line.url
+    configuration.proxy = None
+    configuration.retries = False
+    return Transport(
+        lambda: Connection(client.ApiClient(configuration), story.namespace, "the lab"),
+        sleep=story.clock.sleep,
+        contact=Contact(lambda text: story.events.append(Note(text, warning=True)), story.clock.now),
+    )

@@ -12,15 +12,20 @@ import pytest
 
 from canary.cluster import Cluster
 from canary.collaborators import CONFIG_MAP, DEPLOYMENT, LEASE
+from canary.config import Settings
 from canary.errors import (
     ClusterError,
+    ForbiddenError,
     InputError,
     LockedError,
     LockLostError,
     TimedOutError,
 )
 from canary.events import Note
-from canary.lock import DURATION, LeaseLock, holder
+from canary.lease import DURATION, holder
+from canary.lock import LONGEST_ATTEMPT, LeaseLock
+from canary.transport import CONNECT_TIMEOUT, READ_TIMEOUT
+from tests.canary.line import Line, through
 from tests.canary.story import Faulty, Story, config_map, deployment
 
 
@@ -59,6 +64,13 @@ def lease(story: Story, name: str = "app-canary") -> Any:
     return story.cluster.get(LEASE, name)
 
 
+def renewed_at(story: Story) -> float:
+    """Return when the lock was last renewed, by its holder's clock."""
+    there = holder(story.cluster, "app")
+    assert there is not None
+    return there.renewed
+
+
 def guarded(story: Story, by: LeaseLock) -> Cluster:
     """Return the cluster of a driver that looks at its lock before it writes."""
     story.cluster.serves(LEASE)  # opens the connection
@@ -73,9 +85,9 @@ def test_who_works_is_named_and_what_can_be_done(story: Story) -> None:
             pytest.fail("it works")
         assert refused.value.exit_code == 2
         assert str(refused.value) == (
-            "ada@laptop, process 1 works on app since 2025-06-15 15:06:40 UTC, and renewed its lock 12 s ago: wait "
-            "until it is done, or take the release over with --break-lock, which stops it. A driver that is gone loses "
-            "the lock 60 s after it last renewed it"
+            "ada@laptop, process 1 has held the lock on app since 2025-06-15 15:06:40 UTC, last renewed at 2025-06-15 "
+            "15:06:40 UTC. It may be gone, which 60 s of waiting would show: raise --lock-timeout, or pass "
+            "--break-lock to take the release over, which stops it"
         )
         assert lease(story)["spec"] == {
             "holderIdentity": "ada@laptop, process 1",
@@ -84,7 +96,7 @@ def test_who_works_is_named_and_what_can_be_done(story: Story) -> None:
             "renewTime": "2025-06-15T15:06:40.000000Z",
             "leaseTransitions": 0,
         }
-        seen = holder(story.cluster, "app", story.clock.now())
+        seen = holder(story.cluster, "app")
         assert seen is not None
         assert (seen.name, seen.since, seen.renewed) == ("ada@laptop, process 1", 1_750_000_000.0, 1_750_000_000.0)
     assert story.events == []
@@ -101,7 +113,7 @@ def test_it_is_given_back_however_the_work_ends_and_stays_while_there_are_varian
     except (KeyboardInterrupt, InputError):
         pass
     assert "holderIdentity" not in lease(story)["spec"]
-    assert holder(story.cluster, "app", story.clock.now()) is None
+    assert holder(story.cluster, "app") is None
     with lock(story, BOB).held(["app"], story.events.append):
         assert lease(story)["spec"]["leaseTransitions"] == 1
     assert not [note for note in story.heard(Note) if "lock" in note.text]  # nothing is said of one that nobody had
@@ -133,19 +145,82 @@ def test_nothing_is_left_of_it_where_no_release_is_in_progress(story: Story) -> 
     assert story.cluster.find(LEASE) == []
 
 
-def test_who_has_not_renewed_for_a_minute_loses_it(story: Story) -> None:
-    with lock(story).held(["app"], story.events.append):
-        story.clock.time += DURATION - 1
-        with pytest.raises(LockedError), lock(story, BOB).held(["app"], story.events.append):
-            pass
-        story.clock.time += 1
-        with lock(story, BOB).held(["app"], story.events.append):
-            assert lease(story)["spec"]["holderIdentity"] == BOB.name
-    [note] = story.heard(Note)
-    assert (note.text, note.warning) == (
-        "the lock on app is taken over from ada@laptop, process 1, who last renewed it 60 s ago",
+@pytest.mark.parametrize("their_clock", [-3600, 0, 3600])
+def test_who_is_not_seen_to_renew_it_for_a_minute_loses_it_whatever_its_clock_says(
+    story: Story, their_clock: float
+) -> None:
+    story.clock.time += their_clock
+    gone = Entered(lock(story), story)
+    gone.enter()
+    story.clock.time += 10_000 - their_clock
+    began = story.clock.now()
+    with lock(story, BOB, patience=65).held(["app"], story.events.append):
+        assert lease(story)["spec"]["holderIdentity"] == BOB.name
+        assert story.clock.now() - began == pytest.approx(DURATION, abs=2)
+    waiting, taken = story.heard(Note)
+    assert waiting.text.startswith(
+        "waiting up to 65 s for the lock on app: ada@laptop, process 1 has held the lock on app since 2001-09-09 "
+    )
+    assert (taken.text, taken.warning) == (
+        "the lock on app is taken over from ada@laptop, process 1, which did not renew it for 60 s",
         False,
     )
+    gone.leave()
+
+
+def test_who_renews_it_keeps_it_and_the_other_is_told_that_it_is_at_work(story: Story) -> None:
+    def renew() -> None:
+        story.clock.after(15, renew)
+        found = lease(story)
+        found["spec"]["renewTime"] = "2001-01-01T00:00:00.000000Z"  # its clock stands still
+        found["spec"]["leaseTransitions"] += 1
+        story.cluster.update(found)
+
+    works = Entered(lock(story), story)
+    works.enter()
+    renew()
+    began = story.clock.now()
+    with (
+        pytest.raises(LockedError, match=r"It has renewed the lock meanwhile, so it is at work: wait until it is done"),
+        lock(story, BOB, patience=200).held(["app"], story.events.append),
+    ):
+        pytest.fail("both work")
+    assert story.clock.now() - began == pytest.approx(200, abs=2)
+    works.leave()
+
+
+def test_the_default_patience_takes_over_from_who_is_gone(story: Story) -> None:
+    gone = Entered(lock(story), story)
+    gone.enter()
+    with lock(story, BOB, patience=Settings().lock_timeout).held(["app"], story.events.append):
+        assert lease(story)["spec"]["holderIdentity"] == BOB.name
+    gone.leave()
+
+
+def test_time_in_which_the_api_server_is_away_does_not_count_against_who_holds_it(story: Story) -> None:
+    """Nobody could renew it then."""
+
+    class Away:
+        """A cluster that was away for a while."""
+
+        away = 0.0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(story.cluster, name)
+
+    cluster = Away()
+
+    def outage() -> None:
+        story.clock.time += 1000
+        cluster.away += 1000
+
+    works = Entered(lock(story), story)
+    works.enter()
+    story.clock.after(5, outage)
+    began = story.clock.now()
+    with lock(story, BOB, cluster=cluster, patience=65).held(["app"], story.events.append):
+        assert story.clock.now() - began == pytest.approx(1000 + DURATION, abs=2)
+    works.leave()
 
 
 def test_a_process_of_this_machine_that_runs_no_more_loses_it_at_once(story: Story) -> None:
@@ -153,7 +228,7 @@ def test_a_process_of_this_machine_that_runs_no_more_loses_it_at_once(story: Sto
     with lock(story).held(["app"], story.events.append), lock(story, bob).held(["app"], story.events.append):
         assert lease(story)["spec"]["holderIdentity"] == "bob"
     [note] = story.heard(Note)
-    assert note.text == "the lock on app is taken over from ada@laptop, process 1, which runs no more"
+    assert note.text == "the lock on app is taken over from ada@laptop, process 1, which is no longer running"
 
 
 def test_who_has_patience_waits_for_it_and_says_so_once(story: Story) -> None:
@@ -163,17 +238,9 @@ def test_who_has_patience_waits_for_it_and_says_so_once(story: Story) -> None:
     with lock(story, patience=90).held(["app"], story.events.append):
         assert lease(story)["spec"]["holderIdentity"] == ADA.name
     [note] = story.heard(Note)
-    assert note.text.startswith("waiting up to 90 s for the lock on app: bob@build-7, process 2 works on app since ")
-
-
-def test_who_was_killed_elsewhere_is_waited_for_until_its_lock_has_run_out(story: Story) -> None:
-    killed = Entered(lock(story, BOB), story)
-    killed.enter()
-    began = story.clock.now()
-    with lock(story, patience=90).held(["app"], story.events.append):
-        assert story.clock.now() - began == pytest.approx(DURATION, abs=2)
-    assert story.heard(Note)[-1].text.startswith("the lock on app is taken over from bob@build-7")
-    killed.leave()
+    assert note.text.startswith(
+        "waiting up to 90 s for the lock on app: bob@build-7, process 2 has held the lock on app"
+    )
 
 
 def test_patience_ends(story: Story) -> None:
@@ -242,15 +309,14 @@ def test_of_two_who_come_at_the_same_moment_one_gets_it(story: Story) -> None:
 def test_of_two_who_take_over_at_the_same_moment_one_gets_it(story: Story) -> None:
     forgotten = lock(story).held(["app"], story.events.append)
     forgotten.__enter__()
-    story.clock.time += DURATION
-    others = Entered(lock(story, BOB), story)
+    others = Entered(lock(story, BOB, patience=65), story)
 
     def first(*_: Any, **__: Any) -> None:
         if lease(story)["spec"]["holderIdentity"] == ADA.name:
             others.enter()
 
     with pytest.raises(LockedError, match="bob@build-7"):
-        others.met_by(lock(story, Driver("carl"), cluster=Faulty(story.cluster, {"update": first})))
+        others.met_by(lock(story, Driver("carl"), cluster=Faulty(story.cluster, {"update": first}), patience=65))
     others.leave()
     forgotten.__exit__(None, None, None)
 
@@ -261,9 +327,10 @@ class Entered:
 
     lock: LeaseLock
     story: Story
+    name: str = "app"
 
     def enter(self) -> None:
-        self._held = self.lock.held(["app"], self.story.events.append)
+        self._held = self.lock.held([self.name], self.story.events.append)
         self._held.__enter__()
 
     def leave(self) -> None:
@@ -277,7 +344,7 @@ class Entered:
 def test_of_several_workloads_all_are_held_or_none(story: Story) -> None:
     with lock(story, BOB).held(["worker"], story.events.append):
         both = lock(story).held(["worker", "app"], story.events.append)
-        with pytest.raises(LockedError, match="works on worker"), both:
+        with pytest.raises(LockedError, match="held the lock on worker"), both:
             pass
         assert [found["metadata"]["name"] for found in story.cluster.find(LEASE)] == ["worker-canary"]
 
@@ -304,7 +371,7 @@ def test_it_is_renewed_while_the_driver_waits_and_the_canary_s_life_with_it(stor
     with lock(story, renew_every=0.01, alongside=alongside).held(["app"], story.events.append):
         story.clock.time += 1000
         assert twice.wait(30)
-        story.until(lambda: bool(holder(story.cluster, "app", story.clock.now())))
+        story.until(lambda: renewed_at(story) == story.clock.now())
     assert set(seen) == {"app"}
     assert not [thread for thread in threading.enumerate() if thread.name == "canary-lock"]
 
@@ -344,7 +411,7 @@ def test_a_renewal_that_fails_is_tried_again_and_nothing_is_said(
     with lock(story, renew_every=0.01, background=again).held(["app"], story.events.append):
         assert failed.wait(30)
         story.clock.time += 1000
-        story.until(lambda: bool(holder(story.cluster, "app", story.clock.now())))
+        story.until(lambda: renewed_at(story) == story.clock.now())
     assert story.events == []
     assert capfd.readouterr() == ("", "")
 
@@ -355,8 +422,14 @@ def test_a_lock_that_cannot_be_given_back_is_said_and_does_not_hide_why_the_work
 
     faults: dict[str, Callable[..., None]] = {}
 
+    @contextmanager
+    def again() -> Iterator[Any]:
+        own = story.ghosts.cluster(story.namespace)
+        yield Faulty(own, faults)
+        own.close()
+
     def work() -> None:
-        with lock(story, cluster=Faulty(story.cluster, faults)).held(["app"], story.events.append):
+        with lock(story, background=again).held(["app"], story.events.append):
             faults["get"] = away
             raise TimedOutError("no")
 
@@ -378,3 +451,98 @@ def test_what_another_driver_has_done_is_not_taken_for_an_error_of_ones_own(stor
     with pytest.raises(LockLostError, match="taken by bob"):
         work()
     others.leave()
+
+
+def test_a_lock_that_could_not_be_renewed_for_long_is_renewed_before_the_next_write(story: Story) -> None:
+    first = lock(story)
+    cluster = guarded(story, first)
+    with first.held(["app"], story.events.append):
+        story.clock.time += 120  # away, and nobody took it
+        cluster.create(config_map("one"))
+        assert renewed_at(story) == story.clock.now()
+        before = lease(story)["metadata"]["resourceVersion"]
+        cluster.create(config_map("two"))
+        assert lease(story)["metadata"]["resourceVersion"] == before  # it holds for long enough
+
+
+def test_nobody_can_take_it_over_while_a_write_that_was_checked_is_on_its_way(story: Story) -> None:
+    first = lock(story)
+    with first.held(["app"], story.events.append):
+        story.clock.time += DURATION - LONGEST_ATTEMPT
+        first.check()
+        assert renewed_at(story) == story.clock.now()
+    assert CONNECT_TIMEOUT + READ_TIMEOUT <= LONGEST_ATTEMPT
+
+
+def test_who_may_not_renew_it_writes_nothing(story: Story) -> None:
+    def forbid(*_: Any) -> None:
+        raise ForbiddenError("leases is forbidden", "update leases")
+
+    faults: dict[str, Callable[..., None]] = {}
+    first = lock(story, cluster=Faulty(story.cluster, faults))
+    cluster = guarded(story, first)
+    with first.held(["app"], story.events.append):
+        story.clock.time += 120
+        faults["update"] = forbid
+        with pytest.raises(ForbiddenError):
+            cluster.create(config_map("one"))
+        faults.clear()
+    assert story.cluster.get(CONFIG_MAP, "one") is None
+
+
+def test_while_one_lock_is_waited_for_those_that_are_held_are_renewed(story: Story) -> None:
+    others = Entered(lock(story, BOB), story, "worker")
+    others.enter()
+    renewed = threading.Event()
+
+    def alongside(_: Any, name: str) -> None:
+        if name == "app":
+            renewed.set()
+
+    def leave() -> None:
+        assert renewed.wait(30)
+        others.leave()
+
+    story.clock.after(20, leave)
+    both = lock(story, patience=90, renew_every=0.01, alongside=alongside)
+    with both.held(["worker", "app"], story.events.append):
+        assert {found["spec"]["holderIdentity"] for found in story.cluster.find(LEASE)} == {ADA.name}
+
+
+def test_a_write_is_checked_again_before_each_attempt(story: Story) -> None:
+    """The first attempt finds the API server away; until the second, another driver has taken the lock."""
+    line = Line(story.ghosts.url)
+    first = lock(story)
+    transport = through(story, line)
+    cluster = Cluster(transport, story.namespace, before_write=first.check)
+    others = Entered(lock(story, BOB, break_lock=True), story)
+    cluster.get(CONFIG_MAP, "one")
+    with first.held(["app"], story.events.append):
+        line.cut()
+        story.clock.after(50, others.enter)
+        story.clock.after(52, line.mend)
+        with pytest.raises(LockLostError, match="taken by bob"):
+            cluster.create(config_map("one"))
+    assert story.cluster.get(CONFIG_MAP, "one") is None
+    others.leave()
+    transport.close()
+    line.close()
+
+
+def test_a_lease_that_another_has_made_is_not_taken_for_ones_own_when_the_answer_was_lost(story: Story) -> None:
+    line = Line(story.ghosts.url)
+    transport = through(story, line)
+    cluster = Cluster(transport, story.namespace)
+    cluster.get(CONFIG_MAP, "one")
+    others = Entered(lock(story, BOB), story)
+
+    def cut(*_: Any, **__: Any) -> None:
+        line.cut()
+        story.clock.after(5, others.enter)
+        story.clock.after(5, line.mend)
+
+    with pytest.raises(LockedError, match="bob@build-7"):
+        others.met_by(lock(story, cluster=Faulty(cluster, {"create": cut})))
+    others.leave()
+    transport.close()
+    line.close()

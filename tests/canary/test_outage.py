@@ -7,20 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kubernetes import client
 
 from canary.before import saved_digest, undoing
 from canary.cluster import Cluster
 from canary.collaborators import CONFIG_MAP
-from canary.connection import Connection
-from canary.contact import Contact
-from canary.errors import InputError, TimedOutError, UnreachableError
+from canary.errors import InputError, LockLostError, TimedOutError, UnreachableError
 from canary.events import Note, Rejected, Undone
-from canary.transport import Transport
 from canary.verdict import Decision
 from tests.canary.ghosts import ready, unready
-from tests.canary.line import Line
-from tests.canary.story import Story, config_map, deployment, service
+from tests.canary.line import Line, through
+from tests.canary.story import Person, Story, config_map, deployment, service
+from tests.canary.test_lock import BOB, Entered, lock
 
 OLD = (service(port=8080), config_map(colour="red"), deployment("app:1"))
 NEW = (service(port=9090), config_map(colour="blue"), deployment("app:2"))
@@ -37,16 +34,7 @@ def line(story: Story) -> Iterator[Line]:
 @pytest.fixture
 def driver(story: Story, line: Line) -> Iterator[Cluster]:
     """Give the cluster as a driver sees it whose requests go through the line."""
-    configuration = client.Configuration()
-    configuration.host = line.url
-    configuration.proxy = None
-    configuration.retries = False
-    contact = Contact(lambda text: story.events.append(Note(text, warning=True)), story.clock.now)
-    transport = Transport(
-        lambda: Connection(client.ApiClient(configuration), story.namespace, "the lab"),
-        sleep=story.clock.sleep,
-        contact=contact,
-    )
+    transport = through(story, line)
     yield Cluster(transport, story.namespace)
     transport.close()
 
@@ -211,3 +199,36 @@ def test_a_watch_that_is_undecided_still_ends(story: Story, line: Line, driver: 
     with pytest.raises(TimedOutError, match="undecided after 60 s"):
         story.release(names=("app",), cluster=driver, max_duration=60, min_requests=10**9).watch()
     assert story.clock.now() - began == pytest.approx(90, abs=8)
+
+
+def test_a_gate_may_wait_through_an_outage_and_the_lock_is_still_ours(
+    story: Story, line: Line, driver: Cluster
+) -> None:
+    story.stable(*OLD)
+    first = lock(story, cluster=driver)
+    guarded = Cluster(driver._transport, story.namespace, before_write=first.check)
+
+    class Asks(Person):
+        def decide(self, verdict: Any) -> Any:
+            line.cut()
+            story.clock.sleep(TWO_MINUTES)
+            story.clock.after(5, line.mend)
+            return super().decide(verdict)
+
+    assert story.release(*NEW, cluster=guarded, lock=first, gate=Asks(promote=True)).run().promoted
+    assert image(story) == "app:2"
+    assert "the lab answers again" in told(story)[1]
+    assert not [note for note in story.heard(Note) if "lock" in note.text]
+
+
+def test_who_finds_the_lock_taken_when_the_api_server_is_back_stops(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    first = lock(story, cluster=driver)
+    guarded = Cluster(driver._transport, story.namespace, before_write=first.check)
+    away(story, line, after=3)
+    others = Entered(lock(story, BOB, break_lock=True), story)
+    story.clock.after(100, others.enter)
+    with pytest.raises(LockLostError, match="taken by bob"):
+        story.release(names=("app",), cluster=guarded, lock=first).watch()
+    others.leave()

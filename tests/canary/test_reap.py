@@ -14,7 +14,7 @@ from canary.expiry import EXPIRES, expiry, show_life
 from tests.canary.commandline import CommandLine
 from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Person, Story, deployment
-from tests.canary.test_lock import BOB, lock
+from tests.canary.test_lock import BOB, Entered, lock
 
 HALF_AN_HOUR = 1800.0
 
@@ -97,16 +97,21 @@ def test_a_dry_run_says_what_would_be_rejected_and_rejects_nothing(story: Story)
     assert story.cluster.find(LEASE) == []
 
 
-def test_what_somebody_works_on_is_left(story: Story) -> None:
+def test_what_somebody_works_on_is_left_and_what_a_killed_driver_has_locked_is_not(story: Story) -> None:
     released(story)
     story.clock.time += 2000
-    with lock(story, BOB).held(["app"], story.events.append):
-        [app] = story.release(lock=lock(story)).reap()
-        assert app.reason == "bob@build-7, process 2 works on it"
-        story.clock.time += 60  # bob's driver was killed: its lock has run out
-        [app] = story.release(lock=lock(story)).reap()
+    works = Entered(lock(story, BOB), story)
+    works.enter()
+    [app] = story.release(lock=lock(story)).reap()
+    assert app.reason.startswith("bob@build-7, process 2 has held the lock on app since ")
+    assert "app-canary" in story.names()
+    [app] = story.release(lock=lock(story)).reap(dry_run=True)
+    assert app.expired
+    assert ", unless bob@build-7, process 2, who last renewed its lock at 2001-09-09 " in app.reason
+    [app] = story.release(lock=lock(story, patience=65)).reap()  # bob's driver was killed
     assert app.expired
     assert story.names() == {"app"}
+    works.leave()
 
 
 def test_who_comes_back_at_the_last_moment_keeps_the_canary(story: Story) -> None:
@@ -168,12 +173,14 @@ def test_status_says_when_it_expires(story: Story, passed: float, says: str) -> 
     assert f"  {says}\n" in render.status_as_text(story.release(names=("app",)).status())
 
 
-def test_status_says_who_works_on_it_instead(story: Story) -> None:
+def test_status_says_who_holds_the_lock_and_when_it_was_renewed(story: Story) -> None:
     released(story)
+    story.clock.time = 1_750_000_000.0
     with lock(story, BOB).held(["app"], story.events.append):
+        story.clock.time += 1e6  # whether it is at work, nobody can tell
         text = render.status_as_text(story.release(names=("app",)).status())
-    assert "  bob@build-7, process 2 works on it since 2001-09-09 " in text
-    assert "expires" not in text
+    at = "2025-06-15 15:06:40 UTC"
+    assert f"\n  locked by bob@build-7, process 2 since {at}, last renewed at {at}\n" in text
 
 
 def test_the_command_rejects_what_has_expired(in_cluster: CommandLine, story: Story) -> None:

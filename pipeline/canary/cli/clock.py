@@ -23,6 +23,10 @@ class SystemClock:
         """Return Unix seconds."""
         return time.time()
 
+    def monotonic(self) -> float:
+        """Return seconds that only rise, whatever is done to the machine's date."""
+        return time.monotonic()
+
     def sleep(self, seconds: float) -> None:
         """Wait.
 

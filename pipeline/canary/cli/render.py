@@ -46,8 +46,9 @@ def status_as_text(status: Status) -> str:
         lines = [f"{workload.name} in namespace {status.namespace}{step}"]
         lines += [f"  {line}" for line in columns(rows)]
         if workload.driver:
-            lines.append(f"  {workload.driver.name} works on it since {_time(workload.driver.since)}")
-        elif workload.expires_in is not None:
+            since, renewed = _time(workload.driver.since), _time(workload.driver.renewed)
+            lines.append(f"  locked by {workload.driver.name} since {since}, last renewed at {renewed}")
+        if workload.expires_in is not None:
             lines.append(f"  {_life(workload.expires_in)}")
         lines += [f"  {sentence}" for sentence in workload.unknown]
         if workload.verdict:
