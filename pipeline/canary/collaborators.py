@@ -181,8 +181,11 @@ class Clock(Protocol):
 class Gate(Protocol):
     """Who turns a verdict into an action."""
 
-    def decide(self, verdict: Verdict) -> Decided:
-        """Return what is to be done; a verdict without comparisons has nothing to compare (a first release)."""
+    def decide(self, verdict: Verdict) -> Decided | None:
+        """Return what is to be done, None to keep watching.
+
+        A verdict without comparisons has nothing to compare (a first release).
+        """
 
 
 @dataclass(frozen=True)

@@ -227,10 +227,12 @@ class Decided(Event):
     Attributes:
         promote: whether to promote.
         by: `auto`, or the person's name.
+        verdict: that was decided on, in a few words.
     """
 
     promote: bool
     by: str
+    verdict: str = ""
 
 
 @dataclass(frozen=True)

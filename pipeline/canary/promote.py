@@ -70,7 +70,7 @@ class UnprovenError(InputError):
         self.why = why
 
 
-def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
+def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
     """Write the manifests of a release over stable, wait, check, and delete the variants.
 
     Running it again finishes what an interrupted run began, be it a promote or its undo; where nothing is left to do,
@@ -79,7 +79,7 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
     Args:
         world: what to work with.
         bundle: the manifests.
-        decided: whether the gate has decided on the verdict, which is not asked then.
+        decided: who has decided at the gate, where the verdict was shown: it is not asked then. Empty if nobody has.
 
     Raises:
         InputError: no canary has shown this release, and stable does not run it already, or the canary's verdict is
@@ -108,6 +108,9 @@ def promote(world: World, bundle: Bundle, *, decided: bool = False) -> None:
             _check_proven(world, bundle, found, incoming)
             if not (decided or resumed):  # else who began it has decided
                 _check_verdict(world, found)
+            elif (against := _verdict_against(world, found)) and not overridden[found.name]:
+                who = f"{decided} promoted" if decided else "promoted"
+                overridden[found.name] = f"{_time(world.clock.now())}: {who} against the verdict: {against}"
             if not resumed:
                 _check_alive(world, found)
                 _check_ready(world, found)
@@ -211,6 +214,14 @@ def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Objec
         f"({', '.join(images(incoming))}, or other manifests)",
         ": give that one's images and manifests",
     )
+
+
+def _verdict_against(world: World, found: Workload) -> str:
+    """Return the sentence of a verdict that is REJECT, empty if it is another one."""
+    if found.canary is None:
+        return ""
+    record = recall(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
+    return record.sentence if record is not None and record.decision is Decision.REJECT else ""
 
 
 def _check_verdict(world: World, found: Workload) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from canary import deploy, promote, reap, reject, rollback, status, watch
@@ -17,7 +17,7 @@ from canary.images import images_of, is_untagged
 from canary.manifests import digest, require_deployment
 from canary.plan import plan
 from canary.variants import can_have_variants
-from canary.verdict import Decision
+from canary.verdict import Decision, brief
 from canary.waiting import wait_until_ready
 from canary.writing import intended, writable, write
 
@@ -99,15 +99,20 @@ class Release:
         self.deploy(promoting=True)
         verdict = self.watch()
         with self._left_as_it_is():
-            while verdict.decision is Decision.PROMOTE and deploy.grow(self._world, self._manifests()):
-                verdict = watch.watch(self._world, self.samples, self._names())
-            self.listen(DecisionAsked(verdict))
-            decided = self.gate.decide(verdict)
-            self.listen(decided)
+            while True:
+                while verdict.decision is Decision.PROMOTE and deploy.grow(self._world, self._manifests()):
+                    verdict = watch.watch(self._world, self.samples, self._names())
+                self.listen(DecisionAsked(verdict))
+                decided = self.gate.decide(verdict)
+                if decided is not None:
+                    break
+                verdict = watch.watch(self._world, self.samples, self._names(), beyond=verdict)
+            self.listen(replace(decided, verdict=brief(verdict)))
         if decided.promote:
-            self.promote(decided=True)
+            self.promote(decided=decided.by)
         else:
-            self.reject(verdict.sentence if decided.by == "auto" else f"{decided.by} said so")
+            by_hand = f"by {decided.by} (verdict: {brief(verdict)})"
+            self.reject(verdict.sentence if decided.by == "auto" else by_hand)
         return Outcome(decided.promote, decided.by, verdict)
 
     def deploy(self, *, promoting: bool = False) -> Status:
@@ -143,11 +148,11 @@ class Release:
             with self._left_as_it_is():
                 return watch.watch(self._world, self.samples, names)
 
-    def promote(self, *, decided: bool = False) -> None:
+    def promote(self, *, decided: str = "") -> None:
         """Make stable what the canary was, then delete the variants.
 
         Args:
-            decided: whether the gate has decided so; otherwise a canary whose verdict is REJECT is refused.
+            decided: who has decided so at the gate, empty if nobody: then a canary whose verdict is REJECT is refused.
         """
         bundle = self._manifests()
         try:

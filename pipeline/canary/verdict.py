@@ -338,6 +338,12 @@ def _sentence(comparison: Comparison, quality: str) -> str:
     return f"canary {shares[0]} % {quality} vs baseline {shares[1]} %: {outcome} ({range_}{limit}), {requests}"
 
 
+def _outcome(comparison: Comparison) -> str:
+    difference = comparison.difference or 0.0
+    points = _points(abs(difference), decimals(comparison.tolerance))
+    return "equal" if float(points) == 0 else f"{points} points {'better' if difference > 0 else 'worse'}"
+
+
 def _named(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
     """Return the comparison's sentence, led by workload and metric where the release has several of them."""
     names = []
@@ -346,6 +352,18 @@ def _named(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
     if len({one.metric for one in comparisons}) > 1:
         names.append(comparison.metric)
     return ": ".join([" ".join(names), comparison.sentence]) if names else comparison.sentence
+
+
+def brief(verdict: Verdict) -> str:
+    """Return a verdict in a few words, with the number that it stands on: `REJECT, 9.7 points worse`."""
+    if not verdict.comparisons and verdict.decision is Decision.UNDECIDED:
+        return "nothing to compare"
+    telling = [one for one in verdict.comparisons if one.decision is verdict.decision and one.difference is not None]
+    if not telling:
+        return f"{verdict.decision}: {verdict.sentence}"
+    worst = min(telling, key=lambda one: one.difference or 0.0)
+    which = f"{worst.metric} " if len({one.metric for one in verdict.comparisons}) > 1 else ""
+    return f"{verdict.decision}, {which}{_outcome(worst)}"
 
 
 def decimals(tolerance: float | None) -> int:

@@ -28,12 +28,19 @@ if TYPE_CHECKING:
     from canary.tally import Pod
 
 
-def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
+def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: Verdict | None = None) -> Verdict:
     """Look at the variants again and again until the verdict on the step at hand may be acted on, and return it.
 
     What was counted is kept in the cluster: who watches after a killed driver goes on where that one stopped, and a
     release that was found worse stays so. Without anything to decide by (a first release, no tolerance) the verdict is
     UNDECIDED and returned as soon as minimum duration and requests are reached.
+
+    Args:
+        world: what to work with.
+        samples: where counts come from.
+        names: of the workloads.
+        beyond: the verdict after which somebody at the gate keeps watching: the next is returned as soon as it is
+            another one, else after `min_duration` once more. As somebody is there, `max_duration` does not end it.
 
     Raises:
         TimedOutError: the verdict could not be acted on within the options' `max_duration`, counted from this call less
@@ -66,6 +73,9 @@ def watch(world: World, samples: SampleSource, names: Sequence[str]) -> Verdict:
         decided = verdict.decision is Decision.PROMOTE or not _decidable(world, scene)
         ends = worse or (decided and not waiting_for)
         late = world.patient_now() - called >= options.max_duration
+        if beyond is not None:
+            over = world.patient_now() - called >= max(options.min_duration, options.interval)
+            ends, late = over or (verdict.decision is not beyond.decision and not waiting_for), False
         seen = states(scene, tally, options.measures)
         elapsed = scene.at - record.began
         world.listen(Looked(scene.at, elapsed, seen, verdict, waiting_for, last=ends or late, step=scene.step))

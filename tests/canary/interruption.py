@@ -9,7 +9,7 @@ from tests.canary.ghosts import unready
 from tests.canary.story import Story, deployment
 
 
-def interrupt_promote(story: Story, *, decided: bool = False, unproven: bool = False) -> None:
+def interrupt_promote(story: Story, *, decided: str = "", unproven: bool = False) -> None:
     """Promote app:2, and stop the driver while its pods, which do not get ready, are waited for."""
 
     def interrupt() -> None:

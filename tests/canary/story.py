@@ -64,7 +64,7 @@ class Person:
     promote: bool
     asked: list[Verdict] = field(default_factory=list)
 
-    def decide(self, verdict: Verdict) -> Decided:
+    def decide(self, verdict: Verdict) -> Decided | None:
         self.asked.append(verdict)
         return Decided(promote=self.promote, by="ada")
 

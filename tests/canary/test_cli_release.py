@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -92,7 +93,7 @@ def test_a_release_is_rejected_with_exit_1(canary: CommandLine, story: Story, an
     assert image(story.deployment()) == "app:1"
 
 
-@pytest.mark.parametrize(("answer", "code", "runs"), [("p\n", 0, "app:3"), ("r\n", 1, "app:1")])
+@pytest.mark.parametrize(("answer", "code", "runs"), [("p\napp\n", 0, "app:3"), ("r\n", 1, "app:1")])
 @pytest.mark.usefixtures("answers")
 def test_a_person_may_overrule_the_verdict(
     answer: str, code: int, runs: str, canary: CommandLine, monkeypatch: pytest.MonkeyPatch
@@ -100,8 +101,14 @@ def test_a_person_may_overrule_the_verdict(
     monkeypatch.setattr(TerminalGate, "__post_init__", lambda _: None)  # a pipe stands for the terminal
     result = canary("release", "m.yml", "--image", "app:3", *QUICK, stdin=answer)
     assert result.code == code, result.err
-    assert "the verdict is REJECT: promote or reject? [p/r] " in result.err
-    assert f"  stable  app  4/4 ready  {runs}" in canary("status", "app").out
+    assert "the verdict is REJECT: promote, reject or keep watching? [p/r/w] " in result.err
+    assert re.search(r"decided to \w+, by \w+ \(verdict: REJECT, \d+\.\d points worse\)", result.err)
+    status = canary("status", "app").out
+    assert f"  stable  app  4/4 ready  {runs}" in status
+    if code == 0:
+        assert re.search(r"stable was promoted unproven: \S+: \w+ promoted against the verdict: canary \d", status)
+    else:
+        assert re.search(r"rejected app by \w+ \(verdict: REJECT, \d+\.\d points worse\); deleted", result.err)
 
 
 def test_a_person_is_asked_at_the_terminal_while_manifests_come_through_stdin(
@@ -117,7 +124,7 @@ def test_a_person_is_asked_at_the_terminal_while_manifests_come_through_stdin(
     os.close(terminal)
     shown = b""
     try:
-        while b"[p/r]" not in shown:
+        while b"[p/r/w]" not in shown:
             shown += os.read(screen, 65536)
         os.write(screen, b"r\n")
         while b"decided to reject" not in shown:

@@ -47,7 +47,7 @@ class Keyboard:
         os.write(self.person, keys)
 
     def gate(self) -> TerminalGate:
-        return TerminalGate(self.terminal, self.screen, "robin")
+        return TerminalGate(self.terminal, self.screen, "robin", "app")
 
 
 @pytest.fixture
@@ -63,20 +63,46 @@ def keyboard() -> Iterator[Keyboard]:
 )
 def test_a_person_is_shown_the_verdict_and_decides(keyboard: Keyboard, keys: bytes, promote: bool) -> None:
     keyboard.type(keys)
-    assert keyboard.gate().decide(WORSE) == Decided(promote=promote, by="robin")
-    assert keyboard.screen.getvalue() == "the verdict is REJECT: promote or reject? [p/r] "
+    assert keyboard.gate().decide(BETTER) == Decided(promote=promote, by="robin")
+    assert keyboard.screen.getvalue() == "the verdict is PROMOTE: promote, reject or keep watching? [p/r/w] "
 
 
 def test_a_person_is_told_that_a_first_release_has_no_verdict(keyboard: Keyboard) -> None:
     keyboard.type(b"p\n")
-    assert keyboard.gate().decide(FIRST).promote
-    assert keyboard.screen.getvalue() == "there is nothing to compare: promote or reject? [p/r] "
+    assert keyboard.gate().decide(FIRST) == Decided(promote=True, by="robin")
+    assert keyboard.screen.getvalue() == "there is nothing to compare: promote, reject or keep watching? [p/r/w] "
 
 
-def test_another_answer_is_asked_again(keyboard: Keyboard) -> None:
+def test_another_answer_gets_the_list_of_keys_and_is_asked_again(keyboard: Keyboard) -> None:
     keyboard.type(b"\nyes\np\n")
-    assert keyboard.gate().decide(UNCLEAR).promote
-    assert keyboard.screen.getvalue().count("promote or reject? [p/r] ") == 3
+    assert keyboard.gate().decide(UNCLEAR) == Decided(promote=True, by="robin")
+    asks, keys = (
+        "the verdict is UNDECIDED: promote, reject or keep watching? [p/r/w] ",
+        "p promotes, r rejects, w keeps",
+    )
+    assert keyboard.screen.getvalue().count(asks) == 3
+    assert keyboard.screen.getvalue().count(keys) == 2
+
+
+@pytest.mark.parametrize("keys", [b"w\n", b"watch\n"])
+def test_a_person_may_keep_watching(keyboard: Keyboard, keys: bytes) -> None:
+    keyboard.type(keys)
+    assert keyboard.gate().decide(WORSE) is None
+
+
+def test_a_promote_against_the_verdict_takes_the_name_of_the_release(keyboard: Keyboard) -> None:
+    keyboard.type(b"p\napp\n")
+    assert keyboard.gate().decide(WORSE) == Decided(promote=True, by="robin")
+    assert keyboard.screen.getvalue() == (
+        "the verdict is REJECT: promote, reject or keep watching? [p/r/w] "
+        "This promotes against the verdict, and stable records that. To do so, type the name of the release (app): "
+    )
+
+
+def test_another_name_promotes_nothing_against_the_verdict(keyboard: Keyboard) -> None:
+    keyboard.type(b"p\np\nr\n")
+    assert keyboard.gate().decide(WORSE) == Decided(promote=False, by="robin")
+    assert "'p' is not app: nothing was decided" in keyboard.screen.getvalue()
 
 
 def test_no_answer_leaves_everything_as_it_is(keyboard: Keyboard) -> None:
@@ -87,7 +113,7 @@ def test_no_answer_leaves_everything_as_it_is(keyboard: Keyboard) -> None:
 
 def test_nobody_is_asked_where_there_is_no_terminal() -> None:
     with pytest.raises(InputError) as error:
-        TerminalGate(io.StringIO("p\n"), io.StringIO(), "robin")
+        TerminalGate(io.StringIO("p\n"), io.StringIO(), "robin", "app")
     assert str(error.value) == (
         "--gate terminal: nobody can be asked, this is not a terminal; pass --gate auto with a --tolerance, "
         "or run canary deploy and canary watch, then canary promote or canary reject"

@@ -53,13 +53,15 @@ def test_a_promote_against_the_verdict_that_was_interrupted_is_finished_by_the_n
     story.release(deployment("app:2")).deploy()
     story.counts.good[Variant.CANARY] = 0.1
     story.release(names=("app",)).watch()
-    interrupt_promote(story, decided=True)
+    interrupt_promote(story, decided="ada")
     story.ghosts.script.clear()  # first: pods may come at any moment, and are to get ready
     story.ghosts.settle()
     story.ghosts.haunt(story.namespace, "app-", ready)
 
     story.release(deployment("app:2")).promote()
     assert image(story.deployment()) == "app:2"
+    [app] = story.release(names=("app",)).status().workloads
+    assert "promoted against the verdict: canary 10.0 % good" in app.unproven
 
 
 def test_another_release_is_told_of_a_promote_that_was_interrupted_and_how_to_finish_it(story: Story) -> None:

@@ -11,8 +11,8 @@ import pytest
 from canary.before import saved_digest
 from canary.cluster import Cluster
 from canary.errors import InterruptedReleaseError, TimedOutError
-from canary.events import Note, Promoted, Ready, Rejected, Started, Variant, Waiting, Written
-from canary.verdict import Decision
+from canary.events import Decided, Note, Promoted, Ready, Rejected, Started, Variant, Waiting, Written
+from canary.verdict import Decision, Verdict
 from tests.canary.ghosts import waiting
 from tests.canary.story import WRITES, Faulty, Person, Story, config_map, deployment, service
 
@@ -49,11 +49,62 @@ def test_a_person_s_answer_goes_before_the_verdict(story: Story) -> None:
     assert (outcome.promoted, outcome.by) == (False, "ada")
     assert [verdict.decision for verdict in nobody.asked] == [Decision.PROMOTE]
     assert story.names() == {"app"}
-    assert story.heard(Rejected)[0].reason == "ada said so"
+    assert story.heard(Rejected)[0].reason == "by ada (verdict: PROMOTE, equal)"
 
     story.counts.good[Variant.CANARY] = 0.1
     assert story.release(deployment("app:3"), gate=Person(promote=True)).run().promoted
     assert story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"] == "app:3"
+
+
+class Watcher(Person):
+    """A gate of somebody who keeps watching a few times before deciding."""
+
+    def __init__(self, story: Story, times: int, promote: bool) -> None:
+        super().__init__(promote)
+        self.at: list[float] = []
+        self._story, self._times = story, times
+
+    def decide(self, verdict: Verdict) -> Decided | None:
+        self.at.append(self._story.clock.now())
+        decided = super().decide(verdict)
+        return None if len(self.at) <= self._times else decided
+
+
+def test_who_keeps_watching_is_asked_again_after_another_minimum_of_time(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    watcher = Watcher(story, times=3, promote=True)
+    assert story.release(deployment("app:2"), gate=watcher, min_duration=10, max_duration=25).run().promoted
+    first, second, third, fourth = watcher.at
+    assert second - first >= 10
+    assert third - second >= 10
+    assert fourth - first > 25, "the longest time that nobody is asked does not end it"
+    assert watcher.asked[1].comparisons[0].canary.total > watcher.asked[0].comparisons[0].canary.total
+
+
+def test_who_keeps_watching_is_asked_again_as_soon_as_the_verdict_changes(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    watcher = Watcher(story, times=2, promote=False)
+    release = story.release(deployment("app:2"), gate=watcher, min_duration=1000, min_requests=50, max_duration=5000)
+    story.clock.after(1001, lambda: story.counts.good.update({Variant.CANARY: 0.0}))
+    assert not release.run().promoted
+    assert [verdict.decision for verdict in watcher.asked] == [
+        Decision.PROMOTE,
+        Decision.UNDECIDED,
+        Decision.REJECT,
+    ]
+    assert watcher.at[2] - watcher.at[0] < 1000
+
+
+def test_a_promote_against_the_verdict_is_told_by_status_until_a_proven_one(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.counts.good[Variant.CANARY] = 0.1
+    story.release(deployment("app:2"), gate=Person(promote=True)).run()
+    [app] = story.release(names=("app",)).status().workloads
+    assert ": ada promoted against the verdict: canary 10.0 % good vs baseline 90.0 %" in app.unproven
+
+    story.counts.good[Variant.CANARY] = 0.9
+    story.release(deployment("app:3"), gate=Person(promote=True)).run()
+    assert story.release(names=("app",)).status().workloads[0].unproven == ""
 
 
 def test_a_first_release_is_promoted_by_itself_once_it_has_answered(story: Story) -> None:

@@ -68,7 +68,7 @@ def test_a_canary_that_lost_its_readiness_is_refused(story: Story) -> None:
     story.release(deployment("app:2")).deploy()
     story.ghosts.haunt(story.namespace, "app-canary-", unready)
     with pytest.raises(InputError, match=r"the canary is not ready: Deployment app-canary: 0 of 2 pods ready"):
-        story.release(deployment("app:2")).promote(decided=True)
+        story.release(deployment("app:2")).promote(decided="ada")
     assert image(story) == "app:1"
 
 

@@ -67,7 +67,8 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """
     with session_of(given) as session:
         bundle = session.bundle()
-        outcome = session.release(bundle=bundle, gate=session.gate()).run()
+        name = " ".join(one["metadata"]["name"] for one in bundle.deployments)
+        outcome = session.release(bundle=bundle, gate=session.gate(name)).run()
         print_json(
             given,
             {

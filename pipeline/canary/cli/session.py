@@ -285,8 +285,8 @@ class Session:
             names=names,
         )
 
-    def gate(self) -> Gate:
-        """Return who decides.
+    def gate(self, release: str) -> Gate:
+        """Return who decides about a release of this name.
 
         Raises:
             InputError: nobody can: no tolerance for the verdict, or no terminal for a person.
@@ -296,7 +296,7 @@ class Session:
         if self.settings.gate == "auto":
             self.require_tolerances("--gate auto")
             return AutoGate()
-        return TerminalGate(self._answers(), sys.stderr, getpass.getuser())
+        return TerminalGate(self._answers(), sys.stderr, getpass.getuser(), release)
 
     def require_tolerance(self, what: str) -> None:
         """Refuse to judge by a tolerance that nobody has given.

@@ -81,13 +81,15 @@ def words(event: Event) -> Text | None:
         case Grows():
             return _line(f"{event.step}: canary and baseline grow", "bold")
         case Decided():
-            return _line(f"decided to {'promote' if event.promote else 'reject'}, by {event.by}")
+            verdict = f" (verdict: {event.verdict})" if event.verdict else ""
+            return _line(f"decided to {'promote' if event.promote else 'reject'}, by {event.by}{verdict}")
         case Promoted():
             return _line(f"promoted {event.workload}: it runs {', '.join(event.images)} now", "bold green")
         case Rejected():
             deleted = f"; deleted {', '.join(event.deleted)}" if event.deleted else ""
             kept = f"; logs and events are saved to {event.evidence}" if event.evidence else ""
-            return _line(f"rejected {event.workload}: {event.reason}{deleted}{kept}", "bold red")
+            reason = f" {event.reason}" if event.reason.startswith("by ") else f": {event.reason}"
+            return _line(f"rejected {event.workload}{reason}{deleted}{kept}", "bold red")
         case RolledBack():
             return _line(f"rolled back {event.workload}: it runs {', '.join(event.images)} now", "bold green")
         case Undone():
