@@ -10,7 +10,7 @@ WORKERS ?= 4
 DURATION ?= 60s
 CHART := 88.5.3
 
-.PHONY: help demo demo-venv venv test e2e load bench bench-load bench-verdict prometheus monitoring lint format lock clean
+.PHONY: help demo demo-venv venv test test-long e2e load bench bench-load bench-verdict prometheus monitoring lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -28,7 +28,10 @@ venv: ## make .venv with everything in it (the other targets do this by themselv
 test: venv ## run all tests; the e2e suite among them runs on localcluster
 	$(PYTEST) -n $(WORKERS) --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a registry; CONTEXT=… elsewhere; KEEP=1)
+test-long: venv ## run what takes long: installs by old and new tools, drivers and API servers that are killed
+	$(PYTEST) tests/long e2e/long --timeout 600
+
+e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a registry; CONTEXT=… elsewhere; KEEP=1; LONG=1 adds e2e/long)
 	$(PYTHON_BIN)/python scripts/e2e.py
 
 load: venv ## send RATE=100 requests/s to HOST=http://localhost:8080 for DURATION=60s (KEEP_ALIVE=1, RAMP=30s: docs/load.md)

@@ -4,9 +4,9 @@
     make e2e OFFLINE=1       the same where no container registry can be reached (needs Debian 12 and root)
     make e2e CONTEXT=NAME    on the cluster of a context of $KUBECONFIG, with images that its nodes have or can pull
 
-KEEP=1 leaves the cluster; TESTS="-k promote" chooses tests. KIND_NODE_IMAGE, BASE_IMAGE, PROMETHEUS_IMAGE,
-FORTIO_IMAGE and LOCUST_IMAGE name other images than the usual. Exits with pytest's code, or with 2 when there is no
-cluster to test on.
+KEEP=1 leaves the cluster; LONG=1 goes on with e2e/long, whose tests disturb others; TESTS="-k promote" chooses
+tests. KIND_NODE_IMAGE, BASE_IMAGE, PROMETHEUS_IMAGE, FORTIO_IMAGE and LOCUST_IMAGE name other images than the usual.
+Exits with pytest's code, or with 2 when there is no cluster to test on.
 """
 
 from __future__ import annotations
@@ -213,6 +213,10 @@ def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
         suite = [sys.executable, "-m", "pytest", *suite_files(), AGREEMENT, *workers, "-v", *results, *tests]
         settings = settings | {"E2E_KUBECONFIG": str(kubeconfig), "REFERENCE_KUBECONFIG": str(kubeconfig)}
         code = subprocess.run(suite, cwd=ROOT, env=os.environ | settings, check=False).returncode
+        if not code and os.environ.get("LONG"):
+            say("e2e/long: one test after the other, since they disturb the cluster")
+            long = [sys.executable, "-m", "pytest", "e2e/long", "-v", "--timeout", "600"]
+            code = subprocess.run(long, cwd=ROOT, env=os.environ | settings, check=False).returncode
         watching.terminate()
     return code
 
