@@ -11,13 +11,14 @@ from canary.collaborators import SERVICE, Kind
 from canary.copies import rehearse
 from canary.deployments import images, progress, replicas, workload
 from canary.diagnosis import hold_up
-from canary.errors import InputError
+from canary.errors import ForbiddenError, InputError
 from canary.events import Note, Variant
 from canary.expiry import expires
 from canary.held import Others, others
 from canary.hotfix import STABLE, is_changed, stable_mark
 from canary.manifests import digest
 from canary.rehearsal import Rehearsal, check_rights, check_same_template
+from canary.routes import check_routes
 from canary.steps import step_at_hand, step_of
 from canary.surroundings import Planned, findings
 from canary.variants import DIGEST_ANNOTATION, MADE, template_differences, variant_name, variant_replicas
@@ -105,6 +106,9 @@ def plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
         if change.certain:
             check_same_template(change.planned, shown[Variant.CANARY], label=world.options.label)
         notes.extend(_notes(world, bundle, found, wanted, {made["metadata"]["name"] for made in created}))
+    warnings = _routes(world, bundle, workloads, rehearsal)
+    if created:  # a release that goes on has said it before
+        notes += [Note(text, warning=True) for text in warnings]
     for other in beside.created:
         world.cluster.create(other, dry_run=True)
     for copy in beside.copies:
@@ -152,6 +156,22 @@ def _check_startable(world: World, found: Workload, mark: str) -> None:
         )
     if found.stable is not None and None in due:
         _check_sound(world, found.stable)
+
+
+def _routes(world: World, bundle: Bundle, workloads: Sequence[Workload], rehearsal: Rehearsal) -> tuple[str, ...]:
+    """Refuse a release that would cut off a Service, and return what to warn of.
+
+    That is promote's doing, or deploy's where it writes Services at once.
+    """
+    services = [rehearsal.of(other).planned for other in bundle.others if Kind.of(other) == SERVICE]
+    deployments = [rehearsal.of(incoming).planned for incoming in bundle.deployments]
+    stable = [found.stable for found in workloads if found.stable is not None]
+    try:
+        if world.options.others == "now":
+            check_routes(world.cluster, [*stable, *services], action="deploy")
+        return check_routes(world.cluster, [*deployments, *services], action="promote")
+    except ForbiddenError:
+        return ()  # that Services may not be seen is among the notes
 
 
 def _wanted(

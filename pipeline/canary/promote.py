@@ -20,7 +20,7 @@ from canary.before import (
     standing,
     undoing,
 )
-from canary.collaborators import DEPLOYMENT, Kind
+from canary.collaborators import DEPLOYMENT, SERVICE, Kind
 from canary.copies import check_same_content
 from canary.counts import recall
 from canary.crashes import canary_crashes
@@ -44,6 +44,7 @@ from canary.record import UNPROVEN, unproven_since
 from canary.references import Reference, references
 from canary.rehearsal import CONFIGURATION, Rehearsal, check_rights, check_same_template, content
 from canary.reject import delete_variants
+from canary.routes import check_routes, routes, wait_until_led_to
 from canary.scene import survey
 from canary.variants import DIGEST_ANNOTATION, copied_by, template_differences
 from canary.verdict import Decision
@@ -125,6 +126,9 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
         old = [one for one in (found.stable, found.baseline) if one is not None]
         before[found.name] = [ran for one in old for ran in running(world.cluster, one)]
     check_rights(world.cluster, bundle)
+    if not resumed:  # else who began it has looked, when the old Services led to the old pods
+        _check_routes(world, bundle)
+    led = routes(world.cluster, names)
     changes = resumed or not _is_done(world, bundle)
     if changes and not is_saved(world.cluster, names[-1], mark):  # else an earlier run has kept all, in this order
         for incoming in bundle.deployments:
@@ -141,6 +145,7 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
         for obj in () if changes else (*bundle.others, *bundle.deployments):
             world.listen(Written(obj["kind"], obj["metadata"]["name"], "unchanged"))
         wait_until_ready(world, names)
+        wait_until_led_to(world, {name: led[name] | now for name, now in routes(world.cluster, names).items()})
         for name, ran in judged.items():
             stable = world.cluster.get(DEPLOYMENT, name)
             check_same_images(world, name, running(world.cluster, stable) if stable else (), ran, before[name])
@@ -222,6 +227,18 @@ def _verdict_against(world: World, found: Workload) -> str:
         return ""
     record = recall(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
     return record.sentence if record is not None and record.decision is Decision.REJECT else ""
+
+
+def _check_routes(world: World, bundle: Bundle) -> None:
+    """Refuse a promote after which a Service would not lead to stable any more."""
+    rehearsal = Rehearsal(world.cluster, demanded=True)
+    services = [one for one in bundle.others if Kind.of(one) == SERVICE]
+    try:
+        after = [rehearsal.of(obj).planned for obj in (*bundle.deployments, *services)]
+    except InputError:
+        return  # what is refused, and why, the write itself tells
+    for warning in check_routes(world.cluster, after, action="promote"):
+        world.listen(Note(warning, warning=True))
 
 
 def _check_verdict(world: World, found: Workload) -> None:

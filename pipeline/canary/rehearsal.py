@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canary.applying import estimated, without_dropped
-from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
+from canary.collaborators import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind
 from canary.difference import difference, is_same
 from canary.errors import ForbiddenError, InputError
 from canary.events import Variant
@@ -86,14 +86,21 @@ class Rehearsal:
         self._cluster = cluster
         self._demanded = demanded
         self.lacking: list[str] = []
+        self._known: dict[tuple[Kind, str], Change] = {}
 
     def of(self, incoming: Object) -> Change:
-        """Return what promote would make of an object.
+        """Return what promote would make of an object; the API server is asked once.
 
         Raises:
             InputError: the API server would refuse it.
             ForbiddenError: promote is demanded, and the account may not.
         """
+        key = Kind.of(incoming), incoming["metadata"]["name"]
+        if key not in self._known:
+            self._known[key] = self._rehearsed(incoming)
+        return self._known[key]
+
+    def _rehearsed(self, incoming: Object) -> Change:
         live = self._cluster.get(Kind.of(incoming), incoming["metadata"]["name"])
         if live is not None:
             _check_immutable(incoming, live)
@@ -136,6 +143,7 @@ def check_rights(cluster: Cluster, bundle: Bundle) -> None:
         kind, name = Kind.of(obj), obj["metadata"]["name"]
         needed += [("patch", kind, name), ("delete" if cluster.get(kind, name) is None else "update", kind, name)]
     needed.append(("create", CONFIG_MAP, ""))  # keeps what was before
+    needed += [("list", SERVICE, ""), ("list", ENDPOINT_SLICE, "")]  # whether requests find the new pods
     for incoming in bundle.deployments:
         variants = [variant_name(incoming["metadata"]["name"], one) for one in (Variant.CANARY, Variant.BASELINE)]
         needed += [("delete", DEPLOYMENT, name) for name in variants]

@@ -99,6 +99,7 @@ WORKLOAD = (
         "writes stable, and puts back what was before, if anything",
         ("{name}",),
     ),
+    Right(Task.PROMOTE, "discovery.k8s.io", "endpointslices", ("list",), "sees whether requests find the new pods"),
     Right(Task.PROMOTE, "autoscaling", "horizontalpodautoscalers", ("list",), "leaves replicas to an autoscaler"),
     Right(Task.PROMOTE, "", "configmaps", ("create",), "keeps what was before"),
     Right(Task.PROMOTE, "", "configmaps", ("patch", "delete"), "keeps what was before", ("{name}-before",)),

@@ -21,6 +21,7 @@ from canary.transport import Transport
 from localcluster.api.server import make_app
 from localcluster.controllers.controller import MANAGER, Controller
 from localcluster.controllers.deployments import Deployments
+from localcluster.controllers.endpoints import EndpointSlices
 from localcluster.controllers.garbage import Garbage, Namespaces
 from localcluster.controllers.replicasets import ReplicaSets
 from localcluster.objects.events import Recorder
@@ -174,7 +175,7 @@ class Ghosts:
         self._recorder = Recorder(self.registry, "ghosts")
         self._controllers: list[Controller] = [
             kind(self.registry, Recorder(self.registry, "test"))
-            for kind in (Deployments, ReplicaSets, Garbage, Namespaces)
+            for kind in (Deployments, ReplicaSets, EndpointSlices, Garbage, Namespaces)
         ]
         self.store.listen(self._note)
         tasks = [asyncio.create_task(controller.run()) for controller in self._controllers]
@@ -211,6 +212,7 @@ class Ghosts:
     def _running(self, pod: Object) -> Object:
         return {
             "phase": "Running",
+            "podIP": "192.0.2.1",
             "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": "2001-09-09T01:46:40Z"}],
             "containerStatuses": [
                 {
