@@ -12,7 +12,7 @@ PASSWORD = "correct horse battery staple"
 
 
 def test_a_registry_secret_is_made_from_stdin_and_never_printed(namespace: Namespace) -> None:
-    make = ("secret", "registry", "--server", "registry.example", "--username", "robot", "--password-stdin")
+    make = ("secret", "registry", "--server", "registry.example", "--username", "robot")
     for expected in ("created", "unchanged"):
         result = namespace.canary(*make, stdin=PASSWORD)
         assert expected in result.err

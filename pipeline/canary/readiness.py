@@ -67,7 +67,9 @@ def check_images(cluster: Cluster, found: Workload, canary: Object | None) -> It
         yield warning("images", text, f"give it one, such as --image {image}:1.0", workload=name)
     for secret in missing:
         text = f"there is no Secret {secret}, which {name} pulls with"
-        yield warning("images", text, "canary secret makes it", workload=name)
+        yield warning(
+            "images", text, f"make it: canary secret {secret} --server HOST --username NAME < password", workload=name
+        )
     if pods and not stuck:
         have = f"{sum(map(_has_images, pods))} of {len(pods)} pods have their images"
         untold = f"; Secret {', '.join(unknown)} may not be seen, which a release need not" if unknown else ""

@@ -215,9 +215,9 @@ def test_a_misspelt_deployment_is_not_rejected_in_silence(in_cluster: CommandLin
 def test_a_signal_ends_a_command_with_130_and_says_where_to_look(
     command_line: CommandLine, signum: signal.Signals
 ) -> None:
-    fifo = command_line.folder / "fifo"
+    fifo = command_line.folder / "m.yml"
     os.mkfifo(fifo)
-    command = [CANARY, "secret", "a", "--from-file", f"key={fifo}"]
+    command = [CANARY, "deploy", str(fifo)]
     reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with fifo.open("w"):  # opens when the command has opened it for reading, and waits for more
         reader.send_signal(signum)
@@ -230,7 +230,10 @@ def test_a_signal_ends_a_command_with_130_and_says_where_to_look(
     ("arguments", "message"),
     [
         (("deploy", "-"), "-: there is no stdin to read"),
-        (("secret", "a", "--server", "x", "--username", "y", "--password-stdin"), "the password is empty"),
+        (
+            ("secret", "a", "--server", "x", "--username", "y"),
+            "no password on stdin: send it from a file or a variable, such as < password",
+        ),
         (RELEASE, WRONG[RELEASE]),
     ],
 )

@@ -22,7 +22,7 @@ EXPECTED = Path(__file__).parent / "expected"
 
 def test_commands_stand_in_the_order_of_a_release(command_line: CommandLine) -> None:
     assert list(COMMANDS) == [
-        "release", "deploy", "watch", "promote", "reject", "reap", "apply", "status", "doctor",
+        "release", "deploy", "watch", "promote", "reject", "rollback", "reap", "apply", "status", "doctor",
         "secret", "config", "verdict",
     ]  # fmt: skip
     assert command_line("--help").out == (EXPECTED / "help.txt").read_text()

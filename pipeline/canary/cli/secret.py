@@ -1,17 +1,18 @@
-"""The command that makes Secrets."""
+"""The command that makes a Secret to pull images with: kubectl would take the password as an argument."""
 
 from __future__ import annotations
 
-import io
-import os
+import base64
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from canary.cli import flags, secrets
+from canary.cli import flags
 from canary.cli.help import Command
 from canary.cli.session import print_json, print_objects, session_of
+from canary.collaborators import SECRET
 from canary.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,61 +22,62 @@ if TYPE_CHECKING:
 @click.command(
     cls=Command,
     examples=(
-        "canary secret registry --server registry.example --username robot --password-stdin < password",
-        "canary secret registry --server registry.example --username robot --password-env REGISTRY_PASSWORD",
-        "canary secret settings --from-file tls.key=key.pem --from-env token=API_TOKEN",
+        "canary secret registry --server registry.example --username robot < password",
+        "printenv PASSWORD | canary secret registry --server registry.example --username robot --namespace shop",
     ),
-    short_help="Create or update a Secret.",
+    short_help="Create or update a Secret to pull images with.",
 )
 @click.argument("name")
-@click.option("--server", metavar="HOST", help="Make a Secret to pull images from this registry with.")
-@click.option("--username", metavar="NAME", help="Name to log in to the registry with.")
-@click.option("--password-stdin", is_flag=True, help="Read the registry's password from stdin.")
-@click.option("--password-env", metavar="VARIABLE", help="Read it from an environment variable.")
-@click.option("--password-file", metavar="PATH", help="Read it from a file.")
-@click.option("--from-file", multiple=True, metavar="KEY=PATH", help="A value from a file. Repeatable.")
-@click.option("--from-env", multiple=True, metavar="KEY=VARIABLE", help="A value from the environment. Repeatable.")
-@click.option("--from-stdin", metavar="KEY", help="A value from stdin, without a last newline.")
+@click.option("--server", required=True, metavar="HOST", help="Registry to pull images from.")
+@click.option("--username", required=True, metavar="NAME", help="Name to log in to the registry with.")
 @flags.connection
 @flags.dry_run
 @flags.results
 def secret(**given: Any) -> None:  # noqa: ANN401
-    """Create or update a Secret: to pull images with, or of values of your own.
+    """Create or update a Secret to pull images from a registry with. The password comes from stdin.
 
-    Values come from stdin, files or the environment, never from arguments, and are never printed.
+    `kubectl create secret docker-registry` takes the password as an argument, which every user of the machine can see.
+    For Secrets of your own values, use kubectl create secret generic --from-file.
     """
     with session_of(given) as session:
-        made = _secret(given, session.namespace)
+        made = _registry(given["name"], session.namespace, given["server"], given["username"], _password())
         if given["dry_run"]:
             print_objects(given, [made])
             return
-        action = secrets.write(session.cluster, made)
+        before, after = session.cluster.get(SECRET, given["name"]), session.cluster.apply(made)
+        changed = before is None or before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]
+        action = "created" if before is None else "configured" if changed else "unchanged"
         click.echo(f"Secret {given['name']} {action}", err=True)
         print_json(given, {"name": given["name"], "namespace": session.namespace, "action": action})
 
 
-def _secret(given: dict[str, Any], namespace: str) -> Object:
-    sources = secrets.Sources(sys.stdin.buffer if sys.stdin else io.BytesIO(), os.environ)
-    password = secrets.Password(given["password_stdin"], given["password_env"], given["password_file"])
-    registry_flags = [given["server"], given["username"], *vars(password).values()]
-    own_flags = [given["from_file"], given["from_env"], given["from_stdin"] is not None]
-    if not any(registry_flags):
-        return secrets.generic(
-            given["name"],
-            namespace,
-            sources,
-            files=given["from_file"],
-            variables=given["from_env"],
-            stdin_key=given["from_stdin"],
-        )
-    if any(own_flags):
-        raise InputError("a Secret is either for a registry (--server …) or of values of your own (--from-…)")
-    if not (given["server"] and given["username"]):
-        raise InputError("a registry's Secret takes --server and --username")
-    return secrets.registry(
-        given["name"],
-        namespace,
-        server=given["server"],
-        username=given["username"],
-        password=password.read(sources),
-    )
+def _password() -> str:
+    """Return what stdin brings, without the last newline that `echo` adds.
+
+    Raises:
+        InputError: nobody sends a password, or it is not text.
+    """
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError("no password on stdin: send it from a file or a variable, such as < password")
+    try:
+        password = sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise InputError("the password is not UTF-8 text") from None  # the cause would hold it
+    password = password.removesuffix("\n").removesuffix("\r")
+    if not password:
+        raise InputError("the password on stdin is empty")
+    return password
+
+
+def _registry(name: str, namespace: str, server: str, username: str, password: str) -> Object:
+    """Return the Secret, as `kubectl create secret docker-registry` makes it."""
+    auth = base64.b64encode(f"{username}:{password}".encode()).decode()
+    login = {"username": username, "password": password, "auth": auth}
+    content = json.dumps({"auths": {server: login}}, separators=(",", ":"))
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": {".dockerconfigjson": base64.b64encode(content.encode()).decode()},
+    }
