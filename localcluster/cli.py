@@ -67,12 +67,36 @@ def main() -> None:
     "--timeout", type=click.IntRange(min=1), default=30, show_default=True, help="Seconds to wait for the API."
 )
 @click.option("--end-with", type=click.IntRange(min=1), metavar="PID", help="Go down when this process has ended.")
-def up(name: str, output: str, *, foreground: bool, back_off: float, timeout: int, end_with: int | None) -> None:
+@click.option("--chaos", type=int, metavar="SEED", help="Let requests fail as on a bad day; see below.")
+@click.option(
+    "--chaos-rate",
+    type=click.FloatRange(0, 1),
+    default=0.05,
+    show_default=True,
+    help="With --chaos: share of requests, and of a watch's events, that something happens to.",
+)
+def up(
+    name: str,
+    output: str,
+    *,
+    foreground: bool,
+    back_off: float,
+    timeout: int,
+    end_with: int | None,
+    chaos: int | None,
+    chaos_rate: float,
+) -> None:
     """Start the cluster and wait until its API answers.
+
+    With --chaos, requests of API clients get 409, 410, 429, 500 and 503, connections are cut before or after the
+    request was carried out, and watches end or come late, as a real cluster may do. The same seed does the same to
+    the same requests. Each fault is a line of the daemon's log (localcluster logs). Health checks, the daemon's own
+    controllers and the commands of localcluster are spared.
 
     \b
     Examples:
       localcluster up
+      localcluster up --chaos 7 --chaos-rate 0.1
       localcluster up --name other --output json
       localcluster up --foreground
       localcluster up --end-with $$      # goes down with the script that started it, however that ends
@@ -80,18 +104,26 @@ def up(name: str, output: str, *, foreground: bool, back_off: float, timeout: in
     home = _home(name)
     _require_extra()
     if foreground:
-        _serve(home, back_off, end_with)
+        _serve(home, back_off, end_with, None if chaos is None else (chaos, chaos_rate))
         return
     fresh = _daemon_pid(home) is None
+    given = {"--back-off": back_off, "--end-with": end_with, "--chaos": chaos, "--chaos-rate": chaos_rate}
     if fresh:
-        _start(home, timeout, ["--back-off", str(back_off), *(["--end-with", str(end_with)] if end_with else [])])
+        _start(home, timeout, [word for k, v in given.items() if v is not None for word in (k, str(v))])
     facts = _facts(home)
+    wanted = None if chaos is None else {"seed": chaos, "rate": chaos_rate}
+    if wanted and facts["chaos"] != wanted:
+        more = f"--chaos {chaos} --chaos-rate {chaos_rate:g}"
+        down = f"localcluster down{_flag(name)}"
+        _fail(f"{name} is already up, without {more}; stop it with {down}, then start it again", 1)
     if output == "json":
         click.echo(json.dumps({**facts, "started": fresh}, indent=2))
         return
     click.echo(f"{name} is {'up' if fresh else 'already up'}: {_server(home).rpartition('/')[0]}", err=True)
     click.echo(f"  state and logs   {home.state} (the daemon's own: {home.log.name})", err=True)
     click.echo(f"  to use it        export KUBECONFIG=$(localcluster kubeconfig{_flag(name)})", err=True)
+    if facts["chaos"]:
+        click.echo(f"  {_chaos(facts)}", err=True)
     if facts["shared_address"]:
         click.echo("  This machine has 127.0.0.1 only: pods and Services share it on ports of their own", err=True)
         click.echo("  (localcluster status shows them), and Prometheus cannot discover pods here.", err=True)
@@ -141,6 +173,8 @@ def status(name: str, output: str) -> None:
     else:
         click.echo(f"{name} is {'up, process ' + str(facts['pid']) if facts['up'] else 'down'}")
         click.echo(f"state and logs   {home.state}")
+        if facts["chaos"]:
+            click.echo(_chaos(facts))
         for service, ports in facts["services"].items():
             click.echo(f"{service:<16} " + ", ".join(f"{port} at {where}" for port, where in ports.items()))
     if not facts["up"]:
@@ -230,12 +264,19 @@ def kubeconfig(name: str) -> None:
     click.echo(home.kubeconfig)
 
 
-def _serve(home: Home, back_off: float, end_with: int | None) -> None:
-    from localcluster.daemon import AlreadyUpError, run  # noqa: PLC0415 - the other commands start faster without
+def _chaos(facts: dict[str, Any]) -> str:
+    seed, rate = facts["chaos"]["seed"], facts["chaos"]["rate"]
+    return f"chaos            seed {seed}, {100 * rate:.3g} of 100 requests fail; {facts['log']} names each fault"
+
+
+def _serve(home: Home, back_off: float, end_with: int | None, chaos: tuple[int, float] | None) -> None:
+    # The other commands start faster without these.
+    from localcluster.api.chaos import Chaos  # noqa: PLC0415
+    from localcluster.daemon import AlreadyUpError, run  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
     try:
-        run(home, back_off, end_with)
+        run(home, back_off, end_with, Chaos(*chaos) if chaos else None)
     except AlreadyUpError:
         _fail(f"{home.name} is already up; stop it with localcluster down{_flag(home.name)}", 1)
 
@@ -321,7 +362,7 @@ def _facts(home: Home) -> dict[str, Any]:
     pid = _daemon_pid(home)
     facts: dict[str, Any] = {"name": home.name, "up": pid is not None, "pid": pid, "state": str(home.state)}
     facts |= {"log": str(home.log), "kubeconfig": str(home.kubeconfig) if pid else None}
-    facts |= {"shared_address": False, "services": {}}
+    facts |= {"shared_address": False, "chaos": None, "services": {}}
     return facts | (json.loads(home.facts.read_text()) if pid and home.facts.exists() else {})
 
 

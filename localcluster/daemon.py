@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from localcluster.api.chaos import Chaos
     from localcluster.controllers.controller import Controller
     from localcluster.objects.store import Object
 
@@ -74,7 +75,7 @@ class Runtime:
         return self.services.service_address(service, port)
 
 
-def run(home: Home, back_off: float, end_with: int | None) -> None:
+def run(home: Home, back_off: float, end_with: int | None, chaos: Chaos | None) -> None:
     """Be the cluster until SIGTERM or SIGINT, or until a process ends; raises AlreadyUpError."""
     home.make()
     _raise_limit_of_open_files()
@@ -93,7 +94,7 @@ def run(home: Home, back_off: float, end_with: int | None) -> None:
         shutil.rmtree(home.pods, ignore_errors=True)
         network = addresses.choose()
         try:
-            asyncio.run(_serve(home, network, back_off, end_with))
+            asyncio.run(_serve(home, network, back_off, end_with, chaos))
         finally:
             network.close()
             home.kubeconfig.unlink(missing_ok=True)
@@ -109,7 +110,9 @@ def _raise_limit_of_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _serve(home: Home, network: addresses.Network, back_off: float, end_with: int | None) -> None:
+async def _serve(
+    home: Home, network: addresses.Network, back_off: float, end_with: int | None, chaos: Chaos | None
+) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -121,7 +124,7 @@ async def _serve(home: Home, network: addresses.Network, back_off: float, end_wi
         home.state,
         back_off=back_off,
     )
-    tell = functools.partial(_write_facts, home, network)
+    tell = functools.partial(_write_facts, home, network, chaos)
     services = Services(registry, Recorder(registry, "kube-proxy"), kubelet, tell)
     controllers: list[Controller] = [
         Deployments(registry, Recorder(registry, "deployment-controller")),
@@ -142,7 +145,7 @@ async def _serve(home: Home, network: addresses.Network, back_off: float, end_wi
             registry.create(NAMESPACE, space, manager=MANAGER)
         secret = secrets.token_urlsafe(24)
         runner = web.AppRunner(
-            make_app(registry, secret, Runtime(kubelet, services)),
+            make_app(registry, secret, Runtime(kubelet, services), chaos),
             shutdown_timeout=0.5,
             access_log=None,
             handler_cancellation=True,  # a watch or a followed log ends when its client has gone
@@ -153,6 +156,8 @@ async def _serve(home: Home, network: addresses.Network, back_off: float, end_wi
             tell(services.addresses())
             _write_kubeconfig(home, f"http://{network.api_address}:{port}/{secret}")
             log.info("up at %s:%d, state in %s", network.api_address, port, home.state)
+            if chaos:
+                log.info("chaos %d: something happens to %g of 100 requests", chaos.seed, chaos.rate * 100)
             await _until_stopped(stopped, home, end_with)
             await kubelet.shut_down(LAST_SECONDS)
         finally:
@@ -216,8 +221,11 @@ def _write_kubeconfig(home: Home, server: str) -> None:
     fresh.replace(home.kubeconfig)
 
 
-def _write_facts(home: Home, network: addresses.Network, services: dict[str, dict[str, str]]) -> None:
+def _write_facts(
+    home: Home, network: addresses.Network, chaos: Chaos | None, services: dict[str, dict[str, str]]
+) -> None:
     """Keep the file up to date that `localcluster status` reads."""
     fresh = home.facts.with_suffix(".new")
-    fresh.write_text(json.dumps({"shared_address": network.shared, "services": services}))
+    said = {"seed": chaos.seed, "rate": chaos.rate} if chaos else None
+    fresh.write_text(json.dumps({"shared_address": network.shared, "chaos": said, "services": services}))
     fresh.replace(home.facts)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from localcluster.api.backend import Backend
+    from localcluster.api.chaos import Chaos
     from localcluster.api.paths import Target
     from localcluster.objects.registry import Registry
     from localcluster.objects.store import Object
@@ -30,12 +31,12 @@ LARGEST_BODY = 3 * 1024 * 1024  # bytes, as in Kubernetes
 NOT_SERVED = ("exec", "attach", "portforward", "eviction", "ephemeralcontainers", "binding", "token")
 
 
-def make_app(registry: Registry, secret: str, backend: Backend) -> web.Application:
-    """Return the application; it answers under `/SECRET/` only.
+def make_app(registry: Registry, secret: str, backend: Backend, chaos: Chaos | None = None) -> web.Application:
+    """Return the application; it answers under `/SECRET/` only, and with chaos not always.
 
     What streams (watches, logs) ends when the application shuts down.
     """
-    api = _Api(registry, secret, backend)
+    api = _Api(registry, secret, backend, chaos)
     app = web.Application(middlewares=[api.guard], client_max_size=LARGEST_BODY)
     app.router.add_route("*", "/{path:.*}", api.answer)
     app.on_shutdown.append(api.end_streams)
@@ -43,11 +44,12 @@ def make_app(registry: Registry, secret: str, backend: Backend) -> web.Applicati
 
 
 class _Api:
-    def __init__(self, registry: Registry, secret: str, backend: Backend) -> None:
+    def __init__(self, registry: Registry, secret: str, backend: Backend, chaos: Chaos | None) -> None:
         self.registry = registry
         self.store = registry.store
         self.secret = secret
         self.backend = backend
+        self.chaos = chaos
         self.streams: set[asyncio.Task[Any]] = set()
 
     @web.middleware
@@ -59,7 +61,7 @@ class _Api:
             self._check_caller(request)
             return await handler(request)
         except ApiError as error:
-            return web.json_response(error.status(), status=error.code)
+            return web.json_response(error.status(), status=error.code, headers=error.headers)
         except web.HTTPRequestEntityTooLarge:
             too_large = ApiError(413, f"Request entity too large: limit is {LARGEST_BODY}")
             return web.json_response(too_large.status(), status=too_large.code)
@@ -85,9 +87,19 @@ class _Api:
         parts = [p for p in path.split("/") if p]
         if parts and parts[0] in ("healthz", "readyz", "livez"):
             return web.Response(text="ok")
-        if len(parts) == 4 and parts[1] == discovery.REVIEW_GROUP and request.method == "POST":
-            return await _review(request, parts[3])
-        target = paths.parse(path)
+        review = len(parts) == 4 and parts[1] == discovery.REVIEW_GROUP and request.method == "POST"
+        target = None if review else paths.parse(path)
+
+        async def handle() -> web.StreamResponse:
+            if review:
+                return await _review(request, parts[3])
+            return await self._answer(request, target, parts)
+
+        if self.chaos is None:
+            return await handle()
+        return await self.chaos.answer(request, f"{request.method} {path}", target, self.store, handle)
+
+    async def _answer(self, request: web.Request, target: Target | None, parts: list[str]) -> web.StreamResponse:
         if target is None:
             return web.json_response(discovery.document(parts))
         sub, resource = target.subresource, target.resource
@@ -151,6 +163,8 @@ class _Api:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         async for kind, obj in events:
+            if self.chaos is not None:
+                await self.chaos.delay(request, f"GET {request.path.removeprefix(f'/{self.secret}')}")
             shown = obj
             if include and kind != "ERROR":
                 rows = [] if kind == "BOOKMARK" else [obj]

@@ -50,12 +50,14 @@ class ApiError(Exception):
         details: dict[str, Any] | None = None,
         causes: tuple[Cause, ...] = (),
         meta: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.reason = REASONS.get(code, "Unknown") if reason is None else reason
         self.meta = meta or {}
+        self.headers = headers or {}
         self.details = {k: v for k, v in (details or {}).items() if v}
         if causes:
             self.details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -212,6 +214,25 @@ def test_a_daemon_ends_with_the_process_that_it_is_for(other: Command) -> None:
         script.kill()
     until("it has ended", lambda: processes(other) == [])
     assert other("status", "--name", NAME, check=False).returncode == 1
+
+
+def test_chaos_is_told_and_comes_only_to_a_cluster_that_starts_with_it(other: Command) -> None:
+    started = other("up", "--name", NAME, "--chaos", "7", "--chaos-rate", "1", *ENDS_WITH_US).stderr
+    log = other.home / NAME / "daemon.log"
+    said = f"chaos            seed 7, 100 of 100 requests fail; {log} names each fault\n"
+    assert said in started
+    assert said in other("status", "--name", NAME).stdout
+    assert json.loads(other("status", "--name", NAME, "--output", "json").stdout)["chaos"] == {"seed": 7, "rate": 1.0}
+    server = Cluster(other, NAME).server
+    with contextlib.suppress(OSError):  # refused or cut
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{server}/api/v1/pods", timeout=10)
+    assert "GET /api/v1/pods, time 1" in other("logs", "--name", NAME).stdout
+    refused = other("up", "--name", NAME, "--chaos", "8", check=False)
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        f"localcluster: {NAME} is already up, without --chaos 8 --chaos-rate 0.05; "
+        f"stop it with localcluster down --name {NAME}, then start it again\n"
+    )
 
 
 def test_a_long_log_of_the_daemon_begins_anew(other: Command) -> None:

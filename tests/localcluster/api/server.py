@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pathlib
     from collections.abc import AsyncIterator, Iterator
 
+    from localcluster.api.chaos import Chaos
+
 Object = dict[str, Any]
 SECRET = "s3cret"
 APPLY = "application/apply-patch+yaml"
@@ -78,7 +80,8 @@ class Backend:
 class Server:
     """A server on a free port, for the length of a with block."""
 
-    def __init__(self) -> None:
+    def __init__(self, chaos: Chaos | None = None) -> None:
+        self.chaos = chaos
         self.backend = Backend()
         self.store = Store()
         self.registry = Registry(self.store)
@@ -90,7 +93,7 @@ class Server:
             space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             self.registry.create(NAMESPACE, space, manager="test")
         self.runner = web.AppRunner(
-            make_app(self.registry, SECRET, self.backend), shutdown_timeout=0.1, handler_cancellation=True
+            make_app(self.registry, SECRET, self.backend, self.chaos), shutdown_timeout=0.1, handler_cancellation=True
         )
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
