@@ -176,7 +176,8 @@ def status(name: str, output: str) -> None:
         if facts["chaos"]:
             click.echo(_chaos(facts))
         for service, ports in facts["services"].items():
-            click.echo(f"{service:<16} " + ", ".join(f"{port} at {where}" for port, where in ports.items()))
+            taken = "".join(f" (another process has {where})" for where in facts["taken"].get(service, []))
+            click.echo(f"{service:<16} " + ", ".join(f"{port} at {where}" for port, where in ports.items()) + taken)
     if not facts["up"]:
         sys.exit(1)
 
@@ -362,7 +363,7 @@ def _facts(home: Home) -> dict[str, Any]:
     pid = _daemon_pid(home)
     facts: dict[str, Any] = {"name": home.name, "up": pid is not None, "pid": pid, "state": str(home.state)}
     facts |= {"log": str(home.log), "kubeconfig": str(home.kubeconfig) if pid else None}
-    facts |= {"shared_address": False, "chaos": None, "services": {}}
+    facts |= {"shared_address": False, "chaos": None, "services": {}, "taken": {}}
     return facts | (json.loads(home.facts.read_text()) if pid and home.facts.exists() else {})
 
 

@@ -153,7 +153,7 @@ async def _serve(
         await runner.setup()
         try:
             port = await _listen(runner, network.api_address)
-            tell(services.addresses())
+            tell(services.facts())
             _write_kubeconfig(home, f"http://{network.api_address}:{port}/{secret}")
             log.info("up at %s:%d, state in %s", network.api_address, port, home.state)
             if chaos:
@@ -221,11 +221,9 @@ def _write_kubeconfig(home: Home, server: str) -> None:
     fresh.replace(home.kubeconfig)
 
 
-def _write_facts(
-    home: Home, network: addresses.Network, chaos: Chaos | None, services: dict[str, dict[str, str]]
-) -> None:
+def _write_facts(home: Home, network: addresses.Network, chaos: Chaos | None, facts: dict[str, Any]) -> None:
     """Keep the file up to date that `localcluster status` reads."""
     fresh = home.facts.with_suffix(".new")
     said = {"seed": chaos.seed, "rate": chaos.rate} if chaos else None
-    fresh.write_text(json.dumps({"shared_address": network.shared, "chaos": said, "services": services}))
+    fresh.write_text(json.dumps({"shared_address": network.shared, "chaos": said, **facts}))
     fresh.replace(home.facts)

@@ -130,9 +130,11 @@ def _service(obj: Object, age: str) -> list[Any]:
         f"{p['port']}{':' + str(p['nodePort']) if p.get('nodePort') else ''}/{p.get('protocol', 'TCP')}"
         for p in spec.get("ports", [])
     ]
+    taken = [c["message"] for c in obj["status"].get("conditions", []) if c["type"] == "PortTaken"]
+    shown = " ".join([",".join(ports) or "<none>", *(f"({message})" for message in taken)])
     external = ",".join(spec.get("externalIPs", [])) or (
         "<pending>" if spec.get("type") == "LoadBalancer" else "<none>"
     )
     selector = as_text({"matchLabels": spec.get("selector") or {}}) or "<none>"
     kind, address = spec.get("type", "ClusterIP"), spec.get("clusterIP") or "<none>"
-    return [kind, address, external, ",".join(ports) or "<none>", age, selector]
+    return [kind, address, external, shown, age, selector]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from localcluster.controllers.controller import Controller, Key, key_of
 from localcluster.controllers.endpoints import SERVICE_NAME
-from localcluster.node.addresses import LOCALHOST, bound, can_bind, free_port
-from localcluster.node.splice import join
+from localcluster.node.addresses import LOCALHOST, can_bind, free_port
+from localcluster.node.listeners import Address, Listener
 from localcluster.objects.resources import ENDPOINT_SLICE, SERVICE
 from localcluster.objects.status import ApiError
+from localcluster.objects.store import now
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterable
 
     from localcluster.node.kubelet import Kubelet
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from localcluster.objects.store import Change, Object
 
 log = logging.getLogger(__name__)
-Address = tuple[str, int]
-BATCH = 64  # connections accepted before others have their turn
+PORT_TAKEN = "PortTaken"  # a condition of Services
+LOOK_AGAIN = 5.0  # seconds until an address that another process has, or could take, is looked at again
 
 
 class Services(Controller):
@@ -36,13 +35,14 @@ class Services(Controller):
         registry: Registry,
         recorder: Recorder,
         kubelet: Kubelet,
-        tell: Callable[[dict[str, dict[str, str]]], None],
+        tell: Callable[[dict[str, Any]], None],
     ) -> None:
-        """Call `tell` with `addresses()` whenever they change."""
+        """Call `tell` with `facts()` whenever they change."""
         super().__init__(registry, recorder)
         self._tell = tell
         self._kubelet = kubelet
-        self._listeners: dict[Key, dict[tuple[str, int], Listener]] = {}
+        self._listeners: dict[Key, dict[Address, Listener]] = {}
+        self._taken: dict[Key, dict[Address, Address]] = {}  # what other processes have → where the Service is instead
 
     def concerns(self, change: Change) -> Iterable[Key]:
         """Return the Service itself, or the one of an EndpointSlice."""
@@ -61,34 +61,76 @@ class Services(Controller):
         for gone in listeners.keys() - wanted.keys():
             listeners.pop(gone).close()
         if service is None:
-            self._listeners.pop(key)
-            self._tell(self.addresses())
+            del self._listeners[key]
+            self._taken.pop(key, None)
+            self._tell(self.facts())
             return None
-        slices = self._slices(key)
-        before, failed = set(listeners), False
+        slices, before = self._slices(key), self.facts()
+        taken = {}
         for address, port in wanted.items():
-            try:
-                listener = listeners.get(address) or self._listen(service, address, port["port"])
-                listeners[address] = listener
-                listener.aim(self._endpoints(slices, port.get("name", "")))
-            except OSError as error:
-                self.recorder.warning(service, "PortTaken", f"cannot listen on {address[0]}:{address[1]}: {error}")
-                failed = True
-        if set(listeners) != before:
-            self._tell(self.addresses())
-        return 5.0 if failed else None
+            found = self._aimed(service, address, port["port"], self._endpoints(slices, port.get("name", "")))
+            place = address if found is None else found.address
+            if found is not None:
+                listeners[address] = found
+            if (found is None or place != address) and not self._is_ours(address):
+                taken[address] = place
+        self._say_taken(service, taken)
+        if self.facts() != before:
+            self._tell(self.facts())
+        return LOOK_AGAIN if taken or any(one.is_idle for one in listeners.values()) else None
 
-    def _listen(self, service: Object, address: Address, port: int) -> Listener:
-        """Return a listener, on another port where the Service's is taken; raises OSError where a node port is."""
-        host, number = address
-        if address[0] == service["spec"].get("clusterIP") and not self._is_free(address):
-            number = free_port(host)
-            self.recorder.normal(service, "Listening", f"port {port} of this Service is at {host}:{number}")
-        return Listener((host, number), port)
+    def _aimed(self, service: Object, address: Address, port: int, endpoints: list[Address]) -> Listener | None:
+        """Return the listener of one of the Service's addresses; None where another process has its node port.
+
+        It is on another port where a cluster address is taken, and returns when that is free again.
+        """
+        key = key_of(service)
+        listener = self._listeners[key].pop(address, None)
+        if listener is not None and address in self._taken.get(key, {}) and self._is_free(address):
+            listener.close()
+            listener = None
+        if listener is not None and _aims(listener, endpoints):
+            return listener
+        places = [] if self._is_ours(address) else [address]
+        if address[0] == service["spec"].get("clusterIP"):
+            places.append((address[0], free_port(address[0])))
+        for place in places:
+            try:
+                listener = Listener(place, port)
+            except OSError:
+                continue
+            if _aims(listener, endpoints):
+                if place != address and self._is_ours(address):
+                    where = f"port {port} of this Service is at {place[0]}:{place[1]}"
+                    self.recorder.normal(service, "Listening", where)
+                return listener
+        return None
+
+    def _say_taken(self, service: Object, taken: dict[Address, Address]) -> None:
+        """Say in an event and in the Service's status which of its addresses other processes have, if that is news."""
+        key = key_of(service)
+        if taken == self._taken.get(key, {}):
+            return
+        self._taken[key] = taken
+        said = [
+            f"another process has {host}:{port}" + (f": use {place[0]}:{place[1]}" if place != (host, port) else "")
+            for (host, port), place in taken.items()
+        ]
+        for (_, port), text in zip(taken, said, strict=True):
+            find = f"find it with: ss -ltnp 'sport = :{port}'"
+            self.recorder.warning(service, "PortTaken", f"{text}; when it ends, this Service takes the port; {find}")
+        others = [c for c in service["status"].get("conditions", []) if c["type"] != PORT_TAKEN]
+        condition = {"type": PORT_TAKEN, "status": "True", "reason": "AddressInUse", "message": "; ".join(said)}
+        conditions = [*others, {**condition, "lastTransitionTime": now()}] if said else others
+        status = {k: v for k, v in service["status"].items() if k != "conditions"}
+        status |= {"conditions": conditions} if conditions else {}
+        self.registry.update(SERVICE, {**service, "status": status}, manager="kube-proxy", subresource="status")
+
+    def _is_ours(self, address: Address) -> bool:
+        return any(one.address == address for listeners in self._listeners.values() for one in listeners.values())
 
     def _is_free(self, address: Address) -> bool:
-        ours = {one.address for listeners in self._listeners.values() for one in listeners.values()}
-        return address not in ours and can_bind(*address)
+        return not self._is_ours(address) and can_bind(*address)
 
     def close(self) -> None:
         """Stop listening everywhere."""
@@ -97,8 +139,20 @@ class Services(Controller):
                 listener.close()
         self._listeners.clear()
 
-    def addresses(self) -> dict[str, dict[str, str]]:
-        """Return where each Service listens: `{"default/sampleapp": {"8080": "127.96.128.1:8080"}}`."""
+    def facts(self) -> dict[str, Any]:
+        """Return what `localcluster status` shows.
+
+        `services` is where each Service listens, as in `{"default/sampleapp": {"8080": "127.96.128.1:8080"}}`, and
+        `taken` which of its addresses other processes have, as in `{"default/sampleapp": ["127.0.0.1:30080"]}`.
+        """
+        taken = {
+            "/".join(key): [f"{host}:{port}" for host, port in sorted(found)]
+            for key, found in sorted(self._taken.items())
+            if found
+        }
+        return {"services": self._listening(), "taken": taken}
+
+    def _listening(self) -> dict[str, dict[str, str]]:
         shown: dict[str, dict[str, str]] = {}
         for key, listeners in sorted(self._listeners.items()):
             for listener in listeners.values():
@@ -150,54 +204,14 @@ class Services(Controller):
         return (worker.address, worker.real_port(number)) if worker else (endpoint["addresses"][0], number)
 
 
-class Listener:
-    """One listening address of a Service.
-
-    Attributes:
-        address: where it listens.
-        port: the Service's port that it stands for.
-    """
-
-    def __init__(self, address: Address, port: int) -> None:
-        """Take the address; raises OSError where another program has it."""
-        self.port = port
-        self._endpoints: list[Address] = []
-        self._listening = False
-        self._joining: set[asyncio.Task[None]] = set()
-        self._socket: socket.socket | None = bound(*address)
-        self.address = address
-
-    def aim(self, endpoints: list[Address]) -> None:
-        """Send new connections there; with nowhere to send them they are refused. Raises OSError."""
-        self._endpoints = endpoints
-        if endpoints and not self._listening:
-            self._socket = self._socket or bound(*self.address)
-            self._socket.listen(1024)
-            asyncio.get_running_loop().add_reader(self._socket, self._accept)
-            self._listening = True
-        elif not endpoints and self._listening:
-            self.close()
-            self._socket = bound(*self.address)  # keeps the port, refuses connections
-
-    def close(self) -> None:
-        """Take no more connections; those that are open go on."""
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket.close()
-        self._socket, self._listening = None, False
-
-    def _accept(self) -> None:
-        assert self._socket is not None
-        for _ in range(BATCH):
-            try:
-                connection, _ = self._socket.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            connection.setblocking(False)
-            target = random.choice(self._endpoints)  # noqa: S311 - balancing, not cryptography
-            task = asyncio.ensure_future(join(connection, target))
-            self._joining.add(task)
-            task.add_done_callback(self._joining.discard)
+def _aims(listener: Listener, endpoints: list[Address]) -> bool:
+    """Aim a listener; where that fails, close it and return False."""
+    try:
+        listener.aim(endpoints)
+    except OSError:
+        listener.close()
+        return False
+    return True
 
 
 def _tcp_ports(service: Object) -> list[Object]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import json
 import socket
 import threading
 from collections import Counter
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from localcluster.node import addresses
+from localcluster.node.listeners import Listener
 from tests.localcluster.cluster import Namespace, until
 from tests.localcluster.objects import container, deployment, pod, script, service
 
@@ -161,7 +164,8 @@ def test_a_port_that_is_taken_is_told_in_the_services_events(namespace: Namespac
         ports = [{"name": "http", "port": 8080, "targetPort": "http", "nodePort": port}]
         namespace.apply(deployment(), service(type="NodePort", ports=ports))
         said = until("told", lambda: namespace.events("web", "PortTaken"))
-        assert said[0].startswith(f"cannot listen on 127.0.0.1:{port}: ")
+        assert said[0].startswith(f"another process has 127.0.0.1:{port}; when it ends, this Service takes the port")
+        assert said[0].endswith(f"; find it with: ss -ltnp 'sport = :{port}'")
     until("it listens after all", lambda: answers_on("127.0.0.1", port))
 
 
@@ -195,10 +199,57 @@ def test_a_port_that_a_stranger_holds_on_all_addresses_is_moved(namespace: Names
         (name,) = (p["metadata"]["name"] for p in namespace.list("pods"))
         (said,) = namespace.events(name, "PortMoved")
         assert said.startswith(f"taken on all addresses of this machine: {port} is 127.")
-        (where,) = namespace.events("web", "Listening")
-        host, _, number = where.rpartition(" ")[2].partition(":")
-        assert ask(host, int(number)) == name
+        host = address(namespace)[0]
+        (said,) = namespace.events("web", "PortTaken")
+        instead = said.partition(f"another process has {host}:{port}: use ")[2].partition(";")[0]
+        assert ask(host, int(instead.rpartition(":")[2])) == name
         assert namespace.fetch("web").split("\n")[1] == name
+        shown = f"{port}/TCP (another process has {host}:{port}: use {instead})"
+        assert shown in namespace.kubectl("get", "service", "web")
+        status = namespace.cluster.command("status").stdout
+        assert f"{port} at {instead} (another process has {host}:{port})" in status
+    until("it is back", lambda: answers_on(host, port))
+    assert f"{port}/TCP " in namespace.kubectl("get", "service", "web")
+    assert "another process" not in namespace.kubectl("get", "service", "web")
+    facts = json.loads(namespace.cluster.command("status", "--output", "json").stdout)
+    assert facts["services"][f"{namespace.name}/web"] == {str(port): f"{host}:{port}"}
+    assert f"{namespace.name}/web" not in facts["taken"]
+
+
+def test_a_stranger_that_comes_while_no_pod_is_ready_is_noticed(namespace: Namespace) -> None:
+    with socket.socket() as stranger:
+        stranger.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # as servers do: beside ours that does not listen
+        stranger.bind(("0.0.0.0", 0))
+        port = stranger.getsockname()[1]
+        namespace.apply(service(ports=[{"name": "http", "port": port, "targetPort": "http"}]))
+        host = address(namespace)[0]
+        listed = lambda: json.loads(namespace.cluster.command("status", "-o", "json").stdout)["services"]  # noqa: E731
+        until("it has its port", lambda: listed().get(f"{namespace.name}/web") == {str(port): f"{host}:{port}"})
+        stranger.listen()
+        (said,) = until("told", lambda: namespace.events("web", "PortTaken"))
+        namespace.apply(deployment())
+        namespace.kubectl(*ROLLED_OUT)
+        instead = said.partition(": use ")[2].partition(";")[0]
+        assert ask(host, int(instead.rpartition(":")[2])).startswith("web-")
+        assert namespace.fetch("web").split("\n")[1].startswith("web-")
+
+
+def test_a_listener_whose_connections_arrive_at_another_process_is_none() -> None:
+    async def aim() -> None:
+        with socket.socket() as stranger:
+            stranger.bind(("127.0.0.1", 0))
+            stranger.listen()
+            listener = Listener(("127.0.0.1", addresses.free_port()), 8080)
+            listener.address = stranger.getsockname()  # as on a machine that sends these connections elsewhere
+            try:
+                with pytest.raises(OSError, match="another process gets the connections"):
+                    listener.aim([("127.0.0.1", 1)])
+            finally:
+                listener.close()
+
+    asyncio.run(aim())
 
 
 def test_a_pod_learns_the_services_of_its_namespace_from_its_environment(namespace: Namespace) -> None:
