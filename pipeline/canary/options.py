@@ -27,7 +27,6 @@ class Options:
         supersede: reject another release that is in progress, and deploy this one.
         expire_after: seconds after the last sign of life from which on a canary may be reaped.
         alpha: error level of the verdict, in 0–1, exclusive.
-        dispersion: used for both variants instead of what their scrapes show.
         metrics_port: name or number of the container port that publishes metrics; empty where Prometheus is asked.
         interval: seconds between two looks at the variants.
         warm_up: seconds after a pod got ready from which on its answers count.
@@ -48,7 +47,6 @@ class Options:
     supersede: bool = False
     expire_after: float = 1800.0
     alpha: float = 0.05
-    dispersion: float | None = None
     metrics_port: str = "metrics"
     interval: float = 2.0
     warm_up: float = 10.0

@@ -274,9 +274,7 @@ class Tally:
         )
 
 
-def judge(
-    tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: float = 0.05, dispersion: float | None = None
-) -> Verdict:
+def judge(tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: float = 0.05) -> Verdict:
     """Return the verdict on all metrics of all workloads.
 
     Nothing is promoted while the last scrape of a canary or baseline pod failed, nor by a metric that no good request
@@ -289,7 +287,6 @@ def judge(
             tolerance=metric.tolerance,
             alpha=alpha,
             comparisons=len(workloads) * len(measures.metrics),
-            scatter=dispersion,
             metric=metric.name,
             workload=workload,
             quality=metric.quality,

@@ -98,7 +98,7 @@ def last_verdict(world: World, names: Sequence[str]) -> Verdict:
     compared = [one.name for one in found if one.baseline is not None]
     record = recall(world.cluster, canaries, warm_up=options.warm_up)
     if record is not None:
-        judged = judge(record.tally, options.measures, compared, alpha=options.alpha, dispersion=options.dispersion)
+        judged = judge(record.tally, options.measures, compared, alpha=options.alpha)
         return replace(judged, decision=record.decision, sentence=record.sentence)
     why = "nothing was compared" if canaries else "the verdict went with the canary that carried it"
     return Verdict(Decision.UNDECIDED, (), why)
@@ -130,7 +130,7 @@ def _verdict(world: World, scene: Scene, tally: Tally, record: Record, held: str
         held: why nothing is decided now, empty if it may be.
     """
     options = world.options
-    verdict = judge(tally, options.measures, scene.compared, alpha=options.alpha, dispersion=options.dispersion)
+    verdict = judge(tally, options.measures, scene.compared, alpha=options.alpha)
     if not scene.compared:
         evidence = [tally.evidence(name, Variant.CANARY, options.measures.metrics[0]) for name in _names(scene)]
         good, total = sum(one.good for one in evidence), sum(one.total for one in evidence)

@@ -45,7 +45,7 @@ def test_a_reject_keeps_logs_events_pods_counts_and_the_verdict_in_a_folder_that
     story: Story, kept: Path
 ) -> None:
     story.counts.each = 50
-    story.release(names=("app",), dispersion=1).watch()
+    story.release(names=("app",)).watch()
     story.ghosts.logs["app-canary"] = "one\ntwo\nthe last words\n"
     story.ghosts.remark(story.namespace, "app-canary", "Unhealthy", "Readiness probe failed", times=3)
     story.ghosts.haunt(story.namespace, "app-canary", died("OOMKilled", 137, restarts=2))
@@ -88,7 +88,7 @@ def test_what_the_pods_are_started_with_is_not_kept(story: Story, kept: Path) ->
 
 def test_an_automatic_reject_keeps_it_too(story: Story, kept: Path) -> None:
     story.counts.good[Variant.CANARY] = 0.1
-    outcome = story.release(deployment("app:2"), dispersion=1).run()
+    outcome = story.release(deployment("app:2")).run()
     assert not outcome.promoted
     verdict = json.loads((the(kept) / "verdict.json").read_text())
     assert (verdict["decision"], verdict["reason"]) == ("REJECT", outcome.verdict.sentence)

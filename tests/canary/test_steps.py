@@ -45,7 +45,7 @@ def test_a_good_canary_grows_from_step_to_step_and_is_promoted_after_the_last(st
 
 
 def test_each_step_takes_its_own_time_and_requests_while_evidence_is_carried_over(stable: Story) -> None:
-    stable.release(deployment("app:2"), steps=STEPS, min_duration=30, min_requests=1000, dispersion=1).run()
+    stable.release(deployment("app:2"), steps=STEPS, min_duration=30, min_requests=1000).run()
     looks = {step: [look for look in stable.heard(Looked) if look.step == step] for step in Step(25, STEPS).following}
     for step, seen in looks.items():
         assert seen[-1].at - seen[0].at >= 30, step

@@ -286,15 +286,21 @@ def both(at: float, canary: tuple[int, int], baseline: tuple[int, int]) -> list[
     return [scrape(pod("c"), at, *canary), scrape(pod("b", Variant.BASELINE), at, *baseline)]
 
 
+def evenly(canary: tuple[int, int], baseline: tuple[int, int]) -> list[list[Scrape]]:
+    """Return ten rounds in which these requests come evenly."""
+    tenths = [(good // 10, total // 10) for good, total in (canary, baseline)]
+    return [both(n, *((good * n, total * n) for good, total in tenths)) for n in range(1, 11)]
+
+
 def judged(*rounds: list[Scrape]) -> Verdict:
-    return judge(tallied(*rounds), MEASURES, ["web"], dispersion=1)
+    return judge(tallied(*rounds), MEASURES, ["web"])
 
 
 def test_the_verdict_compares_canary_and_baseline() -> None:
-    verdict = judged(both(1, (950, 1000), (940, 1000)))
+    verdict = judged(*evenly((950, 1000), (940, 1000)))
     assert verdict.decision is Decision.PROMOTE
     assert verdict.sentence.startswith("canary 95.0 % good vs baseline 94.0 %: better by 1.0 points")
-    assert judged(both(1, (500, 1000), (940, 1000))).decision is Decision.REJECT
+    assert judged(*evenly((500, 1000), (940, 1000))).decision is Decision.REJECT
     assert judged().decision is Decision.UNDECIDED
     assert judge(Tally(), MEASURES, []).decision is Decision.UNDECIDED
 
@@ -307,40 +313,45 @@ def test_a_handful_of_scrapes_suffices_for_no_verdict_that_is_not_overwhelming()
 
 
 def test_nothing_is_promoted_while_counts_are_missing() -> None:
-    verdict = judged(both(1, (950, 1000), (940, 1000)), [Scrape(pod("c"), 2, None, problem="no answer")])
+    verdict = judged(*evenly((950, 1000), (940, 1000)), [Scrape(pod("c"), 11, None, problem="no answer")])
     assert verdict.decision is Decision.UNDECIDED
     assert verdict.sentence.endswith("; not promoted while counts are missing from c (no answer)")
 
 
 def test_nothing_is_promoted_while_no_good_request_was_seen_on_either_side() -> None:
     """Two selectors that match nothing are equal, and so are two versions that only fail."""
-    verdict = judged(both(1, (0, 1000), (0, 1000)))
+    verdict = judged(*evenly((0, 1000), (0, 1000)))
     assert verdict.decision is Decision.UNDECIDED
     assert verdict.sentence.endswith("; not promoted while no good request was seen on either side")
-    assert judged(both(1, (40, 1000), (0, 1000))).decision is Decision.PROMOTE
-    assert judged(both(1, (0, 1000), (400, 1000))).decision is Decision.REJECT
+    assert judged(*evenly((40, 1000), (0, 1000))).decision is Decision.PROMOTE
+    assert judged(*evenly((0, 1000), (400, 1000))).decision is Decision.REJECT
 
 
 def test_a_metric_without_any_good_request_holds_up_the_others_and_a_workload_without_any_the_release() -> None:
-    slow = {"success good": 950.0, "success total": 1000.0, "latency good": 0.0, "latency total": 1000.0}
-    pods = [pod("c"), pod("b", Variant.BASELINE)]
     measures = Measures.of([SUCCESS, LATENCY])
-    tally = Tally(0).add([Scrape(one, 1, slow) for one in pods], measures)
-    verdict = judge(tally, measures, ["web"], dispersion=1)
+    slow = [
+        replace(one, counters={**(one.counters or {}), "latency good": 0.0, "latency total": 100.0 * n})
+        for n, found in enumerate(evenly((950, 1000), (950, 1000)), 1)
+        for one in found
+    ]
+    verdict = judge(Tally(0).add(slow, measures), measures, ["web"])
     assert verdict.decision is Decision.UNDECIDED
     assert verdict.sentence.endswith("; not promoted while no request within 250 ms was seen on either side")
 
-    failing = [replace(scrape(one, 1, 0, 1000), pod=replace(one, uid=f"{one.uid}-api", workload="api")) for one in pods]
-    verdict = judge(tallied([*both(1, (950, 1000), (950, 1000)), *failing]), MEASURES, ["web", "api"], dispersion=1)
+    failing = [
+        [replace(one, pod=replace(one.pod, uid=f"{one.pod.uid}-api", workload="api")) for one in found]
+        for found in evenly((0, 1000), (0, 1000))
+    ]
+    verdict = judge(tallied(*evenly((950, 1000), (950, 1000)), *failing), MEASURES, ["web", "api"])
     assert verdict.decision is Decision.UNDECIDED
     assert verdict.sentence.endswith("; not promoted while no good request was seen on either side of api")
 
 
 def test_missing_counts_of_stable_do_not_matter_and_those_of_the_canary_do_not_stop_a_reject() -> None:
-    stable = Scrape(pod("s", Variant.STABLE), 2, None, problem="no answer")
-    assert judged(both(1, (950, 1000), (940, 1000)), [stable]).decision is Decision.PROMOTE
-    silent = Scrape(pod("c"), 2, None, problem="no answer")
-    assert judged(both(1, (500, 1000), (940, 1000)), [silent]).decision is Decision.REJECT
+    stable = Scrape(pod("s", Variant.STABLE), 11, None, problem="no answer")
+    assert judged(*evenly((950, 1000), (940, 1000)), [stable]).decision is Decision.PROMOTE
+    silent = Scrape(pod("c"), 11, None, problem="no answer")
+    assert judged(*evenly((500, 1000), (940, 1000)), [silent]).decision is Decision.REJECT
 
 
 def test_every_workload_and_metric_shares_the_error_of_reject() -> None:
