@@ -221,13 +221,13 @@ class Cluster:
             timeout: seconds.
 
         Raises:
-            NotAnsweringError: the pod or Service behind the proxy did not answer with 200.
-            ClusterError: the API server forbids it or cannot be reached.
+            NotAnsweringError: the pod or Service behind the proxy did not answer with 200. So is an API server that
+                does not know the caller: credentials expire, and the next request that matters renews them.
+            ForbiddenError: the API server forbids it.
         """
         answer = self._transport.once(path, params=params, timeout=timeout)
-        if answer.status in (401, 403) and answer.reason:
-            kind = ForbiddenError if answer.status == 403 else ClusterError
-            raise kind(f"GET {path}: {answer.message}")
+        if answer.status == 403 and answer.reason:
+            raise ForbiddenError(f"GET {path}: {answer.message}")
         if answer.status != 200:
             raise NotAnsweringError(f"GET {path}: {answer.status}: {answer.message}")
         return answer.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from canary.metrics.direct import parse
 from canary.published import Published
 from canary.tally import Pod, Scrape, Tally
 from canary.transport import Transport
+from tests.canary.pages import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -117,6 +119,38 @@ def test_what_pods_publish_is_read_from_those_that_answer() -> None:
     )
 
 
+def cluster_at(address: str, tmp_path: Path) -> Cluster:
+    """Return a cluster whose API server is at an address."""
+    config = {
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": ""}}],
+        "clusters": [{"name": "here", "cluster": {"server": f"http://{address}"}}],
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    return Cluster(Transport(lambda: connect(str(tmp_path / "kubeconfig"))), "shop")
+
+
+def test_credentials_that_expire_at_a_scrape_make_it_a_missing_one(tmp_path: Path) -> None:
+    said = {"kind": "Status", "status": "Failure", "reason": "Unauthorized", "code": 401, "message": "Unauthorized"}
+    with serving(lambda *_: (401, json.dumps(said))) as page, closing(cluster_at(page.address, tmp_path)) as cluster:
+        [scrape] = DirectSource(cluster, MEASURES).read([pod("a")], since=0)
+    assert scrape.counters is None
+    assert scrape.problem == "GET /api/v1/namespaces/shop/pods/a:8000/proxy/metrics: 401: Unauthorized"
+
+
+def test_a_path_is_asked_as_it_is_set(tmp_path: Path) -> None:
+    asked = []
+
+    def answer(path: str, _: object) -> tuple[int, str]:
+        asked.append(path)
+        return 200, page(1)
+
+    with serving(answer) as pods, closing(cluster_at(pods.address, tmp_path)) as cluster:
+        [scrape] = DirectSource(cluster, MEASURES, path="/v1/metrics?format=prometheus").read([pod("a")], since=0)
+    assert scrape.counters == {"success good": 1, "success total": 1}
+    assert asked == ["/api/v1/namespaces/shop/pods/a:8000/proxy/v1/metrics?format=prometheus"]
+
+
 def test_as_many_connections_are_kept_as_pods_are_scraped_at_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -141,13 +175,7 @@ def test_as_many_connections_are_kept_as_pods_are_scraped_at_once(
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        config = {
-            "current-context": "here",
-            "contexts": [{"name": "here", "context": {"cluster": "here", "user": ""}}],
-            "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-        }
-        (tmp_path / "kubeconfig").write_text(json.dumps(config))
-        cluster = Cluster(Transport(lambda: connect(str(tmp_path / "kubeconfig"))), "shop")
+        cluster = cluster_at(f"127.0.0.1:{server.server_port}", tmp_path)
         try:
             scrapes = DirectSource(cluster, MEASURES).read([pod(str(n)) for n in range(16)], since=0)
         finally:

@@ -23,7 +23,7 @@ ONE = '{"status": "success", "data": {"resultType": "scalar", "result": [1, "1"]
 @pytest.mark.parametrize(
     ("status", "body", "error", "message"),
     [
-        (401, "", ClusterError, r"does not let us in \(401\); give its credentials as a header"),
+        (401, "", NotAnsweringError, r"does not let us in \(401\); give its credentials as a header"),
         (403, "", ClusterError, r"does not let us in \(403\)"),
         (302, "", ClusterError, "redirects elsewhere"),
         (503, "busy", NotAnsweringError, r"\(503\) answered something else: 'busy'"),

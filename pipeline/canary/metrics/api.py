@@ -16,5 +16,5 @@ class Api(Protocol):
 
         Raises:
             NotAnsweringError: what lies behind the proxy does not answer, or not with 200.
-            ClusterError: the API server forbids it or does not know the caller.
+            ForbiddenError: the API server forbids it.
         """

@@ -27,7 +27,7 @@ CONCURRENT = 16
 
 
 class DirectSource:
-    """Scrapes each pod's `/metrics`, all pods at once.
+    """Scrapes each pod's metrics, all pods at once.
 
     Attributes:
         timeout: seconds that a pod may take to answer.
@@ -45,7 +45,7 @@ class DirectSource:
         """Read what `measures` counts from `path` of each pod's port."""
         self._api = api
         self._measures = measures
-        self._path = "/" + path.lstrip("/")
+        self._path = path
         self._now = now
         self.timeout = timeout
 

@@ -67,7 +67,9 @@ class UrlQueries:
         except OSError as error:
             raise NotAnsweringError(f"cannot reach Prometheus at {self._shown}: {_cause(error)}") from error
         if response.status_code in (401, 403):
-            raise ClusterError(
+            # A token that has expired may be renewed any moment, by who writes the file; a right is not.
+            kind = NotAnsweringError if response.status_code == 401 else ClusterError
+            raise kind(
                 f"Prometheus at {self._shown} does not let us in ({response.status_code}); "
                 "give its credentials as a header, --prometheus-header Authorization=@FILE"
             )
