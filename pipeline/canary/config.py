@@ -93,6 +93,11 @@ class Settings:
         "request_duration_seconds", text("SELECTOR"), "Histogram of request durations, named without _bucket."
     )
     metrics_port: str = _setting("metrics", port(), "Container port, by name or number, that publishes metrics.")
+    metrics_path: str = _setting(
+        "/metrics",
+        matching(r"/\S*", "a path that begins with /, such as /actuator/prometheus", "PATH"),
+        "Path at which that port publishes metrics.",
+    )
     prometheus: str | None = _setting(
         None,
         text("URL"),

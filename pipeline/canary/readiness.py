@@ -111,7 +111,8 @@ def check_counts(world: World, samples: SampleSource, found: Workload, *, direct
     text = f"read from {source}: {len(answered)} of {len(asked)} pods have counts"
     if problems:
         kind = warning if answered else failed
-        yield kind("metrics", f"{text}; {problems[0]}", f"see to it, or {other}", workload=name)
+        flags = " (--metrics-port and --metrics-path)" if direct else ""
+        yield kind("metrics", f"{text}; {problems[0]}", f"see to it{flags}, or {other}", workload=name)
     if answered:
         if not problems:
             yield ok("metrics", text, workload=name)

@@ -34,6 +34,28 @@ def test_config_as_json_has_values_for_programs(command_line: CommandLine) -> No
     assert found["tolerance"] == {"value": None, "source": "default"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--good", "requests total"], "--good: selector 'requests total': write a metric's name and conditions"),
+        (["--total", 'a{b=~"("}'], """--total: selector 'a{b=~"("}': '(' is not a regular expression"""),
+        (["--latency-histogram", "{}"], "--latency-histogram: selector '{}': write a metric's name"),
+        (["--metric", "a=x"], "--metric: 'a=x' is no metric: write NAME=GOOD,TOTAL"),
+        (["--metric", "a=x,y", "--good", "z"], "--metric and --good: of the two only one can hold"),
+        (["--min-duration", "2h"], "--min-duration 2h is longer than --max-duration 1h"),
+    ],
+)
+def test_config_refuses_what_watch_refuses(command_line: CommandLine, arguments: list[str], told: str) -> None:
+    refused = command_line("config", *arguments)
+    assert (refused.code, refused.out) == (2, "")
+    assert told in refused.err
+
+
+def test_config_says_at_which_line_a_selector_is(command_line: CommandLine) -> None:
+    command_line.write("canary.yml", "percentage: 10\ngood: requests total\n")
+    assert "canary.yml:2: selector 'requests total': " in command_line("config").err
+
+
 def test_config_prints_the_schema_for_editors(command_line: CommandLine) -> None:
     assert command_line("config", "--schema").json() == schema()
 

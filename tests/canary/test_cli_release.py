@@ -22,6 +22,7 @@ from canary.gate import TerminalGate
 from canary.variants import VERSION_LABEL
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.ghosts import Ghosts, waiting
+from tests.canary.pages import serving
 from tests.canary.story import Story, deployment, service
 
 NEW = ("m.yml", "--image", "app:2", "--percentage", "50")
@@ -305,6 +306,24 @@ def test_settings_of_a_release_may_stand_in_canary_yml(canary: CommandLine, stor
     result = canary("release", "--max-duration", "20s", "-o", "json")
     assert (result.code, result.json()["promoted"]) == (0, True), result.err
     assert [line.split()[0] for line in canary("status").out.splitlines()[1:2]] == ["stable"]
+
+
+def test_metrics_are_read_from_the_path_that_is_set(canary: CommandLine, ghosts: Ghosts) -> None:
+    looks = itertools.count(1)
+
+    def answer(path: str, _: object) -> tuple[int, str]:
+        total = 100 * next(looks)
+        lines = f'requests_total{{custom_status="good"}} {total}\nrequests_total{{custom_status="bad"}} {total}\n'
+        return (200, lines) if path.endswith("/actuator/prometheus") else (404, "no such page")
+
+    with serving(answer) as page:
+        ghosts.answers.update(dict.fromkeys(("app:1", "app:2"), page.server_port))
+        wrong = canary("doctor", "app")
+        assert wrong.code == 3
+        assert "/proxy/metrics: 404: no such page: see to it (--metrics-port and --metrics-path)" in wrong.out
+        canary.write("canary.yml", "metrics-path: /actuator/prometheus\n")
+        result = canary("release", *NEW, "--gate", "auto", *QUICK)
+    assert result.code == 0, result.err
 
 
 def test_manifests_come_through_stdin(in_cluster: CommandLine, story: Story) -> None:

@@ -64,6 +64,7 @@ WRONG = {
     "\nwarm_up: 10s": "2: unknown key warm_up; did you mean warm-up?",
     "image: a:1": "1: unknown key image; did you mean images?",
     "zzz: 1": f"1: unknown key zzz; known are {KNOWN}",
+    "metrics-path: metrics": "1: metrics-path metrics: give a path that begins with /, such as /actuator/prometheus",
     "percentage: 0": "1: percentage 0: give a whole number from 1 to 100",
     "percentage: 101": "1: percentage 101: give a whole number from 1 to 100",
     "percentage: 2.5": "1: percentage 2.5: give a whole number from 1 to 100",

@@ -21,6 +21,7 @@ SAMPLES = (
     "latency_tolerance",
     "latency_histogram",
     "metrics_port",
+    "metrics_path",
     "prometheus",
     "prometheus_headers",
     "prometheus_ca",

@@ -39,6 +39,7 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
         return
     with session_of(given) as session:
         in_force = session.in_force
+        session.check_settings()
         if not print_json(given, render.config_as_json(in_force)):
             click.echo(render.config_as_text(in_force))
 

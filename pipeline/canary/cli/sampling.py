@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from canary.errors import InputError
 from canary.measures import Measures, Metric
+from canary.selector import Selector
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -24,11 +25,14 @@ def measures(in_force: InForce) -> Measures:
         InputError: a metric cannot be read, or two settings contradict each other.
     """
     settings = in_force.settings
-    metrics = _named(in_force) or [Metric.share("success", settings.good, settings.total, settings.tolerance)]
+    metrics = _named(in_force)
+    good, total, histogram = (_selector(in_force, name) for name in ("good", "total", "latency_histogram"))
+    if not metrics:
+        metrics = [Metric.share("success", good, total, settings.tolerance)]
     if settings.latency_objective is not None:
         tolerance = settings.tolerance if settings.latency_tolerance is None else settings.latency_tolerance
-        metrics.append(Metric.latency("latency", settings.latency_histogram, settings.latency_objective, tolerance))
-    return Measures.of(metrics, settings.latency_histogram)
+        metrics.append(Metric.latency("latency", histogram, settings.latency_objective, tolerance))
+    return Measures.of(metrics, histogram)
 
 
 def source(settings: Settings, cluster: Cluster, measured: Measures, closing: ExitStack) -> SampleSource:
@@ -43,7 +47,7 @@ def source(settings: Settings, cluster: Cluster, measured: Measures, closing: Ex
     from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries  # noqa: PLC0415 - slow to import
 
     if settings.prometheus is None:
-        return DirectSource(cluster, measured)
+        return DirectSource(cluster, measured, path=settings.metrics_path)
     if settings.prometheus.startswith("svc:"):
         return PrometheusSource(ServiceQueries(cluster, settings.prometheus), measured)
     queries = UrlQueries(
@@ -79,6 +83,20 @@ def _named(in_force: InForce) -> list[Metric]:
         return [Metric.parse(text, settings.tolerance) for text in settings.metrics]
     except InputError as error:
         raise InputError(f"{sources['metrics']}: {error}") from error
+
+
+def _selector(in_force: InForce, name: str) -> str:
+    """Return a setting that is a selector.
+
+    Raises:
+        InputError: it cannot be read; the message says where it is set.
+    """
+    text: str = getattr(in_force.settings, name)
+    try:
+        Selector.parse(text)
+    except InputError as error:
+        raise InputError(f"{in_force.sources[name]}: {error}") from error
+    return text
 
 
 def _header(text: str) -> tuple[str, Path]:

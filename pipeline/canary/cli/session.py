@@ -105,6 +105,14 @@ class Session:
             )
         return settings
 
+    def check_settings(self) -> None:
+        """Refuse what other commands would refuse of the settings.
+
+        Raises:
+            InputError: a setting contradicts another, or a selector cannot be read.
+        """
+        _ = self.settings, self.steps, self.measures
+
     @cached_property
     def steps(self) -> tuple[int, ...]:
         """Sizes of canary and baseline, one after the other, in percent of stable's pods."""
