@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canary.before import TOO_LARGE, State, before_name, mark, saved, standing
-from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, Kind
+from canary.collaborators import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind
 from canary.deployments import images, progress, workload
 from canary.errors import (
     CanaryError,
@@ -23,6 +23,7 @@ from canary.manifests import describe
 from canary.putting_back import put_back, size_of
 from canary.rehearsal import require_rights
 from canary.reject import reject
+from canary.routes import check_routes, routes, wait_until_led_to
 from canary.variants import OWN_PREFIX, variant_name
 from canary.waiting import wait_until_ready
 
@@ -76,12 +77,14 @@ def rollback(world: World, names: Sequence[str]) -> None:
         _keep_what_is(world, one)
     for one in targets:
         mark(world.cluster, one.name, State.ROLLING_BACK)
-    every = _objects(targets)
+    every, led = _objects(targets), routes(world.cluster, [one.name for one in targets])
     try:
         for was in every:
             if was.object is not None:
                 put_back(world, was, at_least=True)
         wait_until_ready(world, [one.name for one in targets])
+        now = routes(world.cluster, [one.name for one in targets])
+        wait_until_led_to(world, {name: (led[name] | now[name]) - _services_gone(targets) for name in now})
         for was in every:
             if was.object is None:  # last: pods of the version that goes may have needed it
                 put_back(world, was)
@@ -142,6 +145,11 @@ def _objects(targets: Sequence[Target]) -> tuple[Saved, ...]:
     return tuple({(was.kind, was.name): was for one in targets for was in one.objects}.values())
 
 
+def _services_gone(targets: Sequence[Target]) -> frozenset[str]:
+    """Return the names of the Services that were not there before, and go with the rollback."""
+    return frozenset(was.name for was in _objects(targets) if was.kind == SERVICE and was.object is None)
+
+
 def _is_done(world: World, one: Target) -> bool:
     """Return whether a workload was rolled back already; finish what is left to do then."""
     if one.promote.state is not State.ROLLED_BACK:
@@ -168,7 +176,9 @@ def _check(world: World, targets: Sequence[Target]) -> None:
             verbs = {"update"} if was.object is not None and live is not None else set()
             verbs |= {"delete"} if was.object is None or live is None else set()
             needed += [(verb, was.kind, was.name) for verb in sorted(verbs)]
+    needed += [("list", SERVICE, ""), ("list", ENDPOINT_SLICE, "")]  # whether requests find the old version's pods
     require_rights(world.cluster, needed, "to roll back, and to undo a rollback that fails")
+    after: list[Object] = []
     for one in targets:
         live = world.cluster.get(DEPLOYMENT, one.name)
         if live is not None and one.promote.promoted and images(live) != one.promote.promoted:
@@ -180,9 +190,11 @@ def _check(world: World, targets: Sequence[Target]) -> None:
         for was in one.objects:
             if was.object is not None:
                 try:
-                    world.cluster.replace(was.object, dry_run=True)
+                    after.append(world.cluster.replace(was.object, dry_run=True))
                 except InputError as error:
                     raise InputError(f"rollback could not put back {describe(was.object)}: {error}") from error
+    for warning in check_routes(world.cluster, after, action="rollback", gone=_services_gone(targets)):
+        world.listen(Note(warning, warning=True))
 
 
 def planned(world: World, names: Sequence[str]) -> tuple[tuple[Object, ...], tuple[tuple[Kind, str], ...]]:

@@ -15,7 +15,7 @@ from canary.labels import pod_labels
 from canary.waiting import POLL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from canary.collaborators import Cluster, Object, World
 
@@ -34,7 +34,9 @@ def routes(cluster: Cluster, names: Iterable[str]) -> dict[str, frozenset[str]]:
     return found
 
 
-def check_routes(cluster: Cluster, after: Sequence[Object], *, action: str) -> tuple[str, ...]:
+def check_routes(
+    cluster: Cluster, after: Sequence[Object], *, action: str, gone: Container[str] = ()
+) -> tuple[str, ...]:
     """Refuse what would cut off a Service that leads to a Deployment today, and return what to warn of.
 
     A Service that is not among the objects stays as it is.
@@ -43,11 +45,13 @@ def check_routes(cluster: Cluster, after: Sequence[Object], *, action: str) -> t
         cluster: the Kubernetes API.
         after: Deployments and Services as they are going to be, defaults filled in by the API server.
         action: what is going to change them, such as `promote`.
+        gone: names of Services that it is going to delete.
 
     Raises:
         InputError: a Service would not select the new pods, or would lead to a named port that they do not have.
     """
-    today = {one["metadata"]["name"]: one for one in cluster.find(SERVICE)}
+    services = {one["metadata"]["name"]: one for one in cluster.find(SERVICE)}
+    today = {name: one for name, one in services.items() if name not in gone}
     planned = today | {one["metadata"]["name"]: one for one in after if Kind.of(one) == SERVICE}
     warnings: list[str] = []
     for deployment in (one for one in after if Kind.of(one) == DEPLOYMENT):

@@ -264,6 +264,41 @@ def test_an_account_that_may_deploy_and_not_see_services_deploys_and_is_told(sto
     assert any("may not list services" in note.text for note in story.heard(Note))
 
 
+def released(story: Story, *new: Object) -> None:
+    story.release(*new).deploy()
+    story.release(*new).promote()
+
+
+def test_a_rollback_that_would_cut_a_service_off_is_refused(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    released(story, labelled("app:2", tier="web"))
+    story.cluster.create(selecting({"tier": "web"}))
+    with pytest.raises(
+        InputError, match=r"^rollback would cut Service app off from app, .*would be tier=web, and .*app=app\."
+    ):
+        story.release(names=("app",)).rollback()
+    assert image(story) == "app:2"
+
+
+def test_a_service_that_goes_with_a_rollback_stands_not_in_its_way(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    new = (selecting({"tier": "web"}) | {"metadata": {"name": "web"}}, labelled("app:2", tier="web"))
+    story.release(*new).deploy()
+    story.cluster.delete(SERVICE, "web")
+    story.release(*new).promote()
+    story.release(names=("app",)).rollback()
+    assert image(story) == "app:1"
+    assert story.cluster.get(SERVICE, "web") is None
+
+
+def test_a_rollback_whose_pods_never_become_endpoints_is_undone(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    released(story, deployment("app:2"))
+    with pytest.raises(PromoteError, match=r"rollback failed and was undone: Service app leads to 0 of 4 ready pods"):
+        story.release(names=("app",), cluster=Late(story, until=float("inf"))).rollback()
+    assert image(story) == "app:2"
+
+
 class Late:
     """A cluster whose EndpointSlices list no pods until some time."""
 
