@@ -245,7 +245,7 @@ class Container:
         if taken:
             hint = self.worker.kubelet.address_hint
             remark(self.log(self.restarts), f"localcluster: {hint}")
-            ended["message"] = f"{taken} - {hint}"
+            ended["message"] = f"{ended.get('message', taken)} - {hint}"
             self._event("Warning", "AddressInUse", f"{taken} - {hint}")
         self.state = {"terminated": ended}
         self.ready = self.started = False
@@ -349,7 +349,7 @@ class Container:
         shared.mkdir(parents=True, exist_ok=True)
         base = {
             **base_variables(worker.pod, str(shared)),
-            **service_variables(services),
+            **service_variables(services, worker.kubelet.service_port),
             **image.variables(),
             **listening_variables(spec, worker.address, worker.ports),
         }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from localcluster.objects.resources import RESOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from localcluster.objects.store import Object, Store
 
@@ -104,18 +104,22 @@ def expand(text: str, env: Mapping[str, str]) -> str:
     return REFERENCE.sub(value, text)
 
 
-def service_variables(services: list[Object]) -> dict[str, str]:
-    """Return NAME_SERVICE_HOST and NAME_SERVICE_PORT of each Service: there is no DNS here to ask."""
+def service_variables(services: list[Object], real_port: Callable[[Object, int], int]) -> dict[str, str]:
+    """Return NAME_SERVICE_HOST and NAME_SERVICE_PORT of each Service: there is no DNS here to ask.
+
+    `real_port` tells where a port of a Service really is.
+    """
     env: dict[str, str] = {}
     for service in services:
         name = service["metadata"]["name"].upper().replace("-", "_")
         address, ports = service["spec"].get("clusterIP"), service["spec"].get("ports") or []
         if address in (None, "", "None") or not ports:
             continue
-        env |= {f"{name}_SERVICE_HOST": address, f"{name}_SERVICE_PORT": str(ports[0]["port"])}
+        env |= {f"{name}_SERVICE_HOST": address, f"{name}_SERVICE_PORT": str(real_port(service, ports[0]["port"]))}
         for port in ports:
             if port.get("name"):
-                env[f"{name}_SERVICE_PORT_{port['name'].upper().replace('-', '_')}"] = str(port["port"])
+                number = str(real_port(service, port["port"]))
+                env[f"{name}_SERVICE_PORT_{port['name'].upper().replace('-', '_')}"] = number
     return env
 
 

@@ -17,7 +17,7 @@ from localcluster.objects.status import ApiError
 from localcluster.objects.store import Object, now
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from localcluster.images.snapshots import Images
@@ -37,6 +37,7 @@ class Kubelet:
         home: the cluster's state folder, which marks its processes.
         folder: where pods have their files.
         back_off: seconds before the second restart of a container; they double from there.
+        service_port: tells where a port of a Service really is; whoever makes the Services sets it.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Kubelet:
         self.home = home
         self.folder = home / "pods"
         self.back_off = back_off
+        self.service_port: Callable[[Object, int], int] = lambda _, port: port
         self.recorder = Recorder(registry, "kubelet")
         self._workers: dict[str, PodWorker] = {}
         self._running: dict[str, asyncio.Task[None]] = {}

@@ -41,6 +41,7 @@ class Services(Controller):
         super().__init__(registry, recorder)
         self._tell = tell
         self._kubelet = kubelet
+        kubelet.service_port = self.real_port
         self._listeners: dict[Key, dict[Address, Listener]] = {}
         self._taken: dict[Key, dict[Address, Address]] = {}  # what other processes have → where the Service is instead
 
@@ -159,6 +160,11 @@ class Services(Controller):
                 host, number = listener.address
                 shown.setdefault("/".join(key), {}).setdefault(str(listener.port), f"{host}:{number}")
         return shown
+
+    def real_port(self, service: Object, port: int) -> int:
+        """Return the port of a Service's cluster address at which it really listens for one of its ports."""
+        listener = self._listeners.get(key_of(service), {}).get((service["spec"].get("clusterIP", ""), port))
+        return listener.address[1] if listener else port
 
     def service_address(self, service: Object, port: str) -> Address:
         """Return a ready endpoint of a Service's port (name, number or, of one port, ""); raises ApiError 503."""

@@ -34,10 +34,10 @@ def argument(root: Path, mounts: Mounts, word: str) -> str:
 
 def variable(root: Path, mounts: Mounts, name: str, value: str) -> str:
     """Return the value of a variable, for a container whose file system is in the folder `root`."""
-    if name in LISTS_OF_PATHS:
-        parts = value.split(":")
-        return ":".join(f"{root}{p}" if _image_has(root, p, Path.exists) else p for p in parts)
-    return value if mount_of(mounts, value) is None else f"{root}{value}"
+    is_list = name in LISTS_OF_PATHS
+    parts = value.split(":") if is_list else [value]
+    known = [mount_of(mounts, p) is not None or (is_list and _image_has(root, p, Path.exists)) for p in parts]
+    return ":".join(f"{root}{p}" if is_path else p for p, is_path in zip(parts, known, strict=True))
 
 
 def mount_of(mounts: Mounts, value: str) -> PurePosixPath | None:

@@ -116,7 +116,7 @@ def test_only_what_is_known_to_be_a_path_is_rewritten(namespace: Namespace) -> N
         "TEXT": "see /data/x",
     }
     paths = {"DATA": "/data", "NEW": "/data/new/file"}
-    env = [{"name": k, "value": v} for k, v in {**kept, **paths, "PYTHONPATH": "/srv:/data:/nowhere"}.items()]
+    env = [{"name": k, "value": v} for k, v in {**kept, **paths, "PYTHONPATH": "/srv:/data/new:/nowhere"}.items()]
     code = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
     words = ["/srv/server.py", "--file=/srv/server.py", "/data/x", "--data=/data", "/srv", "--prefix=/srv", "/bin/sh"]
     words += ["http://srv:8080/data", "x=/data", "/data:/srv", "/" + "x" * 300]
@@ -128,7 +128,7 @@ def test_only_what_is_known_to_be_a_path_is_rewritten(namespace: Namespace) -> N
     root = workdir(namespace, found).parent
     assert {k: told[k] for k in kept} == kept
     assert {k: told[k] for k in paths} == {k: f"{root}{v}" for k, v in paths.items()}
-    assert told["PYTHONPATH"] == f"{root}/srv:{root}/data:/nowhere"
+    assert told["PYTHONPATH"] == f"{root}/srv:{root}/data/new:/nowhere"
     assert argv[:4] == [
         f"{root}/srv/server.py",
         f"--file={root}/srv/server.py",

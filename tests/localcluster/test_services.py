@@ -204,6 +204,9 @@ def test_a_port_that_a_stranger_holds_on_all_addresses_is_moved(namespace: Names
         instead = said.partition(f"another process has {host}:{port}: use ")[2].partition(";")[0]
         assert ask(host, int(instead.rpartition(":")[2])) == name
         assert namespace.fetch("web").split("\n")[1] == name
+        namespace.apply(pod("reader", script("echo $WEB_SERVICE_HOST:$WEB_SERVICE_PORT_HTTP; sleep 60")))
+        namespace.pod("reader", ready)
+        until("pods are told as well", lambda: namespace.kubectl("logs", "reader") == f"{instead}\n")
         shown = f"{port}/TCP (another process has {host}:{port}: use {instead})"
         assert shown in namespace.kubectl("get", "service", "web")
         status = namespace.cluster.command("status").stdout
