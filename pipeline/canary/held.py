@@ -61,7 +61,7 @@ def others(world: World, bundle: Bundle, workloads: Sequence[Workload], rehearsa
     changes = [rehearsal.of(other) for other in bundle.others]
     used = frozenset().union(*(references(found.stable) for found in workloads if found.stable is not None))
     created = [one for one in changes if one.live is None and (now or one.reference not in used)]
-    changed = [one for one in changes if one not in created and not one.is_none]
+    changed = [one for one in changes if one not in created and not one.is_none and (one.is_known or now)]
     anew = frozenset(one.reference for one in changed if one.reference and one.configures_anew and not now)
     copied = {
         found.name: _copied(found, references(incoming) & anew)

@@ -114,7 +114,7 @@ def plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
     for copy in beside.copies:
         rehearse(world.cluster, copy)
     if rehearsal.lacking:
-        notes.append(_cannot_promote(rehearsal.lacking))
+        notes.append(_cannot_promote(rehearsal.lacking, rehearsal.unrehearsed))
     return Plan(beside, tuple(created), step, tuple(stepped), tuple(scaled), tuple(existing), tuple(notes))
 
 
@@ -246,12 +246,10 @@ def _check_sound(world: World, stable: Object) -> None:
     )
 
 
-def _cannot_promote(lacking: Sequence[str]) -> Note:
-    return Note(
-        f"this account lacks {', '.join(lacking)}, and so cannot promote: what promote would meet was worked out from "
-        "what there is, not rehearsed. If another account promotes, all is well",
-        warning=True,
-    )
+def _cannot_promote(lacking: Sequence[str], unrehearsed: Sequence[str]) -> Note:
+    gap = f". Not rehearsed: what promote changes in {', '.join(unrehearsed)}" if unrehearsed else ""
+    text = f"this account lacks {', '.join(lacking)}, and so cannot promote; another account has to{gap}"
+    return Note(text, warning=True)
 
 
 def _notes(

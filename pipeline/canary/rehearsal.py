@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.applying import estimated, without_dropped
 from canary.collaborators import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind
 from canary.difference import difference, is_same
 from canary.errors import ForbiddenError, InputError
 from canary.events import Variant
 from canary.manifests import describe
-from canary.ownership import with_last_applied
+from canary.maps import with_maps
+from canary.ownership import is_predecessor, with_last_applied
 from canary.references import Reference
 from canary.variants import stable, template_differences, variant_name
 from canary.writing import intended
@@ -37,7 +37,7 @@ class Change:
         incoming: as the manifests have it.
         live: as it is, None where it is not there.
         planned: as it would be.
-        certain: whether the API server has said so; else it was worked out from what there is.
+        certain: whether the API server has said so; else it is what the manifests say, without defaults.
     """
 
     incoming: Object
@@ -53,7 +53,12 @@ class Change:
     @property
     def difference(self) -> tuple[str, ...]:
         """What would change of an object that is there, as lines of a unified diff, values of Secrets masked."""
-        return () if self.live is None else difference(self.live, self.planned)
+        return () if self.live is None or not self.is_known else difference(self.live, self.planned)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether what would change is known: what configures pods is a map of strings, and needs no API server."""
+        return self.certain or self.reference is not None
 
     @property
     def reference(self) -> Reference | None:
@@ -73,7 +78,7 @@ class Rehearsal:
 
     Attributes:
         lacking: rights that the account would need for promote and does not have, such as `patch deployments.apps`.
-            What they forbade to ask was worked out from what there is.
+        unrehearsed: the objects of which they forbade to ask what would change, such as `Service app`.
     """
 
     def __init__(self, cluster: Cluster, *, demanded: bool) -> None:
@@ -86,6 +91,7 @@ class Rehearsal:
         self._cluster = cluster
         self._demanded = demanded
         self.lacking: list[str] = []
+        self.unrehearsed: list[str] = []
         self._known: dict[tuple[Kind, str], Change] = {}
 
     def of(self, incoming: Object) -> Change:
@@ -112,20 +118,23 @@ class Rehearsal:
             if self._demanded:
                 raise
             self.lacking += [error.right] if error.right not in self.lacking else []
-            given = _as_given(incoming)
-            return Change(incoming, live, given if live is None else estimated(live, given), certain=False)
+            change = Change(incoming, live, _given(incoming, live), certain=False)
+            self.unrehearsed += [] if live is None or change.is_known else [describe(incoming)]
+            return change
         return Change(incoming, live, planned)
 
     def _asked(self, incoming: Object, live: Object | None) -> Object:
+        """Return what the API server says that promote makes of an object.
+
+        Promote takes over the fields of kubectl, Helm and the task before it applies, and a dry run cannot: it would
+        show what they wrote and the manifest dropped as kept. Such an object is replaced instead.
+        """
         wanted = intended(self._cluster, incoming)
-        planned = self._cluster.apply(wanted, dry_run=True)
-        if live is None:
-            return planned
-        kept = without_dropped(planned, live, wanted)
-        if kept == planned:
-            return planned
-        metadata = {key: value for key, value in kept["metadata"].items() if key != "managedFields"}
-        return self._cluster.replace({**kept, "metadata": metadata}, dry_run=True)  # fills in what was dropped
+        if live is None or not any(map(is_predecessor, live["metadata"].get("managedFields") or [])):
+            return self._cluster.apply(wanted, dry_run=True)
+        planned = with_maps(wanted, live)
+        metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
+        return self._cluster.replace({**planned, "metadata": metadata | planned["metadata"]}, dry_run=True)
 
 
 def check_rights(cluster: Cluster, bundle: Bundle) -> None:
@@ -210,11 +219,7 @@ def _check_immutable(incoming: Object, live: Object) -> None:
                 f"promote could not write Deployment {name}: its selector is {was}, the manifest's {wanted}, and "
                 "Kubernetes lets none change: keep it, or release under another name"
             )
-    if (
-        kind in CONFIGURATION
-        and live.get("immutable")
-        and content(estimated(live, with_last_applied(incoming))) != content(live)
-    ):
+    if kind in CONFIGURATION and live.get("immutable") and content(with_maps(incoming, live)) != content(live):
         raise InputError(
             f"promote could not write {describe(incoming)}: it is immutable, and its content would change. Give the "
             "new content a new name, as kustomize does: deleted and made anew under the old one, it would stay what it "
@@ -227,5 +232,12 @@ def _selector(deployment: Object) -> Object:
     return {key: value for key, value in selector.items() if value}
 
 
-def _as_given(incoming: Object) -> Object:
-    return with_last_applied(stable(incoming, replicas=None) if Kind.of(incoming) == DEPLOYMENT else incoming)
+def _given(incoming: Object, live: Object | None) -> Object:
+    """Return what the manifests say that an object becomes."""
+    if Kind.of(incoming) == DEPLOYMENT:
+        return with_last_applied(stable(incoming, replicas=None))
+    given = with_last_applied(incoming)
+    if live is None or Kind.of(incoming) not in CONFIGURATION:
+        return given
+    planned = with_maps(given, live)
+    return {**live, **planned, "metadata": live["metadata"] | planned["metadata"]}

@@ -1,17 +1,16 @@
-"""What apply would make of an object, worked out here, is what the API server makes of it."""
+"""A rehearsal tells what promote makes of an object, whoever wrote it before."""
 
 from __future__ import annotations
 
 import base64
-import json
-from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from canary.applying import estimated, without_dropped
-from canary.collaborators import Kind
+from canary.collaborators import SERVICE, Kind
 from canary.difference import is_same
+from canary.events import Differs
+from canary.maps import with_maps
 from canary.ownership import with_last_applied
 from canary.rehearsal import Rehearsal
 from tests.canary.story import Story, config_map, deployment, service
@@ -46,6 +45,12 @@ def strategy(**spec: Any) -> Object:
     return deployment("app:1", **spec)
 
 
+def containers(*names: str) -> Object:
+    made = deployment("app:1")
+    made["spec"]["template"]["spec"]["containers"] = [{"name": name, "image": f"{name}:1"} for name in names]
+    return made
+
+
 CASES = [
     pytest.param(config_map(a="1", b="2"), config_map(a="3"), id="a key goes and one changes"),
     pytest.param(config_map(a="1"), config_map(), id="the last key goes"),
@@ -61,6 +66,8 @@ CASES = [
         id="one of two that have defaults",
     ),
     pytest.param(deployment("app:1", replicas=3), deployment("app:2", replicas=3), id="nothing goes"),
+    pytest.param(containers("a", "b"), containers("b", "a"), id="containers in another order"),
+    pytest.param(containers("a", "b"), containers("c", "b"), id="a container for another"),
 ]
 
 
@@ -90,11 +97,22 @@ def test_a_rehearsal_tells_what_promote_makes(story: Story, manager: str, old: O
     assert is_same(told.planned, made)
 
 
+@pytest.mark.parametrize("manager", ["kubectl-client-side-apply", "helm", "canary"])
+def test_a_port_that_changes_under_its_name_is_rehearsed_whoever_wrote_it(story: Story, manager: str) -> None:
+    story.stable(deployment("app:1"))
+    story.create_as(manager, service(port=8080))
+    story.release(service(port=9090), deployment("app:2")).deploy()
+    [told] = story.heard(Differs)
+    assert [line.split()[-1] for line in told.difference if "port: " in line] == ["8080", "9090"]
+    story.release(service(port=9090), deployment("app:2")).promote()
+    assert [port["port"] for port in (story.cluster.get(SERVICE, "app") or {})["spec"]["ports"]] == [9090]
+
+
 @pytest.mark.parametrize(("old", "new"), CASES[:4])
 def test_configuration_is_told_without_asking(story: Story, old: Object, new: Object) -> None:
     story.create_as("kubectl-create", old)
     live = story.cluster.get(Kind.of(old), old["metadata"]["name"]) or {}
-    told = estimated(live, with_last_applied(new))
+    told = live | with_maps(with_last_applied(new), live)
     story.release(new).apply()
     assert is_same(told, story.cluster.get(Kind.of(old), old["metadata"]["name"]) or {})
 
@@ -105,11 +123,12 @@ def test_what_another_manager_owns_as_well_stays() -> None:
         {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:data": {".": {}, "f:a": {}, "f:b": {}}}},
         {"manager": "operator", "operation": "Update", "fieldsV1": {"f:data": {"f:b": {}}}},
     ]
-    assert without_dropped(deepcopy(live), live, config_map())["data"] == {"b": "2"}
+    assert with_maps(config_map(), live)["data"] == {"b": "2"}
+    assert with_maps(config_map(b="3", c="4"), live)["data"] == {"b": "3", "c": "4"}
 
 
 def test_a_secret_s_text_is_compared_as_the_api_server_keeps_it() -> None:
     live = {**secret(), "data": {"a": base64.b64encode(b"1").decode()}}
     del live["stringData"]
-    assert estimated(live, secret(a="1"))["data"] == live["data"]
-    assert "stringData" not in json.dumps(estimated(live, secret(a="2")))
+    assert with_maps(secret(a="1"), live)["data"] == live["data"]
+    assert "stringData" not in with_maps(secret(a="2"), live)
