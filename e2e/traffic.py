@@ -11,6 +11,7 @@ from typing import Self
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import load_kube_config
+from urllib3.exceptions import HTTPError
 
 from e2e.cluster import Namespace
 
@@ -65,5 +66,5 @@ class Traffic:
                     self.answers[answer.status] += 1
                 except ApiException as error:
                     self.answers[error.status] += 1
-                except OSError as error:
+                except (OSError, HTTPError) as error:
                     self.errors[type(error).__name__] += 1

@@ -25,7 +25,8 @@ from canary.events import Note
 from canary.lease import DURATION, holder
 from canary.lock import LONGEST_ATTEMPT, LeaseLock
 from canary.transport import CONNECT_TIMEOUT, READ_TIMEOUT
-from tests.canary.line import Line, through
+from e2e.line import Line
+from tests.canary.line import through
 from tests.canary.story import Faulty, Story, config_map, deployment
 
 

@@ -14,8 +14,9 @@ from canary.collaborators import CONFIG_MAP
 from canary.errors import InputError, LockLostError, TimedOutError, UnreachableError
 from canary.events import Note, Rejected, Undone
 from canary.verdict import Decision
+from e2e.line import Line
 from tests.canary.ghosts import ready, unready
-from tests.canary.line import Line, through
+from tests.canary.line import through
 from tests.canary.story import Person, Story, config_map, deployment, service
 from tests.canary.test_lock import BOB, Entered, lock
 

@@ -1,0 +1,89 @@
+"""An API server that is away for a moment while a driver works: it waits, says so, and goes on."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from e2e.cluster import Namespace
+from e2e.line import Line
+from e2e.traffic import Traffic
+
+WATCH = ("watch", "sampleapp", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "8s", "--interval", "1s")
+
+
+@pytest.fixture
+def line(stable: Namespace) -> Iterator[Line]:
+    config = yaml.safe_load(stable.kubeconfig.read_text())
+    line = Line(config["clusters"][0]["cluster"]["server"])
+    yield line
+    line.close()
+
+
+@pytest.fixture
+def released(stable: Namespace, line: Line, manifests: Path) -> Namespace:
+    """Give a namespace with a release in progress, whose drivers reach the API server through the line."""
+    stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
+    config = yaml.safe_load(stable.kubeconfig.read_text())
+    cluster = config["clusters"][0]["cluster"]
+    cluster["tls-server-name"] = urlsplit(cluster["server"]).hostname
+    cluster["server"] = line.url
+    kubeconfig = stable.folder / "through-the-line"
+    kubeconfig.write_text(yaml.safe_dump(config))
+    return replace(stable, kubeconfig=kubeconfig)
+
+
+@contextmanager
+def started(namespace: Namespace, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    driver = namespace.start(*arguments)
+    try:
+        yield driver
+    finally:
+        driver.kill()
+        driver.communicate(timeout=60)
+
+
+def told(driver: subprocess.Popen[str], words: str) -> str:
+    """Return what the driver says up to, and with, the line that has these words."""
+    assert driver.stderr is not None
+    said = ""
+    for line in driver.stderr:
+        said += line
+        if words in line:
+            return said
+    raise AssertionError(f"it never said {words!r}: {said}")
+
+
+def outage(line: Line, driver: subprocess.Popen[str]) -> None:
+    """Cut the line until the driver has noticed."""
+    line.cut()
+    told(driver, "waiting up to 300 s for it")
+    line.mend()
+    told(driver, "answers again, after")
+
+
+def test_a_watch_goes_on_after_an_outage(stable: Namespace, released: Namespace, line: Line) -> None:
+    with Traffic(stable), started(released, *WATCH) as driver:
+        told(driver, "waiting:")
+        outage(line, driver)
+        _, rest = driver.communicate(timeout=120)
+    assert driver.returncode == 0, rest
+    assert "verdict PROMOTE" in rest
+
+
+def test_a_promote_goes_on_after_an_outage(stable: Namespace, released: Namespace, line: Line, manifests: Path) -> None:
+    with started(released, "promote", str(manifests), "--image", "sampleapp:20") as driver:
+        told(driver, "configured Deployment sampleapp")
+        outage(line, driver)
+        _, rest = driver.communicate(timeout=120)
+    assert driver.returncode == 0, rest
+    assert stable.images("sampleapp") == ["sampleapp:20"]
+    assert stable.images("sampleapp-canary") is None
+    assert stable.list("leases") == []
