@@ -49,7 +49,7 @@ def on_node(*command: str) -> None:
 
 
 def kill(namespace: Namespace) -> None:
-    """Kill the API server; the kubelet starts it again, at once as its manifest has changed: else it waits ever longer."""
+    """Kill the API server. The kubelet starts it again: at once, as its manifest has changed, or ever later."""
     on_node("sed", "-i", f"s#^  annotations:#&\\n    killed-{time.time():.0f}: here#", MANIFEST)
     on_node("pkill", "-9", "kube-apiserver")
     back(namespace)

@@ -198,9 +198,12 @@ class Cluster:
     def log(self, pod: str, container: str, *, tail: int, previous: bool = False) -> str:
         """Return a container's last log lines, empty if there are none to be had."""
         params = {"container": container, "tailLines": str(tail), "previous": str(previous).lower()}
-        answer = self._transport.request("GET", f"{self._path(Kind('v1', 'Pod'), pod)}/log", params=params)
+        path = f"{self._path(Kind('v1', 'Pod'), pod)}/log"
+        answer = self._transport.request("GET", path, params=params, relayed=True)
         if answer.status in (400, 404) or answer.text.startswith(NO_LOG):  # not started, or no previous life
             return ""
+        if answer.status >= 500:
+            raise NotAnsweringError(f"read the log of Pod {pod}: {answer.status}: {answer.message}")
         if answer.status >= 400:
             raise refusal(answer, f"read the log of Pod {pod}")
         return answer.text

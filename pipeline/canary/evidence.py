@@ -18,7 +18,7 @@ from canary.counts import raw
 from canary.crashes import crashes
 from canary.deployments import images, pods_of, progress, replica_sets_of
 from canary.diagnosis import restarted
-from canary.errors import CanaryError, ForbiddenError
+from canary.errors import CanaryError, ForbiddenError, UnreachableError
 from canary.events import Note, Variant
 from canary.verdict import Decision, Verdict
 from canary.verdict_json import verdict_as_json
@@ -63,6 +63,8 @@ class _Case:
         """Return what a look gives; where it is forbidden or fails, take note of the gap."""
         try:
             return look()
+        except UnreachableError:
+            raise  # what is not seen now would be deleted unseen
         except CanaryError as error:
             self.gaps.append(f"{what}: {error}")
             return otherwise
@@ -150,6 +152,8 @@ def _events(case: _Case, pods: Mapping[Variant, list[Object]]) -> list[str]:
     for obj in objects:
         try:
             events = cluster.events(obj)
+        except UnreachableError:
+            raise  # what is not seen now would be deleted unseen
         except CanaryError as error:
             case.gaps.append(f"events: {error}")
             break
@@ -167,17 +171,19 @@ def _logs(case: _Case, pods: list[Object]) -> Iterator[tuple[str, str]]:
     chosen = _worst_first(pods)[:PODS]
     if len(chosen) < len(pods):
         case.gaps.append(f"logs of {len(pods) - len(chosen)} more pods")
-    until = case.world.clock.now() + READING
+    until = case.world.patient_now() + READING
     for pod in chosen:
         name = pod["metadata"]["name"]
         containers = [one["name"] for one in [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]]
         try:
             for container, previous in product(containers, (False, True)):
-                if case.world.clock.now() > until:
+                if case.world.patient_now() > until:
                     case.gaps.append(f"logs from {name} on: reading took more than {READING:g} s")
                     return
                 if text := _log(case, name, container, previous=previous):
                     yield f"{name}.{container}{'.previous' if previous else ''}.log", text
+        except UnreachableError:
+            raise  # what is not seen now would be deleted unseen
         except CanaryError as error:
             case.gaps.append(f"logs of {name}: {error}")
             if isinstance(error, ForbiddenError):  # as it is of all others

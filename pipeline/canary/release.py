@@ -231,10 +231,11 @@ class Release:
                 self._refuse_releases(names)
                 self._started("apply")
                 self._warn_of_untagged(bundle)
-                for obj in writable(self._world, (*bundle.others, *bundle.deployments)):
-                    if not write(self._world, obj):
-                        warn_of_crashed(self._world, obj)
-                wait_until_ready(self._world, self._names())
+                with self._finished_by("canary apply, once more,"):
+                    for obj in writable(self._world, (*bundle.others, *bundle.deployments)):
+                        if not write(self._world, obj):
+                            warn_of_crashed(self._world, obj)
+                    wait_until_ready(self._world, self._names())
         except KeyboardInterrupt:
             raise InterruptedReleaseError("interrupted in apply: canary apply, once more, finishes it") from None
 

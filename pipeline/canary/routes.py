@@ -73,14 +73,14 @@ def wait_until_led_to(world: World, services: Mapping[str, Iterable[str]]) -> No
     Raises:
         TimedOutError: pods were missing among the endpoints for as long as the options' timeout.
     """
-    began, told = world.clock.now(), ""
+    began, told = world.patient_now(), ""
     while True:
         missing = next(
             (text for name, of in services.items() for one in of if (text := _missing(world, name, one))), ""
         )
         if not missing:
             return
-        if world.clock.now() - began >= world.options.timeout:
+        if world.patient_now() - began >= world.options.timeout:
             raise TimedOutError(f"{missing} after {world.options.timeout:g} s")
         if not told:
             told = missing

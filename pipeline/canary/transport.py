@@ -29,6 +29,9 @@ FIRST_DELAY = 0.2
 LONGEST_DELAY = 2.0
 """Seconds between two attempts; it doubles from the first to the longest."""
 
+RELAYED = 10.0
+"""Seconds for which a server error is asked about again that may be that of a kubelet which is gone."""
+
 AWAY = {502, 503, 504}
 """How a proxy or load balancer answers for an API server that is away, and an API server that stops or starts."""
 
@@ -136,6 +139,7 @@ class Transport:
         body: object = None,
         content_type: str = "application/json",
         asks: bool = False,
+        relayed: bool = False,
         before: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Return the answer, whatever its status.
@@ -151,6 +155,7 @@ class Transport:
             body: sent as JSON.
             content_type: of the body.
             asks: whether a POST changes nothing.
+            relayed: whether a kubelet answers, through the API server: then a server error may well be its own.
             before: called before each attempt; what it raises comes instead of the answer.
 
         Raises:
@@ -200,7 +205,7 @@ class Transport:
                     repeated |= changes and answer.status != 429
                 wait = max(delay, answer.retry_after)
                 outage.goes_on(self.connection.description, why, patience)
-                if outage.lasts + wait > patience:
+                if outage.lasts + wait > (patience if failure or not relayed else min(patience, RELAYED)):
                     if failure:
                         raise self._unreachable(failure, outage.lasts) from failure
                     return replace(answer, repeated=repeated)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from canary.verdict import Decision
 from e2e.line import Line
 from tests.canary.ghosts import ready, unready
 from tests.canary.line import through
-from tests.canary.story import Person, Story, config_map, deployment, service
+from tests.canary.story import Faulty, Person, Story, config_map, deployment, service
 from tests.canary.test_lock import BOB, Entered, lock
 
 OLD = (service(port=8080), config_map(colour="red"), deployment("app:1"))
@@ -113,6 +114,17 @@ def test_a_reject_goes_on(story: Story, line: Line, driver: Cluster) -> None:
     story.release(names=("app",), cluster=driver).reject()
     assert story.names() == {"app"}
     check_told(story)
+
+
+def test_a_reject_deletes_nothing_whose_evidence_it_could_not_read(
+    story: Story, line: Line, driver: Cluster, tmp_path: Path
+) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    cuts: Any = Faulty(driver, {"events": lambda *_: line.cut()})
+    with pytest.raises(UnreachableError, match=r"canary reject, once more, finishes it"):
+        story.release(names=("app",), cluster=cuts, evidence=str(tmp_path)).reject()
+    assert story.names() == {"app", "app-canary", "app-baseline"}
 
 
 @pytest.mark.parametrize("action", ["run", "reject"])

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from kubernetes import client
 
+from canary.cluster import Cluster
+from canary.collaborators import Kind
 from canary.connection import Connection
 from canary.contact import Contact
 from canary.errors import ClusterError, ForbiddenError, InputError, LockLostError, NotAnsweringError, UnreachableError
@@ -239,6 +241,24 @@ def test_each_attempt_is_asked_for_first(server: Server, transport: Transport) -
         transport.request("PUT", "/x", body={}, before=stop_at_the_fourth)
     assert asked == [1, 2, 3, 4]
     assert len(server.seen) == 4
+
+
+@pytest.mark.parametrize("trouble", [500, 502, 503, 504])
+def test_a_node_that_is_gone_is_not_taken_for_an_api_server_that_is(
+    server: Server, transport: Transport, time: Time, trouble: int
+) -> None:
+    transport.request("GET", "/x")
+    server.answers = [trouble] * 100
+    with pytest.raises(NotAnsweringError, match=f"read the log of Pod app-1: {trouble}: said {trouble}"):
+        Log(transport, "shop").log("app-1", "app", tail=1)
+    assert 5 < time.now <= 10
+
+
+class Log(Cluster):
+    """A cluster that need not ask for the path of Pods."""
+
+    def _path(self, kind: Kind, name: str = "") -> str:
+        return f"/{kind.kind}/{name}"
 
 
 LACKS = 'deployments.apps "app" is forbidden: User "ada" cannot get resource "deployments" in API group "apps"'
