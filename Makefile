@@ -10,7 +10,7 @@ WORKERS ?= 4
 DURATION ?= 60s
 CHART := 88.5.3
 
-.PHONY: help demo demo-venv venv test test-long e2e load bench bench-load bench-verdict prometheus monitoring lint format lock clean
+.PHONY: help demo demo-venv venv test test-long e2e load bench bench-load bench-verdict bench-watch prometheus monitoring lint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -47,6 +47,9 @@ bench-verdict: ## simulate the verdict beside what others do; writes the tables 
 
 bench-load: venv ## measure requests/s per core of Locust, Fortio and the app (FORTIO=path of fortio)
 	$(PYTHON_BIN)/python scripts/bench_load.py
+
+bench-watch: venv ## measure the CPU and memory that canary watch takes for 10, 100 and 1,000 pods (SECONDS=40 PODS="10 100 1000")
+	$(PYTHON_BIN)/python scripts/bench_watch.py
 
 prometheus: venv ## install a plain Prometheus into the current context's cluster
 	kubectl apply -k monitoring/prometheus

@@ -9,8 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from canary.cluster import Cluster
 from canary.connection import connect
@@ -18,7 +17,6 @@ from canary.errors import ClusterError, NotAnsweringError
 from canary.events import Variant
 from canary.measures import Measures, Metric
 from canary.metrics import DirectSource
-from canary.metrics.direct import parse
 from canary.published import Published
 from canary.tally import Pod, Scrape, Tally
 from canary.transport import Transport
@@ -217,20 +215,3 @@ def test_a_series_that_an_app_forgets_takes_nothing_and_adds_nothing() -> None:
     requests.remove("good", "/old")
     requests.labels("bad", "/").inc(5)
     assert look() == (100_200, 100_305)
-
-
-def test_both_text_formats_give_the_names_that_prometheus_stores() -> None:
-    registry = CollectorRegistry()
-    requests = Counter("requests", "Answers.", ["custom_status"], registry=registry)
-    duration = Histogram("request_duration_seconds", "Time.", buckets=(0.1, 1), registry=registry)
-    requests.labels("good").inc(3, exemplar={"trace": "1"})
-    duration.observe(0.05, exemplar={"trace": "2"})
-    for text in (generate_latest(registry), generate_openmetrics(registry)):
-        samples = [(name, dict(labels), value) for name, labels, value in parse(text.decode())]
-        assert ("requests_total", {"custom_status": "good"}, 3.0) in samples
-        assert ("request_duration_seconds_bucket", {"le": "0.1"}, 1.0) in samples
-        assert ("request_duration_seconds_count", {}, 1.0) in samples
-
-
-def test_a_counter_without_the_suffix_keeps_its_name() -> None:
-    assert list(parse("# TYPE hits counter\nhits 4\n")) == [("hits", {}, 4.0)]

@@ -8,16 +8,14 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING
 
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
-
 from canary.errors import ClusterError, NotAnsweringError
 from canary.measures import START
+from canary.metrics.exposition import Reader, names
 from canary.published import Published
 from canary.tally import Scrape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from canary.measures import Measures, Sample
     from canary.metrics.api import Api
@@ -45,6 +43,7 @@ class DirectSource:
         """Read what `measures` counts from `path` of each pod's port."""
         self._api = api
         self._measures = measures
+        self._reader = Reader([START, *(selector.name for selector in measures.selectors())])
         self._path = path
         self._now = now
         self.timeout = timeout
@@ -69,27 +68,30 @@ class DirectSource:
 
         def of(pod: Pod) -> Published:
             try:
-                return Published.of(self._samples(pod), self._measures)
+                page, samples = self._page(pod)
             except NotAnsweringError:
                 return Published()
+            return Published(names(page)) | Published.of(samples, self._measures)
 
         with ThreadPoolExecutor(CONCURRENT, thread_name_prefix="scrape") as threads:
             return reduce(or_, threads.map(of, pods), Published())
 
     def _scrape(self, pod: Pod) -> Scrape:
         try:
-            samples = self._samples(pod)
+            _, samples = self._page(pod)
         except NotAnsweringError as error:
             return Scrape(pod, self._now(), None, problem=str(error))
         started = next((value for name, _, value in samples if name == START), None)
         parts = self._measures.parts(samples)
         return Scrape(pod, self._now(), self._measures.count(parts), started=started, parts=parts)
 
-    def _samples(self, pod: Pod) -> list[Sample]:
+    def _page(self, pod: Pod) -> tuple[str, list[Sample]]:
+        """Return what a pod publishes, and of that the samples that are counted by."""
         # A port must be a number here: with a name the API server fails.
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{pod.port}/proxy{self._path}"
         try:
-            return list(parse(self._api.get_text(path, timeout=self.timeout)))
+            page = self._api.get_text(path, timeout=self.timeout)
+            return page, self._reader.read(page)
         except NotAnsweringError:
             raise
         except ClusterError as error:
@@ -98,19 +100,3 @@ class DirectSource:
         except ValueError as error:
             text = f"{pod.name}:{pod.port}{self._path} is not metrics: {error}"
             raise NotAnsweringError(text) from error
-
-
-def parse(text: str) -> Iterator[Sample]:
-    """Yield the samples of a page in Prometheus' text format or in OpenMetrics, under the names they have there.
-
-    Raises:
-        ValueError: the text is neither.
-    """
-    if text.rstrip().endswith("# EOF"):
-        families = parse_openmetrics(text)  # type: ignore[no-untyped-call] # the library has no types there
-    else:
-        # Types are left out: given `# TYPE x counter`, the parser would call `x_total` what Prometheus calls `x`.
-        families = parse_prometheus("\n".join(line for line in text.split("\n") if not line.startswith("#")))
-    for family in families:
-        for sample in family.samples:
-            yield sample.name, sample.labels, sample.value

@@ -1,0 +1,89 @@
+"""Reads what a pod publishes, in Prometheus' text format or in OpenMetrics.
+
+A page has hundreds of lines or thousands, of which a release counts by a few, and reads those again and again. So of a
+page only these are read, and the labels of a series only the first time.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from canary.measures import Sample
+
+_LABELS = r'\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\}'
+_SAMPLE = re.compile(
+    rf"([a-zA-Z_:][a-zA-Z0-9_:]*)?[ \t]*({_LABELS})?[ \t]*([^\s{{}}]+)(?:[ \t]+[-+.0-9eE]+)?(?:[ \t]+#.*)?\s*"
+)
+"""Name (which may stand in the braces, quoted), labels, value, timestamp, exemplar."""
+
+_STRANGE = re.compile(r"\n[^\sa-zA-Z_:#{]")
+"""The beginning of a line that is neither empty nor a comment nor a sample."""
+
+
+class Reader:
+    """Reads the series of some names from many pages."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Read series of these names."""
+        self._names = tuple(set(names))
+
+    def read(self, page: str) -> list[Sample]:
+        """Return the samples of these names, under the names that they have there.
+
+        What else is on the page is looked at so far as to tell whether it is metrics at all.
+
+        Raises:
+            ValueError: it is not, or a line that is wanted cannot be read.
+        """
+        lines = _lines(page)
+        first = next((line for line in lines if line and not line.startswith("#")), "")
+        if first:
+            _sample(first)
+        if strange := _STRANGE.search(page):
+            raise _invalid(page[strange.start() + 1 :].partition("\n")[0])
+        wanted = (_sample(line) for line in lines if line.startswith(self._names))
+        return [sample for sample in wanted if sample[0] in self._names]
+
+
+def names(page: str) -> frozenset[str]:
+    """Return the names of all series of a page."""
+    series = (line for line in _lines(page) if line and line[0] not in "#{")
+    return frozenset(line.partition("{")[0].partition(" ")[0].rstrip() for line in series)
+
+
+def _lines(page: str) -> list[str]:
+    """Return the lines of a page, without what is left out before them."""
+    lines = page.split("\n")
+    if page[:1].isspace() or "\n " in page or "\n\t" in page:
+        return [line.lstrip() for line in lines]
+    return lines
+
+
+@lru_cache(maxsize=100_000)
+def _labels(text: str) -> Mapping[str, str]:
+    """Return the labels that a text in braces means."""
+    [family] = parse(f"x{text} 0\n")
+    labels: Mapping[str, str] = family.samples[0].labels
+    return labels
+
+
+def _sample(line: str) -> Sample:
+    found = _SAMPLE.fullmatch(line)
+    if not found:
+        raise _invalid(line)
+    name, labels, value = found.groups()
+    try:
+        return name or "", _labels(labels) if labels and name else {}, float(value)
+    except ValueError as error:
+        raise _invalid(line) from error
+
+
+def _invalid(line: str) -> ValueError:
+    return ValueError(f"invalid line: {line[:100]!r}")
