@@ -159,6 +159,8 @@ async def _serve(
             if chaos:
                 log.info("chaos %d: something happens to %g of 100 requests", chaos.seed, chaos.rate * 100)
             await _until_stopped(stopped, home, end_with)
+            for task in tasks:  # or the controllers would replace the pods that end now
+                task.cancel()
             await kubelet.shut_down(LAST_SECONDS)
         finally:
             services.close()

@@ -2,6 +2,10 @@
 
 100 pods of a trivial process up in under 20 s; an API get in under 5 ms (median); 1,000 new connections a second
 through a Service; a daemon under 120 MB. Prints the figures and exits 1 when one is missed.
+
+    python scripts/bench_localcluster.py 100 300 1000
+
+shows instead how the time to have so many pods up grows, and the daemon's processor time and memory. No limits there.
 """
 
 from __future__ import annotations
@@ -49,7 +53,10 @@ def main() -> None:
         run(env, "build", str(context), "-t", "server:1")
         run(env, "up")
         try:
-            sys.exit(report(measure(env)))
+            if sizes := [int(word) for word in sys.argv[1:]]:
+                grow(env, sizes)
+            else:
+                sys.exit(report(measure(env)))
         finally:
             run(env, "down")
 
@@ -86,6 +93,22 @@ def measure(env: dict[str, str]) -> list[tuple[str, float, float, str]]:
         ("new connections a second of the daemon's processor time", CONNECTIONS / cpu, -1000, "/s"),
         (f"daemon's memory with {PODS} pods", memory, 120, "MB"),
     ]
+
+
+def grow(env: dict[str, str], sizes: list[int]) -> None:
+    """Print what it takes to have so many pods up, each number in a cluster that has just started."""
+    for size in sizes:
+        run(env, "down")
+        run(env, "up")
+        api = Api(run(env, "kubeconfig").strip())
+        pid = json.loads(run(env, "status", "--output", "json"))["pid"]
+        started = time.monotonic()
+        api.create("/apis/apps/v1/namespaces/default/deployments", deployment("sleeper", size, ["sleep", "100000"]))
+        path = "/apis/apps/v1/namespaces/default/deployments/sleeper"
+        while api.get(path)["status"].get("availableReplicas") != size:
+            time.sleep(0.5)
+        seconds = time.monotonic() - started
+        print(f"{size:>5} pods up: {seconds:>6.1f} s, daemon {cpu_seconds(pid):>5.1f} s of CPU, {resident(pid):.0f} MB")
 
 
 def report(rows: list[tuple[str, float, float, str]]) -> int:

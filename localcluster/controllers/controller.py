@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 from localcluster.objects.resources import POD
 from localcluster.objects.selectors import matches
 from localcluster.objects.status import ApiError
-from localcluster.objects.store import Object, now
+from localcluster.objects.store import Object, clone, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from localcluster.objects.store import Change
 
 MANAGER = "kube-controller-manager"
+SOON = 0.005  # seconds of a look that need no rest
+REST = 5.0  # times as long as a look took, an object is left alone
 Key = tuple[str, str]  # namespace and name
 
 log = logging.getLogger(__name__)
@@ -29,7 +32,8 @@ log = logging.getLogger(__name__)
 class Controller:
     """Brings what is nearer to what is wanted, one object at a time, whenever something that concerns it changes.
 
-    `sync` does not await, so that no write of anybody else comes in between.
+    `sync` does not await, so that no write of anybody else comes in between. An object that takes long is looked at
+    less often: what changes meanwhile is seen at the next look, all at once.
     """
 
     def __init__(self, registry: Registry, recorder: Recorder) -> None:
@@ -38,6 +42,8 @@ class Controller:
         self.recorder = recorder
         self._due: dict[Key, None] = {}
         self._later: dict[Key, asyncio.TimerHandle] = {}
+        self._resting: dict[Key, asyncio.TimerHandle] = {}
+        self._missed: set[Key] = set()  # of those that rest, the ones to look at again
         self._wake = asyncio.Event()
 
     def concerns(self, change: Change) -> Iterable[Key]:
@@ -58,17 +64,33 @@ class Controller:
                 while self._due:
                     key = next(iter(self._due))
                     del self._due[key]
+                    started = time.perf_counter()
                     self._try(key)
+                    self._rest(key, time.perf_counter() - started)
                     await asyncio.sleep(0)  # the listeners and the API have their turn
         finally:
             stop()
-            for timer in self._later.values():
+            for timer in [*self._later.values(), *self._resting.values()]:
                 timer.cancel()
 
     def look_at(self, key: Key) -> None:
         """Put an object into the queue."""
+        if key in self._resting:
+            self._missed.add(key)
+            return
         self._due[key] = None
         self._wake.set()
+
+    def _rest(self, key: Key, spent: float) -> None:
+        """Leave an object alone for a multiple of the seconds that a look at it took."""
+        if spent > SOON:
+            self._resting[key] = asyncio.get_running_loop().call_later(REST * spent, self._rested, key)
+
+    def _rested(self, key: Key) -> None:
+        del self._resting[key]
+        if key in self._missed:
+            self._missed.remove(key)
+            self.look_at(key)
 
     def _note(self, change: Change) -> None:
         for key in self.concerns(change):
@@ -116,12 +138,12 @@ def owner_reference(owner: Object) -> dict[str, Any]:
 def owned(controller: Controller, owner: Object, resource: Resource) -> list[Object]:
     """Return the objects that an owner controls, after adopting and releasing as Kubernetes does.
 
-    An object without a controller that the owner's selector matches is adopted; one that it does not match any more is
-    released.
+    They are the store's own: read them, never change them. An object without a controller that the owner's selector
+    matches is adopted; one that it does not match any more is released.
     """
     mine = []
     selector, uid = owner["spec"]["selector"], owner["metadata"]["uid"]
-    for obj in controller.store.list(resource, owner["metadata"]["namespace"]):
+    for obj in controller.store.peek(resource, owner["metadata"]["namespace"]):
         meta, ref, matching = (
             obj["metadata"],
             controller_of(obj),
@@ -130,13 +152,15 @@ def owned(controller: Controller, owner: Object, resource: Resource) -> list[Obj
         if ref is not None and ref["uid"] == uid and matching:
             mine.append(obj)
         elif ref is not None and ref["uid"] == uid and "deletionTimestamp" not in owner["metadata"]:
-            drop_owner(obj, uid)
-            controller.registry.update(resource, obj, manager=MANAGER)
+            released = clone(obj)
+            drop_owner(released, uid)
+            controller.registry.update(resource, released, manager=MANAGER)
         elif ref is None and matching and not (resource == POD and is_over(obj)):
             if "deletionTimestamp" in meta | owner["metadata"]:
                 continue
-            meta["ownerReferences"] = [*meta.get("ownerReferences", []), owner_reference(owner)]
-            mine.append(controller.registry.update(resource, obj, manager=MANAGER))
+            owners = [*meta.get("ownerReferences", []), owner_reference(owner)]
+            adopted = {**obj, "metadata": {**meta, "ownerReferences": owners}}
+            mine.append(controller.registry.update(resource, adopted, manager=MANAGER))
     return mine
 
 

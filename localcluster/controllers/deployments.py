@@ -21,6 +21,7 @@ from localcluster.controllers.rollout_status import created_condition, paused_co
 from localcluster.objects.resources import DEPLOYMENT, POD, REPLICA_SET
 from localcluster.objects.selectors import matches
 from localcluster.objects.status import ApiError
+from localcluster.objects.store import clone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,10 +50,10 @@ class Deployments(Controller):
             if owner is not None:
                 return [(namespace, owner["name"])] if owner["kind"] == "Deployment" else []
             labels = change.object["metadata"].get("labels") or {}
-            return [key_of(d) for d in self.store.list(DEPLOYMENT, namespace) if matches(d["spec"]["selector"], labels)]
+            return [key_of(d) for d in self.store.peek(DEPLOYMENT, namespace) if matches(d["spec"]["selector"], labels)]
         if change.resource == POD and change.type == "DELETED":  # strategy Recreate waits for the last old pod
             owner = controller_of(change.object)
-            rs = self.store.find(REPLICA_SET, namespace, owner["name"]) if owner else None
+            rs = self.store.glance(REPLICA_SET, namespace, owner["name"]) if owner else None
             above = controller_of(rs) if rs else None
             return [(namespace, above["name"])] if above else []
         return []
@@ -62,7 +63,7 @@ class Deployments(Controller):
         deployment = self.store.find(DEPLOYMENT, *key)
         if deployment is None:
             return None
-        sets = sorted(owned(self, deployment, REPLICA_SET), key=_age)
+        sets = sorted(map(clone, owned(self, deployment, REPLICA_SET)), key=_age)
         if "deletionTimestamp" in deployment["metadata"]:
             return self._write_status(deployment, sets, progressing=False)
         deployment = self._note_pause(deployment)
@@ -88,7 +89,7 @@ class Deployments(Controller):
         if running:
             return self._write_status(deployment, sets)
         uids = {s["metadata"]["uid"] for s in old}
-        for pod in self.store.list(POD, deployment["metadata"]["namespace"]):
+        for pod in self.store.peek(POD, deployment["metadata"]["namespace"]):
             owner = controller_of(pod)
             if owner is not None and owner["uid"] in uids and not is_over(pod):
                 return self._write_status(deployment, sets)

@@ -28,7 +28,7 @@ class EndpointSlices(Controller):
         if change.resource != POD:
             return []
         labels = [o["metadata"].get("labels") or {} for o in (change.object, change.previous) if o]
-        services = self.store.list(SERVICE, change.object["metadata"]["namespace"])
+        services = self.store.peek(SERVICE, change.object["metadata"]["namespace"])
         return [key_of(s) for s in services if any(_selects(s, each) for each in labels)]
 
     def sync(self, key: Key) -> float | None:
@@ -37,7 +37,7 @@ class EndpointSlices(Controller):
         if service is None or not service["spec"].get("selector"):
             return None
         wanted: dict[Ports, list[Object]] = {}
-        for pod in self.store.list(POD, key[0]):
+        for pod in self.store.peek(POD, key[0]):
             selected = _selects(service, pod["metadata"].get("labels") or {})
             if selected and pod.get("status", {}).get("podIP") and not is_over(pod):
                 wanted.setdefault(_ports(service, pod), []).append(_endpoint(service, pod))

@@ -33,7 +33,7 @@ class Garbage(Controller):
     def sync(self, key: Key) -> float | None:  # noqa: ARG002 - there is one
         """Sweep: dependents of what is gone are deleted, the last of a foreground deletion takes its owner with it."""
         self._forget_old_events()
-        everything = [(r, obj) for r in RESOURCES if r != EVENT for obj in self.store.list(r)]
+        everything = [(r, obj) for r in RESOURCES if r != EVENT for obj in self.store.peek(r)]
         alive = {obj["metadata"]["uid"]: obj for _, obj in everything}
         blocked: set[str] = set()
         for resource, obj in everything:
@@ -44,8 +44,8 @@ class Garbage(Controller):
             if owners and len(absent) + len(going) == len(owners) and "deletionTimestamp" not in obj["metadata"]:
                 self.registry.delete(resource, *key_of(obj), propagation="Foreground" if going else "Background")
             elif absent and len(absent) < len(owners):
-                obj["metadata"]["ownerReferences"] = [o for o in owners if o not in absent]
-                self.registry.update(resource, obj, manager=MANAGER)
+                left = {**obj["metadata"], "ownerReferences": [o for o in owners if o not in absent]}
+                self.registry.update(resource, {**obj, "metadata": left}, manager=MANAGER)
         for resource, obj in everything:
             if _in_foreground(obj) and obj["metadata"]["uid"] not in blocked:
                 self._let_go(resource, obj)
@@ -60,7 +60,7 @@ class Garbage(Controller):
 
     def _forget_old_events(self) -> None:
         limit = (datetime.now(UTC) - EVENTS_LAST).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for event in self.store.list(EVENT):
+        for event in self.store.peek(EVENT):
             if (event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]) < limit:
                 self.store.remove(EVENT, *key_of(event))
 
@@ -86,12 +86,12 @@ class Namespaces(Controller):
                 account["metadata"] = {"name": "default", "namespace": name}
                 self.registry.create(SERVICE_ACCOUNT, account, manager=MANAGER)
             return None
-        content = [(r, o) for r in RESOURCES if r.namespaced for o in self.store.list(r, name)]
+        content = [(r, o) for r in RESOURCES if r.namespaced for o in self.store.peek(r, name)]
         # Pods last: what made them goes first, or it would make them anew.
         for resource, obj in sorted(content, key=lambda each: each[0] == POD):
-            if "deletionTimestamp" not in obj["metadata"] and self.store.find(resource, *key_of(obj)):
+            if "deletionTimestamp" not in obj["metadata"] and self.store.glance(resource, *key_of(obj)):
                 self.registry.delete(resource, *key_of(obj))
-        if not any(self.store.list(r, name) for r in RESOURCES if r.namespaced):
+        if not any(any(self.store.peek(r, name)) for r in RESOURCES if r.namespaced):
             self.store.remove(NAMESPACE, *key)
         return None
 

@@ -44,7 +44,7 @@ class ReplicaSets(Controller):
         if owner is not None:
             return [(namespace, owner["name"])] if owner["kind"] == "ReplicaSet" else []
         labels = change.object["metadata"].get("labels") or {}
-        sets = self.store.list(REPLICA_SET, namespace)
+        sets = self.store.peek(REPLICA_SET, namespace)
         return [key_of(rs) for rs in sets if matches(rs["spec"]["selector"], labels)]
 
     def sync(self, key: Key) -> float | None:
@@ -57,7 +57,7 @@ class ReplicaSets(Controller):
         failure = None
         if "deletionTimestamp" not in rs["metadata"]:
             failure = self._manage(rs, active)
-        pods = [self.store.find(POD, *key_of(pod)) or pod for pod in pods]
+        pods = [self.store.glance(POD, *key_of(pod)) or pod for pod in pods]
         wait = self._write_status(rs, pods, failure)
         return 5.0 if failure else wait
 
@@ -71,7 +71,7 @@ class ReplicaSets(Controller):
                 self.recorder.warning(rs, "FailedCreate", f"Error creating: {error.message}")
                 return error.message
             self.recorder.normal(rs, "SuccessfulCreate", f"Created pod: {pod['metadata']['name']}")
-        for pod in sorted(active, key=deletion_rank)[: max(0, -missing)]:
+        for pod in sorted(active, key=deletion_rank)[:-missing] if missing < 0 else []:
             self.registry.delete(POD, *key_of(pod))
             self.recorder.normal(rs, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
         return None

@@ -25,7 +25,7 @@ class Scheduler(Controller):
         if change.resource != POD:
             return []
         if change.type == "DELETED":
-            return [key_of(p) for p in self.store.list(POD) if not p["spec"].get("nodeName")]
+            return [key_of(p) for p in self.store.peek(POD) if not p["spec"].get("nodeName")]
         return [] if change.object["spec"].get("nodeName") else [key_of(change.object)]
 
     def sync(self, key: Key) -> float | None:
@@ -50,7 +50,8 @@ class Scheduler(Controller):
         return None
 
     def _objection(self, pod: Object) -> str | None:
-        node = self.store.get(NODE, "", NODE_NAME)
+        node = self.store.glance(NODE, "", NODE_NAME)
+        assert node is not None
         labels = node["metadata"]["labels"]
         if not (pod["spec"].get("nodeSelector") or {}).items() <= labels.items():
             return "1 node(s) didn't match Pod's node affinity/selector"
@@ -58,8 +59,10 @@ class Scheduler(Controller):
         if len(others) >= int(node["status"]["allocatable"]["pods"]):
             return "1 Too many pods"
         for resource in ("cpu", "memory"):
+            if not _request(pod, resource):
+                continue
             wanted = sum(_request(p, resource) for p in [pod, *others])
-            if _request(pod, resource) and wanted > amount(node["status"]["allocatable"][resource]):
+            if wanted > amount(node["status"]["allocatable"][resource]):
                 return f"1 Insufficient {resource}"
         rules = ((pod["spec"].get("affinity") or {}).get("podAntiAffinity") or {}).get(
             "requiredDuringSchedulingIgnoredDuringExecution"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from decimal import ROUND_UP, Context, Decimal
 
@@ -15,6 +16,7 @@ _SMALLEST = Decimal("1e-9")  # smaller ones are rounded up to this one
 _EXACT = Context(prec=60)
 
 
+@functools.lru_cache(maxsize=4096)
 def amount(text: str) -> Decimal:
     """Return what a quantity comes to; raises ValueError where the text is none."""
     return _read(text)[0]

@@ -91,15 +91,22 @@ class Store:
         found = self._objects.get(resource, {}).get((namespace, name))
         return clone(found) if found is not None else None
 
+    def glance(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """Return the store's own object, or None, for reading only."""
+        return self._objects.get(resource, {}).get((namespace, name))
+
     def list(self, resource: Resource, namespace: str = "") -> list[Object]:
         """Return the objects of one namespace (of all, when empty), by name."""
         objects = self._objects.get(resource, {})
         return [clone(objects[k]) for k in sorted(objects) if not namespace or k[0] == namespace]
 
     def peek(self, resource: Resource, namespace: str = "") -> Iterator[Object]:
-        """Yield the store's own objects, by name, for reading only: what lists and watches send needs no copies."""
+        """Yield the store's own objects, by name, for reading only: who looks at many needs no copies.
+
+        What is written or removed meanwhile does not disturb.
+        """
         objects = self._objects.get(resource, {})
-        return (objects[k] for k in sorted(objects) if not namespace or k[0] == namespace)
+        return iter([objects[k] for k in sorted(objects) if not namespace or k[0] == namespace])
 
     def create(self, resource: Resource, obj: Object, *, dry_run: bool = False) -> Object:
         """Store a new object under its metadata's name, giving it uid, creationTimestamp and generation.
