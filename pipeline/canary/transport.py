@@ -35,6 +35,12 @@ RELAYED = 10.0
 AWAY = {502, 503, 504}
 """How a proxy or load balancer answers for an API server that is away, and an API server that stops or starts."""
 
+ETCD = "etcdserver: "
+"""How the message of a 500 begins when the API server's store did not answer: whether it wrote is open."""
+
+STALE = "the object has been modified"
+"""How a 409 is worded of a write that lost a race; one that names no version of the object can be sent again."""
+
 UNSENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 """What fails before anything is sent."""
 
@@ -144,9 +150,10 @@ class Transport:
     ) -> Answer:
         """Return the answer, whatever its status.
 
-        What failed on the way, or was answered 429, 502, 503 or 504, is sent again for a while; where nothing is
-        changed, also what was answered 500. What is forbidden a moment after an outage is asked for again: an API
-        server answers before it has loaded who may do what.
+        Sent again for a while is what failed on the way, or was answered 429, 502, 503 or 504, or 500 because etcd did
+        not answer, or 409 because others wrote at the same time; where nothing is changed, after any 500. What is
+        forbidden a moment after an outage is asked for again: an API server answers before it has loaded who may do
+        what.
 
         Args:
             method: of HTTP.
@@ -198,11 +205,13 @@ class Transport:
                         raise UnreachableError(
                             f"{self.connection.description} does not accept the credentials (401): {answer.message}"
                         )
-                    if answer.status not in (AWAY if changes else {*AWAY, 500}) | {429}:
+                    is_passing = answer.status == 500 and (not changes or answer.message.startswith(ETCD))
+                    is_passing |= answer.status == 409 and STALE in answer.message and not _names_version(body)
+                    if answer.status not in AWAY | {429} and not is_passing:
                         outage.is_over = True
                         return replace(answer, repeated=repeated)
                     why = f"{self.connection.description} answers {answer.status}: {answer.message}"
-                    repeated |= changes and answer.status != 429
+                    repeated |= changes and answer.status not in (409, 429)
                 wait = max(delay, answer.retry_after)
                 outage.goes_on(self.connection.description, why, patience)
                 if outage.lasts + wait > (patience if failure or not relayed else min(patience, RELAYED)):
@@ -280,6 +289,12 @@ def _is_untrusted(error: Exception) -> bool:
     if isinstance(cause, ssl.SSLError):
         return any(word in (cause.reason or "") for word in ("CERTIFICATE", "UNKNOWN_CA"))
     return isinstance(cause, ValueError)  # urllib3's own check of the name in it
+
+
+def _names_version(body: object) -> bool:
+    """Return whether a body is meant for one version of an object alone; a JSON patch may test for it."""
+    meta = body.get("metadata") if isinstance(body, dict) else None
+    return not isinstance(body, dict) or bool(isinstance(meta, dict) and meta.get("resourceVersion"))
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -167,6 +167,31 @@ def test_a_server_error_is_final_for_a_write_and_not_for_a_read(server: Server, 
     assert transport.request("PUT", "/x", body={}).status == 500
 
 
+def test_a_write_that_etcd_did_not_answer_in_time_is_sent_again(server: Server, transport: Transport) -> None:
+    server.answers, server.message = [500, 409], "etcdserver: request timed out"
+    answer = transport.request("POST", "/x", body={"a": 1})
+    assert (answer.status, answer.repeated) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "times"),
+    [
+        ({"data": {}}, 2),
+        ({"metadata": {"name": "x"}}, 2),
+        ({"metadata": {"resourceVersion": "1"}}, 1),
+        ([{"op": "test", "path": "/metadata/resourceVersion", "value": "1"}], 1),
+    ],
+)
+def test_a_write_that_lost_a_race_is_sent_again_unless_it_is_meant_for_one_version(
+    server: Server, transport: Transport, body: object, times: int
+) -> None:
+    server.answers = [409]
+    server.message = 'Operation cannot be fulfilled on configmaps "x": the object has been modified; please apply'
+    answer = transport.request("PATCH", "/x", body=body)
+    assert len(server.seen) == times
+    assert (answer.status, answer.repeated) == (200 if times == 2 else 409, False)
+
+
 def test_a_server_that_is_busy_is_asked_again_when_it_says(server: Server, transport: Transport, time: Time) -> None:
     transport.request("GET", "/x")
     server.answers, server.headers = [429], {"Retry-After": "7"}
