@@ -81,7 +81,7 @@ def test_an_undo_that_was_begun_is_finished_and_shown(configured: Namespace, man
         driver.communicate(timeout=60)
     configured.kubectl("annotate", "configmap/sampleapp-before", "canary-lab/undoing=the pods did not get ready")
 
-    assert "finishes it: the undo of a promote that failed: the pods" in configured.canary("status", "sampleapp").out
+    assert "finish the undo of a promote that failed (the pods" in configured.canary("status", "sampleapp").out
     refused = configured.canary("deploy", str(manifests), "--image", "sampleapp:20", code=2).err
     assert "canary rollback sampleapp finishes it" in refused
     told = configured.canary("promote", str(manifests), "--image", "sampleapp:20", code=5).err

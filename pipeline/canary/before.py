@@ -128,6 +128,16 @@ def saved_digest(cluster: Cluster, name: str) -> str | None:
     return found.digest if found is not None and found.state is State.PROMOTING else None
 
 
+def together(cluster: Cluster, name: str, was: Standing) -> tuple[str, ...]:
+    """Return the names of the workloads that were promoted with this one, itself among them, and not again since."""
+    others = {other: standing(cluster, other) for other in was.together if other != name}
+    return tuple(
+        one
+        for one in was.together
+        if one == name or ((theirs := others[one]) is not None and theirs.digest == was.digest)
+    )
+
+
 def is_rolling_back(cluster: Cluster, name: str) -> bool:
     """Return whether a rollback of a workload was begun and is not done."""
     found = standing(cluster, name)

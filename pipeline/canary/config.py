@@ -17,7 +17,7 @@ from canary.kinds import Kind, Schema, choice, matching, metrics, port, rising, 
 from canary.variants import VERSION_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 FILE = "canary.yml"
@@ -300,6 +300,18 @@ def shown(settings: Settings, attribute: str) -> str:
     value = getattr(settings, attribute)
     kind = next(one.kind for one in all_settings() if one.attribute == attribute)
     return "" if value is None else kind.show(value)
+
+
+def typed(in_force: InForce, attributes: Iterable[str]) -> tuple[str, ...]:
+    """Return settings as flags: those that flags or the environment say, and `canary.yml` does not."""
+    known = {one.attribute: one for one in all_settings()}
+    flags: list[str] = []
+    for name in attributes:
+        one, value = known[name], getattr(in_force.settings, name)
+        if in_force.sources[name] in (one.flag, one.variable):
+            texts = [str(item) for item in value] if one.kind.many else [one.kind.show(value)]
+            flags += [part for text in texts for part in (one.flag, text)]
+    return tuple(flags)
 
 
 def schema() -> Schema:

@@ -99,7 +99,9 @@ def with_images(bundle: Bundle, images: Sequence[Image]) -> Bundle:
     for name, image in wanted.items():
         if name not in {image_name(reference) for reference in there}:
             found = f"the manifests have {', '.join(there)}" if there else "the manifests have no containers"
-            raise InputError(f"--image {image.reference}: no container's image is named {name}; {found}")
+            raise InputError(
+                f"--image {image.reference}: no container's image is named {name}; {found}{_meant(image, there)}"
+            )
 
     def replaced(spec: Object) -> None:
         for container in _containers(spec):
@@ -148,6 +150,28 @@ def refuse_other_workloads(bundle: Bundle, images: Sequence[Image]) -> None:
                 f"{source}: {describe(item)} runs {hit} as well, and a {item['kind']} cannot be released as a canary: "
                 "leave it out of these manifests and deploy it with canary apply"
             )
+
+
+def _meant(image: Image, there: Sequence[str]) -> str:
+    """Return the flag that is most likely meant, as a sentence: for an image of the same name of another registry."""
+    last = image.name.rpartition("/")[2]
+    close = [name for name in map(image_name, there) if name.rpartition("/")[2] == last]
+    return "".join(f"; to replace {name}, pass --image {name}={image.reference}" for name in close[:1])
+
+
+def refuse_untagged(bundle: Bundle) -> None:
+    """Refuse images without a tag in Deployments: most likely an --image was forgotten.
+
+    Raises:
+        InputError: a container's image has neither a tag nor a digest.
+    """
+    for item in bundle.deployments:
+        for image in images_of(item):
+            if is_untagged(image):
+                raise InputError(
+                    f"{bundle.source(item)}: image {image} of {describe(item)} has no tag. Say which one: --image "
+                    f"{image}:TAG; if you mean {image}:latest, which may be another one on each node, write that"
+                )
 
 
 def _edited(bundle: Bundle, edit: Any) -> Bundle:  # noqa: ANN401

@@ -9,6 +9,7 @@ from canary.variants import VERSION_LABEL
 
 if TYPE_CHECKING:
     from canary.measures import Measures
+    from canary.typed import Typed
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Options:
         min_requests: requests of each variant that stand before PROMOTE, at each step.
         no_traffic_after: seconds without a request after which it is asked whether anything sends load.
         evidence: folder in which is kept what a rejected canary did, one folder each; empty keeps nothing.
+        typed: what was typed to say what is released and how, for who goes on; None where nothing is known of it.
+        where: flags that were typed to say which cluster and namespace.
     """
 
     measures: Measures
@@ -55,3 +58,5 @@ class Options:
     min_requests: int = 50
     no_traffic_after: float = 30.0
     evidence: str = ""
+    typed: Typed | None = None
+    where: tuple[str, ...] = ()

@@ -19,8 +19,10 @@ from canary.hotfix import STABLE, is_changed, stable_mark
 from canary.manifests import digest
 from canary.rehearsal import Rehearsal, check_rights, check_same_template
 from canary.routes import check_routes
+from canary.scene import port_of
 from canary.steps import step_at_hand, step_of
 from canary.surroundings import Planned, findings
+from canary.typed import ARGUMENTS
 from canary.variants import DIGEST_ANNOTATION, MADE, template_differences, variant_name, variant_replicas
 
 if TYPE_CHECKING:
@@ -78,7 +80,10 @@ def plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
     workloads = tuple(workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)
     for found in workloads:
         _check_startable(world, found, mark)
+    unread = _without_metrics_port(world, bundle, workloads)
     if promoting:
+        if unread:
+            raise InputError(unread)
         check_rights(world.cluster, bundle)
     rehearsal = Rehearsal(world.cluster, demanded=promoting)
     beside = others(world, bundle, workloads, rehearsal, mark)
@@ -87,7 +92,7 @@ def plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
     stepped: list[str] = []
     scaled: list[tuple[str, int]] = []
     existing: list[str] = []
-    notes: list[Note] = []
+    notes: list[Note] = [Note(unread, warning=True)] if unread else []
     for incoming, found in zip(bundle.deployments, workloads, strict=True):
         wanted = _wanted(world, found, incoming, mark=mark, step=step, beside=beside)
         shown = {}
@@ -174,6 +179,24 @@ def _routes(world: World, bundle: Bundle, workloads: Sequence[Workload], rehears
         return ()  # that Services may not be seen is among the notes
 
 
+def _without_metrics_port(world: World, bundle: Bundle, workloads: Sequence[Workload]) -> str:
+    """Return what has no port to read counts from, and what to do about it; empty where all have one."""
+    port = world.options.metrics_port
+    advice = f"name one {port}, pass --metrics-port, or read from Prometheus (--prometheus)"
+    for incoming, found in zip(bundle.deployments, workloads, strict=True):
+        if port_of(incoming, port) is None:
+            return (
+                f"{bundle.source(incoming)}: Deployment {found.name} has no container port {port!r} to read counts "
+                f"from: {advice}"
+            )
+        if found.stable is not None and port_of(found.stable, port) is None:
+            return (
+                f"stable {found.name} has no container port {port!r}, so its baseline would have none to read counts "
+                f"from: {advice}; canary apply with these manifests adds it to stable"
+            )
+    return ""
+
+
 def _wanted(
     world: World, found: Workload, incoming: Object, *, mark: str, step: Step, beside: Others
 ) -> dict[Variant, Object]:
@@ -186,6 +209,8 @@ def _wanted(
     if found.stable is not None:
         wanted[Variant.BASELINE] = variants.baseline(found.stable, replicas=count, label=options.label)
     marks = step.annotations | expires(world.clock.now() + options.expire_after)
+    if options.typed is not None:
+        marks[ARGUMENTS] = options.typed.to_json()
     marks[STABLE] = stable_mark(found.stable, label=options.label)
     if beside.created:
         marks[MADE] = " ".join(f"{made['kind']}/{made['metadata']['name']}" for made in beside.created)

@@ -11,12 +11,19 @@ from canary.before import State, saved_digest, standing, undoing
 from canary.collaborators import World
 from canary.crashes import warn_of_crashed
 from canary.deployments import workload
-from canary.errors import InputError, InterruptedReleaseError, LockLostError, TimedOutError, UnreachableError
+from canary.errors import (
+    CanaryError,
+    InputError,
+    InterruptedReleaseError,
+    LockLostError,
+    UnreachableError,
+)
 from canary.events import DecisionAsked, Note, Started
-from canary.images import images_of, is_untagged
+from canary.images import images_of, refuse_untagged
 from canary.manifests import digest, require_deployment
 from canary.plan import plan
-from canary.variants import can_have_variants
+from canary.typed import command
+from canary.variants import DIGEST_ANNOTATION, can_have_variants
 from canary.verdict import Decision, brief
 from canary.waiting import wait_until_ready
 from canary.writing import intended, writable, write
@@ -122,9 +129,9 @@ class Release:
             promoting: whether this same account is to promote: a right that it lacks for that is an error then.
         """
         bundle = self._manifests()
+        refuse_untagged(bundle)
         with self.lock.held(self._names(), self.listen):
             self._started("deploy")
-            self._warn_of_untagged(bundle)
             with self._left_as_it_is():
                 if self.options.supersede:
                     self._end_others(bundle)
@@ -225,12 +232,12 @@ class Release:
             InputError: a release of one of the Deployments is in progress; nothing was changed.
         """
         bundle = self._manifests(deployment=False)
+        refuse_untagged(bundle)
         names = [name for name in self._names() if can_have_variants(name)]
         try:
             with self.lock.held(names, self.listen):
                 self._refuse_releases(names)
                 self._started("apply")
-                self._warn_of_untagged(bundle)
                 with self._finished_by("canary apply, once more,"):
                     for obj in writable(self._world, (*bundle.others, *bundle.deployments)):
                         if not write(self._world, obj):
@@ -249,6 +256,8 @@ class Release:
         What `deploy` would say of them, it says.
         """
         bundle = self._manifests(deployment=action != "apply")
+        if action != "promote":  # which goes by what the canary showed
+            refuse_untagged(bundle)
         if action == "apply":
             self._refuse_releases(name for name in self._names() if can_have_variants(name))
         if action == "deploy":
@@ -283,12 +292,6 @@ class Release:
         images = tuple(dict.fromkeys(image for incoming in deployments for image in images_of(incoming)))
         self.listen(Started(action, names or self._names(), self.cluster.namespace, images))
 
-    def _warn_of_untagged(self, bundle: Bundle) -> None:
-        for image in dict.fromkeys(image for incoming in bundle.deployments for image in images_of(incoming)):
-            if is_untagged(image):
-                text = f"image {image} has no tag, which means {image}:latest: give one, such as --image {image}:1.0"
-                self.listen(Note(text, warning=True))
-
     def _end_others(self, bundle: Bundle) -> None:
         """Reject what is in progress of another release."""
         images = ", ".join(dict.fromkeys(image for incoming in bundle.deployments for image in images_of(incoming)))
@@ -317,9 +320,10 @@ class Release:
         was = standing(self.cluster, name)
         if was is None or was.state not in (State.PROMOTING, State.ROLLING_BACK):
             return
-        goes_back = f"canary rollback {name} puts back what it was before" if was.images else "deploy a new release"
+        back = command("rollback", name, where=self.options.where)
+        goes_back = f"{back} puts back what it was before" if was.images else "deploy a new release"
         if was.state is State.ROLLING_BACK:
-            text = f"a rollback of {name} was interrupted: canary rollback {name} finishes it"
+            text = f"a rollback of {name} was interrupted: {back} finishes it"
         elif was.failed:
             text = (
                 f"a promote of {name} failed ({was.failed}), and its undo was interrupted: stable may run what was "
@@ -332,20 +336,30 @@ class Release:
     @contextmanager
     def _left_as_it_is(self) -> Iterator[None]:
         """Tell who stops here, or is stopped, what is left and how to go on."""
-        names = " ".join(self._names())
-        advice = f"The variants are left as they are: the same command goes on, canary reject {names} ends the release"
+        names = self._names()
+        ends = command("reject", *names, where=self.options.where)
+        advice = (
+            f"Canary and baseline are still running. Run the same command again to continue; {ends} ends the release"
+        )
         try:
             yield
         except KeyboardInterrupt:
             raise InterruptedReleaseError(f"interrupted. {advice}") from None
         except LockLostError:
             raise  # what there is, and what is to be done with it, is another driver's now
-        except InterruptedReleaseError as error:
-            raise InterruptedReleaseError(f"{error}. {advice}") from error
-        except TimedOutError as error:
-            raise TimedOutError(f"{error}. {advice}") from error
-        except UnreachableError as error:
-            raise UnreachableError(f"{error}. {advice}") from error
+        except CanaryError as error:
+            if isinstance(error, UnreachableError) or self._has_variants(names):
+                error.args = (f"{error}. {advice}",)
+            raise
+
+    def _has_variants(self, names: Iterable[str]) -> bool:
+        """Return whether there are variants of this release; True where that cannot be seen now."""
+        mark = digest(self.bundle) if self.bundle is not None else None
+        try:
+            canaries = [found for name in names if (found := workload(self.cluster, name).canary) is not None]
+        except CanaryError:
+            return True
+        return any(mark is None or mark == _digest(canary) for canary in canaries)
 
     @contextmanager
     def _finished_by(self, command: str) -> Iterator[None]:
@@ -357,3 +371,8 @@ class Release:
             raise UnreachableError(
                 f"{error}. {' and '.join(names)} may be half done: {command} finishes it once the API server answers"
             ) from error
+
+
+def _digest(canary: Object) -> str | None:
+    mark: str | None = (canary["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
+    return mark

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.before import TOO_LARGE, State, before_name, mark, saved, standing
+from canary.before import TOO_LARGE, State, before_name, mark, saved, standing, together
 from canary.collaborators import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind
 from canary.deployments import images, progress, workload
 from canary.errors import (
@@ -125,16 +125,11 @@ def targets_of(cluster: Cluster, names: Sequence[str]) -> tuple[Target, ...]:
                 f"there is nothing to roll back to: the last promote of {name} was its first; to remove it, "
                 f"kubectl delete deployment/{name}"
             )
-        missing = [
-            other
-            for other in promote.together
-            if other not in names and (theirs := standing(cluster, other)) and theirs.digest == promote.digest
-        ]
-        if missing:
-            every = " ".join(promote.together)
+        every = together(cluster, name, promote)
+        if missing := [other for other in every if other not in names]:
             raise InputError(
                 f"{name} was promoted together with {', '.join(missing)}, and they share configuration: roll all of "
-                f"them back (canary rollback {every})"
+                f"them back (canary rollback {' '.join(every)})"
             )
         found.append(Target(name, promote, saved(cluster, name)))
     return tuple(found)

@@ -104,7 +104,7 @@ def sampled(scene: Scene, metrics_port: str) -> list[tallies.Pod]:
     found = []
     for name, variant, deployment in scene.variants():
         pods = scene.pods[name, variant]
-        port = _port(deployment, metrics_port)
+        port = port_of(deployment, metrics_port)
         if variant is Variant.STABLE and (len(pods) > SAMPLED_OF_STABLE or port is None):
             continue
         if port is None:
@@ -150,7 +150,7 @@ def _runs(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") == "Running"
 
 
-def _port(deployment: Object, wanted: str) -> int | None:
+def port_of(deployment: Object, wanted: str) -> int | None:
     """Return the number of the port that publishes metrics, 0 where none is wanted, None where there is none such."""
     if not wanted:
         return 0

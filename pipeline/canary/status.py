@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from canary.before import State, finishing_undo, standing
+from canary.before import standing, together
 from canary.collaborators import DEPLOYMENT
 from canary.counts import recall
-from canary.deployments import images, is_ready, pods_by_deployment, progress, workload
+from canary.deployments import images, pods_by_deployment, progress, workload
 from canary.diagnosis import hold_up
 from canary.errors import ForbiddenError, InputError
 from canary.events import Variant
 from canary.expiry import expiry
 from canary.lease import holder
+from canary.next_steps import next_steps
 from canary.record import unproven_since
 from canary.steps import step_of
-from canary.verdict import Decision
+from canary.typed import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,10 +67,12 @@ class Rollback:
     Attributes:
         images: what stable ran before its last promote.
         replaced: when that promote began, as the API server writes times.
+        command: to be typed as it is.
     """
 
     images: tuple[str, ...]
     replaced: str
+    command: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class WorkloadStatus:
         variants: those that exist: stable, baseline, canary.
         verdict: the last verdict's decision, empty before the first.
         sentence: the last verdict for a person.
-        next: what can be done now, a sentence each.
+        next: what can be done now, each as `purpose: command`; the command is one to be typed as it is.
         step: the one at hand, None where the release has no more than one.
         driver: who holds its lock, None if nobody does. Whether that one is still at work, its last renewal hints at.
         expires_in: seconds until `canary reap` may reject it if nobody works on it, None where it never may.
@@ -153,15 +156,20 @@ def _workload_status(
         tuple(_variant_status(cluster, found, variant, record, pods) for variant in found.variants),
         record.decision if record and record.sentence else "",
         record.sentence if record else "",
-        _next(found, record, step, was),
+        next_steps(options, found, record, step, was),
         step if step is not None and len(step.steps) > 1 else None,
         driver,
         None if expires is None else expires - at,
         unknown,
         unproven_since(found.stable),
         tuple(problems),
-        Rollback(was.images, was.began) if was is not None and was.can_be_rolled_back else None,
+        _rollback(cluster, options, name, was) if was is not None and was.can_be_rolled_back else None,
     )
+
+
+def _rollback(cluster: Cluster, options: Options, name: str, was: Standing) -> Rollback:
+    names = together(cluster, name, was)
+    return Rollback(was.images, was.began, command("rollback", *names, where=options.where))
 
 
 def _read(problems: list[str], look: Callable[[], T]) -> T | None:
@@ -199,32 +207,3 @@ def _variant_status(
         round(answered) or None,
         "" if state.complete else hold_up(cluster, deployment, pods[deployment["metadata"]["uid"]]),
     )
-
-
-def _next(found: Workload, record: Record | None, step: Step | None, was: Standing | None) -> tuple[str, ...]:
-    """Return what can be done now."""
-    if was is not None and was.state is State.ROLLING_BACK:
-        return (f"canary rollback {found.name} finishes a rollback that was interrupted",)
-    if was is not None and was.state is State.PROMOTING and was.failed:
-        return (f"{finishing_undo(was, found.name)}: the undo of a promote that failed: {was.failed}",)
-    if was is not None and was.state is State.PROMOTING:
-        goes_on = f"canary promote, with the same manifests and images, finishes the promote of {found.name}"
-        return (goes_on, f"canary rollback {found.name} goes back to what was before") if was.images else (goes_on,)
-    if found.canary is not None:
-        reject = f"canary reject {found.name} deletes the variants"
-        if record and record.decision is Decision.REJECT:
-            return (reject,)
-        watched = "goes on watching them" if record else "compares them"
-        grows: tuple[str, ...] = ()
-        if step is not None and step.following and found.stable is not None:
-            grows = (f"canary release, as before, watches them and goes on with {step.following[0]}",)
-        compared = found.stable is None or (record is not None and record.decision is Decision.PROMOTE)
-        promote = "canary promote makes stable what the canary is" + ("" if compared else ", on your word alone")
-        if not is_ready(found.canary):  # promote would refuse it
-            return (*grows, f"canary watch waits until the pods are ready, then {watched}", reject)
-        return (*grows, f"canary watch {watched}", promote, reject)
-    if found.baseline is not None:
-        return (f"canary reject {found.name} deletes the baseline, whose canary is gone",)
-    if found.stable is not None:
-        return ("canary release, or canary deploy, tries a new version beside stable",)
-    return (f"there is no {found.name} yet: canary release, or canary apply, makes it",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from canary.collaborators import DEPLOYMENT
 from canary.counts import Keeper, recall
 from canary.crashes import canary_crashes
 from canary.deployments import progress, workload
@@ -18,6 +19,7 @@ from canary.scene import sampled, states, survey
 from canary.silence import Silence
 from canary.spelling import Spelling
 from canary.tally import Tally, judge
+from canary.typed import ARGUMENTS, typed_for
 from canary.verdict import Decision, Verdict, tolerated
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
     record, keeper, called = None, Keeper(cluster), world.patient_now()
     diagnosis = Diagnosis(cluster, world.clock.now)
     silence, spelling, disruptions = Silence(world), Spelling(world, samples), Disruptions()
+    for name in names:
+        _note_what_compares(world, name)
     for name in names:  # from here on the lock does that, at each renewal
         show_life(cluster, name, world.clock.now() + options.expire_after)
     while True:
@@ -88,6 +92,16 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
             raise TimedOutError(f"undecided after {options.max_duration:g} s: {why}")
         silence.heed(scene, tally)
         world.clock.sleep(options.interval)
+
+
+def _note_what_compares(world: World, name: str) -> None:
+    """Write onto a canary of ours by what it is compared, for who goes on, where that is not what it says already."""
+    typed, canary = world.options.typed, workload(world.cluster, name).canary
+    known = None if canary is None else typed_for(canary)
+    if canary is None or known is None or typed is None or not typed.watch or typed.watch == known.watch:
+        return
+    said = replace(known, watch=typed.watch).to_json()
+    world.cluster.annotate(DEPLOYMENT, canary["metadata"]["name"], {ARGUMENTS: said})
 
 
 def last_verdict(world: World, names: Sequence[str]) -> Verdict:

@@ -266,7 +266,7 @@ def test_status_shows_the_variants_and_what_can_be_done_next(canary: CommandLine
         "  baseline  app-baseline  2/2 ready  app:1",
         "  canary    app-canary    2/2 ready  app:2",
     ]
-    assert "  next: canary reject app deletes the variants" in lines
+    assert "  next: delete canary and baseline: canary reject app" in lines
     found = canary("status", "-o", "json").json()
     assert (found["namespace"], [one["name"] for one in found["workloads"]]) == (story.namespace, ["app"])
 
@@ -435,4 +435,4 @@ def test_status_of_manifests_before_the_first_release_says_what_can_be_done(in_c
     in_cluster.write_objects("m.yml", deployment())
     result = in_cluster("status", "m.yml")
     assert result.code == 0
-    assert "  next: there is no app yet: canary release, or canary apply, makes it" in result.out
+    assert "  next: there is no app yet; make it: canary release MANIFESTS --image IMAGE" in result.out

@@ -58,9 +58,9 @@ def test_a_dry_run_prints_what_would_be_written_less_values_of_secrets_and_chang
 
 def test_status_names_the_rollback_and_what_it_brings(canary: CommandLine) -> None:
     lines = canary("status", "app").out.splitlines()
-    [line] = [line for line in lines if line.startswith("  rollback: ")]
-    assert line.startswith("  rollback: canary rollback app brings back app:1, replaced 20")
-    assert line.endswith(" UTC")
+    [line] = [line for line in lines if line.startswith("  rollback ")]
+    assert line.startswith("  rollback brings back app:1, replaced 20")
+    assert line.endswith(" UTC: canary rollback app")
     [app] = canary("status", "app", "--output", "json").json()["workloads"]
     assert app["rollback"]["images"] == ["app:1"]
 

@@ -90,7 +90,7 @@ def test_an_image_is_found_by_its_name_without_tag_and_digest(there: str, asked:
 def test_an_image_of_another_name_is_not_touched_and_that_is_an_error(there: str, asked: str) -> None:
     with pytest.raises(InputError) as error:
         replaced(there, asked)
-    assert str(error.value) == (
+    assert str(error.value).startswith(
         f"--image {asked}: no container's image is named {parse_image(asked).name}; the manifests have {there}"
     )
 
@@ -178,3 +178,10 @@ def test_malformed_pods_are_left_to_the_api_server() -> None:
     item = workload("Deployment", "app:1")
     item["spec"]["template"]["spec"]["initContainers"] = {"not": "a list"}
     assert images_of(item) == ("app:1",)
+
+
+def test_an_image_of_another_registry_is_offered_the_name_that_the_manifests_have() -> None:
+    with pytest.raises(InputError) as error:
+        replaced("shop", "registry.example/shop:3")
+    assert str(error.value).endswith("; to replace shop, pass --image shop=registry.example/shop:3")
+    assert replaced("shop", "shop=registry.example/shop:3") == "registry.example/shop:3"

@@ -304,7 +304,7 @@ def test_an_interrupted_promote_is_finished_by_the_next_and_undo_still_knows_the
     with pytest.raises(InterruptedReleaseError, match="canary promote"):
         story.release(deployment("app:2")).promote()
     assert image(story.deployment()) == "app:2"
-    assert story.release(names=("app",)).status().workloads[0].next[0].startswith("canary promote")
+    assert story.release(names=("app",)).status().workloads[0].next[0].startswith("finish the promote that was")
 
     with pytest.raises(PromoteError, match="undone"):
         story.release(deployment("app:2")).promote()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from itertools import count, groupby
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from canary.before import saved_digest
 from canary.cluster import Cluster
-from canary.errors import InterruptedReleaseError, TimedOutError
+from canary.errors import ClusterError, InputError, InterruptedReleaseError, TimedOutError
 from canary.events import Decided, Note, Promoted, Ready, Rejected, Started, Variant, Waiting, Written
 from canary.verdict import Decision, Verdict
 from tests.canary.ghosts import waiting
@@ -225,13 +226,62 @@ def test_a_person_who_overrules_the_verdict_has_decided(story: Story) -> None:
     assert not any("on your word" in note.text for note in story.heard(Note))
 
 
-def test_an_image_without_a_tag_is_warned_of_before_it_is_waited_for(story: Story) -> None:
-    story.stable(service(), deployment("app"))
-    story.release(deployment("app@sha256:" + "0" * 64)).deploy()
-    assert not [note for note in story.heard(Note) if note.warning]
-    story.release().reject()
+@pytest.mark.parametrize("action", ["deploy", "run", "apply"])
+def test_an_image_without_a_tag_is_refused_before_anything_is_written(story: Story, action: str) -> None:
+    story.stable(deployment("app:1"))
+    with pytest.raises(InputError) as error:
+        getattr(story.release(deployment("registry:5000/app")), action)()
+    assert str(error.value) == (
+        "test.yml:0: image registry:5000/app of Deployment app has no tag. Say which one: --image "
+        "registry:5000/app:TAG; if you mean registry:5000/app:latest, which may be another one on each node, write that"
+    )
+    assert story.names() == {"app"}
 
-    story.release(deployment("registry:5000/app")).deploy()
 
-    [warning] = [note for note in story.heard(Note) if note.warning]
-    assert warning.text.startswith("image registry:5000/app has no tag, which means registry:5000/app:latest")
+@pytest.mark.parametrize("image", ["app@sha256:" + "0" * 64, "app:latest"])
+def test_a_digest_is_as_good_as_a_tag_and_latest_is_taken_where_it_is_written(story: Story, image: str) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment(image)).deploy()
+    assert story.names() == {"app", "app-baseline", "app-canary"}
+
+
+def test_manifests_without_the_metrics_port_are_refused_before_anything_is_made(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    bare = deployment("app:2")
+    del bare["spec"]["template"]["spec"]["containers"][0]["ports"]
+    with pytest.raises(InputError, match=r"test.yml:0: Deployment app has no container port 'metrics'.*--prometheus"):
+        story.release(bare).run()
+    assert story.names() == {"app"}
+
+    story.release(bare).deploy()  # who watches may yet ask Prometheus
+    assert any(note.warning and "no container port 'metrics'" in note.text for note in story.heard(Note))
+    story.release(names=("app",)).reject()
+    story.release(bare, metrics_port="").deploy(promoting=True)
+
+
+def test_a_stable_without_the_metrics_port_is_named_as_such(story: Story) -> None:
+    bare = deployment("app:1")
+    del bare["spec"]["template"]["spec"]["containers"][0]["ports"]
+    story.stable(bare)
+    with pytest.raises(InputError, match="stable app has no container port 'metrics', so its baseline"):
+        story.release(deployment("app:2")).run()
+    assert story.names() == {"app"}
+
+
+def test_an_error_that_leaves_variants_says_so_and_how_to_go_on(story: Story) -> None:
+    story.stable(deployment("app:1"))
+
+    class Broken:
+        def read(self, pods: Any, since: float) -> Any:
+            raise ClusterError("no such Prometheus")
+
+    release = replace(story.release(deployment("app:2")), samples=Broken())
+    with pytest.raises(ClusterError) as error:
+        release.run()
+    assert str(error.value) == (
+        "no such Prometheus. Canary and baseline are still running. Run the same command again to continue; "
+        "canary reject app ends the release"
+    )
+    with pytest.raises(InputError) as other:
+        story.release(deployment("app:3")).deploy()
+    assert "still running" not in str(other.value), "they are of another release"

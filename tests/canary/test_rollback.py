@@ -295,7 +295,7 @@ def test_no_release_goes_on_while_a_rollback_is_unfinished(story: Story, action:
     with pytest.raises(InputError, match="a rollback of app was interrupted: canary rollback app finishes it"):
         getattr(story.release(deployment("app:3")), action)()
     [app] = story.release(names=("app",)).status().workloads
-    assert app.next == ("canary rollback app finishes a rollback that was interrupted",)
+    assert app.next == ("finish the rollback that was interrupted: canary rollback app",)
 
 
 def interrupted(story: Story) -> None:
@@ -368,6 +368,7 @@ def test_status_shows_what_a_rollback_would_bring(story: Story) -> None:
     assert app.rollback is not None
     assert app.rollback.images == ("app:1",)
     assert app.rollback.replaced
+    assert app.rollback.command == "canary rollback app"
     rollback(story)
     assert story.release(names=("app",)).status().workloads[0].rollback is None
 

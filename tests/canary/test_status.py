@@ -10,6 +10,11 @@ from tests.canary.ghosts import waiting
 from tests.canary.story import Story, deployment
 
 
+def action(step: str) -> str:
+    """Return which command a step takes."""
+    return step.rpartition(": canary ")[2].split()[0]
+
+
 def test_a_workload_that_does_not_exist_can_be_released_or_applied(story: Story) -> None:
     [app] = story.release(names=("app",)).status().workloads
     assert app.variants == ()
@@ -29,8 +34,8 @@ def test_a_release_in_progress_is_found_without_its_name(story: Story) -> None:
     story.release(deployment("app:2")).deploy()
     [app] = story.release().status().workloads
     assert [variant.name for variant in app.variants] == ["app", "app-baseline", "app-canary"]
-    assert [step.split()[1] for step in app.next] == ["watch", "promote", "reject"]
-    assert app.next[1].endswith("on your word alone")
+    assert [action(step) for step in app.next] == ["watch", "promote", "reject"]
+    assert "on your word alone: canary promote " in app.next[1]
 
 
 def test_what_was_counted_and_judged_is_shown(story: Story) -> None:
@@ -39,7 +44,7 @@ def test_what_was_counted_and_judged_is_shown(story: Story) -> None:
     verdict = story.release(names=("app",)).watch()
     [app] = story.release(names=("app",)).status().workloads
     assert (app.verdict, app.sentence) == ("PROMOTE", verdict.sentence)
-    assert "canary promote makes stable what the canary is" in app.next
+    assert "make stable what the canary is: canary promote MANIFESTS --image app:2" in app.next
     canary = next(variant for variant in app.variants if variant.variant is Variant.CANARY)
     assert canary.requests == round(verdict.comparisons[0].canary.total)
 
@@ -51,7 +56,7 @@ def test_after_reject_nothing_but_rejecting_is_offered(story: Story) -> None:
     story.release(names=("app",)).watch()
     [app] = story.release(names=("app",)).status().workloads
     assert app.verdict == "REJECT"
-    assert [step.split()[1] for step in app.next] == ["reject"]
+    assert [action(step) for step in app.next] == ["reject"]
 
 
 def test_what_holds_up_a_variant_is_shown(story: Story) -> None:

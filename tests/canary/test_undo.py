@@ -155,7 +155,8 @@ def test_what_is_to_be_done_about_an_interrupted_undo_is_said_everywhere(story: 
 
     [status] = story.release(names=("app",)).status().workloads
     assert len(status.next) == 1
-    assert status.next[0].startswith("canary rollback app finishes it: the undo of a promote that failed: Deployment")
+    assert status.next[0].startswith("finish the undo of a promote that failed (Deployment app: 0 of 4 pods")
+    assert status.next[0].endswith(": canary rollback app")
 
     story.release(names=("app",)).reject()
     [warning] = [note.text for note in story.heard(Note) if note.warning and "undo" in note.text]

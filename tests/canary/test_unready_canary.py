@@ -100,6 +100,6 @@ def test_status_offers_no_promote_of_a_canary_that_is_not_ready(story: Story) ->
     never_started(story)
     [app] = story.release(names=("app",)).status().workloads
     assert app.next == (
-        "canary watch waits until the pods are ready, then compares them",
-        "canary reject app deletes the variants",
+        "wait until the pods are ready, then compare canary and baseline: canary watch app",
+        "delete canary and baseline: canary reject app",
     )

@@ -57,8 +57,8 @@ def status_as_text(status: Status) -> str:
             lines.append(f"  stable was promoted unproven: {workload.unproven}")
         if workload.rollback:
             at = workload.rollback.replaced.replace("T", " ").removesuffix("Z")
-            brings = f"canary rollback {workload.name} brings back {', '.join(workload.rollback.images)}"
-            lines.append(f"  rollback: {brings}, replaced {at} UTC")
+            brings = f"brings back {', '.join(workload.rollback.images)}, replaced {at} UTC"
+            lines.append(f"  rollback {brings}: {workload.rollback.command}")
         lines += [f"  next: {sentence}" for sentence in workload.next]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)

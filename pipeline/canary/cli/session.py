@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 import click
 
 from canary import config
-from canary.cli import render, sampling
+from canary.cli import going_on, render, sampling
 from canary.cli.arguments import names_and_manifests
 from canary.cli.clock import SystemClock
 from canary.cli.happened import Happened
@@ -369,6 +369,8 @@ class Session:
             min_requests=settings.min_requests,
             no_traffic_after=settings.no_traffic_after,
             evidence=settings.evidence or _state_folder(self.namespace),
+            typed=going_on.typed(self.in_force),
+            where=going_on.where(self.in_force, kubeconfig=self._flags.kubeconfig, context=self._flags.context),
         )
 
 
