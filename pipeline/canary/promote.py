@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from canary import variants
 from canary.before import (
     State,
     before_name,
@@ -22,10 +20,7 @@ from canary.before import (
 )
 from canary.collaborators import DEPLOYMENT, SERVICE, Kind
 from canary.copies import check_same_content
-from canary.counts import recall
-from canary.crashes import canary_crashes
-from canary.deployments import images, is_ready, progress, workload
-from canary.diagnosis import hold_up
+from canary.deployments import images, workload
 from canary.errors import (
     CanaryError,
     InputError,
@@ -39,15 +34,14 @@ from canary.events import Note, Promoted, Undone, Written
 from canary.hotfix import check_unchanged, check_unchanged_since_interruption
 from canary.image_ids import check_same_images, running
 from canary.manifests import digest
+from canary.proof import objection
 from canary.putting_back import put_back
-from canary.record import UNPROVEN, unproven_since
+from canary.record import UNPROVEN
 from canary.references import Reference, references
-from canary.rehearsal import CONFIGURATION, Rehearsal, check_rights, check_same_template, content
+from canary.rehearsal import CONFIGURATION, Rehearsal, check_rights, check_same_template, configuration, content
 from canary.reject import delete_variants
 from canary.routes import check_routes, routes, wait_until_led_to
-from canary.scene import survey
-from canary.variants import DIGEST_ANNOTATION, copied_by, template_differences
-from canary.verdict import Decision
+from canary.variants import copied_by
 from canary.waiting import wait_until_ready
 from canary.writing import intended, write
 
@@ -55,20 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from canary.collaborators import Object, World
-    from canary.deployments import Workload
     from canary.manifests import Bundle
-
-
-class UnprovenError(InputError):
-    """Nothing has shown that this may be promoted, or something has shown that it may not.
-
-    Attributes:
-        why: in a sentence.
-    """
-
-    def __init__(self, why: str, advice: str) -> None:
-        super().__init__(f"{why}{advice}, or pass --unproven to promote it all the same")
-        self.why = why
 
 
 def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
@@ -83,8 +64,9 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
         decided: who has decided at the gate, where the verdict was shown: it is not asked then. Empty if nobody has.
 
     Raises:
-        InputError: no canary has shown this release, and stable does not run it already, or the canary's verdict is
-            REJECT; nothing was changed.
+        InputError: no canary has shown this release, and stable does not run it already; the canary's verdict is
+            REJECT, or it is not ready; somebody has changed stable since deploy; or a Service would not lead to stable
+            any more. Nothing was changed.
         PromoteError: the cluster refused a write, or stable did not get ready; it is as it was before, with variants.
         UnreachableError: the API server was away for too long; what was written is left as it is.
         ClusterError: the cluster cannot be reached, or forbids it, before anything was changed.
@@ -100,26 +82,11 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
     resumed = any(saved_digest(world.cluster, name) == mark for name in names)
     for incoming in bundle.deployments:
         found = workload(world.cluster, incoming["metadata"]["name"])
-        overridden[found.name] = unproven_since(found.stable) if resumed else ""
         if resumed:
             check_unchanged_since_interruption(world, found, mark)
         else:
             check_unchanged(world, found)
-        try:
-            _check_proven(world, bundle, found, incoming)
-            if not (decided or resumed):  # else who began it has decided
-                _check_verdict(world, found)
-            elif (against := _verdict_against(world, found)) and not overridden[found.name]:
-                who = f"{decided} promoted" if decided else "promoted"
-                overridden[found.name] = f"{_time(world.clock.now())}: {who} against the verdict: {against}"
-            if not resumed:
-                _check_alive(world, found)
-                _check_ready(world, found)
-        except UnprovenError as error:
-            if not world.options.unproven:
-                raise
-            overridden[found.name] = f"{_time(world.clock.now())}: {error.why}"
-            world.listen(Note(f"promoting {found.name} unproven: {error.why}", warning=True))
+        overridden[found.name] = objection(world, bundle, found, incoming, decided=decided, resumed=resumed)
         if found.canary is not None:
             canaries[found.name] = found.canary
             judged[found.name] = running(world.cluster, found.canary)
@@ -200,35 +167,6 @@ def _write(world: World, bundle: Bundle, canaries: Mapping[str, Object], overrid
             world.cluster.annotate(DEPLOYMENT, name, {UNPROVEN: why})  # the next promote's write drops it
 
 
-def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Object) -> None:
-    """Refuse what no canary has shown."""
-    if found.canary is None:
-        if _runs_already(world, bundle, found.stable, incoming):
-            return
-        raise UnprovenError(f"no canary has shown this release of {found.name}", ": deploy and watch one first")
-    theirs = (found.canary["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
-    if theirs == digest(bundle):
-        return
-    name = found.canary["metadata"]["name"]
-    if theirs is None:
-        # made by the task, which leaves no digest: what stable becomes is compared with the canary's template below
-        world.listen(Note(f"{name} was not made by this driver: promoting it if stable's pods will be the same"))
-        return
-    raise UnprovenError(
-        f"{name} shows another release ({', '.join(images(found.canary))}) than the one to be promoted "
-        f"({', '.join(images(incoming))}, or other manifests)",
-        ": give that one's images and manifests",
-    )
-
-
-def _verdict_against(world: World, found: Workload) -> str:
-    """Return the sentence of a verdict that is REJECT, empty if it is another one."""
-    if found.canary is None:
-        return ""
-    record = recall(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
-    return record.sentence if record is not None and record.decision is Decision.REJECT else ""
-
-
 def _check_routes(world: World, bundle: Bundle) -> None:
     """Refuse a promote after which a Service would not lead to stable any more."""
     rehearsal = Rehearsal(world.cluster, demanded=True)
@@ -241,70 +179,6 @@ def _check_routes(world: World, bundle: Bundle) -> None:
         world.listen(Note(warning, warning=True))
 
 
-def _check_verdict(world: World, found: Workload) -> None:
-    """Refuse a canary that was found worse; say where the caller's word is all there is. A first release has no other.
-
-    Pipelines have gates of their own between deploy and promote: a canary that nobody has compared is promoted.
-    """
-    if found.canary is None:
-        return
-    record = recall(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
-    name = found.canary["metadata"]["name"]
-    if record is not None and record.decision is Decision.REJECT:
-        raise UnprovenError(
-            f"the verdict on {name} is REJECT: {record.sentence}",
-            f"; end the release with canary reject {found.name}",
-        )
-    if found.stable is None or (record is not None and record.decision is Decision.PROMOTE):
-        return
-    why = f"the verdict was UNDECIDED ({record.sentence})" if record and record.sentence else "nothing was compared"
-    world.listen(Note(f"promoting {name} on your word: {why}", warning=True))
-
-
-def _check_alive(world: World, found: Workload) -> None:
-    """Refuse a canary of which something died since anybody looked: at a gate, or between two steps of a pipeline."""
-    if found.canary is None:
-        return
-    record = recall(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
-    if record is not None and record.decision is Decision.REJECT:
-        return  # who promotes it all the same knows of worse
-    died = canary_crashes(world.cluster, survey(world.cluster, [found.name], world.clock.now()))
-    if died:
-        raise UnprovenError(died, f"; end the release with canary reject {found.name}")
-
-
-def _check_ready(world: World, found: Workload) -> None:
-    """Wait for a canary that is not ready, and refuse one that does not get ready: it has shown nothing.
-
-    With --unproven nobody waits: what spoke against the promote is recorded at once.
-    """
-    if found.canary is None or is_ready(found.canary):
-        return
-    state, why = progress(found.canary), hold_up(world.cluster, found.canary)
-    not_ready = f"Deployment {found.canary['metadata']['name']}: {state.ready} of {state.desired} pods ready"
-    not_ready += f": {why}" if why else ""
-    if state.desired and not world.options.unproven:
-        try:
-            wait_until_ready(world, [found.canary["metadata"]["name"]])
-        except TimedOutError as error:
-            not_ready = str(error)
-        else:
-            _check_alive(world, found)  # it may have died and come back meanwhile
-            return
-    raise UnprovenError(f"the canary is not ready: {not_ready}", f"; end the release with canary reject {found.name}")
-
-
-def _runs_already(world: World, bundle: Bundle, stable: Object | None, incoming: Object) -> bool:
-    """Return whether stable's pods are what the manifests say, with all defaults filled in by the API server."""
-    if stable is None:
-        return False
-    fresh = variants.canary(incoming, replicas=1, label=world.options.label)
-    if template_differences(world.cluster.create(fresh, dry_run=True), stable, label=world.options.label):
-        return False
-    rehearsal = Rehearsal(world.cluster, demanded=True)
-    return not any(rehearsal.of(other).configures_anew for other in _configuration(bundle, incoming).values())
-
-
 def _check_same(world: World, bundle: Bundle, incoming: Object, canary: Object | None) -> None:
     """Refuse to promote where stable's pods, or their configuration, would not be what the canary's are, by dry run.
 
@@ -312,7 +186,7 @@ def _check_same(world: World, bundle: Bundle, incoming: Object, canary: Object |
     """
     if canary is None or world.options.unproven:
         return
-    for reference, other in _configuration(bundle, incoming).items():
+    for reference, other in configuration(bundle, incoming).items():
         kind, name = Kind.of(other), other["metadata"]["name"]
         world.cluster.take_over(kind, name)
         planned = world.cluster.apply(intended(world.cluster, other), dry_run=True)
@@ -328,13 +202,6 @@ def _check_same(world: World, bundle: Bundle, incoming: Object, canary: Object |
     world.cluster.take_over(Kind.of(incoming), incoming["metadata"]["name"])
     planned = world.cluster.apply(intended(world.cluster, incoming), dry_run=True)
     check_same_template(planned, canary, label=world.options.label)
-
-
-def _configuration(bundle: Bundle, incoming: Object) -> dict[Reference, Object]:
-    """Return the manifests that a Deployment's pods are configured by."""
-    referred = references(incoming)
-    found = {Reference(other["kind"], other["metadata"]["name"]): other for other in bundle.others}
-    return {one: other for one, other in found.items() if one in referred and Kind.of(other) in CONFIGURATION}
 
 
 def _is_configured_anew(world: World, incoming: Object) -> bool:
@@ -402,7 +269,3 @@ def _undo(world: World, names: Sequence[str], cause: str) -> PromoteError:
         f"promote failed and was undone: {cause}. Variants are left as they are: look at them, then promote again or "
         f"canary reject {' '.join(names)}"
     )
-
-
-def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

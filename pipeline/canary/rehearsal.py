@@ -15,7 +15,7 @@ from canary.events import Variant
 from canary.manifests import describe
 from canary.maps import with_maps
 from canary.ownership import is_predecessor, with_last_applied
-from canary.references import Reference
+from canary.references import Reference, references
 from canary.variants import stable, template_differences, variant_name
 from canary.writing import intended
 
@@ -202,6 +202,13 @@ def check_same_template(planned: Object, canary: Object, *, label: str) -> None:
             "another field manager than kubectl, Helm or canary owns it there "
             f"(kubectl get deployment {name} -o yaml --show-managed-fields)"
         )
+
+
+def configuration(bundle: Bundle, incoming: Object) -> dict[Reference, Object]:
+    """Return the manifests that a Deployment's pods are configured by."""
+    referred = references(incoming)
+    found = {Reference(other["kind"], other["metadata"]["name"]): other for other in bundle.others}
+    return {one: other for one, other in found.items() if one in referred and Kind.of(other) in CONFIGURATION}
 
 
 def content(obj: Object) -> Object:
