@@ -30,7 +30,7 @@ STATUS_CODES = [str(code) for code in range(100, 600)]
 EXCESS = 1.05
 """How many times all requests the good ones may be: an app does not count both at the same instant."""
 
-HARMLESS = "if no request has failed yet, that is fine; else correct the selector"
+HARMLESS = "if there was nothing to exclude yet, that is fine; else correct the selector"
 """What to do about a condition that excludes nothing."""
 
 ALL, GOOD = "all requests", "good requests"
@@ -95,13 +95,14 @@ class Published:
         )
 
 
-def misfits(metric: Metric, published: Published, *, enough: bool) -> Iterator[str]:
+def misfits(metric: Metric, published: Published, *, enough: bool, least: int) -> Iterator[str]:
     """Yield why a metric's selectors cannot be meant so, in sentences without the last full stop.
 
     Args:
         metric: what is measured.
         published: by all pods that count.
         enough: whether so many requests were counted that a good one should have been among them.
+        least: requests of a metric among which one should be that the selector of all requests matches.
     """
     missing = set()
     for selector, role in _selectors(metric):
@@ -112,7 +113,7 @@ def misfits(metric: Metric, published: Published, *, enough: bool) -> Iterator[s
             continue
         for matcher in selector.matchers:
             values = published.values[selector.name]
-            is_due = enough if role == GOOD else published.counted[selector.name] > 0
+            is_due = enough if role == GOOD else published.counted[selector.name] >= least
             if matcher.label not in values:
                 if matcher.is_negative or not matcher.accepts(""):
                     yield _no_label(metric, selector, role, matcher, values)

@@ -165,8 +165,9 @@ def _check_selectors(world: World, published: Published, name: str) -> Iterator[
     send = f"send some requests and look again, or {correct}"
     for metric in world.options.measures.metrics:
         total, good = (published.matched.get(one, 0.0) for one in (metric.total, metric.good))
-        enough = total >= max(1, world.options.min_requests)
-        found = list(misfits(metric, published, enough=enough))
+        least = max(1, world.options.min_requests)
+        enough = total >= least
+        found = list(misfits(metric, published, enough=enough, least=least))
         if any(published.counted.get(one.name) for one in (metric.total, metric.good)):
             yield from (failed("metrics", one, correct, workload=name) for one in found)
         else:

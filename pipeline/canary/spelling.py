@@ -10,16 +10,17 @@ from canary.published import HARMLESS, idle, misfits
 from canary.verdict import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from canary.collaborators import SampleSource, World
     from canary.measures import Metric
+    from canary.published import Published
     from canary.scene import Scene
     from canary.tally import Pod, Tally
     from canary.verdict import Verdict
 
 ADVICE = "Correct the selector (canary config shows where it is set), then run the same command again to continue"
-UNASKED = "No request was counted so far: if the metric exists only after the first one, send some"
+UNASKED = "If the metric exists only after its first request, send one, or raise --no-traffic-after"
 
 
 class Spelling:
@@ -35,11 +36,12 @@ class Spelling:
         self._samples = samples
         self._since: float | None = None  # seconds, from when on requests were to come
         self._settled: set[str] = set()
+        self._warned: set[str] = set()
 
     def check(self, scene: Scene, pods: Sequence[Pod], tally: Tally, verdict: Verdict) -> str:
         """Look at the selectors if it is time, and return why that is not possible, empty if it is.
 
-        A condition that excludes nothing is warned of.
+        A condition that excludes nothing is warned of, and so is a metric or label that the canary alone lacks.
 
         Raises:
             InputError: a selector is misspelt; the message says what there is instead.
@@ -58,20 +60,42 @@ class Spelling:
         if not enough and now - self._since < options.no_traffic_after:
             return ""
         try:
-            published = self._samples.published(answering)
+            canary, others = (
+                self._samples.published([pod for pod in answering if (pod.variant is Variant.CANARY) is new])
+                for new in (True, False)
+            )
         except NotAnsweringError as error:
             return f"whether the selectors are right is not known: {error}"
         self._since = now
-        found = [text for metric in unsettled for text in misfits(metric, published, enough=metric.name in enough)]
-        if found:
-            unasked = [] if any(published.counted.values()) else [UNASKED]
-            raise InputError(". ".join([*dict.fromkeys(found), *unasked, ADVICE]))
+        self._compare(unsettled, enough, canary | others)
         for metric in unsettled:
-            for text in idle(metric, published) if metric.name in enough else ():
-                self._world.listen(Note(f"{text}: {HARMLESS}", warning=True))
+            if metric.name not in enough:
+                for text in misfits(metric, canary, enough=False, least=self._least):
+                    self._warn(f"of the canary's pods alone: {text}")
         self._settled |= enough
         return ""
 
+    def _compare(self, metrics: Iterable[Metric], enough: Container[str], published: Published) -> None:
+        found, unasked = dict[str, None](), ""
+        for metric in metrics:
+            for text in misfits(metric, published, enough=metric.name in enough, least=self._least):
+                found[text] = None
+                unasked = unasked if published.counted.get(metric.total.name) else UNASKED
+        if found:
+            raise InputError(". ".join(filter(None, [*found, unasked, ADVICE])))
+        for metric in metrics:
+            if metric.name in enough:
+                for text in idle(metric, published):
+                    self._warn(f"{text}: {HARMLESS}")
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            self._world.listen(Note(text, warning=True))
+
+    @property
+    def _least(self) -> int:
+        return max(1, self._world.options.min_requests)
+
     def _has_enough(self, variants: Iterable[tuple[str, Variant]], tally: Tally, metric: Metric) -> bool:
-        enough = max(1, self._world.options.min_requests)
-        return all(tally.evidence(name, variant, metric).total >= enough for name, variant in variants)
+        return all(tally.evidence(name, variant, metric).total >= self._least for name, variant in variants)

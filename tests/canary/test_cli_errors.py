@@ -84,7 +84,7 @@ WRONG = {
         "--min-duration 2h is longer than --max-duration 1h"
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.05", "--good", "requests_total{"): (
-        "selector 'requests_total{': write a metric's name and conditions, such as "
+        "--good: selector 'requests_total{': write a metric's name and conditions, such as "
         'requests_total{custom_status="good"}'
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.05", "--prometheus", "prometheus:9090"): (
@@ -261,7 +261,7 @@ def test_a_result_that_nobody_reads_is_not_mistaken_for_a_rejected_release(comma
 
 
 def test_a_result_is_not_lost_to_a_terminal_without_a_character_for_it(command_line: CommandLine) -> None:
-    command_line.write("canary.yml", 'total: "\\u2603"\n')
+    command_line.write("canary.yml", 'evidence: "\\u2603"\n')
     narrow = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
     done = subprocess.run([CANARY, "config"], capture_output=True, text=True, env=narrow, check=False)
     assert (done.returncode, done.stderr) == (0, "")

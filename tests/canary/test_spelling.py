@@ -20,12 +20,12 @@ QUICK = ("--warm-up", "0", "--min-duration", "0", "--interval", "10ms", "--max-d
 class App:
     """A metrics page; at each look so many more requests were answered with each status, from the look `first` on."""
 
-    def __init__(self, first: int = 1, **answers: int) -> None:
+    def __init__(self, first: int = 1, name: str = "requests_total", **answers: int) -> None:
         self.answers = {name.removeprefix("status_"): count for name, count in answers.items()}
         self.first = first
         self.looks = 0
         self.registry = CollectorRegistry()
-        self.requests = Counter("requests_total", "Answers.", ["status"], registry=self.registry)
+        self.requests = Counter(name, "Answers.", ["status"], registry=self.registry)
         self._lock = threading.Lock()
 
     def __call__(self, _path: str, _headers: Mapping[str, str]) -> tuple[int, str]:
@@ -106,7 +106,10 @@ def test_a_metric_of_all_requests_that_no_pod_has_ends_the_release_once_no_traff
     )
     assert result.code == 2, result.err
     assert "No pod publishes a metric hits_total. " in result.err
-    assert "No request was counted so far: if the metric exists only after the first one, send some" in result.err
+    assert (
+        "If the metric exists only after its first request, send one, or raise --no-traffic-after. Correct"
+        in result.err
+    )
     assert release.is_left
 
 
@@ -122,9 +125,20 @@ def test_a_condition_that_excludes_nothing_is_warned_of_once(release: Released) 
     [warning] = [line for line in result.lines if line.startswith("warning: ")]
     assert warning == (
         'warning: status!~"5xx" excludes nothing (in requests_total{status!~"5xx"}, the selector of good requests). '
-        'The values of status are "200", "500": if no request has failed yet, that is fine; else correct the selector'
+        'The values of status are "200", "500": if there was nothing to exclude yet, that is fine; '
+        "else correct the selector"
     )
     assert result.code == 0, result.err
+
+
+def test_a_metric_that_the_canary_alone_lacks_is_warned_of_once(release: Released) -> None:
+    renamed = App(name="answers_total", status_200=90, status_500=10)
+    flags = ("--good", 'requests_total{status="200"}', "--no-traffic-after", "50ms", "--max-duration", "1s")
+    result = release(*flags, old=good(), new=renamed)
+    assert result.code == 4, result.err
+    [warning] = [line for line in result.lines if line.startswith("warning: of the canary's pods alone: ")]
+    assert "No pod publishes a metric requests_total" in warning
+    assert warning.endswith("The metrics are answers_total")
 
 
 def test_good_and_all_requests_in_each_other_s_place_end_the_release(release: Released) -> None:
