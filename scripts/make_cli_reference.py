@@ -23,9 +23,9 @@ Written by `scripts/make_cli_reference.py` from the command's own help: change t
 
 ## Settings
 
-Of a flag, a variable of the environment, `canary.yml` in the working folder and the default, the first that says
-something holds; `canary config` shows what holds and why. Lists are set apart by spaces in a variable, and a flag
-replaces the whole list. Times are written `90`, `90s`, `1m30s` or `250ms`; `canary config --schema` prints the JSON
+Precedence: flag, environment variable, `canary.yml` in the current directory, default. `canary config` shows each value
+and its source. Spaces separate the items of a list in a variable, and a flag replaces the whole list.
+Times are written `90`, `90s`, `1m30s` or `250ms`; `canary config --schema` prints the JSON
 Schema of the file.
 
 | `canary.yml` | flag | variable | default | |

@@ -111,13 +111,13 @@ class Settings:
         flag="prometheus-header",
     )
     prometheus_ca: str | None = _setting(None, text("FILE"), "Certificates to trust Prometheus by.")
-    warm_up: float = _setting(10.0, time("10s"), "Leave out what a pod answered in this time after it got ready.")
+    warm_up: float = _setting(10.0, time("10s"), "Ignore what a pod answers in this time after it becomes ready.")
     min_duration: float = _setting(
         300.0, time("5m"), "Minimum time to watch before promoting, at each step; only time with counts from all pods."
     )
-    max_duration: float = _setting(3600.0, time("1h"), "Give up after so long without a verdict on a step.")
+    max_duration: float = _setting(3600.0, time("1h"), "Give up on a step after this long without a verdict.")
     min_requests: int = _setting(50, whole(1), "Requests that each variant must have answered before promoting.")
-    no_traffic_after: float = _setting(30.0, time("30s"), "Say so when no requests came for so long.")
+    no_traffic_after: float = _setting(30.0, time("30s"), "Warn after this long without requests.")
     interval: float = _setting(2.0, time("2s"), "Time between two looks at the variants.")
     timeout: float = _setting(
         300.0,
@@ -137,9 +137,7 @@ class Settings:
         "How long to wait for another driver that holds the release's lock. "
         "One that was killed loses it within a minute.",
     )
-    expire_after: float = _setting(
-        1800.0, time("30m"), "When canary reap may reject a canary: so long after anybody last worked on it."
-    )
+    expire_after: float = _setting(1800.0, time("30m"), "Idle time after which canary reap may reject a canary.")
 
 
 @dataclass(frozen=True)

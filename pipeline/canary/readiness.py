@@ -39,10 +39,12 @@ def check_stable(cluster: Cluster, found: Workload) -> Check:
     state, shown = progress(found.stable), ", ".join(images(found.stable))
     ready = f"{state.ready} of {state.desired} pods of {found.name} ready ({shown})"
     if found.stable["spec"].get("paused"):
-        return warning("stable", f"{ready}, and it is paused", "resume it: canary deploy refuses", workload=found.name)
+        return warning(
+            "stable", f"{ready}, and it is paused", "resume it first: canary deploy will refuse", workload=found.name
+        )
     if not state.complete:
         why = hold_up(cluster, found.stable) or "it is in the middle of a rollout"
-        return warning("stable", f"{ready}: {why}", "see to it: canary deploy refuses", workload=found.name)
+        return warning("stable", f"{ready}: {why}", "fix this first: canary deploy will refuse", workload=found.name)
     return ok("stable", ready, workload=found.name)
 
 

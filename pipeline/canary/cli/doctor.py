@@ -38,14 +38,14 @@ SUBJECT = 12  # characters that the longest subject has
         "canary doctor sampleapp --namespace shop",
         "canary doctor manifests/ --image sampleapp:20 --prometheus svc:monitoring/prometheus:9090 --output json",
     ),
-    short_help="Look whether releases can be made here, and what to know before one.",
+    short_help="Check whether this cluster is ready for a release.",
 )
 @flags.workloads
 @flags.settings(*flags.IMAGES, "percentage", "steps", *flags.SAMPLES, "label")
 @flags.connection
 @flags.results
 def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
-    """Look whether releases can be made here, and what to know before one. Nothing is changed, no pod is started.
+    """Check whether this cluster is ready for a release. Nothing is changed, no pod is started.
 
     Looked at are the way to the API server, the clock, our rights, the Deployments' pods and images, whether counts can
     be read and requests come, and what in the namespace has to do with a release. Name Deployments or manifests to have

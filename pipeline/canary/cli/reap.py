@@ -18,7 +18,7 @@ from canary.cli.session import print_json, session_of
         "canary reap --dry-run",
         "canary reap --namespace shop --output json",
     ),
-    short_help="Reject the canaries that everybody has forgotten.",
+    short_help="Reject abandoned canaries.",
 )
 @flags.settings("label", "evidence")
 @flags.connection
