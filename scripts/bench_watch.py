@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -214,7 +215,7 @@ def _pod_spec(name: str) -> Object:
 
 
 def _pod_status() -> Object:
-    since = "2026-01-01T00:00:00Z"
+    since = datetime.fromtimestamp(time.time() - 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # ago, so that they are warm
     kinds = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
     running = {"name": "app", "ready": True, "restartCount": 0, "state": {"running": {"startedAt": since}}}
     return {

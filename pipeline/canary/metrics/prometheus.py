@@ -53,19 +53,20 @@ class Queries(Protocol):
 class _Process:
     """What one container of a pod counted: samples by who scraped them and when."""
 
-    streams: dict[Stream, dict[float, dict[frozenset[tuple[str, str]], float]]] = field(
+    streams: dict[Stream, dict[float, dict[frozenset[tuple[str, str]], Sample]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
 
     def add(self, labels: Mapping[str, str], values: Iterable[tuple[float, str]]) -> None:
         stream = self.streams[tuple(labels.get(name, "") for name in SCRAPER)]
+        name, series = labels["__name__"], frozenset(labels.items())  # two selectors may give the same series
         for at, value in values:
-            stream[float(at)][frozenset(labels.items())] = float(value)
+            stream[float(at)][series] = name, labels, float(value)
 
     def ups(self) -> list[dict[float, float]]:
         """Return, for each who scrapes, whether each of its scrapes succeeded (1 or 0), by instant."""
         found = [
-            {at: value for at, samples in instants.items() for name, _, value in _samples(samples) if name == "up"}
+            {at: value for at, samples in instants.items() for name, _, value in samples.values() if name == "up"}
             for instants in self.streams.values()
         ]
         return [ups for ups in found if ups]
@@ -79,17 +80,13 @@ class _Process:
         """
         chosen: dict[Stream, dict[float, list[Sample]]] = {}
         for stream, instants in self.streams.items():
-            read = {at: _samples(samples) for at, samples in instants.items()}
+            read = {at: list(samples.values()) for at, samples in instants.items()}
             counted = [at for at, samples in read.items() if any(grid.matches(one[0], one[1]) for one in samples)]
             early = [at for at, samples in read.items() if at < min(counted, default=0.0) and _succeeded(samples)]
             if counted:
                 chosen[stream] = {at: read[at] for at in sorted(early + counted)}
         newest = max((max(instants) for instants in chosen.values()), default=0.0)
         return next((chosen[one] for one in sorted(chosen) if max(chosen[one]) >= newest - SILENCE), {})
-
-
-def _samples(found: Mapping[frozenset[tuple[str, str]], float]) -> list[Sample]:
-    return [((names := dict(labels))["__name__"], names, value) for labels, value in found.items()]
 
 
 def _succeeded(samples: Iterable[Sample]) -> bool:
