@@ -85,6 +85,9 @@ class Controller:
         """Leave an object alone for a multiple of the seconds that a look at it took."""
         if spent > SOON:
             self._resting[key] = asyncio.get_running_loop().call_later(REST * spent, self._rested, key)
+            if key in self._due:  # by what the look itself has changed
+                del self._due[key]
+                self._missed.add(key)
 
     def _rested(self, key: Key) -> None:
         del self._resting[key]

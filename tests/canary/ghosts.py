@@ -129,6 +129,9 @@ class Ghosts:
         def due() -> bool:
             return any(one._due for one in self._controllers)
 
+        def resting() -> bool:
+            return any(one._missed for one in self._controllers)
+
         def retrying() -> bool:
             soon = self._loop.time() + 5
             return any(timer.when() < soon for one in self._controllers for timer in one._later.values())
@@ -137,7 +140,7 @@ class Ghosts:
             patience = self._loop.time() + (0 if self.registry.refusals else 5)  # what is refused is retried for ever
             quiet = 0
             while quiet < 3:  # a write is noted, and a ghost comes to life, in later turns of the loop
-                busy = due() or (retrying() and self._loop.time() < patience)
+                busy = due() or resting() or (retrying() and self._loop.time() < patience)
                 await asyncio.sleep(0.01 if busy and not due() else 0)
                 quiet = 0 if busy else quiet + 1
 

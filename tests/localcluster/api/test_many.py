@@ -82,6 +82,30 @@ class Slow(Controller):
         return None
 
 
+def test_what_a_long_look_itself_changes_is_looked_at_after_a_rest(registry: Registry) -> None:
+    class Changing(Slow):
+        def sync(self, key: Key) -> float | None:
+            """Take long, and change what is looked at."""
+            super().sync(key)
+            if self.looks == 1:
+                self.look_at(key)
+            return None
+
+    async def looks() -> int:
+        controller = Changing(registry, Recorder(registry, "t"))
+        controller.again = asyncio.Event()
+        running = asyncio.create_task(controller.run())
+        controller.look_at(("", "one"))
+        for _ in range(9):
+            await asyncio.sleep(0)
+        seen = controller.looks
+        await controller.again.wait()
+        running.cancel()
+        return seen
+
+    assert asyncio.run(looks()) == 1
+
+
 def test_what_takes_long_to_look_at_is_looked_at_once_for_many_changes(registry: Registry) -> None:
     async def looks() -> int:
         controller = Slow(registry, Recorder(registry, "t"))
