@@ -61,7 +61,7 @@ def test_a_promote_that_was_killed_is_rolled_back_after_its_variants_were_reject
         driver.kill()
         driver.communicate(timeout=60)
     assert (
-        "canary rollback sampleapp puts back what it was before"
+        f"canary rollback sampleapp --namespace {configured.name} puts back what it was before"
         in configured.canary("reject", "sampleapp", "--break-lock").err
     )
 

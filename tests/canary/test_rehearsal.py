@@ -137,7 +137,8 @@ def test_what_kubectl_wrote_and_the_manifest_dropped_is_no_difference(story: Sto
 
 
 def test_an_image_that_gets_its_first_tag_is_pulled_as_the_canary_s(story: Story) -> None:
-    story.stable(service(), deployment("app"))
+    story.cluster.apply(deployment("app"))
+    story.until(lambda: progress(story.deployment()).complete)
     assert story.deployment()["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] == "Always"
     story.release(deployment("app:2")).deploy()
     story.release(deployment("app:2")).promote()
