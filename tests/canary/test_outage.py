@@ -163,8 +163,10 @@ def test_a_promote_whose_api_server_stays_away_begins_no_undo_and_is_finished_by
     story.release(*NEW).deploy()
     story.ghosts.script["app:2"] = unready
     story.clock.after(3, line.cut)
+    began = story.clock.now()
     with pytest.raises(UnreachableError) as raised:
         story.release(*NEW, cluster=driver).promote()
+    assert story.clock.now() - began == pytest.approx(300, abs=10)  # an undo would wait for as long again
     assert raised.value.exit_code == 3
     assert str(raised.value).startswith("cannot reach the lab: ")
     assert str(raised.value).endswith(
