@@ -23,7 +23,8 @@ from e2e.cluster import Namespace, poll
 from e2e.test_outage import started, told
 from e2e.traffic import Traffic
 
-MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+MANIFESTS = "/etc/kubernetes/manifests"
+MANIFEST = f"{MANIFESTS}/kube-apiserver.yaml"
 KEPT = "/root/kube-apiserver.yaml"
 TWO_MINUTES = 120
 
@@ -49,10 +50,15 @@ def on_node(*command: str) -> None:
 
 
 def kill(namespace: Namespace) -> None:
-    """Kill the API server. The kubelet starts it again: at once, as its manifest has changed, or ever later."""
-    on_node("sed", "-i", f"s#^  annotations:#&\\n    killed-{time.time():.0f}: here#", MANIFEST)
+    """Kill the API server; the kubelet starts it again."""
+    start_anew("kube-apiserver")
     on_node("pkill", "-9", "kube-apiserver")
     back(namespace)
+
+
+def start_anew(component: str) -> None:
+    """Let the kubelet start a component at once, as its manifest has changed: else it waits for ever longer."""
+    on_node("sed", "-i", f"s#^  labels:#&\\n    changed-{time.time():.0f}: here#", f"{MANIFESTS}/{component}.yaml")
 
 
 @contextmanager
@@ -68,7 +74,10 @@ def away(namespace: Namespace) -> Iterator[None]:
 
 
 def back(namespace: Namespace) -> None:
+    """Wait for the API server, and start anew what ended without it."""
     poll("the API server is ready", lambda: namespace.kubectl("get", "--raw", "/readyz", check=False), 180)
+    for component in ("kube-controller-manager", "kube-scheduler"):
+        start_anew(component)
 
 
 @pytest.fixture
