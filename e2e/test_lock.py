@@ -116,7 +116,7 @@ def test_while_a_person_is_asked_the_lock_is_renewed_and_the_canary_does_not_exp
         with Traffic(namespace):
             assert driver.stderr is not None
             told = b""
-            while b"promote or reject?" not in told:  # asked without an end of line
+            while b"promote, reject or keep watching?" not in told:  # asked without an end of line
                 read = os.read(driver.stderr.fileno(), 4096)
                 assert read, told.decode()
                 told += read
