@@ -193,7 +193,7 @@ def test_who_gives_up_says_how_to_go_on(story: Story, line: Line, driver: Cluste
         story.ghosts.script["app:2"] = unready
     story.clock.after(1, line.cut)
     objects: Any = NEW if action == "deploy" else ()
-    with pytest.raises(UnreachableError, match=r"the same command goes on, canary reject app ends the release"):
+    with pytest.raises(UnreachableError, match="Run the same command again to continue; canary reject app ends "):
         getattr(story.release(*objects, names=("app",), cluster=driver), action)()
 
 
