@@ -52,11 +52,18 @@ def is_loopback(host: str) -> bool:
 async def json_body(request: web.Request) -> Object:
     """Return the request's body; raises ApiError 415 and 400."""
     if "protobuf" in request.content_type:
-        raise ApiError(415, "localcluster reads JSON, not protobuf: use kubectl apply -f instead of kubectl create")
+        raise ApiError(415, f"localcluster reads JSON, not protobuf: {_instead_of_protobuf(request)}")
     try:
         return _map(parsed(await request.read() or b"{}"))
     except ValueError as error:
         raise ApiError(400, f"the body is not JSON: {error}") from None
+
+
+def _instead_of_protobuf(request: web.Request) -> str:
+    command = request.headers.get("Kubectl-Command", "")
+    if not command.startswith("kubectl create"):
+        return "let your client send application/json, or use kubectl apply -f"
+    return f"add this to the end of your {command} command: --dry-run=client -o yaml | kubectl apply -f -"
 
 
 async def yaml_body(request: web.Request) -> Object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcluster.objects.resources import RESOURCES, Resource
+from localcluster.objects.resources import NAMESPACE, RESOURCES, Resource
 from localcluster.objects.status import ApiError
 
 VERSION = "v1.37.1"
@@ -72,7 +72,8 @@ def _resource_list(group: str, version: str) -> dict[str, Any]:
 
 def _entries(resource: Resource) -> list[dict[str, Any]]:
     kind = {"namespaced": resource.namespaced, "kind": resource.kind}
-    entry = {"name": resource.plural, "singularName": resource.kind.lower(), **kind, "verbs": _VERBS}
+    verbs = [v for v in _VERBS if v != "deletecollection" or resource != NAMESPACE]
+    entry = {"name": resource.plural, "singularName": resource.kind.lower(), **kind, "verbs": verbs}
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
     if resource.plural in ("pods", "services", "deployments", "replicasets"):
@@ -82,8 +83,8 @@ def _entries(resource: Resource) -> list[dict[str, Any]]:
         what: dict[str, Any] = dict(kind)
         if sub == "scale":
             what |= {"group": "autoscaling", "version": "v1", "kind": "Scale"}
-        verbs = _SUBRESOURCE_VERBS.get(sub, ["get", "patch", "update"])
-        entries.append({"name": f"{resource.plural}/{sub}", "singularName": "", **what, "verbs": verbs})
+        sub_verbs = _SUBRESOURCE_VERBS.get(sub, ["get", "patch", "update"])
+        entries.append({"name": f"{resource.plural}/{sub}", "singularName": "", **what, "verbs": sub_verbs})
     return entries
 
 

@@ -74,12 +74,14 @@ async def log(request: web.Request, target: Target, store: Store, backend: Backe
         raise ApiError(405, "the server does not allow this method on the requested resource")
     query = request.query
     pod = store.get(POD, target.namespace, target.name)
-    names = [c["name"] for c in pod["spec"]["containers"]]
+    names, inits = ([c["name"] for c in pod["spec"].get(key, [])] for key in ("containers", "initContainers"))
     container = query.get("container") or names[0]
     if len(names) > 1 and "container" not in query:
         message = f"a container name must be specified for pod {target.name}, choose one of: [{' '.join(names)}]"
+        if inits:
+            message += f" or one of the init containers: [{' '.join(inits)}]"
         raise ApiError(400, message)
-    if container not in names:
+    if container not in [*names, *inits]:
         raise ApiError(400, f"container {container} is not valid for pod {target.name}")
     chunks = backend.pod_log(
         target.namespace,

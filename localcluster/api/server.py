@@ -13,6 +13,7 @@ from aiohttp import web
 from localcluster.api import asked, chunks, discovery, paths, proxy, scale, tables, watch
 from localcluster.objects import words
 from localcluster.objects.patches import APPLY, patched
+from localcluster.objects.resources import NAMESPACE
 from localcluster.objects.schema import ANY, type_of
 from localcluster.objects.status import ApiError, Cause, invalid
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 RETURNED_WHEN_DELETED = ("Pod", "Service", "ServiceAccount")  # other kinds answer a delete with a Status
 LARGEST_BODY = 3 * 1024 * 1024  # bytes, as in Kubernetes
+NO_EXPLANATION = (
+    "localcluster does not describe the fields of objects: run kubectl explain on another cluster, "
+    "or read https://kubernetes.io/docs/reference/kubernetes-api/"
+)
 NOT_SERVED = ("exec", "attach", "portforward", "eviction", "ephemeralcontainers", "binding", "token")
 
 
@@ -101,6 +106,8 @@ class _Api:
 
     async def _answer(self, request: web.Request, target: Target | None, parts: list[str]) -> web.StreamResponse:
         if target is None:
+            if parts[:1] == ["openapi"] and request.headers.get("Kubectl-Command") == "kubectl explain":
+                return web.Response(text=NO_EXPLANATION, status=406)  # kubectl shows what is no Status but plain text
             return web.json_response(discovery.document(parts))
         sub, resource = target.subresource, target.resource
         if sub in NOT_SERVED:
@@ -129,7 +136,7 @@ class _Api:
             return self._patch(request, target, await request.read())
         if method == "DELETE" and not target.subresource:
             return self._delete(request, target, await asked.delete_body(request))
-        raise ApiError(405, "the server does not allow this method on the requested resource")
+        raise _not_allowed()
 
     def _get(self, request: web.Request, target: Target) -> web.Response:
         obj = self.store.get(target.resource, target.namespace, target.name)
@@ -240,6 +247,8 @@ class _Api:
 
     def _delete(self, request: web.Request, target: Target, body: Object) -> web.Response:
         resource, name = target.resource, target.name
+        if not name and resource == NAMESPACE:  # nor can they be deleted all at once in Kubernetes
+            raise _not_allowed()
         grace, policy = asked.delete_options(request, body)
         selected = asked.selection(request, target)
         victims = [obj for obj in self.store.peek(resource, target.namespace) if selected(obj)]
@@ -282,6 +291,10 @@ async def _review(request: web.Request, plural: str) -> web.Response:
         status = {"resourceRules": rules, "nonResourceRules": urls, "incomplete": False}
     head = {"kind": kind, "apiVersion": f"{discovery.REVIEW_GROUP}/v1", "metadata": {}}
     return web.json_response({**head, "spec": spec, "status": status}, status=201)
+
+
+def _not_allowed() -> ApiError:
+    return ApiError(405, "the server does not allow this method on the requested resource")
 
 
 def _list_of(target: Target, items: list[Object], meta: Object) -> dict[str, Any]:

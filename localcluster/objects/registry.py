@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from localcluster.objects.resources import Resource
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, so that generated names spell nothing
+IMMORTAL = ("default", "kube-system", "kube-public")  # namespaces that Kubernetes does not let anybody delete
 NODE_PORTS = range(30000, 32768)
 _SERVER_SET = ("name", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds")
 _STATUS_KEEPS = {"Deployment": ("labels",), "Pod": ("ownerReferences",)}  # what a write of the status leaves alone
@@ -174,8 +175,12 @@ class Registry:
         and then calls `store.remove`. A namespace too is only marked, until the controller has emptied it, and so is an
         object with finalizers; it goes with the update that takes the last one away. `Foreground` adds the finalizer
         `foregroundDeletion`, which the garbage collector takes away when the dependents are gone; `Orphan` drops
-        the owner from its dependents.
+        the owner from its dependents. Raises ApiError 404, and 403 of namespaces that every cluster has.
         """
+        if resource == NAMESPACE and name in IMMORTAL:
+            details = {"name": name, "kind": "namespaces"}
+            message = f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+            raise ApiError(403, message, details=details)
         obj = self.store.get(resource, namespace, name)
         if propagation == "Orphan" and not dry_run:
             self._orphan(obj["metadata"]["uid"])

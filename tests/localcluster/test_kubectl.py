@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
 import yaml
 
 from tests.localcluster.cluster import BIN, Namespace, until
-from tests.localcluster.objects import deployment, service
+from tests.localcluster.objects import deployment, pod, script, service
 
 if TYPE_CHECKING:
     import pathlib
@@ -243,9 +244,95 @@ def test_delete_orphan_leaves_the_replica_set(namespace: Namespace) -> None:
 def test_auth_can_i_and_what_is_not_there(namespace: Namespace) -> None:
     assert namespace.kubectl("auth", "can-i", "create", "deployments").strip() == "yes"
     assert "*.*" in namespace.kubectl("auth", "can-i", "--list")
-    assert "apply -f" in failing(namespace, "create", "deployment", "x", "--image=web:1").stderr
     assert "doesn't have a resource type" in failing(namespace, "get", "statefulsets").stderr
     namespace.apply(deployment())
     rolled_out(namespace)
     assert "localcluster has no pods/exec" in failing(namespace, "exec", "deploy/web", "--", "true").stderr
     assert failing(namespace, "port-forward", "deploy/web", ":8080").returncode != 0
+
+
+def test_what_kubectl_create_sends_is_refused_with_the_end_of_a_command_that_works(
+    namespace: Namespace,
+) -> None:
+    commands = [
+        ["create", "deployment", "web", "--image=web:1", "--replicas=0"],
+        ["create", "configmap", "colours", "--from-literal=sky=blue"],
+        ["create", "secret", "generic", "token", "--from-literal=token=abc"],
+        ["create", "namespace", f"{namespace.name}-more"],
+    ]
+    for command in commands:
+        said = failing(namespace, *command).stderr
+        end = said.partition("add this to the end of your kubectl create")[2].partition("command: ")[2].strip()
+        first, _, second = end.partition(" | kubectl ")
+        made = namespace.kubectl(*command, *shlex.split(first))
+        assert "created" in namespace.kubectl(*shlex.split(second), stdin=made)
+    assert namespace.get("configmap", "colours")["data"] == {"sky": "blue"}
+    namespace.cluster.kubectl("delete", "namespace", f"{namespace.name}-more", "--wait=false")
+
+
+def test_explain_says_that_there_is_nothing_to_explain_with(namespace: Namespace) -> None:
+    for what in ("pods", "deployment.spec.replicas"):
+        refused = failing(namespace, "explain", what)
+        assert refused.returncode == 1
+        assert refused.stdout == ""
+        assert (
+            "localcluster does not describe the fields of objects: run kubectl explain on another cluster"
+            in refused.stderr
+        )
+
+
+def test_namespaces_that_every_cluster_has_cannot_be_deleted(namespace: Namespace) -> None:
+    for name in ("default", "kube-system"):
+        refused = failing(namespace, "delete", "namespace", name)
+        assert refused.returncode == 1
+        assert f'namespaces "{name}" is forbidden: this namespace may not be deleted' in refused.stderr
+        assert namespace.cluster.kubectl("get", "namespace", name, "--no-headers").split()[1] == "Active"
+
+
+def test_get_shows_events_nodes_namespaces_and_endpoint_slices_as_kubernetes_does(namespace: Namespace) -> None:
+    namespace.apply(deployment(), service())
+    rolled_out(namespace)
+    header, *rows = namespace.kubectl("get", "events").splitlines()
+    assert header.split() == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
+    assert "Normal ScalingReplicaSet deployment/web Scaled up replica set" in " ".join(" ".join(rows).split())
+    wide = namespace.kubectl("get", "events", "-o", "wide").splitlines()[0]
+    columns = ["LAST SEEN", "TYPE", "REASON", "OBJECT", "SUBOBJECT", "SOURCE", "MESSAGE", "FIRST SEEN", "COUNT", "NAME"]
+    assert wide.split() == " ".join(columns).split()
+    header, row = namespace.kubectl("get", "nodes").splitlines()
+    assert header.split() == ["NAME", "STATUS", "ROLES", "AGE", "VERSION"]
+    assert row.split()[:3] == ["localcluster", "Ready", "<none>"]
+    wide = namespace.kubectl("get", "nodes", "-o", "wide", "--no-headers").split()
+    assert wide[5].startswith("127.")
+    assert wide[6] == "<none>"
+    assert wide[-1] == "localcluster://processes"
+    header, row = namespace.kubectl("get", "namespace", namespace.name).splitlines()
+    assert header.split() == ["NAME", "STATUS", "AGE"]
+    assert row.split()[:2] == [namespace.name, "Active"]
+    header, row = namespace.kubectl("get", "endpointslices").splitlines()
+    assert header.split() == ["NAME", "ADDRESSTYPE", "PORTS", "ENDPOINTS", "AGE"]
+    (running,) = namespace.list("pods")
+    assert row.split()[1:4] == ["IPv4", "8080", running["status"]["podIP"]]
+
+
+def test_an_init_container_shows_in_the_status_and_its_log_can_be_read(namespace: Namespace) -> None:
+    goes_on = namespace.cluster.command.home / f"{namespace.name}-goes-on"
+    wait = script(f"echo waiting; until test -e {goes_on}; do sleep 0.1; done", name="wait")
+    namespace.apply(pod("web", script("exit 3", name="main"), initContainers=[wait], restartPolicy="Never"))
+
+    def row() -> list[str]:
+        return namespace.kubectl("get", "pod", "web", "--no-headers").split()
+
+    until("the init container shows", lambda: row()[1:3] == ["0/1", "Init:0/1"])
+    until("it writes", lambda: failing(namespace, "logs", "web", "-c", "wait").stdout == "waiting\n")
+    goes_on.touch()
+    until("the container ended", lambda: row()[1:3] == ["0/1", "Error"])
+    assert "container other is not valid for pod web" in failing(namespace, "logs", "web", "-c", "other").stderr
+
+
+def test_an_init_container_that_fails_shows_in_the_status(namespace: Namespace) -> None:
+    fails = script("exit 1", name="fails")
+    namespace.apply(pod("web", script("true"), initContainers=[fails], restartPolicy="Never"))
+    until(
+        "the failure shows",
+        lambda: namespace.kubectl("get", "pod", "web", "--no-headers").split()[2] == "Init:Error",
+    )
