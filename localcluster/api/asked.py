@@ -108,8 +108,8 @@ def named(obj: Object, target: Target) -> Object:
     return {**obj, "kind": kind, "apiVersion": version, "metadata": meta}
 
 
-def typed(request: web.Request, target: Target, body: Object) -> tuple[Object, dict[str, str]]:
-    """Return the object that the body is, and the headers that warn of fields that nobody knows.
+def typed(request: web.Request, target: Target, body: Object) -> tuple[Object, list[str]]:
+    """Return the object that the body is, and warnings of fields that nobody knows.
 
     Raises ApiError 400 where it is none of this kind, or has unknown fields and fieldValidation is Strict.
     """
@@ -119,9 +119,12 @@ def typed(request: web.Request, target: Target, body: Object) -> tuple[Object, d
     if unknown and validation == "Strict":
         complaint = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
         raise ApiError(400, f"{complaint}: strict decoding error: {', '.join(unknown)}")
-    if unknown and validation == "Warn":
-        return obj, {"Warning": ", ".join(f"299 - {json.dumps(problem)}" for problem in unknown)}
-    return obj, {}
+    return obj, unknown if validation == "Warn" else []
+
+
+def warning_headers(texts: list[str]) -> dict[str, str]:
+    """Return the header whose texts kubectl shows as warnings."""
+    return {"Warning": ", ".join(f"299 - {json.dumps(text)}" for text in texts)} if texts else {}
 
 
 def bad_option(kind: str, field: str, message: str, reason: str = "FieldValueNotSupported") -> ApiError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from localcluster.api import asked, chunks, discovery, paths, proxy, scale, tables, watch
-from localcluster.objects import words
+from localcluster.objects import ignored, words
 from localcluster.objects.patches import APPLY, patched
 from localcluster.objects.resources import NAMESPACE
 from localcluster.objects.schema import ANY, type_of
@@ -193,18 +193,21 @@ class _Api:
         obj, warnings = asked.typed(request, target, body)
         who, dry_run = asked.manager(request), asked.dry_run(request)
         created = self.registry.create(target.resource, obj, manager=who, dry_run=dry_run)
-        return web.json_response(created, status=201, headers=warnings)
+        warnings += ignored.warnings(created)
+        return web.json_response(created, status=201, headers=asked.warning_headers(warnings))
 
     def _put(self, request: web.Request, target: Target, body: Object) -> web.Response:
         if target.subresource == "scale":
-            obj, warnings = self._scaled(target, body), dict[str, str]()
+            obj, warnings = self._scaled(target, body), list[str]()
         else:
             obj, warnings = asked.typed(request, target, body)
         who, dry_run = asked.manager(request), asked.dry_run(request)
+        old = self.store.glance(target.resource, target.namespace, target.name)
         stored = self.registry.update(
             target.resource, obj, manager=who, subresource=target.subresource, dry_run=dry_run
         )
-        return web.json_response(scale.of(stored) if target.subresource == "scale" else stored, headers=warnings)
+        headers = asked.warning_headers(warnings + ignored.warnings(stored, old))
+        return web.json_response(scale.of(stored) if target.subresource == "scale" else stored, headers=headers)
 
     def _scaled(self, target: Target, body: Object) -> Object:
         return scale.scaled(self.store.get(target.resource, target.namespace, target.name), body)
@@ -235,6 +238,7 @@ class _Api:
         if not who:
             message = "Required value: is required for apply patch"
             raise asked.bad_option("PatchOptions", "fieldManager", message, "FieldValueRequired")
+        old = self.store.glance(target.resource, target.namespace, target.name)
         stored, created = self.registry.apply(
             target.resource,
             asked.named(config, target),
@@ -243,7 +247,8 @@ class _Api:
             subresource=target.subresource,
             dry_run=asked.dry_run(request),
         )
-        return web.json_response(stored, status=201 if created else 200)
+        headers = asked.warning_headers(ignored.warnings(stored, old))
+        return web.json_response(stored, status=201 if created else 200, headers=headers)
 
     def _delete(self, request: web.Request, target: Target, body: Object) -> web.Response:
         resource, name = target.resource, target.name
