@@ -56,8 +56,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
     silence, spelling, disruptions = Silence(world), Spelling(world, samples), Disruptions()
     for name in names:
         _note_what_compares(world, name)
-    for name in names:  # from here on the lock does that, at each renewal
-        show_life(cluster, name, world.clock.now() + options.expire_after)
+    is_first = True
     while True:
         scene = survey(cluster, names, world.clock.now())
         record = record or _begun(world, scene)
@@ -73,6 +72,9 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         record = replace(record, decision=verdict.decision, sentence=verdict.sentence)
         for name, _, canary in scene.variants(Variant.CANARY):
             keeper.keep(name, canary, record)
+            if is_first:  # from here on the lock does that, at each renewal
+                show_life(cluster, name, world.clock.now() + options.expire_after)
+        is_first = False
         worse = verdict.decision is Decision.REJECT
         decided = verdict.decision is Decision.PROMOTE or not _decidable(world, scene)
         ends = worse or (decided and not waiting_for)

@@ -105,7 +105,7 @@ def test_a_release_that_is_killed_goes_on_at_its_step(stable: Story) -> None:
 
     release = stable.release(deployment("app:2"), steps=STEPS, min_duration=20)
     stable.clock.after(31, kill)
-    with pytest.raises(InterruptedReleaseError, match="the same command goes on"):
+    with pytest.raises(InterruptedReleaseError, match="Run the same command again to continue"):
         release.run()
     assert [event.step.percentage for event in stable.heard(Grows)] == [50]
     counted = stable.heard(Looked)[-1].verdict.comparisons[0].canary.total
