@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from canary.deployments import condition_of, pods_of
+from canary.errors import ForbiddenError, NotAnsweringError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -123,9 +124,17 @@ def failure(pod: Object) -> str:
 
 
 def last_words(cluster: Cluster, pod: Object, container: str) -> str:
-    """Return the last lines that a container logged before it ended, as the end of a sentence; empty without any."""
+    """Return the last lines that a container logged before it ended, as the end of a sentence; empty without any.
+
+    How it ended is known without them: a log that may not be read, or a node that does not answer, stops nothing.
+    """
     name = pod["metadata"]["name"]
-    log = cluster.log(name, container, tail=LOG_LINES, previous=True) or cluster.log(name, container, tail=LOG_LINES)
+    try:
+        log = cluster.log(name, container, tail=LOG_LINES, previous=True) or cluster.log(
+            name, container, tail=LOG_LINES
+        )
+    except (ForbiddenError, NotAnsweringError):
+        return ""
     lines = [line.strip() for line in log.splitlines() if line.strip()][-LOG_LINES:]
     return f"; its last lines: {' | '.join(lines)}" if lines else ""
 

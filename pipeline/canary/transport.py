@@ -167,6 +167,8 @@ class Transport:
 
         Raises:
             UnreachableError: no answer, or 401.
+            NotAnsweringError: a kubelet was asked, and nothing came until the time was up: it is more likely to hang
+                than the API server is.
         """
         changes = method != "GET" and not asks
         delay, renewed, repeated = FIRST_DELAY, False, False
@@ -188,6 +190,10 @@ class Transport:
                 except urllib3.exceptions.HTTPError as error:
                     if _is_untrusted(error):
                         raise self._unreachable(error) from error
+                    if relayed and isinstance(error, urllib3.exceptions.ReadTimeoutError):
+                        raise NotAnsweringError(
+                            f"no answer from {self.connection.description}: {_cause(error)}"
+                        ) from error
                     failure = error
                     why = f"cannot reach {self.connection.description}: {_cause(error)}"
                     repeated |= changes and not isinstance(error, UNSENT)

@@ -10,11 +10,11 @@ import pytest
 
 from canary.crashes import crashes
 from canary.deployments import images
-from canary.errors import InputError, TimedOutError
+from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError, TimedOutError
 from canary.events import Decided, Judged, Note
 from canary.verdict import Decision, Verdict
 from tests.canary.ghosts import died, unready
-from tests.canary.story import Person, Story, deployment, service
+from tests.canary.story import Faulty, Person, Story, deployment, service
 
 Object = dict[str, Any]
 ENDED = {"terminated": {"reason": "Error", "exitCode": 1}}
@@ -46,6 +46,20 @@ def container(restarts: int = 0, **more: Any) -> Object:
 )
 def test_what_died_is_told_from_what_only_ended(status: Object, reasons: list[str]) -> None:
     assert [crash.reason for crash in crashes([pod(**status)])] == reasons
+
+
+@pytest.mark.parametrize("error", [ForbiddenError("may not get pods/log"), NotAnsweringError("the node is silent")])
+def test_a_log_that_cannot_be_read_keeps_nobody_from_telling_who_died(story: Story, error: ClusterError) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.release(service(), deployment("app:2")).deploy()
+    story.ghosts.haunt(story.namespace, "app-canary", died("Error", 3))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    verdict = story.release(names=("app",), cluster=Faulty(story.cluster, {"log": fail})).watch()
+    assert verdict.decision is Decision.REJECT
+    assert verdict.sentence.endswith("Error (exit code 3), none of the baseline's did")
 
 
 def test_how_often_a_container_was_restarted_is_said_with_its_end_and_its_last_words(story: Story) -> None:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import urllib3
 from kubernetes import client
 
 from canary.cluster import Cluster
@@ -277,6 +278,21 @@ def test_a_node_that_is_gone_is_not_taken_for_an_api_server_that_is(
     with pytest.raises(NotAnsweringError, match=f"read the log of Pod app-1: {trouble}: said {trouble}"):
         Log(transport, "shop").log("app-1", "app", tail=1)
     assert 5 < time.now <= 10
+
+
+def test_a_node_that_is_silent_is_not_taken_for_an_api_server_that_is(
+    transport: Transport, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport.request("GET", "/x")
+
+    def silent(*_: object, **__: object) -> None:
+        raise urllib3.exceptions.ReadTimeoutError(None, "/log", "Read timed out.")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(transport.connection.api, "call_api", silent)
+    with pytest.raises(NotAnsweringError, match="Read timed out"):
+        Log(transport, "shop").log("app-1", "app", tail=1)
+    assert time.now == 0
+    assert transport.contact.away == 0
 
 
 class Log(Cluster):
