@@ -5,6 +5,7 @@ A ConfigMap `NAME-before` holds the objects, and annotations of it say how far t
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -177,6 +178,12 @@ def saved(cluster: Cluster, name: str) -> tuple[Saved, ...]:
     return () if keeper is None or _standing(keeper, name) is None else kept(cluster, keeper)
 
 
+def stable_before(cluster: Cluster, name: str) -> Object | None:
+    """Return what stable was before, None if there was none or nothing was saved. No Secret is read for that."""
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    return None if keeper is None or _standing(keeper, name) is None else kept_object(keeper, DEPLOYMENT, name)
+
+
 def mark_undoing(cluster: Cluster, name: str, reason: str) -> None:
     """Note that what was saved is being put back, so that whoever comes next goes on with that."""
     cluster.annotate(CONFIG_MAP, before_name(name), {STATE: State.PROMOTING, UNDOING: reason})
@@ -201,14 +208,25 @@ def before_name(name: str) -> str:
 
 
 def _standing(keeper: Object, name: str) -> Standing | None:
-    """Return what a record says; None where it is not one of ours. Without a state, an older driver wrote it."""
+    """Return what a record says; None where it is not one of ours. Without a state, an older driver wrote it.
+
+    Raises:
+        InputError: it is ours, and cannot be read.
+    """
     annotations = keeper["metadata"].get("annotations") or {}
     if DIGEST_ANNOTATION not in annotations:
         return None
-    stable = kept_object(keeper, DEPLOYMENT, name)
+    try:
+        state, stable = State(annotations.get(STATE, State.PROMOTING)), kept_object(keeper, DEPLOYMENT, name)
+    except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error) as error:
+        own, where = keeper["metadata"]["name"], keeper["metadata"]["namespace"]
+        raise InputError(
+            f"ConfigMap {own} keeps what {name} was before its last promote, and cannot be read ({error}). To go on "
+            f"without it, and so without undo and rollback of that promote: kubectl delete configmap {own} -n {where}"
+        ) from error
     return Standing(
         annotations[DIGEST_ANNOTATION],
-        State(annotations.get(STATE, State.PROMOTING)),
+        state,
         annotations.get(UNDOING, ""),
         images(stable) if stable else (),
         tuple(annotations.get(PROMOTED, "").split()),

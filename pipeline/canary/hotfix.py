@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from canary.before import saved
+from canary.before import stable_before, standing
 from canary.collaborators import DEPLOYMENT
 from canary.difference import difference
 from canary.errors import InputError
@@ -80,15 +80,17 @@ def check_unchanged_since_interruption(world: World, found: Workload, mark: str)
     Raises:
         InputError: it is neither; the difference is told by an event.
     """
-    kept = [one for one in saved(world.cluster, found.name) if (one.kind, one.name) == (DEPLOYMENT, found.name)]
+    was = standing(world.cluster, found.name)
     if (
         found.canary is None
         or found.stable is None
-        or not kept
+        or was is None
+        or was.too_large
         or _mark(found.canary, DIGEST_ANNOTATION) not in ("", mark)
     ):
         return
-    known = [found.canary, *([kept[0].object] if kept[0].object else [])]
+    before = stable_before(world.cluster, found.name)
+    known = [found.canary, *([before] if before else [])]
     if all(template_differences(one, found.stable, label=world.options.label) for one in known):
         _refuse(world, found, found.canary, f"the promote of {found.canary['metadata']['name']} was interrupted")
 

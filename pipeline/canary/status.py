@@ -148,7 +148,7 @@ def _workload_status(
     canaries = {} if found.canary is None else {name: found.canary}
     record = _read(problems, lambda: recall(cluster, canaries, warm_up=options.warm_up))
     expires = _read(problems, lambda: expiry(found.canary) if found.canary else None)
-    was = standing(cluster, name)
+    was = _read(problems, lambda: standing(cluster, name))
     step = step_of(found.canary) if found.canary else None
     driver, unknown = _driver(cluster, name)
     return WorkloadStatus(

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from canary.before import STATE
 from canary.collaborators import DEPLOYMENT
 from canary.errors import ForbiddenError
 from canary.expiry import EXPIRES
-from canary.variants import VERSION_LABEL
+from canary.variants import DIGEST_ANNOTATION, VERSION_LABEL
 from tests.canary.commandline import CommandLine
-from tests.canary.story import Faulty, Story, deployment
+from tests.canary.story import Faulty, Story, config_map, deployment
 from tests.canary.test_lock import lock
 
 LONG = "a" * 60
@@ -63,6 +64,31 @@ def test_reap_reports_what_it_cannot_read_and_rejects_everything_else(releases: 
     assert "never expires" in foreign["reason"]
     assert f"warning: app is left: {problem(releases)}" in result.lines
     assert releases.names() == {"app", "app-baseline", "app-canary", "worker", f"{LONG}-canary"}
+
+
+@pytest.mark.parametrize(("state", "kept"), [("soon", "[]"), ("done", "{"), ("done", "[1]")])
+def test_a_record_of_a_promote_that_cannot_be_read_is_reported_and_says_how_to_go_on(
+    story: Story, in_cluster: CommandLine, state: str, kept: str
+) -> None:
+    for name in ("app", "worker"):
+        story.stable(deployment(name=name))
+        story.release(deployment("app:2", name=name)).deploy()
+        story.cluster.annotate(DEPLOYMENT, f"{name}-canary", {EXPIRES: PAST})
+    record = config_map("app-before", **{"objects.json": kept})
+    record["metadata"]["annotations"] = {DIGEST_ANNOTATION: "d", STATE: state}
+    story.cluster.create(record)
+
+    status = in_cluster("status", "--output", "json")
+    assert status.code == 0
+    app, worker = status.json()["workloads"]
+    [told] = app["problems"]
+    assert told.startswith("ConfigMap app-before keeps what app was before its last promote, and cannot be read (")
+    assert told.endswith(f"kubectl delete configmap app-before -n {story.namespace}")
+    assert worker["problems"] == []
+
+    reaped = in_cluster("reap", "--output", "json")
+    assert reaped.code == 2
+    assert [(one["workload"], one["expired"]) for one in reaped.json()["reaped"]] == [("app", False), ("worker", True)]
 
 
 def test_a_release_that_may_not_be_rejected_does_not_keep_the_others(story: Story) -> None:

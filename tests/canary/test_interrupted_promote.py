@@ -12,6 +12,7 @@ from canary.events import Note, Variant
 from tests.canary.ghosts import ready
 from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Faulty, Story, deployment
+from tests.canary.test_before import secret
 
 
 def image(found: dict[str, Any]) -> str:
@@ -62,6 +63,22 @@ def test_a_promote_against_the_verdict_that_was_interrupted_is_finished_by_the_n
     assert image(story.deployment()) == "app:2"
     [app] = story.release(names=("app",)).status().workloads
     assert "promoted against the verdict: canary 10.0 % good" in app.unproven
+
+
+def test_a_promote_that_was_stopped_while_it_kept_what_was_before_is_begun_anew(story: Story) -> None:
+    new = (secret(value="new"), deployment("app:2"))
+    story.stable(secret(), deployment("app:1"))
+    story.release(*new).deploy()
+
+    def interrupt(obj: dict[str, Any], **_: Any) -> None:
+        if obj["kind"] == "Secret":
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedReleaseError):
+        story.release(*new, cluster=Faulty(story.cluster, {"create": interrupt})).promote()
+    story.release(*new).promote()
+    assert image(story.deployment()) == "app:2"
+    assert state(story) is State.DONE
 
 
 def test_another_release_is_told_of_a_promote_that_was_interrupted_and_how_to_finish_it(story: Story) -> None:
