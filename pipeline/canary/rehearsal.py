@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from canary.before import before_name
 from canary.collaborators import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind
 from canary.difference import difference, is_same
 from canary.errors import ForbiddenError, InputError
@@ -151,11 +152,16 @@ def check_rights(cluster: Cluster, bundle: Bundle) -> None:
     for obj in (*bundle.others, *bundle.deployments):
         kind, name = Kind.of(obj), obj["metadata"]["name"]
         needed += [("patch", kind, name), ("delete" if cluster.get(kind, name) is None else "update", kind, name)]
+    names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
     needed.append(("create", CONFIG_MAP, ""))  # keeps what was before
+    needed += [(verb, CONFIG_MAP, before_name(name)) for name in names for verb in ("patch", "delete")]
+    if any(("update", SECRET, other["metadata"]["name"]) in needed for other in bundle.others):
+        needed.append(("create", SECRET, ""))
+        needed += [(verb, SECRET, before_name(name)) for name in names for verb in ("get", "delete")]
     needed += [("list", SERVICE, ""), ("list", ENDPOINT_SLICE, "")]  # whether requests find the new pods
-    for incoming in bundle.deployments:
-        variants = [variant_name(incoming["metadata"]["name"], one) for one in (Variant.CANARY, Variant.BASELINE)]
-        needed += [("delete", DEPLOYMENT, name) for name in variants]
+    for name in names:
+        variants = [variant_name(name, one) for one in (Variant.CANARY, Variant.BASELINE)]
+        needed += [("delete", DEPLOYMENT, one) for one in variants]
     require_rights(cluster, needed, "to promote, and to undo a promote that fails")
 
 

@@ -12,6 +12,7 @@ from canary.deployments import progress
 from canary.errors import ForbiddenError, InputError
 from canary.events import Differs, Note
 from tests.canary.story import Faulty, Story, config_map, deployment, service
+from tests.canary.test_before import secret
 
 Object = dict[str, Any]
 PATCH = 'User "deployer" cannot patch resource'
@@ -183,13 +184,18 @@ def test_what_an_account_lacks_is_said_of_its_own_rights_alone(story: Story) -> 
         ("update", "deployments", "app"),
         ("delete", "deployments", "app-canary"),
         ("create", "configmaps", ""),
+        ("patch", "configmaps", "app-before"),
+        ("delete", "configmaps", "app-before"),
+        ("create", "secrets", ""),
+        ("get", "secrets", "app-before"),
+        ("delete", "secrets", "app-before"),
         ("patch", "services", "app"),
     ],
 )
 def test_a_release_asks_for_every_right_of_promote_before_a_pod_starts(
     story: Story, verb: str, resource: str, name: str
 ) -> None:
-    story.stable(service(), deployment("app:1"))
+    story.stable(service(), secret(), deployment("app:1"))
     check = untouched(story)
 
     class Account:
@@ -200,5 +206,5 @@ def test_a_release_asks_for_every_right_of_promote_before_a_pod_starts(
             return (asked[0], asked[2], asked[3]) != (verb, resource, name)
 
     with pytest.raises(ForbiddenError, match=rf"may not {verb} {resource}[.a-z]* ?{name}, .*to promote"):
-        story.release(service(), deployment("app:2"), cluster=Account()).run()
+        story.release(service(), secret(), deployment("app:2"), cluster=Account()).run()
     check()
