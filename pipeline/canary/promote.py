@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from canary.before import (
@@ -80,13 +81,16 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
         raise _undo(world, names, failed)
     canaries, overridden, judged, before = {}, {}, {}, {}
     resumed = any(saved_digest(world.cluster, name) == mark for name in names)
-    for incoming in bundle.deployments:
-        found = workload(world.cluster, incoming["metadata"]["name"])
+    workloads = [workload(world.cluster, name) for name in names]
+    for incoming, found in zip(bundle.deployments, workloads, strict=True):
+        overridden[found.name] = objection(world, bundle, found, incoming, decided=decided, resumed=resumed)
+    for one in workloads:
+        # read anew: a canary that was not ready was waited for, and somebody may have changed stable meanwhile
+        found = replace(one, stable=world.cluster.get(DEPLOYMENT, one.name))
         if resumed:
             check_unchanged_since_interruption(world, found, mark)
         else:
             check_unchanged(world, found)
-        overridden[found.name] = objection(world, bundle, found, incoming, decided=decided, resumed=resumed)
         if found.canary is not None:
             canaries[found.name] = found.canary
             judged[found.name] = running(world.cluster, found.canary)

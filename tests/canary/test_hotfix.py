@@ -87,6 +87,22 @@ def test_what_a_promote_over_a_hotfix_undoes_is_the_hotfix_again(story: Story) -
         story.release(deployment("app:2")).promote()
 
 
+def test_a_hotfix_while_a_canary_is_waited_for_is_not_overwritten(story: Story) -> None:
+    deployed(story)
+    story.ghosts.haunt(story.namespace, "app-canary-", unready)
+
+    def fix() -> None:
+        live = story.deployment()
+        set_image(live)
+        story.cluster.replace(live)
+        story.ghosts.haunt(story.namespace, "app-canary-", ready)
+
+    story.clock.after(2, fix)
+    with pytest.raises(InputError, match=r"stable app has changed \(spec.containers\[app\].image\) since"):
+        story.release(deployment("app:2")).promote()
+    assert image(story) == "app:1-hotfix"
+
+
 def test_values_of_variables_are_not_shown(story: Story) -> None:
     old = deployment("app:1")
     old["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "PASSWORD", "value": "old-secret"}]
