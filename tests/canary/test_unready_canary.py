@@ -77,6 +77,7 @@ def test_a_canary_without_pods_is_refused_at_once(story: Story) -> None:
     story.release(deployment("app:2")).deploy()
     story.cluster.scale("app-canary", 0)
     story.until(lambda: progress(story.deployment("app-canary")).complete)
+    story.events.clear()
     with pytest.raises(InputError, match=r"the canary is not ready: Deployment app-canary: 0 of 0 pods ready;"):
         story.release(deployment("app:2")).promote()
     assert story.heard(Waiting) == []
