@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from canary.tally import Tally
 
 LONGEST_GAP = 60.0
-"""Seconds between two looks above which nobody was watching: the driver was away, or the machine slept."""
+"""Seconds between two looks above which nobody was watching: the driver was away, or the machine slept. Where looks are
+rarer by themselves, it is twice the time between them."""
 
 UNPROVEN = f"{OWN_PREFIX}unproven"
 """Of a stable that was promoted by `--unproven`: when, and what spoke against it. The next promote drops it."""
@@ -34,8 +35,8 @@ class Record:
         tally: everything counted.
         decision: the last verdict's.
         sentence: the last verdict for a person, empty before the first.
-        watched: seconds of watching that count at the step at hand: those between two successive looks, at most
-            `LONGEST_GAP` apart, at both of which every pod of canary and baseline told its counts.
+        watched: seconds of watching that count at the step at hand: those between two successive looks, not too far
+            apart (`LONGEST_GAP`), at both of which every pod of canary and baseline told its counts.
         seen_at: Unix seconds of the last look if it was one of those, None if it was not.
         histories: how the evidence grew, by workload.
     """
@@ -48,19 +49,20 @@ class Record:
     seen_at: float | None = None
     histories: Mapping[str, History] = field(default_factory=dict)
 
-    def looked(self, at: float, tally: Tally, *, complete: bool) -> Record:
+    def looked(self, at: float, tally: Tally, *, complete: bool, interval: float = 0.0) -> Record:
         """Return the record after a look.
 
         Args:
             at: Unix seconds of the look.
             tally: everything counted by then.
             complete: whether there were pods of canary and baseline, and every one told its counts.
+            interval: seconds that are to lie between two looks.
         """
         gap = at - self.seen_at if complete and self.seen_at is not None else 0.0
         return replace(
             self,
             tally=tally,
-            watched=self.watched + (gap if 0.0 < gap <= LONGEST_GAP else 0.0),
+            watched=self.watched + (gap if 0.0 < gap <= max(LONGEST_GAP, 2 * interval) else 0.0),
             seen_at=at if complete else None,
             histories={
                 one: self.histories.get(one, History()).add(at, tally.of(one), self.seen_at) for one in tally.workloads

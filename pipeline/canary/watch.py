@@ -63,7 +63,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         pods = sampled(scene, options.metrics_port)
         before = record.tally
         tally = before.add(samples.read(pods, before.since(pods, scene.at)), options.measures).without_gone(scene.uids)
-        record = record.looked(scene.at, tally, complete=_is_complete(scene, pods, tally))
+        record = record.looked(scene.at, tally, complete=_is_complete(scene, pods, tally), interval=options.interval)
         held = disruptions.hold(scene)
         verdict = _verdict(world, scene, tally, record, held)
         _tell_what_is_tolerated(world, verdict, before)

@@ -56,6 +56,14 @@ def test_promote_waits_for_the_minimum_of_time_although_the_numbers_suffice(depl
     assert sufficed[0] < sufficed[-1] == deployed.heard(Looked)[-1].elapsed == 30
 
 
+def test_looks_that_are_rarer_than_once_a_minute_count_as_watching_too(deployed: Story) -> None:
+    deployed.counts.each = 5000
+    verdict = deployed.release(names=("app",), interval=90, min_duration=180, max_duration=3600).watch()
+    assert verdict.decision is Decision.PROMOTE
+    waited = [look.waiting_for for look in deployed.heard(Looked)][:3]
+    assert waited == ["180 s more to watch (180 s at least)", "90 s more to watch (180 s at least)", ""]
+
+
 def test_promote_waits_for_the_minimum_of_requests(deployed: Story) -> None:
     deployed.counts.each = 200
     deployed.release(names=("app",), min_duration=0, min_requests=5000).watch()
