@@ -11,7 +11,7 @@ from canary.crashes import canary_crashes
 from canary.deployments import progress, workload
 from canary.diagnosis import Diagnosis
 from canary.disruption import Disruptions
-from canary.errors import TimedOutError
+from canary.errors import InputError, TimedOutError
 from canary.events import Judged, Looked, Note, Variant
 from canary.expiry import show_life
 from canary.record import Record
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from canary.collaborators import SampleSource, World
     from canary.scene import Scene
     from canary.tally import Pod
+    from canary.typed import Typed
 
 
 def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: Verdict | None = None) -> Verdict:
@@ -54,8 +55,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
     record, keeper, called = None, Keeper(cluster), world.patient_now()
     diagnosis = Diagnosis(cluster, world.clock.now)
     silence, spelling, disruptions = Silence(world), Spelling(world, samples), Disruptions()
-    for name in names:
-        _note_what_compares(world, name)
+    noted = {name: _note_what_compares(world, name) for name in names}
     is_first = True
     while True:
         scene = survey(cluster, names, world.clock.now())
@@ -67,7 +67,12 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         held = disruptions.hold(scene)
         verdict = _verdict(world, scene, tally, record, held)
         _tell_what_is_tolerated(world, verdict, before)
-        unchecked = spelling.check(scene, pods, tally, verdict)
+        try:
+            unchecked = spelling.check(scene, pods, tally, verdict)
+        except InputError:  # canary status must not offer a misspelt command
+            for name, known in noted.items():
+                _note(world, name, known)
+            raise
         waiting_for = held or unchecked or _waiting_for(world, scene, record, diagnosis)
         record = replace(record, decision=verdict.decision, sentence=verdict.sentence)
         for name, _, canary in scene.variants(Variant.CANARY):
@@ -96,14 +101,20 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         world.clock.sleep(options.interval)
 
 
-def _note_what_compares(world: World, name: str) -> None:
-    """Write onto a canary of ours by what it is compared, for who goes on, where that is not what it says already."""
+def _note_what_compares(world: World, name: str) -> Typed | None:
+    """Write onto a canary of ours what compares it, where it does not say so yet; return what it said before."""
     typed, canary = world.options.typed, workload(world.cluster, name).canary
     known = None if canary is None else typed_for(canary)
-    if canary is None or known is None or typed is None or not typed.watch or typed.watch == known.watch:
-        return
-    said = replace(known, watch=typed.watch).to_json()
-    world.cluster.annotate(DEPLOYMENT, canary["metadata"]["name"], {ARGUMENTS: said})
+    if known is None or typed is None or not typed.watch or typed.watch == known.watch:
+        return None
+    _note(world, name, replace(known, watch=typed.watch))
+    return known
+
+
+def _note(world: World, name: str, typed: Typed | None) -> None:
+    canary = workload(world.cluster, name).canary
+    if canary is not None and typed is not None:
+        world.cluster.annotate(DEPLOYMENT, canary["metadata"]["name"], {ARGUMENTS: typed.to_json()})
 
 
 def last_verdict(world: World, names: Sequence[str]) -> Verdict:

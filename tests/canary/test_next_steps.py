@@ -118,3 +118,14 @@ def test_an_interruption_names_the_whole_command_that_ends_the_release(canary: C
 def test_a_canary_of_another_tool_says_nothing() -> None:
     assert typed_for({"metadata": {}}) is None
     assert command("status", "app") == "canary status app"
+
+
+def test_the_watch_that_is_printed_after_one_with_a_misspelt_selector_is_the_one_before(
+    canary: CommandLine, ghosts: Ghosts
+) -> None:
+    with pods_that_answer(0.9) as old, pods_that_answer(0.9) as new:
+        ghosts.answers.update({"shop:1": old, "shop:2": new})
+        canary("deploy", "my shop/", "--image", "shop:2", "--percentage", "50")
+        misspelt = canary("watch", "shop", *QUICK, "--good", 'requests_total{custom_staus="good"}')
+        assert misspelt.code == 2, misspelt.err
+        assert printed(canary, "watch") == ["watch", "shop", "--report-only"]
