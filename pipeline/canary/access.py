@@ -58,7 +58,7 @@ def check_proxies(ways: Iterable[Way]) -> Iterator[Check]:
     """Yield whether requests go through a proxy, and whether it is likely to lead there."""
     for way in ways:
         if not way.proxy:
-            yield ok("proxy", f"requests to {way.to} ({way.host}) go through none")
+            yield ok("proxy", f"requests to {way.to} ({way.host}) bypass the proxy")
         elif _is_inside(way.host):
             yield warning(
                 "proxy",
@@ -77,10 +77,10 @@ def check_clock(theirs: float | None, ours: float) -> Check:
         ours: Unix seconds.
     """
     if theirs is None:
-        return warning("clock", "the API server does not tell the time", "compare its clock with this machine's")
+        return warning("clock", "the API server's answers carry no time", "compare its clock with this machine's")
     ahead = ours - (theirs + 0.5)
     if abs(ahead) <= TOLERATED:
-        return ok("clock", "this machine's and the API server's agree within a few seconds")
+        return ok("clock", "this machine's clock and the API server's agree within a few seconds")
     return warning(
         "clock",
         f"this machine's is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the API server's, and warm-up "
@@ -138,20 +138,20 @@ def _check_task(task: Task, granted: Mapping[Asked, bool], *, of_any_name: bool)
     missing = [one for one, has in granted.items() if not has]
     subject = "rights"
     if not missing:
-        return ok(subject, f"to {task}: " + (f"all {len(granted)} are there" if len(granted) > 1 else "it is there"))
-    text = f"to {task}: missing {_shown(missing)}"
+        return ok(subject, f"permission to {task}: yes" + (f", all {len(granted)}" if len(granted) > 1 else ""))
+    text = f"permission to {task}: missing {_shown(missing)}"
     if of_any_name:
         text += " (of any name: give the Deployment's to ask for that alone)"
     match task:
         case Task.LOOK:
-            return warning(subject, f"{text}: what they would warn of is not seen", "grant it, or look yourself")
+            return warning(subject, f"{text}: canary cannot warn of these", "grant it, or check them yourself")
         case Task.METRICS if any(right == PODS for right, _, _ in missing):
             return failed(subject, text, "grant it, or read counts from Prometheus (--prometheus)")
         case Task.METRICS:
             return failed(subject, text, "grant it, or read counts from the pods (without --prometheus)")
         case Task.PROMOTE if any(right.writes_stable for right, _, _ in missing):
-            advice = f"canary deploy, watch and reject do without, canary release and promote do not; {ROLES}"
-            return warning(subject, f"{text}: this account cannot promote, which may be meant", advice)
+            advice = f"canary deploy, watch and reject work without it, canary release and promote do not; {ROLES}"
+            return warning(subject, f"{text}: this account cannot promote, which may be intended", advice)
     return failed(subject, text, ROLES)
 
 

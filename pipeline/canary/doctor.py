@@ -1,4 +1,4 @@
-"""Looks at a cluster as a release would, and says what is in order, what to know, and what no release can be made with.
+"""Checks a cluster as a release would, and says what is in order, what to know, and what makes a release impossible.
 
 What a person runs first on a cluster of theirs, and sends when asking for help: so it goes on past what is wrong as far
 as it can, changes nothing, and says no secret.
@@ -68,7 +68,9 @@ def check_way(world: World, subject: Subject) -> Iterator[Check]:
         yield check_clock(server.time, (asked + answered) / 2)
         yield _check_namespace(world)
     except ClusterError as error:
-        yield failed("API server", str(error), "see that it can be reached from here, and knows who we are")
+        yield failed(
+            "API server", str(error), "check the network from here to it, and your credentials in the kubeconfig"
+        )
 
 
 def check_releases(world: World, samples: SampleSource, subject: Subject) -> Iterator[Check]:
@@ -78,14 +80,14 @@ def check_releases(world: World, samples: SampleSource, subject: Subject) -> Ite
     try:
         there = () if names else _workloads(world)
         if len(there) > MANY:
-            text = f"{len(there)} Deployments, of which {MANY} are looked at"
-            yield warning("workloads", text, "name the one that is meant")
+            text = f"{len(there)} Deployments; only the first {MANY} are checked"
+            yield warning("workloads", text, "name the one that you want to check")
         names = names or there[:MANY]
         others = subject.bundle.others if subject.bundle else ()
         yield from check_rights(cluster, names, others, subject.prometheus, pods=subject.direct)
         if not names:
             text = f"there is no Deployment in namespace {cluster.namespace} yet"
-            yield warning("workloads", text, "give the manifests of the first release to have them looked at")
+            yield warning("workloads", text, "to check the manifests of the first release: canary doctor MANIFESTS")
         for name in names:
             try:
                 yield from _of_workload(world, samples, subject, workload(cluster, name))
@@ -93,9 +95,11 @@ def check_releases(world: World, samples: SampleSource, subject: Subject) -> Ite
                 yield failed("workload", str(error), ROLES, workload=name)
             except InputError as error:
                 outcome = failed if subject.names else warning
-                yield outcome("workload", str(error), "no release of it is possible until then", workload=name)
+                yield outcome(
+                    "workload", str(error), "fix this first: no release of it is possible before", workload=name
+                )
     except ClusterError as error:
-        yield failed("API server", str(error), "it answered before: try again")
+        yield failed("API server", str(error), "it answered a moment ago: try again")
 
 
 def _check_namespace(world: World) -> Check:
@@ -103,10 +107,10 @@ def _check_namespace(world: World) -> Check:
     try:
         there = world.cluster.get(NAMESPACE, name) is not None
     except ForbiddenError:
-        return ok("namespace", f"{name}; whether there is one may not be seen, which a release need not")
+        return ok("namespace", f"{name}; not allowed to check whether it exists (not required)")
     if there:
         return ok("namespace", name)
-    return failed("namespace", f"there is no namespace {name}", "make it, or pass --namespace")
+    return failed("namespace", f"there is no namespace {name}", "create it, or pass --namespace")
 
 
 def _workloads(world: World) -> tuple[str, ...]:
@@ -135,7 +139,7 @@ def _of_workload(world: World, samples: SampleSource, subject: Subject, found: W
         said = findings(cluster, Planned(name, found.stable, canary, options.label, services))
         yield from (warning("surroundings", one.text, one.advice, workload=name) for one in said)
         if not said:
-            yield ok("surroundings", f"nothing there gets in the way of a release of {name}", workload=name)
+            yield ok("surroundings", f"no conflicts found for a release of {name}", workload=name)
     yield from check_counts(world, samples, found, direct=subject.direct)
 
 

@@ -169,8 +169,9 @@ def refuse_untagged(bundle: Bundle) -> None:
         for image in images_of(item):
             if is_untagged(image):
                 raise InputError(
-                    f"{bundle.source(item)}: image {image} of {describe(item)} has no tag. Say which one: --image "
-                    f"{image}:TAG; if you mean {image}:latest, which may be another one on each node, write that"
+                    f"{bundle.source(item)}: image {image} of {describe(item)} has no tag. Say which one "
+                    f"you want: --image {image}:TAG. If you mean {image}:latest, which may differ from node to node, "
+                    "write that"
                 )
 
 

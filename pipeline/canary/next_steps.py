@@ -38,10 +38,10 @@ def next_steps(
     if found.canary is not None:
         return _in_release(say, options, found, record, step)
     if found.baseline is not None:
-        return (f"delete the baseline, whose canary is gone: {say.reject}",)
+        return (f"delete the baseline that is left without a canary: {say.reject}",)
     if found.stable is not None:
         return (f"try a new version beside stable: {say.new}",)
-    return (f"there is no {found.name} yet; make it: {say.new}",)
+    return (f"{found.name} does not exist yet; create it: {say.new}",)
 
 
 def _unfinished(say: _Commands, found: Workload, was: Standing) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def _unfinished(say: _Commands, found: Workload, was: Standing) -> tuple[str, ..
         ends = say.rollback if was.can_be_rolled_back else say.promote
         return (f"finish the undo of a promote that failed ({was.failed}): {ends}",)
     on = (f"finish the promote that was interrupted: {say.promote}",) if found.canary or not was.images else ()
-    back = (f"go back to what was before that promote: {say.rollback}",) if was.can_be_rolled_back else ()
+    back = (f"return to the state before that promote: {say.rollback}",) if was.can_be_rolled_back else ()
     return (*on, *back)
 
 
@@ -62,13 +62,13 @@ def _in_release(
         return (reject,)
     grows: tuple[str, ...] = ()
     if step is not None and step.following and found.stable is not None:
-        grows = (f"watch, then go on with {step.following[0]}: {say.release}",)
-    compare = "go on comparing canary and baseline" if record else "compare canary and baseline"
+        grows = (f"watch, then continue with {step.following[0]}: {say.release}",)
+    compare = "continue to compare canary and baseline" if record else "compare canary and baseline"
     watch = say.watch(options)
     if not is_ready(found.canary):  # promote would refuse it
         return (*grows, f"wait until the pods are ready, then {compare}: {watch}", reject)
     compared = found.stable is None or (record is not None and record.decision is Decision.PROMOTE)
-    promote = "make stable what the canary is" + ("" if compared else ", on your word alone")
+    promote = "roll the canary's version out to stable" + ("" if compared else ", without a PROMOTE verdict")
     return (*grows, f"{compare}: {watch}", f"{promote}: {say.promote}", reject)
 
 

@@ -34,7 +34,7 @@ class UnprovenError(InputError):
     """
 
     def __init__(self, why: str, advice: str) -> None:
-        super().__init__(f"{why}{advice}, or pass --unproven to promote it all the same")
+        super().__init__(f"{why}{advice}, or pass --unproven to promote it anyway")
         self.why = why
 
 
@@ -79,7 +79,9 @@ def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Objec
     if found.canary is None:
         if _runs_already(world, bundle, found.stable, incoming):
             return
-        raise UnprovenError(f"no canary has shown this release of {found.name}", ": deploy and watch one first")
+        raise UnprovenError(
+            f"no canary has tried this release of {found.name}", ": run canary deploy and canary watch first"
+        )
     theirs = (found.canary["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
     if theirs == digest(bundle):
         return
@@ -89,9 +91,9 @@ def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Objec
         world.listen(Note(f"{name} was not made by this driver: promoting it if stable's pods will be the same"))
         return
     raise UnprovenError(
-        f"{name} shows another release ({', '.join(images(found.canary))}) than the one to be promoted "
-        f"({', '.join(images(incoming))}, or other manifests)",
-        ": give that one's images and manifests",
+        f"{name} was deployed from other images or manifests ({', '.join(images(found.canary))}) than those given "
+        f"now ({', '.join(images(incoming))})",
+        ": pass the ones that it was deployed with (canary status shows the command)",
     )
 
 
@@ -115,12 +117,12 @@ def _check_verdict(world: World, found: Workload) -> None:
     if record is not None and record.decision is Decision.REJECT:
         raise UnprovenError(
             f"the verdict on {name} is REJECT: {record.sentence}",
-            f"; end the release with canary reject {found.name}",
+            f"; to end the release: canary reject {found.name}",
         )
     if found.stable is None or (record is not None and record.decision is Decision.PROMOTE):
         return
     why = f"the verdict was UNDECIDED ({record.sentence})" if record and record.sentence else "nothing was compared"
-    world.listen(Note(f"promoting {name} on your word: {why}", warning=True))
+    world.listen(Note(f"promoting {name} without a PROMOTE verdict, as you asked: {why}", warning=True))
 
 
 def _check_alive(world: World, found: Workload) -> None:
@@ -132,7 +134,7 @@ def _check_alive(world: World, found: Workload) -> None:
         return  # who promotes it all the same knows of worse
     died = canary_crashes(world.cluster, survey(world.cluster, [found.name], world.clock.now()))
     if died:
-        raise UnprovenError(died, f"; end the release with canary reject {found.name}")
+        raise UnprovenError(died, f"; to end the release: canary reject {found.name}")
 
 
 def _check_ready(world: World, found: Workload) -> None:
@@ -153,7 +155,7 @@ def _check_ready(world: World, found: Workload) -> None:
         else:
             _check_alive(world, found)  # it may have died and come back meanwhile
             return
-    raise UnprovenError(f"the canary is not ready: {not_ready}", f"; end the release with canary reject {found.name}")
+    raise UnprovenError(f"the canary is not ready: {not_ready}", f"; to end the release: canary reject {found.name}")
 
 
 def _runs_already(world: World, bundle: Bundle, stable: Object | None, incoming: Object) -> bool:

@@ -62,20 +62,22 @@ def check_images(cluster: Cluster, found: Workload, canary: Object | None) -> It
     untagged = [image for image in dict.fromkeys(images_of(canary)) if is_untagged(image)] if canary else []
     missing, unknown = _pull_secrets(cluster, canary)
     for pod, why in stuck:
-        advice = "is the name right, may the nodes read from the registry, is there an --image-pull-secret?"
-        yield warning("images", f"pod {pod['metadata']['name']} does not get its: {why}", advice, workload=name)
+        advice = "check the image's name, the nodes' access to the registry, and --image-pull-secret"
+        yield warning("images", f"pod {pod['metadata']['name']} cannot pull its image: {why}", advice, workload=name)
     for image in untagged:
-        text = f"{image} has no tag, which means {image}:latest, and may be another one on each node"
+        text = f"{image} has no tag. It means {image}:latest, which may differ from node to node"
         yield warning("images", text, f"give it one, such as --image {image}:1.0", workload=name)
     for secret in missing:
-        text = f"there is no Secret {secret}, which {name} pulls with"
+        text = f"Secret {secret}, with which {name} pulls its images, does not exist"
         yield warning(
-            "images", text, f"make it: canary secret {secret} --server HOST --username NAME < password", workload=name
+            "images", text, f"create it: canary secret {secret} --server HOST --username NAME < password", workload=name
         )
     if pods and not stuck:
         have = f"{sum(map(_has_images, pods))} of {len(pods)} pods have their images"
-        untold = f"; Secret {', '.join(unknown)} may not be seen, which a release need not" if unknown else ""
-        text = f"{name}: {have}{untold}. Whether a new image comes shows only when its pod starts"
+        untold = (
+            f"; Secret {', '.join(unknown)}: not allowed to check whether it exists (not required)" if unknown else ""
+        )
+        text = f"{name}: {have}{untold}. Whether a new image can be pulled is known only when its pod starts"
         yield ok("images", text, workload=name)
     elif not pods:
         yield ok("images", f"{name} has no pods yet: whether its images come shows when one starts", workload=name)

@@ -156,7 +156,7 @@ class Release:
                 return watch.watch(self._world, self.samples, names)
 
     def promote(self, *, decided: str = "") -> None:
-        """Make stable what the canary was, then delete the variants.
+        """Roll the canary's version out to stable, then delete canary and baseline.
 
         Args:
             decided: who has decided so at the gate, empty if nobody: then a canary whose verdict is REJECT is refused.
@@ -173,8 +173,8 @@ class Release:
                 "canary promote, with the same manifests and images, finishes it"
             ) from None
 
-    def reject(self, reason: str = "asked to") -> None:
-        """Delete the variants; stable is not touched."""
+    def reject(self, reason: str = "by canary reject") -> None:
+        """Delete canary and baseline; stable is not touched."""
         names = self._names()
         try:
             with self.lock.held(names, self.listen):
@@ -223,7 +223,7 @@ class Release:
         try:
             return reap.reap(self._world, self.lock, dry_run=dry_run)
         except KeyboardInterrupt:
-            raise InterruptedReleaseError("interrupted in reap: canary reap, once more, goes on") from None
+            raise InterruptedReleaseError("interrupted in reap: run canary reap again to continue") from None
 
     def apply(self) -> None:
         """Apply the manifests as they are, then wait until the Deployments are ready (strategy `none`).

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from canary.tally import Pod, Tally
     from canary.verdict import Verdict
 
-ADVICE = "Correct the selector (canary config shows where it is set), then run the same command again to continue"
+ADVICE = "Correct the selector (canary config shows where it is set)"
 UNASKED = "If the metric exists only after its first request, send one, or raise --no-traffic-after"
 
 
@@ -65,7 +65,7 @@ class Spelling:
                 for new in (True, False)
             )
         except NotAnsweringError as error:
-            return f"whether the selectors are right is not known: {error}"
+            return f"the selectors could not be checked: {error}"
         self._since = now
         self._compare(unsettled, enough, canary | others)
         for metric in unsettled:

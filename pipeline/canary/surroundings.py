@@ -88,7 +88,9 @@ def _list(cluster: Cluster, kind: Kind, does: str) -> Generator[Finding, None, l
     try:
         return cluster.find(kind)
     except ForbiddenError as error:
-        yield Finding(f"whether a {kind.kind} {does} cannot be told ({error})", "look yourself, or grant that right")
+        yield Finding(
+            f"cannot check whether a {kind.kind} {does} ({error})", "check it yourself, or grant that permission"
+        )
         return []
 
 
@@ -191,13 +193,13 @@ def _services(cluster: Cluster, planned: Planned) -> Iterator[Finding]:
             differ = ", ".join(f"{key}={value}" for key, value in selector.items() if canary.get(key) != value)
             yield Finding(
                 f"Service {name} selects {planned.name}'s pods, but not the canary's, which are not {differ}: "
-                "no request of its comes to the canary",
+                "so none of its requests reach the canary",
                 "let its selector ask only for labels that both versions have",
             )
             reached = True
     if not reached:
         yield Finding(
-            f"no Service selects the pods of {planned.canary['metadata']['name']}: no requests come to it through one",
+            f"no Service selects the pods of {planned.canary['metadata']['name']}: no Service sends requests to it",
             "give a Service a selector that both versions' pods match, unless they get their work from elsewhere",
         )
 

@@ -65,10 +65,10 @@ WRONG = {
         "see canary deploy --help"
     ),
     ("deploy", "m.yml", "--gate", "auto"): (
-        "No such option '--gate' here, it is one of canary release; see canary deploy --help"
+        "No such option '--gate' here; it is an option of canary release; see canary deploy --help"
     ),
     ("deploy", "m.yml", "--tolerance=1"): (
-        "No such option '--tolerance' here, it is one of canary release, canary watch, canary verdict; "
+        "No such option '--tolerance' here; it is an option of canary release, canary watch, canary verdict; "
         "see canary deploy --help"
     ),
     (*RELEASE, "--gate", "auto"): f"--gate auto {NO_TOLERANCE}",
@@ -179,7 +179,7 @@ def test_a_bug_is_never_mistaken_for_a_rejected_release(
     [report] = command_line.folder.glob("canary-bug-*.txt")
     assert told == (
         "canary: error: this is a bug in canary: KeyError: 'x'; "
-        f"please report it to those you have canary from, with {report}\n"
+        f"report it to whoever maintains your canary, and attach {report}\n"
     )
     assert report.read_text().startswith("Traceback")
     assert "in broken" in report.read_text()
@@ -223,7 +223,10 @@ def test_a_signal_ends_a_command_with_130_and_says_where_to_look(
         reader.send_signal(signum)
         out, err = reader.communicate(timeout=60)
     assert (reader.returncode, out) == (130, "")
-    assert err.strip() == "canary: error: interrupted; canary status shows what there is"
+    assert (
+        err.strip()
+        == "canary: error: interrupted; canary status shows the state of the release and what you can do next"
+    )
 
 
 @pytest.mark.parametrize(

@@ -435,4 +435,4 @@ def test_status_of_manifests_before_the_first_release_says_what_can_be_done(in_c
     in_cluster.write_objects("m.yml", deployment())
     result = in_cluster("status", "m.yml")
     assert result.code == 0
-    assert "  next: there is no app yet; make it: canary release MANIFESTS --image IMAGE" in result.out
+    assert "  next: app does not exist yet; create it: canary release MANIFESTS --image IMAGE" in result.out

@@ -109,7 +109,7 @@ def test_before_the_first_release_its_manifests_are_looked_at(story: Story) -> N
 
 def test_a_namespace_that_is_not_there_is_all_there_is_to_say(story: Story) -> None:
     checks = examined(story, "app", cluster=story.ghosts.cluster("nowhere"))
-    assert about(checks, "namespace") == [("failed", "there is no namespace nowhere: make it, or pass --namespace")]
+    assert about(checks, "namespace") == [("failed", "there is no namespace nowhere: create it, or pass --namespace")]
     assert checks[-1].subject == "namespace"
 
 
@@ -134,7 +134,7 @@ def test_who_may_not_write_stable_may_be_meant_not_to_promote(story: Story) -> N
     cluster = Doctored(story, ("patch", "deployments", "app"), ("create", "configmaps", ""))
     rights = about(examined(story, "app", cluster=cluster), "rights")
     assert rights[1][0] == "warning"
-    assert "this account cannot promote, which may be meant" in rights[1][1]
+    assert "this account cannot promote, which may be intended" in rights[1][1]
 
 
 def test_who_may_write_stable_but_not_keep_what_was_before_is_not_meant(story: Story) -> None:
@@ -190,7 +190,7 @@ def test_the_api_server_itself_is_asked_about_rights(story: Story) -> None:
         (1000.0, 996.0, "ok", "agree"),
         (1000.0, 1012.5, "warning", "12 s ahead of"),
         (1000.0, 900.5, "warning", "100 s behind"),
-        (None, 1000.0, "warning", "does not tell"),
+        (None, 1000.0, "warning", "carry no time"),
     ],
 )
 def test_clocks_are_compared(theirs: float | None, ours: float, outcome: str, told: str) -> None:
@@ -242,7 +242,7 @@ def test_images_that_do_not_come_are_named_and_secrets_that_are_not_there(story:
     told = about(examined(story, "app"), "images")
     assert [outcome for outcome, _ in told] == ["warning"] * 3
     assert "ImagePullBackOff: no such image" in told[0][1]
-    assert "there is no Secret registry" in told[2][1]
+    assert "Secret registry, with which app pulls its images, does not exist" in told[2][1]
 
 
 def test_an_image_without_a_tag_is_named(story: Story) -> None:
@@ -262,7 +262,7 @@ def test_a_secret_that_may_not_be_seen_is_no_trouble_but_said(story: Story) -> N
     story.stable(service(), one)
     [(outcome, text)] = about(examined(story, "app", cluster=Faulty(story.cluster, {"get": may_not})), "images")
     assert outcome == "ok"
-    assert "Secret registry may not be seen" in text
+    assert "Secret registry: not allowed to check" in text
 
 
 def test_what_surrounds_a_workload_is_warned_of(story: Story) -> None:

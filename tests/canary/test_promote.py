@@ -139,7 +139,9 @@ def test_what_no_canary_has_shown_is_refused(story: Story) -> None:
 def test_other_images_than_the_canary_s_are_refused_and_named(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    with pytest.raises(InputError, match=r"app-canary shows another release \(app:2\) than .*app:3"):
+    with pytest.raises(
+        InputError, match=r"app-canary was deployed from other images or manifests \(app:2\) than .*app:3"
+    ):
         story.release(deployment("app:3")).promote()
     assert image(story.deployment()) == "app:1"
 
@@ -147,7 +149,7 @@ def test_other_images_than_the_canary_s_are_refused_and_named(story: Story) -> N
 def test_what_differs_from_the_canary_outside_of_the_image_is_refused_as_well(story: Story) -> None:
     story.stable(config_map(colour="red"), deployment("app:1"))
     story.release(config_map(colour="blue"), deployment("app:2")).deploy()
-    with pytest.raises(InputError, match="other manifests"):
+    with pytest.raises(InputError, match="other images or manifests"):
         story.release(config_map(colour="green"), deployment("app:2")).promote()
 
 
@@ -350,8 +352,8 @@ def test_a_canary_whose_verdict_is_reject_is_not_promoted(story: Story) -> None:
     with pytest.raises(InputError) as refused:
         story.release(deployment("app:2")).promote()
     assert str(refused.value) == (
-        f"the verdict on app-canary is REJECT: {verdict.sentence}; end the release with canary reject app, "
-        "or pass --unproven to promote it all the same"
+        f"the verdict on app-canary is REJECT: {verdict.sentence}; to end the release: canary reject app, "
+        "or pass --unproven to promote it anyway"
     )
     assert image(story.deployment()) == "app:1"
 
@@ -364,7 +366,7 @@ def test_promoting_what_nobody_has_compared_is_said(story: Story) -> None:
     story.release(deployment("app:2")).deploy()
     story.release(deployment("app:2")).promote()
     [warning] = [note for note in story.heard(Note) if note.warning]
-    assert warning.text == "promoting app-canary on your word: nothing was compared"
+    assert warning.text == "promoting app-canary without a PROMOTE verdict, as you asked: nothing was compared"
 
 
 def test_promoting_what_is_undecided_is_said_with_the_verdict(story: Story) -> None:
@@ -376,7 +378,10 @@ def test_promoting_what_is_undecided_is_said_with_the_verdict(story: Story) -> N
     sentence = story.heard(Judged)[-1].verdict.sentence
     story.release(deployment("app:2")).promote()
     [warning] = [note for note in story.heard(Note) if note.warning]
-    assert warning.text == f"promoting app-canary on your word: the verdict was UNDECIDED ({sentence})"
+    assert (
+        warning.text
+        == f"promoting app-canary without a PROMOTE verdict, as you asked: the verdict was UNDECIDED ({sentence})"
+    )
 
 
 def test_promoting_what_the_verdict_promotes_needs_no_word(story: Story) -> None:

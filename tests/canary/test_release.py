@@ -223,7 +223,7 @@ def test_a_person_who_overrules_the_verdict_has_decided(story: Story) -> None:
     story.counts.good[Variant.CANARY] = 0.1
     outcome = story.release(deployment("app:2"), gate=Person(promote=True)).run()
     assert (outcome.promoted, outcome.by, outcome.verdict.decision) == (True, "ada", Decision.REJECT)
-    assert not any("on your word" in note.text for note in story.heard(Note))
+    assert not any("as you asked" in note.text for note in story.heard(Note))
 
 
 @pytest.mark.parametrize("action", ["deploy", "run", "apply"])
@@ -232,8 +232,8 @@ def test_an_image_without_a_tag_is_refused_before_anything_is_written(story: Sto
     with pytest.raises(InputError) as error:
         getattr(story.release(deployment("registry:5000/app")), action)()
     assert str(error.value) == (
-        "test.yml:0: image registry:5000/app of Deployment app has no tag. Say which one: --image "
-        "registry:5000/app:TAG; if you mean registry:5000/app:latest, which may be another one on each node, write that"
+        "test.yml:0: image registry:5000/app of Deployment app has no tag. Say which one you want: --image "
+        "registry:5000/app:TAG. If you mean registry:5000/app:latest, which may differ from node to node, write that"
     )
     assert story.names() == {"app"}
 

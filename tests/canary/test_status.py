@@ -35,7 +35,7 @@ def test_a_release_in_progress_is_found_without_its_name(story: Story) -> None:
     [app] = story.release().status().workloads
     assert [variant.name for variant in app.variants] == ["app", "app-baseline", "app-canary"]
     assert [action(step) for step in app.next] == ["watch", "promote", "reject"]
-    assert "on your word alone: canary promote " in app.next[1]
+    assert "without a PROMOTE verdict: canary promote " in app.next[1]
 
 
 def test_what_was_counted_and_judged_is_shown(story: Story) -> None:
@@ -44,7 +44,7 @@ def test_what_was_counted_and_judged_is_shown(story: Story) -> None:
     verdict = story.release(names=("app",)).watch()
     [app] = story.release(names=("app",)).status().workloads
     assert (app.verdict, app.sentence) == ("PROMOTE", verdict.sentence)
-    assert "make stable what the canary is: canary promote MANIFESTS --image app:2" in app.next
+    assert "roll the canary's version out to stable: canary promote MANIFESTS --image app:2" in app.next
     canary = next(variant for variant in app.variants if variant.variant is Variant.CANARY)
     assert canary.requests == round(verdict.comparisons[0].canary.total)
 

@@ -166,7 +166,7 @@ def test_the_status_shows_the_step(stable: Story) -> None:
     stable.release(deployment("app:2"), steps=STEPS).deploy()
     [app] = stable.release(names=("app",)).status().workloads
     assert app.step == Step(25, STEPS)
-    assert app.next[0].startswith("watch, then go on with step 2 of 3 (50 %): canary release ")
+    assert app.next[0].startswith("watch, then continue with step 2 of 3 (50 %): canary release ")
     stable.release(names=("app",)).reject()
     stable.release(deployment("app:2")).deploy()
     assert stable.release(names=("app",)).status().workloads[0].step is None

@@ -36,7 +36,7 @@ def test_a_canary_that_never_started_is_waited_for_and_refused(story: Story) -> 
     )
     assert "ImagePullBackOff: container app: no such image" in str(refused.value)
     assert str(refused.value).endswith(
-        "; end the release with canary reject app, or pass --unproven to promote it all the same"
+        "; to end the release: canary reject app, or pass --unproven to promote it anyway"
     )
     assert [event.name for event in story.heard(Waiting)] == ["app-canary"]
     assert image(story) == "app:1"

@@ -1,4 +1,4 @@
-"""The command that looks whether releases can be made here."""
+"""The command that checks whether releases are possible here."""
 
 from __future__ import annotations
 
@@ -47,12 +47,13 @@ SUBJECT = 12  # characters that the longest subject has
 def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """Check whether this cluster is ready for a release. Nothing is changed, no pod is started.
 
-    Looked at are the way to the API server, the clock, our rights, the Deployments' pods and images, whether counts can
-    be read and requests come, and what in the namespace has to do with a release. Name Deployments or manifests to have
-    these alone looked at, with all that their release takes; else it is the first few of the namespace.
+    Checks the connection to the API server, the clock, your permissions, the Deployments' pods and images,
+    whether counts can be read and requests arrive, and what in the namespace affects a release. Name Deployments or
+    manifests to check only these, with all that their release needs. Otherwise the first few of the namespace are
+    checked.
 
-    Exits with 0 where nothing but warnings was found, and with 3 where a release cannot be made. The output holds no
-    secrets: send it along when asking for help.
+    Exits with 0 if it found nothing worse than warnings, and with 3 if a release is not possible. The output holds no
+    secrets: attach it when you ask for help.
     """
     python = f"{platform.python_version()} on {platform.system()}"
     text = given["output"] == "text"
@@ -124,7 +125,7 @@ def _conclusion(found: Counter[Outcome]) -> str:
     counts = ", ".join(
         f"{outcome}: {found[outcome]}" for outcome in (Outcome.FAILED, Outcome.WARNING) if found[outcome]
     )
-    verdict = "no release can be made so" if found[Outcome.FAILED] else "releases can be made here"
+    verdict = "releases are not possible here" if found[Outcome.FAILED] else "releases are possible here"
     return f"{verdict} ({counts})" if counts else verdict
 
 

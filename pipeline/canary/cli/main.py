@@ -47,8 +47,8 @@ UNREAD = 141
             "4    timed out, or undecided",
             "5    the cluster refused or undid a promote",
             "70   a bug of canary's own; the message names a file to report it with",
-            "130  interrupted; the variants are left",
-            "141  nobody reads the result any more (a closed pipe)",
+            "130  interrupted; canary and baseline are still running",
+            "141  the reader of the result has gone (a closed pipe)",
         ),
     },
 )
@@ -56,10 +56,11 @@ UNREAD = 141
 def canary() -> None:
     """Canary releases on Kubernetes.
 
-    A canary (the new version) and a baseline (the old one, started afresh at the same size) run for a while beside the
-    stable pods, behind the same Service. What they answer is compared, and the canary is promoted or rejected.
+    A canary (the new version) and a baseline (a fresh copy of the old one, of the same size) run for a while beside the
+    stable pods, behind the same Service. canary compares their answers, and then promotes or rejects the canary.
 
-    Each setting may also stand in canary.yml in the working folder, or in a CANARY_… variable; see canary config.
+    You can also put each setting into canary.yml in the current directory, or into a CANARY_… environment variable.
+    canary config shows all settings and where their values come from.
     """
 
 
@@ -103,7 +104,7 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit:  # click's way with an output that nobody reads; its 1 would mean a rejected release
         return UNREAD
     except (click.Abort, KeyboardInterrupt):
-        return _tell("interrupted; canary status shows what there is", INTERRUPTED)
+        return _tell("interrupted; canary status shows the state of the release and what you can do next", INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last place where a bug can be told from a rejected release
         return _tell(f"this is a bug in canary: {type(error).__name__}: {error}; {_report(error)}", BUG)
     return code if isinstance(code, int) else 0
@@ -117,8 +118,10 @@ def _report(error: Exception) -> str:
         ) as file:
             traceback.print_exception(error, file=file)
     except OSError as full:
-        return f"please report it (where it comes from could not be written to a file: {full.strerror})"
-    return f"please report it to those you have canary from, with {file.name}"
+        return (
+            f"report it to whoever maintains your canary (the details could not be written to a file: {full.strerror})"
+        )
+    return f"report it to whoever maintains your canary, and attach {file.name}"
 
 
 def _tell(message: str, code: int) -> int:
@@ -130,7 +133,7 @@ def _one_line(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split())
     if isinstance(error, click.UsageError) and error.ctx is not None:
         if isinstance(error, click.NoSuchOption) and (others := _commands_with(error.option_name)):
-            message = f"No such option '{error.option_name}' here, it is one of canary {', canary '.join(others)}"
+            message = f"No such option '{error.option_name}' here; it is an option of canary {', canary '.join(others)}"
         return f"{message.rstrip('.')}; see {error.ctx.command_path} --help"
     return message
 

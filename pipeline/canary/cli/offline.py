@@ -60,7 +60,7 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
 def verdict(**given: Any) -> int:  # noqa: ANN401
     """Judge counts given by hand, by the rule that releases are judged by.
 
-    Exits with 0 on PROMOTE, 1 on REJECT and 4 while undecided. The counts may be looked at as often as one likes.
+    Exits with 0 on PROMOTE, 1 on REJECT and 4 while undecided. You can check the counts as often as you like.
     """
     with session_of(given) as session:
         session.require_tolerance("canary verdict")

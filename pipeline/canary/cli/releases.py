@@ -60,10 +60,11 @@ EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
 def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """Release new images: deploy canary and baseline, watch them, decide, then promote or reject.
 
-    The same command again goes on with a release that was interrupted.
+    Run the same command again to continue a release that was interrupted.
 
-    With --steps canary and baseline grow from size to size: each needs PROMOTE on all that was counted so far, and
-    --min-duration and --min-requests of its own. The gate is asked after the last, or as soon as the verdict is REJECT.
+    With --steps, canary and baseline grow step by step. Each step needs the verdict PROMOTE on all requests counted so
+    far, and --min-duration and --min-requests of its own. The gate is asked after the last step, or as soon as the
+    verdict is REJECT.
     """
     with session_of(given) as session:
         bundle = session.bundle()
@@ -87,7 +88,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
         "canary deploy manifests/ --image sampleapp:20",
         "canary deploy manifests/ --image sampleapp:20 --percentage 10 --dry-run",
     ),
-    short_help="Make canary and baseline beside stable.",
+    short_help="Create canary and baseline beside stable.",
 )
 @flags.manifests
 @flags.settings(*flags.IMAGES, *flags.VARIANTS)
@@ -97,13 +98,14 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
 @flags.lock
 @flags.results
 def deploy(**given: Any) -> None:  # noqa: ANN401
-    """Make canary and baseline beside stable, and wait until they are ready.
+    """Create canary and baseline beside stable, and wait until they are ready.
 
-    Of each Deployment in the manifests NAME-canary is made with the new images, and NAME-baseline of what runs now.
-    With --steps they get the first size, or stay at the one they have got to.
+    For each Deployment in the manifests, deploy creates NAME-canary with the new images, and NAME-baseline as a copy of
+    what runs now. With --steps they get the first size, or keep the size that they have reached.
 
-    Other objects that are there already and would change are shown, and left to promote unless --others says now. Of
-    ConfigMaps and Secrets among them the canary gets copies. What promote could not write is found out first.
+    Other objects that exist and would change are shown, and are left for promote (unless you pass --others now). The
+    canary gets copies of the ConfigMaps and Secrets among them. Before anything is written, deploy checks that promote
+    will be able to write all objects.
     """
     with session_of(given) as session:
         bundle = session.bundle()
@@ -126,14 +128,16 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
 @flags.workloads
 @flags.settings(*flags.VERDICT, *flags.SAMPLES, "label", "expire_after")
 @flags.connection
-@click.option("--report-only", is_flag=True, help="Exit with 0 whatever the verdict: a gate of the pipeline's decides.")
+@click.option(
+    "--report-only", is_flag=True, help="Exit with 0 whatever the verdict: something else in the pipeline decides."
+)
 @flags.lock
 @flags.results
 def watch(**given: Any) -> int:  # noqa: ANN401
     """Compare canary and baseline until the verdict is clear.
 
-    Exits with 0 on PROMOTE, 1 on REJECT and 4 while undecided; nothing is changed. A first release has nothing to
-    compare with: once its canary is ready and has answered, that is said, and the exit code is 0.
+    Exits with 0 on PROMOTE, 1 on REJECT and 4 while undecided. It does not promote or reject. A first release has
+    nothing to compare with: once its canary is ready and has answered requests, watch says so and exits with 0.
     """
     with session_of(given) as session:
         if not given["report_only"]:
@@ -162,22 +166,24 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
         "canary promote manifests/ --image sampleapp:20",
         "canary promote manifests/ --image sampleapp:20 --dry-run",
     ),
-    short_help="Make stable what the canary was, then delete the variants.",
+    short_help="Roll the canary's version out to stable, then delete the variants.",
 )
 @flags.manifests
 @flags.settings(*flags.IMAGES, "label", "timeout")
 @flags.connection
 @click.option("--unproven", is_flag=True, help="Promote without a canary, or against its verdict.")
-@click.option("--overwrite-stable", is_flag=True, help="Promote over what somebody changed in stable since deploy.")
+@click.option(
+    "--overwrite-stable", is_flag=True, help="Promote, and overwrite what somebody changed in stable since deploy."
+)
 @flags.dry_run
 @flags.lock
 @flags.results
 def promote(**given: Any) -> None:  # noqa: ANN401
-    """Make stable what the canary was, then delete the variants.
+    """Roll the canary's version out to stable, then delete canary and baseline.
 
-    Takes the manifests and images that the canary was deployed with, and refuses others. It also refuses a canary whose
-    verdict is REJECT, and one that does not get ready within --timeout. One that nobody has compared is promoted on
-    your word. A rollout that does not get ready is undone.
+    Pass the manifests and images that the canary was deployed with; others are refused. It also refuses a canary whose
+    verdict is REJECT, and one that does not get ready within --timeout. One that nobody has compared is promoted
+    with a warning. A rollout that does not get ready is undone.
 
     Where somebody has changed stable since deploy, the change is shown, and overwritten only with --overwrite-stable.
     """
@@ -196,19 +202,19 @@ def promote(**given: Any) -> None:  # noqa: ANN401
         "canary reject sampleapp",
         'canary reject manifests/ --reason "answers are slow"',
     ),
-    short_help="Delete the variants; stable is not touched.",
+    short_help="Delete canary and baseline; stable is not touched.",
 )
 @flags.workloads
 @flags.settings("label", "evidence")
 @flags.connection
-@click.option("--reason", default="asked to", metavar="TEXT", help="Why, for the record.")
+@click.option("--reason", default="by canary reject", metavar="TEXT", help="Why, for the record.")
 @flags.lock
 @flags.results
 def reject(**given: Any) -> None:  # noqa: ANN401
     """Delete canary and baseline; stable is not touched.
 
-    Before that, saves what the canary did into a new folder below --evidence, and prints its path: logs, events, how
-    containers ended, counts and the verdict.
+    Before that, it saves what the canary did in a new folder below --evidence, and prints the folder's path: logs,
+    events, how containers ended, counts and the verdict.
     """
     with session_of(given) as session:
         session.require_deployments()
@@ -233,12 +239,12 @@ def reject(**given: Any) -> None:  # noqa: ANN401
 def rollback(**given: Any) -> None:  # noqa: ANN401
     """Put back what was before the last promote: stable, its configuration and the other objects of its manifests.
 
-    It works after a promote that is done, and after one that was interrupted. canary status shows what it brings back.
-    Stable keeps the number of pods that it has now, unless it had more. Then canary and baseline are deleted, also
-    those of another release: their baseline runs the version that is rolled back.
+    It works after a promote that is done, and after one that was interrupted. canary status shows which images it
+    restores. Stable keeps the number of pods that it has now, unless it had more before. Then canary and baseline are
+    deleted, also those of another release: their baseline runs the version that is rolled back.
 
-    A rollback that does not get ready is undone. There is one step back, and no second: the promote before the last is
-    not kept. A first release has nothing to go back to.
+    A rollback that does not get ready is undone. Only the last promote can be rolled back: the one before it is not
+    kept. A first release has nothing to go back to.
     """
     with session_of(given) as session:
         names = session.names()
@@ -289,14 +295,14 @@ def apply(**given: Any) -> None:  # noqa: ANN401
         "canary status",
         "canary status sampleapp --output json",
     ),
-    short_help="Show the variants, and what can be done next.",
+    short_help="Show stable, baseline and canary, and what you can do next.",
 )
 @flags.workloads
 @flags.settings("label")
 @flags.connection
 @flags.results
 def status(**given: Any) -> None:  # noqa: ANN401
-    """Show stable, baseline and canary, the last verdict, and what can be done next."""
+    """Show stable, baseline and canary, the last verdict, and what you can do next."""
     with session_of(given) as session:
         session.require_deployments()
         found = session.release(names=session.names()).status()
