@@ -173,8 +173,14 @@ def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:
 
 
 def _last_event(cluster: Cluster, pod: Object) -> str:
-    """Return the last warning about a pod (a volume that does not come, a probe that goes on failing), or its pull."""
-    events = cluster.events(pod)
+    """Return the last warning about a pod (a volume that does not come, a probe that goes on failing), or its pull.
+
+    Who may not read Events waits without an explanation.
+    """
+    try:
+        events = cluster.events(pod)
+    except ForbiddenError:
+        return ""
     warnings = [event for event in events if event.get("type") == "Warning"]
     probes = sum(event.get("count") or 1 for event in warnings if event.get("reason") == UNHEALTHY)
     if probes < FAILED_PROBES:

@@ -9,9 +9,9 @@ import pytest
 
 from canary.collaborators import POD
 from canary.deployments import images, progress
-from canary.errors import PromoteError, TimedOutError
+from canary.errors import ForbiddenError, PromoteError, TimedOutError
 from tests.canary.ghosts import ready, unready
-from tests.canary.story import Story, deployment
+from tests.canary.story import Faulty, Story, deployment
 
 ALL_AT_ONCE = {"strategy": {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}}
 ONE_BY_ONE = {"strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}
@@ -52,6 +52,19 @@ def test_a_slow_rollout_is_waited_for_as_long_as_it_makes_progress(story: Story,
     assert images(story.deployment()) == ("app:2",)
     assert progress(story.deployment()).complete
     assert story.clock.now() - began > 40  # four times the timeout
+
+
+def test_who_may_not_read_events_waits_for_a_rollout_too(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    story.ghosts.script["app:2"] = unready
+    every(story, 8, lambda: one_more_gets_ready(story, "app:2"))
+
+    def forbid(*_: Any, **__: Any) -> None:
+        raise ForbiddenError("list Events: may not list events")
+
+    story.release(deployment("app:2"), timeout=10, cluster=Faulty(story.cluster, {"events": forbid})).promote()
+    assert images(story.deployment()) == ("app:2",)
 
 
 def test_a_pod_that_flaps_makes_no_progress(story: Story) -> None:
