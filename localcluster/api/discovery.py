@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcluster.objects.resources import NAMESPACE, RESOURCES, Resource
+from localcluster.objects.resources import NAMESPACE, RESOURCES, VERSION, Resource
 from localcluster.objects.status import ApiError
 
-VERSION = "v1.37.1"
 REVIEWS = {"selfsubjectaccessreviews": "SelfSubjectAccessReview", "selfsubjectrulesreviews": "SelfSubjectRulesReview"}
 REVIEW_GROUP = "authorization.k8s.io"
 _VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]

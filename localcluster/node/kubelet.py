@@ -12,7 +12,7 @@ from localcluster.node.environment import CONFIG_MAP, SECRET
 from localcluster.node.pods import PodWorker
 from localcluster.node.process import read_log
 from localcluster.objects.events import Recorder
-from localcluster.objects.resources import POD, RESOURCES
+from localcluster.objects.resources import POD, RESOURCES, VERSION
 from localcluster.objects.status import ApiError
 from localcluster.objects.store import Object, now
 
@@ -190,7 +190,7 @@ def node(address: str) -> Object:
                 "kernelVersion": os.uname().release,
                 "osImage": platform.platform(),
                 "containerRuntimeVersion": "localcluster://processes",
-                "kubeletVersion": "v1.35.0",
+                "kubeletVersion": VERSION,
                 "kubeProxyVersion": "",
                 "operatingSystem": system,
                 "architecture": architecture,

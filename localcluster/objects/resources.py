@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+VERSION = "v1.37.1"
+"""The Kubernetes that these kinds are of: the API server's version, and the node's."""
+
 
 @dataclass(frozen=True)
 class Resource:

@@ -301,6 +301,8 @@ def test_get_shows_events_nodes_namespaces_and_endpoint_slices_as_kubernetes_doe
     header, row = namespace.kubectl("get", "nodes").splitlines()
     assert header.split() == ["NAME", "STATUS", "ROLES", "AGE", "VERSION"]
     assert row.split()[:3] == ["localcluster", "Ready", "<none>"]
+    server = json.loads(namespace.kubectl("get", "--raw", "/version"))["gitVersion"]
+    assert server == f"{row.split()[-1]}+localcluster"
     wide = namespace.kubectl("get", "nodes", "-o", "wide", "--no-headers").split()
     assert wide[5].startswith("127.")
     assert wide[6] == "<none>"
