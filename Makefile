@@ -28,8 +28,8 @@ venv: ## make .venv with everything in it (the other targets do this by themselv
 test: venv ## run all tests; the e2e suite among them runs on localcluster
 	$(PYTEST) -n $(WORKERS) --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-test-long: venv ## run what takes long: installs by old and new tools, drivers and API servers that are killed
-	$(PYTEST) tests/long e2e/long --timeout 600
+test-long: venv ## run the tests that take long: installs by old and new tools, drivers that are killed after any write
+	$(PYTEST) -m long -n 2 --timeout 900
 
 e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a registry; CONTEXT=… elsewhere; KEEP=1; LONG=1 adds e2e/long)
 	$(PYTHON_BIN)/python scripts/e2e.py

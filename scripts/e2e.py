@@ -215,7 +215,7 @@ def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
         code = subprocess.run(suite, cwd=ROOT, env=os.environ | settings, check=False).returncode
         if not code and os.environ.get("LONG"):
             say("e2e/long: one test after the other, since they disturb the cluster")
-            long = [sys.executable, "-m", "pytest", "e2e/long", "-v", "--timeout", "600"]
+            long = [sys.executable, "-m", "pytest", "e2e/long", "-m", "long", "-v", "--timeout", "600"]
             code = subprocess.run(long, cwd=ROOT, env=os.environ | settings, check=False).returncode
         watching.terminate()
     return code

@@ -3,7 +3,7 @@
 It disturbs everything else on the cluster, and so runs by itself: with E2E_KUBECONFIG naming the kubeconfig of a kind
 cluster that has the images of the suite,
 
-    .venv/bin/python -m pytest e2e/long/test_api_server.py
+    .venv/bin/python -m pytest -m long e2e/long/test_api_server.py
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def _node() -> str:
 
 NODE = _node()
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(not NODE, reason="E2E_KUBECONFIG names no kind cluster"),
     pytest.mark.timeout(600),
 ]

@@ -9,7 +9,10 @@ import pytest
 
 from e2e.chaos import BETTER, WORSE, Home, release
 
-pytestmark = pytest.mark.skipif("E2E_KUBECONFIG" in os.environ, reason="a real cluster does not fail on purpose")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif("E2E_KUBECONFIG" in os.environ, reason="a real cluster does not fail on purpose"),
+]
 
 
 @pytest.fixture(scope="module")

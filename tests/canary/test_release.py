@@ -135,6 +135,7 @@ def test_events_tell_the_story_in_order(story: Story) -> None:
     assert [event.action for event in story.heard(Started)] == ["deploy", "watch", "promote"]
 
 
+@pytest.mark.long
 def test_a_driver_killed_after_any_of_its_writes_is_gone_on_from(story: Story) -> None:
     for n in count(1):
         story.stable(deployment("app:1", replicas=1))

@@ -318,6 +318,7 @@ def test_a_config_map_of_somebody_else_is_not_overwritten(story: Story) -> None:
     assert (image(story), state(story)) == ("app:2", State.DONE)
 
 
+@pytest.mark.long
 def test_a_driver_killed_after_any_write_of_a_rollback_is_gone_on_from(story: Story) -> None:
     old = (config_map(colour="red"), secret(value="old"), deployment("app:1", replicas=1))
     new = (config_map(colour="blue"), secret(value="new"), deployment("app:2", replicas=1))
@@ -339,6 +340,7 @@ def test_a_driver_killed_after_any_write_of_a_rollback_is_gone_on_from(story: St
     assert n > 8
 
 
+@pytest.mark.long
 def test_a_driver_killed_after_any_write_of_a_rollback_s_undo_is_gone_on_from(story: Story) -> None:
     old = (config_map(colour="red"), deployment("app:1", replicas=1))
     new = (config_map(colour="blue"), deployment("app:2", replicas=1))

@@ -119,6 +119,7 @@ def test_a_release_that_is_killed_goes_on_at_its_step(stable: Story) -> None:
     assert [event.step.percentage for event in stable.heard(Grows)] == [100]
 
 
+@pytest.mark.long
 def test_a_driver_killed_after_any_write_of_growing_goes_on(story: Story) -> None:
     for n in count(1):
         story.stable(deployment("app:1"))

@@ -188,6 +188,7 @@ def test_several_deployments_whose_undo_was_interrupted_are_all_put_back(story: 
     assert story.cluster.find(CONFIG_MAP) == []
 
 
+@pytest.mark.long
 def test_a_driver_killed_after_any_write_of_its_undo_is_gone_on_from(story: Story) -> None:
     old, new = (
         (config_map(colour="red"), deployment("app:1", replicas=1)),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parents[2]
 LOCKS = (*sorted(path.name for path in REPOSITORY.glob("requirements*.lock")), "app/requirements.txt")
 OLDEST_PIP = "22.0.2"
