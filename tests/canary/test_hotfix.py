@@ -167,6 +167,7 @@ def test_a_stable_that_somebody_made_or_deleted_meanwhile_is_a_change_too(story:
     assert image(story) == "app:0"
     story.release(names=("app",)).reject()
 
+    story.until(lambda: progress(story.deployment()).complete)
     story.release(deployment("app:1")).deploy()
     story.cluster.delete(DEPLOYMENT, "app")
     with pytest.raises(InputError, match=r"stable app was deleted since app-canary was deployed"):
