@@ -62,16 +62,19 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
 
 
 def in_the_way(world: World, bundle: Bundle) -> tuple[str, ...]:
-    """Return the names of the workloads of which another release is in progress that is not being promoted."""
-    mark = digest(bundle)
-    found = (workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)
-    return tuple(
-        one.name
-        for one in found
-        if saved_digest(world.cluster, one.name) is None
-        and not is_rolling_back(world.cluster, one.name)
-        and any(_digest(live) != mark for live in (one.canary, one.baseline) if live is not None)
-    )
+    """Return the names of the workloads of which another release is in progress that is not being promoted.
+
+    A promote that was interrupted, and whose release was rejected then, stands in nobody's way.
+    """
+    mark, names = digest(bundle), []
+    for name in (incoming["metadata"]["name"] for incoming in bundle.deployments):
+        found = workload(world.cluster, name)
+        theirs = {_digest(live) for live in (found.canary, found.baseline) if live is not None}
+        promoted = saved_digest(world.cluster, name)
+        is_promoted = promoted is not None and bool(theirs & {promoted, None})
+        if theirs - {mark} and not is_promoted and not is_rolling_back(world.cluster, name):
+            names.append(name)
+    return tuple(names)
 
 
 def grow(world: World, bundle: Bundle) -> bool:

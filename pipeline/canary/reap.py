@@ -14,6 +14,7 @@ from canary.expiry import expiry
 from canary.lease import holder, time
 from canary.reject import reject
 from canary.status import workloads_in_release
+from canary.variants import DIGEST_ANNOTATION
 
 if TYPE_CHECKING:
     from canary.collaborators import Lock, World
@@ -91,7 +92,8 @@ def _left(world: World, name: str) -> tuple[str, str]:
         return f"its canary does not expire before {shown}", shown
     if is_rolling_back(cluster, name):
         return f"its rollback was interrupted; canary rollback {name} finishes it", shown
-    if saved_digest(cluster, name) is not None:
+    promoted = saved_digest(cluster, name)
+    if promoted is not None and promoted == canary["metadata"]["annotations"].get(DIGEST_ANNOTATION):
         text = "its promote was interrupted; canary promote, with the same manifests and images, finishes it, "
         return f"{text}canary rollback {name} goes back", shown
     return "", shown

@@ -49,6 +49,30 @@ def test_rejecting_after_an_interrupted_promote_warns_of_what_stable_runs(story:
     assert state(story) is State.DONE
 
 
+def given_up(story: Story) -> None:
+    """Interrupt a promote, reject its release, and deploy another one."""
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    interrupt_promote(story)
+    story.ghosts.script.clear()
+    story.release(names=("app",)).reject()
+    story.release(deployment("app:1")).apply()
+    story.release(deployment("app:3")).deploy()
+
+
+def test_a_release_after_a_promote_that_was_given_up_can_be_superseded(story: Story) -> None:
+    given_up(story)
+    story.release(deployment("app:4"), supersede=True).deploy()
+    assert image(story.deployment("app-canary")) == "app:4"
+
+
+def test_a_release_after_a_promote_that_was_given_up_expires(story: Story) -> None:
+    given_up(story)
+    story.clock.time += 2000
+    [app] = story.release().reap()
+    assert (app.expired, story.names()) == (True, {"app"})
+
+
 def test_a_promote_against_the_verdict_that_was_interrupted_is_finished_by_the_next(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
