@@ -184,7 +184,7 @@ class Release:
                         reject.reject(self._world, name, reason)
                         self._warn_of_unfinished_promote(name)
         except KeyboardInterrupt:
-            raise InterruptedReleaseError("interrupted in reject: canary reject, once more, finishes it") from None
+            raise InterruptedReleaseError("interrupted in reject: run canary reject again to finish it") from None
 
     def rollback(self) -> None:
         """Put back what was before the last promote, then delete the variants.
@@ -244,7 +244,7 @@ class Release:
                             warn_of_crashed(self._world, obj)
                     wait_until_ready(self._world, self._names())
         except KeyboardInterrupt:
-            raise InterruptedReleaseError("interrupted in apply: canary apply, once more, finishes it") from None
+            raise InterruptedReleaseError("interrupted in apply: run canary apply again to finish it") from None
 
     def status(self) -> Status:
         """Return the variants of each workload and what can be done next."""

@@ -81,7 +81,9 @@ def survey(cluster: Cluster, names: Sequence[str], at: float) -> Scene:
     workloads = tuple(workload(cluster, name) for name in names)
     for found in workloads:
         if found.canary is None:
-            raise InputError(f"{found.name} has no canary: deploy one first, or again if somebody deleted it")
+            raise InputError(
+                f"{found.name} has no canary: run canary deploy first, or again if somebody deleted the canary"
+            )
     pods = pods_by_deployment(cluster, (one for found in workloads for one in found.variants.values()))
     pods_of_variants = {
         (found.name, variant): pods[deployment["metadata"]["uid"]]

@@ -425,6 +425,13 @@ def test_status_of_what_is_not_there_names_what_is_meant(canary: CommandLine, st
     )
 
 
+def test_watch_of_what_is_not_there_names_what_is_meant(canary: CommandLine) -> None:
+    result = canary("watch", "ap", *QUICK)
+    assert result.code == 2
+    assert "there is no Deployment ap, nor a variant of it" in result.err
+    assert result.err.endswith("did you mean app?\n")
+
+
 @pytest.mark.parametrize("asked", [(), ("app",), ("m.yml",)])
 def test_status_in_a_namespace_that_is_not_there_says_so(canary: CommandLine, asked: tuple[str, ...]) -> None:
     result = canary("status", *asked, "--namespace", "nowhere")

@@ -10,7 +10,7 @@ from canary.before import standing
 from canary.cli import flags, render
 from canary.cli.help import Command
 from canary.cli.session import print_json, print_objects, session_of
-from canary.errors import TimedOutError
+from canary.errors import InputError, TimedOutError
 from canary.manifests import is_deployment
 from canary.variants import canary as canary_of
 from canary.variants import stable as stable_of
@@ -153,6 +153,9 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
     release_ = session.release(names=session.names())
     try:
         return release_.watch()
+    except InputError:
+        session.require_deployments()  # a misspelt name is the likelier mistake
+        raise
     except TimedOutError as error:
         if report_only and session.record.verdict is not None:
             click.echo(f"canary: {error}", err=True)
