@@ -111,11 +111,14 @@ def test_an_account_of_few_rights_is_told_what_it_lacks(stable: Namespace, manif
     checks = doctor(log_in(stable, DEPLOY), f"{manifests}/", "--image", "sampleapp:20", code=3)
 
     rights = {one["text"].split(":")[0]: one for one in checks if one["subject"] == "rights"}
-    assert rights["to deploy, watch, reject"]["outcome"] == "ok", rights
-    assert rights["to promote"]["outcome"] == "warning"
-    assert "which may be meant" in rights["to promote"]["text"]
-    assert "patch/update/delete deployments.apps sampleapp" in rights["to promote"]["text"]
-    assert (rights["to read counts"]["outcome"], "get pods/proxy" in rights["to read counts"]["text"]) == (
+    assert rights["permission to deploy, watch, reject"]["outcome"] == "ok", rights
+    assert rights["permission to promote"]["outcome"] == "warning"
+    assert "which may be intended" in rights["permission to promote"]["text"]
+    assert "patch/update/delete deployments.apps sampleapp" in rights["permission to promote"]["text"]
+    assert (
+        rights["permission to read counts"]["outcome"],
+        "get pods/proxy" in rights["permission to read counts"]["text"],
+    ) == (
         "failed",
         True,
     )
