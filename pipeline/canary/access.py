@@ -131,7 +131,7 @@ def check_rights(
 
 def _may(cluster: Cluster, asked: Asked, namespace: str | None) -> bool:
     right, verb, name = asked
-    return cluster.may(verb, right.group, right.resource, name, namespace=namespace if right.namespaced else "")
+    return cluster.may(verb, right.group, right.resource, name, namespace=namespace)
 
 
 def _check_task(task: Task, granted: Mapping[Asked, bool], *, of_any_name: bool) -> Check:

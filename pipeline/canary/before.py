@@ -34,6 +34,9 @@ TOGETHER = f"{OWN_PREFIX}together"
 PROMOTED = f"{OWN_PREFIX}promoted"
 """Annotation: the images that stable got."""
 
+MADE = f"{OWN_PREFIX}made"
+"""Annotation: a digest of what the promote made of stable's pods, by which later changes are noticed."""
+
 TOO_LARGE = f"{OWN_PREFIX}too-large"
 """Annotation: how large what was before is, where it does not fit."""
 
@@ -60,6 +63,7 @@ class Standing:
         began: when the promote began, as the API server writes times.
         together: names of the workloads that were promoted together.
         too_large: how large what was before is, where it does not fit and so is not kept; else empty.
+        made: what the promote made of stable, as `hotfix.stable_mark` tells; empty before it is done.
     """
 
     digest: str
@@ -70,6 +74,7 @@ class Standing:
     began: str = ""
     together: tuple[str, ...] = ()
     too_large: str = ""
+    made: str = ""
 
     @property
     def can_be_rolled_back(self) -> bool:
@@ -166,9 +171,9 @@ def mark(cluster: Cluster, name: str, state: State) -> None:
     cluster.annotate(CONFIG_MAP, before_name(name), {STATE: state})
 
 
-def finish(cluster: Cluster, name: str, promoted: Sequence[str]) -> None:
-    """Note that a promote is done, and which images stable got."""
-    marks = {STATE: State.DONE, UNDOING: None, PROMOTED: " ".join(promoted)}
+def finish(cluster: Cluster, name: str, promoted: Sequence[str], made: str) -> None:
+    """Note that a promote is done, which images stable got, and what it was made, as `hotfix.stable_mark` tells."""
+    marks = {STATE: State.DONE, UNDOING: None, PROMOTED: " ".join(promoted), MADE: made}
     cluster.annotate(CONFIG_MAP, before_name(name), marks)
 
 
@@ -233,4 +238,5 @@ def _standing(keeper: Object, name: str) -> Standing | None:
         keeper["metadata"].get("creationTimestamp") or "",
         tuple(annotations.get(TOGETHER, name).split()),
         annotations.get(TOO_LARGE, ""),
+        annotations.get(MADE, ""),
     )

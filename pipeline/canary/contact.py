@@ -117,17 +117,19 @@ class Outage:
         """Return for how many seconds the request has been failing."""
         return 0.0 if self.began is None else self.contact.monotonic() - self.began
 
-    def goes_on(self, server: str, why: str, patience: float) -> None:
+    def goes_on(self, server: str, why: str, patience: float, *, is_fault: bool) -> None:
         """Note that the request has failed, again, and tell a person if it has for a while.
 
         Args:
             server: where it was sent.
             why: it failed, in a sentence.
             patience: seconds for which it is tried again.
+            is_fault: whether the server was away; one that is busy has not forgotten who may do what.
         """
         self.server = server
         if self.began is None:
             self.began = self.contact.begins()
-        self.contact.note_fault()
+        if is_fault:
+            self.contact.note_fault()
         if patience - self.lasts > QUIET and self.contact.is_teller(self):
             self.contact.say(f"{why}; waiting up to {patience:g} s for it")

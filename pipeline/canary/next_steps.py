@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from canary.before import State
 from canary.deployments import images, is_ready
 from canary.typed import MANIFESTS, Typed, command, typed_for
-from canary.variants import VERSION_LABEL
+from canary.variants import DIGEST_ANNOTATION, VERSION_LABEL
 from canary.verdict import Decision
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def next_steps(
     say = _Commands(options, found)
     if was is not None and was.state is State.ROLLING_BACK:
         return (f"finish the rollback that was interrupted: {say.rollback}",)
-    if was is not None and was.state is State.PROMOTING:
+    if was is not None and was.state is State.PROMOTING and not _is_of_another(found, was):
         return _unfinished(say, found, was)
     if found.canary is not None:
         return _in_release(say, options, found, record, step)
@@ -42,6 +42,12 @@ def next_steps(
     if found.stable is not None:
         return (f"try a new version beside stable: {say.new}",)
     return (f"{found.name} does not exist yet; create it: {say.new}",)
+
+
+def _is_of_another(found: Workload, was: Standing) -> bool:
+    """Return whether the canary is of another release than the promote, which was given up then."""
+    annotations = found.canary["metadata"].get("annotations") or {} if found.canary else {}
+    return bool(annotations.get(DIGEST_ANNOTATION, was.digest) != was.digest)
 
 
 def _unfinished(say: _Commands, found: Workload, was: Standing) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from canary.errors import (
     UnreachableError,
 )
 from canary.events import Note, Promoted, Undone, Written
-from canary.hotfix import check_unchanged, check_unchanged_since_interruption
+from canary.hotfix import check_unchanged, check_unchanged_since_interruption, stable_mark
 from canary.image_ids import check_same_images, running
 from canary.manifests import digest
 from canary.proof import objection
@@ -134,7 +134,7 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
         stable = world.cluster.get(DEPLOYMENT, name)
         runs = images(stable) if stable else ()
         if changes:
-            finish(world.cluster, name, runs)
+            finish(world.cluster, name, runs, stable_mark(stable, label=world.options.label))
         world.listen(Promoted(name, runs))
 
 

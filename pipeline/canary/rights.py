@@ -34,7 +34,6 @@ class Right:
         verbs: as RBAC has them.
         names: of objects, `{name}` standing for the workload's; empty means any.
         why: what the driver does by it.
-        namespaced: whether the objects live in the release's namespace.
     """
 
     task: Task
@@ -43,7 +42,6 @@ class Right:
     verbs: tuple[str, ...]
     why: str
     names: tuple[str, ...] = ()
-    namespaced: bool = True
 
     @property
     def kind(self) -> str:
@@ -113,9 +111,6 @@ WORKLOAD = (
     Right(Task.LOOK, "autoscaling.k8s.io", "verticalpodautoscalers", ("list",), "warns of those that see the variants"),
 )
 """What every release of a Deployment takes."""
-
-NODES = Right(Task.LOOK, "", "nodes", ("list",), "counts them where pods require anti-affinity", namespaced=False)
-"""Only a workload with required anti-affinity is worth a right that no Role can grant."""
 
 PODS = Right(Task.METRICS, "", "pods/proxy", ("get",), "reads counts from the pods")
 """Reads counts where they come from the pods."""

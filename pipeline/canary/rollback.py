@@ -18,6 +18,7 @@ from canary.errors import (
     UnreachableError,
 )
 from canary.events import Note, RolledBack, Undone, Variant
+from canary.hotfix import stable_mark
 from canary.keeping import TooLargeError, drop, is_whole, keep, kept, make_keeper
 from canary.manifests import describe
 from canary.putting_back import put_back, size_of
@@ -181,6 +182,9 @@ def _check(world: World, targets: Sequence[Target]) -> None:
                 f"{one.name} runs {', '.join(images(live))} now, not {', '.join(one.promote.promoted)}, which its last "
                 "promote gave it: the rollback overwrites what others wrote since"
             )
+            world.listen(Note(text, warning=True))
+        elif one.promote.made not in ("", stable_mark(live, label=world.options.label)):
+            text = f"the pods of {one.name} were changed since its last promote: the rollback overwrites that"
             world.listen(Note(text, warning=True))
         for was in one.objects:
             if was.object is not None:

@@ -96,7 +96,7 @@ def _leads_to(service: Object, deployment: Object) -> bool:
 
 def _selector(service: Object) -> Mapping[str, str]:
     """Return a Service's selector, empty where it has none, or none that counts."""
-    spec = service["spec"]
+    spec = service.get("spec") or {}
     return {} if spec.get("type") == "ExternalName" else spec.get("selector") or {}
 
 

@@ -219,7 +219,8 @@ class Transport:
                     why = f"{self.connection.description} answers {answer.status}: {answer.message}"
                     repeated |= changes and answer.status not in (409, 429)
                 wait = max(delay, answer.retry_after)
-                outage.goes_on(self.connection.description, why, patience)
+                is_away = failure is not None or answer.status in AWAY
+                outage.goes_on(self.connection.description, why, patience, is_fault=is_away)
                 if outage.lasts + wait > (patience if failure or not relayed else min(patience, RELAYED)):
                     if failure:
                         raise self._unreachable(failure, outage.lasts) from failure

@@ -103,7 +103,7 @@ def test_what_is_kept_of_a_finished_promote_stays_and_counts_as_no_promote_under
     before.save(story.cluster, "app", "d", [config_map()])
     assert before.saved_digest(story.cluster, "app") == "d"
 
-    before.finish(story.cluster, "app", ["app:2"])
+    before.finish(story.cluster, "app", ["app:2"], "sha256:made")
 
     found = before.standing(story.cluster, "app")
     assert found is not None

@@ -66,6 +66,13 @@ def test_a_release_after_a_promote_that_was_given_up_can_be_superseded(story: St
     assert image(story.deployment("app-canary")) == "app:4"
 
 
+def test_status_does_not_offer_to_finish_a_promote_that_was_given_up_with_another_canary(story: Story) -> None:
+    given_up(story)
+    [app] = story.release(names=("app",)).status().workloads
+    assert not [step for step in app.next if step.startswith("finish the promote")]
+    assert any(step.startswith("compare canary and baseline: ") for step in app.next)
+
+
 def test_a_release_after_a_promote_that_was_given_up_expires(story: Story) -> None:
     given_up(story)
     story.clock.time += 2000

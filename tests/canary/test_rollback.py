@@ -389,3 +389,21 @@ def test_an_undo_of_a_rollback_that_fails_says_where_things_are_kept(story: Stor
     with pytest.raises(PromoteError, match="rollback failed and was undone"):
         rollback(story)
     assert (image(story), state(story)) == ("app:2", State.DONE)
+
+
+def test_other_changes_of_the_pods_since_the_promote_are_warned_of_and_none_where_there_are_none(story: Story) -> None:
+    def warned() -> list[str]:
+        return [note.text for note in story.heard(Note) if "changed since its last promote" in note.text]
+
+    story.stable(deployment("app:1"))
+    release(story, deployment("app:2"))
+    rollback(story)
+    assert warned() == []
+
+    release(story, deployment("app:2"))
+    changed = deployment("app:2")
+    changed["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 7
+    story.cluster.apply(changed)
+    story.ghosts.settle()
+    rollback(story)
+    assert warned() == ["the pods of app were changed since its last promote: the rollback overwrites that"]

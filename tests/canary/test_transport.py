@@ -324,7 +324,8 @@ def test_a_refusal_that_lasts_is_final(server: Server, transport: Transport, tim
 
 
 @pytest.mark.parametrize(
-    ("earlier", "message"), [([200], LACKS), ([], LACKS), ([200, 0], "admission webhook denied the request: no")]
+    ("earlier", "message"),
+    [([200], LACKS), ([], LACKS), ([200, 429], LACKS), ([200, 0], "admission webhook denied the request: no")],
 )
 def test_a_refusal_without_an_outage_or_for_another_reason_is_final_at_once(
     server: Server, transport: Transport, earlier: list[int], message: str
