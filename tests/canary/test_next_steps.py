@@ -93,13 +93,17 @@ def test_nothing_that_may_be_a_secret_is_written_down(canary: CommandLine, story
 
 
 def test_what_somebody_wrote_onto_a_canary_is_no_command_of_its_own(canary: CommandLine, story: Story) -> None:
+    def write(arguments: str) -> None:
+        story.cluster.annotate(DEPLOYMENT, "shop-canary", {ARGUMENTS: arguments})
+        story.ghosts.settle()  # until then the Deployment's status is that of before, and it is not ready
+
     canary("deploy", "my shop/", "--image", "shop:2")
     evil = Typed(("x; touch gone",), promote=("$(touch gone)",)).to_json()
-    story.cluster.annotate(DEPLOYMENT, "shop-canary", {ARGUMENTS: evil})
+    write(evil)
     assert printed(canary, "promote") == ["promote", "x; touch gone", "$(touch gone)"]
 
     for broken in ("soup", "[]", '{"manifests": "m"}', evil.replace("gone", "gone\\n")):
-        story.cluster.annotate(DEPLOYMENT, "shop-canary", {ARGUMENTS: broken})
+        write(broken)
         assert printed(canary, "promote") == ["promote", "MANIFESTS", "--image", "shop:2"]
 
 
