@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from e2e.cluster import ROOT, Namespace, command
+from e2e.configured import settings
 from e2e.versions import write_version
 
 VERSIONS = (5, 10, 20)
@@ -88,4 +89,13 @@ def manifests(sample: dict[str, dict[str, Any]], tmp_path: Path) -> Path:
 def stable(namespace: Namespace, manifests: Path) -> Namespace:
     """Give a namespace in which sampleapp:10 is stable."""
     namespace.canary("apply", str(manifests), "--image", "sampleapp:10")
+    return namespace
+
+
+@pytest.fixture
+def configured(namespace: Namespace, manifests: Path) -> Namespace:
+    """Give a stable with a ConfigMap of its own; the manifests have another content of it."""
+    (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("red")))
+    namespace.canary("apply", str(manifests), "--image", "sampleapp:10")
+    (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("blue")))
     return namespace

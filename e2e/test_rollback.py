@@ -3,33 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import pytest
 import yaml
 
 from e2e.cluster import Namespace, poll
-
-WRITTEN = (("deployment", "sampleapp"), ("service", "sampleapp"), ("configmap", "settings"))
-
-
-def settings(colour: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"colour": colour}}
-
-
-def state(namespace: Namespace) -> list[Any]:
-    """Return what a release can change, as it is now."""
-    objects = (namespace.get(kind, name) for kind, name in WRITTEN)
-    return [{key: found[key] for key in ("spec", "data") if key in found} for found in objects if found]
-
-
-@pytest.fixture
-def configured(namespace: Namespace, manifests: Path) -> Namespace:
-    """Give a stable with a ConfigMap of its own; the manifests have another content of it."""
-    (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("red")))
-    namespace.canary("apply", str(manifests), "--image", "sampleapp:10")
-    (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("blue")))
-    return namespace
+from e2e.configured import settings, state
 
 
 def test_a_promote_that_is_done_is_rolled_back(configured: Namespace, manifests: Path) -> None:

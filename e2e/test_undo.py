@@ -6,37 +6,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from e2e.cluster import Namespace, poll
+from e2e.configured import state
 
-WRITTEN = (("deployment", "sampleapp"), ("service", "sampleapp"), ("configmap", "settings"))
 MISSING = ("--image", "sampleapp:missing", "--unproven", "--timeout", "12s")
 
 
-def settings(colour: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"colour": colour}}
-
-
-def state(namespace: Namespace) -> list[Any]:
-    """Return what a release can change, as it is now."""
-    objects = (namespace.get(kind, name) for kind, name in WRITTEN)
-    return [{key: found[key] for key in ("spec", "data") if key in found} for found in objects if found]
-
-
 @pytest.fixture
-def configured(namespace: Namespace, manifests: Path) -> Namespace:
-    """Give a stable with a ConfigMap of its own; the manifests have another content of it, and another Service."""
-    (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("red")))
-    namespace.canary("apply", str(manifests), "--image", "sampleapp:10")
-    (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("blue")))
+def configured(configured: Namespace, manifests: Path) -> Namespace:
+    """Let the manifests have another Service, too."""
     service = yaml.safe_load((manifests / "service.yml").read_text())
     service["spec"]["ports"][0]["targetPort"] = 8081
     (manifests / "service.yml").write_text(yaml.safe_dump(service))
-    return namespace
+    return configured
 
 
 def leftovers(namespace: Namespace) -> list[str]:

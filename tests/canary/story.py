@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from canary.cluster import Cluster
-from canary.collaborators import DEPLOYMENT
+from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from canary.events import Decided, Event, Listener, Variant
 from canary.gate import AutoGate
 from canary.manifests import Bundle
@@ -135,6 +135,16 @@ class Story:
         found = self.cluster.get(DEPLOYMENT, name)
         assert found is not None, f"no Deployment {name}"
         return found
+
+    def contents(self) -> Object:
+        """Return what a release of these tests can change, as it is now."""
+        found = {
+            "service": self.cluster.get(SERVICE, "app"),
+            "settings": self.cluster.get(CONFIG_MAP, "settings"),
+            "password": self.cluster.get(SECRET, "password"),
+            "app": self.deployment(),
+        }
+        return {name: {key: obj[key] for key in ("spec", "data") if key in obj} for name, obj in found.items() if obj}
 
     def until(self, true: Callable[[], bool]) -> None:
         """Wait until something holds in the cluster."""

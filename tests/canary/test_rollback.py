@@ -10,34 +10,17 @@ from typing import Any
 import pytest
 
 from canary.before import State, standing
-from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
+from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET
 from canary.deployments import progress
 from canary.errors import ClusterError, ForbiddenError, InputError, InterruptedReleaseError, PromoteError
 from canary.events import Note, Rejected, RolledBack, Undone
 from tests.canary.ghosts import unready, waiting
 from tests.canary.interruption import interrupt_promote
-from tests.canary.story import Faulty, Story, config_map, deployment, service
+from tests.canary.story import Faulty, Story, config_map, deployment
 from tests.canary.test_before import secret
 from tests.canary.test_promote import autoscaler
 from tests.canary.test_release import Doomed
-
-OLD = (service(port=8080), config_map(colour="red"), secret(value="old"), deployment("app:1"))
-NEW = (service(port=9090), config_map(colour="blue"), secret(value="new"), deployment("app:2"))
-
-
-def image(story: Story, name: str = "app") -> str:
-    return str(story.deployment(name)["spec"]["template"]["spec"]["containers"][0]["image"])
-
-
-def now(story: Story) -> dict[str, Any]:
-    """Return what a release can change, as it is now."""
-    found = {
-        "service": story.cluster.get(SERVICE, "app"),
-        "settings": story.cluster.get(CONFIG_MAP, "settings"),
-        "password": story.cluster.get(SECRET, "password"),
-        "app": story.deployment(),
-    }
-    return {name: {key: obj[key] for key in ("spec", "data") if key in obj} for name, obj in found.items() if obj}
+from tests.canary.test_undo import NEW, OLD, image
 
 
 def release(story: Story, *objects: dict[str, Any]) -> None:
@@ -58,13 +41,13 @@ def state(story: Story, name: str = "app") -> State | None:
 
 def test_everything_that_a_promote_wrote_is_what_it_was_before(story: Story) -> None:
     story.stable(*OLD)
-    was = now(story)
+    was = story.contents()
     release(story, *NEW, config_map("fresh"))
-    assert now(story) != was
+    assert story.contents() != was
 
     rollback(story)
 
-    assert now(story) == was
+    assert story.contents() == was
     assert progress(story.deployment()).complete
     assert [event.images for event in story.heard(RolledBack)] == [("app:1",)]
     assert state(story) is State.ROLLED_BACK
@@ -107,7 +90,7 @@ def test_an_interrupted_promote_is_rolled_back_also_when_its_variants_were_rejec
 
 def test_an_undo_that_was_interrupted_is_finished_by_a_rollback(story: Story) -> None:
     story.stable(*OLD)
-    was = now(story)
+    was = story.contents()
     story.release(*NEW).deploy()
     story.ghosts.script["app:2"] = waiting("ErrImagePull")
 
@@ -118,7 +101,7 @@ def test_an_undo_that_was_interrupted_is_finished_by_a_rollback(story: Story) ->
     with pytest.raises(InterruptedReleaseError):
         story.release(*NEW, cluster=Faulty(story.cluster, {"replace": interrupt})).promote()
     rollback(story)
-    assert now(story) == was
+    assert story.contents() == was
 
 
 def test_a_second_rollback_changes_nothing_and_does_not_bring_the_promoted_version_back(story: Story) -> None:
@@ -202,14 +185,14 @@ def test_replicas_that_an_autoscaler_sets_are_left_to_it(story: Story) -> None:
 def test_a_rollback_that_does_not_get_ready_is_undone(story: Story) -> None:
     story.stable(*OLD)
     release(story, *NEW)
-    was = now(story)
+    was = story.contents()
     story.ghosts.script["app:1"] = waiting("ErrImagePull", "gone meanwhile")
 
     with pytest.raises(PromoteError, match=r"rollback failed and was undone: Deployment app: .*ErrImagePull") as raised:
         rollback(story)
 
     assert raised.value.exit_code == 5
-    assert now(story) == was
+    assert story.contents() == was
     assert progress(story.deployment()).complete
     assert [event.workload for event in story.heard(Undone)] == ["app"]
     assert state(story) is State.DONE
@@ -231,7 +214,7 @@ def test_a_rollback_of_what_was_never_ready_is_undone_without_waiting_for_that(s
 def test_a_write_that_the_api_server_would_refuse_is_found_before_anything_is_written(story: Story) -> None:
     story.stable(*OLD)
     release(story, *NEW)
-    was = now(story)
+    was = story.contents()
 
     def refuse(obj: dict[str, Any], *, dry_run: bool = False) -> None:
         if obj["kind"] == "Deployment":
@@ -239,7 +222,7 @@ def test_a_write_that_the_api_server_would_refuse_is_found_before_anything_is_wr
 
     with pytest.raises(InputError, match=r"could not put back Deployment app: .*no version 1"):
         rollback(story, cluster=Faulty(story.cluster, {"replace": refuse}))
-    assert now(story) == was
+    assert story.contents() == was
     assert state(story) is State.DONE
 
 

@@ -22,20 +22,8 @@ OLD = (service(port=8080), config_map(colour="red"), secret(value="old"), deploy
 NEW = (service(port=9090), config_map(colour="blue"), secret(value="new"), deployment("app:2"))
 
 
-def image(story: Story) -> str:
-    return str(story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"])
-
-
-def state(story: Story) -> dict[str, Any]:
-    """Return what a release can change, as it is now."""
-    found = {
-        "port": story.cluster.get(SERVICE, "app"),
-        "colour": story.cluster.get(CONFIG_MAP, "settings"),
-        "secret": story.cluster.get(SECRET, "password"),
-        "app": story.deployment(),
-    }
-    kept = ("spec", "data")
-    return {name: {key: obj[key] for key in kept if key in obj} for name, obj in found.items() if obj}
+def image(story: Story, name: str = "app") -> str:
+    return str(story.deployment(name)["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
 def broken(story: Story) -> None:
@@ -46,12 +34,12 @@ def broken(story: Story) -> None:
 
 def test_a_new_image_that_never_gets_ready_leaves_everything_as_it_was(story: Story) -> None:
     story.stable(*OLD)
-    was = state(story)
+    was = story.contents()
     broken(story)
     with pytest.raises(PromoteError, match=r"undone: Deployment app: 0 of 4 pods.*ErrImagePull") as raised:
         story.release(*NEW).promote()
     assert raised.value.exit_code == 5
-    assert state(story) == was
+    assert story.contents() == was
     assert progress(story.deployment()).complete
     assert story.cluster.get(CONFIG_MAP, "app-before") is None
     assert story.cluster.get(SECRET, "app-before") is None
@@ -61,23 +49,23 @@ def test_a_new_image_that_never_gets_ready_leaves_everything_as_it_was(story: St
 def test_a_quota_that_lets_no_pod_in_is_the_reason_and_is_undone(story: Story) -> None:
     patient = {"strategy": {"rollingUpdate": {"maxUnavailable": 0}}}
     story.stable(deployment("app:1", **patient))
-    was = state(story)
+    was = story.contents()
     story.release(deployment("app:2", **patient)).deploy()
     story.ghosts.refuse_pods(story.namespace, "exceeded quota: pods, requested: pods=1, used: pods=8, limited: pods=8")
     with pytest.raises(PromoteError, match=r"undone: Deployment app: .*exceeded quota"):
         story.release(deployment("app:2", **patient)).promote()
-    assert state(story) == was
+    assert story.contents() == was
     assert story.names() == {"app", "app-baseline", "app-canary"}
 
 
 def test_pods_that_do_not_come_back_are_waited_for_by_the_next_promote(story: Story) -> None:
     story.stable(*OLD)
-    was = state(story)
+    was = story.contents()
     story.release(*NEW).deploy()
     story.ghosts.refuse_pods(story.namespace, "exceeded quota")  # one of the old pods is gone when the first is refused
     with pytest.raises(PromoteError, match=r"put back as it was, but not ready again \(Deployment app: 3 of 4 pods"):
         story.release(*NEW).promote()
-    assert state(story) == was
+    assert story.contents() == was
 
     story.ghosts.act(story.ghosts.registry.refusals.clear)
     with pytest.raises(PromoteError, match="undone"):
@@ -88,7 +76,7 @@ def test_pods_that_do_not_come_back_are_waited_for_by_the_next_promote(story: St
 @pytest.mark.parametrize("refused", ["Service", "ConfigMap", "Secret", "Deployment"])
 def test_a_write_that_is_refused_in_the_middle_is_undone(story: Story, refused: str) -> None:
     story.stable(*OLD)
-    was = state(story)
+    was = story.contents()
     story.release(*NEW).deploy()
 
     def forbid(*objects: dict[str, Any], dry_run: bool = False) -> None:
@@ -98,7 +86,7 @@ def test_a_write_that_is_refused_in_the_middle_is_undone(story: Story, refused: 
     forbids: Any = {"apply": forbid, "apply_over": forbid}
     with pytest.raises(PromoteError, match=r"undone: .*webhook says no"):
         story.release(*NEW, cluster=Faulty(story.cluster, forbids)).promote()
-    assert state(story) == was
+    assert story.contents() == was
 
 
 def test_a_first_release_leaves_no_stable_and_nothing_that_was_not_there(story: Story) -> None:
