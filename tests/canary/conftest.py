@@ -10,7 +10,7 @@ import pytest
 
 from tests.canary.commandline import CommandLine
 from tests.canary.ghosts import Clock, Ghosts
-from tests.canary.story import Story
+from tests.canary.story import Story, deployment, service
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +58,11 @@ def command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def in_cluster(command_line: CommandLine, story: Story) -> CommandLine:
     """Give the command `canary` with a kubeconfig whose context is the story's namespace."""
     return command_line.of_cluster(story.ghosts.url, story.namespace)
+
+
+@pytest.fixture
+def canary(in_cluster: CommandLine, story: Story) -> CommandLine:
+    """Give the command in a namespace where app:1 is stable, with its manifests in m.yml."""
+    in_cluster.write_objects("m.yml", deployment(), service())
+    assert in_cluster("apply", "m.yml").code == 0
+    return in_cluster

@@ -29,6 +29,11 @@ NEW = ("m.yml", "--image", "app:2", "--percentage", "50")
 QUICK = ("--tolerance", "0.05", "--warm-up", "0", "--min-duration", "0", "--interval", "10ms", "--max-duration", "20s")
 
 
+def image(found: dict[str, Any]) -> str:
+    name: str = found["spec"]["template"]["spec"]["containers"][0]["image"]
+    return name
+
+
 @contextmanager
 def pods_that_answer(good: float) -> Iterator[int]:
     """Serve metrics that count a hundred more requests at each look; give the port."""
@@ -58,14 +63,6 @@ def pods_that_answer(good: float) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
-
-
-@pytest.fixture
-def canary(in_cluster: CommandLine, story: Story) -> CommandLine:
-    """Give the command in a namespace where app:1 is stable, with its manifests in m.yml."""
-    in_cluster.write_objects("m.yml", deployment(), service())
-    assert in_cluster("apply", "m.yml").code == 0
-    return in_cluster
 
 
 @pytest.fixture
@@ -333,55 +330,6 @@ def test_manifests_come_through_stdin(in_cluster: CommandLine, story: Story) -> 
     assert image(story.deployment()) == "app:7"
 
 
-def test_a_dry_run_of_deploy_shows_the_variants_as_the_cluster_would_have_them(
-    canary: CommandLine, story: Story
-) -> None:
-    result = canary("deploy", *NEW, "--dry-run")
-    assert result.code == 0
-    shown = {item["metadata"]["name"]: item for item in result.yaml() if item["kind"] == "Deployment"}
-    assert set(shown) == {"app-baseline", "app-canary"}
-    assert [image(shown[name]) for name in sorted(shown)] == ["app:1", "app:2"]
-    assert all(item["spec"]["replicas"] == 2 for item in shown.values())
-    assert story.names() == {"app"}
-
-
-def test_a_dry_run_of_promote_shows_stable_as_it_would_be(canary: CommandLine, story: Story) -> None:
-    result = canary("promote", "m.yml", "--image", "app:2", "--dry-run")
-    [shown] = [item for item in result.yaml() if item["kind"] == "Deployment"]
-    assert (shown["metadata"]["name"], image(shown)) == ("app", "app:2")
-    assert image(story.deployment()) == "app:1"
-
-
-@pytest.mark.parametrize("action", ["deploy", "promote", "apply"])
-def test_a_dry_run_without_a_cluster_shows_what_the_manifests_say(action: str, command_line: CommandLine) -> None:
-    command_line.of_cluster("http://127.0.0.1:1", "lab")
-    command_line.write_objects("m.yml", deployment(replicas=3), service())
-    result = command_line(action, "m.yml", "--image", "app:2", "--dry-run")
-    assert result.code == 0
-    assert result.err.endswith("this is what the manifests alone say\n")
-    shown = {item["kind"]: item for item in result.yaml()}
-    assert image(shown["Deployment"]) == "app:2"
-    assert shown["Service"]["metadata"]["namespace"] == "lab"
-    made = (shown["Deployment"]["metadata"]["name"], shown["Deployment"]["spec"]["replicas"])
-    assert made == (("app-canary", 1) if action == "deploy" else ("app", 3))
-
-
-def test_a_dry_run_masks_values_of_secrets(command_line: CommandLine) -> None:
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "token"},
-        "stringData": {"a": "hunter2"},
-        "data": {"b": "aHVudGVyMg==", "c": "not base64"},
-    }
-    command_line.write_objects("m.yml", deployment(), secret)
-    result = command_line("apply", "m.yml", "--dry-run")
-    [shown] = [item for item in result.yaml() if item["kind"] == "Secret"]
-    assert shown["stringData"] == {"a": "<7 bytes>"}
-    assert shown["data"] == {"b": "<7 bytes>", "c": "<10 bytes>"}
-    assert "hunter2" not in result.out + result.err
-
-
 def test_another_label_reaches_every_command(canary: CommandLine, story: Story) -> None:
     assert canary("deploy", *NEW, "--label", "workflow/version").code == 0
     variant = story.cluster.get(DEPLOYMENT, "app-canary")
@@ -390,17 +338,6 @@ def test_another_label_reaches_every_command(canary: CommandLine, story: Story) 
     assert VERSION_LABEL not in variant["metadata"]["labels"]
     assert canary("reject", "app", "--label", "workflow/version").code == 0
     assert story.names() == {"app"}
-
-
-def image(found: dict[str, Any]) -> str:
-    name: str = found["spec"]["template"]["spec"]["containers"][0]["image"]
-    return name
-
-
-def test_a_dry_run_as_json_holds_the_same_objects(command_line: CommandLine) -> None:
-    command_line.write_objects("m.yml", deployment(), service())
-    shown = command_line("apply", "m.yml", "--dry-run", "-o", "json").json()["objects"]
-    assert shown == command_line("apply", "m.yml", "--dry-run").yaml()
 
 
 def test_a_promote_goes_on_when_nobody_reads_what_it_says_any_more(canary: CommandLine, story: Story) -> None:
