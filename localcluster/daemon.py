@@ -29,12 +29,12 @@ from localcluster.home import Home, default_cache
 from localcluster.images.requirements import Environments
 from localcluster.images.snapshots import Images
 from localcluster.node import addresses
-from localcluster.node.kubelet import NODE, Kubelet, node
+from localcluster.node.kubelet import Kubelet, node
 from localcluster.node.scheduler import Scheduler
 from localcluster.node.services import Services
 from localcluster.objects.events import Recorder
 from localcluster.objects.registry import Registry
-from localcluster.objects.resources import NAMESPACE
+from localcluster.objects.resources import NAMESPACE, NODE
 from localcluster.objects.store import Store
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What all controllers share: a queue of objects to look at, owners, selectors and the conditions of a status."""
+"""What all controllers share: a queue of objects to look at, owners and selectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from localcluster.objects.resources import POD
 from localcluster.objects.selectors import matches
 from localcluster.objects.status import ApiError
-from localcluster.objects.store import Object, clone, now
+from localcluster.objects.store import Object, clone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -177,28 +177,6 @@ def drop_owner(obj: Object, uid: str) -> None:
 def is_over(pod: Object) -> bool:
     """Return whether all of a pod's containers have ended for good."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
-
-
-def condition(obj: Object, kind: str) -> dict[str, Any] | None:
-    """Return a status condition, or None."""
-    return next((c for c in obj.get("status", {}).get("conditions") or [] if c["type"] == kind), None)
-
-
-def is_true(obj: Object, kind: str) -> bool:
-    """Return whether a status condition is there and true."""
-    found = condition(obj, kind)
-    return found is not None and found["status"] == "True"
-
-
-def set_condition(conditions: list[dict[str, Any]], new: dict[str, Any]) -> None:
-    """Set a condition; lastTransitionTime moves only with its status, and nothing moves when nothing is said anew."""
-    old = next((c for c in conditions if c["type"] == new["type"]), None)
-    if old is None:
-        conditions.append({**new, "lastTransitionTime": now()})
-        return
-    moved = now() if old["status"] != new["status"] else old["lastTransitionTime"]
-    if moved != old["lastTransitionTime"] or {k: old.get(k) for k in new} != new:
-        conditions[conditions.index(old)] = {**new, "lastTransitionTime": moved}
 
 
 def resolve(value: int | str | None, total: int, *, up: bool) -> int:

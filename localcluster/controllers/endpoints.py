@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from localcluster.controllers.controller import MANAGER, Controller, Key, is_over, is_true, key_of, owner_reference
+from localcluster.controllers.controller import MANAGER, Controller, Key, is_over, key_of, owner_reference
+from localcluster.objects.conditions import is_true
 from localcluster.objects.resources import ENDPOINT_SLICE, POD, SERVICE
 
 if TYPE_CHECKING:

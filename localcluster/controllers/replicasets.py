@@ -9,14 +9,13 @@ from localcluster.controllers.controller import (
     MANAGER,
     Controller,
     Key,
-    condition,
     controller_of,
     is_over,
-    is_true,
     key_of,
     owned,
     owner_reference,
 )
+from localcluster.objects.conditions import condition, is_true
 from localcluster.objects.resources import POD, REPLICA_SET
 from localcluster.objects.selectors import matches
 from localcluster.objects.status import ApiError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from localcluster.controllers.controller import condition
+from localcluster.objects.conditions import condition
 from localcluster.objects.store import Object, now
 
 COUNTS = ("replicas", "readyReplicas", "availableReplicas")

@@ -12,7 +12,7 @@ from localcluster.node.environment import CONFIG_MAP, SECRET
 from localcluster.node.pods import PodWorker
 from localcluster.node.process import read_log
 from localcluster.objects.events import Recorder
-from localcluster.objects.resources import POD, RESOURCES, VERSION
+from localcluster.objects.resources import POD, VERSION
 from localcluster.objects.status import ApiError
 from localcluster.objects.store import Object, now
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from localcluster.objects.store import Change
 
 NODE_NAME = "localcluster"
-NODE = next(r for r in RESOURCES if r.kind == "Node")
 log = logging.getLogger(__name__)
 
 

@@ -8,11 +8,11 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
-from localcluster.controllers.controller import set_condition
 from localcluster.node.addresses import can_bind, free_port
 from localcluster.node.containers import Container
 from localcluster.node.environment import MissingReferenceError
 from localcluster.node.volumes import write_volume
+from localcluster.objects.conditions import set_condition
 from localcluster.objects.resources import POD
 from localcluster.objects.store import Object, now
 from localcluster.within import OutsideError

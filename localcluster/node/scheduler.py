@@ -5,10 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from localcluster.controllers.controller import Controller, Key, is_over, key_of, set_condition
-from localcluster.node.kubelet import NODE, NODE_NAME
+from localcluster.controllers.controller import Controller, Key, is_over, key_of
+from localcluster.objects.conditions import set_condition
 from localcluster.objects.quantity import amount
-from localcluster.objects.resources import POD
+from localcluster.objects.resources import NODE, POD
 from localcluster.objects.selectors import matches
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class Scheduler(Controller):
         pod = self.store.find(POD, *key)
         if pod is None or pod["spec"].get("nodeName") or "deletionTimestamp" in pod["metadata"]:
             return None
-        why = self._objection(pod)
+        node = next(self.store.peek(NODE))
+        node_name, why = node["metadata"]["name"], self._objection(pod, node)
         status = {**pod.get("status", {}), "phase": "Pending"}
         conditions = [dict(c) for c in status.get("conditions") or []]
         scheduled = {"type": "PodScheduled", "status": "False" if why else "True", "lastProbeTime": None}
@@ -42,16 +43,14 @@ class Scheduler(Controller):
             scheduled |= {"reason": "Unschedulable", "message": message}
             self.recorder.warning(pod, "FailedScheduling", message)
         else:
-            pod["spec"]["nodeName"] = NODE_NAME
+            pod["spec"]["nodeName"] = node_name
             name = f"{key[0]}/{key[1]}"
-            self.recorder.normal(pod, "Scheduled", f"Successfully assigned {name} to {NODE_NAME}")
+            self.recorder.normal(pod, "Scheduled", f"Successfully assigned {name} to {node_name}")
         set_condition(conditions, {**scheduled, "observedGeneration": pod["metadata"]["generation"]})
         self.store.update(POD, {**pod, "status": {**status, "conditions": conditions}}, grow=False)
         return None
 
-    def _objection(self, pod: Object) -> str | None:
-        node = self.store.glance(NODE, "", NODE_NAME)
-        assert node is not None
+    def _objection(self, pod: Object, node: Object) -> str | None:
         labels = node["metadata"]["labels"]
         if not (pod["spec"].get("nodeSelector") or {}).items() <= labels.items():
             return "1 node(s) didn't match Pod's node affinity/selector"

@@ -12,12 +12,12 @@ from localcluster.controllers.controller import Controller, Key, key_of
 from localcluster.controllers.endpoints import EndpointSlices
 from localcluster.controllers.garbage import Garbage
 from localcluster.controllers.replicasets import ReplicaSets
-from localcluster.node.kubelet import NODE, node
+from localcluster.node.kubelet import node
 from localcluster.node.scheduler import Scheduler
 from localcluster.objects import store as store_module
 from localcluster.objects.events import Recorder
 from localcluster.objects.registry import Registry
-from localcluster.objects.resources import NAMESPACE, POD, REPLICA_SET, SERVICE
+from localcluster.objects.resources import NAMESPACE, NODE, POD, REPLICA_SET, SERVICE
 from localcluster.objects.store import Change, Store
 from tests.localcluster.objects import deployment, service
 
