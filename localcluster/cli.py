@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from localcluster import orphans
-from localcluster.home import Home, default_base, default_cache, make_base
+from localcluster.folders import Home, default_base, default_cache, make_base
 from localcluster.images.dockerfile import BuildError
 from localcluster.images.requirements import Environments
-from localcluster.images.snapshots import Images
+from localcluster.images.store import Images
+from localcluster.kubelet import orphaned_pods
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +146,7 @@ def down(name: str) -> None:
         if not _wait(lambda: _daemon_pid(home) is None, 15):
             os.kill(pid, signal.SIGKILL)
             _wait(lambda: _daemon_pid(home) is None, 5)
-    left = orphans.end(home.state)
+    left = orphaned_pods.end(home.state)
     shutil.rmtree(home.pods, ignore_errors=True)
     home.kubeconfig.unlink(missing_ok=True)
     home.facts.unlink(missing_ok=True)
@@ -272,7 +272,7 @@ def _chaos(facts: dict[str, Any]) -> str:
 
 def _serve(home: Home, back_off: float, end_with: int | None, chaos: tuple[int, float] | None) -> None:
     # The other commands start faster without these.
-    from localcluster.api.chaos import Chaos  # noqa: PLC0415
+    from localcluster.apiserver.chaos import Chaos  # noqa: PLC0415
     from localcluster.daemon import AlreadyUpError, run  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)

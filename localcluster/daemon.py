@@ -18,32 +18,32 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from aiohttp import web
 
-from localcluster import orphans
-from localcluster.api.server import make_app
+from localcluster.apimachinery.resources import NAMESPACE, NODE
+from localcluster.apiserver.server import make_app
 from localcluster.controllers.controller import MANAGER
 from localcluster.controllers.deployments import Deployments
-from localcluster.controllers.endpoints import EndpointSlices
-from localcluster.controllers.garbage import Garbage, Namespaces
+from localcluster.controllers.endpointslices import EndpointSlices
+from localcluster.controllers.garbage_collector import Garbage, Namespaces
 from localcluster.controllers.replicasets import ReplicaSets
-from localcluster.home import Home, default_cache
+from localcluster.controllers.scheduler import Scheduler
+from localcluster.folders import Home, default_cache
 from localcluster.images.requirements import Environments
-from localcluster.images.snapshots import Images
-from localcluster.node import addresses
-from localcluster.node.kubelet import Kubelet, node
-from localcluster.node.scheduler import Scheduler
-from localcluster.node.services import Services
-from localcluster.objects.events import Recorder
-from localcluster.objects.registry import Registry
-from localcluster.objects.resources import NAMESPACE, NODE
-from localcluster.objects.store import Store
+from localcluster.images.store import Images
+from localcluster.kubelet import orphaned_pods
+from localcluster.kubelet.kubelet import Kubelet, node
+from localcluster.kubeproxy.services import Services
+from localcluster.network import Network, api_port, bound, choose
+from localcluster.storage.events import Recorder
+from localcluster.storage.registry import Registry
+from localcluster.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from localcluster.api.chaos import Chaos
+    from localcluster.apiserver.chaos import Chaos
     from localcluster.controllers.controller import Controller
-    from localcluster.objects.store import Object
+    from localcluster.storage.store import Object
 
 log = logging.getLogger(__name__)
 LAST_SECONDS = 2.0  # grace of pods when the whole cluster goes
@@ -88,18 +88,18 @@ def run(home: Home, back_off: float, end_with: int | None, chaos: Chaos | None) 
         lock.write(str(os.getpid()))
         lock.flush()
         home.kubeconfig.unlink(missing_ok=True)
-        left_behind = orphans.end(home.state)
+        left_behind = orphaned_pods.end(home.state)
         if left_behind:
             log.info("ended %d processes that a killed daemon had left behind", left_behind)
         shutil.rmtree(home.pods, ignore_errors=True)
-        network = addresses.choose()
+        network = choose()
         try:
             asyncio.run(_serve(home, network, back_off, end_with, chaos))
         finally:
             network.close()
             home.kubeconfig.unlink(missing_ok=True)
             home.facts.unlink(missing_ok=True)
-            orphans.end(home.state)
+            orphaned_pods.end(home.state)
             shutil.rmtree(home.pods, ignore_errors=True)
 
 
@@ -110,9 +110,7 @@ def _raise_limit_of_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _serve(
-    home: Home, network: addresses.Network, back_off: float, end_with: int | None, chaos: Chaos | None
-) -> None:
+async def _serve(home: Home, network: Network, back_off: float, end_with: int | None, chaos: Chaos | None) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
@@ -200,7 +198,7 @@ def _runs(pid: int) -> bool:
 
 async def _listen(runner: web.AppRunner, address: str) -> int:
     """Listen; returns the port."""
-    await web.SockSite(runner, addresses.bound(address, addresses.api_port(address)), backlog=1024).start()
+    await web.SockSite(runner, bound(address, api_port(address)), backlog=1024).start()
     return int(runner.addresses[0][1])
 
 
@@ -223,7 +221,7 @@ def _write_kubeconfig(home: Home, server: str) -> None:
     fresh.replace(home.kubeconfig)
 
 
-def _write_facts(home: Home, network: addresses.Network, chaos: Chaos | None, facts: dict[str, Any]) -> None:
+def _write_facts(home: Home, network: Network, chaos: Chaos | None, facts: dict[str, Any]) -> None:
     """Keep the file up to date that `localcluster status` reads."""
     fresh = home.facts.with_suffix(".new")
     said = {"seed": chaos.seed, "rate": chaos.rate} if chaos else None

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 CLUSTER = "canary-lab-e2e"
 VERSIONS = (5, 10, 20)
-AGREEMENT = "tests/localcluster/api/test_agreement.py"  # compares localcluster with this cluster
+AGREEMENT = "tests/localcluster/apiserver/test_agreement.py"  # compares localcluster with this cluster
 LONGEST = (
     "traffic",
     "cross_tool",

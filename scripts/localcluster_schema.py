@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Print localcluster/objects/schema.json: the types of the kinds served, out of kubernetes-validate's schemas.
+"""Print localcluster/storage/schema.json: the types of the kinds served, out of kubernetes-validate's schemas.
 
-    python scripts/localcluster_schema.py > localcluster/objects/schema.json
+    python scripts/localcluster_schema.py > localcluster/storage/schema.json
 
 A field is written as a string (`string`, `bytes`, `time`, `int32`, `int64`, `boolean`, `number`, `quantity`,
 `int-or-string`, `any`, or `#Name` for a type of the table) or, where there is more to say, as an object: `list` or
@@ -15,7 +15,7 @@ import sys
 from importlib import resources
 from typing import Any
 
-from localcluster.objects.resources import RESOURCES
+from localcluster.apimachinery.resources import RESOURCES
 
 SOURCE = "v1.37.0-local"
 

@@ -1,1 +1,1 @@
-"""What makes the cluster be what objects ask for: Deployments, ReplicaSets, EndpointSlices."""
+"""Controllers: they make the cluster match what objects ask for. The scheduler is one of them."""

@@ -8,18 +8,18 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from localcluster.objects.resources import POD
-from localcluster.objects.selectors import matches
-from localcluster.objects.status import ApiError
-from localcluster.objects.store import Object, clone
+from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.resources import POD
+from localcluster.apimachinery.selectors import matches
+from localcluster.storage.store import Object, clone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcluster.objects.events import Recorder
-    from localcluster.objects.registry import Registry
-    from localcluster.objects.resources import Resource
-    from localcluster.objects.store import Change
+    from localcluster.apimachinery.resources import Resource
+    from localcluster.storage.events import Recorder
+    from localcluster.storage.registry import Registry
+    from localcluster.storage.store import Change
 
 MANAGER = "kube-controller-manager"
 SOON = 0.005  # seconds of a look that need no rest

@@ -6,6 +6,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.resources import DEPLOYMENT, POD, REPLICA_SET
+from localcluster.apimachinery.selectors import matches
 from localcluster.controllers.controller import (
     MANAGER,
     Controller,
@@ -17,16 +20,13 @@ from localcluster.controllers.controller import (
     owner_reference,
     resolve,
 )
-from localcluster.controllers.rollout_status import created_condition, paused_condition, rollout_status
-from localcluster.objects.resources import DEPLOYMENT, POD, REPLICA_SET
-from localcluster.objects.selectors import matches
-from localcluster.objects.status import ApiError
-from localcluster.objects.store import clone
+from localcluster.controllers.deployment_status import created_condition, paused_condition, rollout_status
+from localcluster.storage.store import clone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcluster.objects.store import Change, Object
+    from localcluster.storage.store import Change, Object
 
 HASH = "pod-template-hash"
 PREFIX = "deployment.kubernetes.io/"

@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from localcluster.apimachinery.conditions import condition, is_true
+from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.resources import POD, REPLICA_SET
+from localcluster.apimachinery.selectors import matches
 from localcluster.controllers.controller import (
     MANAGER,
     Controller,
@@ -15,16 +19,12 @@ from localcluster.controllers.controller import (
     owned,
     owner_reference,
 )
-from localcluster.objects.conditions import condition, is_true
-from localcluster.objects.resources import POD, REPLICA_SET
-from localcluster.objects.selectors import matches
-from localcluster.objects.status import ApiError
-from localcluster.objects.store import Object, now
+from localcluster.storage.store import Object, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcluster.objects.store import Change
+    from localcluster.storage.store import Change
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 

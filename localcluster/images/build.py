@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcluster.images.dockerfile import BuildError, Instruction, instructions, substitute
 from localcluster.images.requirements import Environments, pip_arguments
-from localcluster.within import OutsideError, normal, within
+from localcluster.images.rootfs import OutsideError, normal, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable

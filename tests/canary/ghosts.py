@@ -18,17 +18,17 @@ from kubernetes import client
 from canary.cluster import Cluster
 from canary.connection import Connection
 from canary.transport import Transport
-from localcluster.api.server import make_app
+from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.resources import NAMESPACE, POD, Resource
+from localcluster.apiserver.server import make_app
 from localcluster.controllers.controller import MANAGER, Controller
 from localcluster.controllers.deployments import Deployments
-from localcluster.controllers.endpoints import EndpointSlices
-from localcluster.controllers.garbage import Garbage, Namespaces
+from localcluster.controllers.endpointslices import EndpointSlices
+from localcluster.controllers.garbage_collector import Garbage, Namespaces
 from localcluster.controllers.replicasets import ReplicaSets
-from localcluster.objects.events import Recorder
-from localcluster.objects.registry import Registry
-from localcluster.objects.resources import NAMESPACE, POD, Resource
-from localcluster.objects.status import ApiError
-from localcluster.objects.store import Change, Store, now
+from localcluster.storage.events import Recorder
+from localcluster.storage.registry import Registry
+from localcluster.storage.store import Change, Store, now
 
 Object = dict[str, Any]
 SECRET = "secret"

@@ -18,8 +18,8 @@ from canary.published import Published
 from canary.release import Release
 from canary.tally import Pod, Scrape
 from canary.verdict import Verdict
-from localcluster.objects import schema
-from localcluster.objects.resources import RESOURCES
+from localcluster.apimachinery.resources import RESOURCES
+from localcluster.storage import schema
 from tests.canary.ghosts import Clock, Ghosts
 
 Object = dict[str, Any]

@@ -1,4 +1,4 @@
-"""A cluster for the tests: started once for each test process, a namespace of its own for each test."""
+"""A cluster for the tests (one for each test process, a namespace for each test), and an API server without a kubelet."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.localcluster.cluster import DATA, Cluster, Command, Namespace
+from tests.localcluster.server import Server
 
 if TYPE_CHECKING:
     import pathlib
@@ -46,3 +47,10 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Name
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(space))
     yield Namespace(cluster, name)
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Give an API server alone: it holds the namespaces `default` and `other`, and nothing else."""
+    with Server() as running:
+        yield running

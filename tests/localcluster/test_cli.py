@@ -22,8 +22,8 @@ import pytest
 import yaml
 
 import localcluster
-from localcluster import daemon, orphans
-from localcluster.node import addresses
+from localcluster import daemon, network
+from localcluster.kubelet import orphaned_pods
 from tests.localcluster.cluster import DATA, Cluster, Command, Namespace, until
 from tests.localcluster.objects import deployment, pod, script, service
 
@@ -44,7 +44,7 @@ def start(command: Command, *options: str) -> Namespace:
 
 
 def processes(command: Command) -> list[int]:
-    return orphans.find(command.home / NAME)
+    return orphaned_pods.find(command.home / NAME)
 
 
 def deaf(name: str = "deaf") -> dict[str, object]:
@@ -260,12 +260,12 @@ def test_a_second_daemon_of_the_same_name_is_refused(cluster: Cluster) -> None:
 
 
 def test_a_taken_port_is_not_a_failure() -> None:
-    beyond = f"127.{addresses.LAST + 1}.0.1"  # no cluster takes that one
-    assert addresses.api_port(beyond) == addresses.API_PORT
+    beyond = f"127.{network.LAST + 1}.0.1"  # no cluster takes that one
+    assert network.api_port(beyond) == network.API_PORT
     with socket.socket() as holder:
-        holder.bind((beyond, addresses.API_PORT))
+        holder.bind((beyond, network.API_PORT))
         holder.listen()
-        assert addresses.api_port(beyond) == 0
+        assert network.api_port(beyond) == 0
 
 
 def test_up_that_fails_shows_the_end_of_the_log(command: Command) -> None:

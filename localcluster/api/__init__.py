@@ -1,1 +1,0 @@
-"""The Kubernetes REST API, as clients see it."""

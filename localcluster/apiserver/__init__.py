@@ -1,0 +1,1 @@
+"""The API server: the Kubernetes REST API, as clients see it."""

@@ -1,0 +1,154 @@
+"""Faults on purpose: what a real API server, its etcd and the way to it may do to a client, at a rate, by a seed.
+
+Only that. A watch keeps its order, as a real one does: it may come late or end, so that what it tells comes after what
+another watch tells. An object that does not exist has no conflict, and health checks are left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from localcluster.apimachinery.errors import ApiError, conflict
+from localcluster.apiserver import requests, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from localcluster.apiserver.request_info import Target
+    from localcluster.storage.store import Store
+
+log = logging.getLogger(__name__)
+LATEST = 2.0  # seconds that an event of a watch may come late
+ENDS = 0.25  # share of a watch's faults that end it; the others delay an event
+STALE = "the object has been modified; please apply your changes to the latest version and try again"
+
+
+class Fault(enum.Enum):
+    """What may happen to a request; the values are the words of the log."""
+
+    CONFLICT = "409 Conflict"
+    EXPIRED = "410 Expired"
+    TOO_MANY = "429 Too Many Requests"
+    INTERNAL = "500, and nothing was done"
+    INTERNAL_DONE = "500, though it was done"
+    UNAVAILABLE = "503 Service Unavailable"
+    CUT = "the connection is cut, and nothing was done"
+    LOST = "the answer is lost, though it was done"
+
+
+ANYTIME = (Fault.TOO_MANY, Fault.INTERNAL, Fault.UNAVAILABLE, Fault.CUT)
+
+
+@dataclass
+class Chaos:
+    """Decides which requests fail, and how: by the seed, and by how often the same request came before.
+
+    Attributes:
+        seed: the same one gives the same decisions for the same requests, whatever comes between them.
+        rate: share of requests, and of a watch's events, that something happens to.
+    """
+
+    seed: int
+    rate: float
+    _seen: Counter[str] = field(default_factory=Counter)
+
+    def decide(self, request: str, possible: tuple[Fault, ...]) -> Fault | None:
+        """Return what happens to a request, such as `GET /api/v1/pods`; None for nothing."""
+        draw = self._draw(request)
+        if draw.random() >= self.rate:
+            return None
+        fault = draw.choice(possible)
+        log.info("chaos %d: %s: %s, time %d", self.seed, fault.value, request, self._seen[request])
+        return fault
+
+    def event(self, watch: str) -> float | None:
+        """Return the seconds by which a watch's next event comes late, None for a watch that ends before it."""
+        draw = self._draw(f"event of {watch}")
+        if draw.random() >= self.rate:
+            return 0.0
+        if draw.random() < ENDS:
+            log.info("chaos %d: the watch ends: %s", self.seed, watch)
+            return None
+        seconds = draw.uniform(0, LATEST)
+        log.info("chaos %d: an event comes %.1f s late: %s", self.seed, seconds, watch)
+        return seconds
+
+    def _draw(self, what: str) -> random.Random:
+        self._seen[what] += 1
+        return random.Random(f"{self.seed} {what} {self._seen[what]}")  # noqa: S311 - a test's dice
+
+    async def answer(
+        self,
+        request: web.Request,
+        name: str,
+        target: Target | None,
+        store: Store,
+        handler: Callable[[], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """Answer a request, or let something happen to it; raises ApiError, and CancelledError for a cut connection."""
+        fault = self.decide(name, _possible(request, target, store))
+        if fault == Fault.CONFLICT:
+            assert target is not None
+            raise conflict(target.resource.plural, target.resource.group, target.name, STALE)
+        if fault == Fault.EXPIRED and requests.flag(request, "watch"):
+            return await _expired_watch(request)
+        if fault == Fault.EXPIRED:
+            raise ApiError(410, "The resourceVersion for the provided list is too old.")
+        if fault == Fault.TOO_MANY:
+            raise ApiError(429, "Too many requests, please try again later.", headers={"Retry-After": "1"})
+        if fault == Fault.UNAVAILABLE:
+            raise ApiError(503, "the server is currently unable to handle the request")
+        if fault == Fault.CUT:
+            _cut(request)
+        if fault == Fault.INTERNAL:
+            raise ApiError(500, "etcdserver: leader changed")
+        answer = await handler()
+        if fault == Fault.INTERNAL_DONE:
+            raise ApiError(500, "etcdserver: request timed out")
+        if fault == Fault.LOST:
+            _cut(request)
+        return answer
+
+    async def delay(self, request: web.Request, name: str) -> None:
+        """Wait before an event of a watch, or end the watch: raises CancelledError."""
+        seconds = self.event(name)
+        if seconds is None:
+            _cut(request)
+        elif seconds:
+            await asyncio.sleep(seconds)
+
+
+def _possible(request: web.Request, target: Target | None, store: Store) -> tuple[Fault, ...]:
+    """Return what may happen to a request."""
+    if target is None or target.subresource in ("proxy", "log"):
+        return ANYTIME
+    if request.method == "GET":
+        if requests.flag(request, "watch"):
+            begins = request.query.get("resourceVersion", "") in ("", "0")
+            return ANYTIME if begins else (*ANYTIME, Fault.EXPIRED)
+        aged = "continue" in request.query or request.query.get("resourceVersionMatch") == "Exact"
+        return (*ANYTIME, Fault.LOST, *([Fault.EXPIRED] if aged else []))
+    done = (*ANYTIME, Fault.INTERNAL_DONE, Fault.LOST)
+    there = target.name and store.find(target.resource, target.namespace, target.name)
+    return (*done, Fault.CONFLICT) if request.method in ("PUT", "PATCH") and there else done
+
+
+async def _expired_watch(request: web.Request) -> web.StreamResponse:
+    """Answer as watches do whose version is too old: with one event."""
+    old = int(requests.version(request))
+    error = ApiError(410, f"too old resource version: {old} ({old + 1})", reason="Expired")
+    return web.Response(body=watch.line("ERROR", error.status()), content_type="application/json")
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+    raise asyncio.CancelledError  # as when the client had gone

@@ -1,0 +1,91 @@
+"""Lists, whole or in chunks: `limit` cuts one, `continue` goes on there, with the objects as they were then."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import TYPE_CHECKING
+
+from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.strict_json import parsed
+from localcluster.apiserver import requests
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from localcluster.apiserver.request_info import Target
+    from localcluster.storage.store import Object, Store
+
+_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+    "deleted between the time the first chunk was returned and now may show up in the list."
+)
+NOW = -1  # in a token: go on with the objects as they are now
+
+
+def listed(request: web.Request, target: Target, store: Store) -> tuple[list[Object], Object]:
+    """Return the objects that a request lists, which are the store's own, and the list's metadata.
+
+    Raises ApiError 400, and 410 where a chunk or an exact version is too old.
+    """
+    token, wanted, limit = request.query.get("continue", ""), requests.version(request), _limit(request)
+    exact = request.query.get("resourceVersionMatch") == "Exact"
+    version, start = store.version, ("", "")
+    if token:
+        if wanted not in ("", "0"):
+            raise ApiError(400, "specifying resource version is not allowed when using continue")
+        version, start = _read(token)
+        version = store.version if version == NOW else version
+    elif exact and wanted:
+        version = int(wanted)
+    elif wanted == "0":
+        limit = 0  # a real server answers from its cache then, which knows no limit
+    objects = _at(store, target, version, start if token else None)
+    selected = requests.selection(request, target)
+    found = [obj for obj in objects if _key(obj) > start and selected(obj)]
+    meta: Object = {"resourceVersion": str(version)}
+    if limit and len(found) > limit:
+        meta["continue"] = _token(version, _key(found[limit - 1]))
+        if not request.query.get("labelSelector") and not request.query.get("fieldSelector"):
+            meta["remainingItemCount"] = len(found) - limit
+        found = found[:limit]
+    return found, meta
+
+
+def _at(store: Store, target: Target, version: int, start: tuple[str, str] | None) -> list[Object]:
+    try:
+        return list(store.at(target.resource, target.namespace, version))
+    except ApiError as error:
+        if start is None:
+            raise ApiError(410, "The resourceVersion for the provided list is too old.") from error
+        raise ApiError(410, _TOO_OLD, meta={"continue": _token(NOW, start)}) from error
+
+
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", "0") or "0"
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise ApiError(400, f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return max(0, int(text))
+
+
+def _key(obj: Object) -> tuple[str, str]:
+    meta = obj["metadata"]
+    return meta.get("namespace", ""), meta["name"]
+
+
+def _token(version: int, last: tuple[str, str]) -> str:
+    content = {"v": "meta.k8s.io/v1", "rv": version, "start": "/".join(last) + "\0"}
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+
+def _read(token: str) -> tuple[int, tuple[str, str]]:
+    """Return the version of a list and the last object before the chunk that a token stands for."""
+    try:
+        content = parsed(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
+        namespace, _, name = content["start"].removesuffix("\0").partition("/")
+        return int(content["rv"]), (namespace, name)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ApiError(400, "continue key is not valid: it is not one that this server gave") from None

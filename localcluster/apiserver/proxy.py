@@ -1,0 +1,116 @@
+"""Requests that go on to a pod: the proxy subresources and the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.resources import POD
+
+if TYPE_CHECKING:
+    from localcluster.apiserver.backend import Backend
+    from localcluster.apiserver.request_info import Target
+    from localcluster.storage.store import Store
+
+# RFC 9110, 7.6.1: what concerns one connection is not forwarded.
+_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host")
+)
+_TIMEOUT = aiohttp.ClientTimeout(total=60, connect=5)  # seconds
+
+
+async def proxy(request: web.Request, target: Target, store: Store, backend: Backend) -> web.StreamResponse:
+    """Forward a request to the pod, or to one behind the Service, and return its answer; raises ApiError 503.
+
+    Each request has a connection of its own, so that a Service's pods get their shares whoever asks.
+    """
+    host, port = _address(target, store, backend)
+    query = request.rel_url.raw_query_string
+    url = URL(f"http://{host}:{port}{target.rest or '/'}{'?' + query if query else ''}", encoded=True)
+    headers = CIMultiDict((k, v) for k, v in request.headers.items() if k.lower() not in _HOP)
+    headers["X-Forwarded-Host"] = request.host
+    body = await request.read()
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=_TIMEOUT, auto_decompress=False) as session,
+            session.request(request.method, url, headers=headers, data=body or None, allow_redirects=False) as upstream,
+        ):
+            content = await upstream.read()
+            passed = CIMultiDict((k, v) for k, v in upstream.headers.items() if k.lower() not in _HOP)
+            return web.Response(status=upstream.status, reason=upstream.reason, headers=passed, body=content)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise ApiError(503, f"error trying to reach service: {error}") from None
+
+
+def _address(target: Target, store: Store, backend: Backend) -> tuple[str, int]:
+    parts = target.name.split(":")
+    if len(parts) == 3:  # scheme:name:port
+        scheme, name, port = parts
+    elif len(parts) == 2:
+        scheme, name, port = "", *parts
+    else:
+        scheme, name, port = "", target.name, ""
+    if scheme not in ("", "http"):
+        raise ApiError(400, f"localcluster proxies http, not {scheme}")
+    obj = store.get(target.resource, target.namespace, name)
+    if target.resource != POD:
+        return backend.service_address(obj, port)
+    ports = [p for c in obj["spec"]["containers"] for p in c.get("ports", [])]
+    if not port:
+        port = str(ports[0]["containerPort"]) if ports else "80"
+    if not port.isdigit():
+        raise ApiError(400, f'pods are proxied by port number: "{port}" is none')
+    return backend.pod_address(obj, int(port))
+
+
+async def log(request: web.Request, target: Target, store: Store, backend: Backend) -> web.StreamResponse:
+    """Return what a container wrote; with follow, go on as it writes."""
+    if request.method != "GET":
+        raise ApiError(405, "the server does not allow this method on the requested resource")
+    query = request.query
+    pod = store.get(POD, target.namespace, target.name)
+    names, inits = ([c["name"] for c in pod["spec"].get(key, [])] for key in ("containers", "initContainers"))
+    container = query.get("container") or names[0]
+    if len(names) > 1 and "container" not in query:
+        message = f"a container name must be specified for pod {target.name}, choose one of: [{' '.join(names)}]"
+        if inits:
+            message += f" or one of the init containers: [{' '.join(inits)}]"
+        raise ApiError(400, message)
+    if container not in [*names, *inits]:
+        raise ApiError(400, f"container {container} is not valid for pod {target.name}")
+    chunks = backend.pod_log(
+        target.namespace,
+        target.name,
+        container,
+        follow=query.get("follow") == "true",
+        tail_lines=_number(request, "tailLines"),
+        since_seconds=_number(request, "sinceSeconds"),
+        previous=query.get("previous") == "true",
+        timestamps=query.get("timestamps") == "true",
+    )
+    response: web.StreamResponse | None = None
+    async for chunk in chunks:
+        if response is None:  # not before: until the first chunk an error can still be a Status
+            response = await _start(request)
+        await response.write(chunk)
+    response = response or await _start(request)
+    await response.write_eof()
+    return response
+
+
+def _number(request: web.Request, name: str) -> int | None:
+    value = request.query.get(name)
+    if value is not None and not value.isdigit():
+        raise ApiError(400, f"{name} must be a number that is not negative")
+    return None if value is None else int(value)
+
+
+async def _start(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+    await response.prepare(request)
+    return response

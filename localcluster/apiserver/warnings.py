@@ -1,0 +1,173 @@
+"""What an object asks for that localcluster accepts and does not act on: clients are warned of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from localcluster.storage.store import Json, Object
+
+# Kinds that are only stored.
+_KINDS = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Role", "RoleBinding", "ServiceAccount")
+_NOTHING: tuple[Json, ...] = (None, "", {}, [])
+_UNSET: tuple[Json, ...] = (False,)
+_DEFAULT_MODE: tuple[Json, ...] = (0o644,)
+_ANTI_AFFINITY = "affinity.podAntiAffinity"
+_REQUIRED = f"{_ANTI_AFFINITY}.requiredDuringSchedulingIgnoredDuringExecution[*]"
+
+# Fields by path, and the values that ask for nothing (defaults among them) besides null and what is empty.
+_POD_SPEC = {
+    "activeDeadlineSeconds": _UNSET,
+    "affinity.nodeAffinity": _UNSET,
+    "affinity.podAffinity": _UNSET,
+    f"{_ANTI_AFFINITY}.preferredDuringSchedulingIgnoredDuringExecution": _UNSET,
+    f"{_REQUIRED}.matchLabelKeys": _UNSET,
+    f"{_REQUIRED}.mismatchLabelKeys": _UNSET,
+    f"{_REQUIRED}.namespaceSelector": _UNSET,
+    "automountServiceAccountToken": _UNSET,
+    "dnsConfig": _UNSET,
+    "dnsPolicy": ("ClusterFirst",),
+    "enableServiceLinks": (True,),
+    "evictionResponders": _UNSET,
+    "hostAliases": _UNSET,
+    "hostIPC": _UNSET,
+    "hostNetwork": _UNSET,
+    "hostPID": _UNSET,
+    "hostUsers": (True,),
+    "hostname": _UNSET,
+    "hostnameOverride": _UNSET,
+    "imagePullSecrets": _UNSET,
+    "os": _UNSET,
+    "overhead": _UNSET,
+    "preemptionPolicy": ("PreemptLowerPriority",),
+    "priority": (0,),
+    "priorityClassName": _UNSET,
+    "readinessGates": _UNSET,
+    "resourceClaims": _UNSET,
+    "resources": _UNSET,
+    "runtimeClassName": _UNSET,
+    "schedulerName": ("default-scheduler",),
+    "schedulingGates": _UNSET,
+    "schedulingGroup": _UNSET,
+    "securityContext": _UNSET,
+    "serviceAccountName": ("default",),
+    "setHostnameAsFQDN": _UNSET,
+    "shareProcessNamespace": _UNSET,
+    "subdomain": _UNSET,
+    "topologySpreadConstraints": _UNSET,
+    "volumes[*].configMap.defaultMode": _DEFAULT_MODE,
+    "volumes[*].configMap.items[*].mode": _DEFAULT_MODE,
+    "volumes[*].downwardAPI.defaultMode": _DEFAULT_MODE,
+    "volumes[*].downwardAPI.items[*].mode": _DEFAULT_MODE,
+    "volumes[*].downwardAPI.items[*].resourceFieldRef": _UNSET,
+    "volumes[*].emptyDir.medium": _UNSET,
+    "volumes[*].emptyDir.sizeLimit": _UNSET,
+    "volumes[*].projected.defaultMode": _DEFAULT_MODE,
+    "volumes[*].secret.defaultMode": _DEFAULT_MODE,
+    "volumes[*].secret.items[*].mode": _DEFAULT_MODE,
+}
+_CONTAINER = {
+    "env[*].valueFrom.resourceFieldRef.containerName": _UNSET,
+    "env[*].valueFrom.resourceFieldRef.divisor": ("0",),
+    "lifecycle.stopSignal": _UNSET,
+    "ports[*].hostIP": _UNSET,
+    "ports[*].hostPort": _UNSET,
+    "resizePolicy": _UNSET,
+    "resources.claims": _UNSET,
+    "resources.limits": _UNSET,
+    "restartPolicyRules": _UNSET,
+    "securityContext": _UNSET,
+    "stdin": _UNSET,
+    "terminationMessagePath": ("/dev/termination-log",),
+    "tty": _UNSET,
+    "volumeDevices": _UNSET,
+    "volumeMounts[*].bindMountOptions": _UNSET,
+    "volumeMounts[*].mountPropagation": ("None",),
+    "volumeMounts[*].readOnly": _UNSET,
+    "volumeMounts[*].recursiveReadOnly": ("Disabled",),
+    "volumeMounts[*].subPathExpr": _UNSET,
+}
+_SERVICE_SPEC = {
+    "externalIPs": _UNSET,
+    "externalName": _UNSET,
+    "externalTrafficPolicy": ("Cluster",),
+    "internalTrafficPolicy": ("Cluster",),
+    "ipFamilies": (["IPv4"],),
+    "ipFamilyPolicy": ("SingleStack",),
+    "loadBalancerClass": _UNSET,
+    "loadBalancerIP": _UNSET,
+    "loadBalancerSourceRanges": _UNSET,
+    "sessionAffinity": ("None",),
+    "trafficDistribution": _UNSET,
+}
+_NODE_SPEC = {"taints": _UNSET, "unschedulable": _UNSET}
+_COUNTED = ("cpu", "memory")  # the requests that the scheduler adds up
+_LOST_NODE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")  # admission adds these tolerations
+_POD_SECURITY = "pod-security.kubernetes.io/"
+
+
+def unsupported(new: Object, old: Object | None = None) -> list[str]:
+    """Return one sentence that names what an object asks for in vain, if anything; of an update, what is new in it."""
+    if new["kind"] in _KINDS:
+        same = old is not None and _content(new) == _content(old)
+        return [] if same else [f"localcluster only stores a {new['kind']}: it does not act on it"]
+    before = dict(_ignored(old)) if old is not None else {}
+    paths = [path for path, values in _ignored(new) if before.get(path) != values]
+    return [f"localcluster does not act on {', '.join(paths)}"] if paths else []
+
+
+def _content(obj: Object) -> Object:
+    return {key: value for key, value in obj.items() if key not in ("metadata", "status")}
+
+
+def _ignored(obj: Object) -> Iterator[tuple[str, list[Json]]]:
+    """Yield path and values of each field that is ignored; `[*]` stands for all items of a list."""
+    match obj["kind"]:
+        case "Pod":
+            yield from _pod_spec("spec", obj["spec"])
+        case "Deployment" | "ReplicaSet":
+            yield from _pod_spec("spec.template.spec", obj["spec"]["template"]["spec"])
+        case "Service":
+            yield from _asked("spec", obj["spec"], _SERVICE_SPEC)
+            if other := [p for p in obj["spec"].get("ports", []) if p.get("protocol") != "TCP"]:
+                yield f"spec.ports[*].protocol {'/'.join(sorted({p['protocol'] for p in other}))}", other
+        case "Node":
+            yield from _asked("spec", obj["spec"], _NODE_SPEC)
+        case "Namespace":
+            for label, value in (obj["metadata"].get("labels") or {}).items():
+                if label.startswith(_POD_SECURITY):
+                    yield f"metadata.labels[{label}]", [value]
+
+
+def _pod_spec(path: str, spec: Object) -> Iterator[tuple[str, list[Json]]]:
+    yield from _asked(path, spec, _POD_SPEC)
+    if tolerations := [t for t in spec.get("tolerations", []) if t.get("key") not in _LOST_NODE]:
+        yield f"{path}.tolerations", tolerations
+    for group in ("initContainers", "containers"):
+        containers, where = spec.get(group, []), f"{path}.{group}[*]"
+        yield from _asked(where, {"all": containers}, {f"all[*].{key}": nil for key, nil in _CONTAINER.items()})
+        requests = [c.get("resources", {}).get("requests", {}) for c in containers]
+        for name in sorted({name for request in requests for name in request if name not in _COUNTED}):
+            yield f"{where}.resources.requests[{name}]", [request.get(name) for request in requests]
+    if policies := [c["restartPolicy"] for c in spec.get("containers", []) if c.get("restartPolicy")]:
+        yield f"{path}.containers[*].restartPolicy", policies
+
+
+def _asked(path: str, part: Object, fields: Mapping[str, tuple[Json, ...]]) -> Iterator[tuple[str, list[Json]]]:
+    for field, nothing in fields.items():
+        values = [v for v in _values(part, field.split(".")) if v not in _NOTHING and v not in nothing]
+        if values:
+            yield f"{path}.{field.removeprefix('all[*].')}", values
+
+
+def _values(value: Json, keys: list[str]) -> Iterator[Json]:
+    """Yield what is at a path of keys; a key with `[*]` stands for all items of its list."""
+    if not keys:
+        yield value
+    elif isinstance(value, dict):
+        key, rest = keys[0], keys[1:]
+        found = value.get(key.removesuffix("[*]"))
+        for each in (found or []) if key.endswith("[*]") else [found]:
+            yield from _values(each, rest)

@@ -1,0 +1,104 @@
+"""Watches: a stream of what changes, for as long as the client wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from localcluster.apimachinery.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from localcluster.apimachinery.resources import Resource
+    from localcluster.storage.store import Change, Object, Store
+
+log = logging.getLogger(__name__)
+BOOKMARK = 30.0  # seconds between bookmarks
+LONGEST = 1800.0  # seconds that a watch lasts when the client does not say
+BEHIND = 8192  # changes that may wait for a watcher; one that reads more slowly loses its watch
+
+
+async def watch(
+    store: Store,
+    resource: Resource,
+    selected: Callable[[Object], bool],
+    *,
+    version: str,
+    timeout: float | None,  # noqa: ASYNC109 - the client's timeoutSeconds, an ordinary end of the stream
+    bookmarks: bool,
+) -> AsyncIterator[tuple[str, Object]]:
+    """Yield (type, object) from a resource version on; without one, every object that exists comes first as ADDED.
+
+    An object that comes to be selected is ADDED, one that ceases to be is DELETED. A version that is too old yields
+    one ERROR with the Status 410. A watcher that does not keep up is cancelled: its client begins again where it was.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + (timeout or LONGEST)
+    with _changes(store, resource) as changes:
+        if version in ("", "0"):
+            for obj in list(store.peek(resource)):
+                if selected(obj):
+                    yield "ADDED", obj
+        else:
+            try:
+                missed = store.since(resource, int(version))
+            except ApiError as error:
+                yield "ERROR", error.status()
+                return
+            for change in missed:
+                for event in _events(change, selected):
+                    yield event
+        while (left := end - loop.time()) > 0:
+            try:
+                change = await asyncio.wait_for(changes.get(), min(left, BOOKMARK))
+            except TimeoutError:
+                if bookmarks:
+                    yield "BOOKMARK", _bookmark(resource, store.version)
+                continue
+            for event in _events(change, selected):
+                yield event
+
+
+@contextlib.contextmanager
+def _changes(store: Store, resource: Resource) -> Iterator[asyncio.Queue[Change]]:
+    """Give a queue of the changes to come of one kind; cancels the task that does not empty it."""
+    queue: asyncio.Queue[Change] = asyncio.Queue()
+    watcher = asyncio.current_task()
+    assert watcher is not None
+
+    def take(change: Change) -> None:
+        if change.resource == resource and queue.qsize() < BEHIND:
+            queue.put_nowait(change)
+        elif change.resource == resource:
+            log.info("a watch of %s is closed: its client is %d changes behind", resource.plural, BEHIND)
+            stop()
+            watcher.cancel()
+
+    stop = store.listen(take)
+    try:
+        yield queue
+    finally:
+        stop()
+
+
+def _events(change: Change, selected: Callable[[Object], bool]) -> Iterator[tuple[str, Object]]:
+    was = change.previous is not None and selected(change.previous)
+    is_now = change.type != "DELETED" and selected(change.object)
+    if is_now:
+        yield ("MODIFIED" if was else "ADDED"), change.object
+    elif was:
+        yield "DELETED", change.object
+
+
+def _bookmark(resource: Resource, version: int) -> Object:
+    meta = {"resourceVersion": str(version), "creationTimestamp": None}
+    return {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": meta}
+
+
+def line(kind: str, obj: dict[str, Any]) -> bytes:
+    """Return one event as it goes over the wire."""
+    return json.dumps({"type": kind, "object": obj}, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,110 @@
+"""What goes when something else goes: objects whose owners are gone, a namespace's content, old Events."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from localcluster.apimachinery.resources import EVENT, NAMESPACE, POD, RESOURCES
+from localcluster.controllers.controller import MANAGER, Controller, Key, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from localcluster.apimachinery.resources import Resource
+    from localcluster.storage.store import Change, Object
+
+EVENTS_LAST = timedelta(hours=1)  # as in Kubernetes
+KINDS = {(r.api_version, r.kind): r for r in RESOURCES}
+SERVICE_ACCOUNT = KINDS["v1", "ServiceAccount"]
+
+
+class Garbage(Controller):
+    """Deletes objects none of whose owners exists, and lets foreground deletions end. Its one key stands for all."""
+
+    def concerns(self, change: Change) -> Iterable[Key]:
+        """Return the one key when an object went, is going, or has owners to check."""
+        meta = change.object["metadata"]
+        fresh = change.type == "ADDED" and meta.get("ownerReferences")
+        going = change.type == "DELETED" or "foregroundDeletion" in meta.get("finalizers", [])
+        moved = change.previous and meta.get("ownerReferences") != change.previous["metadata"].get("ownerReferences")
+        return [("", "all")] if change.resource != EVENT and (fresh or going or moved) else []
+
+    def sync(self, key: Key) -> float | None:  # noqa: ARG002 - there is one
+        """Sweep: dependents of what is gone are deleted, the last of a foreground deletion takes its owner with it."""
+        self._forget_old_events()
+        everything = [(r, obj) for r in RESOURCES if r != EVENT for obj in self.store.peek(r)]
+        alive = {obj["metadata"]["uid"]: obj for _, obj in everything}
+        blocked: set[str] = set()
+        for resource, obj in everything:
+            owners = obj["metadata"].get("ownerReferences") or []
+            absent = [o for o in owners if not _is_alive(o, alive, obj["metadata"].get("namespace", ""))]
+            going = [o for o in owners if o not in absent and _in_foreground(alive[o["uid"]])]
+            blocked |= {o["uid"] for o in going if o.get("blockOwnerDeletion")}
+            if owners and len(absent) + len(going) == len(owners) and "deletionTimestamp" not in obj["metadata"]:
+                self.registry.delete(resource, *key_of(obj), propagation="Foreground" if going else "Background")
+            elif absent and len(absent) < len(owners):
+                left = {**obj["metadata"], "ownerReferences": [o for o in owners if o not in absent]}
+                self.registry.update(resource, {**obj, "metadata": left}, manager=MANAGER)
+        for resource, obj in everything:
+            if _in_foreground(obj) and obj["metadata"]["uid"] not in blocked:
+                self._let_go(resource, obj)
+        return 60.0
+
+    def _let_go(self, resource: Resource, obj: Object) -> None:
+        current = self.store.find(resource, *key_of(obj))
+        if current is not None and _in_foreground(current):
+            meta = current["metadata"]
+            meta["finalizers"] = [f for f in meta["finalizers"] if f != "foregroundDeletion"]
+            self.registry.update(resource, current, manager=MANAGER)
+
+    def _forget_old_events(self) -> None:
+        limit = (datetime.now(UTC) - EVENTS_LAST).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for event in self.store.peek(EVENT):
+            if (event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]) < limit:
+                self.store.remove(EVENT, *key_of(event))
+
+
+class Namespaces(Controller):
+    """Empties namespaces that are being deleted, and gives new ones the ServiceAccount `default`."""
+
+    def concerns(self, change: Change) -> Iterable[Key]:
+        """Return the namespace itself, or the one that lost an object."""
+        if change.resource == NAMESPACE:
+            return [key_of(change.object)]
+        return [("", change.object["metadata"].get("namespace", ""))] if change.type == "DELETED" else []
+
+    def sync(self, key: Key) -> float | None:
+        """Delete what is in a namespace, and it when nothing is left."""
+        namespace = self.store.find(NAMESPACE, *key)
+        if namespace is None:
+            return None
+        name = key[1]
+        if "deletionTimestamp" not in namespace["metadata"]:
+            if self.store.find(SERVICE_ACCOUNT, name, "default") is None:
+                account: dict[str, Any] = {"apiVersion": "v1", "kind": "ServiceAccount"}
+                account["metadata"] = {"name": "default", "namespace": name}
+                self.registry.create(SERVICE_ACCOUNT, account, manager=MANAGER)
+            return None
+        content = [(r, o) for r in RESOURCES if r.namespaced for o in self.store.peek(r, name)]
+        # Pods last: what made them goes first, or it would make them anew.
+        for resource, obj in sorted(content, key=lambda each: each[0] == POD):
+            if "deletionTimestamp" not in obj["metadata"] and self.store.glance(resource, *key_of(obj)):
+                self.registry.delete(resource, *key_of(obj))
+        if not any(any(self.store.peek(r, name)) for r in RESOURCES if r.namespaced):
+            self.store.remove(NAMESPACE, *key)
+        return None
+
+
+def _is_alive(owner: dict[str, Any], alive: dict[str, Object], namespace: str) -> bool:
+    """Return whether an owner exists: the same uid and name, in the same namespace or in none."""
+    found = alive.get(owner["uid"])
+    if found is None or found["metadata"]["name"] != owner["name"]:
+        # An owner of a kind that is not served here cannot be looked up; Kubernetes leaves its dependents alone too.
+        return (owner["apiVersion"], owner["kind"]) not in KINDS
+    return bool(found["metadata"].get("namespace", namespace) == namespace)
+
+
+def _in_foreground(obj: Object) -> bool:
+    meta = obj["metadata"]
+    return "deletionTimestamp" in meta and "foregroundDeletion" in meta.get("finalizers", [])

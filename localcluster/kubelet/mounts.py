@@ -1,0 +1,78 @@
+"""What of a command line and of variables is known to be a path of the container, and where that really is.
+
+There is no mount namespace: a process sees this machine's files. So the paths that a manifest or an image names for it
+are replaced, but only where they cannot be anything else, since `/app` may as well be a part of an address:
+
+* an argument (also after `--option=`) or a variable whose whole value is a mountPath, or a path below one;
+* an argument whose whole value is a file of the image;
+* the parts of HOME, PYTHONPATH and TMPDIR that the image or a mount has.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from localcluster.images.rootfs import normal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from localcluster.kubelet.volumes import Mounts
+
+ROOT = PurePosixPath("/")
+TMP = PurePosixPath("/tmp")  # noqa: S108 - a path to compare with
+LISTS_OF_PATHS = ("HOME", "PYTHONPATH", "TMPDIR")
+
+
+def argument(root: Path, mounts: Mounts, word: str) -> str:
+    """Return a word of a command line, for a container whose file system is in the folder `root`."""
+    option, value = _split(word)
+    is_path = mount_of(mounts, value) is not None or _image_has(root, value, Path.is_file)
+    return f"{option}{root}{value}" if is_path else word
+
+
+def variable(root: Path, mounts: Mounts, name: str, value: str) -> str:
+    """Return the value of a variable, for a container whose file system is in the folder `root`."""
+    is_list = name in LISTS_OF_PATHS
+    parts = value.split(":") if is_list else [value]
+    known = [mount_of(mounts, p) is not None or (is_list and _image_has(root, p, Path.exists)) for p in parts]
+    return ":".join(f"{root}{p}" if is_path else p for p, is_path in zip(parts, known, strict=True))
+
+
+def mount_of(mounts: Mounts, value: str) -> PurePosixPath | None:
+    """Return the path of the innermost mount that a value points into, None where it points into none."""
+    if not _is_absolute(value):
+        return None
+    around = [m for m in mounts if m != ROOT and PurePosixPath(value).is_relative_to(m)]
+    return max(around, key=lambda m: len(m.parts), default=None)
+
+
+def unseen_mounts(mounts: Mounts, workdir: str, words: list[str]) -> list[str]:
+    """Return the mounts that a process does not find by itself.
+
+    Found are those below WORKDIR, those that the words of its command line or its variables name, what is mounted
+    inside these, and /tmp (by TMPDIR).
+    """
+    named = {mount_of(mounts, _split(word)[1]) for word in words}
+    volumes = [m for m in mounts if m != ROOT]
+    seen = [m for m in volumes if m.is_relative_to(normal(workdir)) or m in named or m == TMP]
+    return [str(m) for m in volumes if not any(m.is_relative_to(s) for s in seen)]
+
+
+def _split(word: str) -> tuple[str, str]:
+    """Return `--option=` and the value, or nothing and the word."""
+    option, equals, value = word.partition("=")
+    return (option + equals, value) if word.startswith("-") and equals else ("", word)
+
+
+def _image_has(root: Path, value: str, check: Callable[[Path], bool]) -> bool:
+    try:
+        return _is_absolute(value) and check(root / value[1:])
+    except OSError:  # longer than a path can be
+        return False
+
+
+def _is_absolute(value: str) -> bool:
+    """Return whether a value may be an absolute path: `//host/x` is an address, and `..` leads nobody knows where."""
+    return value.startswith("/") and not value.startswith("//") and ".." not in value.split("/") and value != "/"

@@ -1,0 +1,104 @@
+"""Volumes and where a container finds them, without a mount namespace.
+
+A container has a folder of its own, a copy of its image; a volume is a link in there, at its mountPath. A process that
+opens the path relative to its WORKDIR finds it. For other processes see translation.py.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from localcluster.images.rootfs import OutsideError, normal, within
+from localcluster.kubelet.environment import MissingReferenceError, field_value, read_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from localcluster.storage.store import Object, Store
+
+Mounts = dict[PurePosixPath, "Path"]  # path in the container → where that really is; the container's root is one
+HONOURED = ("configMap", "secret", "downwardAPI", "projected", "emptyDir")
+
+
+def write_volume(store: Store, pod: Object, volume: Object, volumes: Path) -> None:
+    """Bring a volume's folder, in the folder of a pod's volumes, up to date.
+
+    Raises MissingReferenceError, also for kinds that cannot be had here, OutsideError, and OSError.
+    """
+    folder = within(volumes, volume["name"])
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = next((k for k in HONOURED if k in volume), None)
+    if kind is None:
+        unknown = ", ".join(k for k in volume if k != "name")
+        raise MissingReferenceError(f"localcluster has no volumes of kind {unknown}, only {', '.join(HONOURED)}")
+    if kind == "emptyDir":
+        return
+    sources = volume["projected"].get("sources") or [] if kind == "projected" else [{kind: volume[kind]}]
+    content: dict[str, bytes] = {}
+    for source in sources:
+        content |= {normal(path)[1:]: data for path, data in _content(store, pod, source).items()}
+    fresh = volumes / ".new"  # no volume is called that
+    for path, data in content.items():
+        target = within(folder, path)
+        if target.is_file() and not target.is_symlink() and target.read_bytes() == data:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_bytes(data)
+        fresh.replace(target)  # a reader sees the old content or the new, never half of it
+    files = [f for f in folder.rglob("*") if f.is_file() and not f.is_symlink()]  # a link is a mount inside this one
+    for file in [f for f in files if str(f.relative_to(folder)) not in content]:
+        file.unlink()
+
+
+def _content(store: Store, pod: Object, source: Object) -> dict[str, bytes]:
+    kind, spec = next(iter(source.items()))
+    if kind == "downwardAPI":
+        return {
+            i["path"]: field_value(pod, i["fieldRef"]["fieldPath"]).encode()
+            for i in spec.get("items") or []
+            if "fieldRef" in i
+        }
+    if kind not in ("configMap", "secret"):
+        raise MissingReferenceError(f"localcluster cannot project a {kind}")
+    name, optional = spec.get("name") or spec.get("secretName"), spec.get("optional", False)
+    namespace = pod["metadata"]["namespace"]
+    data = read_data(store, kind.lower(), namespace, name, optional=optional) or {}
+    if not spec.get("items"):
+        return data
+    missing = [i["key"] for i in spec["items"] if i["key"] not in data]
+    if missing and not optional:
+        raise MissingReferenceError(f"references non-existent {kind} key: {missing[0]}")
+    return {i["path"]: data[i["key"]] for i in spec["items"] if i["key"] in data}
+
+
+def link_mounts(root: Path, container: Object, volumes: Path) -> Mounts:
+    """Put the container's volumes into its folder and return where they are; raises OutsideError and OSError."""
+    mounts: Mounts = {PurePosixPath("/"): root}
+    for mount in sorted(container.get("volumeMounts") or [], key=lambda m: normal(m["mountPath"]).count("/")):
+        path = PurePosixPath(normal(mount["mountPath"]))
+        if path in mounts:
+            raise OutsideError(f"no volume can be mounted at {path}: it is the container's root, or mounted twice")
+        place = place_of(mounts, path)
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        place.unlink(missing_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        source = within(volumes, mount["name"])
+        if mount.get("subPath"):
+            source = within(source, mount["subPath"])
+            if source.is_symlink():
+                raise OutsideError(f"subPath {mount['subPath']} is a symbolic link to {source.readlink()}")
+            if not source.exists():
+                source.mkdir(parents=True)
+        place.symlink_to(source)
+        mounts[path] = source
+    return mounts
+
+
+def place_of(mounts: Mounts, path: str | PurePosixPath) -> Path:
+    """Return where a path of a container is: in the innermost mount around it; raises OutsideError."""
+    inside = PurePosixPath(normal(path))
+    around = max((p for p in mounts if inside.is_relative_to(p)), key=lambda p: len(p.parts))
+    return mounts[around] if inside == around else within(mounts[around], inside.relative_to(around))

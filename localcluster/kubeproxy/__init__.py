@@ -1,0 +1,1 @@
+"""Services: listeners that hand each connection to a ready pod, as kube-proxy does."""

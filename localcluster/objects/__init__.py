@@ -1,1 +1,0 @@
-"""Objects: kinds, storage, defaults, validation, patches and the ownership of fields."""

@@ -1,0 +1,1 @@
+"""Server-side apply: sets of fields, who owns them (managedFields), and applying."""

@@ -1,0 +1,228 @@
+"""Every write of an object goes through here, whoever asks: defaults, validation, field ownership, deletion.
+
+The API and the controllers call the same methods, as in Kubernetes, where controllers are clients like any other.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from localcluster.apimachinery.errors import ApiError, conflict, invalid, not_found
+from localcluster.apimachinery.resources import DEPLOYMENT, NAMESPACE, POD, RESOURCES, SERVICE
+from localcluster.storage import defaults, formats, validation
+from localcluster.storage.apply import managed_fields
+from localcluster.storage.schema import decoded, type_of
+from localcluster.storage.store import Object, Store, clone, now
+
+if TYPE_CHECKING:
+    from localcluster.apimachinery.resources import Resource
+
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, so that generated names spell nothing
+IMMORTAL = ("default", "kube-system", "kube-public")  # namespaces that Kubernetes does not let anybody delete
+NODE_PORTS = range(30000, 32768)
+_SERVER_SET = ("name", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds")
+_STATUS_KEEPS = {"Deployment": ("labels",), "Pod": ("ownerReferences",)}  # what a write of the status leaves alone
+
+
+class Registry:
+    """Writes objects into a store.
+
+    `service_range` is where Services' addresses come from; all share it when it is a single address.
+    """
+
+    def __init__(self, store: Store, service_range: str = "127.96.128.0/17") -> None:
+        self.store = store
+        self._addresses = defaults.Addresses(store, service_range, NODE_PORTS)
+
+    def create(self, resource: Resource, obj: Object, *, manager: str, dry_run: bool = False) -> Object:
+        """Create an object (metadata.generateName is honoured) and return it as stored.
+
+        Raises ApiError 403 and 404 for its namespace, 409 where it exists, 422 where it makes no sense.
+        """
+        return self._create(resource, clone(obj), manager, dry_run=dry_run)
+
+    def _create(self, resource: Resource, obj: Object, manager: str | None, *, dry_run: bool) -> Object:
+        """Create an object; without a manager, its managedFields are right already."""
+        meta = obj.setdefault("metadata", {})
+        if not meta.get("name") and meta.get("generateName"):
+            meta["name"] = meta["generateName"] + "".join(secrets.choice(ALPHABET) for _ in range(5))
+        for server_set in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+            meta.pop(server_set, None)
+        if resource.namespaced:
+            self._check_namespace(meta["namespace"], meta.get("name", ""))
+        if meta.pop("resourceVersion", ""):
+            raise ApiError(500, "resourceVersion should not be set on objects to be created", reason="")
+        if "status" in resource.subresources and resource.kind != "Node":
+            obj["status"] = {}
+        self._complete(resource, obj, None)
+        if manager is not None:
+            meta["managedFields"] = managed_fields.after_update(type_of(resource), None, obj, manager)
+        if not meta["managedFields"]:
+            del meta["managedFields"]
+        self._assign(resource, obj, None)
+        return self.store.create(resource, obj, dry_run=dry_run)
+
+    def update(
+        self, resource: Resource, obj: Object, *, manager: str, subresource: str = "", dry_run: bool = False
+    ) -> Object:
+        """Replace an object; with subresource `status` its status only, without it all but its status.
+
+        Raises ApiError 404, 409 where metadata.resourceVersion or uid is another one, 422 where it makes no sense.
+        """
+        new = clone(obj)
+        old = clone(self.store.current(resource, new))
+        given = new["metadata"].get("managedFields") if not subresource else None
+        self._prepare(resource, old, new, subresource)
+        new["metadata"]["managedFields"] = managed_fields.after_update(
+            type_of(resource), old, new, manager, subresource, given=given
+        )
+        self._assign(resource, new, old)
+        return self._write(resource, old, new, subresource, dry_run=dry_run)
+
+    def apply(
+        self,
+        resource: Resource,
+        config: Object,
+        *,
+        manager: str,
+        force: bool = False,
+        subresource: str = "",
+        dry_run: bool = False,
+    ) -> tuple[Object, bool]:
+        """Apply a configuration server-side; return the object as stored and whether it was created.
+
+        Raises ApiError 400, 409 (conflicts with other managers) and 500 as Kubernetes does, besides what create and
+        update raise.
+        """
+        meta = config["metadata"]
+        if meta.get("managedFields"):
+            raise ApiError(400, "metadata.managedFields must be nil")
+        live = self.store.find(resource, meta.get("namespace", ""), meta["name"])
+        of, uid = type_of(resource), meta.get("uid")
+        if live is None:
+            if uid:
+                why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                raise conflict(resource.plural, resource.group, meta["name"], why)
+            shell = {k: meta[k] for k in ("name", "namespace") if k in meta}
+            empty = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": shell}
+            made = managed_fields.applied(of, empty, config, manager, force=force, subresource=subresource)
+            return self._create(resource, decoded(resource, made)[0], None, dry_run=dry_run), True
+        if uid not in (None, live["metadata"]["uid"]):
+            cause = formats.bad("metadata.uid", uid, "field is immutable")
+            raise invalid(resource.kind, resource.group, meta["name"], [cause])
+        self.store.current(resource, config)
+        made = managed_fields.applied(of, live, config, manager, force=force, subresource=subresource)
+        new = decoded(resource, made)[0]
+        self._prepare(resource, live, new, subresource)
+        self._assign(resource, new, live)
+        return self._write(resource, live, new, subresource, dry_run=dry_run), False
+
+    def _prepare(self, resource: Resource, old: Object, new: Object, subresource: str) -> None:
+        """Complete a new version of an object, in place: what this write must not change, stays."""
+        if subresource == "status":  # of the metadata, too, such a write changes most: revisions are written so
+            kept = _STATUS_KEEPS.get(resource.kind, ())
+            meta = {k: v for k, v in new["metadata"].items() if k not in (*_SERVER_SET, *kept)}
+            meta |= {k: v for k, v in clone(old["metadata"]).items() if k in (*_SERVER_SET, *kept)}
+            new.update({**clone(old), "status": new.get("status", {}), "metadata": meta})
+            if problems := validation.problems_of_status(new):
+                raise invalid(resource.kind, resource.group, new["metadata"]["name"], problems)
+            return
+        if "status" in resource.subresources:
+            new["status"] = old.get("status", {})
+        for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+            new["metadata"].pop(key, None)
+            if key in old["metadata"]:
+                new["metadata"][key] = old["metadata"][key]
+        self._complete(resource, new, old)
+
+    def _complete(self, resource: Resource, new: Object, old: Object | None) -> None:
+        defaults.fill(new)
+        if problems := validation.problems(type_of(resource), new, old):
+            raise invalid(resource.kind, resource.group, new["metadata"].get("name", ""), problems)
+
+    def _assign(self, resource: Resource, new: Object, old: Object | None) -> None:
+        """Fill in what the cluster decides: after managedFields were made, so that no client owns it."""
+        if resource == SERVICE:
+            self._addresses.give(new, old)
+        else:
+            defaults.admit(new)
+
+    def _write(self, resource: Resource, old: Object, new: Object, subresource: str, *, dry_run: bool) -> Object:
+        grow = False if subresource == "status" else None
+        if resource == DEPLOYMENT and grow is None and _annotations(new) != _annotations(old):
+            grow = True
+        stored = self.store.update(resource, new, grow=grow, dry_run=dry_run)
+        meta = stored["metadata"]
+        over = "deletionTimestamp" in meta and not meta.get("finalizers")
+        if over and resource not in (POD, NAMESPACE) and not dry_run:
+            self.store.remove(resource, meta.get("namespace", ""), meta["name"])
+        return stored
+
+    def delete(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        grace: int | None = None,
+        propagation: str = "Background",
+        dry_run: bool = False,
+    ) -> Object:
+        """Delete an object and return it.
+
+        A pod that runs is only marked (deletionTimestamp, deletionGracePeriodSeconds): the kubelet ends its processes
+        and then calls `store.remove`. A namespace too is only marked, until the controller has emptied it, and so is an
+        object with finalizers; it goes with the update that takes the last one away. `Foreground` adds the finalizer
+        `foregroundDeletion`, which the garbage collector takes away when the dependents are gone; `Orphan` drops
+        the owner from its dependents. Raises ApiError 404, and 403 of namespaces that every cluster has.
+        """
+        if resource == NAMESPACE and name in IMMORTAL:
+            details = {"name": name, "kind": "namespaces"}
+            message = f'namespaces "{name}" is forbidden: this namespace may not be deleted'
+            raise ApiError(403, message, details=details)
+        obj = self.store.get(resource, namespace, name)
+        if propagation == "Orphan" and not dry_run:
+            self._orphan(obj["metadata"]["uid"])
+        meta = obj["metadata"]
+        if propagation == "Foreground" and "foregroundDeletion" not in meta.get("finalizers", []):
+            meta["finalizers"] = [*meta.get("finalizers", []), "foregroundDeletion"]
+        seconds = 0
+        if resource == POD and obj["spec"].get("nodeName"):
+            ended = obj.get("status", {}).get("phase") in ("Succeeded", "Failed")
+            usual = obj["spec"].get("terminationGracePeriodSeconds", 30)
+            seconds = 0 if ended else usual if grace is None else grace
+        if not seconds and not meta.get("finalizers") and resource != NAMESPACE:
+            return obj if dry_run else self.store.remove(resource, namespace, name)
+        first, before = "deletionTimestamp" not in meta, meta.get("deletionGracePeriodSeconds", 0)
+        if first:
+            meta["deletionTimestamp"] = now(seconds)
+        elif seconds < before:  # the time that was given is counted from the first request
+            asked = datetime.fromisoformat(meta["deletionTimestamp"]) - timedelta(seconds=before - seconds)
+            meta["deletionTimestamp"] = asked.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if first or seconds < before:
+            meta["deletionGracePeriodSeconds"] = seconds
+        if first and resource == NAMESPACE:
+            obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
+        return self.store.update(resource, obj, grow=first, dry_run=dry_run)
+
+    def _orphan(self, uid: str) -> None:
+        for resource in RESOURCES:
+            for dependent in self.store.list(resource):
+                owners = dependent["metadata"].get("ownerReferences", [])
+                if any(owner["uid"] == uid for owner in owners):
+                    dependent["metadata"]["ownerReferences"] = [owner for owner in owners if owner["uid"] != uid]
+                    self.store.update(resource, dependent)
+
+    def _check_namespace(self, namespace: str, name: str) -> None:
+        found = self.store.find(NAMESPACE, "", namespace)
+        if found is None:
+            raise not_found("namespaces", "", namespace)
+        if "deletionTimestamp" in found["metadata"]:
+            message = f"unable to create new content in namespace {namespace} because it is being terminated"
+            raise ApiError(403, f'"{name}" is forbidden: {message}')
+
+
+def _annotations(obj: Object) -> dict[str, str]:
+    return dict(obj["metadata"].get("annotations") or {})

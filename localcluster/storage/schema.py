@@ -1,0 +1,173 @@
+"""The types of the kinds served: reading objects by them, and what server-side apply and patches must know of lists.
+
+They come from schema.json, which scripts/localcluster_schema.py makes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import json
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from localcluster.apimachinery import quantity
+from localcluster.apimachinery.errors import ApiError
+from localcluster.storage.store import clone
+
+if TYPE_CHECKING:
+    from localcluster.apimachinery.resources import Resource
+    from localcluster.storage.store import Json, Object
+
+# A list-map key that may be left out stands for its default.
+KEY_DEFAULTS = {"protocol": "TCP"}
+_GO = {"boolean": "bool", "time": "string", "number": "float64"}
+
+
+@dataclass(frozen=True)
+class Type:
+    """The type of a field.
+
+    Attributes:
+        kind: `struct`, `map`, `list`, or the name of a scalar.
+        name: of a struct.
+        fields: of a struct.
+        required: names of the struct's fields that must be there.
+        element: what a map or a list holds.
+        keys: what tells the items of a list apart (server-side apply); empty for other lists.
+        is_set: whether a list's items tell themselves apart.
+        atomic: whether a map or struct has one owner only and is replaced as a whole.
+        merge_key: what tells the items of a list apart (strategic merge patch).
+        strategies: of a strategic merge patch: `merge`, `retainKeys`, `replace`.
+    """
+
+    kind: str
+    name: str = ""
+    fields: dict[str, Type] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    element: Type | None = None
+    keys: tuple[str, ...] = ()
+    is_set: bool = False
+    atomic: bool = False
+    merge_key: str = ""
+    strategies: tuple[str, ...] = ()
+
+    def child(self, key: str) -> Type | None:
+        """Return the type of a struct's field or a map's value, None for a field that is unknown."""
+        return self.fields.get(key) if self.kind == "struct" else self.element
+
+
+ANY = Type("any")
+
+
+@functools.cache
+def _types() -> dict[str, Type]:
+    """Return the types of all kinds, by apiVersion/Kind."""
+    source = json.loads((resources.files("localcluster.storage") / "schema.json").read_text())
+    structs: dict[str, Type] = {}
+
+    def made(notation: str | dict[str, Json]) -> Type:
+        if isinstance(notation, str):
+            if not notation.startswith("#"):
+                return Type(notation)
+            if notation not in structs:
+                entry = source["types"][notation[1:]]
+                name, required = notation.rpartition(".")[2], tuple(entry.get("required", ()))
+                structs[notation] = Type("struct", name, {}, required, atomic=entry.get("atomic", False))
+                structs[notation].fields.update({key: made(value) for key, value in entry["fields"].items()})
+            return structs[notation]
+        extra = {"strategies": tuple(notation.get("strategy", "").split(",")), "atomic": notation.get("atomic", False)}
+        if "list" in notation:
+            keys, merge = tuple(notation.get("keys", ())), notation.get("merge", "")
+            of = made(notation["list"])
+            return Type("list", element=of, keys=keys, is_set=notation.get("set", False), merge_key=merge, **extra)
+        if "map" in notation:
+            return Type("map", element=made(notation["map"]), **extra)
+        inner = made(notation["type"])
+        return replace(inner, strategies=extra["strategies"], atomic=inner.atomic or extra["atomic"])
+
+    return {kind: made(notation) for kind, notation in source["kinds"].items()}
+
+
+def type_of(resource: Resource) -> Type:
+    """Return the type of a kind's objects."""
+    return _types()[f"{resource.api_version}/{resource.kind}"]
+
+
+def decoded(resource: Resource, obj: Object) -> tuple[Object, list[str]]:
+    """Return a copy of an object as its type reads it, and what was dropped because it is not known.
+
+    Nulls are dropped, numbers that are quantities become strings. Raises ApiError 400 where a value has the wrong type.
+    """
+    reader = _Reader(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
+    return dict(reader.read(type_of(resource), obj, "", "", resource.kind)), reader.unknown
+
+
+class _Reader:
+    def __init__(self, complaint: str) -> None:
+        self.complaint = complaint
+        self.unknown: list[str] = []
+
+    def read(self, of: Type, value: Json, path: str, go: str, owner: str) -> Json:
+        """Return the value as its type reads it; `go` is the path as Go's JSON errors name it, without indices."""
+        if of.kind == "any":
+            return clone(value)
+        if of.kind in ("struct", "map"):
+            if not isinstance(value, dict):
+                raise self._wrong(value, go, owner, of.name or "map")
+            result = {}
+            for key, item in value.items():
+                child = of.child(key)
+                where = f"{path}.{key}" if path else key
+                if child is None:
+                    self.unknown.append(f'unknown field "{where}"')
+                elif item is not None:
+                    name = go if of.kind == "map" else f"{go}.{key}" if go else key
+                    result[key] = self.read(child, item, where, name, of.name or owner)
+            return result
+        if of.kind == "list":
+            assert of.element is not None
+            if not isinstance(value, list):
+                raise self._wrong(value, go, owner, f"[]{of.element.name or of.element.kind}")
+            items = [v for v in value if v is not None]
+            return [self.read(of.element, item, f"{path}[{i}]", go, owner) for i, item in enumerate(items)]
+        return self._scalar(of.kind, value, go, owner)
+
+    def _scalar(self, kind: str, value: Json, go: str, owner: str) -> Json:
+        if kind == "quantity" and isinstance(value, str | int | float) and not isinstance(value, bool):
+            try:
+                return quantity.canonical(str(value))
+            except ValueError:
+                message = f"quantities must match the regular expression '{quantity.PATTERN.pattern}'"
+                raise ApiError(400, f"{self.complaint}: {message}") from None
+        if not is_scalar(kind, value):
+            raise self._wrong(value, go, owner, _GO.get(kind, kind))
+        if kind == "bytes":
+            try:
+                base64.b64decode(value, validate=True)
+            except (binascii.Error, UnicodeEncodeError, ValueError):
+                raise ApiError(400, f"{self.complaint}: illegal base64 data at input byte 0") from None
+        return value
+
+    def _wrong(self, value: Json, go: str, owner: str, wanted: str) -> ApiError:
+        names = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+        field_name = f"{owner}.{go}".removesuffix(".")
+        message = f"json: cannot unmarshal {names[type(value)]} into Go struct field {field_name} of type {wanted}"
+        return ApiError(400, f"{self.complaint}: {message}")
+
+
+def is_scalar(kind: str, value: Json) -> bool:
+    """Return whether a value is of a scalar type."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind in ("string", "bytes", "time"):
+        return isinstance(value, str)
+    if kind in ("int32", "int64", "integer"):
+        bits = 31 if kind == "int32" else 63
+        return number and isinstance(value, int) and -(2**bits) <= value < 2**bits
+    if kind == "number":
+        return number
+    if kind == "boolean":
+        return isinstance(value, bool)
+    return number or isinstance(value, str)  # quantity, int-or-string

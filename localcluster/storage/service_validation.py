@@ -1,0 +1,128 @@
+"""What makes no sense in a Service, and in the addresses that a status names, in Kubernetes' words."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from localcluster.storage.formats import (
+    bad,
+    duplicate,
+    forbidden,
+    named,
+    port_number,
+    port_reference,
+    required,
+    unsupported,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcluster.apimachinery.errors import Cause
+    from localcluster.storage.store import Json, Object
+
+KINDS = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+WITH_NODE_PORTS = ("LoadBalancer", "NodePort")
+
+
+def service(obj: Object, old: Object | None) -> Iterator[Cause]:
+    """Yield what is wrong with a Service; which addresses and node ports are free, Addresses.give knows."""
+    spec = obj["spec"]
+    if spec["type"] not in KINDS:
+        yield unsupported("spec.type", spec["type"], KINDS)
+    ports = spec.get("ports", [])
+    if not ports and spec["type"] != "ExternalName" and spec.get("clusterIP") != "None":
+        yield required("spec.ports")
+    names: set[str] = set()
+    for i, port in enumerate(ports):
+        where = f"spec.ports[{i}]"
+        name = port.get("name", "")
+        if not name and len(ports) > 1:
+            yield required(f"{where}.name")
+        elif name:
+            yield from named("label", f"{where}.name", name)
+            if name in names:
+                yield duplicate(f"{where}.name", name)
+            names.add(name)
+        yield from port_number(f"{where}.port", port.get("port", 0))
+        yield from port_reference(f"{where}.targetPort", port.get("targetPort") or 0)
+    yield from _node_ports(spec, old)
+    yield from _cluster_ip(spec, old)
+    for i, address in enumerate(spec.get("externalIPs", [])):
+        yield from _external(f"spec.externalIPs[{i}]", address)
+
+
+def status(obj: Object) -> Iterator[Cause]:
+    """Yield what is wrong with the addresses in the status of a Service or a Pod."""
+    found = obj.get("status", {})
+    listed = [
+        ("status.podIPs", found.get("podIPs", [])),
+        ("status.hostIPs", found.get("hostIPs", [])),
+        ("status.loadBalancer.ingress", found.get("loadBalancer", {}).get("ingress", [])),
+    ]
+    for path, entries in listed:
+        for i, entry in enumerate(entries):
+            if entry.get("ip"):
+                yield from _address(f"{path}[{i}].ip", entry["ip"])
+    for key in ("podIP", "hostIP"):
+        if found.get(key):
+            yield from _address(f"status.{key}", found[key])
+
+
+def _node_ports(spec: Object, old: Object | None) -> Iterator[Cause]:
+    given = [port.get("nodePort") for port in spec.get("ports", [])]
+    before = [port.get("nodePort") for port in (old or {}).get("spec", {}).get("ports", [])]
+    if spec["type"] == "ClusterIP" and given != before:  # what was there goes with the type, by itself
+        for i, number in enumerate(given):
+            if number:
+                yield forbidden(f"spec.ports[{i}].nodePort", "may not be used when `type` is 'ClusterIP'")
+    seen: set[Json] = set()
+    for i, port in enumerate(spec.get("ports", [])):
+        key = (port.get("protocol"), port.get("nodePort"))
+        if key[1] and key in seen:
+            yield duplicate(f"spec.ports[{i}].nodePort", key[1])
+        seen.add(key)
+
+
+def _cluster_ip(spec: Object, old: Object | None) -> Iterator[Cause]:
+    address, listed = spec.get("clusterIP") or "", spec.get("clusterIPs", [])
+    if address == "None" and spec["type"] in WITH_NODE_PORTS:
+        yield bad("spec.clusterIPs[0]", address, f"may not be set to 'None' for {spec['type']} services")
+    elif address not in ("", "None"):
+        yield from _address("spec.clusterIPs[0]", address)
+    if old is None and listed and not address:
+        yield bad("spec.clusterIPs", listed, "must be empty when `clusterIP` is not specified")
+    elif old is None and listed and listed[0] != address:
+        yield bad("spec.clusterIPs", listed, "first value must match `clusterIP`")
+    before = (old or {}).get("spec", {}).get("clusterIP")
+    if before and address not in ("", before) and spec["type"] != "ExternalName":
+        yield bad("spec.clusterIPs[0]", [address], "may not change once set")
+
+
+def _address(field: str, address: str) -> Iterator[Cause]:
+    if _parsed(address) is None:
+        yield bad(field, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+
+
+def _external(field: str, address: str) -> Iterator[Cause]:
+    """Yield what is wrong with an address from outside of the cluster."""
+    yield from _address(field, address)
+    parsed = _parsed(address)
+    if parsed is None:
+        return
+    if parsed.is_unspecified:
+        yield bad(field, address, f"may not be unspecified ({address})")
+    if parsed.is_loopback:
+        yield bad(field, address, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
+    if parsed.is_link_local:
+        yield bad(field, address, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+    if parsed in ipaddress.ip_network("224.0.0.0/24"):
+        yield bad(field, address, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        return None

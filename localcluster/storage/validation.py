@@ -1,0 +1,326 @@
+"""What makes no sense, in Kubernetes' words: every finding names its field."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import TYPE_CHECKING
+
+from localcluster.apimachinery import quantity
+from localcluster.apimachinery.errors import Cause
+from localcluster.apimachinery.selectors import OPERATORS, matches
+from localcluster.storage import service_validation
+from localcluster.storage.formats import (
+    bad,
+    descending,
+    duplicate,
+    file_path,
+    forbidden,
+    labelled,
+    named,
+    port_name,
+    port_number,
+    port_reference,
+    required,
+    unsupported,
+    variable_name,
+)
+from localcluster.storage.schema import ANY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from localcluster.storage.schema import Type
+    from localcluster.storage.store import Json, Object
+
+_RULE_OF_NAME = {"Namespace": "label", "Service": "service"}
+_ANY_NAME = ("Role", "RoleBinding")
+_MIB = 1024 * 1024
+
+
+def problems(of: Type, obj: Object, old: Object | None = None) -> list[Cause]:
+    """Return what is wrong with a defaulted object and, when there is an old one, with the change."""
+    found = [*_metadata(obj, old)]
+    check = {
+        "Deployment": _workload,
+        "ReplicaSet": _workload,
+        "Pod": _pod,
+        "Service": service_validation.service,
+        "ConfigMap": _data,
+        "Secret": _data,
+        "Event": _event,
+        "Lease": _lease,
+    }.get(obj["kind"])
+    if check:
+        found += check(obj, old)
+    said = {cause.field for cause in found}
+    return found + [cause for cause in _required(of, obj, "") if cause.field not in said]
+
+
+def problems_of_status(obj: Object) -> list[Cause]:
+    """Return what is wrong with the addresses in an object's status."""
+    return list(service_validation.status(obj)) if obj["kind"] in ("Pod", "Service") else []
+
+
+def _required(of: Type, value: Json, path: str) -> Iterator[Cause]:
+    """Yield the fields that the type demands and that are not there."""
+    if of.kind == "struct" and isinstance(value, dict):
+        for key in of.required:
+            if value.get(key) in (None, "", []) and not (of.fields[key].kind == "struct" and of.fields[key].required):
+                yield required(f"{path}.{key}" if path else key)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key != "status":
+                where = f"{path}[{key}]" if of.kind == "map" else f"{path}.{key}" if path else key
+                yield from _required(of.child(key) or ANY, item, where)
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from _required(of.element or ANY, item, f"{path}[{i}]")
+
+
+def _metadata(obj: Object, old: Object | None) -> Iterator[Cause]:
+    meta = obj["metadata"]
+    if not meta.get("name"):
+        yield required("metadata.name", "name or generateName is required")
+    elif obj["kind"] == "Namespace" and "." in meta["name"]:
+        yield bad("metadata.name", meta["name"], "must not contain dots")
+    elif old is None and obj["kind"] not in _ANY_NAME:
+        yield from named(_RULE_OF_NAME.get(obj["kind"], "subdomain"), "metadata.name", meta["name"])
+    yield from labelled("metadata", meta)
+    if old is not None and meta.get("uid") not in (None, "", old["metadata"]["uid"]):
+        yield bad("metadata.uid", meta["uid"], "field is immutable")
+
+
+def _workload(obj: Object, old: Object | None) -> Iterator[Cause]:
+    spec = obj["spec"]
+    for key in ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
+        if spec.get(key, 0) < 0:
+            yield bad(f"spec.{key}", spec[key], "must be greater than or equal to 0")
+    template = spec["template"]
+    selector, labels = spec.get("selector"), template["metadata"].get("labels")
+    if selector is None:
+        yield required("spec.selector")
+    elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        yield bad("spec.selector", {}, "empty selector is invalid for deployment")
+    operators = [e.get("operator") for e in (selector or {}).get("matchExpressions", [])]
+    for i, operator in enumerate(operators):
+        if operator not in OPERATORS:
+            yield bad(f"spec.selector.matchExpressions[{i}].operator", operator, "not a valid selector operator")
+    if selector is None or (set(operators) <= OPERATORS and selector and not matches(selector, labels or {})):
+        yield bad("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+    yield from labelled("spec.template.metadata", template["metadata"])
+    yield from _pod_spec("spec.template.spec", template["spec"])
+    if template["spec"].get("restartPolicy") != "Always":
+        yield unsupported("spec.template.spec.restartPolicy", template["spec"].get("restartPolicy"), ("Always",))
+    if obj["kind"] == "Deployment":
+        yield from _strategy(spec)
+        if spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0):
+            yield bad(
+                "spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"], "must be greater than minReadySeconds"
+            )
+    if old is not None and selector is not None and selector != old["spec"]["selector"]:
+        yield bad("spec.selector", selector, "field is immutable")
+
+
+def _strategy(spec: Object) -> Iterator[Cause]:
+    strategy, path = spec["strategy"], "spec.strategy"
+    if strategy["type"] not in ("Recreate", "RollingUpdate"):
+        yield unsupported(path, strategy["type"], ("Recreate", "RollingUpdate"))
+    rolling = strategy.get("rollingUpdate")
+    if strategy["type"] == "Recreate" and rolling:
+        why = "may not be specified when strategy `type` is 'Recreate'"
+        yield forbidden(f"{path}.rollingUpdate", why)
+    elif rolling:
+        for key, value in rolling.items():
+            if isinstance(value, str) and not re.fullmatch(r"[0-9]+%", value):
+                sentence = (
+                    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', "
+                )
+                yield bad(f"{path}.rollingUpdate.{key}", value, f"{sentence}regex used for validation is '[0-9]+%')")
+            elif isinstance(value, int) and value < 0:
+                yield bad(f"{path}.rollingUpdate.{key}", value, "must be greater than or equal to 0")
+        if all(str(rolling.get(key)) in ("0", "0%") for key in ("maxSurge", "maxUnavailable")):
+            shown = rolling["maxUnavailable"]
+            yield bad(f"{path}.rollingUpdate.maxUnavailable", shown, "may not be 0 when `maxSurge` is 0")
+
+
+def _pod(obj: Object, old: Object | None) -> Iterator[Cause]:
+    yield from _pod_spec("spec", obj["spec"])
+    if old is None:
+        return
+    for i, container in enumerate(obj["spec"]["containers"]):
+        if not container.get("image"):  # said twice, as Kubernetes does
+            yield required(f"spec.containers[{i}].image")
+    # Kubernetes names a few fields that may change: images, deadlines and tolerations; nodeName is the scheduler's.
+    may_change = ("tolerations", "activeDeadlineSeconds", "nodeName", "containers", "initContainers")
+    was, will = ({k: v for k, v in o["spec"].items() if k not in may_change} for o in (old, obj))
+    for key in ("containers", "initContainers"):
+        was[key], will[key] = ([{**c, "image": ""} for c in o["spec"].get(key, [])] for o in (old, obj))
+    if was != will:
+        yield forbidden(
+            "spec",
+            "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+            "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+            "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+        )
+
+
+def _pod_spec(path: str, spec: Object) -> Iterator[Cause]:
+    volumes: set[str | None] = set()
+    for i, volume in enumerate(spec.get("volumes", [])):
+        where, name = f"{path}.volumes[{i}]", volume.get("name")
+        if name:
+            yield from named("label", f"{where}.name", name)
+        if name in volumes:
+            yield duplicate(f"{where}.name", name)
+        volumes.add(name)
+        yield from _files(where, volume)
+        for j, source in enumerate(volume.get("projected", {}).get("sources", [])):
+            yield from _files(f"{where}.projected.sources[{j}]", source)
+        for other in sorted(volume.keys() - {"name"}, key=lambda source: source != "emptyDir")[1:]:
+            yield forbidden(f"{where}.{other}", "may not specify more than 1 volume type")
+    if not spec.get("containers"):
+        yield required(f"{path}.containers")
+    names: set[str] = set()
+    for group in ("initContainers", "containers"):
+        for i, container in enumerate(spec.get(group, [])):
+            where = f"{path}.{group}[{i}]"
+            yield from _container(where, container, volumes)
+            name = container.get("name")
+            if name in names:
+                yield duplicate(f"{where}.name", name)
+            names.add(name)
+    if spec.get("restartPolicy") not in ("Always", "OnFailure", "Never"):
+        yield unsupported(f"{path}.restartPolicy", spec.get("restartPolicy"), ("Always", "OnFailure", "Never"))
+
+
+def _files(path: str, source: Object) -> Iterator[Cause]:
+    """Yield what is wrong with the files that a volume, or one source of a projected one, is to hold."""
+    for kind in ("configMap", "secret"):
+        for i, item in enumerate(source.get(kind, {}).get("items", [])):
+            yield from file_path(f"{path}.{kind}.items[{i}].path", item.get("path", ""))
+    for item in source.get("downwardAPI", {}).get("items", []):
+        yield from file_path(f"{path}.downwardAPI.path", item.get("path", ""))  # without an index, as in Kubernetes
+
+
+def _container(path: str, container: Object, volumes: set[str | None]) -> Iterator[Cause]:
+    if not container.get("name"):
+        yield required(f"{path}.name")
+    else:
+        yield from named("label", f"{path}.name", container["name"])
+    if not container.get("image"):
+        yield required(f"{path}.image")
+    seen: set[str] = set()
+    for i, port in enumerate(container.get("ports", [])):
+        where = f"{path}.ports[{i}]"
+        if name := port.get("name"):
+            yield from port_name(f"{where}.name", name)
+            if name in seen:
+                yield duplicate(f"{where}.name", name)
+            seen.add(name)
+        if "containerPort" not in port:
+            yield required(f"{where}.containerPort")
+        else:
+            yield from port_number(f"{where}.containerPort", port["containerPort"])
+        if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
+            yield unsupported(f"{where}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP"))
+    for i, source in enumerate(container.get("envFrom", [])):
+        if prefix := source.get("prefix"):
+            yield from variable_name(f"{path}.envFrom[{i}].prefix", prefix)
+    for i, variable in enumerate(container.get("env", [])):
+        yield from variable_name(f"{path}.env[{i}].name", variable.get("name", ""))
+        if variable.get("value") and "valueFrom" in variable:
+            yield bad(f"{path}.env[{i}].valueFrom", "", "may not be specified when `value` is not empty")
+    places: set[str] = set()
+    for i, mount in enumerate(container.get("volumeMounts", [])):
+        where, place = f"{path}.volumeMounts[{i}]", mount.get("mountPath", "")
+        if mount.get("name") not in volumes:
+            yield Cause(f"{where}.name", f'Not found: "{mount.get("name", "")}"', "FieldValueNotFound")
+        if place in places:
+            yield bad(f"{where}.mountPath", place, "must be unique")
+        places.add(place)
+        yield from descending(f"{path}.volumeMounts.subPath", mount.get("subPath", ""))  # without an index there too
+    if container.get("imagePullPolicy") not in ("Always", "IfNotPresent", "Never"):
+        values = ("Always", "IfNotPresent", "Never")
+        yield unsupported(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), values)
+    yield from _limits(f"{path}.resources", container.get("resources", {}))
+    for key in ("livenessProbe", "readinessProbe", "startupProbe"):
+        if key in container:
+            yield from _probe(f"{path}.{key}", container[key])
+
+
+def _probe(path: str, probe: Object) -> Iterator[Cause]:
+    handlers = [h for h in ("exec", "httpGet", "tcpSocket", "grpc") if h in probe]
+    if not handlers:
+        yield required(path, "must specify a handler type")
+    for extra in handlers[1:]:
+        yield forbidden(f"{path}.{extra}", "may not specify more than 1 handler type")
+    for handler in handlers:
+        if handler in ("httpGet", "tcpSocket"):
+            yield from port_reference(f"{path}.{handler}.port", probe[handler].get("port", 0))
+    for key in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
+        if probe.get(key, 0) < 0:
+            yield bad(f"{path}.{key}", probe[key], "must be greater than or equal to 0")
+    if not path.endswith("readinessProbe") and probe.get("successThreshold", 1) != 1:
+        yield bad(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
+
+
+def _limits(path: str, resources: Object) -> Iterator[Cause]:
+    for part in ("limits", "requests"):
+        for name, wanted in resources.get(part, {}).items():
+            if quantity.amount(wanted) < 0:
+                yield bad(f"{path}.{part}[{name}]", wanted, "must be greater than or equal to 0")
+    for name, wanted in resources.get("requests", {}).items():
+        limit = resources.get("limits", {}).get(name)
+        if limit is not None and quantity.amount(wanted) > quantity.amount(limit):
+            yield bad(f"{path}.requests", wanted, f"must be less than or equal to {name} limit of {limit}")
+
+
+def _data(obj: Object, old: Object | None) -> Iterator[Cause]:
+    for part in ("data", "binaryData"):
+        for key in obj.get(part, {}):
+            yield from named("config key", f"{part}[{key}]", key)
+    if sum(len(v) for part in ("data", "binaryData") for v in obj.get(part, {}).values()) > _MIB:
+        yield Cause(
+            "data" if obj["kind"] == "Secret" else "",
+            "Too long: may not be more than 1048576 bytes",
+            "FieldValueTooLong",
+        )
+    wanted = {"kubernetes.io/dockerconfigjson": ".dockerconfigjson", "kubernetes.io/dockercfg": ".dockercfg"}
+    if (key := wanted.get(obj.get("type", ""))) and key not in obj.get("data", {}):
+        yield required(f"data[{key}]")
+    elif key and not _is_json(obj["data"][key]):
+        message = 'Invalid value: "<secret contents redacted>": it is not JSON'
+        yield Cause(f"data[{key}]", message)
+    if old is None:
+        return
+    if old.get("immutable"):
+        why = "field is immutable when `immutable` is set"
+        if not obj.get("immutable"):
+            yield forbidden("immutable", why)
+        for part in ("data", "binaryData"):
+            if obj.get(part) != old.get(part):
+                yield forbidden(part, why)
+    if obj.get("type") != old.get("type"):
+        yield bad("type", obj.get("type"), "field is immutable")
+
+
+def _is_json(encoded: str) -> bool:
+    try:
+        json.loads(base64.b64decode(encoded))
+    except ValueError:
+        return False
+    return True
+
+
+def _event(obj: Object, _: Object | None) -> Iterator[Cause]:
+    about = obj.get("involvedObject", {}).get("namespace", "")
+    if about != obj["metadata"].get("namespace") and (about or obj["metadata"].get("namespace") != "default"):
+        yield bad("involvedObject.namespace", about, "does not match event.namespace")
+
+
+def _lease(obj: Object, _: Object | None) -> Iterator[Cause]:
+    seconds = obj.get("spec", {}).get("leaseDurationSeconds", 1)
+    if seconds <= 0:
+        yield bad("spec.leaseDurationSeconds", seconds, "must be greater than 0")

@@ -1,0 +1,118 @@
+"""Lists in chunks: what a continue token stands for, and for how long."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from localcluster.storage import store as store_module
+from tests.localcluster.cluster import BIN
+from tests.localcluster.server import CONFIG_MAPS, MERGE, Answer, Server, config_map
+
+if TYPE_CHECKING:
+    import pathlib
+
+EVERYWHERE = "/api/v1/configmaps"
+
+
+def names(answer: Answer) -> list[str]:
+    return [item["metadata"]["name"] for item in answer.body["items"]]
+
+
+def chunk(server: Server, path: str, limit: int, after: Answer | None = None) -> Answer:
+    token = f"&continue={after.body['metadata']['continue']}" if after else ""
+    return server.call("GET", f"{path}{'&' if '?' in path else '?'}limit={limit}{token}")
+
+
+def filled(server: Server) -> None:
+    for name in "abcde":
+        server.post(CONFIG_MAPS, config_map(name, labels={"odd": str(name in "ace")}, k="1"))
+    server.post(CONFIG_MAPS.replace("default", "other"), config_map("a"))
+
+
+def test_chunks_add_up_to_the_list_across_namespaces(server: Server) -> None:
+    filled(server)
+    first = chunk(server, EVERYWHERE, 4)
+    rest = chunk(server, EVERYWHERE, 4, first)
+    assert (names(first), names(rest)) == (["a", "b", "c", "d"], ["e", "a"])
+    assert first.body["metadata"]["remainingItemCount"] == 2
+    assert set(rest.body["metadata"]) == {"resourceVersion"}
+
+
+def test_the_rest_of_a_list_is_as_it_was_when_the_list_began(server: Server) -> None:
+    filled(server)
+    first = chunk(server, CONFIG_MAPS, 2)
+    server.call("DELETE", f"{CONFIG_MAPS}/c")
+    server.call("PATCH", f"{CONFIG_MAPS}/d", {"data": {"k": "2"}}, MERGE)
+    server.post(CONFIG_MAPS, config_map("dd"))
+    rest = chunk(server, CONFIG_MAPS, 100, first)
+    assert [(item["metadata"]["name"], item["data"]) for item in rest.body["items"]] == [
+        (name, {"k": "1"}) for name in "cde"
+    ]
+    assert rest.body["metadata"]["resourceVersion"] == first.body["metadata"]["resourceVersion"]
+
+
+def test_selectors_hold_for_each_chunk_and_nothing_is_said_of_how_many_are_left(server: Server) -> None:
+    filled(server)
+    path = f"{CONFIG_MAPS}?labelSelector=odd%3DTrue"
+    first = chunk(server, path, 2)
+    assert (names(first), names(chunk(server, path, 2, first))) == (["a", "c"], ["e"])
+    assert "remainingItemCount" not in first.body["metadata"]
+
+
+def forget(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server forget all but its last three changes."""
+    server.store._history = type(server.store._history)(server.store._history, maxlen=3)
+    monkeypatch.setattr(store_module, "HISTORY", 3)
+
+
+def test_a_list_at_an_exact_version_is_as_it_was_and_gone_when_that_is_long_ago(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(server)
+    version = server.get(CONFIG_MAPS)["metadata"]["resourceVersion"]
+    path = f"{CONFIG_MAPS}?resourceVersion={version}&resourceVersionMatch=Exact"
+    server.call("DELETE", f"{CONFIG_MAPS}/a")
+    assert names(server.call("GET", path)) == list("abcde")
+    forget(server, monkeypatch)
+    for name in "bcde":
+        server.call("DELETE", f"{CONFIG_MAPS}/{name}")
+    gone = server.call("GET", path)
+    assert (gone.code, gone.body["reason"]) == (410, "Expired")
+
+
+def test_an_expired_token_is_answered_by_one_that_goes_on_with_what_is_there_now(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(server)
+    first = chunk(server, CONFIG_MAPS, 2)
+    forget(server, monkeypatch)
+    for number in range(4):
+        server.post(CONFIG_MAPS, config_map(f"x{number}"))
+    expired = chunk(server, CONFIG_MAPS, 2, first)
+    assert (expired.code, expired.body["reason"]) == (410, "Expired")
+    assert expired.message.startswith("The provided continue parameter is too old to display a consistent list result.")
+    assert names(chunk(server, CONFIG_MAPS, 4, expired)) == ["c", "d", "e", "x0"]
+
+
+@pytest.mark.parametrize("query", ["limit=x", "continue=x", "continue=e30", "limit=2&continue=bnVsbA"])
+def test_what_is_no_number_and_no_token_is_a_bad_request(server: Server, query: str) -> None:
+    assert server.call("GET", f"{CONFIG_MAPS}?{query}").code == 400
+
+
+def test_a_token_has_a_resource_version_of_its_own(server: Server) -> None:
+    filled(server)
+    token = chunk(server, CONFIG_MAPS, 2).body["metadata"]["continue"]
+    refused = server.call("GET", f"{CONFIG_MAPS}?resourceVersion=1&continue={token}")
+    assert (refused.code, refused.message) == (400, "specifying resource version is not allowed when using continue")
+
+
+def test_kubectl_gets_all_of_a_list_in_chunks(server: Server, tmp_path: pathlib.Path) -> None:
+    filled(server)
+    get = [str(BIN / "kubectl"), "--kubeconfig", server.kubeconfig(tmp_path), "get", "configmaps", "--no-headers"]
+    for output in ("name", "wide"):
+        command = [*get, "--chunk-size=2", "-o", output]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert [line.split()[0].removeprefix("configmap/") for line in shown.splitlines()] == list("abcde")

@@ -1,0 +1,123 @@
+"""Many objects: what one change of one pod costs does not grow with the number of pods."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from localcluster.apimachinery.resources import NAMESPACE, NODE, POD, REPLICA_SET, SERVICE
+from localcluster.controllers.controller import Controller, Key, key_of
+from localcluster.controllers.endpointslices import EndpointSlices
+from localcluster.controllers.garbage_collector import Garbage
+from localcluster.controllers.replicasets import ReplicaSets
+from localcluster.controllers.scheduler import Scheduler
+from localcluster.kubelet.kubelet import node
+from localcluster.storage import store as store_module
+from localcluster.storage.events import Recorder
+from localcluster.storage.registry import Registry
+from localcluster.storage.store import Change, Store
+from tests.localcluster.objects import deployment, service
+
+PODS = 60
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """Give a registry with a ReplicaSet, its pods and their Service."""
+    registry = Registry(Store())
+    registry.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}, manager="t")
+    registry.create(NODE, node("127.0.0.1"), manager="t")
+    made = deployment(replicas=PODS)
+    spec = {key: made["spec"][key] for key in ("replicas", "selector", "template")}
+    sets = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web", "namespace": "default"}}
+    registry.create(REPLICA_SET, {**sets, "spec": spec}, manager="t")
+    behind = service()
+    behind["metadata"]["namespace"] = "default"
+    registry.create(SERVICE, behind, manager="t")
+    ReplicaSets(registry, Recorder(registry, "t")).sync(("default", "web"))
+    return registry
+
+
+@pytest.mark.parametrize("kind", [ReplicaSets, EndpointSlices, Garbage, Scheduler])
+def test_a_look_copies_none_of_the_pods_that_it_only_reads(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, kind: type[Controller]
+) -> None:
+    controller = kind(registry, Recorder(registry, "t"))
+    pod = next(registry.store.peek(POD))
+    change = Change("MODIFIED", POD, pod, 1, pod)
+    key = key_of(pod) if kind is Scheduler else ("", "all") if kind is Garbage else ("default", "web")
+    controller.sync(key)  # what there is to write is written
+    copies = []
+    real = store_module.clone
+
+    def counted(value: Any) -> Any:
+        copies.append(value.get("kind") if isinstance(value, dict) else None)
+        return real(value)
+
+    monkeypatch.setattr(store_module, "clone", counted)
+    controller.sync(key)
+    list(controller.concerns(change))
+    assert copies.count("Pod") <= 1
+
+
+class Slow(Controller):
+    """Takes long for a look, and counts them."""
+
+    looks = 0
+    again = asyncio.Event()
+
+    def concerns(self, change: Change) -> list[Key]:
+        """Return one key, whatever happens."""
+        return [("", "one")]
+
+    def sync(self, key: Key) -> float | None:
+        """Take long."""
+        time.sleep(0.05)
+        self.looks += 1
+        if self.looks > 1:
+            self.again.set()
+        return None
+
+
+def test_what_a_long_look_itself_changes_is_looked_at_after_a_rest(registry: Registry) -> None:
+    class Changing(Slow):
+        def sync(self, key: Key) -> float | None:
+            """Take long, and change what is looked at."""
+            super().sync(key)
+            if self.looks == 1:
+                self.look_at(key)
+            return None
+
+    async def looks() -> int:
+        controller = Changing(registry, Recorder(registry, "t"))
+        controller.again = asyncio.Event()
+        running = asyncio.create_task(controller.run())
+        controller.look_at(("", "one"))
+        for _ in range(9):
+            await asyncio.sleep(0)
+        seen = controller.looks
+        await controller.again.wait()
+        running.cancel()
+        return seen
+
+    assert asyncio.run(looks()) == 1
+
+
+def test_what_takes_long_to_look_at_is_looked_at_once_for_many_changes(registry: Registry) -> None:
+    async def looks() -> int:
+        controller = Slow(registry, Recorder(registry, "t"))
+        running = asyncio.create_task(controller.run())
+        await asyncio.sleep(0)
+        for _ in range(50):
+            controller.look_at(("", "one"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        seen = controller.looks
+        await controller.again.wait()  # what was missed is looked at in the end
+        running.cancel()
+        return seen
+
+    assert asyncio.run(looks()) == 1

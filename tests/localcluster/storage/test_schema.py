@@ -1,0 +1,15 @@
+"""The committed schema is what its script makes of today's kubernetes-validate and of the kinds served."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[3]
+
+
+def test_the_schema_is_current() -> None:
+    script = [sys.executable, str(ROOT / "scripts" / "localcluster_schema.py")]
+    made = subprocess.run(script, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert made == (ROOT / "localcluster" / "storage" / "schema.json").read_text()

@@ -1,0 +1,75 @@
+"""The store: nobody shares an object with it, every write has a version, the past is kept for a while."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.resources import RESOURCES
+from localcluster.storage import store as store_module
+from localcluster.storage.store import Change, Store
+from tests.localcluster.server import config_map
+
+CONFIG_MAP = next(r for r in RESOURCES if r.kind == "ConfigMap")
+
+
+def test_what_goes_in_and_out_can_be_changed_without_changing_the_store() -> None:
+    store, given = Store(), config_map(a="1")
+    made = store.create(CONFIG_MAP, given)
+    got = store.get(CONFIG_MAP, "", "c")
+    for mine in (given, made, got, *store.list(CONFIG_MAP)):
+        mine["data"]["a"] = "2"
+    assert store.get(CONFIG_MAP, "", "c")["data"] == {"a": "1"}
+
+
+def test_every_write_has_a_higher_version_and_can_be_read_again() -> None:
+    store, seen = Store(), list[Change]()
+    stop = store.listen(seen.append)
+    obj = store.create(CONFIG_MAP, config_map(a="1"))
+    obj["data"] = {"a": "2"}
+    store.update(CONFIG_MAP, obj)
+    store.update(CONFIG_MAP, {**obj, "metadata": {"name": "c"}})  # nothing changes: no write
+    store.remove(CONFIG_MAP, "", "c")
+    stop()
+    store.create(CONFIG_MAP, config_map())
+    assert [c.type for c in seen] == ["ADDED", "MODIFIED", "DELETED"]
+    assert [c.version for c in seen] == sorted({c.version for c in seen})
+    assert store.since(CONFIG_MAP, seen[0].version)[:2] == seen[1:]
+    assert seen[1].previous is not None
+    assert (seen[1].previous["data"], seen[1].object["data"]) == ({"a": "1"}, {"a": "2"})
+
+
+def test_a_version_before_the_history_and_one_of_another_store_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "HISTORY", 3)
+    store = Store()
+    start = store.version
+    for name in "abcd":
+        store.create(CONFIG_MAP, config_map(name))
+    assert [c.object["metadata"]["name"] for c in store.since(CONFIG_MAP, start + 1)] == ["b", "c", "d"]
+    for unknown in (start, store.version + 1):
+        with pytest.raises(ApiError) as gone:
+            store.since(CONFIG_MAP, unknown)
+        assert (gone.value.code, gone.value.reason) == (410, "Expired")
+
+
+def test_a_stale_version_and_another_uid_are_conflicts() -> None:
+    store = Store()
+    old = store.create(CONFIG_MAP, config_map())
+    store.update(CONFIG_MAP, {**old, "data": {"a": "1"}})
+    for meta in (old["metadata"], {"name": "c", "uid": "other"}):
+        with pytest.raises(ApiError) as conflict:
+            store.update(CONFIG_MAP, {**config_map(), "metadata": meta})
+        assert (conflict.value.code, conflict.value.reason) == (409, "Conflict")
+
+
+def test_queues_get_what_happens_while_they_are_open() -> None:
+    async def names() -> list[str]:
+        store = Store()
+        with store.queue() as queue:
+            store.create(CONFIG_MAP, config_map("a"))
+        store.create(CONFIG_MAP, config_map("b"))
+        return [queue.get_nowait().object["metadata"]["name"] for _ in range(queue.qsize())]
+
+    assert asyncio.run(names()) == ["a"]
