@@ -1,6 +1,7 @@
 """What the driver relies on of the Kubernetes API, written down once: localcluster and real clusters answer alike.
 
-The suite runs on both, so each row below speaks of both. tests/localcluster/apiserver/test_agreement.py adds random writes.
+The suite runs on both, so each row below holds for both. tests/localcluster/apiserver/test_agreement.py adds random
+writes.
 """
 
 from __future__ import annotations

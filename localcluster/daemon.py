@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from localcluster.apimachinery.objects import Object
     from localcluster.apiserver.chaos import Chaos
     from localcluster.controllers.controller import Controller
-    from localcluster.storage.store import Object
 
 log = logging.getLogger(__name__)
 LAST_SECONDS = 2.0  # grace of pods when the whole cluster goes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcluster.storage.store import Object, now
+from localcluster.apimachinery.objects import Object, now
 
 
 def condition(obj: Object, kind: str) -> dict[str, Any] | None:

@@ -10,8 +10,8 @@ from localcluster.apimachinery.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from localcluster.apimachinery.objects import Object
     from localcluster.apimachinery.resources import Resource
-    from localcluster.storage.store import Object
 
 _KEY = r"(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?"
 _REQUIREMENT = re.compile(

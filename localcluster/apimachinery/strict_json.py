@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from localcluster.storage.store import Json
+    from localcluster.apimachinery.objects import Json
 
 
 def parsed(text: bytes | str) -> Json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from localcluster.storage.store import Object
+    from localcluster.apimachinery.objects import Object
 
 
 class Backend(Protocol):

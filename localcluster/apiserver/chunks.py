@@ -14,8 +14,9 @@ from localcluster.apiserver import requests
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from localcluster.apimachinery.objects import Object
     from localcluster.apiserver.request_info import Target
-    from localcluster.storage.store import Object, Store
+    from localcluster.storage.store import Store
 
 _TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from localcluster.apimachinery.objects import Json, Object
     from localcluster.apiserver.request_info import Target
-    from localcluster.storage.store import Json, Object
 
 _DELETE_OPTIONS = {"propagationPolicy": str, "gracePeriodSeconds": int, "preconditions": dict, "dryRun": list}
 _WORDS = {str: "a string", int: "a number", dict: "an object", list: "a list"}

@@ -10,7 +10,7 @@ from localcluster.apimachinery.selectors import as_text
 from localcluster.storage.schema import is_scalar
 
 if TYPE_CHECKING:
-    from localcluster.storage.store import Object
+    from localcluster.apimachinery.objects import Object
 
 
 def of(obj: Object) -> Object:

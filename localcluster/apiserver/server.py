@@ -21,11 +21,11 @@ from localcluster.storage.schema import ANY, type_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from localcluster.apimachinery.objects import Object
     from localcluster.apiserver.backend import Backend
     from localcluster.apiserver.chaos import Chaos
     from localcluster.apiserver.request_info import Target
     from localcluster.storage.registry import Registry
-    from localcluster.storage.store import Object
 
 LOG = logging.getLogger(__name__)
 RETURNED_WHEN_DELETED = ("Pod", "Service", "ServiceAccount")  # other kinds answer a delete with a Status

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from localcluster.apimachinery.selectors import as_text
 
 if TYPE_CHECKING:
+    from localcluster.apimachinery.objects import Object
     from localcluster.apimachinery.resources import Resource
-    from localcluster.storage.store import Object
 
 # Columns by kind; a * marks those that kubectl shows with -o wide only.
 _COLUMNS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from localcluster.storage.store import Json, Object
+    from localcluster.apimachinery.objects import Json, Object
 
 # Kinds that are only stored.
 _KINDS = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Role", "RoleBinding", "ServiceAccount")

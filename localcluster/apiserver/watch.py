@@ -13,8 +13,9 @@ from localcluster.apimachinery.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from localcluster.apimachinery.objects import Object
     from localcluster.apimachinery.resources import Resource
-    from localcluster.storage.store import Change, Object, Store
+    from localcluster.storage.store import Change, Store
 
 log = logging.getLogger(__name__)
 BOOKMARK = 30.0  # seconds between bookmarks

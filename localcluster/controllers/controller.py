@@ -9,9 +9,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.objects import Object, clone
 from localcluster.apimachinery.resources import POD
 from localcluster.apimachinery.selectors import matches
-from localcluster.storage.store import Object, clone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

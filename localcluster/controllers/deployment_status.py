@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localcluster.apimachinery.conditions import condition
-from localcluster.storage.store import Object, now
+from localcluster.apimachinery.objects import Object, now
 
 COUNTS = ("replicas", "readyReplicas", "availableReplicas")
 NEVER = 2**31 - 1  # progressDeadlineSeconds: Kubernetes' word for no deadline

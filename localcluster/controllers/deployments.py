@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.objects import clone
 from localcluster.apimachinery.resources import DEPLOYMENT, POD, REPLICA_SET
 from localcluster.apimachinery.selectors import matches
 from localcluster.controllers.controller import (
@@ -21,12 +22,12 @@ from localcluster.controllers.controller import (
     resolve,
 )
 from localcluster.controllers.deployment_status import created_condition, paused_condition, rollout_status
-from localcluster.storage.store import clone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcluster.storage.store import Change, Object
+    from localcluster.apimachinery.objects import Object
+    from localcluster.storage.store import Change
 
 HASH = "pod-template-hash"
 PREFIX = "deployment.kubernetes.io/"

@@ -11,7 +11,8 @@ from localcluster.controllers.controller import MANAGER, Controller, Key, is_ove
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcluster.storage.store import Change, Object
+    from localcluster.apimachinery.objects import Object
+    from localcluster.storage.store import Change
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"

@@ -11,8 +11,9 @@ from localcluster.controllers.controller import MANAGER, Controller, Key, key_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from localcluster.apimachinery.objects import Object
     from localcluster.apimachinery.resources import Resource
-    from localcluster.storage.store import Change, Object
+    from localcluster.storage.store import Change
 
 EVENTS_LAST = timedelta(hours=1)  # as in Kubernetes
 KINDS = {(r.api_version, r.kind): r for r in RESOURCES}

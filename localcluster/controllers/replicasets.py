@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcluster.apimachinery.conditions import condition, is_true
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import POD, REPLICA_SET
 from localcluster.apimachinery.selectors import matches
 from localcluster.controllers.controller import (
@@ -19,7 +20,6 @@ from localcluster.controllers.controller import (
     owned,
     owner_reference,
 )
-from localcluster.storage.store import Object, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,8 @@ from localcluster.controllers.controller import Controller, Key, is_over, key_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from localcluster.storage.store import Change, Object
+    from localcluster.apimachinery.objects import Object
+    from localcluster.storage.store import Change
 
 
 class Scheduler(Controller):

@@ -15,6 +15,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import SERVICE
 from localcluster.images.reference import problem
 from localcluster.images.rootfs import OutsideError
@@ -30,7 +31,6 @@ from localcluster.kubelet.mounts import TMP, argument, unseen_mounts, variable
 from localcluster.kubelet.probes import Failed, Target
 from localcluster.kubelet.process import Process, remark, tail, taken_address
 from localcluster.kubelet.volumes import Mounts, link_mounts, place_of
-from localcluster.storage.store import Object, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable

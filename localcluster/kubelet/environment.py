@@ -12,7 +12,8 @@ from localcluster.apimachinery.resources import RESOURCES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from localcluster.storage.store import Object, Store
+    from localcluster.apimachinery.objects import Object
+    from localcluster.storage.store import Store
 
 CONFIG_MAP = next(r for r in RESOURCES if r.kind == "ConfigMap")
 SECRET = next(r for r in RESOURCES if r.kind == "Secret")

@@ -9,12 +9,12 @@ import platform
 from typing import TYPE_CHECKING
 
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import POD, VERSION
 from localcluster.kubelet.environment import CONFIG_MAP, SECRET
 from localcluster.kubelet.pod import PodWorker
 from localcluster.kubelet.process import read_log
 from localcluster.storage.events import Recorder
-from localcluster.storage.store import Object, now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

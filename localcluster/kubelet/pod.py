@@ -9,13 +9,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from localcluster.apimachinery.conditions import set_condition
+from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import POD
 from localcluster.images.rootfs import OutsideError
 from localcluster.kubelet.container import Container
 from localcluster.kubelet.environment import MissingReferenceError
 from localcluster.kubelet.volumes import write_volume
 from localcluster.network import can_bind, free_port
-from localcluster.storage.store import Object, now
 
 if TYPE_CHECKING:
     from localcluster.kubelet.kubelet import Kubelet

@@ -16,8 +16,8 @@ from localcluster.kubelet.process import tail
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from localcluster.apimachinery.objects import Object
     from localcluster.kubelet.process import Process
-    from localcluster.storage.store import Object
 
 Run = list[str]  # a command line
 

@@ -16,7 +16,8 @@ from localcluster.kubelet.environment import MissingReferenceError, field_value,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from localcluster.storage.store import Object, Store
+    from localcluster.apimachinery.objects import Object
+    from localcluster.storage.store import Store
 
 Mounts = dict[PurePosixPath, "Path"]  # path in the container → where that really is; the container's root is one
 HONOURED = ("configMap", "secret", "downwardAPI", "projected", "emptyDir")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcluster.apimachinery.errors import Cause
-    from localcluster.storage.store import Object, Store
+    from localcluster.apimachinery.objects import Object
+    from localcluster.storage.store import Store
 
 _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 _POD = {

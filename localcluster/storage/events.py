@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import EVENT, NAMESPACE
-from localcluster.storage.store import Object, now
 
 if TYPE_CHECKING:
     from localcluster.storage.registry import Registry

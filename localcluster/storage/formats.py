@@ -11,7 +11,7 @@ from localcluster.apimachinery.errors import Cause
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from localcluster.storage.store import Json, Object
+    from localcluster.apimachinery.objects import Json, Object
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"

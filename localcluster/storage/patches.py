@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import jsonpatch
 
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.objects import Json, Object, clone
 from localcluster.apimachinery.strict_json import parsed
 from localcluster.storage.schema import ANY
-from localcluster.storage.store import Json, Object, clone
 
 if TYPE_CHECKING:
     from localcluster.storage.schema import Type

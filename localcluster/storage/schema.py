@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from localcluster.apimachinery import quantity
 from localcluster.apimachinery.errors import ApiError
-from localcluster.storage.store import clone
+from localcluster.apimachinery.objects import clone
 
 if TYPE_CHECKING:
+    from localcluster.apimachinery.objects import Json, Object
     from localcluster.apimachinery.resources import Resource
-    from localcluster.storage.store import Json, Object
 
 # A list-map key that may be left out stands for its default.
 KEY_DEFAULTS = {"protocol": "TCP"}

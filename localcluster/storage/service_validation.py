@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from localcluster.apimachinery.errors import Cause
-    from localcluster.storage.store import Json, Object
+    from localcluster.apimachinery.objects import Json, Object
 
 KINDS = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 WITH_NODE_PORTS = ("LoadBalancer", "NodePort")

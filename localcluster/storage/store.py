@@ -10,18 +10,16 @@ import contextlib
 import uuid
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from localcluster.apimachinery.errors import ApiError, already_exists, conflict, not_found
+from localcluster.apimachinery.objects import Json, Object, clone, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from localcluster.apimachinery.resources import Resource
 
-Json = Any  # what json.loads returns
-Object = dict[str, Any]
 HISTORY = 2048  # changes kept for watches that resume
 
 
@@ -42,20 +40,6 @@ class Change:
     object: Object
     version: int
     previous: Object | None = None
-
-
-def now(later: float = 0.0) -> str:
-    """Return the time, or one so many seconds later, as Kubernetes writes it: to the second, in UTC."""
-    return (datetime.now(UTC) + timedelta(seconds=later)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def clone(value: Json) -> Json:
-    """Return a copy of JSON data (five times faster than copy.deepcopy)."""
-    if isinstance(value, dict):
-        return {k: clone(v) if isinstance(v, (dict, list)) else v for k, v in value.items()}
-    if isinstance(value, list):
-        return [clone(v) if isinstance(v, (dict, list)) else v for v in value]
-    return value
 
 
 def _share(new: Json, old: Json) -> Json:

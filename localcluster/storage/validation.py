@@ -31,8 +31,8 @@ from localcluster.storage.schema import ANY
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from localcluster.apimachinery.objects import Json, Object
     from localcluster.storage.schema import Type
-    from localcluster.storage.store import Json, Object
 
 _RULE_OF_NAME = {"Namespace": "label", "Service": "service"}
 _ANY_NAME = ("Role", "RoleBinding")

@@ -19,6 +19,7 @@ from canary.cluster import Cluster
 from canary.connection import Connection
 from canary.transport import Transport
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.objects import now
 from localcluster.apimachinery.resources import NAMESPACE, POD, Resource
 from localcluster.apiserver.server import make_app
 from localcluster.controllers.controller import MANAGER, Controller
@@ -28,7 +29,7 @@ from localcluster.controllers.garbage_collector import Garbage, Namespaces
 from localcluster.controllers.replicasets import ReplicaSets
 from localcluster.storage.events import Recorder
 from localcluster.storage.registry import Registry
-from localcluster.storage.store import Change, Store, now
+from localcluster.storage.store import Change, Store
 
 Object = dict[str, Any]
 SECRET = "secret"

@@ -1,4 +1,4 @@
-"""A cluster for the tests (one for each test process, a namespace for each test), and an API server without a kubelet."""
+"""Fixtures: a cluster for each test process, a namespace for each test, and an API server without a kubelet."""
 
 from __future__ import annotations
 

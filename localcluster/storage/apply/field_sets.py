@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from localcluster.storage.schema import ANY, KEY_DEFAULTS
 
 if TYPE_CHECKING:
+    from localcluster.apimachinery.objects import Json, Object
     from localcluster.storage.schema import Type
-    from localcluster.storage.store import Json, Object
 
 Path = tuple[str, ...]
 Paths = set[Path]

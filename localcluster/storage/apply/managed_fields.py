@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localcluster.apimachinery.errors import ApiError, Cause
+from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.strict_json import parsed
 from localcluster.storage.apply import field_sets
 from localcluster.storage.schema import KEY_DEFAULTS, is_scalar
-from localcluster.storage.store import Object, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from localcluster.apimachinery.objects import Json
     from localcluster.storage.apply.field_sets import Paths
     from localcluster.storage.schema import Type
-    from localcluster.storage.store import Json
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Key = tuple[str, str, str]  # manager, operation, subresource

@@ -11,7 +11,7 @@ import yaml
 from tests.localcluster.cluster import BIN, Namespace
 from tests.localcluster.objects import container, deployment, pod, service
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 IGNORED = "Warning: localcluster does not act on"
 
 
