@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from canary.cli.main import canary
-from canary.config import all_settings
+from canary.settings.settings import all_settings
 
 TARGET = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
 WIDTH = 100

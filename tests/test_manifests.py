@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from canary.config import Settings, in_force
+from canary.settings.settings import Settings, in_force
 
 ROOT = Path(__file__).parent.parent
 Object = dict[str, Any]

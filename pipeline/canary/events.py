@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from canary.steps import Step
-    from canary.verdict import Verdict
+    from canary.variants.steps import Step
+    from canary.verdict.rule import Verdict
 
 
 class Variant(StrEnum):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from canary.verdict import Decision, Evidence, compare
+from canary.verdict.rule import Decision, Evidence, compare
 from scripts.bench_verdict.candidates import candidates
 from scripts.bench_verdict.report import as_csv, durations, picture, tables
 from scripts.bench_verdict.rules import Ours

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
-from canary.verdict import Decision, Evidence, compare
+from canary.verdict.rule import Decision, Evidence, compare
 from scripts.bench_verdict.rules import RULES
 from scripts.bench_verdict.streams import SHARES
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from canary import verdict
+from canary.verdict import rule as verdict
 from scripts.bench_verdict.streams import LOOKS_A_MINUTE, Z
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Ours(Rule):
     """
 
     name = "ours"
-    source = "pipeline/canary/verdict.py"
+    source = "pipeline/canary/verdict/rule.py"
     pseudo = verdict.PSEUDO_GOOD
     reject_share = verdict.REJECT_SHARE
     least_scrapes = verdict.SCRAPES_FOR_DISPERSION

@@ -15,9 +15,9 @@ from typing import Any
 from aiohttp import web
 from kubernetes import client
 
-from canary.cluster import Cluster
-from canary.connection import Connection
-from canary.transport import Transport
+from canary.kube.cluster import Cluster
+from canary.kube.connection import Connection
+from canary.kube.transport import Transport
 from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.objects import now
 from localcluster.apimachinery.resources import NAMESPACE, POD, Resource

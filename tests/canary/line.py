@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kubernetes import client
 
-from canary.connection import Connection
-from canary.contact import Contact
 from canary.events import Note
-from canary.transport import Transport
+from canary.kube.availability import Contact
+from canary.kube.connection import Connection
+from canary.kube.transport import Transport
 from e2e.line import Line
 from tests.canary.story import Story
 

@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from canary.cluster import Cluster
-from canary.collaborators import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from canary.events import Decided, Event, Listener, Variant
-from canary.gate import AutoGate
-from canary.manifests import Bundle
-from canary.measures import Measures, Metric, good_key, total_key
-from canary.options import Options
-from canary.published import Published
-from canary.release import Release
-from canary.tally import Pod, Scrape
-from canary.verdict import Verdict
+from canary.gate.terminal import AutoGate
+from canary.kube.cluster import Cluster
+from canary.manifests.bundle import Bundle
+from canary.ports import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
+from canary.release.release import Release
+from canary.settings.options import Options
+from canary.verdict.exposed import Published
+from canary.verdict.measures import Measures, Metric, good_key, total_key
+from canary.verdict.rule import Verdict
+from canary.verdict.tally import Pod, Scrape
 from localcluster.apimachinery.resources import RESOURCES
 from localcluster.storage import schema
 from tests.canary.ghosts import Clock, Ghosts

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from canary.config import in_force
-from canary.measures import Metric
+from canary.settings.settings import in_force
+from canary.verdict.measures import Metric
 
 DOCS = Path(__file__).parents[2] / "docs"
 SHOWN = [

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from canary.errors import InputError
-from canary.manifests import EMPTY, SUFFIXES
+from canary.manifests.bundle import EMPTY, SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,21 +11,21 @@ from urllib.parse import urlsplit
 import click
 
 from canary import __version__
-from canary.access import PrometheusService, Way
-from canary.checks import Outcome
 from canary.cli import flags, sampling
 from canary.cli.clock import SystemClock
 from canary.cli.help import Command
 from canary.cli.session import print_json, session_of
-from canary.collaborators import World
-from canary.doctor import Subject, check_releases, check_way
+from canary.doctor.cluster import PrometheusService, Way
+from canary.doctor.doctor import Subject, check_releases, check_way
+from canary.doctor.result import Outcome
 from canary.events import Event, Note
+from canary.ports import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from canary.checks import Check
     from canary.cli.session import Session
+    from canary.doctor.result import Check
 
 EXIT_FAILED = 3
 SUBJECT = 12  # characters that the longest subject has

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from canary.config import Setting, all_settings
+from canary.settings.settings import Setting, all_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

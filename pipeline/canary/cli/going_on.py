@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from canary import config
 from canary.cli import flags
-from canary.typed import Typed
+from canary.settings import settings as config
+from canary.settings.command_line import Typed
 
 if TYPE_CHECKING:
-    from canary.config import InForce
+    from canary.settings.settings import InForce
 
 
 def typed(in_force: InForce) -> Typed:

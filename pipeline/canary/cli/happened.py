@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from canary.events import Decided, Differs, Event, Judged, Looked, Promoted, Rejected, RolledBack, Written
 
 if TYPE_CHECKING:
-    from canary.verdict import Verdict
+    from canary.verdict.rule import Verdict
 
 
 @dataclass

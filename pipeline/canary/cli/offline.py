@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from canary import config
 from canary.cli import flags, render
 from canary.cli.help import Command
 from canary.cli.releases import EXIT
 from canary.cli.session import print_json, session_of
 from canary.errors import InputError
-from canary.verdict import Evidence, combine, compare
-from canary.verdict_json import verdict_as_json
+from canary.settings import settings as config
+from canary.verdict.as_json import verdict_as_json
+from canary.verdict.rule import Evidence, combine, compare
 
 
 @click.command(

@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from canary.before import standing
 from canary.cli import flags, render
 from canary.cli.help import Command
 from canary.cli.session import print_json, print_objects, session_of
 from canary.errors import InputError, TimedOutError
-from canary.manifests import is_deployment
-from canary.variants import canary as canary_of
-from canary.variants import stable as stable_of
-from canary.variants import variant_replicas
-from canary.verdict import Decision
-from canary.verdict_json import verdict_as_json
+from canary.manifests.bundle import is_deployment
+from canary.state.last_promote import standing
+from canary.variants.derive import canary as canary_of
+from canary.variants.derive import stable as stable_of
+from canary.variants.derive import variant_replicas
+from canary.verdict.as_json import verdict_as_json
+from canary.verdict.rule import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from canary.cli.session import Session
-    from canary.manifests import Bundle, Object
-    from canary.verdict import Verdict
+    from canary.manifests.bundle import Bundle, Object
+    from canary.verdict.rule import Verdict
 
 EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
 

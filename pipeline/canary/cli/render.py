@@ -7,14 +7,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from canary.config import all_settings, shown
+from canary.settings.settings import all_settings, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from canary.config import InForce
     from canary.events import Differs, Promoted, Rejected, RolledBack, Written
-    from canary.status import Status
+    from canary.release.status import Status
+    from canary.settings.settings import InForce
 
 
 def to_json(value: object) -> str:

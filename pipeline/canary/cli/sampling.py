@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from canary.errors import InputError
-from canary.measures import Measures, Metric
-from canary.selector import Selector
+from canary.verdict.measures import Measures, Metric
+from canary.verdict.selector import Selector
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from canary.cluster import Cluster
-    from canary.collaborators import SampleSource
-    from canary.config import InForce, Settings
+    from canary.kube.cluster import Cluster
+    from canary.ports import SampleSource
+    from canary.settings.settings import InForce, Settings
 
 
 def measures(in_force: InForce) -> Measures:

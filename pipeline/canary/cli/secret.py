@@ -12,11 +12,11 @@ import click
 from canary.cli import flags
 from canary.cli.help import Command
 from canary.cli.session import print_json, print_objects, session_of
-from canary.collaborators import SECRET
 from canary.errors import InputError
+from canary.ports import SECRET
 
 if TYPE_CHECKING:
-    from canary.manifests import Object
+    from canary.manifests.bundle import Object
 
 
 @click.command(

@@ -15,37 +15,37 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 
 import click
 
-from canary import config
 from canary.cli import going_on, render, sampling
 from canary.cli.arguments import names_and_manifests
 from canary.cli.clock import SystemClock
 from canary.cli.happened import Happened
 from canary.cli.process import ThisProcess
-from canary.collaborators import DEPLOYMENT, NAMESPACE
-from canary.contact import Contact
-from canary.deployments import workload
-from canary.documents import dump
 from canary.errors import ClusterError, InputError
 from canary.events import Note
-from canary.expiry import show_life
-from canary.gate import AutoGate, TerminalGate
-from canary.images import Image, parse_image, refuse_other_workloads, with_images, with_pull_secrets
-from canary.lock import LeaseLock
-from canary.manifests import Bundle, Object, load, require_deployment
-from canary.masking import masked
-from canary.options import Options
-from canary.release import Release
+from canary.gate.terminal import AutoGate, TerminalGate
+from canary.kube.availability import Contact
+from canary.manifests.bundle import Bundle, Object, load, require_deployment
+from canary.manifests.documents import dump
+from canary.manifests.images import Image, parse_image, refuse_other_workloads, with_images, with_pull_secrets
+from canary.manifests.masking import masked
+from canary.observe.deployments import workload
+from canary.ports import DEPLOYMENT, NAMESPACE
+from canary.release.release import Release
+from canary.settings import settings as config
+from canary.settings.options import Options
+from canary.state.expiry import show_life
+from canary.state.lock import LeaseLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
-    from canary.cluster import Cluster
-    from canary.collaborators import Gate, SampleSource
-    from canary.connection import Connection
     from canary.events import Differs, Event, Listener
-    from canary.measures import Measures
-    from canary.transport import Transport
+    from canary.kube.cluster import Cluster
+    from canary.kube.connection import Connection
+    from canary.kube.transport import Transport
+    from canary.ports import Gate, SampleSource
+    from canary.verdict.measures import Measures
 
 
 @dataclass(frozen=True)
@@ -137,14 +137,14 @@ class Session:
         return self._connect()
 
     def _connect(self) -> Connection:
-        from canary.connection import connect  # noqa: PLC0415 - takes longer to import than a help text may take
+        from canary.kube.connection import connect  # noqa: PLC0415 - takes longer to import than a help text may take
 
         return connect(self._flags.kubeconfig or os.environ.get("KUBECONFIG"), self._flags.context)
 
     @cached_property
     def cluster(self) -> Cluster:
         """The Kubernetes API."""
-        from canary.cluster import Cluster  # noqa: PLC0415 - as above
+        from canary.kube.cluster import Cluster  # noqa: PLC0415 - as above
 
         return Cluster(self._transport, self.namespace, before_write=self._lock.check)
 
@@ -164,7 +164,7 @@ class Session:
 
     @cached_property
     def _transport(self) -> Transport:
-        from canary.transport import Transport  # noqa: PLC0415 - as above
+        from canary.kube.transport import Transport  # noqa: PLC0415 - as above
 
         transport = Transport(
             self._connect,
@@ -178,8 +178,8 @@ class Session:
     @cached_property
     def _lock(self) -> LeaseLock:
         """The lock on the release; what it writes itself needs no look at it."""
-        from canary.cluster import Cluster  # noqa: PLC0415 - as above
-        from canary.transport import Transport  # noqa: PLC0415
+        from canary.kube.cluster import Cluster  # noqa: PLC0415 - as above
+        from canary.kube.transport import Transport  # noqa: PLC0415
 
         clock = SystemClock()
         return LeaseLock(

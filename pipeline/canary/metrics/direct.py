@@ -9,17 +9,17 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from canary.errors import ClusterError, NotAnsweringError
-from canary.measures import START
 from canary.metrics.exposition import Reader, names
-from canary.published import Published
-from canary.tally import Scrape
+from canary.verdict.exposed import Published
+from canary.verdict.measures import START
+from canary.verdict.tally import Scrape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from canary.measures import Measures, Sample
     from canary.metrics.api import Api
-    from canary.tally import Pod
+    from canary.verdict.measures import Measures, Sample
+    from canary.verdict.tally import Pod
 
 CONCURRENT = 16
 

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from canary.measures import Sample
+    from canary.verdict.measures import Sample
 
 _LABELS = r'\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\}'
 _SAMPLE = re.compile(

@@ -15,16 +15,16 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Protocol
 
 from canary.errors import NotAnsweringError
-from canary.measures import START, Measures
-from canary.published import Published
-from canary.selector import Matcher, Selector
-from canary.tally import Scrape
+from canary.verdict.exposed import Published
+from canary.verdict.measures import START, Measures
+from canary.verdict.selector import Matcher, Selector
+from canary.verdict.tally import Scrape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from canary.measures import Sample
-    from canary.tally import Pod
+    from canary.verdict.measures import Sample
+    from canary.verdict.tally import Pod
 
 PODS_PER_QUERY = 50  # keeps a query shorter than what proxies accept
 LONGEST_RANGE = 3600.0  # seconds

@@ -11,13 +11,13 @@ from rich.text import Text
 
 from canary.terminal.bar import bar, signed
 from canary.terminal.words import COLOURS, plain
-from canary.verdict import Decision, Evidence, decimals, share_interval
+from canary.verdict.rule import Decision, Evidence, decimals, share_interval
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from canary.events import Looked, VariantState
-    from canary.verdict import Comparison
+    from canary.verdict.rule import Comparison
 
 VARIANT_COLOURS = {"canary": "bold", "baseline": "", "stable": "dim"}
 SHOWN = ("", "pods", "requests", "good", "95 % interval", "req/s", "p50", "p99")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from canary.verdict import Decision
+    from canary.verdict.rule import Decision
 
 QUIET = 10.0  # seconds between two lines about looks that say the same
 

@@ -24,7 +24,7 @@ from canary.events import (
     Waiting,
     Written,
 )
-from canary.verdict import Decision, Verdict
+from canary.verdict.rule import Decision, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,0 +1,256 @@
+"""What promote would write, told by the API server beforehand; nothing is written.
+
+So a selector that cannot change, an admission webhook's no or a missing right is found out before any pod starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from canary.apply.managed_fields import is_predecessor, with_last_applied
+from canary.apply.simulation import with_maps
+from canary.apply.writing import intended
+from canary.errors import ForbiddenError, InputError
+from canary.events import Variant
+from canary.manifests.bundle import describe
+from canary.manifests.difference import difference, is_same
+from canary.manifests.references import Reference, references
+from canary.ports import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind
+from canary.state.last_promote import before_name
+from canary.variants.derive import stable, template_differences, variant_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from canary.manifests.bundle import Bundle
+    from canary.ports import Cluster, Object
+
+CONFIGURATION = (CONFIG_MAP, SECRET)
+"""Kinds that pods take their configuration from."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What promote would make of one object of the manifests.
+
+    Attributes:
+        incoming: as the manifests have it.
+        live: as it is, None where it is not there.
+        planned: as it would be.
+        certain: whether the API server has said so; else it is what the manifests say, without defaults.
+    """
+
+    incoming: Object
+    live: Object | None
+    planned: Object
+    certain: bool = True
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the object would stay as it is."""
+        return self.live is not None and is_same(self.live, self.planned)
+
+    @property
+    def difference(self) -> tuple[str, ...]:
+        """What would change of an object that is there, as lines of a unified diff, values of Secrets masked."""
+        return () if self.live is None or not self.is_known else difference(self.live, self.planned)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether what would change is known: what configures pods is a map of strings, and needs no API server."""
+        return self.certain or self.reference is not None
+
+    @property
+    def reference(self) -> Reference | None:
+        """What pods call the object, None unless they can be configured by it."""
+        if Kind.of(self.incoming) not in CONFIGURATION:
+            return None
+        return Reference(self.incoming["kind"], self.incoming["metadata"]["name"])
+
+    @property
+    def configures_anew(self) -> bool:
+        """Whether pods that take their configuration from the object would find another one."""
+        return self.reference is not None and (self.live is None or content(self.live) != content(self.planned))
+
+
+class Rehearsal:
+    """Rehearses promote's writes.
+
+    Attributes:
+        lacking: rights that the account would need for promote and does not have, such as `patch deployments.apps`.
+        unrehearsed: the objects of which they forbade to ask what would change, such as `Service app`.
+    """
+
+    def __init__(self, cluster: Cluster, *, demanded: bool) -> None:
+        """Rehearse on a cluster.
+
+        Args:
+            cluster: the Kubernetes API.
+            demanded: whether this same account is to promote, so that a missing right is an error.
+        """
+        self._cluster = cluster
+        self._demanded = demanded
+        self.lacking: list[str] = []
+        self.unrehearsed: list[str] = []
+        self._known: dict[tuple[Kind, str], Change] = {}
+
+    def of(self, incoming: Object) -> Change:
+        """Return what promote would make of an object; the API server is asked once.
+
+        Raises:
+            InputError: the API server would refuse it.
+            ForbiddenError: promote is demanded, and the account may not.
+        """
+        key = Kind.of(incoming), incoming["metadata"]["name"]
+        if key not in self._known:
+            self._known[key] = self._rehearsed(incoming)
+        return self._known[key]
+
+    def _rehearsed(self, incoming: Object) -> Change:
+        live = self._cluster.get(Kind.of(incoming), incoming["metadata"]["name"])
+        if live is not None:
+            _check_immutable(incoming, live)
+        try:
+            planned = self._asked(incoming, live)
+        except InputError as error:
+            raise InputError(f"promote could not write {describe(incoming)}: {error}") from error
+        except ForbiddenError as error:
+            if self._demanded:
+                raise
+            self.lacking += [error.right] if error.right not in self.lacking else []
+            change = Change(incoming, live, _given(incoming, live), certain=False)
+            self.unrehearsed += [] if live is None or change.is_known else [describe(incoming)]
+            return change
+        return Change(incoming, live, planned)
+
+    def _asked(self, incoming: Object, live: Object | None) -> Object:
+        """Return what the API server says that promote makes of an object.
+
+        Promote takes over the fields of kubectl, Helm and the task before it applies, and a dry run cannot: it would
+        show what they wrote and the manifest dropped as kept. Such an object is replaced instead.
+        """
+        wanted = intended(self._cluster, incoming)
+        if live is None or not any(map(is_predecessor, live["metadata"].get("managedFields") or [])):
+            return self._cluster.apply(wanted, dry_run=True)
+        planned = with_maps(wanted, live)
+        metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
+        return self._cluster.replace({**planned, "metadata": metadata | planned["metadata"]}, dry_run=True)
+
+
+def check_rights(cluster: Cluster, bundle: Bundle) -> None:
+    """Refuse a promote that could not be carried out, or not be undone, before it leaves anything half done.
+
+    Args:
+        cluster: the Kubernetes API.
+        bundle: the manifests.
+
+    Raises:
+        ForbiddenError: the account lacks a right, such as one that is only made to deploy.
+    """
+    needed: list[tuple[str, Kind, str]] = []
+    for obj in (*bundle.others, *bundle.deployments):
+        kind, name = Kind.of(obj), obj["metadata"]["name"]
+        needed += [("patch", kind, name), ("delete" if cluster.get(kind, name) is None else "update", kind, name)]
+    names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
+    needed.append(("create", CONFIG_MAP, ""))  # keeps what was before
+    needed += [(verb, CONFIG_MAP, before_name(name)) for name in names for verb in ("patch", "delete")]
+    if any(("update", SECRET, other["metadata"]["name"]) in needed for other in bundle.others):
+        needed.append(("create", SECRET, ""))
+        needed += [(verb, SECRET, before_name(name)) for name in names for verb in ("get", "delete")]
+    needed += [("list", SERVICE, ""), ("list", ENDPOINT_SLICE, "")]  # whether requests find the new pods
+    for name in names:
+        variants = [variant_name(name, one) for one in (Variant.CANARY, Variant.BASELINE)]
+        needed += [("delete", DEPLOYMENT, one) for one in variants]
+    require_rights(cluster, needed, "to promote, and to undo a promote that fails")
+
+
+def require_rights(cluster: Cluster, needed: Iterable[tuple[str, Kind, str]], what: str) -> None:
+    """Refuse what the account may not carry out whole.
+
+    Args:
+        cluster: the Kubernetes API.
+        needed: verb, kind and name (empty: any) of each right.
+        what: they are needed for.
+
+    Raises:
+        ForbiddenError: the account lacks one.
+    """
+    missing = []
+    for verb, kind, name in needed:
+        group, resource = kind.api_version.rpartition("/")[0], cluster.plural(kind)
+        if not cluster.may(verb, group, resource, name):
+            missing.append(f"{verb} {resource}{'.' if group else ''}{group} {name}".rstrip())
+    if missing:
+        raise ForbiddenError(
+            f"this account may not {', '.join(missing)}, which it takes {what}: "
+            "nothing was changed (pipeline/rbac.yml has a Role that may)",
+            missing[0],
+        )
+
+
+def check_same_template(planned: Object, canary: Object, *, label: str) -> None:
+    """Refuse a release that would not make stable's pods what the canary's are.
+
+    Args:
+        planned: stable as the API server would have it.
+        canary: as the API server has it, or would.
+        label: key of the version label.
+
+    Raises:
+        InputError: they differ; it says where.
+    """
+    name = planned["metadata"]["name"]
+    differences = template_differences(planned, canary, label=label)
+    if differences:
+        raise InputError(
+            f"stable {name} would not be what {canary['metadata']['name']} is, at {', '.join(differences)}: "
+            "another field manager than kubectl, Helm or canary owns it there "
+            f"(kubectl get deployment {name} -o yaml --show-managed-fields)"
+        )
+
+
+def configuration(bundle: Bundle, incoming: Object) -> dict[Reference, Object]:
+    """Return the manifests that a Deployment's pods are configured by."""
+    referred = references(incoming)
+    found = {Reference(other["kind"], other["metadata"]["name"]): other for other in bundle.others}
+    return {one: other for one, other in found.items() if one in referred and Kind.of(other) in CONFIGURATION}
+
+
+def content(obj: Object) -> Object:
+    """Return what pods find in a ConfigMap or a Secret."""
+    return {field: obj.get(field) or {} for field in ("data", "binaryData")}
+
+
+def _check_immutable(incoming: Object, live: Object) -> None:
+    """Refuse what Kubernetes never lets change, as the API server would, and say what to do."""
+    kind, name = Kind.of(incoming), incoming["metadata"]["name"]
+    if kind == DEPLOYMENT:
+        was, wanted = _selector(live), _selector(incoming)
+        if was != wanted:
+            raise InputError(
+                f"promote could not write Deployment {name}: its selector is {was}, the manifest's {wanted}, and "
+                "Kubernetes lets none change: keep it, or release under another name"
+            )
+    if kind in CONFIGURATION and live.get("immutable") and content(with_maps(incoming, live)) != content(live):
+        raise InputError(
+            f"promote could not write {describe(incoming)}: it is immutable, and its content would change. Give the "
+            "new content a new name, as kustomize does: deleted and made anew under the old one, it would stay what it "
+            "was on every node where a pod refers to it"
+        )
+
+
+def _selector(deployment: Object) -> Object:
+    selector = deployment["spec"].get("selector") or {}
+    return {key: value for key, value in selector.items() if value}
+
+
+def _given(incoming: Object, live: Object | None) -> Object:
+    """Return what the manifests say that an object becomes."""
+    if Kind.of(incoming) == DEPLOYMENT:
+        return with_last_applied(stable(incoming, replicas=None))
+    given = with_last_applied(incoming)
+    if live is None or Kind.of(incoming) not in CONFIGURATION:
+        return given
+    planned = with_maps(given, live)
+    return {**live, **planned, "metadata": live["metadata"] | planned["metadata"]}

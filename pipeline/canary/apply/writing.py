@@ -1,0 +1,134 @@
+"""Writes manifests onto the cluster so that they, and nothing older, say what an object is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from canary.apply.managed_fields import with_last_applied
+from canary.errors import ClusterError, InputError
+from canary.events import Note, Written
+from canary.manifests.images import pull_policy
+from canary.observe.deployments import images, is_autoscaled, replicas
+from canary.ports import DEPLOYMENT, Kind
+from canary.variants.derive import configuration_of, stable, with_configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from canary.ports import Cluster, Object, World
+
+OPERATOR = "monitoring.coreos.com"
+ATTEMPTS = 20
+"""How often a Deployment is written that changes all the time: the status of a rollout counts as a change, too."""
+
+
+def intended(cluster: Cluster, incoming: Object, *, configuration: str = "") -> Object:
+    """Return a manifest as it is to be written.
+
+    The replicas of a Deployment are never left out, as the API server would make that one pod: they are the manifest's;
+    where an autoscaler sets them, or the manifest does not say, those that there are now.
+
+    Args:
+        cluster: the Kubernetes API.
+        incoming: the manifest.
+        configuration: digest of a release that changed what a Deployment's pods are configured by, so that they are
+            started anew; empty leaves them the one that they have.
+    """
+    if Kind.of(incoming) != DEPLOYMENT:
+        return with_last_applied(incoming)
+    name, count = incoming["metadata"]["name"], replicas(incoming)
+    live = cluster.get(DEPLOYMENT, name)
+    if live is not None and (incoming["spec"].get("replicas") is None or is_autoscaled(cluster, name)):
+        count = replicas(live)
+    made = with_last_applied(stable(incoming, replicas=count))
+    if live is None:
+        return made
+    return with_configuration(_pulled_as_anew(made, live), configuration or configuration_of(live))
+
+
+def _pulled_as_anew(made: Object, live: Object) -> Object:
+    """Return a Deployment with the pull policies that a new one would get, where the live one has others.
+
+    The API server fills them in by the image's tag, and once: an image that gets its first tag would keep Always.
+    """
+    template = live["spec"]["template"]["spec"]
+    spec = dict(made["spec"]["template"]["spec"])
+    for field in ("initContainers", "containers"):
+        there = {one["name"]: one.get("imagePullPolicy") for one in template.get(field) or []}
+        if isinstance(spec.get(field), list):
+            spec[field] = [_pulled(one, there) for one in spec[field]]
+    return {**made, "spec": made["spec"] | {"template": made["spec"]["template"] | {"spec": spec}}}
+
+
+def _pulled(container: Any, there: Mapping[str, str | None]) -> Any:  # noqa: ANN401 - of a manifest, still unchecked
+    if not isinstance(container, dict) or container.get("imagePullPolicy") or not container.get("image"):
+        return container
+    policy = pull_policy(container["image"])
+    is_kept = there.get(container.get("name", ""), policy) == policy
+    return container if is_kept else container | {"imagePullPolicy": policy}
+
+
+def write(world: World, incoming: Object, *, configuration: str = "") -> bool:
+    """Write a manifest by server-side apply, first taking over what kubectl or Helm wrote; return whether it changed.
+
+    Args:
+        world: what to work with.
+        incoming: the manifest.
+        configuration: see `intended`.
+
+    Raises:
+        InputError, ClusterError: the API server refuses it.
+    """
+    kind, name = Kind.of(incoming), incoming["metadata"]["name"]
+    world.cluster.take_over(kind, name)
+    before, after = _written(world.cluster, incoming, configuration)
+    changed = before is None or before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]
+    action = "created" if before is None else "configured" if changed else "unchanged"
+    world.listen(Written(kind.kind, name, action, describe(after)))
+    return changed
+
+
+def _written(cluster: Cluster, incoming: Object, configuration: str) -> tuple[Object | None, Object]:
+    """Write a manifest, and return the object before and after.
+
+    A Deployment gets the replicas that it has at that very moment, which an autoscaler may change.
+    """
+    for _ in range(ATTEMPTS):
+        before = cluster.get(Kind.of(incoming), incoming["metadata"]["name"])
+        wanted = intended(cluster, incoming, configuration=configuration)
+        if before is None or Kind.of(incoming) != DEPLOYMENT:
+            return before, cluster.apply(wanted)
+        after = cluster.apply_over(before, wanted)
+        if after is not None:
+            return before, after
+    raise ClusterError(
+        f"apply Deployment {incoming['metadata']['name']}: others write it at the same time, all the time"
+    )
+
+
+def writable(world: World, objects: Sequence[Object]) -> tuple[Object, ...]:
+    """Return the objects without monitors for a Prometheus operator that the cluster does not have, and say so.
+
+    Raises:
+        InputError: nothing else is left.
+    """
+    unknown = [
+        obj
+        for obj in objects
+        if obj["apiVersion"].startswith(f"{OPERATOR}/") and not world.cluster.serves(Kind.of(obj))
+    ]
+    names = ", ".join(f"{obj['kind']} {obj['metadata']['name']}" for obj in unknown)
+    why = f"this cluster does not have the Prometheus operator ({OPERATOR}) for {names}"
+    if unknown and len(unknown) == len(objects):
+        raise InputError(f"{why}: install it first")
+    if unknown:
+        world.listen(Note(f"skipped, because {why}: install it, and run the command again", warning=True))
+    return tuple(obj for obj in objects if obj not in unknown)
+
+
+def describe(obj: Object) -> str:
+    """Return what a reader wants to know of an object: of a Deployment its pods and images, of others nothing."""
+    if Kind.of(obj) != DEPLOYMENT:
+        return ""
+    count = replicas(obj)
+    return f"{count} replica{'' if count == 1 else 's'} of {', '.join(images(obj))}"

@@ -1,0 +1,1 @@
+"""Checks whether a cluster is ready for releases."""

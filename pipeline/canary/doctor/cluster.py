@@ -1,0 +1,181 @@
+"""Checks of the way to the cluster, and of what we may do there."""
+
+from __future__ import annotations
+
+import ipaddress
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from canary.doctor.result import Check, failed, ok, warning
+from canary.doctor.rights import (
+    PODS,
+    SECRETS_BEFORE,
+    SERVICES,
+    WORKLOAD,
+    Asked,
+    Task,
+    each,
+    of_configuration,
+    of_object,
+)
+from canary.ports import CONFIG_MAP, SECRET, VERTICAL_POD_AUTOSCALER, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from canary.ports import Cluster, Object
+
+TOLERATED = 5.0
+"""Seconds that two clocks may differ by; a release is timed by both."""
+
+AT_ONCE = 8
+"""Rights that are asked about at the same time."""
+
+ROLES = "pipeline/rbac.yml has Roles that grant it"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How requests to a server go.
+
+    Attributes:
+        to: what the server is, for a person: `the API server`.
+        host: its host name or address.
+        proxy: the proxy on the way, without its user and password; empty where there is none.
+    """
+
+    to: str
+    host: str
+    proxy: str
+
+
+@dataclass(frozen=True)
+class PrometheusService:
+    """A Prometheus in the cluster that counts are read from.
+
+    Attributes:
+        namespace: of its Service.
+        name: of its Service, as the API server's proxy has it: `prometheus:9090`.
+    """
+
+    namespace: str
+    name: str
+
+
+def check_proxies(ways: Iterable[Way]) -> Iterator[Check]:
+    """Yield whether requests go through a proxy, and whether it is likely to lead there."""
+    for way in ways:
+        if not way.proxy:
+            yield ok("proxy", f"requests to {way.to} ({way.host}) bypass the proxy")
+        elif _is_inside(way.host):
+            yield warning(
+                "proxy",
+                f"requests to {way.to} go through {way.proxy}, and {way.host} looks like one of your own network",
+                f"if the proxy does not lead there, add {way.host} to NO_PROXY",
+            )
+        else:
+            yield ok("proxy", f"requests to {way.to} ({way.host}) go through {way.proxy}")
+
+
+def check_clock(theirs: float | None, ours: float) -> Check:
+    """Return whether this machine's clock and the API server's agree.
+
+    Args:
+        theirs: Unix seconds, to the second; None where it does not say.
+        ours: Unix seconds.
+    """
+    if theirs is None:
+        return warning("clock", "the API server's answers carry no time", "compare its clock with this machine's")
+    ahead = ours - (theirs + 0.5)
+    if abs(ahead) <= TOLERATED:
+        return ok("clock", "this machine's clock and the API server's agree within a few seconds")
+    return warning(
+        "clock",
+        f"this machine's is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the API server's, and warm-up "
+        "and expiry are off by that",
+        "set it, by NTP for example",
+    )
+
+
+def check_rights(
+    cluster: Cluster,
+    names: Sequence[str],
+    others: Sequence[Object],
+    prometheus: PrometheusService | None,
+    *,
+    pods: bool,
+) -> Iterator[Check]:
+    """Yield, for each task, whether we have every right that it takes.
+
+    Args:
+        cluster: the Kubernetes API.
+        names: of the workloads; without any, each right is asked about for objects of any name.
+        others: objects of the manifests beside the Deployments.
+        prometheus: the one in the cluster that counts are read from.
+        pods: whether counts are read from the pods.
+    """
+    sizes_pods = cluster.serves(VERTICAL_POD_AUTOSCALER)
+    served = [one for one in WORKLOAD if sizes_pods or one.resource != "verticalpodautoscalers"]
+    needed = [right.of(name) for name in names for right in served]
+    needed = needed or [replace(right, names=()) for right in served]
+    for other in others:
+        kind, own = Kind.of(other), other["metadata"]["name"]
+        needed += of_object(kind.api_version.rpartition("/")[0], cluster.plural(kind), own)
+        needed += of_configuration(cluster.plural(kind), own) if kind in (CONFIG_MAP, SECRET) else ()
+    if any(Kind.of(other) == SECRET for other in others):
+        needed += [right.of(name) for name in names for right in SECRETS_BEFORE]
+    needed += [PODS] if pods else []
+    where = dict.fromkeys(each(needed), None)
+    if prometheus:
+        where[replace(SERVICES, names=(prometheus.name,)), "get", prometheus.name] = prometheus.namespace
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rights") as threads:
+        answers = threads.map(partial(_may, cluster), where, where.values())
+        granted = dict(zip(where, answers, strict=True))
+    for task in Task:
+        of_task = {one: has for one, has in granted.items() if one[0].task is task}
+        if of_task:
+            yield _check_task(task, of_task, of_any_name=not names)
+
+
+def _may(cluster: Cluster, asked: Asked, namespace: str | None) -> bool:
+    right, verb, name = asked
+    return cluster.may(verb, right.group, right.resource, name, namespace=namespace)
+
+
+def _check_task(task: Task, granted: Mapping[Asked, bool], *, of_any_name: bool) -> Check:
+    missing = [one for one, has in granted.items() if not has]
+    subject = "rights"
+    if not missing:
+        return ok(subject, f"permission to {task}: yes" + (f", all {len(granted)}" if len(granted) > 1 else ""))
+    text = f"permission to {task}: missing {_shown(missing)}"
+    if of_any_name:
+        text += " (of any name: give the Deployment's to ask for that alone)"
+    match task:
+        case Task.LOOK:
+            return warning(subject, f"{text}: canary cannot warn of these", "grant it, or check them yourself")
+        case Task.METRICS if any(right == PODS for right, _, _ in missing):
+            return failed(subject, text, "grant it, or read counts from Prometheus (--prometheus)")
+        case Task.METRICS:
+            return failed(subject, text, "grant it, or read counts from the pods (without --prometheus)")
+        case Task.PROMOTE if any(right.writes_stable for right, _, _ in missing):
+            advice = f"canary deploy, watch and reject work without it, canary release and promote do not; {ROLES}"
+            return warning(subject, f"{text}: this account cannot promote, which may be intended", advice)
+    return failed(subject, text, ROLES)
+
+
+def _shown(rights: Iterable[Asked]) -> str:
+    """Return rights as `kubectl auth can-i` takes them: `patch deployments.apps/scale app-canary`."""
+    by_object: dict[tuple[str, str], list[str]] = {}
+    for right, verb, name in rights:
+        by_object.setdefault((right.kind, name), []).append(verb)
+    return ", ".join(f"{'/'.join(verbs)} {kind} {name}".rstrip() for (kind, name), verbs in by_object.items())
+
+
+def _is_inside(host: str) -> bool:
+    """Return whether a host is one that a proxy to the outside does not lead to."""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".svc"))

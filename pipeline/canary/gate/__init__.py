@@ -1,0 +1,1 @@
+"""Gates turn a verdict into an action."""

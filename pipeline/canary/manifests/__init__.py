@@ -1,0 +1,1 @@
+"""What a release deploys: manifests as they are read, checked, changed and shown."""

@@ -1,0 +1,80 @@
+"""What would change of an object, as `kubectl diff` shows it: its YAML, less what the API server keeps for itself."""
+
+from __future__ import annotations
+
+from difflib import unified_diff
+from typing import TYPE_CHECKING, Any
+
+from canary.manifests.documents import dump
+from canary.manifests.masking import masked
+from canary.variants.derive import OWN_PREFIX
+
+if TYPE_CHECKING:
+    from canary.manifests.bundle import Object
+
+MOST_LINES = 60
+"""Lines of one object's difference that are shown."""
+
+LONGEST_LINE = 200
+"""Characters of a line that are shown."""
+
+_CONTEXT = 2
+_METADATA = ("labels", "annotations")
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def is_same(live: Object, planned: Object) -> bool:
+    """Return whether two versions of an object say the same, but for what the API server writes of its own."""
+    return _bare(live) == _bare(planned)
+
+
+def difference(live: Object, planned: Object, before: str = "live", after: str = "manifests") -> tuple[str, ...]:
+    """Return a unified diff, values of Secrets masked; it is cut where it gets long, and says so.
+
+    Args:
+        live: as the object is.
+        planned: as it would be.
+        before: what the diff calls the first.
+        after: what it calls the second.
+
+    Returns:
+        Lines without their ends; none where nothing would change.
+    """
+    was, wanted = _lines(masked(live)), _lines(masked(planned, before=live))
+    lines = list(unified_diff(was, wanted, before, after, n=_CONTEXT, lineterm=""))
+    left_out = len(lines) - MOST_LINES
+    return (*map(_cut, lines[:MOST_LINES]), *([f"… {left_out} more lines"] if left_out > 0 else []))
+
+
+def _lines(obj: Object) -> list[str]:
+    return dump([_bare(obj)]).splitlines()[1:]
+
+
+def _bare(obj: Object) -> Object:
+    """Return an object with what its authors say of it, in an order of its own."""
+    metadata = {"name": obj["metadata"]["name"]}
+    for which in _METADATA:
+        if marks := _marks(obj["metadata"].get(which)):
+            metadata[which] = marks
+    others = ("apiVersion", "kind", "metadata", "status")
+    kept = {key: obj[key] for key in sorted(obj) if key not in others and obj[key] not in ({}, None)}
+    return {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata, **_sorted(kept)}
+
+
+def _marks(marks: dict[str, str] | None) -> dict[str, str]:
+    """Return labels or annotations less what only repeats the manifest, or belongs to this driver."""
+    return {
+        key: value
+        for key, value in sorted((marks or {}).items())
+        if key != _LAST_APPLIED and not key.startswith(OWN_PREFIX)
+    }
+
+
+def _sorted(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}… {len(line) - LONGEST_LINE} more characters"

@@ -1,0 +1,50 @@
+"""Secrets without their values: `<n bytes>` stands for each, in whatever is shown to anybody."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from canary.manifests.bundle import Object
+
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def masked(item: Object, *, before: Object | None = None) -> Object:
+    """Return an object without values of Secrets; what is no Secret as it is.
+
+    Args:
+        item: any object.
+        before: the same object as it was: values that are others now are marked so, as their length may not tell.
+    """
+    if item.get("kind") != "Secret":
+        return item
+    copy = deepcopy(item)
+    for field, decode in (("data", _decoded), ("stringData", _encoded)):
+        if isinstance(copy.get(field), dict):
+            was = {key: decode(value) for key, value in ((before or {}).get(field) or {}).items()}
+            copy[field] = {key: _mask(decode(value), was.get(key)) for key, value in copy[field].items()}
+    annotations = copy["metadata"].get("annotations") or {}
+    if _LAST_APPLIED in annotations:  # kubectl repeats the values there
+        annotations[_LAST_APPLIED] = f"<{len(annotations[_LAST_APPLIED].encode())} bytes>"
+    return copy
+
+
+def _mask(value: bytes, was: bytes | None) -> str:
+    changed = "" if was is None or was == value else ", changed"
+    return f"<{len(value)} bytes{changed}>"
+
+
+def _decoded(value: object) -> bytes:
+    text = _encoded(value)
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        return text
+
+
+def _encoded(value: object) -> bytes:
+    return str(value).encode()

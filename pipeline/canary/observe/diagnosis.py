@@ -1,0 +1,192 @@
+"""Why a Deployment does not get ready, in a sentence that names the pod and the reason."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from canary.errors import ForbiddenError, NotAnsweringError
+from canary.observe.deployments import condition_of, pods_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from canary.ports import Cluster, Object
+
+STARTING = ("ContainerCreating", "PodInitializing")
+LOG_LINES = 3
+IMAGE_PULL = ("ErrImagePull", "ImagePullBackOff")
+PULLING = "Pulling"
+UNHEALTHY = "Unhealthy"
+FAILED_PROBES = 3
+"""Fewer are what every container has while it starts."""
+
+STUCK_AFTER = 5.0
+"""Seconds without a change after which a pod that is not ready is stuck; between two looks at its Events, too."""
+
+STUCK_PODS = 3
+"""Pods of a Deployment whose Events are read at one look: pods that are stuck have mostly the same reason."""
+
+
+class Diagnosis:
+    """Says what holds up Deployments, look after look.
+
+    Each look costs few requests: Events are read of pods alone that are stuck, of few of those, and not at every look.
+    """
+
+    def __init__(self, cluster: Cluster, now: Callable[[], float], *, stuck_after: float = STUCK_AFTER) -> None:
+        """Know of no pod yet.
+
+        Args:
+            cluster: the Kubernetes API.
+            now: gives Unix seconds.
+            stuck_after: seconds without a change after which a pod that is not ready is stuck.
+        """
+        self._cluster = cluster
+        self._now = now
+        self._stuck_after = stuck_after
+        self._unchanged: dict[str, tuple[str, float]] = {}
+        self._events: dict[str, tuple[float, str]] = {}
+
+    def hold_up(self, deployment: Object, pods: Iterable[Object]) -> str:
+        """Return what holds up a Deployment that has these pods, empty when nothing is known to.
+
+        Named are pods that the cluster does not admit (quota, pod security), that fit on no node, whose image does not
+        come, that crash (with the last lines they logged), and, once they are stuck, whose volumes do not come or whose
+        probes fail.
+        """
+        failure = condition_of(deployment, "ReplicaFailure")
+        if failure.get("status") == "True":
+            return f"no pod is made: {failure.get('message') or failure.get('reason')}"
+        unready = [pod for pod in pods if condition_of(pod, "Ready").get("status") != "True"]
+        stuck = [pod for pod in unready if self._is_stuck(pod)][:STUCK_PODS]
+        for pod in sorted(unready, key=_has_failed):  # those were replaced: look at these first
+            if trouble := _trouble(self._cluster, pod):
+                return f"Pod {pod['metadata']['name']}: {trouble}"
+        for pod in stuck:
+            if event := self._last_event(pod):
+                return f"Pod {pod['metadata']['name']}: {event}"
+        progressing = condition_of(deployment, "Progressing")
+        if progressing.get("reason") == "ProgressDeadlineExceeded":
+            return str(progressing.get("message") or "no progress within progressDeadlineSeconds")
+        return ""
+
+    def _is_stuck(self, pod: Object) -> bool:
+        """Return whether a pod has not changed for a while, by our clock, since it was first seen as it is."""
+        uid, version, now = pod["metadata"]["uid"], pod["metadata"].get("resourceVersion", ""), self._now()
+        known, since = self._unchanged.get(uid, (version, now))
+        self._unchanged[uid] = version, (since if known == version else now)
+        return now - self._unchanged[uid][1] >= self._stuck_after
+
+    def _last_event(self, pod: Object) -> str:
+        uid, now = pod["metadata"]["uid"], self._now()
+        read, event = self._events.get(uid, (-math.inf, ""))
+        if now - read >= self._stuck_after:
+            event = _last_event(self._cluster, pod)
+            self._events[uid] = now, event
+        return event
+
+
+def hold_up(cluster: Cluster, deployment: Object, pods: Iterable[Object] | None = None) -> str:
+    """Return what holds up a Deployment at the only look that is taken, at which a pod that is not ready is stuck.
+
+    Args:
+        cluster: the Kubernetes API.
+        deployment: as the API server has it.
+        pods: its pods, listed where they are not given.
+    """
+    diagnosis = Diagnosis(cluster, lambda: 0.0, stuck_after=0.0)
+    return diagnosis.hold_up(deployment, pods_of(cluster, deployment) if pods is None else pods)
+
+
+def gist(reason: str) -> str:
+    """Return what is the same while a hold-up lasts: an image that does not come alternates between two reasons."""
+    return IMAGE_PULL[0] if any(one in reason for one in IMAGE_PULL) else reason
+
+
+def ending(terminated: Object) -> str:
+    """Return how a container ended, such as `OOMKilled (exit code 137)`."""
+    reason, code = terminated.get("reason") or "ended", terminated.get("exitCode")
+    signal = f", signal {terminated['signal']}" if terminated.get("signal") else ""
+    return f"{reason} (exit code {code}{signal})"
+
+
+def restarted(times: int) -> str:
+    """Return how often a container was started again, as a part of a sentence; empty if it was not."""
+    return {0: "", 1: ", restarted once"}.get(times, f", restarted {times} times")
+
+
+def failure(pod: Object) -> str:
+    """Return why a pod failed as a whole: reason and message, as `Evicted: The node was low on resource: memory`."""
+    status = pod.get("status") or {}
+    why = (str(part).strip() for part in (status.get("reason"), status.get("message")) if part)
+    return ": ".join(why) or "Failed"
+
+
+def last_words(cluster: Cluster, pod: Object, container: str) -> str:
+    """Return the last lines that a container logged before it ended, as the end of a sentence; empty without any.
+
+    How it ended is known without them: a log that may not be read, or a node that does not answer, stops nothing.
+    """
+    name = pod["metadata"]["name"]
+    try:
+        log = cluster.log(name, container, tail=LOG_LINES, previous=True) or cluster.log(
+            name, container, tail=LOG_LINES
+        )
+    except (ForbiddenError, NotAnsweringError):
+        return ""
+    lines = [line.strip() for line in log.splitlines() if line.strip()][-LOG_LINES:]
+    return f"; its last lines: {' | '.join(lines)}" if lines else ""
+
+
+def _has_failed(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") == "Failed"
+
+
+def _trouble(cluster: Cluster, pod: Object) -> str:
+    status = pod.get("status") or {}
+    if _has_failed(pod):
+        return failure(pod)
+    scheduled = condition_of(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return f"{scheduled.get('reason')}: {scheduled.get('message')}"
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    for container in containers:
+        if trouble := _container_trouble(cluster, pod, container):
+            return trouble
+    return ""
+
+
+def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:
+    state = container.get("state") or {}
+    waiting, name = state.get("waiting") or {}, container["name"]
+    ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
+    crashed = bool(ended.get("exitCode")) and not container.get("ready")
+    if crashed and (waiting.get("reason") == "CrashLoopBackOff" or not waiting):
+        restarts = container.get("restartCount") or 0
+        label = "CrashLoopBackOff: " if waiting else ""
+        return f"{label}container {name} {ending(ended)}{restarted(restarts)}{last_words(cluster, pod, name)}"
+    if waiting and waiting.get("reason") not in STARTING:
+        message = waiting.get("message") or ""
+        return f"{waiting.get('reason')}: container {name}" + (f": {message}" if message else "")
+    return ""
+
+
+def _last_event(cluster: Cluster, pod: Object) -> str:
+    """Return the last warning about a pod (a volume that does not come, a probe that goes on failing), or its pull.
+
+    Who may not read Events waits without an explanation.
+    """
+    try:
+        events = cluster.events(pod)
+    except ForbiddenError:
+        return ""
+    warnings = [event for event in events if event.get("type") == "Warning"]
+    probes = sum(event.get("count") or 1 for event in warnings if event.get("reason") == UNHEALTHY)
+    if probes < FAILED_PROBES:
+        warnings = [event for event in warnings if event.get("reason") != UNHEALTHY]
+    pulling = [event for event in events[-1:] if event.get("reason") == PULLING]
+    if not (warnings or pulling):
+        return ""
+    last = (warnings or pulling)[-1]
+    return f"{last.get('reason')}: {str(last.get('message') or '').strip()}"

@@ -1,0 +1,1 @@
+"""The story of a release: deploy, watch, promote, reject, roll back."""

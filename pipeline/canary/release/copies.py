@@ -1,0 +1,158 @@
+"""Copies of changed configuration, which the canary alone refers to and which go when it goes, whoever deletes it.
+
+A copy belongs to the Deployments of the canaries that refer to it, and so is made after them: their pods start when it
+is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from canary.apply.dry_run import content
+from canary.errors import InputError
+from canary.events import Variant, Written
+from canary.manifests.references import Reference, copy_name
+from canary.ports import DEPLOYMENT, Kind
+from canary.variants.derive import DIGEST_ANNOTATION, own_marks, variant_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from canary.ports import Cluster, Object, World
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy that a release is to have.
+
+    Attributes:
+        of: what it is a copy of.
+        object: without owners.
+        workloads: names of the workloads whose canaries refer to it.
+    """
+
+    of: Reference
+    object: Object
+    workloads: tuple[str, ...]
+
+
+def copies(
+    sources: Mapping[Reference, Object], wanted: Mapping[str, Iterable[Reference]], *, mark: str, label: str
+) -> tuple[Copy, ...]:
+    """Return the copies that a release is to have.
+
+    Args:
+        sources: what there may be copies of, as promote would make it.
+        wanted: what each workload's canary refers to by a copy.
+        mark: digest of the release.
+        label: key of the version label.
+    """
+    every = sorted({one for found in wanted.values() for one in found})
+    return tuple(
+        Copy(
+            one,
+            _copy(sources[one], one, mark=mark, label=label),
+            tuple(name for name, found in wanted.items() if one in found),
+        )
+        for one in every
+    )
+
+
+def check_free(cluster: Cluster, copy: Copy) -> None:
+    """Refuse a copy whose name something else has.
+
+    Raises:
+        InputError: it says what.
+    """
+    live = cluster.get(Kind.of(copy.object), copy.object["metadata"]["name"])
+    if live is None:
+        return
+    name, theirs = copy.object["metadata"]["name"], _digest(live)
+    if theirs is None:
+        raise InputError(
+            f"{copy.of} would change, and the canary's copy of it would be named {name}, as another "
+            f"{copy.of.kind} is: rename that one, or delete it"
+        )
+    owner = next((owner for owner in _owners(live) if _is_alive(cluster, owner)), None)
+    if theirs != _digest(copy.object) and owner is not None:
+        raise InputError(
+            f"{copy.of} would change, and {copy.of.kind} {name} is the copy of it that {owner['name']} runs with: "
+            "end that release first"
+        )
+
+
+def rehearse(cluster: Cluster, copy: Copy) -> None:
+    """Let the API server say whether a copy can be made; one that is there already could."""
+    if cluster.get(Kind.of(copy.object), copy.object["metadata"]["name"]) is None:
+        cluster.create(copy.object, dry_run=True)
+
+
+def make(world: World, copy: Copy) -> None:
+    """Make a copy and give it to the canaries that refer to it; one that is theirs already stays."""
+    kind, name = Kind.of(copy.object), copy.object["metadata"]["name"]
+    owners = [_owner(world.cluster, variant_name(one, Variant.CANARY)) for one in copy.workloads]
+    live = world.cluster.get(kind, name)
+    if live is not None:
+        if {owner["uid"] for owner in owners} <= {owner["uid"] for owner in _owners(live)}:
+            return
+        world.cluster.delete(kind, name, uid=live["metadata"]["uid"])  # its canary is gone, and it is about to go
+    metadata = copy.object["metadata"] | {"ownerReferences": owners}
+    world.cluster.create({**copy.object, "metadata": metadata})
+    world.listen(Written(kind.kind, name, "created", f"for {' and '.join(owner['name'] for owner in owners)} alone"))
+
+
+def check_same_content(cluster: Cluster, one: Reference, planned: Object) -> None:
+    """Refuse configuration that the canary has not run with.
+
+    Args:
+        cluster: the Kubernetes API.
+        one: what promote is going to write.
+        planned: as it is going to be.
+
+    Raises:
+        InputError: the canary's copy is gone, or another.
+    """
+    copy = cluster.get(Kind.of(planned), copy_name(one))
+    if copy is None or content(copy) != content(planned):
+        why = "is gone" if copy is None else f"is not what promote would make of {one}"
+        raise InputError(
+            f"{one.kind} {copy_name(one)}, which the canary runs with, {why}: reject the canary, and deploy it anew"
+        )
+
+
+def _copy(source: Object, one: Reference, *, mark: str, label: str) -> Object:
+    kept = {key: value for key, value in source.items() if key not in ("metadata", "immutable")}
+    marks = {key: own_marks(source["metadata"].get(key)) | {label: str(Variant.CANARY)} for key in _MARKS}
+    marks["annotations"] |= {DIGEST_ANNOTATION: mark}
+    return {**kept, "metadata": {"name": copy_name(one), **marks}}
+
+
+_MARKS = ("labels", "annotations")
+
+
+def _digest(obj: Object) -> str | None:
+    found: str | None = (obj["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
+    return found
+
+
+def _owners(obj: Object) -> list[Object]:
+    found: list[Object] = obj["metadata"].get("ownerReferences") or []
+    return found
+
+
+def _owner(cluster: Cluster, canary: str) -> Object:
+    deployment = cluster.get(DEPLOYMENT, canary)
+    if deployment is None:
+        raise InputError(f"Deployment {canary} was deleted while its configuration was copied: deploy it again")
+    return {
+        "apiVersion": DEPLOYMENT.api_version,
+        "kind": DEPLOYMENT.kind,
+        "name": canary,
+        "uid": deployment["metadata"]["uid"],
+    }
+
+
+def _is_alive(cluster: Cluster, owner: Object) -> bool:
+    found = cluster.get(DEPLOYMENT, owner["name"]) if owner["kind"] == DEPLOYMENT.kind else None
+    return found is not None and found["metadata"]["uid"] == owner["uid"]

@@ -1,0 +1,111 @@
+"""The objects beside the Deployments: made at deploy, held until promote, or copied for the canary alone.
+
+Stable uses them too: what would change of them is not to reach it before a canary has shown that it may.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from canary.apply.managed_fields import with_last_applied
+from canary.errors import InputError
+from canary.events import Differs, Variant
+from canary.manifests.references import Reference, references
+from canary.release.copies import Copy, check_free, copies
+from canary.variants.derive import copied_by, variant_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from canary.apply.dry_run import Change, Rehearsal
+    from canary.manifests.bundle import Bundle
+    from canary.observe.deployments import Workload
+    from canary.ports import Object, World
+
+
+@dataclass(frozen=True)
+class Others:
+    """What becomes of the objects beside the Deployments.
+
+    Attributes:
+        created: those that do not exist yet, and are made at deploy.
+        written: those that exist, would change, and are written at deploy, because that was asked for.
+        differences: of those that exist and would change, an event each.
+        copied: by workload, what its canary refers to by copies.
+        copies: these copies.
+    """
+
+    created: tuple[Object, ...]
+    written: tuple[Object, ...]
+    differences: tuple[Differs, ...]
+    copied: Mapping[str, frozenset[Reference]]
+    copies: tuple[Copy, ...]
+
+
+def others(world: World, bundle: Bundle, workloads: Sequence[Workload], rehearsal: Rehearsal, mark: str) -> Others:
+    """Return what becomes of the objects beside the Deployments; writes nothing.
+
+    Args:
+        world: what to work with.
+        bundle: the manifests.
+        workloads: those of the bundle's Deployments, in their order.
+        rehearsal: says what would change.
+        mark: digest of the release.
+
+    Raises:
+        InputError: promote could not write one, or a copy cannot be made.
+        ForbiddenError: the account lacks a right that it must have.
+    """
+    now = world.options.others == "now"
+    changes = [rehearsal.of(other) for other in bundle.others]
+    used = frozenset().union(*(references(found.stable) for found in workloads if found.stable is not None))
+    created = [one for one in changes if one.live is None and (now or one.reference not in used)]
+    changed = [one for one in changes if one not in created and not one.is_none and (one.is_known or now)]
+    anew = frozenset(one.reference for one in changed if one.reference and one.configures_anew and not now)
+    copied = {
+        found.name: _copied(found, references(incoming) & anew)
+        for incoming, found in zip(bundle.deployments, workloads, strict=True)
+    }
+    sources = {one.reference: one.planned for one in changes if one.reference}
+    made = copies(sources, copied, mark=mark, label=world.options.label)
+    taken = frozenset(sources).union(*map(references, bundle.deployments))
+    for copy in made:
+        _check_name(copy, taken)
+        check_free(world.cluster, copy)
+    names = {copy.of: copy.object["metadata"]["name"] for copy in made}
+    return Others(
+        tuple(with_last_applied(one.incoming) for one in created),
+        tuple(one.incoming for one in changed) if now else (),
+        tuple(_differs(one, names, now=now) for one in changed),
+        copied,
+        made,
+    )
+
+
+def _copied(found: Workload, needed: frozenset[Reference]) -> frozenset[Reference]:
+    """Return what a workload's canary refers to by copies: what it was made with, once it is there."""
+    if found.canary is None:
+        return needed
+    there = copied_by(found.canary)
+    if strange := needed - there:
+        raise InputError(
+            f"{', '.join(map(str, sorted(strange)))} has changed since {variant_name(found.name, Variant.CANARY)} was "
+            f"made, which refers to it: start anew after canary reject {found.name}"
+        )
+    return there
+
+
+def _check_name(copy: Copy, taken: frozenset[Reference]) -> None:
+    name = copy.object["metadata"]["name"]
+    if Reference(copy.of.kind, name) in taken:
+        raise InputError(
+            f"{copy.of} would change, and the canary's copy of it would be named {name}, which the manifests use "
+            "themselves: give one of them another name"
+        )
+
+
+def _differs(change: Change, copies_: Mapping[Reference, str], *, now: bool) -> Differs:
+    kind, name = change.incoming["kind"], change.incoming["metadata"]["name"]
+    copy = copies_.get(change.reference, "") if change.reference else ""
+    return Differs(kind, name, change.difference, copy=copy, now=now)

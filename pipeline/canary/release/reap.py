@@ -1,0 +1,99 @@
+"""Rejects canaries that everybody has forgotten: their expiry is past, and nobody works on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from canary.errors import ForbiddenError, InputError, LockedError
+from canary.events import Note, Started
+from canary.observe.deployments import workload
+from canary.release.reject import reject
+from canary.release.status import workloads_in_release
+from canary.state.expiry import expiry
+from canary.state.last_promote import is_rolling_back, saved_digest
+from canary.state.lease import holder, time
+from canary.variants.derive import DIGEST_ANNOTATION
+
+if TYPE_CHECKING:
+    from canary.ports import Lock, World
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """What became of one workload.
+
+    Attributes:
+        workload: name of the stable Deployment.
+        expired: whether its canary had expired and was rejected, or would be by a dry run.
+        deleted: names of the Deployments that were deleted.
+        reason: why it was rejected, or left.
+        exit_code: of the error that it was left for, 0 if there was none.
+    """
+
+    workload: str
+    expired: bool
+    deleted: tuple[str, ...]
+    reason: str
+    exit_code: int = 0
+
+
+def reap(world: World, lock: Lock, *, dry_run: bool = False) -> tuple[Reaped, ...]:
+    """Reject every release of the namespace that has expired, and return what became of each release there is.
+
+    One that cannot be read, or may not be rejected, keeps nobody from rejecting the others.
+    """
+    names = workloads_in_release(world.cluster, world.options.label)
+    world.listen(Started("reap", names, world.cluster.namespace))
+    return tuple(_reap(world, lock, name, dry_run=dry_run) for name in names)
+
+
+def _reap(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
+    try:
+        return _judged(world, lock, name, dry_run=dry_run)
+    except LockedError as error:
+        reason, code = str(error), 0
+    except (InputError, ForbiddenError) as error:
+        reason, code = str(error), error.exit_code
+    world.listen(Note(f"{name} is left: {reason}", warning=bool(code)))
+    return Reaped(name, False, (), reason, code)
+
+
+def _judged(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
+    left, expired_at = _left(world, name)
+    reason = f"its canary expired at {expired_at}, and nobody works on it"
+    deleted: tuple[str, ...] = ()
+    if not (left or dry_run):
+        with lock.held((name,), world.listen):
+            left, _ = _left(world, name)  # somebody may have come back in between
+            deleted = () if left else reject(world, name, reason)
+    if left:
+        world.listen(Note(f"{name} is left: {left}"))
+    elif dry_run:
+        if there := holder(world.cluster, name):
+            held = f"{there.name}, who last renewed its lock at {time(there.renewed)}, is still at work"
+            reason = f"its canary expired at {expired_at}, unless {held}"
+        world.listen(Note(f"{name} would be rejected: {reason}"))
+    return Reaped(name, not left, deleted, left or reason)
+
+
+def _left(world: World, name: str) -> tuple[str, str]:
+    """Return why a workload is left alone, empty if it is not, and when its canary expired or will."""
+    cluster, now = world.cluster, world.clock.now()
+    canary = workload(cluster, name).canary
+    if canary is None:
+        return f"it has a baseline, but no canary; canary reject {name} deletes it", ""
+    at = expiry(canary)
+    if at is None:
+        return "its canary was made by another tool than this driver, and never expires", ""
+    shown = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if at > now:
+        return f"its canary does not expire before {shown}", shown
+    if is_rolling_back(cluster, name):
+        return f"its rollback was interrupted; canary rollback {name} finishes it", shown
+    promoted = saved_digest(cluster, name)
+    if promoted is not None and promoted == canary["metadata"]["annotations"].get(DIGEST_ANNOTATION):
+        text = "its promote was interrupted; canary promote, with the same manifests and images, finishes it, "
+        return f"{text}canary rollback {name} goes back", shown
+    return "", shown

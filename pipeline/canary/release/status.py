@@ -1,0 +1,209 @@
+"""What there is of a release in the cluster, as frozen values for a person or a program to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from canary.errors import ForbiddenError, InputError
+from canary.events import Variant
+from canary.observe.deployments import images, pods_by_deployment, progress, workload
+from canary.observe.diagnosis import hold_up
+from canary.ports import DEPLOYMENT
+from canary.release.next_steps import next_steps
+from canary.settings.command_line import command
+from canary.state.counts import recall
+from canary.state.expiry import expiry
+from canary.state.last_promote import standing, together
+from canary.state.lease import holder
+from canary.state.record import unproven_since
+from canary.variants.steps import step_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from canary.observe.deployments import Workload
+    from canary.ports import Cluster, Object
+    from canary.settings.options import Options
+    from canary.state.last_promote import Standing
+    from canary.state.lease import Holder
+    from canary.state.record import Record
+    from canary.variants.steps import Step
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class VariantStatus:
+    """One Deployment.
+
+    Attributes:
+        variant: which of the three.
+        name: of the Deployment.
+        images: its containers' images.
+        ready: pods ready.
+        desired: pods wanted.
+        updated: pods of the newest template.
+        created: when it was made, as the API server writes times.
+        requests: counted by the release so far, None where none were.
+        reason: what holds up a pod, empty when nothing does.
+    """
+
+    variant: Variant
+    name: str
+    images: tuple[str, ...]
+    ready: int
+    desired: int
+    updated: int
+    created: str
+    requests: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What `canary rollback` would bring.
+
+    Attributes:
+        images: what stable ran before its last promote.
+        replaced: when that promote began, as the API server writes times.
+        command: to be typed as it is.
+    """
+
+    images: tuple[str, ...]
+    replaced: str
+    command: str
+
+
+@dataclass(frozen=True)
+class WorkloadStatus:
+    """One workload.
+
+    Attributes:
+        name: of the stable Deployment.
+        variants: those that exist: stable, baseline, canary.
+        verdict: the last verdict's decision, empty before the first.
+        sentence: the last verdict for a person.
+        next: what can be done now, each as `purpose: command`; the command is one to be typed as it is.
+        step: the one at hand, None where the release has no more than one.
+        driver: who holds its lock, None if nobody does. Whether that one is still at work, its last renewal hints at.
+        expires_in: seconds until `canary reap` may reject it if nobody works on it, None where it never may.
+        unknown: what could not be seen, and why, a sentence each.
+        unproven: when stable was promoted against the evidence or without any, and why; empty if it was not.
+        problems: what of it cannot be read, and what to do about that, a sentence each.
+        rollback: what a rollback would bring, None where there is nothing to go back to.
+    """
+
+    name: str
+    variants: tuple[VariantStatus, ...]
+    verdict: str
+    sentence: str
+    next: tuple[str, ...]
+    step: Step | None = None
+    driver: Holder | None = None
+    expires_in: float | None = None
+    unknown: tuple[str, ...] = ()
+    unproven: str = ""
+    problems: tuple[str, ...] = ()
+    rollback: Rollback | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """All workloads asked about.
+
+    Attributes:
+        namespace: where they live.
+        workloads: sorted by name.
+    """
+
+    namespace: str
+    workloads: tuple[WorkloadStatus, ...]
+
+
+def status(cluster: Cluster, options: Options, names: Sequence[str], at: float) -> Status:
+    """Return the status of the workloads at `at`, Unix seconds: now."""
+    workloads = [workload(cluster, name) for name in sorted(names)]
+    late = (one for found in workloads for one in found.variants.values() if not progress(one).complete)
+    pods = pods_by_deployment(cluster, late)
+    return Status(cluster.namespace, tuple(_workload_status(cluster, options, one, pods, at) for one in workloads))
+
+
+def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
+    """Return the names of the workloads of the namespace that have variants, by their labels."""
+    found = set()
+    for variant in (Variant.CANARY, Variant.BASELINE):
+        for deployment in cluster.find(DEPLOYMENT, labels={label: variant}):
+            name: str = deployment["metadata"]["name"]
+            if name.endswith(f"-{variant}"):
+                found.add(name.removesuffix(f"-{variant}"))
+    return tuple(sorted(found))
+
+
+def _workload_status(
+    cluster: Cluster, options: Options, found: Workload, pods: Mapping[str, Sequence[Object]], at: float
+) -> WorkloadStatus:
+    name = found.name
+    problems: list[str] = []
+    canaries = {} if found.canary is None else {name: found.canary}
+    record = _read(problems, lambda: recall(cluster, canaries, warm_up=options.warm_up))
+    expires = _read(problems, lambda: expiry(found.canary) if found.canary else None)
+    was = _read(problems, lambda: standing(cluster, name))
+    step = step_of(found.canary) if found.canary else None
+    driver, unknown = _driver(cluster, name)
+    return WorkloadStatus(
+        name,
+        tuple(_variant_status(cluster, found, variant, record, pods) for variant in found.variants),
+        record.decision if record and record.sentence else "",
+        record.sentence if record else "",
+        next_steps(options, found, record, step, was),
+        step if step is not None and len(step.steps) > 1 else None,
+        driver,
+        None if expires is None else expires - at,
+        unknown,
+        unproven_since(found.stable),
+        tuple(problems),
+        _rollback(cluster, options, name, was) if was is not None and was.can_be_rolled_back else None,
+    )
+
+
+def _rollback(cluster: Cluster, options: Options, name: str, was: Standing) -> Rollback:
+    names = together(cluster, name, was)
+    return Rollback(was.images, was.began, command("rollback", *names, where=options.where))
+
+
+def _read(problems: list[str], look: Callable[[], T]) -> T | None:
+    """Return what a look gives; take note of what cannot, or may not, be read: it keeps nobody from seeing the rest."""
+    try:
+        return look()
+    except (ForbiddenError, InputError) as error:
+        problems.append(str(error))
+        return None
+
+
+def _driver(cluster: Cluster, name: str) -> tuple[Holder | None, tuple[str, ...]]:
+    """Return who holds the lock on a workload's release, and what could not be seen of that."""
+    try:
+        return holder(cluster, name), ()
+    except ForbiddenError as error:
+        return None, (f"whether a driver works on it is unknown: {error}",)
+
+
+def _variant_status(
+    cluster: Cluster, found: Workload, variant: Variant, record: Record | None, pods: Mapping[str, Sequence[Object]]
+) -> VariantStatus:
+    """Return the status of a variant; `pods` has those of Deployments that are not complete, by uid."""
+    deployment: Object = found.variants[variant]
+    state = progress(deployment)
+    answered = record.tally.answered(found.name, variant) if record else 0.0
+    return VariantStatus(
+        variant,
+        deployment["metadata"]["name"],
+        images(deployment),
+        state.ready,
+        state.desired,
+        state.updated,
+        deployment["metadata"].get("creationTimestamp") or "",
+        round(answered) or None,
+        "" if state.complete else hold_up(cluster, deployment, pods[deployment["metadata"]["uid"]]),
+    )

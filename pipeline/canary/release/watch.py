@@ -1,0 +1,239 @@
+"""Watches the variants: takes samples, judges them, and says when the verdict may be acted on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from canary.errors import InputError, TimedOutError
+from canary.events import Judged, Looked, Note, Variant
+from canary.observe.crashes import canary_crashes
+from canary.observe.deployments import progress, workload
+from canary.observe.diagnosis import Diagnosis
+from canary.observe.disruption import Disruptions
+from canary.observe.silence import Silence
+from canary.observe.survey import sampled, states, survey
+from canary.observe.unmatched import Spelling
+from canary.ports import DEPLOYMENT
+from canary.settings.command_line import ARGUMENTS, typed_for
+from canary.state.counts import Keeper, recall
+from canary.state.expiry import show_life
+from canary.state.record import Record
+from canary.verdict.rule import Decision, Verdict, tolerated
+from canary.verdict.tally import Tally, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from canary.observe.survey import Scene
+    from canary.ports import SampleSource, World
+    from canary.settings.command_line import Typed
+    from canary.verdict.tally import Pod
+
+
+def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: Verdict | None = None) -> Verdict:
+    """Look at the variants again and again until the verdict on the step at hand may be acted on, and return it.
+
+    What was counted is kept in the cluster: who watches after a killed driver goes on where that one stopped, and a
+    release that was found worse stays so. Without anything to decide by (a first release, no tolerance) the verdict is
+    UNDECIDED and returned as soon as minimum duration and requests are reached.
+
+    Args:
+        world: what to work with.
+        samples: where counts come from.
+        names: of the workloads.
+        beyond: the verdict after which somebody at the gate keeps watching: the next is returned as soon as it is
+            another one, else after `min_duration` once more. As somebody is there, `max_duration` does not end it.
+
+    Raises:
+        TimedOutError: the verdict could not be acted on within the options' `max_duration`, counted from this call less
+            the time for which the API server was away. Who watches again has as long again, with all that was counted.
+        InputError: there is no canary, or it went while it was watched; a selector is misspelt.
+        ClusterError: counts may not be read.
+    """
+    options, cluster = world.options, world.cluster
+    record, keeper, called = None, Keeper(cluster), world.patient_now()
+    diagnosis = Diagnosis(cluster, world.clock.now)
+    silence, spelling, disruptions = Silence(world), Spelling(world, samples), Disruptions()
+    noted = {name: _note_what_compares(world, name) for name in names}
+    is_first = True
+    while True:
+        scene = survey(cluster, names, world.clock.now())
+        record = record or _begun(world, scene)
+        pods = sampled(scene, options.metrics_port)
+        before = record.tally
+        tally = before.add(samples.read(pods, before.since(pods, scene.at)), options.measures).without_gone(scene.uids)
+        record = record.looked(scene.at, tally, complete=_is_complete(scene, pods, tally), interval=options.interval)
+        held = disruptions.hold(scene)
+        verdict = _verdict(world, scene, tally, record, held)
+        _tell_what_is_tolerated(world, verdict, before)
+        try:
+            unchecked = spelling.check(scene, pods, tally, verdict)
+        except InputError:  # canary status must not offer a misspelt command
+            for name, known in noted.items():
+                _note(world, name, known)
+            raise
+        waiting_for = held or unchecked or _waiting_for(world, scene, record, diagnosis)
+        record = replace(record, decision=verdict.decision, sentence=verdict.sentence)
+        for name, _, canary in scene.variants(Variant.CANARY):
+            keeper.keep(name, canary, record)
+            if is_first:  # from here on the lock does that, at each renewal
+                show_life(cluster, name, world.clock.now() + options.expire_after)
+        is_first = False
+        worse = verdict.decision is Decision.REJECT
+        decided = verdict.decision is Decision.PROMOTE or not _decidable(world, scene)
+        ends = worse or (decided and not waiting_for)
+        late = world.patient_now() - called >= options.max_duration
+        if beyond is not None:
+            over = world.patient_now() - called >= max(options.min_duration, options.interval)
+            ends, late = over or (verdict.decision is not beyond.decision and not waiting_for), False
+        seen = states(scene, tally, options.measures)
+        elapsed = scene.at - record.began
+        world.listen(Looked(scene.at, elapsed, seen, verdict, waiting_for, last=ends or late, step=scene.step))
+        if ends:
+            world.listen(Judged(verdict))
+            return verdict
+        if late:
+            world.listen(Judged(verdict))
+            why = waiting_for or "the requests so far do not tell"
+            raise TimedOutError(f"undecided after {options.max_duration:g} s: {why}")
+        silence.heed(scene, tally)
+        world.clock.sleep(options.interval)
+
+
+def _note_what_compares(world: World, name: str) -> Typed | None:
+    """Write onto a canary of ours what compares it, where it does not say so yet; return what it said before."""
+    typed, canary = world.options.typed, workload(world.cluster, name).canary
+    known = None if canary is None else typed_for(canary)
+    if known is None or typed is None or not typed.watch or typed.watch == known.watch:
+        return None
+    _note(world, name, replace(known, watch=typed.watch))
+    return known
+
+
+def _note(world: World, name: str, typed: Typed | None) -> None:
+    canary = workload(world.cluster, name).canary
+    if canary is not None and typed is not None:
+        world.cluster.annotate(DEPLOYMENT, canary["metadata"]["name"], {ARGUMENTS: typed.to_json()})
+
+
+def last_verdict(world: World, names: Sequence[str]) -> Verdict:
+    """Return the verdict that an earlier driver came to, with its numbers; UNDECIDED where none is known any more."""
+    options = world.options
+    found = [workload(world.cluster, name) for name in names]
+    canaries = {one.name: one.canary for one in found if one.canary is not None}
+    compared = [one.name for one in found if one.baseline is not None]
+    record = recall(world.cluster, canaries, warm_up=options.warm_up)
+    if record is not None:
+        judged = judge(record.tally, options.measures, compared, alpha=options.alpha)
+        return replace(judged, decision=record.decision, sentence=record.sentence)
+    why = "nothing was compared" if canaries else "the verdict went with the canary that carried it"
+    return Verdict(Decision.UNDECIDED, (), why)
+
+
+def _begun(world: World, scene: Scene) -> Record:
+    """Return what an earlier driver found out, or the beginning of a record."""
+    canaries = {name: canary for name, _, canary in scene.variants(Variant.CANARY)}
+    known = recall(world.cluster, canaries, warm_up=world.options.warm_up)
+    return known or Record(scene.at, Tally(world.options.warm_up))
+
+
+def _is_complete(scene: Scene, pods: Sequence[Pod], tally: Tally) -> bool:
+    """Return whether every pod of canary and baseline told its counts, and there is one of each."""
+    told = {(pod.workload, pod.variant) for pod in pods}
+    if any(pod.variant is not Variant.STABLE for pod in tally.missing):
+        return False
+    return all((name, variant) in told for name, variant, _ in scene.variants(Variant.CANARY, Variant.BASELINE))
+
+
+def _verdict(world: World, scene: Scene, tally: Tally, record: Record, held: str) -> Verdict:
+    """Return what counts, crashes and the earlier verdict come to.
+
+    Args:
+        world: what to work with.
+        scene: who is there.
+        tally: everything counted.
+        record: what was found out before.
+        held: why nothing is decided now, empty if it may be.
+    """
+    options = world.options
+    verdict = judge(tally, options.measures, scene.compared, alpha=options.alpha)
+    if not scene.compared:
+        evidence = [tally.evidence(name, Variant.CANARY, options.measures.metrics[0]) for name in _names(scene)]
+        good, total = sum(one.good for one in evidence), sum(one.total for one in evidence)
+        share = f", {good / total:.1%} good" if total else ""
+        verdict = replace(
+            verdict,
+            sentence="nothing to compare (first release): it can be promoted once it is ready and has answered "
+            f"({total:,.0f} requests so far{share})",
+        )
+    if record.decision is Decision.REJECT:
+        return replace(verdict, decision=Decision.REJECT, sentence=record.sentence)
+    if died := canary_crashes(world.cluster, scene):
+        return replace(verdict, decision=Decision.REJECT, sentence=died)
+    if held:
+        return replace(verdict, decision=Decision.UNDECIDED, sentence=held)
+    return verdict
+
+
+def _tell_what_is_tolerated(world: World, verdict: Verdict, before: Tally) -> None:
+    """Say what each tolerance lets pass, at the look at which the baseline's share gets known well enough for it.
+
+    Args:
+        world: what to work with.
+        verdict: of this look.
+        before: what was counted until the look before.
+    """
+    if verdict.decision is Decision.REJECT:
+        return
+    metrics = {metric.name: metric for metric in world.options.measures.metrics}
+    enough = max(1, world.options.min_requests)
+    for one in verdict.comparisons:
+        counted = before.evidence(one.workload, Variant.BASELINE, metrics[one.metric]).total
+        if one.tolerance is not None and counted < enough <= one.baseline.total:
+            which = f"{one.metric} of {one.workload}, " if len(verdict.comparisons) > 1 else ""
+            world.listen(Note(f"note: {which}{tolerated(one.tolerance, one.baseline.share)}"))
+
+
+def _decidable(world: World, scene: Scene) -> bool:
+    """Return whether more requests can decide anything: there is a baseline, and somebody said what is tolerated."""
+    return bool(scene.compared) and all(metric.tolerance is not None for metric in world.options.measures.metrics)
+
+
+def _waiting_for(world: World, scene: Scene, record: Record, diagnosis: Diagnosis) -> str:
+    """Return what stands before a verdict (other than REJECT) is acted on, empty when nothing does."""
+    options, tally = world.options, record.tally
+    for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
+        state = progress(deployment)
+        if not state.complete:
+            why = diagnosis.hold_up(deployment, scene.pods[name, variant])
+            return f"{deployment['metadata']['name']}: {state.ready} of {state.desired} pods ready" + (
+                f": {why}" if why else ""
+            )
+    left = scene.ready_at + options.warm_up - scene.at
+    if left > 0:
+        return f"{left:.0f} s of warm-up"
+    for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
+        if name not in scene.compared:  # it compares nothing, and has to answer
+            for metric in options.measures.metrics:
+                found = tally.evidence(name, variant, metric)
+                if found.total and not found.good:
+                    return f"{deployment['metadata']['name']}: none of {found.total:,.0f} requests was {metric.quality}"
+            if tally.answered(name, variant) < 1:
+                return f"{deployment['metadata']['name']}: 0 of 1 requests"
+        for metric in options.measures.metrics if name in scene.compared else ():
+            total = tally.requests_at_step(name, variant, metric)
+            if total < options.min_requests:
+                of = f" of {metric.name}" if len(options.measures.metrics) > 1 else ""
+                at = " at this step" if scene.step else ""
+                return f"{deployment['metadata']['name']}: {total:,.0f} of {options.min_requests} requests{of}{at}"
+    missing = sorted(pod.name for pod in tally.missing if pod.variant is not Variant.STABLE)
+    if missing:
+        return f"counts of {', '.join(missing)}"
+    if record.watched < options.min_duration:
+        return f"{options.min_duration - record.watched:.0f} s more to watch ({options.min_duration:g} s at least)"
+    return ""
+
+
+def _names(scene: Scene) -> tuple[str, ...]:
+    return tuple(found.name for found in scene.workloads)

@@ -1,0 +1,1 @@
+"""How a release is made: flags, environment variables, canary.yml and defaults."""

@@ -1,0 +1,58 @@
+"""When a canary that nobody watches any more expires: it would otherwise stay, and get requests, for ever."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from canary.errors import InputError
+from canary.events import Variant
+from canary.ports import DEPLOYMENT
+from canary.variants.derive import OWN_PREFIX, variant_name
+
+if TYPE_CHECKING:
+    from canary.ports import Cluster, Object
+
+EXPIRES = f"{OWN_PREFIX}expires"
+"""Annotation of a canary of ours. One that somebody else has made has none, and never expires."""
+
+
+def expiry(canary: Object) -> float | None:
+    """Return the Unix seconds at which a canary expires, None if it never does.
+
+    Raises:
+        InputError: the annotation is not a valid time.
+    """
+    stamp = (canary["metadata"].get("annotations") or {}).get(EXPIRES)
+    if stamp is None:
+        return None
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except ValueError as error:
+        name = canary["metadata"]["name"]
+        raise InputError(
+            f"annotation {EXPIRES} of Deployment {name} is not a valid time: {stamp!r}; "
+            f"remove it: kubectl annotate deployment {name} -n {canary['metadata']['namespace']} {EXPIRES}-"
+        ) from error
+
+
+def expires(at: float) -> dict[str, str]:
+    """Return the annotation of a canary that expires at some Unix seconds."""
+    return {EXPIRES: datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def put_off(canary: Object, at: float) -> dict[str, str]:
+    """Return the annotation that makes a canary expire no sooner than at `at` (Unix seconds).
+
+    It is empty where that is so already, and for a canary that never expires.
+    """
+    known = expiry(canary)
+    return {} if known is None or known >= at else expires(at)
+
+
+def show_life(cluster: Cluster, name: str, at: float) -> None:
+    """Put off the expiry of a workload's canary, if it has one, to `at` (Unix seconds)."""
+    canary = cluster.get(DEPLOYMENT, variant_name(name, Variant.CANARY))
+    later = put_off(canary, at) if canary else {}
+    if canary and later:
+        cluster.annotate(DEPLOYMENT, canary["metadata"]["name"], later)

@@ -1,0 +1,242 @@
+"""The record of a workload's last promote, kept until the next: how things were before, for an undo or a rollback.
+
+A ConfigMap `NAME-before` holds the objects, and annotations of it say how far the promote is, or its rollback.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from canary.errors import InputError
+from canary.observe.deployments import images
+from canary.ports import CONFIG_MAP, DEPLOYMENT, Kind
+from canary.state.snapshots import TooLargeError, drop, is_whole, keep, kept, kept_object, make_keeper
+from canary.variants.derive import DIGEST_ANNOTATION, OWN_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from canary.ports import Cluster, Object
+    from canary.state.snapshots import Saved
+
+STATE = f"{OWN_PREFIX}state"
+"""Annotation: how far the promote is, see `State`."""
+
+UNDOING = f"{OWN_PREFIX}undoing"
+"""Annotation: why a promote failed, while it is being undone."""
+
+TOGETHER = f"{OWN_PREFIX}together"
+"""Annotation: names of the workloads that were promoted together."""
+
+PROMOTED = f"{OWN_PREFIX}promoted"
+"""Annotation: the images that stable got."""
+
+MADE = f"{OWN_PREFIX}made"
+"""Annotation: a digest of what the promote made of stable's pods, by which later changes are noticed."""
+
+TOO_LARGE = f"{OWN_PREFIX}too-large"
+"""Annotation: how large what was before is, where it does not fit."""
+
+
+class State(StrEnum):
+    """How far the promote is that a record was made for."""
+
+    PROMOTING = "promoting"
+    DONE = "done"
+    ROLLING_BACK = "rolling-back"
+    ROLLED_BACK = "rolled-back"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the record of a workload's last promote says, less the objects themselves.
+
+    Attributes:
+        digest: of the release that is promoted.
+        state: how far it is.
+        failed: why it failed, while it is being undone; else empty.
+        images: what stable ran before, empty if there was no stable.
+        promoted: what stable got, empty while it is not done.
+        began: when the promote began, as the API server writes times.
+        together: names of the workloads that were promoted together.
+        too_large: how large what was before is, where it does not fit and so is not kept; else empty.
+        made: what the promote made of stable, as `hotfix.stable_mark` tells; empty before it is done.
+    """
+
+    digest: str
+    state: State
+    failed: str = ""
+    images: tuple[str, ...] = ()
+    promoted: tuple[str, ...] = ()
+    began: str = ""
+    together: tuple[str, ...] = ()
+    too_large: str = ""
+    made: str = ""
+
+    @property
+    def can_be_rolled_back(self) -> bool:
+        """Whether there is something before the promote to go back to, and stable is not back there already."""
+        return bool(self.images) and self.state is not State.ROLLED_BACK
+
+
+def save(
+    cluster: Cluster, name: str, digest: str, objects: Iterable[Object], *, together: Sequence[str] = ()
+) -> TooLargeError | None:
+    """Keep what is about to be overwritten.
+
+    An interrupted promote of the same release has saved it already, and what it saved is what was before. What an
+    earlier promote has kept is replaced.
+
+    Args:
+        cluster: the Kubernetes API.
+        name: of the workload; what keeps it is `NAME-before`.
+        digest: of the release that is promoted.
+        objects: that are going to be written; each is looked up.
+        together: names of the workloads that are promoted together.
+
+    Returns:
+        What makes the promote one that cannot be undone: there is too much to keep. None if there is nothing.
+
+    Raises:
+        InputError: there is a ConfigMap of that name that is not ours; nothing was saved.
+    """
+    if is_saved(cluster, name, digest):
+        return None
+    earlier = cluster.get(CONFIG_MAP, before_name(name))
+    if earlier is not None:
+        if _standing(earlier, name) is None:
+            raise InputError(
+                f"ConfigMap {before_name(name)} is not canary's (it has no annotation {DIGEST_ANNOTATION}), and "
+                "promote needs that name to keep what was before: rename the ConfigMap, or delete it"
+            )
+        drop(cluster, earlier)
+    marks = {DIGEST_ANNOTATION: digest, STATE: State.PROMOTING, TOGETHER: " ".join(together or (name,))}
+    try:
+        keep(cluster, before_name(name), [(Kind.of(obj), obj["metadata"]["name"]) for obj in objects], marks)
+    except TooLargeError as error:
+        make_keeper(cluster, before_name(name), marks | {TOO_LARGE: str(error)}, {})
+        return error
+    return None
+
+
+def standing(cluster: Cluster, name: str) -> Standing | None:
+    """Return what is known of a workload's last promote, None if nothing is."""
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    return None if keeper is None else _standing(keeper, name)
+
+
+def saved_digest(cluster: Cluster, name: str) -> str | None:
+    """Return the digest of the release whose promote was begun and is not done; None if there is none."""
+    found = standing(cluster, name)
+    return found.digest if found is not None and found.state is State.PROMOTING else None
+
+
+def together(cluster: Cluster, name: str, was: Standing) -> tuple[str, ...]:
+    """Return the names of the workloads that were promoted with this one, itself among them, and not again since."""
+    others = {other: standing(cluster, other) for other in was.together if other != name}
+    return tuple(
+        one
+        for one in was.together
+        if one == name or ((theirs := others[one]) is not None and theirs.digest == was.digest)
+    )
+
+
+def is_rolling_back(cluster: Cluster, name: str) -> bool:
+    """Return whether a rollback of a workload was begun and is not done."""
+    found = standing(cluster, name)
+    return found is not None and found.state is State.ROLLING_BACK
+
+
+def finishing_undo(found: Standing, name: str) -> str:
+    """Return what finishes the undo of a promote that failed, as a sentence."""
+    if found.can_be_rolled_back:
+        return f"canary rollback {name} finishes it"
+    return f"canary promote, with manifests of {name}, finishes it"
+
+
+def is_saved(cluster: Cluster, name: str, digest: str) -> bool:
+    """Return whether a promote of a release has kept all that it will overwrite of a workload, and is not done."""
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    was = None if keeper is None else _standing(keeper, name)
+    if keeper is None or was is None or was.state is not State.PROMOTING or was.digest != digest:
+        return False
+    return is_whole(cluster, keeper)
+
+
+def mark(cluster: Cluster, name: str, state: State) -> None:
+    """Note how far the promote, or its rollback, is. What was before stays until the next promote."""
+    cluster.annotate(CONFIG_MAP, before_name(name), {STATE: state})
+
+
+def finish(cluster: Cluster, name: str, promoted: Sequence[str], made: str) -> None:
+    """Note that a promote is done, which images stable got, and what it was made, as `hotfix.stable_mark` tells."""
+    marks = {STATE: State.DONE, UNDOING: None, PROMOTED: " ".join(promoted), MADE: made}
+    cluster.annotate(CONFIG_MAP, before_name(name), marks)
+
+
+def saved(cluster: Cluster, name: str) -> tuple[Saved, ...]:
+    """Return what was saved of a workload, empty if nothing was."""
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    return () if keeper is None or _standing(keeper, name) is None else kept(cluster, keeper)
+
+
+def stable_before(cluster: Cluster, name: str) -> Object | None:
+    """Return what stable was before, None if there was none or nothing was saved. No Secret is read for that."""
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    return None if keeper is None or _standing(keeper, name) is None else kept_object(keeper, DEPLOYMENT, name)
+
+
+def mark_undoing(cluster: Cluster, name: str, reason: str) -> None:
+    """Note that what was saved is being put back, so that whoever comes next goes on with that."""
+    cluster.annotate(CONFIG_MAP, before_name(name), {STATE: State.PROMOTING, UNDOING: reason})
+
+
+def undoing(cluster: Cluster, name: str) -> str:
+    """Return why the promote failed that is being undone, empty if none is."""
+    found = standing(cluster, name)
+    return found.failed if found is not None and found.state is State.PROMOTING else ""
+
+
+def forget(cluster: Cluster, name: str) -> None:
+    """Delete what was saved of a workload."""
+    keeper = cluster.get(CONFIG_MAP, before_name(name))
+    if keeper is not None and _standing(keeper, name) is not None:
+        drop(cluster, keeper)
+
+
+def before_name(name: str) -> str:
+    """Return the name of what keeps a workload's objects."""
+    return f"{name}-before"
+
+
+def _standing(keeper: Object, name: str) -> Standing | None:
+    """Return what a record says; None where it is not one of ours. Without a state, an older driver wrote it.
+
+    Raises:
+        InputError: it is ours, and cannot be read.
+    """
+    annotations = keeper["metadata"].get("annotations") or {}
+    if DIGEST_ANNOTATION not in annotations:
+        return None
+    try:
+        state, stable = State(annotations.get(STATE, State.PROMOTING)), kept_object(keeper, DEPLOYMENT, name)
+    except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error) as error:
+        own, where = keeper["metadata"]["name"], keeper["metadata"]["namespace"]
+        raise InputError(
+            f"ConfigMap {own} keeps what {name} was before its last promote, and cannot be read ({error}). To go on "
+            f"without it, and so without undo and rollback of that promote: kubectl delete configmap {own} -n {where}"
+        ) from error
+    return Standing(
+        annotations[DIGEST_ANNOTATION],
+        state,
+        annotations.get(UNDOING, ""),
+        images(stable) if stable else (),
+        tuple(annotations.get(PROMOTED, "").split()),
+        keeper["metadata"].get("creationTimestamp") or "",
+        tuple(annotations.get(TOGETHER, name).split()),
+        annotations.get(TOO_LARGE, ""),
+        annotations.get(MADE, ""),
+    )

@@ -1,0 +1,57 @@
+"""Makes objects what they were: what an undo and a rollback do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from canary.errors import ClusterError
+from canary.events import Written
+from canary.observe.deployments import is_autoscaled, replicas
+from canary.ports import DEPLOYMENT
+
+if TYPE_CHECKING:
+    from canary.ports import Cluster, Object, World
+    from canary.state.snapshots import Saved
+
+ATTEMPTS = 20
+"""How often a Deployment is put back that changes all the time: the status of a rollout counts as a change, too."""
+
+
+def put_back(world: World, one: Saved, *, at_least: bool = False) -> None:
+    """Make an object what it was: gone, if it was not there. Replicas that an autoscaler sets are left to it.
+
+    Args:
+        world: what to work with.
+        one: the object.
+        at_least: whether a Deployment that has more pods by now than it had keeps them.
+    """
+    if one.object is None:
+        if world.cluster.delete(one.kind, one.name):
+            world.listen(Written(one.kind.kind, one.name, "deleted", "was not there before"))
+        return
+    if one.kind == DEPLOYMENT and (at_least or is_autoscaled(world.cluster, one.name)):
+        _put_back_at_its_size(world.cluster, one.object)
+    else:
+        world.cluster.replace(one.object)
+    world.listen(Written(one.kind.kind, one.name, "configured", "as it was before"))
+
+
+def size_of(cluster: Cluster, was: Object, live: Object) -> int:
+    """Return how many pods a Deployment gets that is put back: those of now where they are more, or autoscaled."""
+    autoscaled = is_autoscaled(cluster, was["metadata"]["name"])
+    return replicas(live) if autoscaled else max(replicas(was), replicas(live))
+
+
+def _put_back_at_its_size(cluster: Cluster, was: Object) -> None:
+    """Put a Deployment back with as many pods as `size_of` says at that very moment: an autoscaler may change it."""
+    name = was["metadata"]["name"]
+    for _ in range(ATTEMPTS):
+        live = cluster.get(DEPLOYMENT, name)
+        if live is None:
+            cluster.replace(was)
+            return
+        metadata = was["metadata"] | {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
+        sized = {**was, "metadata": metadata, "spec": was["spec"] | {"replicas": size_of(cluster, was, live)}}
+        if cluster.update(sized) is not None:
+            return
+    raise ClusterError(f"put back Deployment {name}: others write it at the same time, again and again")

@@ -1,0 +1,1 @@
+"""What canary and baseline are made of, and their sizes."""

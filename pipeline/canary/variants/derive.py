@@ -1,0 +1,237 @@
+"""The three variants of a workload: how canary and baseline are made of a Deployment.
+
+Object for object what the `KubernetesManifest@1` task's canary strategy makes: names, labels, selectors, annotation.
+Where it is bettered: at least one replica, and nothing of what belongs to others is copied.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from canary.errors import InputError
+from canary.events import Variant
+from canary.manifests.references import read, with_copies, without_copies, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from canary.manifests.bundle import Object
+    from canary.manifests.references import Reference
+
+VERSION_LABEL = "azure-pipelines/version"
+"""Default key of the label (and annotation) that tells the variants apart."""
+
+DIGEST_ANNOTATION = "canary-lab/digest"
+"""On a canary: the digest of the manifests and images it was made of."""
+
+OWN_PREFIX = "canary-lab/"
+"""Annotations that this driver writes; they say something of one release and are never copied."""
+
+COPIES = f"{OWN_PREFIX}copies"
+"""On a canary: the ConfigMaps and Secrets that it refers to by copies of its own."""
+
+MADE = f"{OWN_PREFIX}made"
+"""On a canary: the objects that were not there before its release; a reject leaves them, and says so."""
+
+CONFIGURATION = f"{OWN_PREFIX}configuration"
+"""On stable's pod template: the digest of the release that last changed what its pods are configured by.
+
+Pods do not notice by themselves: without this, a release that changes a ConfigMap alone would restart none of them.
+"""
+
+RESTARTED = "kubectl.kubernetes.io/restartedAt"
+"""On a pod template: when somebody started the pods anew. It says nothing of what they are."""
+
+LONGEST_NAME = 63
+"""Longer names are cut when pods are named, and the variants could not be told apart."""
+
+_OTHERS_PREFIXES = (
+    "argocd.argoproj.io/",
+    "helm.toolkit.fluxcd.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    OWN_PREFIX,
+)
+_OTHERS_KEYS = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"})
+
+
+def variant_name(name: str, variant: Variant) -> str:
+    """Return the name of a workload's variant: its own for stable, `NAME-canary`, `NAME-baseline`."""
+    return name if variant is Variant.STABLE else f"{name}-{variant}"
+
+
+def can_have_variants(name: str) -> bool:
+    """Return whether a Deployment's name is short enough for a release of it."""
+    return len(f"{name}-{Variant.BASELINE}") <= LONGEST_NAME
+
+
+def variant_replicas(replicas: int, percentage: int) -> int:
+    """Return how many pods a variant gets: that percentage of stable's, rounded half up, and at least 1.
+
+    Args:
+        replicas: of stable.
+        percentage: 1–100.
+    """
+    return max(1, (2 * replicas * percentage + 100) // 200)
+
+
+def canary(incoming: Object, *, replicas: int, label: str = VERSION_LABEL, copied: Iterable[Reference] = ()) -> Object:
+    """Return the canary of a Deployment as the manifests have it (with the new images).
+
+    Args:
+        incoming: as the manifests have it.
+        replicas: how many pods.
+        label: key of the version label.
+        copied: what its pods are to refer to by copies.
+    """
+    made = _variant(with_copies(incoming, copied), Variant.CANARY, replicas, label)
+    if copied:
+        made["metadata"]["annotations"][COPIES] = written(copied)
+    return made
+
+
+def copied_by(deployment: Object) -> frozenset[Reference]:
+    """Return what a Deployment's pods refer to by copies: nothing, unless it is a canary of ours."""
+    return read((deployment["metadata"].get("annotations") or {}).get(COPIES, ""))
+
+
+def baseline(live: Object, *, replicas: int, label: str = VERSION_LABEL) -> Object:
+    """Return the baseline of a live stable Deployment: the old version, started afresh."""
+    return _variant(live, Variant.BASELINE, replicas, label)
+
+
+def stable(incoming: Object, *, replicas: int | None) -> Object:
+    """Return a Deployment as promote writes it: the manifest's, less what only the server sets.
+
+    Args:
+        incoming: as the manifests have it, with the new images.
+        replicas: how many pods; None keeps the manifest's.
+    """
+    metadata = {
+        key: deepcopy(incoming["metadata"][key])
+        for key in ("name", "namespace", "labels", "annotations")
+        if key in incoming["metadata"]
+    }
+    if "annotations" in metadata:
+        metadata["annotations"] = {
+            key: value for key, value in (metadata["annotations"] or {}).items() if key not in _OTHERS_KEYS
+        }
+    spec = deepcopy(incoming["spec"])
+    if replicas is not None:
+        spec["replicas"] = replicas
+    return {"apiVersion": incoming["apiVersion"], "kind": incoming["kind"], "metadata": metadata, "spec": spec}
+
+
+def configuration_of(deployment: Object) -> str:
+    """Return the digest of the release that last changed how a Deployment's pods are configured, empty if none did."""
+    annotations = (deployment["spec"]["template"].get("metadata") or {}).get("annotations") or {}
+    return str(annotations.get(CONFIGURATION, ""))
+
+
+def with_configuration(deployment: Object, mark: str) -> Object:
+    """Return a Deployment whose pods are new ones wherever that mark is a new one."""
+    if not mark:
+        return deployment
+    spec = deployment["spec"]
+    metadata = spec["template"].get("metadata") or {}
+    annotations = (metadata.get("annotations") or {}) | {CONFIGURATION: mark}
+    template = spec["template"] | {"metadata": metadata | {"annotations": annotations}}
+    return {**deployment, "spec": spec | {"template": template}}
+
+
+def template_differences(left: Object, right: Object, *, label: str = VERSION_LABEL) -> tuple[str, ...]:
+    """Return the paths at which the pod templates of two Deployments differ.
+
+    Marks of this driver and restarts do not count, and a canary's copies of configuration are taken for what they are
+    copies of. Both should come from the API server (live, or from a dry run), so that defaults are filled in on both
+    sides.
+
+    Returns:
+        Paths such as `spec.containers[app].image`; empty when the templates are equal.
+    """
+    return tuple(_differences(bare_template(left, label), bare_template(right, label), ""))
+
+
+def bare_template(deployment: Object, label: str) -> Object:
+    """Return a copy of a Deployment's pod template, less marks of this driver and of `kubectl rollout restart`.
+
+    A canary's copies of configuration are replaced by what they are copies of.
+    """
+    template = without_copies(deployment, copied_by(deployment))["spec"]["template"]
+    metadata = template.get("metadata") or {}
+    template["metadata"] = {
+        "labels": {key: value for key, value in (metadata.get("labels") or {}).items() if key != label},
+        "annotations": {
+            key: value
+            for key, value in (metadata.get("annotations") or {}).items()
+            if key not in (CONFIGURATION, RESTARTED)
+        },
+    }
+    return dict(template)
+
+
+def _check_length(name: str) -> None:
+    """Refuse a workload whose variants could not be told apart by their pods' names."""
+    longest = variant_name(name, Variant.BASELINE)
+    if len(longest) > LONGEST_NAME:
+        raise InputError(
+            f"Deployment {name}: its baseline's name would have {len(longest)} characters, more than {LONGEST_NAME}: "
+            f"give the Deployment a name of at most {LONGEST_NAME - len(longest) + len(name)}"
+        )
+
+
+def _variant(source: Object, variant: Variant, replicas: int, label: str) -> Object:
+    metadata = source["metadata"]
+    _check_length(metadata["name"])
+    name = variant_name(metadata["name"], variant)
+    spec = deepcopy(source["spec"])
+    spec.pop("paused", None)
+    spec["replicas"] = replicas
+    selector = spec.setdefault("selector", {})
+    selector["matchLabels"] = (selector.get("matchLabels") or {}) | {label: str(variant)}
+    template = spec["template"]
+    template["metadata"] = template.get("metadata") or {}
+    template["metadata"]["labels"] = (template["metadata"].get("labels") or {}) | {label: str(variant)}
+    made: Object = {"name": name}
+    if "namespace" in metadata:
+        made["namespace"] = metadata["namespace"]
+    for field in ("labels", "annotations"):
+        made[field] = own_marks(metadata.get(field)) | {label: str(variant)}
+    return {"apiVersion": source["apiVersion"], "kind": source["kind"], "metadata": made, "spec": spec}
+
+
+def own_marks(marks: dict[str, str] | None) -> dict[str, str]:
+    """Return labels or annotations less those by which other tools claim an object as theirs."""
+    return {
+        key: value
+        for key, value in (marks or {}).items()
+        if key not in _OTHERS_KEYS
+        and not key.startswith(_OTHERS_PREFIXES)
+        and (key, value) != ("app.kubernetes.io/managed-by", "Helm")
+    }
+
+
+def _differences(left: object, right: object, path: str) -> list[str]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        keys = [*left, *(key for key in right if key not in left)]
+        return [
+            found
+            for key in keys
+            for found in _differences(left.get(key), right.get(key), f"{path}.{key}" if path else key)
+        ]
+    if isinstance(left, list) and isinstance(right, list):
+        left_named, right_named = _by_name(left), _by_name(right)
+        if left_named is not None and right_named is not None and [*left_named] == [*right_named]:
+            return [
+                found
+                for name in left_named
+                for found in _differences(left_named[name], right_named[name], f"{path}[{name}]")
+            ]
+    return [] if left == right else [path]
+
+
+def _by_name(items: list[object]) -> dict[str, object] | None:
+    """Return list items by their name, None unless each has one of its own."""
+    named: dict[str, object] = {str(item["name"]): item for item in items if isinstance(item, dict) and "name" in item}
+    return named if len(named) == len(items) else None

@@ -1,0 +1,327 @@
+"""Adds up what pods count into the evidence of each variant, whatever happens to the pods.
+
+A pod's counters start at zero with its process, so they fall when a container restarts, and vanish with the pod. A
+tally keeps what was counted before. It is a value: `add` returns a new one. `record.py` says how it is kept in the
+cluster, so that the next driver goes on where a killed one stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from canary.events import Variant
+from canary.verdict.counters import Process
+from canary.verdict.history import number
+from canary.verdict.measures import bucket_bound, good_key, quantile, total_key
+from canary.verdict.rule import Decision, Evidence, Verdict, combine, compare
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping, Sequence
+
+    from canary.verdict.counters import Group
+    from canary.verdict.measures import Measures, Metric, Parts
+
+RECENT = 30.0  # seconds over which the rate of requests is shown
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod that counts requests.
+
+    Attributes:
+        name: of the pod.
+        namespace: where it lives.
+        uid: of the pod; another pod of the same name is another pod.
+        workload: the stable Deployment's name.
+        variant: which of the three it belongs to.
+        port: number of the port that it publishes metrics on.
+        ready_at: Unix seconds since when it is ready, None while it is not.
+    """
+
+    name: str
+    namespace: str
+    uid: str
+    workload: str
+    variant: Variant
+    port: int
+    ready_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """What one process of a pod had counted at one instant, or that nobody knows.
+
+    Attributes:
+        pod: which.
+        at: Unix seconds.
+        counters: cumulative counts, see `Measures.count`; None when the scrape failed.
+        problem: why it failed.
+        process: tells apart the processes of one pod that count.
+        started: Unix seconds when the process started, None where it does not tell.
+        parts: the counters of each series, see `Measures.parts`; empty where they are not known one by one.
+    """
+
+    pod: Pod
+    at: float
+    counters: Mapping[str, float] | None
+    problem: str = ""
+    process: str = ""
+    started: float | None = None
+    parts: Parts = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Everything counted since the warm-ups ended.
+
+    Attributes:
+        warm_up: seconds after a pod got ready from which on its answers count; 0 counts from the process's start.
+        missing: pods whose last scrape failed, and why.
+    """
+
+    warm_up: float = 10.0
+    missing: Mapping[Pod, str] = field(default_factory=dict)
+    _evidence: Mapping[tuple[str, Variant, str], Evidence] = field(default_factory=dict)
+    _buckets: Mapping[Group, Mapping[float, float]] = field(default_factory=dict)
+    _processes: Mapping[tuple[str, str], Process] = field(default_factory=dict)
+    _recent: Mapping[Group, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    _before: Mapping[tuple[str, Variant, str], float] = field(default_factory=dict)
+
+    def add(self, scrapes: Iterable[Scrape], measures: Measures) -> Tally:
+        """Return the tally with the scrapes counted; those seen before change nothing, and order does not matter."""
+        processes = dict(self._processes)
+        missing: dict[Pod, str] = {}
+        rounds: dict[tuple[int, Group], dict[str, float]] = {}
+        latest: dict[Group, float] = {}
+        nth: dict[tuple[str, str], int] = {}
+        for scrape in sorted(scrapes, key=lambda one: one.at):
+            if scrape.counters is None:
+                missing[scrape.pod] = scrape.problem
+                continue
+            missing.pop(scrape.pod, None)
+            key, group = (scrape.pod.uid, scrape.process), (scrape.pod.workload, scrape.pod.variant)
+            last = processes.get(key)
+            if last and scrape.at <= last.at:
+                continue
+            counting = self._warm(scrape) or (last is not None and last.counting)
+            gained: Mapping[str, float] = {}
+            if counting and last and last.counting:
+                gained = last.gained(scrape, scrape.counters)
+            elif counting and self.warm_up == 0:
+                gained = scrape.counters
+            parts = last.parts_after(scrape) if last else scrape.parts
+            processes[key] = Process(group, scrape.at, scrape.counters, scrape.started, counting, parts)
+            latest[group] = scrape.at
+            nth[key] = nth.get(key, -1) + 1
+            batch = rounds.setdefault((nth[key], group), {})
+            for name, value in gained.items():
+                batch[name] = batch.get(name, 0.0) + value
+        return self._counted(rounds, latest, measures, replace(self, missing=missing, _processes=processes))
+
+    def evidence(self, workload: str, variant: Variant, metric: Metric) -> Evidence:
+        """Return what a variant has shown on a metric."""
+        return self._evidence.get((workload, variant, metric.name), Evidence())
+
+    def at_new_step(self) -> Tally:
+        """Return the tally with nothing counted at the step at hand yet; the evidence stays."""
+        return replace(self, _before={key: one.total for key, one in self._evidence.items()})
+
+    def requests_at_step(self, workload: str, variant: Variant, metric: Metric) -> float:
+        """Return how many of a variant's requests were counted at the step at hand."""
+        key = (workload, variant, metric.name)
+        return self._evidence.get(key, Evidence()).total - self._before.get(key, 0.0)
+
+    def answered(self, workload: str, variant: Variant) -> float:
+        """Return how many requests a variant has answered, by the metric that counted most."""
+        found = (one.total for key, one in self._evidence.items() if key[:2] == (workload, variant))
+        return max(found, default=0.0)
+
+    def rate(self, workload: str, variant: Variant) -> float | None:
+        """Return the requests per second of the last half minute, None while unknown."""
+        recent = self._recent.get((workload, variant), ())
+        if len(recent) < 2 or recent[-1][0] <= recent[0][0]:
+            return None
+        return (recent[-1][1] - recent[0][1]) / (recent[-1][0] - recent[0][0])
+
+    def quantile(self, workload: str, variant: Variant, q: float) -> float | None:
+        """Return the seconds within which a share `q` of a variant's requests was answered, None while unknown."""
+        return quantile(q, self._buckets.get((workload, variant), {}))
+
+    def since(self, pods: Iterable[Pod], now: float) -> float:
+        """Return the Unix seconds from which on a source must read so that no scrape of these pods is lost."""
+        seen: dict[str, float] = {}
+        for (uid, _), process in self._processes.items():
+            seen[uid] = min(process.at, seen.get(uid, math.inf))
+        return min([now, *(seen.get(pod.uid, now if pod.ready_at is None else pod.ready_at) for pod in pods)])
+
+    def _warm(self, scrape: Scrape) -> bool:
+        ready_at = scrape.pod.ready_at
+        return self.warm_up == 0 or (ready_at is not None and scrape.at >= ready_at + self.warm_up)
+
+    def _counted(
+        self,
+        rounds: Mapping[tuple[int, Group], Mapping[str, float]],
+        latest: Mapping[Group, float],
+        measures: Measures,
+        tally: Tally,
+    ) -> Tally:
+        """Return `tally` with what each round of scrapes gained; a round is one scrape of each pod of a variant."""
+        evidence, recent = dict(self._evidence), dict(self._recent)
+        buckets = {group: dict(counts) for group, counts in self._buckets.items()}
+        for (_, group), gained in sorted(rounds.items(), key=lambda item: item[0][0]):
+            for metric in measures.metrics:
+                total, key = gained.get(total_key(metric), 0.0), (*group, metric.name)
+                good = min(gained.get(good_key(metric), 0.0), total)
+                evidence[key] = evidence.get(key, Evidence()).add(good, total)
+            counts = buckets.setdefault(group, {})
+            for name, value in gained.items():
+                if (bound := bucket_bound(name)) is not None:
+                    counts[bound] = counts.get(bound, 0.0) + value
+        for group, at in latest.items() if measures.metrics else ():
+            total = evidence.get((*group, measures.metrics[0].name), Evidence()).total
+            recent[group] = (*(look for look in recent.get(group, ()) if at - RECENT <= look[0] < at), (at, total))
+        return replace(tally, _evidence=evidence, _buckets=buckets, _recent=recent)
+
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """Return the names of the workloads of which something was counted."""
+        return tuple(sorted({workload for workload, _, _ in self._evidence}))
+
+    def of(self, workload: str) -> Mapping[tuple[Variant, str], Evidence]:
+        """Return the evidence of a workload, by variant and metric."""
+        return {key[1:]: one for key, one in self._evidence.items() if key[0] == workload}
+
+    def without_gone(self, uids: Container[str]) -> Tally:
+        """Return the tally without the counters of pods that are gone; what they counted stays in the evidence.
+
+        Args:
+            uids: of the pods that are there, or may come back.
+        """
+        return replace(self, _processes={key: one for key, one in self._processes.items() if key[0] in uids})
+
+    def as_json(self, workload: str) -> dict[str, Any]:
+        """Return what is known of a workload as `from_json` reads it. The rate of the last half minute is left out."""
+        named: dict[str, list[tuple[str, Process]]] = {}
+        for (uid, name), one in sorted(self._processes.items()):
+            if one.group[0] == workload:
+                named.setdefault(name, []).append((uid, one))
+        return {
+            "totals": [
+                [variant, metric, number(one.good), number(one.total), one.scrapes, number(one.spread)]
+                for (variant, metric), one in sorted(self.of(workload).items())
+            ],
+            "before_step": [
+                [variant, metric, number(total)]
+                for (of, variant, metric), total in sorted(self._before.items())
+                if of == workload
+            ],
+            "buckets": [
+                [variant, {repr(bound): number(count) for bound, count in sorted(counts.items())}]
+                for (of, variant), counts in sorted(self._buckets.items())
+                if of == workload and counts
+            ],
+            "processes": [[name, *_table(found)] for name, found in sorted(named.items())],
+        }
+
+    @classmethod
+    def from_json(cls, read: Mapping[str, Any], workload: str, warm_up: float = 10.0) -> Tally:
+        """Return the tally of what `as_json` gave.
+
+        Args:
+            read: what it gave.
+            workload: of which.
+            warm_up: seconds, for pods that get ready from now on.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: it is something else.
+        """
+        return cls(
+            warm_up,
+            _evidence={
+                (workload, Variant(variant), metric): Evidence(float(good), float(total), int(scrapes), float(spread))
+                for variant, metric, good, total, scrapes, spread in read["totals"]
+            },
+            _buckets={
+                (workload, Variant(variant)): {float(bound): float(count) for bound, count in counts.items()}
+                for variant, counts in read["buckets"]
+            },
+            _processes={
+                (uid, process): Process(
+                    (workload, Variant(variant)),
+                    float(at),
+                    {name: float(value) for name, value in zip(names, values, strict=True) if value is not None},
+                    None if started is None else float(started),
+                    bool(counting),
+                )
+                for process, names, rows in read["processes"]
+                for uid, variant, at, started, counting, *values in rows
+            },
+            _before={
+                (workload, Variant(variant), metric): float(total) for variant, metric, total in read["before_step"]
+            },
+        )
+
+    def joined(self, other: Tally) -> Tally:
+        """Return the tally of both, which are of different workloads; what is missing now is not told."""
+        return Tally(
+            self.warm_up,
+            _evidence={**self._evidence, **other._evidence},
+            _buckets={**self._buckets, **other._buckets},
+            _processes={**self._processes, **other._processes},
+            _before={**self._before, **other._before},
+        )
+
+
+def judge(tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: float = 0.05) -> Verdict:
+    """Return the verdict on all metrics of all workloads.
+
+    Nothing is promoted while the last scrape of a canary or baseline pod failed, nor by a metric that no good request
+    was ever seen of: two selectors that match nothing are equal, and so are two versions that only fail.
+    """
+    comparisons = [
+        compare(
+            tally.evidence(workload, Variant.BASELINE, metric),
+            tally.evidence(workload, Variant.CANARY, metric),
+            tolerance=metric.tolerance,
+            alpha=alpha,
+            comparisons=len(workloads) * len(measures.metrics),
+            metric=metric.name,
+            workload=workload,
+            quality=metric.quality,
+        )
+        for workload in workloads
+        for metric in measures.metrics
+    ]
+    verdict = combine(comparisons)
+    missing = {pod.name: why for pod, why in tally.missing.items() if pod.variant is not Variant.STABLE}
+    if verdict.decision is Decision.PROMOTE and missing:
+        name, why = min(missing.items())
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        sentence = f"{verdict.sentence}; not promoted while counts are missing from {name}{others} ({why})"
+        return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
+    failing = next((one for one in comparisons if not one.baseline.good + one.canary.good), None)
+    if verdict.decision is Decision.PROMOTE and failing:
+        metric = next(metric for metric in measures.metrics if metric.name == failing.metric)
+        seen = "good request" if metric.objective is None else f"request {metric.quality}"
+        where = f" of {failing.workload}" if len(workloads) > 1 else ""
+        sentence = f"{verdict.sentence}; not promoted while no {seen} was seen on either side{where}"
+        return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
+    return verdict
+
+
+def _table(processes: Sequence[tuple[str, Process]]) -> tuple[list[str], list[list[str | float | None]]]:
+    """Return the names of what these processes count, and a row for each: of which pod, when, and the counters."""
+    names = sorted({name for _, one in processes for name in one.counters})
+    return names, [
+        [
+            uid,
+            one.group[1],
+            number(round(one.at, 3)),
+            None if one.started is None else number(round(one.started, 3)),
+            int(one.counting),
+            *(None if (value := one.counters.get(name)) is None else number(value) for name in names),
+        ]
+        for uid, one in processes
+    ]

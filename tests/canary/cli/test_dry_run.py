@@ -1,0 +1,64 @@
+"""What `--dry-run` shows, with a cluster and without one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.canary.cli.test_releases import NEW, image
+from tests.canary.commandline import CommandLine
+from tests.canary.story import Story, deployment, service
+
+
+def test_a_dry_run_of_deploy_shows_the_variants_as_the_cluster_would_have_them(
+    canary: CommandLine, story: Story
+) -> None:
+    result = canary("deploy", *NEW, "--dry-run")
+    assert result.code == 0
+    shown = {item["metadata"]["name"]: item for item in result.yaml() if item["kind"] == "Deployment"}
+    assert set(shown) == {"app-baseline", "app-canary"}
+    assert [image(shown[name]) for name in sorted(shown)] == ["app:1", "app:2"]
+    assert all(item["spec"]["replicas"] == 2 for item in shown.values())
+    assert story.names() == {"app"}
+
+
+def test_a_dry_run_of_promote_shows_stable_as_it_would_be(canary: CommandLine, story: Story) -> None:
+    result = canary("promote", "m.yml", "--image", "app:2", "--dry-run")
+    [shown] = [item for item in result.yaml() if item["kind"] == "Deployment"]
+    assert (shown["metadata"]["name"], image(shown)) == ("app", "app:2")
+    assert image(story.deployment()) == "app:1"
+
+
+@pytest.mark.parametrize("action", ["deploy", "promote", "apply"])
+def test_a_dry_run_without_a_cluster_shows_what_the_manifests_say(action: str, command_line: CommandLine) -> None:
+    command_line.of_cluster("http://127.0.0.1:1", "lab")
+    command_line.write_objects("m.yml", deployment(replicas=3), service())
+    result = command_line(action, "m.yml", "--image", "app:2", "--dry-run")
+    assert result.code == 0
+    assert result.err.endswith("this is what the manifests alone say\n")
+    shown = {item["kind"]: item for item in result.yaml()}
+    assert image(shown["Deployment"]) == "app:2"
+    assert shown["Service"]["metadata"]["namespace"] == "lab"
+    made = (shown["Deployment"]["metadata"]["name"], shown["Deployment"]["spec"]["replicas"])
+    assert made == (("app-canary", 1) if action == "deploy" else ("app", 3))
+
+
+def test_a_dry_run_masks_values_of_secrets(command_line: CommandLine) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "token"},
+        "stringData": {"a": "hunter2"},
+        "data": {"b": "aHVudGVyMg==", "c": "not base64"},
+    }
+    command_line.write_objects("m.yml", deployment(), secret)
+    result = command_line("apply", "m.yml", "--dry-run")
+    [shown] = [item for item in result.yaml() if item["kind"] == "Secret"]
+    assert shown["stringData"] == {"a": "<7 bytes>"}
+    assert shown["data"] == {"b": "<7 bytes>", "c": "<10 bytes>"}
+    assert "hunter2" not in result.out + result.err
+
+
+def test_a_dry_run_as_json_holds_the_same_objects(command_line: CommandLine) -> None:
+    command_line.write_objects("m.yml", deployment(), service())
+    shown = command_line("apply", "m.yml", "--dry-run", "-o", "json").json()["objects"]
+    assert shown == command_line("apply", "m.yml", "--dry-run").yaml()

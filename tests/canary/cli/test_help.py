@@ -1,0 +1,85 @@
+"""Help texts: every command has one with examples that can be run, and they are what a reader relies on."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from canary.cli.help import Command
+from canary.cli.main import canary
+from canary.settings.settings import all_settings
+from scripts.make_cli_reference import TARGET, reference
+from tests.canary.commandline import CommandLine
+
+COMMANDS = {name: command for name, command in canary.commands.items() if isinstance(command, Command)}
+EXPECTED = Path(__file__).parent / "expected"
+
+
+def test_commands_stand_in_the_order_of_a_release(command_line: CommandLine) -> None:
+    assert list(COMMANDS) == [
+        "release", "deploy", "watch", "promote", "reject", "rollback", "reap", "apply", "status", "doctor",
+        "secret", "config", "verdict",
+    ]  # fmt: skip
+    assert command_line("--help").out == (EXPECTED / "help.txt").read_text()
+
+
+def test_the_help_of_a_command_ends_with_its_examples(command_line: CommandLine) -> None:
+    assert command_line("reject", "--help").out == (EXPECTED / "reject-help.txt").read_text()
+
+
+def test_help_goes_to_stderr_where_a_command_was_expected(command_line: CommandLine) -> None:
+    result = command_line()
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Usage: canary [OPTIONS] COMMAND [ARGS]...")
+
+
+def test_help_loads_nothing_that_only_a_cluster_or_a_terminal_needs() -> None:
+    """These packages take three times as long to import as all of `canary`."""
+    code = "import sys; from canary.cli.main import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert "canary.release" in loaded
+    assert not loaded & {"kubernetes", "requests", "urllib3", "rich", "prometheus_client"}
+
+
+def test_the_version_is_told(command_line: CommandLine) -> None:
+    result = command_line("--version")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("canary, version ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_and_each_of_its_flags(name: str, command_line: CommandLine) -> None:
+    command = COMMANDS[name]
+    assert command.examples
+    result = command_line(name, "--help")
+    assert result.code == 0
+    assert result.out.startswith(f"Usage: canary {name} [OPTIONS]")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+            assert max(parameter.opts, key=len) in result.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_has_arguments_that_its_command_takes(name: str) -> None:
+    for example in COMMANDS[name].examples:
+        words = shlex.split(example.split(" | ")[-1].partition(" < ")[0].partition(" > ")[0])
+        words = words[words.index("canary") + 1 :]
+        assert words[0] == name
+        COMMANDS[name].make_context(name, words[1:], parent=click.Context(canary, **canary.context_settings))
+
+
+def test_every_setting_can_be_given_to_config_and_release() -> None:
+    for name in ("config", "release"):
+        taken = {parameter.name for parameter in COMMANDS[name].params}
+        assert {one.attribute for one in all_settings()} <= taken
+
+
+def test_the_reference_page_is_current() -> None:
+    assert TARGET.read_text(encoding="utf-8") == reference(), "write it anew: python scripts/make_cli_reference.py"

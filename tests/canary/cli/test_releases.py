@@ -1,0 +1,382 @@
+"""Releases from the command line, against a real API: exit codes, what stdout holds, what is refused."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from canary.gate.terminal import TerminalGate
+from canary.ports import DEPLOYMENT
+from canary.variants.derive import VERSION_LABEL
+from tests.canary.commandline import CANARY, CommandLine
+from tests.canary.ghosts import Ghosts, waiting
+from tests.canary.pages import serving
+from tests.canary.story import Story, deployment, service
+
+NEW = ("m.yml", "--image", "app:2", "--percentage", "50")
+QUICK = ("--tolerance", "0.05", "--warm-up", "0", "--min-duration", "0", "--interval", "10ms", "--max-duration", "20s")
+
+
+def image(found: dict[str, Any]) -> str:
+    name: str = found["spec"]["template"]["spec"]["containers"][0]["image"]
+    return name
+
+
+@contextmanager
+def pods_that_answer(good: float) -> Iterator[int]:
+    """Serve metrics that count a hundred more requests at each look; give the port."""
+    looks = itertools.count(1)
+
+    class Metrics(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            total = 100 * next(looks)
+            lines = [
+                f'requests_total{{custom_status="{status}"}} {total * share}'
+                for status, share in (("good", good), ("bad", 1 - good))
+            ]
+            body = ("\n".join(lines) + "\n").encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Metrics) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def answers(ghosts: Ghosts) -> Iterator[Ghosts]:
+    """Let the pods of app:1 answer 90 % good, those of app:2 as well, those of app:3 half."""
+    with pods_that_answer(0.9) as old, pods_that_answer(0.9) as equal, pods_that_answer(0.5) as worse:
+        ghosts.answers.update({"app:1": old, "app:2": equal, "app:3": worse})
+        yield ghosts
+
+
+def test_a_release_is_promoted_with_exit_0(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+    result = canary("release", *NEW, "--gate", "auto", *QUICK, "--output", "json")
+    assert result.code == 0, result.err
+    found = result.json()
+    assert (found["promoted"], found["by"], found["verdict"]["decision"]) == (True, "auto", "PROMOTE")
+    assert min(found["verdict"]["requests"].values()) >= 50
+    assert story.names() == {"app"}
+    assert image(story.deployment()) == "app:2"
+
+
+def test_a_release_is_rejected_with_exit_1(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+    result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK)
+    assert (result.code, result.out) == (1, "")
+    assert any(line.startswith("verdict REJECT: canary 50") for line in result.lines)
+    assert story.names() == {"app"}
+    assert image(story.deployment()) == "app:1"
+
+
+@pytest.mark.parametrize(("answer", "code", "runs"), [("p\napp\n", 0, "app:3"), ("r\n", 1, "app:1")])
+@pytest.mark.usefixtures("answers")
+def test_a_person_may_overrule_the_verdict(
+    answer: str, code: int, runs: str, canary: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TerminalGate, "__post_init__", lambda _: None)  # a pipe stands for the terminal
+    result = canary("release", "m.yml", "--image", "app:3", *QUICK, stdin=answer)
+    assert result.code == code, result.err
+    assert "the verdict is REJECT: promote, reject or keep watching? [p/r/w] " in result.err
+    assert re.search(r"decided to \w+, by \w+ \(verdict: REJECT, \d+\.\d points worse\)", result.err)
+    status = canary("status", "app").out
+    assert f"  stable  app  4/4 ready  {runs}" in status
+    if code == 0:
+        assert re.search(r"stable was promoted unproven: \S+: \w+ promoted against the verdict: canary \d", status)
+    else:
+        assert re.search(r"rejected app by \w+ \(verdict: REJECT, \d+\.\d points worse\); deleted", result.err)
+
+
+def test_a_person_is_asked_at_the_terminal_while_manifests_come_through_stdin(
+    canary: CommandLine, answers: Ghosts
+) -> None:
+    screen, terminal = pty.openpty()
+    owning_the_terminal = (
+        "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", owning_the_terminal, CANARY, "release", "-", "--image", "app:3", *QUICK]
+    with (canary.folder / "m.yml").open() as given:
+        driver = subprocess.Popen(command, stdin=given, stderr=terminal, start_new_session=True)
+    os.close(terminal)
+    shown = b""
+    try:
+        while b"[p/r/w]" not in shown:
+            shown += os.read(screen, 65536)
+        os.write(screen, b"r\n")
+        while b"decided to reject" not in shown:
+            shown += os.read(screen, 65536)
+        assert driver.wait(60) == 1
+    finally:
+        driver.kill()
+        driver.wait()
+        os.close(screen)
+    assert "  stable  app  4/4 ready  app:1" in canary("status", "app").out
+
+
+def test_a_release_step_by_step(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+    deployed = canary("deploy", *NEW, "-o", "json")
+    assert deployed.code == 0, deployed.err
+    [workload] = deployed.json()["workloads"]
+    assert [one["variant"] for one in workload["variants"]] == ["stable", "baseline", "canary"]
+    assert {one["name"]: one["images"] for one in workload["variants"]} == {
+        "app": ["app:1"],
+        "app-baseline": ["app:1"],
+        "app-canary": ["app:2"],
+    }
+
+    watched = canary("watch", "app", *QUICK, "-o", "json")
+    assert (watched.code, watched.json()["decision"]) == (0, "PROMOTE")
+
+    promoted = canary("promote", "m.yml", "--image", "app:2", "-o", "json")
+    assert promoted.code == 0, promoted.err
+    assert promoted.json() == {"promoted": [{"workload": "app", "images": ["app:2"]}]}
+    again = canary("promote", "m.yml", "--image", "app:2", "-o", "json")
+    assert (again.code, again.json()) == (0, promoted.json()), again.err
+
+
+def test_a_release_in_steps_grows_and_its_status_shows_where_it_is(
+    canary: CommandLine, story: Story, answers: Ghosts
+) -> None:
+    growing = ("m.yml", "--image", "app:2", "--steps", "25,50")
+    assert canary("deploy", *growing).code == 0
+    assert canary("status").out.startswith(f"app in namespace {story.namespace}, at step 1 of 2 (25 %)\n")
+    assert canary("status", "-o", "json").json()["workloads"][0]["step"] == {"percentage": 25, "steps": [25, 50]}
+    result = canary("release", *growing, "--gate", "auto", *QUICK)
+    assert result.code == 0, result.err
+    assert "step 2 of 2 (50 %): canary and baseline grow" in result.lines
+    assert image(story.deployment()) == "app:2"
+
+
+ALL = 'all=requests_total{custom_status=~"good|bad"},requests_total,0.01'
+GOOD = 'good=requests_total{custom_status="good"},requests_total'
+
+
+def test_of_several_metrics_the_one_that_decides_is_named(canary: CommandLine, answers: Ghosts) -> None:
+    judged_by = ("--metric", ALL, "--metric", GOOD)
+    result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK, *judged_by, "-o", "json")
+    assert result.code == 1, result.err
+    verdict = result.json()["verdict"]
+    assert verdict["sentence"].startswith("good: canary 50.0 % good vs baseline 90.0 %")
+    found = {one["metric"]: one for one in verdict["comparisons"]}
+    assert {name: (one["decision"], one["tolerance"]) for name, one in found.items()} == {
+        "all": ("PROMOTE", 0.01),
+        "good": ("REJECT", 0.05),
+    }
+    assert all(one["reject_alpha"] == pytest.approx(0.05 / 10 / 2) for one in found.values())
+
+
+def test_metrics_with_tolerances_of_their_own_need_no_other(canary: CommandLine, answers: Ghosts) -> None:
+    result = canary("release", *NEW, "--gate", "auto", *QUICK[2:], "--metric", ALL, "--metric", f"{GOOD},0.1")
+    assert result.code == 0, result.err
+    [verdict] = [line for line in result.lines if line.startswith("verdict PROMOTE: all: canary 100.0")]
+    assert "; good: canary 90.0 % good" in verdict
+
+
+def test_watching_a_worse_canary_exits_with_1_and_a_report_with_0(
+    canary: CommandLine, story: Story, answers: Ghosts
+) -> None:
+    assert canary("deploy", "m.yml", "--image", "app:3").code == 0
+    assert canary("watch", *QUICK).code == 1
+    report = canary("watch", "m.yml", *QUICK, "--report-only", "-o", "json")
+    assert (report.code, report.json()["decision"]) == (0, "REJECT")
+
+
+def test_watching_without_requests_is_undecided(canary: CommandLine, answers: Ghosts) -> None:
+    answers.answers.clear()
+    assert canary("deploy", *NEW).code == 0
+    impatient = ("watch", *QUICK[:-1], "100ms")
+    result = canary(*impatient)
+    assert (result.code, result.out) == (4, "")
+    assert "canary reject app" in result.err
+    report = canary(*impatient, "--report-only", "-o", "json")
+    assert (report.code, report.json()["decision"]) == (0, "UNDECIDED")
+
+
+def test_watching_a_first_release_says_that_there_is_nothing_to_compare_with_and_exits_with_0(
+    in_cluster: CommandLine, answers: Ghosts
+) -> None:
+    in_cluster.write_objects("m.yml", deployment(), service())
+    assert in_cluster("deploy", *NEW).code == 0
+    result = in_cluster("watch", "app", *QUICK)
+    assert result.code == 0, result.err
+    [verdict] = [line for line in result.lines if "(first release)" in line]  # said once
+    assert verdict.startswith(
+        "nothing to compare (first release): it can be promoted once it is ready and has answered"
+    )
+
+
+def test_a_verdict_is_said_once_where_there_is_no_terminal(canary: CommandLine, answers: Ghosts) -> None:
+    result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK)
+    [verdict] = [line for line in result.lines if line.startswith("verdict")]
+    assert result.err.count(verdict.partition(": ")[2]) == 2  # and again as the reason of the rejection
+    assert not any(line.startswith("REJECT") for line in result.lines)
+
+
+def test_a_canary_that_does_not_start_is_exit_4(canary: CommandLine, ghosts: Ghosts) -> None:
+    ghosts.script["app:2"] = waiting("ImagePullBackOff", "no such image")
+    result = canary("deploy", *NEW, "--timeout", "0.2s")
+    assert result.code == 4
+    assert "ImagePullBackOff" in result.err
+
+
+def test_reject_deletes_the_variants_and_says_so(canary: CommandLine, story: Story) -> None:
+    canary("deploy", *NEW)
+    result = canary("reject", "m.yml", "--reason", "too slow", "-o", "json")
+    [rejected] = result.json()["rejected"]
+    assert (result.code, rejected["workload"], rejected["reason"]) == (0, "app", "too slow")
+    assert sorted(rejected["deleted"]) == ["app-baseline", "app-canary"]
+    assert story.names() == {"app"}
+    again = canary("reject", "app", "-o", "json")
+    assert (again.code, again.json()) == (0, {"rejected": []})
+
+
+def test_status_shows_the_variants_and_what_can_be_done_next(canary: CommandLine, story: Story) -> None:
+    canary("deploy", *NEW)
+    result = canary("status", "app")
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[:4] == [
+        f"app in namespace {story.namespace}",
+        "  stable    app           4/4 ready  app:1",
+        "  baseline  app-baseline  2/2 ready  app:1",
+        "  canary    app-canary    2/2 ready  app:2",
+    ]
+    assert "  next: delete canary and baseline: canary reject app" in lines
+    found = canary("status", "-o", "json").json()
+    assert (found["namespace"], [one["name"] for one in found["workloads"]]) == (story.namespace, ["app"])
+
+
+def test_status_of_nothing_says_so(in_cluster: CommandLine, story: Story) -> None:
+    result = in_cluster("status")
+    assert (result.code, result.out) == (0, f"no release in namespace {story.namespace}\n")
+
+
+def test_apply_skips_a_monitor_where_there_is_no_operator(in_cluster: CommandLine, story: Story) -> None:
+    misc = str(Path(__file__).parents[3] / "misc")
+    why = "this cluster does not have the Prometheus operator (monitoring.coreos.com) for ServiceMonitor sampleapp"
+    dry = in_cluster("apply", misc, "--dry-run")
+    assert [one["kind"] for one in dry.yaml()] == ["Deployment"]
+    result = in_cluster("apply", misc, "-o", "json")
+    assert result.code == 0
+    assert [one["name"] for one in result.json()["written"]] == ["fortio-deploy"]
+    assert f"warning: skipped, because {why}: install it, and run the command again" in result.lines
+
+    alone = in_cluster("apply", f"{misc}/service-monitor.yml")
+    assert (alone.code, alone.lines[-1]) == (2, f"canary: error: {why}: install it first")
+
+
+def test_apply_tells_what_it_wrote(in_cluster: CommandLine, story: Story) -> None:
+    in_cluster.write_objects("service.yml", service())
+    for expected in ("created", "unchanged"):
+        [written] = in_cluster("apply", "service.yml", "-o", "json").json()["written"]
+        assert (written["kind"], written["name"], written["action"]) == ("Service", "app", expected)
+
+
+def test_settings_of_a_release_may_stand_in_canary_yml(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+    canary.write(
+        "canary.yml",
+        "manifests: [m.yml]\nimages: [app:2]\ngate: auto\ntolerance: 0.05\n"
+        "warm-up: 0\nmin-duration: 0\ninterval: 10ms\n",
+    )
+    result = canary("release", "--max-duration", "20s", "-o", "json")
+    assert (result.code, result.json()["promoted"]) == (0, True), result.err
+    assert [line.split()[0] for line in canary("status").out.splitlines()[1:2]] == ["stable"]
+
+
+def test_metrics_are_read_from_the_path_that_is_set(canary: CommandLine, ghosts: Ghosts) -> None:
+    looks = itertools.count(1)
+
+    def answer(path: str, _: object) -> tuple[int, str]:
+        total = 100 * next(looks)
+        lines = f'requests_total{{custom_status="good"}} {total}\nrequests_total{{custom_status="bad"}} {total}\n'
+        return (200, lines) if path.endswith("/actuator/prometheus") else (404, "no such page")
+
+    with serving(answer) as page:
+        ghosts.answers.update(dict.fromkeys(("app:1", "app:2"), page.server_port))
+        wrong = canary("doctor", "app")
+        assert wrong.code == 3
+        assert "/proxy/metrics: 404: no such page: see to it (--metrics-port and --metrics-path)" in wrong.out
+        canary.write("canary.yml", "metrics-path: /actuator/prometheus\n")
+        result = canary("release", *NEW, "--gate", "auto", *QUICK)
+    assert result.code == 0, result.err
+
+
+def test_manifests_come_through_stdin(in_cluster: CommandLine, story: Story) -> None:
+    in_cluster.write_objects("m.yml", deployment())
+    result = in_cluster("apply", "-", "--image", "app:7", stdin=Path("m.yml").read_text())
+    assert result.code == 0, result.err
+    assert image(story.deployment()) == "app:7"
+
+
+def test_another_label_reaches_every_command(canary: CommandLine, story: Story) -> None:
+    assert canary("deploy", *NEW, "--label", "workflow/version").code == 0
+    variant = story.cluster.get(DEPLOYMENT, "app-canary")
+    assert variant is not None
+    assert variant["metadata"]["labels"]["workflow/version"] == "canary"
+    assert VERSION_LABEL not in variant["metadata"]["labels"]
+    assert canary("reject", "app", "--label", "workflow/version").code == 0
+    assert story.names() == {"app"}
+
+
+def test_a_promote_goes_on_when_nobody_reads_what_it_says_any_more(canary: CommandLine, story: Story) -> None:
+    assert canary("deploy", *NEW).code == 0
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run([CANARY, "promote", "m.yml", "--image", "app:2"], stderr=writer, timeout=60, check=False)
+    finally:
+        os.close(writer)
+    assert done.returncode == 0
+    assert image(story.deployment()) == "app:2"
+    assert story.names() == {"app"}
+
+
+def test_status_of_what_is_not_there_names_what_is_meant(canary: CommandLine, story: Story) -> None:
+    result = canary("status", "ap")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"canary: error: there is no Deployment ap, nor a variant of it, in namespace {story.namespace}; "
+        "did you mean app?\n"
+    )
+
+
+def test_watch_of_what_is_not_there_names_what_is_meant(canary: CommandLine) -> None:
+    result = canary("watch", "ap", *QUICK)
+    assert result.code == 2
+    assert "there is no Deployment ap, nor a variant of it" in result.err
+    assert result.err.endswith("did you mean app?\n")
+
+
+@pytest.mark.parametrize("asked", [(), ("app",), ("m.yml",)])
+def test_status_in_a_namespace_that_is_not_there_says_so(canary: CommandLine, asked: tuple[str, ...]) -> None:
+    result = canary("status", *asked, "--namespace", "nowhere")
+    assert (result.code, result.out, result.err) == (2, "", "canary: error: there is no namespace nowhere\n")
+
+
+def test_status_of_manifests_before_the_first_release_says_what_can_be_done(in_cluster: CommandLine) -> None:
+    in_cluster.write_objects("m.yml", deployment())
+    result = in_cluster("status", "m.yml")
+    assert result.code == 0
+    assert "  next: app does not exist yet; create it: canary release MANIFESTS --image IMAGE" in result.out

@@ -1,0 +1,123 @@
+"""What `canary doctor` finds out about counts and traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from canary.errors import ForbiddenError, NotAnsweringError
+from canary.metrics import DirectSource
+from canary.verdict.exposed import Published
+from canary.verdict.measures import Measures, Metric
+from canary.verdict.tally import Pod, Scrape
+from tests.canary.doctor.test_doctor import about, examined
+from tests.canary.pages import serving
+from tests.canary.story import Story, deployment, service
+
+
+class Source:
+    """Counts by script: for each look, of each pod a number or what is wrong."""
+
+    def __init__(self, story: Story, *looks: float | str | Exception) -> None:
+        self.story, self.looks = story, list(looks)
+
+    def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:
+        if not pods:
+            return []
+        look = self.looks.pop(0)
+        if isinstance(look, Exception):
+            raise look
+        at = self.story.clock.now()
+        if isinstance(look, str):
+            return [Scrape(pod, at, None, look) for pod in pods]
+        self.last = look
+        return [Scrape(pod, at, {"success total": look, "success good": look}) for pod in pods]
+
+    def published(self, pods: Sequence[Pod]) -> Published:
+        series = ("requests_total", {"custom_status": "good"}, self.last)
+        return Published.of([series], self.story.options.measures)
+
+
+def counts(story: Story, *looks: float | str | Exception, **subject: Any) -> list[tuple[str, str]]:
+    checks = examined(story, "app", samples=Source(story, *looks), **subject)
+    return about(checks, "metrics") + about(checks, "traffic")
+
+
+def test_counts_that_may_not_be_read_point_to_the_other_source(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    [(outcome, text)] = counts(story, ForbiddenError('cannot get resource "pods/proxy"'))
+    assert outcome == "failed"
+    assert "pods/proxy" in text
+    assert "read from Prometheus (--prometheus)" in text
+    [(outcome, text)] = counts(story, NotAnsweringError("cannot reach Prometheus"), direct=False)
+    assert outcome == "failed"
+    assert "read from the pods (without --prometheus)" in text
+
+
+def test_pods_that_do_not_answer_are_a_failure_with_the_reason(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    [(outcome, text)] = counts(story, "connection refused")
+    assert (outcome, "0 of 4 pods have counts; connection refused" in text) == ("failed", True)
+
+
+def test_counters_that_have_counted_nothing_are_warned_of_and_so_is_silence(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    [(read, _), (metrics, said), (traffic, where)] = counts(story, 0.0, 0.0)
+    assert read == "ok"
+    assert (metrics, "requests_total has counted nothing yet" in said) == ("warning", True)
+    assert traffic == "warning"
+    assert "is anything sending load to Service app?" in where
+
+
+def test_both_selectors_are_compared_with_what_the_pods_publish(story: Story) -> None:
+    def told(good: str, total: str = "requests_total") -> list[tuple[str, str]]:
+        measures = Measures.of([Metric.share("success", good, total)])
+        story.options = replace(story.options, measures=measures)
+        checks = examined(story, "app", samples=DirectSource(story.cluster, measures))
+        return about(checks, "metrics")
+
+    story.stable(service(), deployment("app:1"))
+    text = 'requests_total{status="200"} 90\nrequests_total{status="500"} 10\n'
+    with serving(lambda *_: (200, text)) as page:
+        story.ghosts.answers["app:1"] = page.server_port
+        right, wrong, missing, idle = (
+            told('requests_total{status="200"}'),
+            told('requests_total{status="20"}'),
+            told('hits_total{status="200"}', "hits_total"),
+            told('requests_total{status!~"5xx"}'),
+        )
+    read = ("ok", "read from the pods: 4 of 4 pods have counts: ")
+    mismatch = (
+        'No series of requests_total has status="20" (in requests_total{status="20"}, the selector of good requests). '
+        'Did you mean "200"? The values of status are "200", "500"'
+    )
+    assert right == [read]
+    assert wrong == [
+        read,
+        (
+            "failed",
+            f"{mismatch}: correct the selector (canary config shows where it is set)",
+        ),
+    ]
+    assert missing[1][0] == "warning", "it may exist only after the first request"
+    assert missing[1][1].startswith("No pod publishes a metric hits_total. Did you mean requests_total? ")
+    assert ": send some requests and look again, or correct the selector (" in missing[1][1]
+    assert idle[1][0] == "warning"
+    assert idle[1][1].startswith('status!~"5xx" excludes nothing')
+
+
+def test_traffic_is_counted_for_each_variant(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.release(service(), deployment("app:2")).deploy()
+    [_, (outcome, text)] = counts(story, 10.0, 40.0)
+    assert outcome == "ok"
+    assert "app: stable 40.0, baseline 20.0, canary 20.0 requests/s, over 3 s" in text
+
+
+def test_a_port_that_no_pod_has_is_named(story: Story) -> None:
+    one = deployment("app:1")
+    one["spec"]["template"]["spec"]["containers"][0]["ports"].pop()
+    story.stable(service(), one)
+    [(outcome, text)] = counts(story)
+    assert (outcome, "container port 'metrics'" in text) == ("warning", True)

@@ -1,0 +1,249 @@
+"""An API server that is away for a while: the release waits for it, says so, and goes on where it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from canary.errors import InputError, LockLostError, TimedOutError, UnreachableError
+from canary.events import Note, Rejected, Undone
+from canary.kube.cluster import Cluster
+from canary.ports import CONFIG_MAP
+from canary.state.last_promote import saved_digest, undoing
+from canary.verdict.rule import Decision
+from e2e.line import Line
+from tests.canary.ghosts import ready, unready
+from tests.canary.line import through
+from tests.canary.state.test_lock import BOB, Entered, lock
+from tests.canary.story import Faulty, Person, Story, config_map, deployment, service
+
+OLD = (service(port=8080), config_map(colour="red"), deployment("app:1"))
+NEW = (service(port=9090), config_map(colour="blue"), deployment("app:2"))
+TWO_MINUTES = 120
+
+
+@pytest.fixture
+def line(story: Story) -> Iterator[Line]:
+    line = Line(story.ghosts.url)
+    yield line
+    line.close()
+
+
+@pytest.fixture
+def driver(story: Story, line: Line) -> Iterator[Cluster]:
+    """Give the cluster as a driver sees it whose requests go through the line."""
+    transport = through(story, line)
+    yield Cluster(transport, story.namespace)
+    transport.close()
+
+
+def away(story: Story, line: Line, *, after: float, seconds: float = TWO_MINUTES) -> None:
+    """Cut the line at some time, and mend it later."""
+    story.clock.after(after, line.cut)
+    story.clock.after(after + seconds, line.mend)
+
+
+def told(story: Story) -> list[str]:
+    """Return what was said of an API server that is away, and that it is back."""
+    return [note.text for note in story.heard(Note) if "the lab" in note.text]
+
+
+def image(story: Story) -> str:
+    return str(story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def check_told(story: Story) -> None:
+    lost, back = told(story)
+    assert lost.startswith("cannot reach the lab: ")
+    assert lost.endswith("; waiting up to 300 s for it")
+    assert re.fullmatch(r"the lab answers again, after 1[12]\d s", back)
+
+
+def test_a_watch_goes_on_after_two_minutes_without_an_api_server(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    away(story, line, after=3)
+    verdict = story.release(names=("app",), cluster=driver, max_duration=60).watch()
+    assert verdict.decision is Decision.PROMOTE
+    check_told(story)
+    assert not [note for note in story.heard(Note) if "no requests" in note.text]
+
+
+def test_a_rollout_has_as_long_as_ever_when_the_api_server_is_back(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    story.ghosts.script["app:2"] = unready
+    away(story, line, after=3)
+
+    def recover() -> None:
+        story.ghosts.script.clear()
+        story.ghosts.haunt(story.namespace, "app-", ready)
+
+    story.clock.after(3 + TWO_MINUTES + 3, recover)
+    story.release(*NEW, cluster=driver, timeout=10).promote()
+    assert image(story) == "app:2"
+    assert story.names() == {"app"}
+    check_told(story)
+
+
+def test_a_deploy_goes_on(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.ghosts.script["app:2"] = unready
+    away(story, line, after=1)
+
+    def recover() -> None:
+        story.ghosts.script.clear()
+        story.ghosts.haunt(story.namespace, "app-canary", ready)
+
+    story.clock.after(1 + TWO_MINUTES + 3, recover)
+    story.release(*NEW, cluster=driver).deploy()
+    assert story.names() == {"app", "app-canary", "app-baseline"}
+    check_told(story)
+
+
+def test_a_reject_goes_on(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    driver.get(CONFIG_MAP, "settings")
+    line.cut()
+    story.clock.after(TWO_MINUTES, line.mend)
+    story.release(names=("app",), cluster=driver).reject()
+    assert story.names() == {"app"}
+    check_told(story)
+
+
+def test_a_reject_deletes_nothing_whose_evidence_it_could_not_read(
+    story: Story, line: Line, driver: Cluster, tmp_path: Path
+) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    cuts: Any = Faulty(driver, {"events": lambda *_: line.cut()})
+    with pytest.raises(UnreachableError, match=r"canary reject, once more, finishes it"):
+        story.release(names=("app",), cluster=cuts, evidence=str(tmp_path)).reject()
+    assert story.names() == {"app", "app-canary", "app-baseline"}
+
+
+@pytest.mark.parametrize("action", ["run", "reject"])
+def test_every_answer_to_a_write_may_be_lost(story: Story, line: Line, driver: Cluster, action: str) -> None:
+    story.stable(*OLD)
+    line.loses = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+    release = story.release(*NEW, cluster=driver)
+    if action == "run":
+        assert release.run().promoted
+        assert image(story) == "app:2"
+        assert {one.split()[0] for one in line.lost} >= {"POST", "PATCH", "DELETE"}
+    else:
+        release.deploy()
+        release.reject()
+        assert image(story) == "app:1"
+        [rejected] = story.heard(Rejected)
+        assert rejected.deleted == ("app-baseline", "app-canary")
+    assert story.names() == {"app"}
+    assert saved_digest(story.cluster, "app") is None
+    assert told(story) == []
+
+
+def test_what_another_has_made_meanwhile_is_not_taken_for_ones_own(story: Story, line: Line, driver: Cluster) -> None:
+    driver.get(CONFIG_MAP, "settings")
+    line.cut()
+    story.clock.after(5, lambda: story.create_as("kubectl-create", config_map(colour="red")))
+    story.clock.after(5, line.mend)
+    with pytest.raises(InputError, match="already exists"):
+        driver.create(config_map(colour="blue"))
+
+
+def test_a_promote_whose_api_server_stays_away_begins_no_undo_and_is_finished_by_the_next(
+    story: Story, line: Line, driver: Cluster
+) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    story.ghosts.script["app:2"] = unready
+    story.clock.after(3, line.cut)
+    began = story.clock.now()
+    with pytest.raises(UnreachableError) as raised:
+        story.release(*NEW, cluster=driver).promote()
+    assert story.clock.now() - began == pytest.approx(300, abs=10)  # an undo would wait for as long again
+    assert raised.value.exit_code == 3
+    assert str(raised.value).startswith("cannot reach the lab: ")
+    assert str(raised.value).endswith(
+        "s). app may be half done: canary promote, with the same manifests and images, finishes it once the API server "
+        "answers"
+    )
+    assert image(story) == "app:2"
+    assert undoing(story.cluster, "app") == ""
+    assert not story.heard(Undone)
+
+    story.ghosts.script.clear()
+    story.ghosts.settle()
+    story.ghosts.haunt(story.namespace, "app-", ready)
+    story.release(*NEW).promote()
+    assert story.names() == {"app"}
+
+
+@pytest.mark.parametrize("action", ["deploy", "watch"])
+def test_who_gives_up_says_how_to_go_on(story: Story, line: Line, driver: Cluster, action: str) -> None:
+    story.stable(*OLD)
+    if action == "watch":
+        story.release(*NEW).deploy()
+    else:
+        story.ghosts.script["app:2"] = unready
+    story.clock.after(1, line.cut)
+    objects: Any = NEW if action == "deploy" else ()
+    with pytest.raises(UnreachableError, match="Run the same command again to continue; canary reject app ends "):
+        getattr(story.release(*objects, names=("app",), cluster=driver), action)()
+
+
+def test_a_cluster_that_never_answered_is_given_up_soon(story: Story, line: Line, driver: Cluster) -> None:
+    line.cut()
+    began = story.clock.now()
+    with pytest.raises(UnreachableError, match="cannot reach the lab"):
+        story.release(*NEW, cluster=driver).deploy()
+    assert story.clock.now() - began <= 3
+    assert told(story) == []
+
+
+def test_a_watch_that_is_undecided_still_ends(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    away(story, line, after=3, seconds=30)
+    began = story.clock.now()
+    with pytest.raises(TimedOutError, match="undecided after 60 s"):
+        story.release(names=("app",), cluster=driver, max_duration=60, min_requests=10**9).watch()
+    assert story.clock.now() - began == pytest.approx(90, abs=8)
+
+
+def test_a_gate_may_wait_through_an_outage_and_the_lock_is_still_ours(
+    story: Story, line: Line, driver: Cluster
+) -> None:
+    story.stable(*OLD)
+    first = lock(story, cluster=driver)
+    guarded = Cluster(driver._transport, story.namespace, before_write=first.check)
+
+    class Asks(Person):
+        def decide(self, verdict: Any) -> Any:
+            line.cut()
+            story.clock.sleep(TWO_MINUTES)
+            story.clock.after(5, line.mend)
+            return super().decide(verdict)
+
+    assert story.release(*NEW, cluster=guarded, lock=first, gate=Asks(promote=True)).run().promoted
+    assert image(story) == "app:2"
+    assert "the lab answers again" in told(story)[1]
+    assert not [note for note in story.heard(Note) if "lock" in note.text]
+
+
+def test_who_finds_the_lock_taken_when_the_api_server_is_back_stops(story: Story, line: Line, driver: Cluster) -> None:
+    story.stable(*OLD)
+    story.release(*NEW).deploy()
+    first = lock(story, cluster=driver)
+    guarded = Cluster(driver._transport, story.namespace, before_write=first.check)
+    away(story, line, after=3)
+    others = Entered(lock(story, BOB, break_lock=True), story)
+    story.clock.after(100, others.enter)
+    with pytest.raises(LockLostError, match="taken by bob"):
+        story.release(names=("app",), cluster=guarded, lock=first).watch()
+    others.leave()

@@ -1,0 +1,108 @@
+"""Which configuration pods refer to, and the same with copies in its place."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from canary.errors import InputError
+from canary.manifests.references import Reference, copy_name, read, references, with_copies, without_copies, written
+from tests.canary.story import deployment
+
+EVERYWHERE: dict[str, Any] = {
+    "volumes": [
+        {"name": "a", "configMap": {"name": "in-volume", "optional": True, "items": [{"key": "k", "path": "p"}]}},
+        {"name": "b", "secret": {"secretName": "in-volume", "defaultMode": 256}},
+        {
+            "name": "c",
+            "projected": {"sources": [{"configMap": {"name": "projected"}}, {"secret": {"name": "projected"}}]},
+        },
+        {"name": "d", "emptyDir": {}},
+    ],
+    "imagePullSecrets": [{"name": "pull"}],
+    "initContainers": [{"name": "init", "image": "app:2", "envFrom": [{"configMapRef": {"name": "init"}}]}],
+    "containers": [
+        {
+            "name": "app",
+            "image": "app:2",
+            "envFrom": [
+                {"configMapRef": {"name": "all", "optional": True}, "prefix": "P_"},
+                {"secretRef": {"name": "all"}},
+            ],
+            "env": [
+                {"name": "A", "value": "all"},
+                {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "one", "key": "one", "optional": True}}},
+                {"name": "C", "valueFrom": {"secretKeyRef": {"name": "one", "key": "one"}}},
+                {"name": "D", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+            ],
+        }
+    ],
+}
+FOUND = {
+    *(Reference("ConfigMap", name) for name in ("in-volume", "projected", "init", "all", "one")),
+    *(Reference("Secret", name) for name in ("in-volume", "projected", "pull", "all", "one")),
+}
+
+
+def everywhere() -> dict[str, Any]:
+    made = deployment("app:2")
+    made["spec"]["template"]["spec"] = deepcopy(EVERYWHERE)
+    return made
+
+
+def test_references_stand_in_volumes_projected_sources_variables_and_pull_secrets_of_all_containers() -> None:
+    assert references(everywhere()) == FOUND
+
+
+def test_a_deployment_without_configuration_refers_to_none() -> None:
+    assert references(deployment("app:2")) == frozenset()
+
+
+@pytest.mark.parametrize("one", sorted(FOUND), ids=str)
+def test_a_copy_takes_the_place_of_that_one_reference_and_of_nothing_else(one: Reference) -> None:
+    changed = with_copies(everywhere(), [one])
+    expected = (FOUND - {one}) | {Reference(one.kind, f"{one.name}-canary")}
+    assert references(changed) == expected
+    assert without_copies(changed, [one]) == everywhere()
+
+
+def test_all_that_stands_beside_a_name_stays() -> None:
+    spec = with_copies(everywhere(), FOUND)["spec"]["template"]["spec"]
+    assert spec["volumes"][0]["configMap"] == {
+        "name": "in-volume-canary",
+        "optional": True,
+        "items": [{"key": "k", "path": "p"}],
+    }
+    assert spec["containers"][0]["envFrom"][0] == {
+        "configMapRef": {"name": "all-canary", "optional": True},
+        "prefix": "P_",
+    }
+    assert spec["containers"][0]["env"][0] == {"name": "A", "value": "all"}
+
+
+def test_the_deployment_given_is_not_changed() -> None:
+    given = everywhere()
+    with_copies(given, FOUND)
+    assert given == everywhere()
+
+
+@pytest.mark.parametrize("nonsense", [None, "x", [], [None], [1], {"a": 1}])
+@pytest.mark.parametrize("where", ["volumes", "imagePullSecrets", "initContainers"])
+def test_nonsense_is_left_to_the_api_server(where: str, nonsense: object) -> None:
+    made = deployment("app:2")
+    made["spec"]["template"]["spec"][where] = nonsense
+    assert references(made) == frozenset()
+    assert with_copies(made, FOUND) == made
+
+
+def test_what_an_annotation_says_reads_back() -> None:
+    assert read(written(FOUND)) == FOUND
+    assert read("") == frozenset()
+
+
+def test_a_name_that_leaves_no_room_for_a_copy_s_is_refused() -> None:
+    assert copy_name(Reference("ConfigMap", "x" * 246)) == "x" * 246 + "-canary"
+    with pytest.raises(InputError, match="254 characters, more than 253: give it a name of at most 246"):
+        copy_name(Reference("ConfigMap", "x" * 247))

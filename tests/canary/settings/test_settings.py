@@ -1,0 +1,309 @@
+"""Settings: one table for flags, environment, canary.yml and its JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import canary
+from canary.errors import InputError
+from canary.settings import values as kinds
+from canary.settings.settings import Settings, all_settings, in_force, read_file, schema, shown, sizes
+
+COMMITTED = Path(canary.__file__).parent / "canary.schema.json"
+
+
+def test_of_flag_environment_file_and_default_the_first_holds(tmp_path: Path) -> None:
+    (tmp_path / "canary.yml").write_text(
+        "# settings\npercentage: 10\n\ntolerance: 0.1\nwarm-up: 1m30s\ngate: auto\nimages: [a:1, b:1]\n"
+    )
+    flags = {"percentage": "30", "images": ("a:2",), "alpha": None, "image_pull_secrets": ()}
+    environment = {"CANARY_PERCENTAGE": "20", "CANARY_TOLERANCE": "0.2", "CANARY_ALPHA": "", "CANARY_MANIFESTS": "a b"}
+
+    found = in_force(flags, environment, tmp_path)
+
+    assert found.settings == Settings(
+        manifests=("a", "b"), images=("a:2",), percentage=30, tolerance=0.2, warm_up=90.0, gate="auto"
+    )
+    told = {name: source for name, source in found.sources.items() if source != "default"}
+    assert told == {
+        "manifests": "CANARY_MANIFESTS",
+        "images": "--image",
+        "percentage": "--percentage",
+        "tolerance": "CANARY_TOLERANCE",
+        "warm_up": "canary.yml:5",
+        "gate": "canary.yml:6",
+    }
+    assert set(found.sources) == {one.attribute for one in all_settings()}
+
+
+@pytest.mark.parametrize("text", ["", "---\n", "# nothing\n"])
+def test_a_file_may_be_missing_or_empty(text: str, tmp_path: Path) -> None:
+    assert in_force({}, {}, tmp_path).settings == Settings()
+    (tmp_path / "canary.yml").write_text(text)
+    assert in_force({}, {}, tmp_path).settings == Settings()
+
+
+def test_a_misspelt_variable_is_told_and_one_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    in_force({}, {"CANARY_URL": "x", "CANARY_IMAGE_NAME": "x", "CANARY_TOKEN": "x", "TOLERENCE": "1"}, tmp_path)
+    with pytest.raises(InputError) as error:
+        in_force({}, {"CANARY_TOLERENCE": "0.01"}, tmp_path)
+    assert str(error.value) == "environment variable CANARY_TOLERENCE: did you mean CANARY_TOLERANCE?"
+
+
+KNOWN = ", ".join(one.key for one in all_settings())
+WRONG = {
+    "percentge: 25": "1: unknown key percentge; did you mean percentage?",
+    "\nwarm_up: 10s": "2: unknown key warm_up; did you mean warm-up?",
+    "image: a:1": "1: unknown key image; did you mean images?",
+    "zzz: 1": f"1: unknown key zzz; known are {KNOWN}",
+    "metrics-path: metrics": "1: metrics-path metrics: give a path that begins with /, such as /actuator/prometheus",
+    "percentage: 0": "1: percentage 0: give a whole number from 1 to 100",
+    "percentage: 101": "1: percentage 101: give a whole number from 1 to 100",
+    "percentage: 2.5": "1: percentage 2.5: give a whole number from 1 to 100",
+    "percentage: '25'": "1: percentage 25: give a whole number from 1 to 100",
+    "percentage: yes": "1: percentage True: give a whole number from 1 to 100",
+    "percentage:": "1: percentage of another type: give a whole number from 1 to 100",
+    "min-requests: 0": "1: min-requests 0: give a whole number, 1 or more",
+    "tolerance: 5": "1: tolerance 5: give a share from 0 to 1, such as 0.05 for five points",
+    "alpha: 0": "1: alpha 0: give a share between 0 and 1, such as 0.05",
+    "gate: person": "1: gate person: give terminal or auto",
+    "warm-up: 10 s": "1: warm-up 10 s: give a time such as 10s",
+    "warm-up: -1": "1: warm-up -1: give a time such as 10s",
+    "images: 1": "1: images 1: give a string or a list of strings",
+    "images:\n- a:1\n- 2": "1: images of another type: give a string or a list of strings",
+    "good: ''": "1: good : give a string",
+    "total: {a: b}": "1: total of another type: give a string",
+    "metrics-port: 0": "1: metrics-port 0: give a port's name or number",
+    "metrics-port: 65536": "1: metrics-port 65536: give a port's name or number",
+    "label: a b": "1: label a b: give a label's key such as azure-pipelines/version",
+    "namespace: a/b": "1: namespace a/b: give a name of lower-case letters, digits and -",
+    "- percentage": "1: settings are a mapping, such as percentage: 25",
+    "gate: auto\n---\ngate: auto": "3: a second document; settings stand in one",
+    "gate: auto\ngate: auto": "2: not valid YAML: key 'gate' appears twice in one mapping",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_wrong_with_a_file_is_told_with_its_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "canary.yml").write_text(text)
+    with pytest.raises(InputError) as error:
+        in_force({}, {}, tmp_path)
+    assert str(error.value) == f"canary.yml:{WRONG[text]}"
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "canary.yml").mkdir()
+    with pytest.raises(InputError, match=r"^canary\.yml: Is a directory$"):
+        in_force({}, {}, tmp_path)
+    (tmp_path / "latin.yml").write_bytes(b"gate: \xff")
+    with pytest.raises(InputError, match=r"^latin\.yml: not UTF-8 text$"):
+        read_file(tmp_path / "latin.yml")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "text", "wanted"),
+    [
+        ("percentage", "0", "a whole number from 1 to 100"),
+        ("percentage", "1e1", "a whole number from 1 to 100"),
+        ("percentage", "", "a whole number from 1 to 100"),
+        ("tolerance", "five", "a share from 0 to 1, such as 0.05 for five points"),
+        ("tolerance", "nan", "a share from 0 to 1, such as 0.05 for five points"),
+        ("alpha", "1", "a share between 0 and 1, such as 0.05"),
+        ("timeout", "soon", "a time such as 5m"),
+        ("gate", "Auto", "terminal or auto"),
+        ("total", "", "a string"),
+        ("label", "/version", "a label's key such as azure-pipelines/version"),
+        ("namespace", "Prod", "a name of lower-case letters, digits and -"),
+    ],
+)
+def test_flags_and_variables_are_checked_as_the_file_is(attribute: str, text: str, wanted: str, tmp_path: Path) -> None:
+    one = next(one for one in all_settings() if one.attribute == attribute)
+    with pytest.raises(InputError) as error:
+        in_force({attribute: text}, {}, tmp_path)
+    assert str(error.value) == f"{one.flag} {text}: give {wanted}"
+    if text:
+        with pytest.raises(InputError) as error:
+            in_force({}, {one.variable: text}, tmp_path)
+        assert str(error.value) == f"{one.variable}={text}: give {wanted}"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("1.5s", 1.5),
+        ("1m30s", 90),
+        ("5m", 300),
+        ("1h", 3600),
+        ("1h1m1s1ms", 3661.001),
+        ("250ms", 0.25),
+        ("0", 0),
+    ],
+)
+def test_times_are_read_in_seconds(text: str, seconds: float) -> None:
+    assert kinds.seconds(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "s", "1 m", "-1s", "1s1m", "1d", "1.5m", "٣s", "1_0", "m"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time"):
+        kinds.seconds(text)
+
+
+@given(st.integers(0, 10**9))
+def test_times_are_shown_as_they_can_be_read(milliseconds: int) -> None:
+    assert kinds.seconds(kinds.duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
+
+
+def test_defaults_are_values_that_their_kinds_accept() -> None:
+    for one in all_settings():
+        if one.default not in (None, ()):
+            assert one.kind.read_text(shown(Settings(), one.attribute)) == one.default
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "flags", "sizes_"),
+    [
+        ("", {}, {}, (25,)),
+        ("percentage: 10", {}, {}, (10,)),
+        ("steps: [10, 50]", {}, {}, (10, 50)),
+        ("percentage: 10", {}, {"steps": "20,40"}, (20, 40)),
+        ("steps: [10, 50]", {}, {"percentage": "30"}, (30,)),
+        ("steps: [10, 50]", {"CANARY_PERCENTAGE": "30"}, {}, (30,)),
+        ("", {"CANARY_PERCENTAGE": "30"}, {"steps": "20, 40"}, (20, 40)),
+    ],
+)
+def test_of_steps_and_percentage_the_nearer_to_the_command_line_holds(
+    file: str, environment: dict[str, str], flags: dict[str, str], sizes_: tuple[int, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "canary.yml").write_text(file)
+    assert sizes(in_force(flags, environment, tmp_path)) == sizes_
+
+
+def test_steps_and_percentage_at_the_same_place_contradict_each_other(tmp_path: Path) -> None:
+    (tmp_path / "canary.yml").write_text("steps: [10, 50]\npercentage: 10\n")
+    with pytest.raises(InputError, match=r"^canary.yml:2 and canary.yml:1: give one size as percentage, or several"):
+        sizes(in_force({}, {}, tmp_path))
+
+
+@pytest.mark.parametrize("steps", ["[]", "[50, 10]", "[10, 10]", "[0, 10]", "[10, 101]", "0", "[ten]", "10,5", "ten"])
+def test_steps_rise_within_1_to_100(steps: str, tmp_path: Path) -> None:
+    (tmp_path / "canary.yml").write_text(f"steps: {steps}")
+    with pytest.raises(InputError, match="give rising whole numbers from 1 to 100, such as 10,25,50"):
+        in_force({}, {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "attribute", "value"),
+    [
+        ("metrics-port: 9000", "metrics_port", "9000"),
+        ("metrics-port: web", "metrics_port", "web"),
+        ("steps: 10,25,50", "steps", (10, 25, 50)),
+        ("steps: 10, 25", "steps", (10, 25)),
+        ("steps: 50", "steps", (50,)),
+        ("manifests: k8s", "manifests", ("k8s",)),
+        ("images: a:1", "images", ("a:1",)),
+    ],
+)
+def test_a_file_may_say_things_as_the_command_line_does(
+    line: str, attribute: str, value: object, tmp_path: Path
+) -> None:
+    (tmp_path / "canary.yml").write_text(line)
+    assert getattr(in_force({}, {}, tmp_path).settings, attribute) == value
+    assert jsonschema.Draft202012Validator(schema()).is_valid(yaml.safe_load(line))
+
+
+def test_what_a_service_sets_in_a_pod_is_not_read_as_a_setting(tmp_path: Path) -> None:
+    linked = {
+        "CANARY_METRICS_PORT": "tcp://10.0.0.7:80",
+        "CANARY_METRICS_SERVICE_HOST": "10.0.0.7",
+        "CANARY_INTERVAL_PORT": "udp://10.0.0.8:53",  # close to CANARY_INTERVAL
+    }
+    assert in_force({}, linked, tmp_path).settings == Settings()
+    own = {**linked, "CANARY_METRICS_PORT": "web"}
+    assert in_force({}, own, tmp_path).settings.metrics_port == "web"
+    with pytest.raises(InputError, match="CANARY_INTERVALL: did you mean CANARY_INTERVAL"):
+        in_force({}, {**linked, "CANARY_INTERVALL": "1s"}, tmp_path)
+
+
+def test_metrics_are_the_same_in_the_file_on_the_command_line_and_in_the_environment(tmp_path: Path) -> None:
+    paid, answers = 'paid=orders_total{status="paid"},orders_total,0.01', "answers=good_total,all_total"
+    given = (paid, answers)
+    assert in_force({"metrics": given}, {}, tmp_path).settings.metrics == given
+    assert in_force({}, {"CANARY_METRICS": f"{paid}\n{answers}\n"}, tmp_path).settings.metrics == given
+    (tmp_path / "canary.yml").write_text(
+        "metrics:\n"
+        '  paid:\n    good: orders_total{status="paid"}\n    total: orders_total\n    tolerance: 0.01\n'
+        "  answers: {good: good_total, total: all_total}\n"
+    )
+    assert in_force({}, {}, tmp_path).settings.metrics == given
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {},
+        {"a": {"good": "x"}},
+        {"a": {"good": "x", "total": ""}},
+        {"a": {"good": "x", "total": "y", "tolerance": 2}},
+        {"a": {"good": "x", "total": "y", "tolerence": 0.1}},
+        {"a b": {"good": "x", "total": "y"}},
+        ["a=x,y"],
+    ],
+)
+def test_metrics_of_another_form_are_refused_by_driver_and_schema(metrics: Any, tmp_path: Path) -> None:
+    (tmp_path / "canary.yml").write_text(yaml.safe_dump({"metrics": metrics}))
+    with pytest.raises(InputError, match=r"^canary.yml:1: metrics .*: give good and total, both selectors"):
+        in_force({}, {}, tmp_path)
+    assert not jsonschema.Draft202012Validator(schema()).is_valid({"metrics": metrics})
+
+
+def test_the_committed_schema_is_current() -> None:
+    assert json.loads(COMMITTED.read_text()) == schema(), (
+        "write it anew: canary config --schema > pipeline/canary/canary.schema.json"
+    )
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+
+plain = (
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 200)
+    | st.floats(-1, 2)
+    | st.sampled_from(
+        ["auto", "terminal", "", "a/b", "a.b/C_d", "-", "10s", "1m", "10", "x", "1h1m", "5m5m", "250ms", "1.5s", ".5s"]
+    )
+    | st.lists(st.sampled_from(["a:1", "", "b"]), max_size=2)
+    | st.lists(st.integers(), min_size=1, max_size=1)
+    | st.just({"a": 1})
+)
+
+
+@given(st.sampled_from([*all_settings()]), plain)
+@example(next(one for one in all_settings() if one.key == "percentage"), 25.0)
+def test_the_schema_accepts_what_the_driver_accepts_and_nothing_else(one: Any, value: object) -> None:
+    try:
+        one.kind.read(value)
+        accepted = True
+    except ValueError:
+        accepted = False
+    assert jsonschema.Draft202012Validator(schema()).is_valid({one.key: value}) == accepted, (one.key, value)
+
+
+def test_the_schema_refuses_unknown_keys() -> None:
+    assert not jsonschema.Draft202012Validator(schema()).is_valid({"percentge": 25})
+
+
+def test_every_default_of_the_schema_can_be_written_into_a_file(tmp_path: Path) -> None:
+    defaults = {key: one["default"] for key, one in schema()["properties"].items() if "default" in one}
+    (tmp_path / "canary.yml").write_text(yaml.safe_dump(defaults))
+    assert in_force({}, {}, tmp_path).settings == Settings()

@@ -1,0 +1,549 @@
+"""Of two drivers one works, and the other says who does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from canary.errors import (
+    ClusterError,
+    ForbiddenError,
+    InputError,
+    LockedError,
+    LockLostError,
+    TimedOutError,
+)
+from canary.events import Note
+from canary.kube.cluster import Cluster
+from canary.kube.transport import CONNECT_TIMEOUT, READ_TIMEOUT
+from canary.ports import CONFIG_MAP, DEPLOYMENT, LEASE
+from canary.settings.settings import Settings
+from canary.state.lease import DURATION, holder
+from canary.state.lock import LONGEST_ATTEMPT, LeaseLock
+from e2e.line import Line
+from tests.canary.line import through
+from tests.canary.story import Faulty, Story, config_map, deployment
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A process by script."""
+
+    name: str
+    gone: str = ""
+
+    @property
+    def mark(self) -> str:
+        return f"mark of {self.name}"
+
+    def is_gone(self, mark: str) -> bool:
+        return mark == self.gone
+
+
+ADA, BOB = Driver("ada@laptop, process 1"), Driver("bob@build-7, process 2")
+
+
+def lock(story: Story, process: Driver = ADA, cluster: Any = None, **options: Any) -> LeaseLock:
+    """Return a lock whose thread does nothing unless a test says how often."""
+
+    @contextmanager
+    def again() -> Iterator[Any]:
+        own = story.ghosts.cluster(story.namespace)
+        yield own
+        own.close()
+
+    defaults: dict[str, Any] = {"background": again, "alongside": lambda *_: None, "renew_every": 3600}
+    return LeaseLock(cluster or story.cluster, process, story.clock, **(defaults | options))
+
+
+def lease(story: Story, name: str = "app-canary") -> Any:
+    return story.cluster.get(LEASE, name)
+
+
+def renewed_at(story: Story) -> float:
+    """Return when the lock was last renewed, by its holder's clock."""
+    there = holder(story.cluster, "app")
+    assert there is not None
+    return there.renewed
+
+
+def guarded(story: Story, by: LeaseLock) -> Cluster:
+    """Return the cluster of a driver that looks at its lock before it writes."""
+    story.cluster.serves(LEASE)  # opens the connection
+    return Cluster(story.cluster._transport, story.namespace, before_write=by.check)
+
+
+def test_who_works_is_named_and_what_can_be_done(story: Story) -> None:
+    story.clock.time = 1_750_000_000.0
+    with lock(story).held(["app"], story.events.append):
+        story.clock.time += 12
+        with pytest.raises(LockedError) as refused, lock(story, BOB).held(["app"], story.events.append):
+            pytest.fail("it works")
+        assert refused.value.exit_code == 2
+        assert str(refused.value) == (
+            "ada@laptop, process 1 has held the lock on app since 2025-06-15 15:06:40 UTC, last renewed at 2025-06-15 "
+            "15:06:40 UTC. It may be gone, which 60 s of waiting would show: raise --lock-timeout, or pass "
+            "--break-lock to take the release over, which stops it"
+        )
+        assert lease(story)["spec"] == {
+            "holderIdentity": "ada@laptop, process 1",
+            "leaseDurationSeconds": 60,
+            "acquireTime": "2025-06-15T15:06:40.000000Z",
+            "renewTime": "2025-06-15T15:06:40.000000Z",
+            "leaseTransitions": 0,
+        }
+        seen = holder(story.cluster, "app")
+        assert seen is not None
+        assert (seen.name, seen.since, seen.renewed) == ("ada@laptop, process 1", 1_750_000_000.0, 1_750_000_000.0)
+    assert story.events == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, InputError("no"), None])
+def test_it_is_given_back_however_the_work_ends_and_stays_while_there_are_variants(story: Story, error: Any) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    try:
+        with lock(story).held(["app"], story.events.append):
+            if error:
+                raise error
+    except (KeyboardInterrupt, InputError):
+        pass
+    assert "holderIdentity" not in lease(story)["spec"]
+    assert holder(story.cluster, "app") is None
+    with lock(story, BOB).held(["app"], story.events.append):
+        assert lease(story)["spec"]["leaseTransitions"] == 1
+    assert not [note for note in story.heard(Note) if "lock" in note.text]  # nothing is said of one that nobody had
+
+
+def test_it_goes_with_the_variants_when_another_tool_deletes_them_but_not_from_under_who_holds_it(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    with lock(story).held(["app"], story.events.append):
+        pass
+    with lock(story, BOB).held(["app"], story.events.append):
+        for name in ("app-canary", "app-baseline"):
+            story.cluster.delete(DEPLOYMENT, name)
+        story.ghosts.settle()
+        assert lease(story)["spec"]["holderIdentity"] == BOB.name
+    story.release(deployment("app:2")).deploy()
+    with lock(story).held(["app"], story.events.append):
+        pass
+    assert lease(story) is not None
+    for name in ("app-canary", "app-baseline"):
+        story.cluster.delete(DEPLOYMENT, name)
+    story.ghosts.settle()
+    assert lease(story) is None
+
+
+def test_nothing_is_left_of_it_where_no_release_is_in_progress(story: Story) -> None:
+    with lock(story).held(["worker", "app"], story.events.append):
+        assert {found["metadata"]["name"] for found in story.cluster.find(LEASE)} == {"app-canary", "worker-canary"}
+    assert story.cluster.find(LEASE) == []
+
+
+@pytest.mark.parametrize("their_clock", [-3600, 0, 3600])
+def test_who_is_not_seen_to_renew_it_for_a_minute_loses_it_whatever_its_clock_says(
+    story: Story, their_clock: float
+) -> None:
+    story.clock.time += their_clock
+    gone = Entered(lock(story), story)
+    gone.enter()
+    story.clock.time += 10_000 - their_clock
+    began = story.clock.now()
+    with lock(story, BOB, patience=65).held(["app"], story.events.append):
+        assert lease(story)["spec"]["holderIdentity"] == BOB.name
+        assert story.clock.now() - began == pytest.approx(DURATION, abs=2)
+    waiting, taken = story.heard(Note)
+    assert waiting.text.startswith(
+        "waiting up to 65 s for the lock on app: ada@laptop, process 1 has held the lock on app since 2001-09-09 "
+    )
+    assert (taken.text, taken.warning) == (
+        "the lock on app is taken over from ada@laptop, process 1, which did not renew it for 60 s",
+        False,
+    )
+    gone.leave()
+
+
+def test_who_renews_it_keeps_it_and_the_other_is_told_that_it_is_at_work(story: Story) -> None:
+    def renew() -> None:
+        story.clock.after(15, renew)
+        found = lease(story)
+        found["spec"]["renewTime"] = "2001-01-01T00:00:00.000000Z"  # its clock stands still
+        found["spec"]["leaseTransitions"] += 1
+        story.cluster.update(found)
+
+    works = Entered(lock(story), story)
+    works.enter()
+    renew()
+    began = story.clock.now()
+    with (
+        pytest.raises(LockedError, match=r"It has renewed the lock meanwhile, so it is at work: wait until it is done"),
+        lock(story, BOB, patience=200).held(["app"], story.events.append),
+    ):
+        pytest.fail("both work")
+    assert story.clock.now() - began == pytest.approx(200, abs=2)
+    works.leave()
+
+
+def test_the_default_patience_takes_over_from_who_is_gone(story: Story) -> None:
+    gone = Entered(lock(story), story)
+    gone.enter()
+    with lock(story, BOB, patience=Settings().lock_timeout).held(["app"], story.events.append):
+        assert lease(story)["spec"]["holderIdentity"] == BOB.name
+    gone.leave()
+
+
+def test_time_in_which_the_api_server_is_away_does_not_count_against_who_holds_it(story: Story) -> None:
+    """Nobody could renew it then."""
+
+    class Away:
+        """A cluster that was away for a while."""
+
+        away = 0.0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(story.cluster, name)
+
+    cluster = Away()
+
+    def outage() -> None:
+        story.clock.time += 1000
+        cluster.away += 1000
+
+    works = Entered(lock(story), story)
+    works.enter()
+    story.clock.after(5, outage)
+    began = story.clock.now()
+    with lock(story, BOB, cluster=cluster, patience=65).held(["app"], story.events.append):
+        assert story.clock.now() - began == pytest.approx(1000 + DURATION, abs=2)
+    works.leave()
+
+
+def test_a_process_of_this_machine_that_runs_no_more_loses_it_at_once(story: Story) -> None:
+    bob = Driver("bob", gone=ADA.mark)
+    with lock(story).held(["app"], story.events.append), lock(story, bob).held(["app"], story.events.append):
+        assert lease(story)["spec"]["holderIdentity"] == "bob"
+    [note] = story.heard(Note)
+    assert note.text == "the lock on app is taken over from ada@laptop, process 1, which is no longer running"
+
+
+def test_who_has_patience_waits_for_it_and_says_so_once(story: Story) -> None:
+    works = Entered(lock(story, BOB), story)
+    works.enter()
+    story.clock.after(20, works.leave)
+    with lock(story, patience=90).held(["app"], story.events.append):
+        assert lease(story)["spec"]["holderIdentity"] == ADA.name
+    [note] = story.heard(Note)
+    assert note.text.startswith(
+        "waiting up to 90 s for the lock on app: bob@build-7, process 2 has held the lock on app"
+    )
+
+
+def test_patience_ends(story: Story) -> None:
+    works = Entered(lock(story, BOB), story)
+    works.enter()
+    began = story.clock.now()
+    with pytest.raises(LockedError), lock(story, patience=30).held(["app"], story.events.append):
+        pass
+    assert story.clock.now() - began == pytest.approx(30, abs=2)
+    works.leave()
+
+
+def test_breaking_it_stops_who_held_it_before_its_next_write(story: Story) -> None:
+    first = lock(story)
+    cluster = guarded(story, first)
+    with first.held(["app"], story.events.append):
+        cluster.create(config_map("one"))
+        with lock(story, BOB, break_lock=True).held(["app"], story.events.append):
+            with pytest.raises(LockLostError) as lost:
+                cluster.create(config_map("two"))
+            assert lost.value.exit_code == 130
+            assert str(lost.value).startswith("the lock on app was taken by bob@build-7, process 2 at 2001-09-09 01:48")
+            assert cluster.create(config_map("two"), dry_run=True)
+            for write in (
+                lambda: cluster.delete(CONFIG_MAP, "one"),
+                lambda: cluster.annotate(CONFIG_MAP, "one", {"a": "b"}),
+                lambda: cluster.apply(config_map("one", a="b")),
+                lambda: cluster.replace(config_map("one", a="b")),
+                lambda: cluster.scale("app", 1),
+            ):
+                with pytest.raises(LockLostError):
+                    write()
+    assert [found["metadata"]["name"] for found in story.cluster.find(CONFIG_MAP)] == ["one"]
+    [note] = story.heard(Note)
+    assert note.warning
+    assert note.text == "the lock on app is broken: ada@laptop, process 1 held it since 2001-09-09 01:48:20 UTC"
+
+
+def test_who_lost_it_does_not_give_back_what_is_another_s(story: Story) -> None:
+    other = lock(story, BOB, break_lock=True).held(["app"], story.events.append)
+    with lock(story).held(["app"], story.events.append):
+        other.__enter__()
+    assert lease(story)["spec"]["holderIdentity"] == BOB.name
+    other.__exit__(None, None, None)
+
+
+def test_a_lock_that_somebody_deleted_is_lost(story: Story) -> None:
+    first = lock(story)
+    with first.held(["app"], story.events.append):
+        story.cluster.delete(LEASE, "app-canary")
+        with pytest.raises(LockLostError, match=r"Lease app-canary, was deleted"):
+            first.check()
+
+
+def test_of_two_who_come_at_the_same_moment_one_gets_it(story: Story) -> None:
+    def first(*_: Any, **__: Any) -> None:
+        if lease(story) is None:
+            others.enter()
+
+    others = Entered(lock(story, BOB), story)
+    with pytest.raises(LockedError, match="bob@build-7"):
+        others.met_by(lock(story, cluster=Faulty(story.cluster, {"create": first})))
+    others.leave()
+
+
+def test_of_two_who_take_over_at_the_same_moment_one_gets_it(story: Story) -> None:
+    forgotten = lock(story).held(["app"], story.events.append)
+    forgotten.__enter__()
+    others = Entered(lock(story, BOB, patience=65), story)
+
+    def first(*_: Any, **__: Any) -> None:
+        if lease(story)["spec"]["holderIdentity"] == ADA.name:
+            others.enter()
+
+    with pytest.raises(LockedError, match="bob@build-7"):
+        others.met_by(lock(story, Driver("carl"), cluster=Faulty(story.cluster, {"update": first}), patience=65))
+    others.leave()
+    forgotten.__exit__(None, None, None)
+
+
+@dataclass
+class Entered:
+    """A lock that is taken at some moment of a test, and given back at another."""
+
+    lock: LeaseLock
+    story: Story
+    name: str = "app"
+
+    def enter(self) -> None:
+        self._held = self.lock.held([self.name], self.story.events.append)
+        self._held.__enter__()
+
+    def leave(self) -> None:
+        self._held.__exit__(None, None, None)
+
+    def met_by(self, another: LeaseLock) -> None:
+        with another.held(["app"], self.story.events.append):
+            pytest.fail("both work")
+
+
+def test_of_several_workloads_all_are_held_or_none(story: Story) -> None:
+    with lock(story, BOB).held(["worker"], story.events.append):
+        both = lock(story).held(["worker", "app"], story.events.append)
+        with pytest.raises(LockedError, match="held the lock on worker"), both:
+            pass
+        assert [found["metadata"]["name"] for found in story.cluster.find(LEASE)] == ["worker-canary"]
+
+
+def test_what_is_held_already_stays_held_when_a_part_of_the_work_is_done(story: Story) -> None:
+    first = lock(story)
+    with first.held(["app"], story.events.append):
+        with first.held(["app"], story.events.append):
+            pass
+        first.check()
+        assert lease(story)["spec"]["holderIdentity"] == ADA.name
+    assert lease(story) is None
+
+
+def test_it_is_renewed_while_the_driver_waits_and_the_canary_s_life_with_it(story: Story) -> None:
+    seen: list[str] = []
+    twice = threading.Event()
+
+    def alongside(_: Any, name: str) -> None:
+        seen.append(name)
+        if len(seen) >= 2:
+            twice.set()
+
+    with lock(story, renew_every=0.01, alongside=alongside).held(["app"], story.events.append):
+        story.clock.time += 1000
+        assert twice.wait(30)
+        story.until(lambda: renewed_at(story) == story.clock.now())
+    assert set(seen) == {"app"}
+    assert not [thread for thread in threading.enumerate() if thread.name == "canary-lock"]
+
+
+def test_nothing_is_renewed_any_more_once_it_is_given_back(story: Story) -> None:
+    renewing, ends = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def alongside(_: Any, name: str) -> None:
+        renewing.set()
+        ends.wait(30)
+        done.append(name)
+
+    with lock(story, renew_every=0.01, alongside=alongside).held(["app"], story.events.append):
+        assert renewing.wait(30)
+        threading.Timer(0.2, ends.set).start()
+    assert done == ["app"]
+
+
+def test_a_renewal_that_fails_is_tried_again_and_nothing_is_said(
+    story: Story, capfd: pytest.CaptureFixture[str]
+) -> None:
+    failed = threading.Event()
+    left = iter(range(3))
+
+    def away(*_: Any, **__: Any) -> None:
+        if next(left, None) is not None:
+            failed.set()
+            raise ClusterError("cannot reach the API server")
+
+    @contextmanager
+    def again() -> Iterator[Any]:
+        own = story.ghosts.cluster(story.namespace)
+        yield Faulty(own, {"update": away})
+        own.close()
+
+    with lock(story, renew_every=0.01, background=again).held(["app"], story.events.append):
+        assert failed.wait(30)
+        story.clock.time += 1000
+        story.until(lambda: renewed_at(story) == story.clock.now())
+    assert story.events == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_lock_that_cannot_be_given_back_is_said_and_does_not_hide_why_the_work_ended(story: Story) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise ClusterError("cannot reach the API server")
+
+    faults: dict[str, Callable[..., None]] = {}
+
+    @contextmanager
+    def again() -> Iterator[Any]:
+        own = story.ghosts.cluster(story.namespace)
+        yield Faulty(own, faults)
+        own.close()
+
+    def work() -> None:
+        with lock(story, background=again).held(["app"], story.events.append):
+            faults["get"] = away
+            raise TimedOutError("no")
+
+    with pytest.raises(TimedOutError, match="no"):
+        work()
+    [note] = story.heard(Note)
+    assert note.warning
+    assert "could not be given back (cannot reach the API server): it ends by itself within 60 s" in note.text
+
+
+def test_what_another_driver_has_done_is_not_taken_for_an_error_of_ones_own(story: Story) -> None:
+    others = Entered(lock(story, BOB, break_lock=True), story)
+
+    def work() -> None:
+        with lock(story).held(["app"], story.events.append):
+            others.enter()
+            raise InputError("app has no canary")
+
+    with pytest.raises(LockLostError, match="taken by bob"):
+        work()
+    others.leave()
+
+
+def test_a_lock_that_could_not_be_renewed_for_long_is_renewed_before_the_next_write(story: Story) -> None:
+    first = lock(story)
+    cluster = guarded(story, first)
+    with first.held(["app"], story.events.append):
+        story.clock.time += 120  # away, and nobody took it
+        cluster.create(config_map("one"))
+        assert renewed_at(story) == story.clock.now()
+        before = lease(story)["metadata"]["resourceVersion"]
+        cluster.create(config_map("two"))
+        assert lease(story)["metadata"]["resourceVersion"] == before  # it holds for long enough
+
+
+def test_nobody_can_take_it_over_while_a_write_that_was_checked_is_on_its_way(story: Story) -> None:
+    first = lock(story)
+    with first.held(["app"], story.events.append):
+        story.clock.time += DURATION - LONGEST_ATTEMPT
+        first.check()
+        assert renewed_at(story) == story.clock.now()
+    assert CONNECT_TIMEOUT + READ_TIMEOUT <= LONGEST_ATTEMPT
+
+
+def test_who_may_not_renew_it_writes_nothing(story: Story) -> None:
+    def forbid(*_: Any) -> None:
+        raise ForbiddenError("leases is forbidden", "update leases")
+
+    faults: dict[str, Callable[..., None]] = {}
+    first = lock(story, cluster=Faulty(story.cluster, faults))
+    cluster = guarded(story, first)
+    with first.held(["app"], story.events.append):
+        story.clock.time += 120
+        faults["update"] = forbid
+        with pytest.raises(ForbiddenError):
+            cluster.create(config_map("one"))
+        faults.clear()
+    assert story.cluster.get(CONFIG_MAP, "one") is None
+
+
+def test_while_one_lock_is_waited_for_those_that_are_held_are_renewed(story: Story) -> None:
+    others = Entered(lock(story, BOB), story, "worker")
+    others.enter()
+    renewed = threading.Event()
+
+    def alongside(_: Any, name: str) -> None:
+        if name == "app":
+            renewed.set()
+
+    def leave() -> None:
+        assert renewed.wait(30)
+        others.leave()
+
+    story.clock.after(20, leave)
+    both = lock(story, patience=90, renew_every=0.01, alongside=alongside)
+    with both.held(["worker", "app"], story.events.append):
+        assert {found["spec"]["holderIdentity"] for found in story.cluster.find(LEASE)} == {ADA.name}
+
+
+def test_a_write_is_checked_again_before_each_attempt(story: Story) -> None:
+    """The first attempt finds the API server away; until the second, another driver has taken the lock."""
+    line = Line(story.ghosts.url)
+    first = lock(story)
+    transport = through(story, line)
+    cluster = Cluster(transport, story.namespace, before_write=first.check)
+    others = Entered(lock(story, BOB, break_lock=True), story)
+    cluster.get(CONFIG_MAP, "one")
+    with first.held(["app"], story.events.append):
+        line.cut()
+        story.clock.after(50, others.enter)
+        story.clock.after(52, line.mend)
+        with pytest.raises(LockLostError, match="taken by bob"):
+            cluster.create(config_map("one"))
+    assert story.cluster.get(CONFIG_MAP, "one") is None
+    others.leave()
+    transport.close()
+    line.close()
+
+
+def test_a_lease_that_another_has_made_is_not_taken_for_ones_own_when_the_answer_was_lost(story: Story) -> None:
+    line = Line(story.ghosts.url)
+    transport = through(story, line)
+    cluster = Cluster(transport, story.namespace)
+    cluster.get(CONFIG_MAP, "one")
+    others = Entered(lock(story, BOB), story)
+
+    def cut(*_: Any, **__: Any) -> None:
+        line.cut()
+        story.clock.after(5, others.enter)
+        story.clock.after(5, line.mend)
+
+    with pytest.raises(LockedError, match="bob@build-7"):
+        others.met_by(lock(story, cluster=Faulty(cluster, {"create": cut})))
+    others.leave()
+    transport.close()
+    line.close()

@@ -1,0 +1,179 @@
+"""Selectors compared with what pods publish."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from canary.metrics.exposition import Reader, names
+from canary.verdict.exposed import Published, idle, misfits
+from canary.verdict.measures import Measures, Metric
+
+Answers = dict[tuple[str, str], int]
+ANSWERS: Answers = {("GET", "200"): 60, ("POST", "200"): 30, ("POST", "503"): 10}
+
+
+def published(metric: Metric, answers: Answers = ANSWERS) -> Published:
+    """Return what a pod publishes that has given these answers."""
+    registry = CollectorRegistry()
+    requests = Counter("http_requests_total", "Answers.", ["method", "status"], registry=registry)
+    duration = Histogram("http_duration_seconds", "Time.", ["method"], buckets=(0.1, 1), registry=registry)
+    Gauge("queue_length", "Waiting.", registry=registry)
+    for (method, status), count in answers.items():
+        requests.labels(method, status).inc(count)
+        for _ in range(count):
+            duration.labels(method).observe(0.01)
+    return on_the_page_of(registry, metric)
+
+
+def on_the_page_of(registry: CollectorRegistry, metric: Metric) -> Published:
+    page, measures = generate_latest(registry).decode(), Measures.of([metric])
+    samples = Reader(selector.name for selector in measures.selectors()).read(page)
+    return Published(names(page)) | Published.of(samples, measures)
+
+
+def told(
+    good: str, total: str = "http_requests_total", answers: Answers = ANSWERS, *, enough: bool = True
+) -> list[str]:
+    metric = Metric.share("success", good, total)
+    return list(misfits(metric, published(metric, answers), enough=enough, least=50))
+
+
+def warned(good: str, answers: Answers = ANSWERS) -> list[str]:
+    metric = Metric.share("success", good, "http_requests_total")
+    assert list(misfits(metric, published(metric, answers), enough=True, least=50)) == []
+    return list(idle(metric, published(metric, answers)))
+
+
+def test_a_metric_that_no_pod_has_is_told_with_those_that_there_are() -> None:
+    assert told('http_request_total{status="200"}') == [
+        (
+            'No pod publishes a metric http_request_total (in http_request_total{status="200"}, the selector of good '
+            "requests). Did you mean http_requests_total? The metrics are http_requests_total, "
+            "http_duration_seconds_count, queue_length"
+        )
+    ]
+
+
+def test_a_metric_that_is_missing_is_told_once() -> None:
+    [text] = told('wrong_total{status="200"}', "wrong_total")
+    assert text.startswith("No pod publishes a metric wrong_total. ")
+
+
+def test_a_label_that_no_series_has_is_told_with_those_that_there_are() -> None:
+    assert told('http_requests_total{stat="200"}') == [
+        (
+            'No series of http_requests_total has a label stat (in http_requests_total{stat="200"}, the selector of '
+            "good requests). Did you mean status? Its labels are status, method"
+        )
+    ]
+
+
+def test_a_label_that_no_series_has_is_told_even_where_it_excludes() -> None:
+    [text] = told('http_requests_total{code!~"5.."}')
+    assert text.endswith('Its labels are method, status. If only failed requests have code, write code=""')
+
+
+def test_a_value_that_no_series_has_is_told_with_those_that_there_are() -> None:
+    assert told('http_requests_total{status="20"}') == [
+        (
+            'No series of http_requests_total has status="20" (in http_requests_total{status="20"}, the selector of '
+            'good requests). Did you mean "200"? The values of status are "200", "503"'
+        )
+    ]
+    assert 'has status=~"2xx"' in told('http_requests_total{status=~"2xx"}')[0]
+
+
+def test_a_value_of_all_requests_is_told_as_soon_as_the_metric_counts() -> None:
+    [text] = told("http_requests_total", 'http_requests_total{method="GTE"}', enough=False)
+    assert 'has method="GTE" (in http_requests_total{method="GTE"}, the selector of all requests)' in text
+
+
+def test_a_value_of_all_requests_may_be_still_to_come_until_enough_others_came() -> None:
+    rare = 'http_requests_total{method="PUT"}'
+    assert told("http_requests_total", rare, answers={("GET", "200"): 49}, enough=False) == []
+    assert told("http_requests_total", rare, answers={("GET", "200"): 50}, enough=False) != []
+
+
+def test_a_value_of_good_requests_may_be_still_to_come_until_enough_requests_came() -> None:
+    bad: Answers = {("GET", "503"): 3}
+    assert told('http_requests_total{status="200"}', answers=bad, enough=False) == []
+    assert told('http_requests_total{status="200"}', answers=bad, enough=True) != []
+
+
+def test_values_that_never_come_together_are_no_misspelling() -> None:
+    assert told('http_requests_total{method="GET", status="503"}') == []
+
+
+def test_a_label_of_failed_requests_alone_may_be_absent_where_the_selector_says_so() -> None:
+    assert warned('http_requests_total{error=""}') == [
+        (
+            'error="" excludes nothing (in http_requests_total{error=""}, the selector of good requests). '
+            "No series has a label error"
+        )
+    ]
+    assert told('http_requests_total{error=~"|not_found"}') == []
+
+
+def test_good_requests_that_are_more_than_all_are_told() -> None:
+    [text] = told("http_requests_total", 'http_requests_total{status="200", method="GET"}')
+    assert "has counted 100 requests. The selector of all requests" in text
+    assert text.endswith("has counted only 60. Good requests must be among all requests")
+
+
+def test_a_condition_that_excludes_nothing_is_warned_of() -> None:
+    assert warned('http_requests_total{status!~"5xx"}') == [
+        (
+            'status!~"5xx" excludes nothing (in http_requests_total{status!~"5xx"}, the selector of good requests). '
+            'The values of status are "200", "503"'
+        )
+    ]
+    assert warned('http_requests_total{status!="5"}') != []
+
+
+def test_a_condition_on_status_codes_that_nobody_has_answered_with_yet_is_meant_so() -> None:
+    healthy: Answers = {("GET", "200"): 100}
+    assert warned('http_requests_total{status!~"5.."}', healthy) == []
+    assert warned('http_requests_total{status!~"5xx"}', healthy) != []
+
+
+@pytest.mark.parametrize(
+    "good", ['http_requests_total{status!~"5.."}', 'http_requests_total{status=~"2..|3.."}', "http_requests_total"]
+)
+def test_of_what_is_meant_so_nothing_is_said(good: str) -> None:
+    assert warned(good) == []
+
+
+def test_a_histogram_is_told_by_the_name_that_it_has_in_the_settings() -> None:
+    metric = Metric.latency("latency", 'http_durations_seconds{method="GET"}', 0.25)
+    [text] = misfits(metric, published(metric), enough=False, least=50)
+    assert text == (
+        'No pod publishes a histogram http_durations_seconds (in http_durations_seconds{method="GET"}, the selector of '
+        "all requests). Did you mean http_duration_seconds? The histograms are http_duration_seconds"
+    )
+    metric = Metric.latency("latency", 'http_duration_seconds{verb="GET"}', 0.25)
+    [text] = misfits(metric, published(metric), enough=True, least=50)
+    assert text.endswith("Its labels are method")
+
+
+def test_what_several_pods_publish_is_taken_together() -> None:
+    metric = Metric.share("success", 'http_requests_total{status="503"}', 'http_requests_total{method="PUT"}')
+    some, others, none = (
+        published(metric, answers)
+        for answers in ({("GET", "200"): 60}, {("PUT", "503"): 9}, dict[tuple[str, str], int]())
+    )
+    assert list(misfits(metric, some | others | none, enough=True, least=50)) == []
+    assert (some | others).counted == {"http_requests_total": 69}
+    assert len(list(misfits(metric, some | none, enough=True, least=50))) == 2
+    assert list(misfits(metric, others | none, enough=True, least=50)) == []
+
+
+def test_of_many_names_the_nearest_are_shown() -> None:
+    registry = CollectorRegistry()
+    for n in range(30):
+        Gauge(f"gauge_{n}", "One of many.", registry=registry)
+    metric = Metric.share("success", "gauge_7x", "gauge_7")
+    everything = on_the_page_of(registry, metric)
+    [text] = misfits(metric, everything, enough=True, least=50)
+    assert "Did you mean gauge_7? The metrics are gauge_7, " in text
+    assert text.endswith(" and 20 more")

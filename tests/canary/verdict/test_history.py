@@ -1,0 +1,62 @@
+"""A history stays small, and still shows how the evidence grew."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+from canary.events import Variant
+from canary.verdict.history import BYTES, POINTS, History
+from canary.verdict.rule import Evidence
+
+CANARY = (Variant.CANARY, "success")
+
+
+def counted(total: float) -> dict[tuple[Variant, str], Evidence]:
+    return {CANARY: Evidence(total / 2, total, int(total), total / 3)}
+
+
+def test_a_short_history_has_every_look() -> None:
+    history = History()
+    for at in range(1, 100):
+        history = history.add(float(at), counted(float(at)))
+    assert [(point.at, point.evidence[CANARY].total) for point in history.points] == [(n, n) for n in range(1, 100)]
+
+
+def test_a_long_history_is_thinned_evenly_and_keeps_the_first_and_the_last_look() -> None:
+    history = History()
+    for at in range(5000):
+        history = history.add(float(at), counted(at + 1.0))
+    times = [point.at for point in history.points]
+    assert len(times) == POINTS
+    assert (times[0], times[-1]) == (0, 4999)
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert max(gaps) <= 4 * 5000 / POINTS
+
+
+def test_many_metrics_leave_fewer_points_and_never_more_bytes() -> None:
+    history = History()
+    third = 1_000_000_000 / 3
+    for at in range(300):
+        evidence = {
+            (variant, f"metric-{n}"): Evidence(third + at, 2e9 + at, 1_000_000 + at, third * third + at / 7)
+            for variant in (Variant.CANARY, Variant.BASELINE)
+            for n in range(10)
+        }
+        history = history.add(1_700_000_000 + at / 7, evidence)
+    assert len(history.points) >= 40
+    assert len(json.dumps(history.as_json(), separators=(",", ":"))) <= BYTES
+
+
+def test_time_without_requests_is_two_points_however_long_it_is() -> None:
+    history = History().add(1, counted(10)).add(2, counted(10), 1).add(3, counted(10), 2).add(4, counted(15), 3)
+    assert [(point.at, point.evidence[CANARY].total) for point in history.points] == [(1, 10), (3, 10), (4, 15)]
+
+
+def test_stable_is_left_out() -> None:
+    assert History().add(1, {(Variant.STABLE, "success"): Evidence(1, 1, 1, 1)}).points == ()
+
+
+def test_what_was_written_is_read_again() -> None:
+    history = History().add(1.5, counted(10)).add(2.25, counted(13))
+    assert History.from_json(json.loads(json.dumps(history.as_json()))) == history

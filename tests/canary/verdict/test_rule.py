@@ -1,0 +1,384 @@
+"""The verdict: what it says at given counts, and its properties."""
+
+from __future__ import annotations
+
+import math
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from canary.errors import InputError
+from canary.verdict.rule import (
+    Comparison,
+    Decision,
+    Evidence,
+    combine,
+    compare,
+    dispersion,
+    share_interval,
+    tolerated,
+    width,
+)
+
+TOLERANCES = st.floats(0, 1)
+
+
+@st.composite
+def evidences(draw: st.DrawFn, largest: int = 10**9) -> Evidence:
+    total = draw(st.integers(0, largest))
+    good = draw(st.one_of(st.integers(0, total), st.sampled_from([0, total])))
+    return Evidence(good, total)
+
+
+@st.composite
+def scraped(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """Good and total requests of one scrape after another."""
+    totals = draw(st.lists(st.integers(1, 200), min_size=1, max_size=20))
+    return [(draw(st.integers(0, total)), total) for total in totals]
+
+
+def added(scrapes: list[tuple[int, int]]) -> Evidence:
+    evidence = Evidence()
+    for good, total in scrapes:
+        evidence = evidence.add(good, total)
+    return evidence
+
+
+# What it says
+
+
+@pytest.mark.parametrize(
+    ("baseline", "canary", "tolerance", "decision", "sentence"),
+    [
+        (
+            (98, 1000),
+            (201, 1000),
+            0.05,
+            Decision.PROMOTE,
+            "canary 20.1 % good vs baseline 9.8 %: better by 10.3 points (at least 5.8), 1,000 requests each",
+        ),
+        (
+            (900, 1000),
+            (890, 1000),
+            0.05,
+            Decision.PROMOTE,
+            (
+                "canary 89.0 % good vs baseline 90.0 %: worse by 1.0 points (at most 4.9 worse; 5.0 is tolerated)"
+                ", 1,000 requests each"
+            ),
+        ),
+        (
+            (98, 100),
+            (10, 110),
+            0.05,
+            Decision.REJECT,
+            (
+                "canary 9.1 % good vs baseline 98.0 %: worse by 88.9 points (at least 70.9; 5.0 is tolerated)"
+                ", 110 and 100 requests"
+            ),
+        ),
+        (
+            (99_900, 100_000),
+            (99_890, 100_000),
+            0.001,
+            Decision.PROMOTE,
+            (
+                "canary 99.89 % good vs baseline 99.90 %: worse by 0.01 points (at most 0.05 worse; 0.10 is tolerated)"
+                ", 100,000 requests each"
+            ),
+        ),
+        (
+            (450, 500),
+            (450, 500),
+            0.05,
+            Decision.UNDECIDED,
+            (
+                "canary 90.0 % good vs baseline 90.0 %: equal (between 5.3 worse and 6.9 better; 5.0 is tolerated)"
+                ", 500 requests each"
+            ),
+        ),
+        (
+            (450, 500),
+            (450, 500),
+            None,
+            Decision.UNDECIDED,
+            "canary 90.0 % good vs baseline 90.0 %: equal (between 5.6 worse and 7.4 better), 500 requests each",
+        ),
+        ((0, 0), (0, 0), 0.05, Decision.UNDECIDED, "no requests to canary and baseline yet"),
+        ((0, 0), (3, 4), 0.05, Decision.UNDECIDED, "no requests to baseline yet (4 and 0 requests)"),
+    ],
+)
+def test_a_comparison_decides_and_says_why(
+    baseline: tuple[int, int], canary: tuple[int, int], tolerance: float | None, decision: Decision, sentence: str
+) -> None:
+    comparison = compare(Evidence(*baseline), Evidence(*canary), tolerance=tolerance)
+    assert (comparison.sentence, comparison.decision) == (sentence, decision)
+
+
+def test_a_latency_objective_is_worded_as_one() -> None:
+    comparison = compare(Evidence(90, 100), Evidence(80, 100), tolerance=0.05, quality="within 250 ms")
+    assert comparison.sentence.startswith("canary 80.0 % within 250 ms vs baseline 90.0 %: worse by 10.0 points")
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "share", "sentence"),
+    [
+        (0.05, 0.999, "5.0 points a canary with up to 51 times the baseline's errors is still promoted"),
+        (0.05, 0.1, "5.0 points a canary with up to 1.1 times the baseline's errors is still promoted"),
+        (
+            0.05,
+            1.0,
+            "5.0 points a canary that fails 5.0 % of requests is still promoted, where the baseline fails none",
+        ),
+        (0.05, 0.04, "5.0 points any canary is promoted: the baseline has only 4.0 % good"),
+        (
+            0.001,
+            None,
+            "0.10 points a canary that fails 0.10 in 100 requests more than the baseline is still promoted",
+        ),
+    ],
+)
+def test_a_tolerance_is_told_as_a_multiple_of_the_baselines_errors(
+    tolerance: float, share: float | None, sentence: str
+) -> None:
+    assert tolerated(tolerance, share) == f"with a tolerance of {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tolerance": 1.5}, r"tolerance 1.5: give a share from 0 to 1, such as 0.05 for five points"),
+        ({"tolerance": -0.1}, "tolerance -0.1"),
+        ({"tolerance": 0.05, "alpha": 0.0}, "alpha 0"),
+        ({"tolerance": 0.05, "alpha": 1.0}, "alpha 1"),
+        ({"tolerance": 0.05, "comparisons": 0}, "0 comparisons"),
+        ({"tolerance": 0.05, "scatter": 0.5}, "dispersion 0.5"),
+        ({"tolerance": math.nan}, "tolerance nan"),
+        ({"tolerance": 0.05, "scatter": math.inf}, "dispersion inf"),
+    ],
+)
+def test_numbers_outside_their_range_are_refused(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compare(Evidence(1, 2), Evidence(1, 2), **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("good", "total"), [(3, 2), (-1, 2), (math.nan, 2), (1, math.inf)])
+def test_impossible_counts_are_refused(good: float, total: float) -> None:
+    with pytest.raises(InputError, match=r"canary: .* is impossible"):
+        compare(Evidence(1, 2), Evidence(good, total), tolerance=0.05)
+    with pytest.raises(ValueError, match="good of"):
+        Evidence().add(3, 2)
+
+
+# Several metrics and workloads
+
+
+def made(decision: Decision, metric: str = "success", workload: str = "web") -> Comparison:
+    counts = {Decision.PROMOTE: (990, 990), Decision.REJECT: (990, 100), Decision.UNDECIDED: (9, 9)}[decision]
+    total = 10 if decision is Decision.UNDECIDED else 1000
+    baseline, canary = (Evidence(good, total) for good in counts)
+    comparison = compare(baseline, canary, tolerance=0.05, metric=metric, workload=workload)
+    assert comparison.decision is decision
+    return comparison
+
+
+def test_promote_needs_every_comparison_and_reject_one() -> None:
+    promote, undecided, reject = map(made, (Decision.PROMOTE, Decision.UNDECIDED, Decision.REJECT))
+    assert combine([promote, promote]).decision is Decision.PROMOTE
+    assert combine([promote, undecided]).decision is Decision.UNDECIDED
+    assert combine([promote, undecided, reject]).decision is Decision.REJECT
+    assert combine([]).decision is Decision.UNDECIDED
+
+
+def test_the_sentence_names_the_metric_and_the_workload_that_decided() -> None:
+    verdict = combine([made(Decision.PROMOTE, "success"), made(Decision.REJECT, "latency")])
+    assert verdict.sentence.startswith("latency: canary 10.0 % good vs baseline 99.0 %: worse by 89.0 points")
+    verdict = combine([made(Decision.PROMOTE, workload="web"), made(Decision.REJECT, workload="api")])
+    assert verdict.sentence.startswith("api: canary")
+    assert combine([made(Decision.REJECT)]).sentence.startswith("canary")
+
+
+def test_reject_is_decided_at_a_share_of_alpha_and_promote_at_alpha() -> None:
+    baseline, canary = Evidence(500, 1000), Evidence(360, 1000)
+    alone = compare(baseline, canary, tolerance=0.05)
+    among = compare(baseline, canary, tolerance=0.05, comparisons=100)
+    assert (alone.decision, among.decision) == (Decision.REJECT, Decision.UNDECIDED)
+    assert (alone.reject_alpha, among.reject_alpha) == (alone.alpha / 10, alone.alpha / 1000)
+    assert among.interval[0] == alone.interval[0]
+    assert among.interval[1] == pytest.approx(compare(baseline, canary, tolerance=0.05, alpha=0.0005).interval[1])
+
+
+# Properties
+
+
+@given(evidences(), evidences(), TOLERANCES, st.floats(1e-9, 0.3))
+@example(Evidence(1e9, 1e9), Evidence(0, 1), 0.0, 1e-300)
+@example(Evidence(0, 1), Evidence(1e9, 1e9), 1.0, 1e-300)
+def test_all_numbers_are_finite_and_in_order(
+    baseline: Evidence, canary: Evidence, tolerance: float, alpha: float
+) -> None:
+    comparison = compare(baseline, canary, tolerance=tolerance, alpha=alpha)
+    low, high = comparison.interval
+    assert -1 <= low < high <= 1
+    if comparison.difference is None:
+        assert comparison.decision is Decision.UNDECIDED
+        assert (low, high) == (-1, 1)
+    else:
+        assert low <= comparison.difference <= high
+
+
+@given(scraped(), scraped())
+def test_the_difference_lies_in_its_interval_however_much_scrapes_scatter(
+    baseline: list[tuple[int, int]], canary: list[tuple[int, int]]
+) -> None:
+    comparison = compare(added(baseline), added(canary), tolerance=0.05)
+    assert comparison.difference is not None
+    assert comparison.interval[0] <= comparison.difference <= comparison.interval[1]
+
+
+@given(evidences(), evidences(), TOLERANCES)
+def test_promote_and_reject_are_where_the_interval_lies(baseline: Evidence, canary: Evidence, tolerance: float) -> None:
+    comparison = compare(baseline, canary, tolerance=tolerance)
+    low, high = comparison.interval
+    assert (comparison.decision is Decision.PROMOTE) == (low > -tolerance)
+    assert (comparison.decision is Decision.REJECT) == (high < -tolerance)
+
+
+@given(evidences(), evidences(), TOLERANCES)
+def test_swapping_the_variants_mirrors_the_interval(one: Evidence, other: Evidence, tolerance: float) -> None:
+    """At equal error levels, that is; those of its two ends differ."""
+    low = compare(one, other, tolerance=tolerance, alpha=0.01).interval[0]
+    high = compare(other, one, tolerance=tolerance, alpha=0.1).interval[1]
+    assert low == pytest.approx(-high)
+
+
+@given(evidences(10**6), evidences(10**6), TOLERANCES)
+def test_calling_good_bad_mirrors_the_interval(baseline: Evidence, canary: Evidence, tolerance: float) -> None:
+    low = compare(baseline, canary, tolerance=tolerance, alpha=0.01).interval[0]
+    flipped = [Evidence(one.total - one.good, one.total) for one in (baseline, canary)]
+    high = compare(flipped[0], flipped[1], tolerance=tolerance, alpha=0.1).interval[1]
+    assert low == pytest.approx(-high)
+
+
+ORDER = [Decision.REJECT, Decision.UNDECIDED, Decision.PROMOTE]
+
+
+@given(evidences(10**5), evidences(10**5), TOLERANCES, st.integers(1, 1000))
+def test_more_good_answers_of_the_canary_never_move_towards_reject(
+    baseline: Evidence, canary: Evidence, tolerance: float, more: int
+) -> None:
+    """Of as many answers, that is. With next to no good ones PROMOTE may have to wait: the variance is unclear then."""
+    better = Evidence(min(canary.good + more, canary.total), canary.total)
+    before, after = (compare(baseline, one, tolerance=tolerance).decision for one in (canary, better))
+    assert after is not Decision.REJECT or before is Decision.REJECT
+    if canary.good >= 30:
+        assert ORDER.index(after) >= ORDER.index(before)
+
+
+@given(scraped(), scraped(), st.randoms(use_true_random=False))
+def test_the_order_of_scrapes_does_not_matter(
+    baseline: list[tuple[int, int]], canary: list[tuple[int, int]], shuffler: random.Random
+) -> None:
+    before = compare(added(baseline), added(canary), tolerance=0.05)
+    shuffler.shuffle(baseline)
+    shuffler.shuffle(canary)
+    after = compare(added(baseline), added(canary), tolerance=0.05)
+    assert after.decision == before.decision
+    assert after.interval == pytest.approx(before.interval)
+
+
+@given(scraped(), scraped())
+def test_at_dispersion_one_splitting_a_scrape_in_two_changes_nothing(
+    baseline: list[tuple[int, int]], canary: list[tuple[int, int]]
+) -> None:
+    halves = []
+    for good, total in canary:
+        first = (min(good, total // 2), total // 2)
+        halves += [first, (good - first[0], total - first[1])]
+    whole = compare(added(baseline), added(canary), tolerance=0.05, scatter=1)
+    split = compare(added(baseline), added(halves), tolerance=0.05, scatter=1)
+    assert (split.interval, split.decision) == (whole.interval, whole.decision)
+
+
+# Closed forms
+
+
+@given(scraped())
+def test_the_spread_is_enough_for_pearsons_chi_squared(scrapes: list[tuple[int, int]]) -> None:
+    good, total = sum(g for g, _ in scrapes), sum(n for _, n in scrapes)
+    expected = 0.0
+    if 0 < good < total:
+        share = good / total
+        expected = sum((g - n * share) ** 2 / (n * share * (1 - share)) for g, n in scrapes)
+    assert added(scrapes).chi_squared == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_dispersion_is_that_of_both_variants_a_little_enlarged_while_little_tells_of_it() -> None:
+    baseline, canary = added(10 * [(9, 10)]), added(5 * [(10, 10), (6, 10)])
+    pearson = 10 * 2**2 / (10 * 0.8 * 0.2)  # of the canary; that of the baseline is 0
+    assert dispersion(baseline, canary) == pytest.approx((1 + 2 / (9 + 9)) * pearson / (9 + 9))
+    rare = added(9 * [(100, 100)] + [(97, 100)])
+    assert dispersion(rare) == pytest.approx((1 + 2 / 3) * rare.chi_squared / 9)
+
+
+def test_a_variant_without_errors_tells_nothing_of_the_dispersion() -> None:
+    flawless, canary = added(10 * [(10, 10)]), added(5 * [(10, 10), (6, 10)])
+    assert dispersion(flawless, canary) == dispersion(canary) > 1
+    assert dispersion(flawless, flawless) == 1
+
+
+@given(scraped(), scraped())
+def test_counts_never_scatter_less_than_by_chance(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> None:
+    assert 1 <= dispersion(added(one), added(other)) < math.inf
+
+
+def test_before_the_eighth_scrape_a_correlation_within_scrapes_is_presumed() -> None:
+    assert dispersion(added(7 * [(90, 100)]), added(9 * [(9, 10)])) == pytest.approx(1 + 0.05 * 99)
+    assert dispersion(added(8 * [(90, 100)]), added(8 * [(9, 10)])) == 1
+    assert dispersion(Evidence(90, 100), Evidence(9, 10)) == 1  # given by hand
+
+
+def test_an_overwhelming_difference_is_rejected_at_once_and_a_small_one_is_not() -> None:
+    fine, broken, worse = added(3 * [(199, 200)]), added(3 * [(20, 200)]), added(3 * [(170, 200)])
+    assert compare(fine, broken, tolerance=0.05).decision is Decision.REJECT
+    undecided = compare(fine, worse, tolerance=0.05)
+    assert undecided.decision is Decision.UNDECIDED
+    assert undecided.sentence.endswith(", 600 requests each in 3 of 8 scrapes")
+    assert compare(fine, worse, tolerance=0.05, scatter=1).decision is Decision.REJECT
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "rho_squared"), [(0.05, 0.0125), (0.001, 0.00025), (0.0, 0.000025), (None, 0.005)]
+)
+def test_the_width_is_the_formula_of_the_documentation(tolerance: float | None, rho_squared: float) -> None:
+    baseline, canary, alpha = Evidence(300, 400), Evidence(90, 100), 0.05
+    for scatter in (1, 4):
+        n_b, n_c = 400 / scatter, 100 / scatter
+        p_b, p_c = (300 / scatter + 2) / (n_b + 4), (90 / scatter + 2) / (n_c + 4)
+        v = p_b * (1 - p_b) / n_b + p_c * (1 - p_c) / n_c
+        i = 2 / (1 / n_b + 1 / n_c) * rho_squared
+        expected = math.sqrt(v) * math.sqrt(2 * (i + 1) / i * math.log(1 + math.sqrt(i + 1) / (2 * alpha)))
+        assert width(baseline, canary, alpha, tolerance=tolerance, scatter=scatter) == pytest.approx(expected)
+
+
+@given(st.integers(1, 10**6), st.floats(0.001, 0.5), st.floats(1.001, 10))
+def test_less_error_needs_a_wider_interval(total: int, alpha: float, factor: float) -> None:
+    one = Evidence(total // 2, total)
+    assert width(one, one, alpha / factor) > width(one, one, alpha)
+
+
+def test_the_width_shrinks_nearly_with_the_root_of_the_requests() -> None:
+    widths = [width(Evidence(n // 2, n), Evidence(n // 2, n), 0.05) for n in (10**k for k in range(1, 10))]
+    assert all(later < earlier for earlier, later in pairwise(widths))
+    assert 2.5 < widths[4] / widths[5] < math.sqrt(10)
+
+
+@given(st.integers(1, 10**9), st.floats(0, 1))
+def test_a_share_lies_in_its_interval(total: int, share: float) -> None:
+    evidence = Evidence(round(total * share), total)
+    low, high = share_interval(evidence)
+    assert 0 <= low <= evidence.good / total <= high <= 1
+    assert share_interval(Evidence()) == (0, 1)
