@@ -8,20 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from canary.marks import Variant
     from canary.variants.steps import Step
     from canary.verdict.rule import Verdict
-
-
-class Variant(StrEnum):
-    """The three Deployments of one workload behind one Service."""
-
-    STABLE = "stable"
-    BASELINE = "baseline"
-    CANARY = "canary"
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,73 @@
-"""Labels, and the selectors of Kubernetes objects that match them."""
+"""Kubernetes objects as plain dicts, as JSON has them: their kinds, names, labels and selectors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from canary.manifests.bundle import Object
+Object = dict[str, Any]
+"""A Kubernetes object."""
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""Annotation in which kubectl repeats the whole manifest, values of Secrets included."""
+
+
+class Kind(NamedTuple):
+    """What an object is.
+
+    Attributes:
+        api_version: group and version, as in the object.
+        kind: as in the object.
+    """
+
+    api_version: str
+    kind: str
+
+    @classmethod
+    def of(cls, obj: Object) -> Kind:
+        """Return the kind of an object."""
+        return cls(obj["apiVersion"], obj["kind"])
+
+
+DEPLOYMENT = Kind("apps/v1", "Deployment")
+REPLICA_SET = Kind("apps/v1", "ReplicaSet")
+POD = Kind("v1", "Pod")
+SERVICE = Kind("v1", "Service")
+ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice")
+NAMESPACE = Kind("v1", "Namespace")
+SECRET = Kind("v1", "Secret")
+CONFIG_MAP = Kind("v1", "ConfigMap")
+LEASE = Kind("coordination.k8s.io/v1", "Lease")
+HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler")
+VERTICAL_POD_AUTOSCALER = Kind("autoscaling.k8s.io/v1", "VerticalPodAutoscaler")
+POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
+NODE = Kind("v1", "Node")
+
+CONFIGURATION_KINDS = (CONFIG_MAP, SECRET)
+"""Kinds that pods take their configuration from."""
+
+
+def is_deployment(item: Object) -> bool:
+    """Return whether an object is a Deployment."""
+    return identity(item)[:2] == ("apps", "Deployment")
+
+
+def identity(item: Object) -> tuple[str, str, str]:
+    """Return an object's group, kind and name: what makes it the same object whatever the version of its API."""
+    group = item["apiVersion"].rpartition("/")[0]
+    return group, item["kind"], item["metadata"]["name"]
+
+
+def describe(item: Object) -> str:
+    """Return kind and name as messages have them, such as `Deployment sampleapp`."""
+    return f"{item['kind']} {item['metadata']['name']}"
+
+
+def content(obj: Object) -> Object:
+    """Return what pods find in a ConfigMap or a Secret."""
+    return {field: obj.get(field) or {} for field in ("data", "binaryData")}
 
 
 def pod_labels(workload: Object) -> Mapping[str, str]:

@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from canary.events import Decided, Listener
+    from canary.objects import Kind, Object
     from canary.settings.options import Options
     from canary.verdict.exposed import Published
     from canary.verdict.rule import Verdict
     from canary.verdict.tally import Pod, Scrape
-
-Object = dict[str, Any]
-
-
-class Kind(NamedTuple):
-    """What an object is.
-
-    Attributes:
-        api_version: group and version, as in the object.
-        kind: as in the object.
-    """
-
-    api_version: str
-    kind: str
-
-    @classmethod
-    def of(cls, obj: Object) -> Kind:
-        """Return the kind of an object."""
-        return cls(obj["apiVersion"], obj["kind"])
-
-
-DEPLOYMENT = Kind("apps/v1", "Deployment")
-REPLICA_SET = Kind("apps/v1", "ReplicaSet")
-POD = Kind("v1", "Pod")
-SERVICE = Kind("v1", "Service")
-ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice")
-NAMESPACE = Kind("v1", "Namespace")
-SECRET = Kind("v1", "Secret")
-CONFIG_MAP = Kind("v1", "ConfigMap")
-LEASE = Kind("coordination.k8s.io/v1", "Lease")
-HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler")
-VERTICAL_POD_AUTOSCALER = Kind("autoscaling.k8s.io/v1", "VerticalPodAutoscaler")
-POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
-NODE = Kind("v1", "Node")
 
 
 class Server(NamedTuple):

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from canary.events import Decided, Event, Listener, Variant
+from canary.events import Decided, Event, Listener
 from canary.gate.terminal import AutoGate
 from canary.kube.cluster import Cluster
 from canary.manifests.bundle import Bundle
-from canary.ports import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
+from canary.marks import Variant
+from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from canary.release.release import Release
 from canary.settings.options import Options
 from canary.verdict.exposed import Published

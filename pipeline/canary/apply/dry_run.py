@@ -12,22 +12,28 @@ from canary.apply.managed_fields import is_predecessor, with_last_applied
 from canary.apply.simulation import with_maps
 from canary.apply.writing import intended
 from canary.errors import ForbiddenError, InputError
-from canary.events import Variant
-from canary.manifests.bundle import describe
 from canary.manifests.difference import difference, is_same
 from canary.manifests.references import Reference, references
-from canary.ports import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind
-from canary.state.last_promote import before_name
-from canary.variants.derive import stable, template_differences, variant_name
+from canary.marks import Variant, before_name, variant_name
+from canary.objects import (
+    CONFIG_MAP,
+    CONFIGURATION_KINDS,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    SECRET,
+    SERVICE,
+    Kind,
+    content,
+    describe,
+)
+from canary.variants.derive import stable, template_differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from canary.manifests.bundle import Bundle
-    from canary.ports import Cluster, Object
-
-CONFIGURATION = (CONFIG_MAP, SECRET)
-"""Kinds that pods take their configuration from."""
+    from canary.objects import Object
+    from canary.ports import Cluster
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Change:
     @property
     def reference(self) -> Reference | None:
         """What pods call the object, None unless they can be configured by it."""
-        if Kind.of(self.incoming) not in CONFIGURATION:
+        if Kind.of(self.incoming) not in CONFIGURATION_KINDS:
             return None
         return Reference(self.incoming["kind"], self.incoming["metadata"]["name"])
 
@@ -214,12 +220,7 @@ def configuration(bundle: Bundle, incoming: Object) -> dict[Reference, Object]:
     """Return the manifests that a Deployment's pods are configured by."""
     referred = references(incoming)
     found = {Reference(other["kind"], other["metadata"]["name"]): other for other in bundle.others}
-    return {one: other for one, other in found.items() if one in referred and Kind.of(other) in CONFIGURATION}
-
-
-def content(obj: Object) -> Object:
-    """Return what pods find in a ConfigMap or a Secret."""
-    return {field: obj.get(field) or {} for field in ("data", "binaryData")}
+    return {one: other for one, other in found.items() if one in referred and Kind.of(other) in CONFIGURATION_KINDS}
 
 
 def _check_immutable(incoming: Object, live: Object) -> None:
@@ -232,7 +233,7 @@ def _check_immutable(incoming: Object, live: Object) -> None:
                 f"promote could not write Deployment {name}: its selector is {was}, the manifest's {wanted}, and "
                 "Kubernetes lets none change: keep it, or release under another name"
             )
-    if kind in CONFIGURATION and live.get("immutable") and content(with_maps(incoming, live)) != content(live):
+    if kind in CONFIGURATION_KINDS and live.get("immutable") and content(with_maps(incoming, live)) != content(live):
         raise InputError(
             f"promote could not write {describe(incoming)}: it is immutable, and its content would change. Give the "
             "new content a new name, as kustomize does: deleted and made anew under the old one, it would stay what it "
@@ -250,7 +251,7 @@ def _given(incoming: Object, live: Object | None) -> Object:
     if Kind.of(incoming) == DEPLOYMENT:
         return with_last_applied(stable(incoming, replicas=None))
     given = with_last_applied(incoming)
-    if live is None or Kind.of(incoming) not in CONFIGURATION:
+    if live is None or Kind.of(incoming) not in CONFIGURATION_KINDS:
         return given
     planned = with_maps(given, live)
     return {**live, **planned, "metadata": live["metadata"] | planned["metadata"]}

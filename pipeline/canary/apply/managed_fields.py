@@ -11,11 +11,12 @@ import json
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+from canary.objects import LAST_APPLIED
+
 if TYPE_CHECKING:
-    from canary.ports import Object
+    from canary.objects import Object
 
 FIELD_MANAGER = "canary"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 LONGEST_ANNOTATIONS = 200_000
 """Bytes of last-applied configuration that are still written; the API server takes 262,144 for all annotations."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from canary.apply.managed_fields import is_ours, is_predecessor
 
 if TYPE_CHECKING:
-    from canary.ports import Object
+    from canary.objects import Object
 
 
 def with_maps(incoming: Object, live: Object) -> Object:

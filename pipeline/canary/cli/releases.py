@@ -10,7 +10,7 @@ from canary.cli import flags, render
 from canary.cli.help import Command
 from canary.cli.session import print_json, print_objects, session_of
 from canary.errors import InputError, TimedOutError
-from canary.manifests.bundle import is_deployment
+from canary.objects import is_deployment
 from canary.state.last_promote import standing
 from canary.variants.derive import canary as canary_of
 from canary.variants.derive import stable as stable_of
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from canary.cli.session import Session
-    from canary.manifests.bundle import Bundle, Object
+    from canary.manifests.bundle import Bundle
+    from canary.objects import Object
     from canary.verdict.rule import Verdict
 
 EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}

@@ -13,10 +13,10 @@ from canary.cli import flags
 from canary.cli.help import Command
 from canary.cli.session import print_json, print_objects, session_of
 from canary.errors import InputError
-from canary.ports import SECRET
+from canary.objects import SECRET
 
 if TYPE_CHECKING:
-    from canary.manifests.bundle import Object
+    from canary.objects import Object
 
 
 @click.command(

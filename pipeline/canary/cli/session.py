@@ -24,12 +24,12 @@ from canary.errors import ClusterError, InputError
 from canary.events import Note
 from canary.gate.terminal import AutoGate, TerminalGate
 from canary.kube.availability import Contact
-from canary.manifests.bundle import Bundle, Object, load, require_deployment
+from canary.manifests.bundle import Bundle, load, require_deployment
 from canary.manifests.documents import dump
 from canary.manifests.images import Image, parse_image, refuse_other_workloads, with_images, with_pull_secrets
 from canary.manifests.masking import masked
+from canary.objects import DEPLOYMENT, NAMESPACE, Object
 from canary.observe.deployments import workload
-from canary.ports import DEPLOYMENT, NAMESPACE
 from canary.release.release import Release
 from canary.settings import settings as config
 from canary.settings.options import Options

@@ -20,12 +20,13 @@ from canary.doctor.rights import (
     of_configuration,
     of_object,
 )
-from canary.ports import CONFIG_MAP, SECRET, VERTICAL_POD_AUTOSCALER, Kind
+from canary.objects import CONFIG_MAP, SECRET, VERTICAL_POD_AUTOSCALER, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from canary.ports import Cluster, Object
+    from canary.objects import Object
+    from canary.ports import Cluster
 
 TOLERATED = 5.0
 """Seconds that two clocks may differ by; a release is timed by both."""

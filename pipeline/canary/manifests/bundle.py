@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from canary.errors import InputError
 from canary.manifests.documents import Document, parse
 from canary.manifests.validation import check_deployment
+from canary.objects import Object, describe, identity, is_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-Object = dict[str, Any]
-"""A Kubernetes object, raw."""
 
 SUFFIXES = (".yml", ".yaml", ".json")
 STDIN = "<stdin>"
@@ -131,22 +129,6 @@ def digest(bundle: Bundle) -> str:
     ordered = sorted(bundle.objects, key=identity)
     canonical = json.dumps(ordered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def is_deployment(item: Object) -> bool:
-    """Return whether an object is a Deployment."""
-    return identity(item)[:2] == ("apps", "Deployment")
-
-
-def identity(item: Object) -> tuple[str, str, str]:
-    """Return an object's group, kind and name: what makes it the same object whatever the version of its API."""
-    group = item["apiVersion"].rpartition("/")[0]
-    return group, item["kind"], item["metadata"]["name"]
-
-
-def describe(item: Object) -> str:
-    """Return kind and name as messages have them, such as `Deployment sampleapp`."""
-    return f"{item['kind']} {item['metadata']['name']}"
 
 
 def _texts(paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[tuple[str, str]]:

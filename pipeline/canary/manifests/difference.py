@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from canary.manifests.documents import dump
 from canary.manifests.masking import masked
-from canary.variants.derive import OWN_PREFIX
+from canary.marks import OWN_PREFIX
 
 if TYPE_CHECKING:
-    from canary.manifests.bundle import Object
+    from canary.objects import Object
 
 MOST_LINES = 60
 """Lines of one object's difference that are shown."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from canary.errors import InputError
-from canary.manifests.bundle import Bundle, Object, describe, is_deployment
+from canary.manifests.bundle import Bundle
+from canary.objects import Object, describe, is_deployment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from canary.manifests.bundle import Object
+    from canary.objects import Object
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

@@ -10,7 +10,7 @@ from canary.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from canary.manifests.bundle import Object
+    from canary.objects import Object
 
 LONGEST_NAME = 253
 """Characters that the name of a ConfigMap or a Secret may have."""

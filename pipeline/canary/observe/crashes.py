@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.events import Note, Variant
+from canary.events import Note
+from canary.marks import Variant
+from canary.objects import DEPLOYMENT, Kind
 from canary.observe.deployments import condition_of, pods_of
 from canary.observe.diagnosis import ending, failure, last_words, restarted
 from canary.observe.disruption import is_disrupted, is_evicted
-from canary.ports import DEPLOYMENT, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from canary.objects import Object
     from canary.observe.survey import Scene
-    from canary.ports import Cluster, Object, World
+    from canary.ports import Cluster, World
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from canary.events import Variant
-from canary.ports import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, REPLICA_SET, SERVICE
-from canary.variants.derive import variant_name
+from canary.marks import Variant, variant_name
+from canary.objects import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, REPLICA_SET, SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from canary.ports import Cluster, Object
+    from canary.objects import Object
+    from canary.ports import Cluster
 
 
 @dataclass(frozen=True)

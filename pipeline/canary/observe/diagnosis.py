@@ -11,7 +11,8 @@ from canary.observe.deployments import condition_of, pods_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from canary.ports import Cluster, Object
+    from canary.objects import Object
+    from canary.ports import Cluster
 
 STARTING = ("ContainerCreating", "PodInitializing")
 LOG_LINES = 3

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from canary.events import Variant
+from canary.marks import Variant
 from canary.observe.deployments import condition_of, ready_since, replicas
 from canary.observe.diagnosis import failure
 
 if TYPE_CHECKING:
+    from canary.objects import Object
     from canary.observe.survey import Scene
-    from canary.ports import Object
 
 EVICTED = "Evicted"
 ENDED = frozenset({"Preempting", "Terminated", "Shutdown", "NodeLost"})

@@ -17,7 +17,8 @@ from canary.observe.deployments import pods_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from canary.ports import Cluster, Object, World
+    from canary.objects import Object
+    from canary.ports import Cluster, World
 
 PIN = "give the image by its digest (--image NAME@sha256:…), which is the same everywhere"
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Ready, Waiting
+from canary.objects import DEPLOYMENT
 from canary.observe.deployments import pods_by_deployment, progress
 from canary.observe.diagnosis import Diagnosis, gist
-from canary.ports import DEPLOYMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from canary.objects import Object
     from canary.observe.deployments import Progress
-    from canary.ports import Object, World
+    from canary.ports import World
 
 POLL = 0.5  # seconds
 

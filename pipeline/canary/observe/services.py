@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Note
-from canary.objects import pod_labels
+from canary.objects import DEPLOYMENT, ENDPOINT_SLICE, SERVICE, Kind, pod_labels
 from canary.observe.deployments import pods_of, ready_since
 from canary.observe.rollout import POLL
-from canary.ports import DEPLOYMENT, ENDPOINT_SLICE, SERVICE, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-    from canary.ports import Cluster, Object, World
+    from canary.objects import Object
+    from canary.ports import Cluster, World
 
 SERVICE_NAME = "kubernetes.io/service-name"
 """Label of an EndpointSlice: its Service."""

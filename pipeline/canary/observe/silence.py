@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from canary.events import Note, Variant
+from canary.events import Note
+from canary.marks import Variant
 from canary.observe.deployments import services_of
 
 if TYPE_CHECKING:

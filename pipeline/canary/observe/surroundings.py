@@ -10,20 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canary.errors import ForbiddenError
-from canary.objects import pod_labels, selects
-from canary.observe.deployments import replicas
-from canary.ports import (
+from canary.objects import (
     HORIZONTAL_POD_AUTOSCALER,
     NODE,
     POD_DISRUPTION_BUDGET,
     SERVICE,
     VERTICAL_POD_AUTOSCALER,
+    pod_labels,
+    selects,
 )
+from canary.observe.deployments import replicas
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from canary.ports import Cluster, Kind, Object
+    from canary.objects import Kind, Object
+    from canary.ports import Cluster
 
 OF_PODS = ("Resource", "ContainerResource", "Pods")
 """Metrics of a HorizontalPodAutoscaler that are taken from pods; the others do not count any."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from canary.errors import InputError
-from canary.events import Variant, VariantState
+from canary.events import VariantState
+from canary.marks import Variant
 from canary.observe.deployments import pods_by_deployment, ready_since, replicas, workload
 from canary.variants.steps import step_of
 from canary.verdict import tally as tallies
@@ -14,8 +15,9 @@ from canary.verdict import tally as tallies
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from canary.objects import Object
     from canary.observe.deployments import Workload
-    from canary.ports import Cluster, Object
+    from canary.ports import Cluster
     from canary.variants.steps import Step
     from canary.verdict.measures import Measures
 

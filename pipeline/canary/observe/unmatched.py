@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from canary.errors import InputError, NotAnsweringError
-from canary.events import Note, Variant
+from canary.events import Note
+from canary.marks import Variant
 from canary.verdict.exposed import HARMLESS, idle, misfits
 from canary.verdict.rule import Decision
 

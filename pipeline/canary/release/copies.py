@@ -9,17 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.apply.dry_run import content
 from canary.errors import InputError
-from canary.events import Variant, Written
+from canary.events import Written
 from canary.manifests.references import Reference, copy_name
-from canary.ports import DEPLOYMENT, Kind
-from canary.variants.derive import DIGEST_ANNOTATION, own_marks, variant_name
+from canary.marks import DIGEST, Variant, variant_name
+from canary.objects import DEPLOYMENT, Kind, content
+from canary.variants.derive import own_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from canary.ports import Cluster, Object, World
+    from canary.objects import Object
+    from canary.ports import Cluster, World
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def check_same_content(cluster: Cluster, one: Reference, planned: Object) -> Non
 def _copy(source: Object, one: Reference, *, mark: str, label: str) -> Object:
     kept = {key: value for key, value in source.items() if key not in ("metadata", "immutable")}
     marks = {key: own_marks(source["metadata"].get(key)) | {label: str(Variant.CANARY)} for key in _MARKS}
-    marks["annotations"] |= {DIGEST_ANNOTATION: mark}
+    marks["annotations"] |= {DIGEST: mark}
     return {**kept, "metadata": {"name": copy_name(one), **marks}}
 
 
@@ -132,7 +133,7 @@ _MARKS = ("labels", "annotations")
 
 
 def _digest(obj: Object) -> str | None:
-    found: str | None = (obj["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
+    found: str | None = (obj["metadata"].get("annotations") or {}).get(DIGEST)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from canary.apply.writing import describe, write
 from canary.events import Grows, Note, Written
 from canary.manifests.bundle import digest
+from canary.marks import DIGEST
 from canary.observe.deployments import replicas, workload
 from canary.observe.rollout import wait_until_ready
 from canary.release.copies import make
@@ -14,14 +15,15 @@ from canary.release.plan import plan, share, size
 from canary.state.expiry import show_life
 from canary.state.last_promote import is_rolling_back, saved_digest
 from canary.state.record import take_step
-from canary.variants.derive import DIGEST_ANNOTATION, copied_by
+from canary.variants.derive import copied_by
 from canary.variants.steps import step_at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from canary.manifests.bundle import Bundle
-    from canary.ports import Object, World
+    from canary.objects import Object
+    from canary.ports import World
 
 
 def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
@@ -120,7 +122,7 @@ def _scale(world: World, sizes: Mapping[str, int]) -> None:
 
 def _digest(variant: Object) -> str | None:
     """Return the digest that a variant carries, None where another tool made it."""
-    mark: str | None = (variant["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
+    mark: str | None = (variant["metadata"].get("annotations") or {}).get(DIGEST)
     return mark
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from canary.errors import CanaryError, ForbiddenError, UnreachableError
-from canary.events import Note, Variant
+from canary.events import Note
+from canary.marks import Variant
 from canary.observe.crashes import crashes
 from canary.observe.deployments import images, pods_of, progress, replica_sets_of
 from canary.observe.diagnosis import restarted
@@ -27,8 +28,9 @@ from canary.verdict.rule import Decision, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from canary.objects import Object
     from canary.observe.deployments import Workload
-    from canary.ports import Object, World
+    from canary.ports import World
 
 LOG_LINES = 5_000
 LOG_BYTES = 1_000_000

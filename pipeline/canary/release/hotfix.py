@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any
 from canary.errors import InputError
 from canary.events import Note, StableChanged
 from canary.manifests.difference import difference
-from canary.ports import DEPLOYMENT
+from canary.marks import DIGEST, STABLE
+from canary.objects import DEPLOYMENT
 from canary.state.last_promote import stable_before, standing
-from canary.variants.derive import DIGEST_ANNOTATION, OWN_PREFIX, bare_template, template_differences
+from canary.variants.derive import bare_template, template_differences
 
 if TYPE_CHECKING:
+    from canary.objects import Object
     from canary.observe.deployments import Workload
-    from canary.ports import Object, World
-
-STABLE = f"{OWN_PREFIX}stable"
-"""On a canary: what stable was when the canary was deployed beside it, as a digest of its pod template."""
+    from canary.ports import World
 
 NO_STABLE = "none"
 
@@ -86,7 +85,7 @@ def check_unchanged_since_interruption(world: World, found: Workload, mark: str)
         or found.stable is None
         or was is None
         or was.too_large
-        or _mark(found.canary, DIGEST_ANNOTATION) not in ("", mark)
+        or _mark(found.canary, DIGEST) not in ("", mark)
     ):
         return
     before = stable_before(world.cluster, found.name)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from canary.marks import DIGEST, VERSION_LABEL
 from canary.observe.deployments import images, is_ready
 from canary.settings.command_line import MANIFESTS, Typed, command, typed_for
 from canary.state.last_promote import State
-from canary.variants.derive import DIGEST_ANNOTATION, VERSION_LABEL
 from canary.verdict.rule import Decision
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def next_steps(
 def _is_of_another(found: Workload, was: Standing) -> bool:
     """Return whether the canary is of another release than the promote, which was given up then."""
     annotations = found.canary["metadata"].get("annotations") or {} if found.canary else {}
-    return bool(annotations.get(DIGEST_ANNOTATION, was.digest) != was.digest)
+    return bool(annotations.get(DIGEST, was.digest) != was.digest)
 
 
 def _unfinished(say: _Commands, found: Workload, was: Standing) -> tuple[str, ...]:

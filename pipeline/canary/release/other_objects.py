@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 
 from canary.apply.managed_fields import with_last_applied
 from canary.errors import InputError
-from canary.events import Differs, Variant
+from canary.events import Differs
 from canary.manifests.references import Reference, references
+from canary.marks import Variant, variant_name
 from canary.release.copies import Copy, check_free, copies
-from canary.variants.derive import copied_by, variant_name
+from canary.variants.derive import copied_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from canary.apply.dry_run import Change, Rehearsal
     from canary.manifests.bundle import Bundle
+    from canary.objects import Object
     from canary.observe.deployments import Workload
-    from canary.ports import Object, World
+    from canary.ports import World
 
 
 @dataclass(frozen=True)

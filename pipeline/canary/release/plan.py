@@ -7,30 +7,31 @@ from typing import TYPE_CHECKING
 
 from canary.apply.dry_run import Rehearsal, check_rights, check_same_template
 from canary.errors import ForbiddenError, InputError
-from canary.events import Note, Variant
+from canary.events import Note
 from canary.manifests.bundle import digest
+from canary.marks import ARGUMENTS, CREATED, DIGEST, STABLE, Variant, variant_name
+from canary.objects import SERVICE, Kind
 from canary.observe.deployments import images, progress, replicas, workload
 from canary.observe.diagnosis import hold_up
 from canary.observe.services import check_routes
 from canary.observe.surroundings import Planned, findings
 from canary.observe.survey import port_of
-from canary.ports import SERVICE, Kind
 from canary.release.copies import rehearse
-from canary.release.hotfix import STABLE, is_changed, stable_mark
+from canary.release.hotfix import is_changed, stable_mark
 from canary.release.other_objects import Others, others
-from canary.settings.command_line import ARGUMENTS
 from canary.state.expiry import expires
 from canary.state.last_promote import State, finishing_undo, saved_digest, standing
 from canary.variants import derive as variants
-from canary.variants.derive import DIGEST_ANNOTATION, MADE, template_differences, variant_name, variant_replicas
+from canary.variants.derive import template_differences, variant_replicas
 from canary.variants.steps import step_at_hand, step_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from canary.manifests.bundle import Bundle
+    from canary.objects import Object
     from canary.observe.deployments import Workload
-    from canary.ports import Object, World
+    from canary.ports import World
     from canary.variants.steps import Step
 
 
@@ -213,12 +214,9 @@ def _wanted(
         marks[ARGUMENTS] = options.typed.to_json()
     marks[STABLE] = stable_mark(found.stable, label=options.label)
     if beside.created:
-        marks[MADE] = " ".join(f"{made['kind']}/{made['metadata']['name']}" for made in beside.created)
+        marks[CREATED] = " ".join(f"{made['kind']}/{made['metadata']['name']}" for made in beside.created)
     of_canary = {Variant.CANARY: marks}
-    return {
-        variant: _marked(made, {DIGEST_ANNOTATION: mark} | of_canary.get(variant, {}))
-        for variant, made in wanted.items()
-    }
+    return {variant: _marked(made, {DIGEST: mark} | of_canary.get(variant, {})) for variant, made in wanted.items()}
 
 
 def _marked(made: Object, marks: Mapping[str, str]) -> Object:
@@ -234,7 +232,7 @@ def _check_same_release(found: Workload, live: Object, mark: str, promoting: str
             f"Deployment {name} is no variant (it has no label {label}): "
             f"rename it, or delete it, before releasing {found.name}"
         )
-    theirs = (live["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
+    theirs = (live["metadata"].get("annotations") or {}).get(DIGEST)
     if theirs != mark:
         ending = f"promote it, or reject it first (canary reject {found.name}, or --supersede with this one)"
         if promoting is not None and promoting == theirs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from canary.apply.dry_run import CONFIGURATION, Rehearsal, check_rights, check_same_template, configuration, content
+from canary.apply.dry_run import Rehearsal, check_rights, check_same_template, configuration
 from canary.apply.writing import intended, write
 from canary.errors import (
     CanaryError,
@@ -19,18 +19,18 @@ from canary.errors import (
 from canary.events import Note, Promoted, Undone, Written
 from canary.manifests.bundle import digest
 from canary.manifests.references import Reference, references
+from canary.marks import UNPROVEN, before_name
+from canary.objects import CONFIGURATION_KINDS, DEPLOYMENT, SERVICE, Kind, content
 from canary.observe.deployments import images, workload
 from canary.observe.image_ids import check_same_images, running
 from canary.observe.rollout import wait_until_ready
 from canary.observe.services import check_routes, routes, wait_until_led_to
-from canary.ports import DEPLOYMENT, SERVICE, Kind
 from canary.release.copies import check_same_content
 from canary.release.hotfix import check_unchanged, check_unchanged_since_interruption, stable_mark
 from canary.release.proof import objection
 from canary.release.reject import delete_variants
 from canary.state.last_promote import (
     State,
-    before_name,
     finish,
     forget,
     is_rolling_back,
@@ -42,7 +42,6 @@ from canary.state.last_promote import (
     standing,
     undoing,
 )
-from canary.state.record import UNPROVEN
 from canary.state.restore import put_back
 from canary.variants.derive import copied_by
 
@@ -50,7 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from canary.manifests.bundle import Bundle
-    from canary.ports import Object, World
+    from canary.objects import Object
+    from canary.ports import World
 
 
 def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
@@ -220,7 +220,9 @@ def _is_configured_anew(world: World, incoming: Object) -> bool:
     stable = was.get(Reference(DEPLOYMENT.kind, incoming["metadata"]["name"]))
     if stable is None or stable.object is None:
         return False
-    used = [one for reference, one in was.items() if reference in references(incoming) and one.kind in CONFIGURATION]
+    used = [
+        one for reference, one in was.items() if reference in references(incoming) and one.kind in CONFIGURATION_KINDS
+    ]
     return any(content(world.cluster.get(one.kind, one.name) or {}) != content(one.object or {}) for one in used)
 
 

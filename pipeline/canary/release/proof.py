@@ -9,6 +9,7 @@ from canary.apply.dry_run import Rehearsal, configuration
 from canary.errors import InputError, TimedOutError
 from canary.events import Note
 from canary.manifests.bundle import digest
+from canary.marks import DIGEST
 from canary.observe.crashes import canary_crashes
 from canary.observe.deployments import images, is_ready, progress
 from canary.observe.diagnosis import hold_up
@@ -17,13 +18,14 @@ from canary.observe.survey import survey
 from canary.state.counts import recall
 from canary.state.record import unproven_since
 from canary.variants import derive as variants
-from canary.variants.derive import DIGEST_ANNOTATION, template_differences
+from canary.variants.derive import template_differences
 from canary.verdict.rule import Decision
 
 if TYPE_CHECKING:
     from canary.manifests.bundle import Bundle
+    from canary.objects import Object
     from canary.observe.deployments import Workload
-    from canary.ports import Object, World
+    from canary.ports import World
 
 
 class UnprovenError(InputError):
@@ -82,7 +84,7 @@ def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Objec
         raise UnprovenError(
             f"no canary has tried this release of {found.name}", ": run canary deploy and canary watch first"
         )
-    theirs = (found.canary["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
+    theirs = (found.canary["metadata"].get("annotations") or {}).get(DIGEST)
     if theirs == digest(bundle):
         return
     name = found.canary["metadata"]["name"]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from canary.errors import ForbiddenError, InputError, LockedError
 from canary.events import Note, Started
+from canary.marks import DIGEST
 from canary.observe.deployments import workload
 from canary.release.reject import reject
 from canary.release.status import workloads_in_release
 from canary.state.expiry import expiry
 from canary.state.last_promote import is_rolling_back, saved_digest
 from canary.state.lease import holder, time
-from canary.variants.derive import DIGEST_ANNOTATION
 
 if TYPE_CHECKING:
     from canary.ports import Lock, World
@@ -93,7 +93,7 @@ def _left(world: World, name: str) -> tuple[str, str]:
     if is_rolling_back(cluster, name):
         return f"its rollback was interrupted; canary rollback {name} finishes it", shown
     promoted = saved_digest(cluster, name)
-    if promoted is not None and promoted == canary["metadata"]["annotations"].get(DIGEST_ANNOTATION):
+    if promoted is not None and promoted == canary["metadata"]["annotations"].get(DIGEST):
         text = "its promote was interrupted; canary promote, with the same manifests and images, finishes it, "
         return f"{text}canary rollback {name} goes back", shown
     return "", shown

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from canary.events import Note, Rejected, Variant, Written
+from canary.events import Note, Rejected, Written
+from canary.marks import CREATED, Variant
+from canary.objects import DEPLOYMENT
 from canary.observe.deployments import workload
-from canary.ports import DEPLOYMENT
 from canary.release.evidence import keep
-from canary.variants.derive import MADE
 
 if TYPE_CHECKING:
-    from canary.ports import Object, World
+    from canary.objects import Object
+    from canary.ports import World
 
 
 def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
@@ -31,7 +32,7 @@ def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
     deleted = delete_variants(world, name)
     if deleted:
         world.listen(Rejected(name, reason, deleted, kept))
-        made = (found.canary["metadata"].get("annotations") or {}).get(MADE) if found.canary else None
+        made = (found.canary["metadata"].get("annotations") or {}).get(CREATED) if found.canary else None
         if made:
             text = f"its release had also made {made.replace(' ', ', ')}, which nothing deletes: kubectl delete {made}"
             world.listen(Note(f"{text}, unless something else uses it by now"))

@@ -17,6 +17,7 @@ from canary.errors import (
 from canary.events import DecisionAsked, Note, Started
 from canary.manifests.bundle import digest, require_deployment
 from canary.manifests.images import images_of, refuse_untagged
+from canary.marks import DIGEST
 from canary.observe.crashes import warn_of_crashed
 from canary.observe.deployments import workload
 from canary.observe.rollout import wait_until_ready
@@ -25,7 +26,7 @@ from canary.release import deploy, promote, reap, reject, rollback, status, watc
 from canary.release.plan import plan
 from canary.settings.command_line import command
 from canary.state.last_promote import State, saved_digest, standing, undoing
-from canary.variants.derive import DIGEST_ANNOTATION, can_have_variants
+from canary.variants.derive import can_have_variants
 from canary.verdict.rule import Decision, brief
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
     from canary.events import Listener
     from canary.manifests.bundle import Bundle
-    from canary.ports import Clock, Cluster, Gate, Lock, Object, SampleSource
+    from canary.objects import Object
+    from canary.ports import Clock, Cluster, Gate, Lock, SampleSource
     from canary.release.reap import Reaped
     from canary.release.status import Status
     from canary.settings.options import Options
@@ -374,5 +376,5 @@ class Release:
 
 
 def _digest(canary: Object) -> str | None:
-    mark: str | None = (canary["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION)
+    mark: str | None = (canary["metadata"].get("annotations") or {}).get(DIGEST)
     return mark

@@ -15,31 +15,25 @@ from canary.errors import (
     TimedOutError,
     UnreachableError,
 )
-from canary.events import Note, RolledBack, Undone, Variant
-from canary.manifests.bundle import describe
+from canary.events import Note, RolledBack, Undone
+from canary.marks import ROLLBACK_FROM, TOO_LARGE, UNDOING, Variant, before_name, rollback_name, variant_name
+from canary.objects import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind, describe
 from canary.observe.deployments import images, progress, workload
 from canary.observe.rollout import wait_until_ready
 from canary.observe.services import check_routes, routes, wait_until_led_to
-from canary.ports import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind
 from canary.release.hotfix import stable_mark
 from canary.release.reject import reject
-from canary.state.last_promote import TOO_LARGE, State, before_name, mark, saved, standing, together
+from canary.state.last_promote import State, mark, saved, standing, together
 from canary.state.restore import put_back, size_of
 from canary.state.snapshots import TooLargeError, drop, is_whole, keep, kept, make_keeper
-from canary.variants.derive import OWN_PREFIX, variant_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from canary.ports import Cluster, Object, World
+    from canary.objects import Object
+    from canary.ports import Cluster, World
     from canary.state.last_promote import Standing
     from canary.state.snapshots import Saved
-
-FROM = f"{OWN_PREFIX}rollback-from"
-"""Annotation of what a rollback keeps: how far the promote was that is rolled back."""
-
-UNDOING = f"{OWN_PREFIX}undoing"
-"""Annotation of what a rollback keeps: why the rollback failed, while it is being undone."""
 
 
 @dataclass(frozen=True)
@@ -205,11 +199,6 @@ def planned(world: World, names: Sequence[str]) -> tuple[tuple[Object, ...], tup
     return written, tuple(one for one in gone if world.cluster.get(*one) is not None)
 
 
-def rollback_name(name: str) -> str:
-    """Return the name of what keeps a workload's objects while it is rolled back."""
-    return f"{name}-rollback"
-
-
 def _keep_what_is(world: World, one: Target) -> None:
     """Keep what the rollback overwrites, for its undo; an interrupted run has kept it already.
 
@@ -218,10 +207,10 @@ def _keep_what_is(world: World, one: Target) -> None:
     cluster, name = world.cluster, rollback_name(one.name)
     earlier = cluster.get(CONFIG_MAP, name)
     if earlier is not None:
-        if FROM not in (earlier["metadata"].get("annotations") or {}):
+        if ROLLBACK_FROM not in (earlier["metadata"].get("annotations") or {}):
             raise InputError(
-                f"ConfigMap {name} is not canary's (it has no annotation {FROM}), and rollback needs that name to keep "
-                "what there is now: rename the ConfigMap, or delete it"
+                f"ConfigMap {name} is not canary's (it has no annotation {ROLLBACK_FROM}), and rollback needs "
+                "that name to keep what there is now: rename the ConfigMap, or delete it"
             )
         if one.promote.state is State.ROLLING_BACK and is_whole(cluster, earlier):
             return
@@ -230,9 +219,9 @@ def _keep_what_is(world: World, one: Target) -> None:
     owner = cluster.get(CONFIG_MAP, before_name(one.name))
     objects = [(was.kind, was.name) for was in one.objects]
     try:
-        keep(cluster, name, objects, {FROM: begun}, owner=owner)
+        keep(cluster, name, objects, {ROLLBACK_FROM: begun}, owner=owner)
     except TooLargeError as error:
-        make_keeper(cluster, name, {FROM: begun, TOO_LARGE: str(error)}, {}, owner=owner)
+        make_keeper(cluster, name, {ROLLBACK_FROM: begun, TOO_LARGE: str(error)}, {}, owner=owner)
         text = f"what {one.name} is now does not fit into ConfigMap {name} ({error}): this rollback cannot be undone"
         world.listen(Note(text, warning=True))
 
@@ -262,7 +251,7 @@ def _undo(world: World, targets: Sequence[Target], cause: str) -> PromoteError:
                     waited.append(name)
         late = _wait(world, waited)
         for name, keeper in there.items():
-            mark(cluster, name, State(_marks(keeper)[FROM]))
+            mark(cluster, name, State(_marks(keeper)[ROLLBACK_FROM]))
             drop(cluster, keeper)
             world.listen(Undone(name, cause))
     except KeyboardInterrupt:
@@ -290,7 +279,7 @@ def _wait(world: World, names: Sequence[str]) -> str:
 
 def _forget(cluster: Cluster, name: str) -> None:
     keeper = cluster.get(CONFIG_MAP, rollback_name(name))
-    if keeper is not None and FROM in _marks(keeper):
+    if keeper is not None and ROLLBACK_FROM in _marks(keeper):
         drop(cluster, keeper)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from canary.errors import ForbiddenError, InputError
-from canary.events import Variant
+from canary.marks import Variant
+from canary.objects import DEPLOYMENT
 from canary.observe.deployments import images, pods_by_deployment, progress, workload
 from canary.observe.diagnosis import hold_up
-from canary.ports import DEPLOYMENT
 from canary.release.next_steps import next_steps
 from canary.settings.command_line import command
 from canary.state.counts import recall
@@ -22,8 +22,9 @@ from canary.variants.steps import step_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from canary.objects import Object
     from canary.observe.deployments import Workload
-    from canary.ports import Cluster, Object
+    from canary.ports import Cluster
     from canary.settings.options import Options
     from canary.state.last_promote import Standing
     from canary.state.lease import Holder

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from canary.errors import InputError, TimedOutError
-from canary.events import Judged, Looked, Note, Variant
+from canary.events import Judged, Looked, Note
+from canary.marks import ARGUMENTS, Variant
+from canary.objects import DEPLOYMENT
 from canary.observe.crashes import canary_crashes
 from canary.observe.deployments import progress, workload
 from canary.observe.diagnosis import Diagnosis
@@ -14,8 +16,7 @@ from canary.observe.disruption import Disruptions
 from canary.observe.silence import Silence
 from canary.observe.survey import sampled, states, survey
 from canary.observe.unmatched import Spelling
-from canary.ports import DEPLOYMENT
-from canary.settings.command_line import ARGUMENTS, typed_for
+from canary.settings.command_line import typed_for
 from canary.state.counts import Keeper, recall
 from canary.state.expiry import show_life
 from canary.state.record import Record

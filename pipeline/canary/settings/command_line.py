@@ -11,15 +11,12 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.variants.derive import OWN_PREFIX, VERSION_LABEL
+from canary.marks import ARGUMENTS, VERSION_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from canary.manifests.bundle import Object
-
-ARGUMENTS = f"{OWN_PREFIX}arguments"
-"""On a canary: what its release was deployed with, as JSON."""
+    from canary.objects import Object
 
 MANIFESTS = "MANIFESTS"
 """Stands in a command for manifests that nobody has named."""

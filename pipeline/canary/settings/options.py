@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.variants.derive import VERSION_LABEL
+from canary.marks import VERSION_LABEL
 
 if TYPE_CHECKING:
     from canary.settings.command_line import Typed

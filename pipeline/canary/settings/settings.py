@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from canary.errors import InputError
 from canary.manifests.documents import parse
+from canary.marks import VERSION_LABEL
 from canary.settings.values import (
     Kind,
     Schema,
@@ -27,7 +28,6 @@ from canary.settings.values import (
     time,
     whole,
 )
-from canary.variants.derive import VERSION_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

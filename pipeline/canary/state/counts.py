@@ -37,7 +37,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from canary.errors import InputError
-from canary.ports import CONFIG_MAP, DEPLOYMENT
+from canary.objects import CONFIG_MAP, DEPLOYMENT
 from canary.state.record import Record, joined
 from canary.variants.steps import step_of
 from canary.verdict.history import History
@@ -47,7 +47,8 @@ from canary.verdict.tally import Tally
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from canary.ports import Cluster, Object
+    from canary.objects import Object
+    from canary.ports import Cluster
 
 FORMAT = "1"
 """Version of the format that is written, and the only one that is read."""

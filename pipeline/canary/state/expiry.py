@@ -6,15 +6,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from canary.errors import InputError
-from canary.events import Variant
-from canary.ports import DEPLOYMENT
-from canary.variants.derive import OWN_PREFIX, variant_name
+from canary.marks import EXPIRES, Variant, variant_name
+from canary.objects import DEPLOYMENT
 
 if TYPE_CHECKING:
-    from canary.ports import Cluster, Object
-
-EXPIRES = f"{OWN_PREFIX}expires"
-"""Annotation of a canary of ours. One that somebody else has made has none, and never expires."""
+    from canary.objects import Object
+    from canary.ports import Cluster
 
 
 def expiry(canary: Object) -> float | None:

@@ -11,34 +11,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from canary.errors import InputError
+from canary.marks import DIGEST, PROMOTED, PROMOTED_TEMPLATE, STATE, TOGETHER, TOO_LARGE, UNDOING, before_name
+from canary.objects import CONFIG_MAP, DEPLOYMENT, Kind
 from canary.observe.deployments import images
-from canary.ports import CONFIG_MAP, DEPLOYMENT, Kind
 from canary.state.snapshots import TooLargeError, drop, is_whole, keep, kept, kept_object, make_keeper
-from canary.variants.derive import DIGEST_ANNOTATION, OWN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from canary.ports import Cluster, Object
+    from canary.objects import Object
+    from canary.ports import Cluster
     from canary.state.snapshots import Saved
-
-STATE = f"{OWN_PREFIX}state"
-"""Annotation: how far the promote is, see `State`."""
-
-UNDOING = f"{OWN_PREFIX}undoing"
-"""Annotation: why a promote failed, while it is being undone."""
-
-TOGETHER = f"{OWN_PREFIX}together"
-"""Annotation: names of the workloads that were promoted together."""
-
-PROMOTED = f"{OWN_PREFIX}promoted"
-"""Annotation: the images that stable got."""
-
-MADE = f"{OWN_PREFIX}made"
-"""Annotation: a digest of what the promote made of stable's pods, by which later changes are noticed."""
-
-TOO_LARGE = f"{OWN_PREFIX}too-large"
-"""Annotation: how large what was before is, where it does not fit."""
 
 
 class State(StrEnum):
@@ -109,11 +92,11 @@ def save(
     if earlier is not None:
         if _standing(earlier, name) is None:
             raise InputError(
-                f"ConfigMap {before_name(name)} is not canary's (it has no annotation {DIGEST_ANNOTATION}), and "
+                f"ConfigMap {before_name(name)} is not canary's (it has no annotation {DIGEST}), and "
                 "promote needs that name to keep what was before: rename the ConfigMap, or delete it"
             )
         drop(cluster, earlier)
-    marks = {DIGEST_ANNOTATION: digest, STATE: State.PROMOTING, TOGETHER: " ".join(together or (name,))}
+    marks = {DIGEST: digest, STATE: State.PROMOTING, TOGETHER: " ".join(together or (name,))}
     try:
         keep(cluster, before_name(name), [(Kind.of(obj), obj["metadata"]["name"]) for obj in objects], marks)
     except TooLargeError as error:
@@ -173,7 +156,7 @@ def mark(cluster: Cluster, name: str, state: State) -> None:
 
 def finish(cluster: Cluster, name: str, promoted: Sequence[str], made: str) -> None:
     """Note that a promote is done, which images stable got, and what it was made, as `hotfix.stable_mark` tells."""
-    marks = {STATE: State.DONE, UNDOING: None, PROMOTED: " ".join(promoted), MADE: made}
+    marks = {STATE: State.DONE, UNDOING: None, PROMOTED: " ".join(promoted), PROMOTED_TEMPLATE: made}
     cluster.annotate(CONFIG_MAP, before_name(name), marks)
 
 
@@ -207,11 +190,6 @@ def forget(cluster: Cluster, name: str) -> None:
         drop(cluster, keeper)
 
 
-def before_name(name: str) -> str:
-    """Return the name of what keeps a workload's objects."""
-    return f"{name}-before"
-
-
 def _standing(keeper: Object, name: str) -> Standing | None:
     """Return what a record says; None where it is not one of ours. Without a state, an older driver wrote it.
 
@@ -219,7 +197,7 @@ def _standing(keeper: Object, name: str) -> Standing | None:
         InputError: it is ours, and cannot be read.
     """
     annotations = keeper["metadata"].get("annotations") or {}
-    if DIGEST_ANNOTATION not in annotations:
+    if DIGEST not in annotations:
         return None
     try:
         state, stable = State(annotations.get(STATE, State.PROMOTING)), kept_object(keeper, DEPLOYMENT, name)
@@ -230,7 +208,7 @@ def _standing(keeper: Object, name: str) -> Standing | None:
             f"without it, and so without undo and rollback of that promote: kubectl delete configmap {own} -n {where}"
         ) from error
     return Standing(
-        annotations[DIGEST_ANNOTATION],
+        annotations[DIGEST],
         state,
         annotations.get(UNDOING, ""),
         images(stable) if stable else (),
@@ -238,5 +216,5 @@ def _standing(keeper: Object, name: str) -> Standing | None:
         keeper["metadata"].get("creationTimestamp") or "",
         tuple(annotations.get(TOGETHER, name).split()),
         annotations.get(TOO_LARGE, ""),
-        annotations.get(MADE, ""),
+        annotations.get(PROMOTED_TEMPLATE, ""),
     )

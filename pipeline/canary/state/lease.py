@@ -6,20 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from canary.events import Variant
-from canary.ports import DEPLOYMENT, LEASE
-from canary.variants.derive import OWN_PREFIX, variant_name
+from canary.marks import PROCESS, Variant, variant_name
+from canary.objects import DEPLOYMENT, LEASE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from canary.ports import Cluster, Object
+    from canary.objects import Object
+    from canary.ports import Cluster
 
 DURATION = 60.0
 """Seconds for which a lock holds without being renewed."""
-
-PROCESS = f"{OWN_PREFIX}process"
-"""Annotation of a Lease: the holder's process, for a program to recognise."""
 
 
 @dataclass(frozen=True)

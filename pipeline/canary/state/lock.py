@@ -17,17 +17,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from canary.errors import CanaryError, ClusterError, InputError, LockedError, LockLostError
-from canary.events import Note, Variant
-from canary.ports import DEPLOYMENT, LEASE
+from canary.events import Note
+from canary.marks import Variant, variant_name
+from canary.objects import DEPLOYMENT, LEASE
 from canary.state.lease import DURATION, duration, lease_name, lost, mark, named, renewed, taken, time, without_holder
-from canary.variants.derive import variant_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from canary.events import Listener
-    from canary.ports import Clock, Cluster, Object
+    from canary.objects import Object
+    from canary.ports import Clock, Cluster
 
 LONGEST_ATTEMPT = 35.0
 """Seconds that one attempt of a write takes at most, by the transport's time limits."""

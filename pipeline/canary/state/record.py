@@ -6,24 +6,22 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from canary.ports import DEPLOYMENT
-from canary.variants.derive import OWN_PREFIX
+from canary.marks import UNPROVEN
+from canary.objects import DEPLOYMENT
 from canary.verdict.history import History
 from canary.verdict.rule import Decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from canary.ports import Cluster, Object
+    from canary.objects import Object
+    from canary.ports import Cluster
     from canary.variants.steps import Step
     from canary.verdict.tally import Tally
 
 LONGEST_GAP = 60.0
 """Seconds between two looks above which nobody was watching: the driver was away, or the machine slept. Where looks are
 rarer by themselves, it is twice the time between them."""
-
-UNPROVEN = f"{OWN_PREFIX}unproven"
-"""Of a stable that was promoted by `--unproven`: when, and what spoke against it. The next promote drops it."""
 
 
 @dataclass(frozen=True)

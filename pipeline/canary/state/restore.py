@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from canary.errors import ClusterError
 from canary.events import Written
+from canary.objects import DEPLOYMENT
 from canary.observe.deployments import is_autoscaled, replicas
-from canary.ports import DEPLOYMENT
 
 if TYPE_CHECKING:
-    from canary.ports import Cluster, Object, World
+    from canary.objects import Object
+    from canary.ports import Cluster, World
     from canary.state.snapshots import Saved
 
 ATTEMPTS = 20

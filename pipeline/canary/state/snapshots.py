@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from canary.errors import InputError
-from canary.ports import CONFIG_MAP, SECRET, Kind
+from canary.objects import CONFIG_MAP, SECRET, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from canary.ports import Cluster, Object
+    from canary.objects import Object
+    from canary.ports import Cluster
 
 DATA = "objects.json"
 COMPRESSED = "objects.json.gz"

@@ -10,38 +10,17 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from canary.errors import InputError
-from canary.events import Variant
 from canary.manifests.references import read, with_copies, without_copies, written
+from canary.marks import CONFIGURATION, COPIES, OWN_PREFIX, VERSION_LABEL, Variant, variant_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from canary.manifests.bundle import Object
     from canary.manifests.references import Reference
-
-VERSION_LABEL = "azure-pipelines/version"
-"""Default key of the label (and annotation) that tells the variants apart."""
-
-DIGEST_ANNOTATION = "canary-lab/digest"
-"""On a canary: the digest of the manifests and images it was made of."""
-
-OWN_PREFIX = "canary-lab/"
-"""Annotations that this driver writes; they say something of one release and are never copied."""
-
-COPIES = f"{OWN_PREFIX}copies"
-"""On a canary: the ConfigMaps and Secrets that it refers to by copies of its own."""
-
-MADE = f"{OWN_PREFIX}made"
-"""On a canary: the objects that were not there before its release; a reject leaves them, and says so."""
-
-CONFIGURATION = f"{OWN_PREFIX}configuration"
-"""On stable's pod template: the digest of the release that last changed what its pods are configured by.
-
-Pods do not notice by themselves: without this, a release that changes a ConfigMap alone would restart none of them.
-"""
+    from canary.objects import Object
 
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
-"""On a pod template: when somebody started the pods anew. It says nothing of what they are."""
+"""On a pod template: when somebody restarted the pods. It says nothing about their version."""
 
 LONGEST_NAME = 63
 """Longer names are cut when pods are named, and the variants could not be told apart."""
@@ -54,11 +33,6 @@ _OTHERS_PREFIXES = (
     OWN_PREFIX,
 )
 _OTHERS_KEYS = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"})
-
-
-def variant_name(name: str, variant: Variant) -> str:
-    """Return the name of a workload's variant: its own for stable, `NAME-canary`, `NAME-baseline`."""
-    return name if variant is Variant.STABLE else f"{name}-{variant}"
 
 
 def can_have_variants(name: str) -> bool:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from canary.variants.derive import OWN_PREFIX
+from canary.marks import STEP, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from canary.manifests.bundle import Object
-
-STEP = f"{OWN_PREFIX}step"
-STEPS = f"{OWN_PREFIX}steps"
+    from canary.objects import Object
 
 
 @dataclass(frozen=True)

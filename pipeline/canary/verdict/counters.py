@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from canary.events import Variant
+from canary.marks import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

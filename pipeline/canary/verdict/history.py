@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from canary.events import Variant
+from canary.marks import Variant
 from canary.verdict.rule import Evidence
 
 if TYPE_CHECKING:

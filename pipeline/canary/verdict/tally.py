@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from canary.events import Variant
+from canary.marks import Variant
 from canary.verdict.counters import Process
 from canary.verdict.history import number
 from canary.verdict.measures import bucket_bound, good_key, quantile, total_key

@@ -9,8 +9,8 @@ import pytest
 
 from canary.errors import ForbiddenError, InputError
 from canary.events import Differs, Note
+from canary.objects import CONFIG_MAP, SERVICE, Kind
 from canary.observe.deployments import progress
-from canary.ports import CONFIG_MAP, SERVICE, Kind
 from tests.canary.state.test_last_promote import secret
 from tests.canary.story import Faulty, Story, config_map, deployment, service
 

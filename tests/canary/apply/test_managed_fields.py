@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary.apply.managed_fields import LAST_APPLIED, LONGEST_ANNOTATIONS, take_over, with_last_applied
+from canary.apply.managed_fields import LONGEST_ANNOTATIONS, take_over, with_last_applied
+from canary.objects import LAST_APPLIED
 
 Object = dict[str, Any]
 

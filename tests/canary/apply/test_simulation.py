@@ -12,7 +12,7 @@ from canary.apply.managed_fields import with_last_applied
 from canary.apply.simulation import with_maps
 from canary.events import Differs
 from canary.manifests.difference import is_same
-from canary.ports import SERVICE, Kind
+from canary.objects import SERVICE, Kind
 from tests.canary.story import Story, config_map, deployment, service
 
 Object = dict[str, Any]

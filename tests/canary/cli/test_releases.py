@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from canary.gate.terminal import TerminalGate
-from canary.ports import DEPLOYMENT
-from canary.variants.derive import VERSION_LABEL
+from canary.marks import VERSION_LABEL
+from canary.objects import DEPLOYMENT
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.ghosts import Ghosts, waiting
 from tests.canary.pages import serving

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canary.errors import InterruptedReleaseError
-from canary.ports import CONFIG_MAP
+from canary.objects import CONFIG_MAP
 from tests.canary.commandline import CommandLine
 from tests.canary.state.test_last_promote import secret
 from tests.canary.story import Faulty, Story, config_map, deployment

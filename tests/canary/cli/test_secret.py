@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from canary.apply.managed_fields import LAST_APPLIED
-from canary.ports import SECRET
+from canary.objects import LAST_APPLIED, SECRET
 from tests.canary.commandline import CommandLine
 from tests.canary.story import Story
 

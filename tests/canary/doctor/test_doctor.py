@@ -13,7 +13,7 @@ from canary.doctor.doctor import Subject, check_releases, check_way
 from canary.doctor.result import Check, Outcome
 from canary.errors import ClusterError, ForbiddenError
 from canary.manifests.bundle import Bundle
-from canary.ports import Kind
+from canary.objects import Kind
 from canary.release.release import Release
 from tests.canary.ghosts import unready, waiting
 from tests.canary.story import WRITES, Faulty, Story, config_map, deployment, service

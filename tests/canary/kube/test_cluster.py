@@ -18,7 +18,7 @@ from canary.apply.managed_fields import with_last_applied
 from canary.errors import ClusterError, InputError, NotAnsweringError
 from canary.kube.cluster import Cluster
 from canary.kube.transport import Answer
-from canary.ports import DEPLOYMENT, POD, SECRET, SERVICE, Kind
+from canary.objects import DEPLOYMENT, POD, SECRET, SERVICE, Kind
 from tests.canary.story import Story, config_map, deployment, service
 
 CONFIG_MAP = Kind("v1", "ConfigMap")

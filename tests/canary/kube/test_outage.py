@@ -12,7 +12,7 @@ import pytest
 from canary.errors import InputError, LockLostError, TimedOutError, UnreachableError
 from canary.events import Note, Rejected, Undone
 from canary.kube.cluster import Cluster
-from canary.ports import CONFIG_MAP
+from canary.objects import CONFIG_MAP
 from canary.state.last_promote import saved_digest, undoing
 from canary.verdict.rule import Decision
 from e2e.line import Line

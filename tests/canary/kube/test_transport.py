@@ -18,7 +18,7 @@ from canary.kube.availability import Contact
 from canary.kube.cluster import Cluster
 from canary.kube.connection import Connection
 from canary.kube.transport import Answer, Transport, refusal
-from canary.ports import Kind
+from canary.objects import Kind
 
 
 @dataclass

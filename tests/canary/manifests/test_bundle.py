@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.errors import InputError
-from canary.manifests.bundle import Bundle, describe, digest, identity, load, require_deployment
+from canary.manifests.bundle import Bundle, digest, load, require_deployment
+from canary.objects import describe, identity
 
 DEPLOYMENT = """\
 apiVersion: apps/v1

@@ -12,10 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from canary.errors import ClusterError, NotAnsweringError
-from canary.events import Variant
 from canary.kube.cluster import Cluster
 from canary.kube.connection import connect
 from canary.kube.transport import Transport
+from canary.marks import Variant
 from canary.metrics import DirectSource
 from canary.verdict.exposed import Published
 from canary.verdict.measures import Measures, Metric

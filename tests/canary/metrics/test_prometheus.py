@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from canary.errors import ClusterError, InputError, NotAnsweringError
-from canary.events import Variant
+from canary.marks import Variant
 from canary.metrics import PrometheusSource, ServiceQueries, UrlQueries
 from canary.verdict.exposed import misfits
 from canary.verdict.measures import Measures, Metric

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from canary.errors import TimedOutError
-from canary.events import Looked, Variant
+from canary.events import Looked
+from canary.marks import Variant
+from canary.objects import POD
 from canary.observe.disruption import is_disrupted
-from canary.ports import POD
 from canary.verdict.rule import Decision
 from tests.canary.ghosts import failed, ready, unready
 from tests.canary.story import Story, deployment, service

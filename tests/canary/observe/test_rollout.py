@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from canary.errors import ForbiddenError, PromoteError, TimedOutError
+from canary.objects import POD
 from canary.observe.deployments import images, progress
-from canary.ports import POD
 from tests.canary.ghosts import ready, unready
 from tests.canary.story import Faulty, Story, deployment
 

@@ -8,7 +8,7 @@ import pytest
 
 from canary.errors import ForbiddenError, InputError, PromoteError
 from canary.events import Note
-from canary.ports import ENDPOINT_SLICE, SERVICE
+from canary.objects import ENDPOINT_SLICE, SERVICE
 from tests.canary.story import Faulty, Story, deployment, service
 
 Object = dict[str, Any]

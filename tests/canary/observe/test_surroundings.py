@@ -9,13 +9,14 @@ import pytest
 
 from canary.errors import ForbiddenError
 from canary.events import Note, Written
+from canary.marks import VERSION_LABEL
+from canary.objects import Kind
 from canary.observe.surroundings import Planned, findings
-from canary.ports import Kind
 from canary.variants import derive as variants
 from tests.canary.story import Story, deployment, service
 
 Object = dict[str, Any]
-LABEL = variants.VERSION_LABEL
+LABEL = VERSION_LABEL
 
 
 def hpa(*metrics: str, target: str = "app") -> Object:

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from canary.errors import ForbiddenError
-from canary.ports import DEPLOYMENT
-from canary.state.expiry import EXPIRES
-from canary.state.last_promote import STATE
-from canary.variants.derive import DIGEST_ANNOTATION, VERSION_LABEL
+from canary.marks import DIGEST, EXPIRES, STATE, VERSION_LABEL
+from canary.objects import DEPLOYMENT
 from tests.canary.commandline import CommandLine
 from tests.canary.state.test_lock import lock
 from tests.canary.story import Faulty, Story, config_map, deployment
@@ -75,7 +73,7 @@ def test_a_record_of_a_promote_that_cannot_be_read_is_reported_and_says_how_to_g
         story.release(deployment("app:2", name=name)).deploy()
         story.cluster.annotate(DEPLOYMENT, f"{name}-canary", {EXPIRES: PAST})
     record = config_map("app-before", **{"objects.json": kept})
-    record["metadata"]["annotations"] = {DIGEST_ANNOTATION: "d", STATE: state}
+    record["metadata"]["annotations"] = {DIGEST: "d", STATE: state}
     story.cluster.create(record)
 
     status = in_cluster("status", "--output", "json")

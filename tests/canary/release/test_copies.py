@@ -10,8 +10,8 @@ import pytest
 from canary.errors import ForbiddenError, InputError, PromoteError
 from canary.events import Differs, Note, Written
 from canary.manifests.references import references
+from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET
 from canary.observe.deployments import progress
-from canary.ports import CONFIG_MAP, DEPLOYMENT, SECRET
 from tests.canary.ghosts import unready
 from tests.canary.story import Faulty, Story, config_map, deployment
 

@@ -10,7 +10,7 @@ import pytest
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Differs, Note, Waiting, Written
-from canary.ports import DEPLOYMENT, SECRET, SERVICE, Kind
+from canary.objects import DEPLOYMENT, SECRET, SERVICE, Kind
 from tests.canary.ghosts import ready, unready, unschedulable, waiting
 from tests.canary.story import Story, config_map, deployment, service
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from canary.errors import ClusterError, ForbiddenError
-from canary.events import Note, Rejected, Variant
-from canary.ports import CONFIG_MAP, POD
+from canary.events import Note, Rejected
+from canary.marks import Variant
+from canary.objects import CONFIG_MAP, POD
 from tests.canary.commandline import CommandLine
 from tests.canary.ghosts import died, waiting
 from tests.canary.story import Faulty, Story, deployment, service

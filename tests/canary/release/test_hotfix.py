@@ -8,10 +8,9 @@ import pytest
 
 from canary.errors import InputError, LockedError, PromoteError
 from canary.events import Note, StableChanged
+from canary.marks import DIGEST, STABLE
+from canary.objects import DEPLOYMENT
 from canary.observe.deployments import progress
-from canary.ports import DEPLOYMENT
-from canary.release.hotfix import STABLE
-from canary.variants.derive import DIGEST_ANNOTATION
 from tests.canary.ghosts import ready, unready
 from tests.canary.interruption import interrupt_promote
 from tests.canary.state.test_lock import BOB, lock
@@ -176,7 +175,7 @@ def test_a_stable_that_somebody_made_or_deleted_meanwhile_is_a_change_too(story:
 
 def test_variants_of_the_task_carry_no_record_and_that_is_said(story: Story) -> None:
     deployed(story)
-    story.cluster.annotate(DEPLOYMENT, "app-canary", {STABLE: None, DIGEST_ANNOTATION: None})
+    story.cluster.annotate(DEPLOYMENT, "app-canary", {STABLE: None, DIGEST: None})
     story.release(deployment("app:2")).promote()
     assert image(story) == "app:2"
     [told] = [note.text for note in story.heard(Note) if "no record" in note.text]

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from canary.errors import InputError, InterruptedReleaseError
-from canary.events import Note, Variant
-from canary.state.last_promote import STATE, State, saved, standing
+from canary.events import Note
+from canary.marks import STATE, Variant
+from canary.state.last_promote import State, saved, standing
 from tests.canary.ghosts import ready
 from tests.canary.interruption import interrupt_promote
 from tests.canary.state.test_last_promote import secret

@@ -8,7 +8,7 @@ import pytest
 
 from canary.cli import render
 from canary.errors import ForbiddenError, InterruptedReleaseError, LockedError, LockLostError
-from canary.ports import CONFIG_MAP
+from canary.objects import CONFIG_MAP
 from canary.state.last_promote import saved_digest, undoing
 from tests.canary.ghosts import unready
 from tests.canary.state.test_lock import ADA, BOB, Entered, guarded, lease, lock

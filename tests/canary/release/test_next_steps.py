@@ -6,8 +6,9 @@ import shlex
 
 import pytest
 
-from canary.ports import DEPLOYMENT
-from canary.settings.command_line import ARGUMENTS, Typed, command, typed_for
+from canary.marks import ARGUMENTS
+from canary.objects import DEPLOYMENT
+from canary.settings.command_line import Typed, command, typed_for
 from tests.canary.cli.test_releases import QUICK, pods_that_answer
 from tests.canary.commandline import CommandLine
 from tests.canary.ghosts import Ghosts

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from canary.events import Differs, Written
-from canary.ports import CONFIG_MAP, SERVICE
+from canary.objects import CONFIG_MAP, SERVICE
 from tests.canary.commandline import CommandLine
 from tests.canary.story import Story, config_map, deployment, service
 

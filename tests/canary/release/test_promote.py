@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from canary.apply.managed_fields import LAST_APPLIED
 from canary.errors import ClusterError, ForbiddenError, InputError, InterruptedReleaseError, PromoteError, TimedOutError
-from canary.events import Judged, Note, Promoted, Undone, Variant, Written
+from canary.events import Judged, Note, Promoted, Undone, Written
+from canary.marks import DIGEST, Variant, before_name
+from canary.objects import CONFIG_MAP, DEPLOYMENT, LAST_APPLIED, SERVICE
 from canary.observe.deployments import progress
-from canary.ports import CONFIG_MAP, DEPLOYMENT, SERVICE
-from canary.state.last_promote import before_name, saved
-from canary.variants.derive import DIGEST_ANNOTATION
+from canary.state.last_promote import saved
 from tests.canary.ghosts import unready, waiting
 from tests.canary.story import Faulty, Story, config_map, deployment, service
 
@@ -162,7 +161,7 @@ def test_unproven_is_promoted_when_it_must(story: Story) -> None:
 def test_a_canary_made_by_the_task_is_promoted_if_stable_becomes_the_same(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    story.cluster.annotate(DEPLOYMENT, "app-canary", {DIGEST_ANNOTATION: None})
+    story.cluster.annotate(DEPLOYMENT, "app-canary", {DIGEST: None})
 
     with pytest.raises(PromoteError, match=r"spec.containers\[app\].image"):
         story.release(deployment("app:3")).promote()

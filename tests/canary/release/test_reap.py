@@ -9,8 +9,9 @@ import pytest
 
 from canary.cli import render
 from canary.events import Note, Rejected
-from canary.ports import DEPLOYMENT, LEASE
-from canary.state.expiry import EXPIRES, expiry, show_life
+from canary.marks import EXPIRES
+from canary.objects import DEPLOYMENT, LEASE
+from canary.state.expiry import expiry, show_life
 from tests.canary.commandline import CommandLine
 from tests.canary.interruption import interrupt_promote
 from tests.canary.state.test_lock import BOB, Entered, lock

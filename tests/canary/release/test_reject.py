@@ -8,7 +8,7 @@ import pytest
 
 from canary.errors import InterruptedReleaseError
 from canary.events import Note, Rejected
-from canary.ports import POD, REPLICA_SET
+from canary.objects import POD, REPLICA_SET
 from tests.canary.story import Faulty, Story, deployment
 
 

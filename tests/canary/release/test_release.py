@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from canary.errors import ClusterError, InputError, InterruptedReleaseError, TimedOutError
-from canary.events import Decided, Note, Promoted, Ready, Rejected, Started, Variant, Waiting, Written
+from canary.events import Decided, Note, Promoted, Ready, Rejected, Started, Waiting, Written
 from canary.kube.cluster import Cluster
+from canary.marks import Variant
 from canary.state.last_promote import saved_digest
 from canary.verdict.rule import Decision, Verdict
 from tests.canary.ghosts import waiting

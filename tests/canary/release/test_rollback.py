@@ -11,8 +11,8 @@ import pytest
 
 from canary.errors import ClusterError, ForbiddenError, InputError, InterruptedReleaseError, PromoteError
 from canary.events import Note, Rejected, RolledBack, Undone
+from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET
 from canary.observe.deployments import progress
-from canary.ports import CONFIG_MAP, DEPLOYMENT, SECRET
 from canary.state.last_promote import State, standing
 from tests.canary.ghosts import unready, waiting
 from tests.canary.interruption import interrupt_promote

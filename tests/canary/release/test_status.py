@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canary.errors import InputError
-from canary.events import Variant
+from canary.marks import Variant
 from tests.canary.ghosts import waiting
 from tests.canary.story import Story, deployment
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from canary.errors import InterruptedReleaseError, TimedOutError
-from canary.events import DecisionAsked, Grows, Looked, Note, Variant, Written
-from canary.variants.steps import STEP, Step, step_at_hand, step_of
+from canary.events import DecisionAsked, Grows, Looked, Note, Written
+from canary.marks import STEP, Variant
+from canary.variants.steps import Step, step_at_hand, step_of
 from canary.verdict.rule import Decision
 from tests.canary.ghosts import waiting
 from tests.canary.story import Faulty, Story, deployment, service

@@ -6,8 +6,8 @@ import pytest
 
 from canary.errors import InputError
 from canary.events import Rejected
-from canary.ports import DEPLOYMENT
-from canary.variants.derive import DIGEST_ANNOTATION, VERSION_LABEL
+from canary.marks import DIGEST, VERSION_LABEL
+from canary.objects import DEPLOYMENT
 from tests.canary.commandline import CommandLine
 from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Story, deployment
@@ -48,7 +48,7 @@ def test_the_same_release_is_gone_on_with_and_not_rejected(story: Story) -> None
 def test_a_canary_of_another_tool_is_superseded_too(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    story.cluster.annotate(DEPLOYMENT, "app-canary", {DIGEST_ANNOTATION: None})
+    story.cluster.annotate(DEPLOYMENT, "app-canary", {DIGEST: None})
     story.release(deployment("app:3"), supersede=True).deploy()
     assert images(story)["app-canary"] == "app:3"
 

@@ -10,8 +10,8 @@ import pytest
 
 from canary.errors import ClusterError, InputError, InterruptedReleaseError, PromoteError
 from canary.events import Note, Undone, Written
+from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from canary.observe.deployments import progress
-from canary.ports import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from tests.canary.ghosts import unready, waiting
 from tests.canary.release.test_promote import autoscaler
 from tests.canary.release.test_release import Doomed

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from canary.events import Note, Variant
-from canary.state.record import UNPROVEN, unproven_since
+from canary.events import Note
+from canary.marks import UNPROVEN, Variant
+from canary.state.record import unproven_since
 from tests.canary.ghosts import ready
 from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Story, deployment

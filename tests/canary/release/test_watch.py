@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from canary.errors import InputError, InterruptedReleaseError, TimedOutError
-from canary.events import Judged, Looked, Note, Variant
-from canary.ports import CONFIG_MAP, DEPLOYMENT
-from canary.state.expiry import EXPIRES
+from canary.events import Judged, Looked, Note
+from canary.marks import EXPIRES, Variant
+from canary.objects import CONFIG_MAP, DEPLOYMENT
 from canary.verdict.exposed import Published
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.rule import Decision

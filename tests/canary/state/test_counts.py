@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from canary.errors import InputError, InterruptedReleaseError
-from canary.events import Looked, Variant
-from canary.ports import CONFIG_MAP, DEPLOYMENT
+from canary.events import Looked
+from canary.marks import Variant
+from canary.objects import CONFIG_MAP, DEPLOYMENT
 from canary.state.counts import Keeper, recall
 from canary.state.record import Record
 from canary.verdict.measures import Measures, Metric, bucket_key, good_key, total_key

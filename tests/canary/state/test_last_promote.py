@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from canary.errors import InputError
-from canary.ports import CONFIG_MAP, SECRET
+from canary.objects import CONFIG_MAP, SECRET
 from canary.state import last_promote as before
 from tests.canary.story import Faulty, Story, config_map, deployment
 

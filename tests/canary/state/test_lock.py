@@ -21,7 +21,7 @@ from canary.errors import (
 from canary.events import Note
 from canary.kube.cluster import Cluster
 from canary.kube.transport import CONNECT_TIMEOUT, READ_TIMEOUT
-from canary.ports import CONFIG_MAP, DEPLOYMENT, LEASE
+from canary.objects import CONFIG_MAP, DEPLOYMENT, LEASE
 from canary.settings.settings import Settings
 from canary.state.lease import DURATION, holder
 from canary.state.lock import LONGEST_ATTEMPT, LeaseLock

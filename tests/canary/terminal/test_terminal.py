@@ -24,11 +24,11 @@ from canary.events import (
     Rejected,
     Started,
     Undone,
-    Variant,
     VariantState,
     Waiting,
     Written,
 )
+from canary.marks import Variant
 from canary.terminal import Output, Terminal
 from canary.terminal.bar import bar
 from canary.variants.steps import Step

@@ -11,16 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.errors import InputError
-from canary.events import Variant
-from canary.variants.derive import (
-    VERSION_LABEL,
-    baseline,
-    canary,
-    stable,
-    template_differences,
-    variant_name,
-    variant_replicas,
-)
+from canary.marks import VERSION_LABEL, Variant, variant_name
+from canary.variants.derive import baseline, canary, stable, template_differences, variant_replicas
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

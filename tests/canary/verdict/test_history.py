@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
-from canary.events import Variant
+from canary.marks import Variant
 from canary.verdict.history import BYTES, POINTS, History
 from canary.verdict.rule import Evidence
 

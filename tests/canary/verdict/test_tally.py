@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from canary.events import Variant
+from canary.marks import Variant
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.rule import Decision
 from canary.verdict.tally import Pod, Scrape, Tally, judge
