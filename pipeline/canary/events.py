@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from canary.marks import Variant
-    from canary.variants.steps import Step
-    from canary.verdict.rule import Verdict
+from canary.marks import Variant
+from canary.variants.steps import Step
+from canary.verdict.rule import Verdict
 
 
 @dataclass(frozen=True)

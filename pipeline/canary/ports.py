@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-    from canary.events import Decided, Listener
-    from canary.objects import Kind, Object
-    from canary.settings.options import Options
-    from canary.verdict.exposed import Published
-    from canary.verdict.rule import Verdict
-    from canary.verdict.tally import Pod, Scrape
+from canary.events import Decided, Listener
+from canary.objects import Kind, Object
+from canary.settings.options import Options
+from canary.verdict.exposed import Published
+from canary.verdict.rule import Verdict
+from canary.verdict.scrapes import Pod, Scrape
 
 
 class Server(NamedTuple):

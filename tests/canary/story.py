@@ -18,7 +18,7 @@ from canary.settings.options import Options
 from canary.verdict.exposed import Published
 from canary.verdict.measures import Measures, Metric, good_key, total_key
 from canary.verdict.rule import Verdict
-from canary.verdict.tally import Pod, Scrape
+from canary.verdict.scrapes import Pod, Scrape
 from localcluster.apimachinery.resources import RESOURCES
 from localcluster.storage import schema
 from tests.canary.ghosts import Clock, Ghosts

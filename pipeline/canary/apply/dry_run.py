@@ -5,13 +5,14 @@ So a selector that cannot change, an admission webhook's no or a missing right i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.apply.managed_fields import is_predecessor, with_last_applied
 from canary.apply.simulation import with_maps
 from canary.apply.writing import intended
 from canary.errors import ForbiddenError, InputError
+from canary.manifests.bundle import Bundle
 from canary.manifests.difference import difference, is_same
 from canary.manifests.references import Reference, references
 from canary.marks import Variant, before_name, variant_name
@@ -23,17 +24,12 @@ from canary.objects import (
     SECRET,
     SERVICE,
     Kind,
+    Object,
     content,
     describe,
 )
+from canary.ports import Cluster
 from canary.variants.derive import stable, template_differences
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from canary.manifests.bundle import Bundle
-    from canary.objects import Object
-    from canary.ports import Cluster
 
 
 @dataclass(frozen=True)

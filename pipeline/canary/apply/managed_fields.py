@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from canary.objects import LAST_APPLIED
-
-if TYPE_CHECKING:
-    from canary.objects import Object
+from canary.objects import LAST_APPLIED, Object
 
 FIELD_MANAGER = "canary"
 LONGEST_ANNOTATIONS = 200_000

@@ -6,12 +6,10 @@ They get the manifest's keys, and lose those that only kubectl, Helm, the task o
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from canary.apply.managed_fields import is_ours, is_predecessor
-
-if TYPE_CHECKING:
-    from canary.objects import Object
+from canary.objects import Object
 
 
 def with_maps(incoming: Object, live: Object) -> Object:

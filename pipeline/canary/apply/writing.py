@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from canary.apply.managed_fields import with_last_applied
 from canary.errors import ClusterError, InputError
 from canary.events import Note, Written
 from canary.manifests.images import pull_policy
-from canary.objects import DEPLOYMENT, Kind
+from canary.objects import DEPLOYMENT, Kind, Object
 from canary.observe.deployments import images, is_autoscaled, replicas
+from canary.ports import Cluster, World
 from canary.variants.derive import configuration_of, stable, with_configuration
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from canary.objects import Object
-    from canary.ports import Cluster, World
 
 OPERATOR = "monitoring.coreos.com"
 ATTEMPTS = 20

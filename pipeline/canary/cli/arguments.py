@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from canary.errors import InputError
 from canary.manifests.bundle import EMPTY, SUFFIXES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 _KINDS = ("deploy", "deployment", "deployments", "deployment.apps", "deployments.apps")
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import signal
 import time
-from typing import TYPE_CHECKING, NoReturn
-
-if TYPE_CHECKING:
-    from types import FrameType
+from types import FrameType
+from typing import NoReturn
 
 
 class SystemClock:

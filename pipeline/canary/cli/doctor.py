@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -14,18 +15,12 @@ from canary import __version__
 from canary.cli import flags, sampling
 from canary.cli.clock import SystemClock
 from canary.cli.help import Command
-from canary.cli.session import print_json, session_of
+from canary.cli.session import Session, print_json, session_of
 from canary.doctor.cluster import PrometheusService, Way
 from canary.doctor.doctor import Subject, check_releases, check_way
-from canary.doctor.result import Outcome
+from canary.doctor.result import Check, Outcome
 from canary.events import Event, Note
 from canary.ports import World
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from canary.cli.session import Session
-    from canary.doctor.result import Check
 
 EXIT_FAILED = 3
 SUBJECT = 12  # characters that the longest subject has

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from canary.settings.settings import Setting, all_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 IMAGES = ("images", "image_pull_secrets")
 VARIANTS = ("percentage", "steps", "others", "label", "timeout", "expire_after")

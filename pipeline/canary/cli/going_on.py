@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from canary.cli import flags
 from canary.settings import settings as config
 from canary.settings.command_line import Typed
-
-if TYPE_CHECKING:
-    from canary.settings.settings import InForce
+from canary.settings.settings import InForce
 
 
 def typed(in_force: InForce) -> Typed:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from canary.events import Decided, Differs, Event, Judged, Looked, Promoted, Rejected, RolledBack, Written
-
-if TYPE_CHECKING:
-    from canary.verdict.rule import Verdict
+from canary.verdict.rule import Verdict
 
 
 @dataclass

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
 from canary.errors import CanaryError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 class Command(click.Command):

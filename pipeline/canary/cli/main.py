@@ -6,7 +6,8 @@ import io
 import sys
 import tempfile
 import traceback
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -18,9 +19,6 @@ from canary.cli.help import Group
 from canary.cli.reap import reap
 from canary.cli.secret import secret
 from canary.errors import CanaryError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 INTERRUPTED = 130
 BUG = 70

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import click
 
 from canary.cli import flags, render
 from canary.cli.help import Command
-from canary.cli.session import print_json, print_objects, session_of
+from canary.cli.session import Session, print_json, print_objects, session_of
 from canary.errors import InputError, TimedOutError
-from canary.objects import is_deployment
+from canary.manifests.bundle import Bundle
+from canary.objects import Object, is_deployment
 from canary.state.last_promote import standing
 from canary.variants.derive import canary as canary_of
 from canary.variants.derive import stable as stable_of
 from canary.variants.derive import variant_replicas
 from canary.verdict.as_json import verdict_as_json
-from canary.verdict.rule import Decision
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from canary.cli.session import Session
-    from canary.manifests.bundle import Bundle
-    from canary.objects import Object
-    from canary.verdict.rule import Verdict
+from canary.verdict.rule import Decision, Verdict
 
 EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from canary.settings.settings import all_settings, shown
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from canary.events import Differs, Promoted, Rejected, RolledBack, Written
-    from canary.release.status import Status
-    from canary.settings.settings import InForce
+from canary.events import Differs, Promoted, Rejected, RolledBack, Written
+from canary.release.status import Status
+from canary.settings.settings import InForce, all_settings, shown
 
 
 def to_json(value: object) -> str:

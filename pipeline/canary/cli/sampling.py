@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from canary.errors import InputError
+from canary.ports import SampleSource
+from canary.settings.settings import InForce, Settings
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.selector import Selector
 
-if TYPE_CHECKING:
-    from contextlib import ExitStack
-
+if TYPE_CHECKING:  # slow to import: help texts do without
     from canary.kube.cluster import Cluster
-    from canary.ports import SampleSource
-    from canary.settings.settings import InForce, Settings
 
 
 def measures(in_force: InForce) -> Measures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,10 +13,7 @@ from canary.cli import flags
 from canary.cli.help import Command
 from canary.cli.session import print_json, print_objects, session_of
 from canary.errors import InputError
-from canary.objects import SECRET
-
-if TYPE_CHECKING:
-    from canary.objects import Object
+from canary.objects import SECRET, Object
 
 
 @click.command(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 
 import click
@@ -21,7 +23,7 @@ from canary.cli.clock import SystemClock
 from canary.cli.happened import Happened
 from canary.cli.process import ThisProcess
 from canary.errors import ClusterError, InputError
-from canary.events import Note
+from canary.events import Differs, Event, Listener, Note
 from canary.gate.terminal import AutoGate, TerminalGate
 from canary.kube.availability import Contact
 from canary.manifests.bundle import Bundle, load, require_deployment
@@ -30,22 +32,18 @@ from canary.manifests.images import Image, parse_image, refuse_other_workloads, 
 from canary.manifests.masking import masked
 from canary.objects import DEPLOYMENT, NAMESPACE, Object
 from canary.observe.deployments import workload
+from canary.ports import Gate, SampleSource
 from canary.release.release import Release
 from canary.settings import settings as config
 from canary.settings.options import Options
 from canary.state.expiry import show_life
 from canary.state.lock import LeaseLock
+from canary.verdict.measures import Measures
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from types import TracebackType
-
-    from canary.events import Differs, Event, Listener
+if TYPE_CHECKING:  # slow to import: help texts do without
     from canary.kube.cluster import Cluster
     from canary.kube.connection import Connection
     from canary.kube.transport import Transport
-    from canary.ports import Gate, SampleSource
-    from canary.verdict.measures import Measures
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from canary.doctor.result import Check, failed, ok, warning
 from canary.doctor.rights import (
@@ -20,13 +20,8 @@ from canary.doctor.rights import (
     of_configuration,
     of_object,
 )
-from canary.objects import CONFIG_MAP, SECRET, VERTICAL_POD_AUTOSCALER, Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from canary.objects import Object
-    from canary.ports import Cluster
+from canary.objects import CONFIG_MAP, SECRET, VERTICAL_POD_AUTOSCALER, Kind, Object
+from canary.ports import Cluster
 
 TOLERATED = 5.0
 """Seconds that two clocks may differ by; a release is timed by both."""

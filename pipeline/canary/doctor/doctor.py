@@ -6,28 +6,20 @@ as it can, changes nothing, and says no secret.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from canary.doctor.cluster import ROLES, check_clock, check_proxies, check_rights
-from canary.doctor.result import failed, ok, warning
+from canary.doctor.cluster import ROLES, PrometheusService, Way, check_clock, check_proxies, check_rights
+from canary.doctor.result import Check, failed, ok, warning
 from canary.doctor.workload import check_counts, check_images, check_stable
 from canary.errors import ClusterError, ForbiddenError, InputError
-from canary.objects import DEPLOYMENT, NAMESPACE, SERVICE, Kind
-from canary.observe.deployments import replicas, workload
+from canary.manifests.bundle import Bundle
+from canary.objects import DEPLOYMENT, NAMESPACE, SERVICE, Kind, Object
+from canary.observe.deployments import Workload, replicas, workload
 from canary.observe.surroundings import Planned, findings
+from canary.ports import SampleSource, World
 from canary.release.plan import share
 from canary.variants import derive as variants
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from canary.doctor.cluster import PrometheusService, Way
-    from canary.doctor.result import Check
-    from canary.manifests.bundle import Bundle
-    from canary.objects import Object
-    from canary.observe.deployments import Workload
-    from canary.ports import SampleSource, World
 
 MANY = 5
 """Workloads that are looked at where none is named."""

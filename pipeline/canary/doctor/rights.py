@@ -6,12 +6,9 @@ from writing that. A right to create by POST cannot be limited to names; one to 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class Task(StrEnum):

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
 
 from canary.doctor.result import Check, failed, ok, warning
 from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.events import Note
 from canary.manifests.images import images_of, is_untagged
 from canary.marks import Variant
-from canary.objects import SECRET
-from canary.observe.deployments import images, pods_of, progress, replicas, services_of
+from canary.objects import SECRET, Object
+from canary.observe.deployments import Workload, images, pods_of, progress, replicas, services_of
 from canary.observe.diagnosis import IMAGE_PULL, hold_up
 from canary.observe.survey import SAMPLED_OF_STABLE, Scene, sampled
-from canary.verdict.exposed import HARMLESS, idle, misfits
+from canary.ports import Cluster, SampleSource, World
+from canary.verdict.exposed import HARMLESS, Published, idle, misfits
 from canary.verdict.measures import total_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from canary.objects import Object
-    from canary.observe.deployments import Workload
-    from canary.ports import Cluster, SampleSource, World
-    from canary.verdict.exposed import Published
-    from canary.verdict.tally import Scrape
+from canary.verdict.scrapes import Scrape
 
 APART = 3.0
 """Seconds between two looks at what was counted."""

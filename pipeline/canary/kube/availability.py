@@ -7,13 +7,10 @@ told once, and once more when it is over.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 QUIET = 2.0
 """Seconds that an outage may last before anything is said of it."""

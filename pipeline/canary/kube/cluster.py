@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 
 from canary.apply.managed_fields import FIELD_MANAGER, is_made_by_us, take_over
 from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
-from canary.kube.transport import Transport, refusal
-from canary.objects import DEPLOYMENT, Kind
+from canary.kube.transport import Answer, Transport, refusal
+from canary.objects import DEPLOYMENT, Kind, Object
 from canary.ports import Server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from canary.kube.transport import Answer
-    from canary.objects import Object
 
 CONFLICTS = 5
 """How often a write that read the object first is tried when others write it at the same time."""

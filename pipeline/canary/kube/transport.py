@@ -9,19 +9,16 @@ import json
 import re
 import ssl
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import urllib3
 from kubernetes import client
 
 from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError, UnreachableError
 from canary.kube.availability import QUIET, Contact
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from canary.kube.connection import Connection
+from canary.kube.connection import Connection
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0

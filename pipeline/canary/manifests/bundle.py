@@ -8,17 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from canary.errors import InputError
 from canary.manifests.documents import Document, parse
 from canary.manifests.validation import check_deployment
 from canary.objects import Object, describe, identity, is_deployment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 SUFFIXES = (".yml", ".yaml", ".json")
 STDIN = "<stdin>"

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from difflib import unified_diff
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from canary.manifests.documents import dump
 from canary.manifests.masking import masked
 from canary.marks import OWN_PREFIX
-
-if TYPE_CHECKING:
-    from canary.objects import Object
+from canary.objects import Object
 
 MOST_LINES = 60
 """Lines of one object's difference that are shown."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from canary.errors import InputError
 from canary.manifests.bundle import Bundle
 from canary.objects import Object, describe, is_deployment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 _TEMPLATE_PATHS: dict[tuple[str, str], tuple[str, ...]] = {
     ("", "Pod"): (),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 from copy import deepcopy
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from canary.objects import Object
+from canary.objects import Object
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

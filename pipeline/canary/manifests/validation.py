@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any
 
 from canary.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
 
 _MAPPINGS = (
     ("spec",),

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING
 
 from canary.errors import ClusterError, NotAnsweringError
+from canary.metrics.api import Api
 from canary.metrics.exposition import Reader, names
 from canary.verdict.exposed import Published
-from canary.verdict.measures import START
-from canary.verdict.tally import Scrape
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from canary.metrics.api import Api
-    from canary.verdict.measures import Measures, Sample
-    from canary.verdict.tally import Pod
+from canary.verdict.measures import START, Measures, Sample
+from canary.verdict.scrapes import Pod, Scrape
 
 CONCURRENT = 16
 

@@ -7,15 +7,12 @@ page only these are read, and the labels of a series only the first time.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from canary.verdict.measures import Sample
+from canary.verdict.measures import Sample
 
 _LABELS = r'\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\}'
 _SAMPLE = re.compile(

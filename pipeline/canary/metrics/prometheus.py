@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from canary.errors import NotAnsweringError
 from canary.verdict.exposed import Published
-from canary.verdict.measures import START, Measures
+from canary.verdict.measures import START, Measures, Sample
+from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.selector import Matcher, Selector
-from canary.verdict.tally import Scrape
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from canary.verdict.measures import Sample
-    from canary.verdict.tally import Pod
 
 PODS_PER_QUERY = 50  # keeps a query shorter than what proxies accept
 LONGEST_RANGE = 3600.0  # seconds

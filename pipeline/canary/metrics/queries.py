@@ -5,18 +5,15 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
 from canary.errors import ClusterError, InputError, NotAnsweringError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from canary.metrics.api import Api
+from canary.metrics.api import Api
 
 SERVICE = re.compile(r"svc:(?P<namespace>[a-z0-9-]+)/(?P<service>(?:https?:)?[a-z0-9-]+:[a-z0-9-]+)")
 

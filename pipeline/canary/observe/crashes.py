@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.events import Note
 from canary.marks import Variant
-from canary.objects import DEPLOYMENT, Kind
+from canary.objects import DEPLOYMENT, Kind, Object
 from canary.observe.deployments import condition_of, pods_of
 from canary.observe.diagnosis import ending, failure, last_words, restarted
 from canary.observe.disruption import is_disrupted, is_evicted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from canary.objects import Object
-    from canary.observe.survey import Scene
-    from canary.ports import Cluster, World
+from canary.observe.survey import Scene
+from canary.ports import Cluster, World
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from canary.marks import Variant, variant_name
-from canary.objects import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, REPLICA_SET, SERVICE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from canary.objects import Object
-    from canary.ports import Cluster
+from canary.objects import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, REPLICA_SET, SERVICE, Object
+from canary.ports import Cluster
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 from canary.errors import ForbiddenError, NotAnsweringError
+from canary.objects import Object
 from canary.observe.deployments import condition_of, pods_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from canary.objects import Object
-    from canary.ports import Cluster
+from canary.ports import Cluster
 
 STARTING = ("ContainerCreating", "PodInitializing")
 LOG_LINES = 3

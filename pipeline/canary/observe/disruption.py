@@ -6,15 +6,11 @@ itself (a forbidden sysctl, an AppArmor profile) is not among them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from canary.marks import Variant
+from canary.objects import Object
 from canary.observe.deployments import condition_of, ready_since, replicas
 from canary.observe.diagnosis import failure
-
-if TYPE_CHECKING:
-    from canary.objects import Object
-    from canary.observe.survey import Scene
+from canary.observe.survey import Scene
 
 EVICTED = "Evicted"
 ENDED = frozenset({"Preempting", "Terminated", "Shutdown", "NodeLost"})

@@ -7,18 +7,14 @@ nodes name images alike: one node may give the digest of an index and another th
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.errors import PromoteError
 from canary.events import Note
+from canary.objects import Object
 from canary.observe.deployments import pods_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from canary.objects import Object
-    from canary.ports import Cluster, World
+from canary.ports import Cluster, World
 
 PIN = "give the image by its digest (--image NAME@sha256:…), which is the same everywhere"
 

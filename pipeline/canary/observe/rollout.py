@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Ready, Waiting
-from canary.objects import DEPLOYMENT
-from canary.observe.deployments import pods_by_deployment, progress
+from canary.objects import DEPLOYMENT, Object
+from canary.observe.deployments import Progress, pods_by_deployment, progress
 from canary.observe.diagnosis import Diagnosis, gist
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from canary.objects import Object
-    from canary.observe.deployments import Progress
-    from canary.ports import World
+from canary.ports import World
 
 POLL = 0.5  # seconds
 

@@ -5,19 +5,14 @@ A rollout can succeed while no request arrives any more: a Service whose selecto
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Note
-from canary.objects import DEPLOYMENT, ENDPOINT_SLICE, SERVICE, Kind, pod_labels
+from canary.objects import DEPLOYMENT, ENDPOINT_SLICE, SERVICE, Kind, Object, pod_labels
 from canary.observe.deployments import pods_of, ready_since
 from canary.observe.rollout import POLL
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-
-    from canary.objects import Object
-    from canary.ports import Cluster, World
+from canary.ports import Cluster, World
 
 SERVICE_NAME = "kubernetes.io/service-name"
 """Label of an EndpointSlice: its Service."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from canary.events import Note
 from canary.marks import Variant
 from canary.observe.deployments import services_of
-
-if TYPE_CHECKING:
-    from canary.observe.survey import Scene
-    from canary.ports import World
-    from canary.verdict.tally import Tally
+from canary.observe.survey import Scene
+from canary.ports import World
+from canary.verdict.tally import Tally
 
 
 class Silence:

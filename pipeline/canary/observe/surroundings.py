@@ -6,8 +6,8 @@ that do not reach the canary; pods that would find no node. Nothing is changed, 
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.errors import ForbiddenError
 from canary.objects import (
@@ -16,16 +16,13 @@ from canary.objects import (
     POD_DISRUPTION_BUDGET,
     SERVICE,
     VERTICAL_POD_AUTOSCALER,
+    Kind,
+    Object,
     pod_labels,
     selects,
 )
 from canary.observe.deployments import replicas
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-
-    from canary.objects import Kind, Object
-    from canary.ports import Cluster
+from canary.ports import Cluster
 
 OF_PODS = ("Resource", "ContainerResource", "Pods")
 """Metrics of a HorizontalPodAutoscaler that are taken from pods; the others do not count any."""

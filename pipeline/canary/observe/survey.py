@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.errors import InputError
 from canary.events import VariantState
 from canary.marks import Variant
-from canary.observe.deployments import pods_by_deployment, ready_since, replicas, workload
-from canary.variants.steps import step_of
-from canary.verdict import tally as tallies
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from canary.objects import Object
-    from canary.observe.deployments import Workload
-    from canary.ports import Cluster
-    from canary.variants.steps import Step
-    from canary.verdict.measures import Measures
+from canary.objects import Object
+from canary.observe.deployments import Workload, pods_by_deployment, ready_since, replicas, workload
+from canary.ports import Cluster
+from canary.variants.steps import Step, step_of
+from canary.verdict.measures import Measures
+from canary.verdict.scrapes import Pod
+from canary.verdict.tally import Tally
 
 SAMPLED_OF_STABLE = 20
 """Stable is compared with nothing; its counts are shown for orientation, and only where that costs little."""
@@ -95,7 +90,7 @@ def survey(cluster: Cluster, names: Sequence[str], at: float) -> Scene:
     return Scene(at, workloads, pods_of_variants)
 
 
-def sampled(scene: Scene, metrics_port: str) -> list[tallies.Pod]:
+def sampled(scene: Scene, metrics_port: str) -> list[Pod]:
     """Return the pods that counts are to be read from.
 
     Args:
@@ -120,7 +115,7 @@ def sampled(scene: Scene, metrics_port: str) -> list[tallies.Pod]:
     return found
 
 
-def states(scene: Scene, tally: tallies.Tally, measures: Measures) -> tuple[VariantState, ...]:
+def states(scene: Scene, tally: Tally, measures: Measures) -> tuple[VariantState, ...]:
     """Return the state of each variant for a person to read."""
     shown = []
     for name, variant, deployment in scene.variants():
@@ -143,11 +138,9 @@ def states(scene: Scene, tally: tallies.Tally, measures: Measures) -> tuple[Vari
     return tuple(shown)
 
 
-def _counting(pod: Object, workload_name: str, variant: Variant, port: int) -> tallies.Pod:
+def _counting(pod: Object, workload_name: str, variant: Variant, port: int) -> Pod:
     metadata = pod["metadata"]
-    return tallies.Pod(
-        metadata["name"], metadata["namespace"], metadata["uid"], workload_name, variant, port, ready_since(pod)
-    )
+    return Pod(metadata["name"], metadata["namespace"], metadata["uid"], workload_name, variant, port, ready_since(pod))
 
 
 def _runs(pod: Object) -> bool:

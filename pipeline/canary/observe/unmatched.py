@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterable, Sequence
 
 from canary.errors import InputError, NotAnsweringError
 from canary.events import Note
 from canary.marks import Variant
-from canary.verdict.exposed import HARMLESS, idle, misfits
-from canary.verdict.rule import Decision
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
-
-    from canary.observe.survey import Scene
-    from canary.ports import SampleSource, World
-    from canary.verdict.exposed import Published
-    from canary.verdict.measures import Metric
-    from canary.verdict.rule import Verdict
-    from canary.verdict.tally import Pod, Tally
+from canary.observe.survey import Scene
+from canary.ports import SampleSource, World
+from canary.verdict.exposed import HARMLESS, Published, idle, misfits
+from canary.verdict.measures import Metric
+from canary.verdict.rule import Decision, Verdict
+from canary.verdict.scrapes import Pod
+from canary.verdict.tally import Tally
 
 ADVICE = "Correct the selector (canary config shows where it is set)"
 UNASKED = "If the metric exists only after its first request, send one, or raise --no-traffic-after"

@@ -6,21 +6,16 @@ is there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.errors import InputError
 from canary.events import Written
 from canary.manifests.references import Reference, copy_name
 from canary.marks import DIGEST, Variant, variant_name
-from canary.objects import DEPLOYMENT, Kind, content
+from canary.objects import DEPLOYMENT, Kind, Object, content
+from canary.ports import Cluster, World
 from canary.variants.derive import own_marks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from canary.objects import Object
-    from canary.ports import Cluster, World
 
 
 @dataclass(frozen=True)

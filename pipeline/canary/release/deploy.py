@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from canary.apply.writing import describe, write
 from canary.events import Grows, Note, Written
-from canary.manifests.bundle import digest
+from canary.manifests.bundle import Bundle, digest
 from canary.marks import DIGEST
+from canary.objects import Object
 from canary.observe.deployments import replicas, workload
 from canary.observe.rollout import wait_until_ready
+from canary.ports import World
 from canary.release.copies import make
 from canary.release.plan import plan, share, size
 from canary.state.expiry import show_life
@@ -17,13 +19,6 @@ from canary.state.last_promote import is_rolling_back, saved_digest
 from canary.state.record import take_step
 from canary.variants.derive import copied_by
 from canary.variants.steps import step_at_hand
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from canary.manifests.bundle import Bundle
-    from canary.objects import Object
-    from canary.ports import World
 
 
 def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:

@@ -7,30 +7,26 @@ it may hold secrets. Everything is bounded, and what is left out is said.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from canary.errors import CanaryError, ForbiddenError, UnreachableError
 from canary.events import Note
 from canary.marks import Variant
+from canary.objects import Object
 from canary.observe.crashes import crashes
-from canary.observe.deployments import images, pods_of, progress, replica_sets_of
+from canary.observe.deployments import Workload, images, pods_of, progress, replica_sets_of
 from canary.observe.diagnosis import restarted
+from canary.ports import World
 from canary.release.watch import last_verdict
 from canary.state.counts import raw
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.rule import Decision, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from canary.objects import Object
-    from canary.observe.deployments import Workload
-    from canary.ports import World
 
 LOG_LINES = 5_000
 LOG_BYTES = 1_000_000

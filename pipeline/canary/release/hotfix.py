@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from canary.errors import InputError
 from canary.events import Note, StableChanged
 from canary.manifests.difference import difference
 from canary.marks import DIGEST, STABLE
-from canary.objects import DEPLOYMENT
+from canary.objects import DEPLOYMENT, Object
+from canary.observe.deployments import Workload
+from canary.ports import World
 from canary.state.last_promote import stable_before, standing
 from canary.variants.derive import bare_template, template_differences
-
-if TYPE_CHECKING:
-    from canary.objects import Object
-    from canary.observe.deployments import Workload
-    from canary.ports import World
 
 NO_STABLE = "none"
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from canary.marks import DIGEST, VERSION_LABEL
-from canary.observe.deployments import images, is_ready
+from canary.observe.deployments import Workload, images, is_ready
 from canary.settings.command_line import MANIFESTS, Typed, command, typed_for
-from canary.state.last_promote import State
+from canary.settings.options import Options
+from canary.state.last_promote import Standing, State
+from canary.state.record import Record
+from canary.variants.steps import Step
 from canary.verdict.rule import Decision
-
-if TYPE_CHECKING:
-    from canary.observe.deployments import Workload
-    from canary.settings.options import Options
-    from canary.state.last_promote import Standing
-    from canary.state.record import Record
-    from canary.variants.steps import Step
 
 
 def next_steps(

@@ -5,25 +5,21 @@ Stable uses them too: what would change of them is not to reach it before a cana
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from canary.apply.dry_run import Change, Rehearsal
 from canary.apply.managed_fields import with_last_applied
 from canary.errors import InputError
 from canary.events import Differs
+from canary.manifests.bundle import Bundle
 from canary.manifests.references import Reference, references
 from canary.marks import Variant, variant_name
+from canary.objects import Object
+from canary.observe.deployments import Workload
+from canary.ports import World
 from canary.release.copies import Copy, check_free, copies
 from canary.variants.derive import copied_by
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from canary.apply.dry_run import Change, Rehearsal
-    from canary.manifests.bundle import Bundle
-    from canary.objects import Object
-    from canary.observe.deployments import Workload
-    from canary.ports import World
 
 
 @dataclass(frozen=True)

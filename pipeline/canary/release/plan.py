@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.apply.dry_run import Rehearsal, check_rights, check_same_template
 from canary.errors import ForbiddenError, InputError
 from canary.events import Note
-from canary.manifests.bundle import digest
+from canary.manifests.bundle import Bundle, digest
 from canary.marks import ARGUMENTS, CREATED, DIGEST, STABLE, Variant, variant_name
-from canary.objects import SERVICE, Kind
-from canary.observe.deployments import images, progress, replicas, workload
+from canary.objects import SERVICE, Kind, Object
+from canary.observe.deployments import Workload, images, progress, replicas, workload
 from canary.observe.diagnosis import hold_up
 from canary.observe.services import check_routes
 from canary.observe.surroundings import Planned, findings
 from canary.observe.survey import port_of
+from canary.ports import World
 from canary.release.copies import rehearse
 from canary.release.hotfix import is_changed, stable_mark
 from canary.release.other_objects import Others, others
@@ -23,16 +24,7 @@ from canary.state.expiry import expires
 from canary.state.last_promote import State, finishing_undo, saved_digest, standing
 from canary.variants import derive as variants
 from canary.variants.derive import template_differences, variant_replicas
-from canary.variants.steps import step_at_hand, step_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from canary.manifests.bundle import Bundle
-    from canary.objects import Object
-    from canary.observe.deployments import Workload
-    from canary.ports import World
-    from canary.variants.steps import Step
+from canary.variants.steps import Step, step_at_hand, step_of
 
 
 @dataclass(frozen=True)

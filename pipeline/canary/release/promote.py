@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from canary.apply.dry_run import Rehearsal, check_rights, check_same_template, configuration
 from canary.apply.writing import intended, write
@@ -17,14 +17,15 @@ from canary.errors import (
     UnreachableError,
 )
 from canary.events import Note, Promoted, Undone, Written
-from canary.manifests.bundle import digest
+from canary.manifests.bundle import Bundle, digest
 from canary.manifests.references import Reference, references
 from canary.marks import UNPROVEN, before_name
-from canary.objects import CONFIGURATION_KINDS, DEPLOYMENT, SERVICE, Kind, content
+from canary.objects import CONFIGURATION_KINDS, DEPLOYMENT, SERVICE, Kind, Object, content
 from canary.observe.deployments import images, workload
 from canary.observe.image_ids import check_same_images, running
 from canary.observe.rollout import wait_until_ready
 from canary.observe.services import check_routes, routes, wait_until_led_to
+from canary.ports import World
 from canary.release.copies import check_same_content
 from canary.release.hotfix import check_unchanged, check_unchanged_since_interruption, stable_mark
 from canary.release.proof import objection
@@ -44,13 +45,6 @@ from canary.state.last_promote import (
 )
 from canary.state.restore import put_back
 from canary.variants.derive import copied_by
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from canary.manifests.bundle import Bundle
-    from canary.objects import Object
-    from canary.ports import World
 
 
 def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:

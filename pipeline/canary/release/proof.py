@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from canary.apply.dry_run import Rehearsal, configuration
 from canary.errors import InputError, TimedOutError
 from canary.events import Note
-from canary.manifests.bundle import digest
+from canary.manifests.bundle import Bundle, digest
 from canary.marks import DIGEST
+from canary.objects import Object
 from canary.observe.crashes import canary_crashes
-from canary.observe.deployments import images, is_ready, progress
+from canary.observe.deployments import Workload, images, is_ready, progress
 from canary.observe.diagnosis import hold_up
 from canary.observe.rollout import wait_until_ready
 from canary.observe.survey import survey
+from canary.ports import World
 from canary.state.counts import recall
 from canary.state.record import unproven_since
 from canary.variants import derive as variants
 from canary.variants.derive import template_differences
 from canary.verdict.rule import Decision
-
-if TYPE_CHECKING:
-    from canary.manifests.bundle import Bundle
-    from canary.objects import Object
-    from canary.observe.deployments import Workload
-    from canary.ports import World
 
 
 class UnprovenError(InputError):

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from canary.errors import ForbiddenError, InputError, LockedError
 from canary.events import Note, Started
 from canary.marks import DIGEST
 from canary.observe.deployments import workload
+from canary.ports import Lock, World
 from canary.release.reject import reject
 from canary.release.status import workloads_in_release
 from canary.state.expiry import expiry
 from canary.state.last_promote import is_rolling_back, saved_digest
 from canary.state.lease import holder, time
-
-if TYPE_CHECKING:
-    from canary.ports import Lock, World
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from canary.events import Note, Rejected, Written
 from canary.marks import CREATED, Variant
-from canary.objects import DEPLOYMENT
+from canary.objects import DEPLOYMENT, Object
 from canary.observe.deployments import workload
+from canary.ports import World
 from canary.release.evidence import keep
-
-if TYPE_CHECKING:
-    from canary.objects import Object
-    from canary.ports import World
 
 
 def reject(world: World, name: str, reason: str) -> tuple[str, ...]:

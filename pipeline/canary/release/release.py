@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from canary.apply.writing import intended, writable, write
 from canary.errors import (
@@ -14,32 +14,24 @@ from canary.errors import (
     LockLostError,
     UnreachableError,
 )
-from canary.events import DecisionAsked, Note, Started
-from canary.manifests.bundle import digest, require_deployment
+from canary.events import DecisionAsked, Listener, Note, Started
+from canary.manifests.bundle import Bundle, digest, require_deployment
 from canary.manifests.images import images_of, refuse_untagged
 from canary.marks import DIGEST
+from canary.objects import Object
 from canary.observe.crashes import warn_of_crashed
 from canary.observe.deployments import workload
 from canary.observe.rollout import wait_until_ready
-from canary.ports import World
+from canary.ports import Clock, Cluster, Gate, Lock, SampleSource, World
 from canary.release import deploy, promote, reap, reject, rollback, status, watch
 from canary.release.plan import plan
+from canary.release.reap import Reaped
+from canary.release.status import Status
 from canary.settings.command_line import command
+from canary.settings.options import Options
 from canary.state.last_promote import State, saved_digest, standing, undoing
 from canary.variants.derive import can_have_variants
-from canary.verdict.rule import Decision, brief
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from canary.events import Listener
-    from canary.manifests.bundle import Bundle
-    from canary.objects import Object
-    from canary.ports import Clock, Cluster, Gate, Lock, SampleSource
-    from canary.release.reap import Reaped
-    from canary.release.status import Status
-    from canary.settings.options import Options
-    from canary.verdict.rule import Verdict
+from canary.verdict.rule import Decision, Verdict, brief
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.apply.dry_run import require_rights
 from canary.errors import (
@@ -17,23 +17,16 @@ from canary.errors import (
 )
 from canary.events import Note, RolledBack, Undone
 from canary.marks import ROLLBACK_FROM, TOO_LARGE, UNDOING, Variant, before_name, rollback_name, variant_name
-from canary.objects import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind, describe
+from canary.objects import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind, Object, describe
 from canary.observe.deployments import images, progress, workload
 from canary.observe.rollout import wait_until_ready
 from canary.observe.services import check_routes, routes, wait_until_led_to
+from canary.ports import Cluster, World
 from canary.release.hotfix import stable_mark
 from canary.release.reject import reject
-from canary.state.last_promote import State, mark, saved, standing, together
+from canary.state.last_promote import Standing, State, mark, saved, standing, together
 from canary.state.restore import put_back, size_of
-from canary.state.snapshots import TooLargeError, drop, is_whole, keep, kept, make_keeper
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from canary.objects import Object
-    from canary.ports import Cluster, World
-    from canary.state.last_promote import Standing
-    from canary.state.snapshots import Saved
+from canary.state.snapshots import Saved, TooLargeError, drop, is_whole, keep, kept, make_keeper
 
 
 @dataclass(frozen=True)

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from canary.errors import ForbiddenError, InputError
 from canary.marks import Variant
-from canary.objects import DEPLOYMENT
-from canary.observe.deployments import images, pods_by_deployment, progress, workload
+from canary.objects import DEPLOYMENT, Object
+from canary.observe.deployments import Workload, images, pods_by_deployment, progress, workload
 from canary.observe.diagnosis import hold_up
+from canary.ports import Cluster
 from canary.release.next_steps import next_steps
 from canary.settings.command_line import command
+from canary.settings.options import Options
 from canary.state.counts import recall
 from canary.state.expiry import expiry
-from canary.state.last_promote import standing, together
-from canary.state.lease import holder
-from canary.state.record import unproven_since
-from canary.variants.steps import step_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from canary.objects import Object
-    from canary.observe.deployments import Workload
-    from canary.ports import Cluster
-    from canary.settings.options import Options
-    from canary.state.last_promote import Standing
-    from canary.state.lease import Holder
-    from canary.state.record import Record
-    from canary.variants.steps import Step
+from canary.state.last_promote import Standing, standing, together
+from canary.state.lease import Holder, holder
+from canary.state.record import Record, unproven_since
+from canary.variants.steps import Step, step_of
 
 T = TypeVar("T")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Judged, Looked, Note
@@ -14,22 +14,16 @@ from canary.observe.deployments import progress, workload
 from canary.observe.diagnosis import Diagnosis
 from canary.observe.disruption import Disruptions
 from canary.observe.silence import Silence
-from canary.observe.survey import sampled, states, survey
+from canary.observe.survey import Scene, sampled, states, survey
 from canary.observe.unmatched import Spelling
-from canary.settings.command_line import typed_for
+from canary.ports import SampleSource, World
+from canary.settings.command_line import Typed, typed_for
 from canary.state.counts import Keeper, recall
 from canary.state.expiry import show_life
 from canary.state.record import Record
 from canary.verdict.rule import Decision, Verdict, tolerated
+from canary.verdict.scrapes import Pod
 from canary.verdict.tally import Tally, judge
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from canary.observe.survey import Scene
-    from canary.ports import SampleSource, World
-    from canary.settings.command_line import Typed
-    from canary.verdict.tally import Pod
 
 
 def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: Verdict | None = None) -> Verdict:

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.marks import ARGUMENTS, VERSION_LABEL
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from canary.objects import Object
+from canary.objects import Object
 
 MANIFESTS = "MANIFESTS"
 """Stands in a command for manifests that nobody has named."""

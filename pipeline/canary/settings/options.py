@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.marks import VERSION_LABEL
-
-if TYPE_CHECKING:
-    from canary.settings.command_line import Typed
-    from canary.verdict.measures import Measures
+from canary.settings.command_line import Typed
+from canary.verdict.measures import Measures
 
 
 @dataclass(frozen=True)

@@ -34,21 +34,17 @@ import gzip
 import json
 import math
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from canary.errors import InputError
-from canary.objects import CONFIG_MAP, DEPLOYMENT
+from canary.objects import CONFIG_MAP, DEPLOYMENT, Object
+from canary.ports import Cluster
 from canary.state.record import Record, joined
 from canary.variants.steps import step_of
 from canary.verdict.history import History
 from canary.verdict.rule import Decision
 from canary.verdict.tally import Tally
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from canary.objects import Object
-    from canary.ports import Cluster
 
 FORMAT = "1"
 """Version of the format that is written, and the only one that is read."""

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from canary.errors import InputError
 from canary.marks import EXPIRES, Variant, variant_name
-from canary.objects import DEPLOYMENT
-
-if TYPE_CHECKING:
-    from canary.objects import Object
-    from canary.ports import Cluster
+from canary.objects import DEPLOYMENT, Object
+from canary.ports import Cluster
 
 
 def expiry(canary: Object) -> float | None:

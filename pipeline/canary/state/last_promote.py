@@ -6,22 +6,16 @@ A ConfigMap `NAME-before` holds the objects, and annotations of it say how far t
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from canary.errors import InputError
 from canary.marks import DIGEST, PROMOTED, PROMOTED_TEMPLATE, STATE, TOGETHER, TOO_LARGE, UNDOING, before_name
-from canary.objects import CONFIG_MAP, DEPLOYMENT, Kind
+from canary.objects import CONFIG_MAP, DEPLOYMENT, Kind, Object
 from canary.observe.deployments import images
-from canary.state.snapshots import TooLargeError, drop, is_whole, keep, kept, kept_object, make_keeper
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from canary.objects import Object
-    from canary.ports import Cluster
-    from canary.state.snapshots import Saved
+from canary.ports import Cluster
+from canary.state.snapshots import Saved, TooLargeError, drop, is_whole, keep, kept, kept_object, make_keeper
 
 
 class State(StrEnum):

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from canary.marks import PROCESS, Variant, variant_name
-from canary.objects import DEPLOYMENT, LEASE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from canary.objects import Object
-    from canary.ports import Cluster
+from canary.objects import DEPLOYMENT, LEASE, Object
+from canary.ports import Cluster
 
 DURATION = 60.0
 """Seconds for which a lock holds without being renewed."""

@@ -12,23 +12,17 @@ have watched it for its whole duration, by our own clock, without seeing it chan
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from canary.errors import CanaryError, ClusterError, InputError, LockedError, LockLostError
-from canary.events import Note
+from canary.events import Listener, Note
 from canary.marks import Variant, variant_name
-from canary.objects import DEPLOYMENT, LEASE
+from canary.objects import DEPLOYMENT, LEASE, Object
+from canary.ports import Clock, Cluster
 from canary.state.lease import DURATION, duration, lease_name, lost, mark, named, renewed, taken, time, without_holder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
-
-    from canary.events import Listener
-    from canary.objects import Object
-    from canary.ports import Clock, Cluster
 
 LONGEST_ATTEMPT = 35.0
 """Seconds that one attempt of a write takes at most, by the transport's time limits."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import TYPE_CHECKING
 
 from canary.marks import UNPROVEN
-from canary.objects import DEPLOYMENT
+from canary.objects import DEPLOYMENT, Object
+from canary.ports import Cluster
+from canary.variants.steps import Step
 from canary.verdict.history import History
 from canary.verdict.rule import Decision
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from canary.objects import Object
-    from canary.ports import Cluster
-    from canary.variants.steps import Step
-    from canary.verdict.tally import Tally
+from canary.verdict.tally import Tally
 
 LONGEST_GAP = 60.0
 """Seconds between two looks above which nobody was watching: the driver was away, or the machine slept. Where looks are

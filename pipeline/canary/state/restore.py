@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from canary.errors import ClusterError
 from canary.events import Written
-from canary.objects import DEPLOYMENT
+from canary.objects import DEPLOYMENT, Object
 from canary.observe.deployments import is_autoscaled, replicas
-
-if TYPE_CHECKING:
-    from canary.objects import Object
-    from canary.ports import Cluster, World
-    from canary.state.snapshots import Saved
+from canary.ports import Cluster, World
+from canary.state.snapshots import Saved
 
 ATTEMPTS = 20
 """How often a Deployment is put back that changes all the time: the status of a rollout counts as a change, too."""

@@ -9,17 +9,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from canary.errors import InputError
-from canary.objects import CONFIG_MAP, SECRET, Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from canary.objects import Object
-    from canary.ports import Cluster
+from canary.objects import CONFIG_MAP, SECRET, Kind, Object
+from canary.ports import Cluster
 
 DATA = "objects.json"
 COMPRESSED = "objects.json.gz"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from canary.terminal.words import COLOURS
-
-if TYPE_CHECKING:
-    from canary.verdict.rule import Comparison
+from canary.verdict.rule import Comparison
 
 SCALES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 

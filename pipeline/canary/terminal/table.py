@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from canary.events import Looked, VariantState
 from canary.terminal.bar import bar, signed
 from canary.terminal.words import COLOURS, plain
-from canary.verdict.rule import Decision, Evidence, decimals, share_interval
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from canary.events import Looked, VariantState
-    from canary.verdict.rule import Comparison
+from canary.verdict.rule import Comparison, Decision, Evidence, decimals, share_interval
 
 VARIANT_COLOURS = {"canary": "bold", "baseline": "", "stable": "dim"}
 SHOWN = ("", "pods", "requests", "good", "95 % interval", "req/s", "p50", "p99")

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from canary.events import Event, Looked, Ready, Waiting
 from canary.terminal.table import look
 from canary.terminal.words import words
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from rich.console import RenderableType
-
-    from canary.verdict.rule import Decision
+from canary.verdict.rule import Decision
 
 QUIET = 10.0  # seconds between two lines about looks that say the same
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from rich.text import Text
 
@@ -25,9 +25,6 @@ from canary.events import (
     Written,
 )
 from canary.verdict.rule import Decision, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 COLOURS = {Decision.PROMOTE: "green", Decision.REJECT: "red", Decision.UNDECIDED: "yellow"}
 

@@ -6,18 +6,13 @@ Where it is bettered: at least one replica, and nothing of what belongs to other
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import deepcopy
-from typing import TYPE_CHECKING
 
 from canary.errors import InputError
-from canary.manifests.references import read, with_copies, without_copies, written
+from canary.manifests.references import Reference, read, with_copies, without_copies, written
 from canary.marks import CONFIGURATION, COPIES, OWN_PREFIX, VERSION_LABEL, Variant, variant_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from canary.manifests.references import Reference
-    from canary.objects import Object
+from canary.objects import Object
 
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 """On a pod template: when somebody restarted the pods. It says nothing about their version."""

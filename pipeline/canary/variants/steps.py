@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from canary.marks import STEP, STEPS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from canary.objects import Object
+from canary.objects import Object
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from canary.verdict.rule import Comparison, Verdict
+from canary.verdict.rule import Comparison, Verdict
 
 
 def verdict_as_json(verdict: Verdict) -> dict[str, Any]:

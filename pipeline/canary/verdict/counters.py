@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from canary.marks import Variant
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from canary.verdict.measures import Parts
-    from canary.verdict.tally import Scrape
+from canary.verdict.measures import Parts
+from canary.verdict.scrapes import Scrape
 
 ADJUSTED = 2.0  # seconds by which the start of one and the same process may seem to move
 GONE = 1_000  # series of a process that are gone and may come back

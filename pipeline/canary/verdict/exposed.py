@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher, get_close_matches
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
-from canary.verdict.selector import Selector
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from canary.verdict.measures import Measures, Metric, Sample
-    from canary.verdict.selector import Matcher
+from canary.verdict.measures import Measures, Metric, Sample
+from canary.verdict.selector import Matcher, Selector
 
 K = TypeVar("K")
 

@@ -5,14 +5,12 @@ A point holds the evidence of canary and baseline at one look, cumulative, so th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from canary.marks import Variant
 from canary.verdict.rule import Evidence
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 POINTS = 256
 """Points that are kept at most."""

@@ -22,14 +22,11 @@ constants, and what they come to, is in `docs/verdict.md`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from canary.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 PSEUDO_GOOD = 2.0
 PSEUDO_TOTAL = 4.0

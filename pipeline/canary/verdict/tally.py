@@ -8,68 +8,18 @@ cluster, so that the next driver goes on where a killed one stopped.
 from __future__ import annotations
 
 import math
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from canary.marks import Variant
-from canary.verdict.counters import Process
+from canary.verdict.counters import Group, Process
 from canary.verdict.history import number
-from canary.verdict.measures import bucket_bound, good_key, quantile, total_key
+from canary.verdict.measures import Measures, Metric, bucket_bound, good_key, quantile, total_key
 from canary.verdict.rule import Decision, Evidence, Verdict, combine, compare
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
-
-    from canary.verdict.counters import Group
-    from canary.verdict.measures import Measures, Metric, Parts
+from canary.verdict.scrapes import Pod, Scrape
 
 RECENT = 30.0  # seconds over which the rate of requests is shown
-
-
-@dataclass(frozen=True)
-class Pod:
-    """A pod that counts requests.
-
-    Attributes:
-        name: of the pod.
-        namespace: where it lives.
-        uid: of the pod; another pod of the same name is another pod.
-        workload: the stable Deployment's name.
-        variant: which of the three it belongs to.
-        port: number of the port that it publishes metrics on.
-        ready_at: Unix seconds since when it is ready, None while it is not.
-    """
-
-    name: str
-    namespace: str
-    uid: str
-    workload: str
-    variant: Variant
-    port: int
-    ready_at: float | None = None
-
-
-@dataclass(frozen=True)
-class Scrape:
-    """What one process of a pod had counted at one instant, or that nobody knows.
-
-    Attributes:
-        pod: which.
-        at: Unix seconds.
-        counters: cumulative counts, see `Measures.count`; None when the scrape failed.
-        problem: why it failed.
-        process: tells apart the processes of one pod that count.
-        started: Unix seconds when the process started, None where it does not tell.
-        parts: the counters of each series, see `Measures.parts`; empty where they are not known one by one.
-    """
-
-    pod: Pod
-    at: float
-    counters: Mapping[str, float] | None
-    problem: str = ""
-    process: str = ""
-    started: float | None = None
-    parts: Parts = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from canary.errors import ForbiddenError, NotAnsweringError
 from canary.metrics import DirectSource
 from canary.verdict.exposed import Published
 from canary.verdict.measures import Measures, Metric
-from canary.verdict.tally import Pod, Scrape
+from canary.verdict.scrapes import Pod, Scrape
 from tests.canary.doctor.test_doctor import about, examined
 from tests.canary.pages import serving
 from tests.canary.story import Story, deployment, service

@@ -19,7 +19,8 @@ from canary.marks import Variant
 from canary.metrics import DirectSource
 from canary.verdict.exposed import Published
 from canary.verdict.measures import Measures, Metric
-from canary.verdict.tally import Pod, Scrape, Tally
+from canary.verdict.scrapes import Pod, Scrape
+from canary.verdict.tally import Tally
 from tests.canary.pages import serving
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from canary.state.counts import Keeper, recall
 from canary.state.record import Record
 from canary.verdict.measures import Measures, Metric, bucket_key, good_key, total_key
 from canary.verdict.rule import Decision
-from canary.verdict.tally import Pod, Scrape, Tally
+from canary.verdict.scrapes import Pod, Scrape
+from canary.verdict.tally import Tally
 from tests.canary.story import SUCCESS, WRITES, Faulty, Story, deployment, service
 
 NAME = "app-canary-counts"

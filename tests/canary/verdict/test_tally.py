@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from canary.marks import Variant
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.rule import Decision
-from canary.verdict.tally import Pod, Scrape, Tally, judge
+from canary.verdict.scrapes import Pod, Scrape
+from canary.verdict.tally import Tally, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
