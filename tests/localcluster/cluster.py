@@ -85,14 +85,16 @@ class Namespace:
         self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
 
     def get(self, kind: str, name: str) -> Object:
-        return json.loads(self.kubectl("get", kind, name, "-o", "json"))
+        found: Object = json.loads(self.kubectl("get", kind, name, "-o", "json"))
+        return found
 
     def list(self, kind: str, *arguments: str) -> Any:
         return json.loads(self.kubectl("get", kind, "-o", "json", *arguments))["items"]
 
     def pod(self, name: str, condition: Callable[[Object], Any], what: str = "pod", seconds: float = 30.0) -> Object:
         """Return a pod once a condition holds of it."""
-        return until(what, lambda: (pod := self.get("pod", name)) and condition(pod) and pod, seconds)
+        found: Object = until(what, lambda: (pod := self.get("pod", name)) and condition(pod) and pod, seconds)
+        return found
 
     def events(self, name: str, reason: str) -> Any:
         """Return the messages of the events of an object."""

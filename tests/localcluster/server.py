@@ -185,13 +185,13 @@ class Server:
         return str(path)
 
 
-def config_map(name: str = "c", labels: Object | None = None, **data: str) -> Object:
+def config_map(name: str = "c", labels: Object | None = None, **data: Any) -> Object:
     """Return a ConfigMap."""
     meta = {"name": name, **({"labels": labels} if labels else {})}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data}
 
 
-def plain(obj: Object) -> Object:
+def plain(obj: Object) -> dict[tuple[str, str, str], Object]:
     """Return managedFields by (manager, operation, subresource)."""
     entries = obj["metadata"]["managedFields"]
     return {(e["manager"], e["operation"], e.get("subresource", "")): e["fieldsV1"] for e in entries}

@@ -180,7 +180,7 @@ def test_what_a_killed_daemon_leaves_is_ended_by_the_next(other: Command, after:
 
 
 def namespace_is_empty(command: Command) -> bool:
-    return Namespace(Cluster(command, NAME), "default").list("pods") == []
+    return not Namespace(Cluster(command, NAME), "default").list("pods")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

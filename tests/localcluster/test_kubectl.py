@@ -303,10 +303,10 @@ def test_get_shows_events_nodes_namespaces_and_endpoint_slices_as_kubernetes_doe
     assert row.split()[:3] == ["localcluster", "Ready", "<none>"]
     server = json.loads(namespace.kubectl("get", "--raw", "/version"))["gitVersion"]
     assert server == f"{row.split()[-1]}+localcluster"
-    wide = namespace.kubectl("get", "nodes", "-o", "wide", "--no-headers").split()
-    assert wide[5].startswith("127.")
-    assert wide[6] == "<none>"
-    assert wide[-1] == "localcluster://processes"
+    node = namespace.kubectl("get", "nodes", "-o", "wide", "--no-headers").split()
+    assert node[5].startswith("127.")
+    assert node[6] == "<none>"
+    assert node[-1] == "localcluster://processes"
     header, row = namespace.kubectl("get", "namespace", namespace.name).splitlines()
     assert header.split() == ["NAME", "STATUS", "AGE"]
     assert row.split()[:2] == [namespace.name, "Active"]

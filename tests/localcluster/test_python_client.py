@@ -32,15 +32,18 @@ def dynamic(client: kubernetes.client.ApiClient, tmp_path: pathlib.Path) -> Dyna
 
 def test_typed_calls(client: kubernetes.client.ApiClient) -> None:
     apps = kubernetes.client.AppsV1Api(client)
-    made = apps.create_namespaced_deployment("default", deployment(replicas=2))
+    made = apps.create_namespaced_deployment("default", deployment(replicas=2))  # type: ignore[arg-type] # a dict will do
     assert made.spec.replicas == 2
     apps.patch_namespaced_deployment("web", "default", {"spec": {"paused": True}})
     assert apps.read_namespaced_deployment("web", "default").spec.paused
     apps.patch_namespaced_deployment_scale("web", "default", {"spec": {"replicas": 3}})
-    assert apps.read_namespaced_deployment_scale("web", "default").spec.replicas == 3
+    scale = apps.read_namespaced_deployment_scale("web", "default")
+    assert scale.spec
+    assert scale.spec.replicas == 3
     (listed,) = apps.list_deployment_for_all_namespaces(label_selector="!x", field_selector="metadata.name=web").items
+    assert listed.metadata
     assert listed.metadata.name == "web"
-    assert apps.delete_namespaced_deployment("web", "default")["status"] == "Success"
+    assert apps.delete_namespaced_deployment("web", "default")["status"] == "Success"  # type: ignore[index]
     with pytest.raises(ApiException, match="NotFound") as missing:
         apps.read_namespaced_deployment("web", "default")
     assert missing.value.status == 404
@@ -61,8 +64,8 @@ def test_dynamic_calls(dynamic: DynamicClient) -> None:
 
 def test_watches(client: kubernetes.client.ApiClient) -> None:
     core = kubernetes.client.CoreV1Api(client)
-    version = core.list_namespaced_config_map("default").metadata.resource_version
-    core.create_namespaced_config_map("default", config_map())
+    version = core.list_namespaced_config_map("default").metadata.resource_version  # type: ignore[union-attr]
+    core.create_namespaced_config_map("default", config_map())  # type: ignore[arg-type] # a dict will do
     core.delete_namespaced_config_map("c", "default")
     watch = kubernetes.watch.Watch()
     events = watch.stream(

@@ -217,7 +217,7 @@ def test_a_signal_ends_a_command_with_130_and_says_where_to_look(
 ) -> None:
     fifo = command_line.folder / "m.yml"
     os.mkfifo(fifo)
-    command = [CANARY, "deploy", str(fifo)]
+    command = [str(CANARY), "deploy", str(fifo)]
     reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with fifo.open("w"):  # opens when the command has opened it for reading, and waits for more
         reader.send_signal(signum)

@@ -93,7 +93,7 @@ def test_a_verdict_as_json_says_what_the_rule_says(
     found = command_line("verdict", *flags, f"--tolerance={tolerance!r}", f"--alpha={alpha!r}", "--output=json").json()
 
     sides = {side: Evidence(good, good + bad) for side, (good, bad) in counts.items()}
-    expected = compare(**sides, tolerance=tolerance, alpha=alpha)
+    expected = compare(sides["baseline"], sides["canary"], tolerance=tolerance, alpha=alpha)
     assert found["decision"] == expected.decision
     assert found["difference"] == expected.difference
     assert found["interval"] == list(expected.interval)

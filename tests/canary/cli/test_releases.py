@@ -116,7 +116,7 @@ def test_a_person_is_asked_at_the_terminal_while_manifests_come_through_stdin(
     owning_the_terminal = (
         "import fcntl, os, sys, termios; fcntl.ioctl(2, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
     )
-    command = [sys.executable, "-c", owning_the_terminal, CANARY, "release", "-", "--image", "app:3", *QUICK]
+    command = [sys.executable, "-c", owning_the_terminal, str(CANARY), "release", "-", "--image", "app:3", *QUICK]
     with (canary.folder / "m.yml").open() as given:
         driver = subprocess.Popen(command, stdin=given, stderr=terminal, start_new_session=True)
     os.close(terminal)

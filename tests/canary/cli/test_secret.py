@@ -19,7 +19,7 @@ LOGIN = ("secret", "registry", "--server", "registry.example", "--username", "ro
 def login(story: Story) -> dict[str, Any]:
     secret = story.cluster.get(SECRET, "registry")
     assert secret is not None
-    config: dict[str, Any] = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))
+    config: dict[str, dict[str, dict[str, Any]]] = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))
     return config["auths"]["registry.example"]
 
 

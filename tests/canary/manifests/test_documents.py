@@ -28,7 +28,7 @@ KEYS = ["on", "n", "1", "1.5", "0644", "abc", '"yes"', "2020-01-01"]
 
 def as_kubectl_reads(text: str, path: Path) -> Any:
     path.write_text(text, encoding="utf-8")
-    command = [KUBECTL, "label", "--local", "-f", path, "read=yes", "-o", "json"]
+    command = [str(KUBECTL), "label", "--local", "-f", str(path), "read=yes", "-o", "json"]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["data"]
 
 

@@ -114,7 +114,7 @@ def test_a_canary_that_dies_while_the_gate_waits_is_not_promoted(story: Story) -
     ada = Person(promote=True)
     decide = ada.decide
 
-    def late(verdict: Verdict) -> Decided:
+    def late(verdict: Verdict) -> Decided | None:
         story.ghosts.haunt(story.namespace, "app-canary", died("OOMKilled", 137))
         return decide(verdict)
 

@@ -14,7 +14,7 @@ from tests.canary.ghosts import ready, unready
 from tests.canary.story import Faulty, Story, deployment
 
 ALL_AT_ONCE = {"strategy": {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}}
-ONE_BY_ONE = {"strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}
+ONE_BY_ONE: dict[str, Any] = {"strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}}
 
 
 def every(story: Story, seconds: float, action: Callable[[], object]) -> None:

@@ -239,7 +239,7 @@ def test_deploy_warns_before_a_pod_starts_and_a_rerun_does_not_again(story: Stor
     said = warnings(story)
     assert [one.split()[0] for one in said] == ["HorizontalPodAutoscaler", "PodDisruptionBudget"]
     first = next(n for n, event in enumerate(story.events) if isinstance(event, Written))
-    assert all(isinstance(event, Note) is False or not event.warning for event in story.events[first:])
+    assert not any(isinstance(event, Note) and event.warning for event in story.events[first:])
     story.events.clear()
     story.release(*deepcopy(objects)).deploy()
     assert warnings(story) == []

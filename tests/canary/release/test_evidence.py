@@ -37,9 +37,8 @@ def the(folder: Path) -> Path:
 
 
 def pod_of(story: Story, prefix: str) -> str:
-    return next(
-        pod["metadata"]["name"] for pod in story.cluster.find(POD) if pod["metadata"]["name"].startswith(prefix)
-    )
+    names: list[str] = [pod["metadata"]["name"] for pod in story.cluster.find(POD)]
+    return next(name for name in names if name.startswith(prefix))
 
 
 def test_a_reject_keeps_logs_events_pods_counts_and_the_verdict_in_a_folder_that_it_names(

@@ -11,6 +11,7 @@ from canary.events import Note, StableChanged
 from canary.marks import DIGEST, STABLE
 from canary.objects import DEPLOYMENT
 from canary.observe.deployments import progress
+from canary.release.release import Release
 from tests.canary.ghosts import ready, unready
 from tests.canary.interruption import interrupt_promote
 from tests.canary.state.test_lock import BOB, lock
@@ -215,7 +216,7 @@ def test_a_promote_by_unproven_of_what_no_canary_is_goes_on_after_an_interruptio
 
 def test_apply_of_what_is_being_released_is_refused(story: Story) -> None:
     deployed(story)
-    for action in (lambda one: one.apply(), lambda one: one.planned("apply")):
+    for action in (Release.apply, lambda release: release.planned("apply")):
         with pytest.raises(InputError) as refused:
             action(story.release(deployment("app:3")))
         assert str(refused.value) == (

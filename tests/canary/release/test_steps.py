@@ -20,7 +20,8 @@ STEPS = (25, 50, 100)
 
 
 def sizes(story: Story) -> tuple[int, int]:
-    return tuple(story.deployment(f"app-{one}")["spec"]["replicas"] for one in ("canary", "baseline"))  # type: ignore[return-value]
+    canary, baseline = (story.deployment(f"app-{variant}") for variant in ("canary", "baseline"))
+    return canary["spec"]["replicas"], baseline["spec"]["replicas"]
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_a_new_image_that_never_gets_ready_leaves_everything_as_it_was(story: St
 
 
 def test_a_quota_that_lets_no_pod_in_is_the_reason_and_is_undone(story: Story) -> None:
-    patient = {"strategy": {"rollingUpdate": {"maxUnavailable": 0}}}
+    patient: dict[str, Any] = {"strategy": {"rollingUpdate": {"maxUnavailable": 0}}}
     story.stable(deployment("app:1", **patient))
     was = story.contents()
     story.release(deployment("app:2", **patient)).deploy()

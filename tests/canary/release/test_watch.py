@@ -344,7 +344,8 @@ def test_the_minimum_of_requests_holds_for_each_metric(deployed: Story) -> None:
             ]
 
         def published(self, pods: Any) -> Published:
-            return super().published(pods) | Published.of([("rare_total", {}, 1.0)], Measures.of([rare]))
+            published: Published = super().published(pods)
+            return published | Published.of([("rare_total", {}, 1.0)], Measures.of([rare]))
 
     deployed.counts = Both(deployed.clock)
     deployed.release(names=("app",), measures=Measures.of([SUCCESS, rare]), min_requests=300).watch()

@@ -209,7 +209,7 @@ def fleet(pods: int, seed: int, looks: int = 1) -> Record:
         for n, uid in enumerate(uids):
             variant = Variant.CANARY if n % 2 else Variant.BASELINE
             pod = Pod(f"app-{variant}-{n}", "shop", f"{uid[:8]}-{uid[8:12]}-{uid[12:]}", "app", variant, 8000, 0.0)
-            counters = {}
+            counters: dict[str, float] = {}
             for metric, total in zip(MEASURES.metrics, counts[uid], strict=True):
                 counters |= {total_key(metric): total * look, good_key(metric): float(chance.randrange(int(total)))}
             counters |= {bucket_key(bound): chance.randrange(1_000_000) * 1.0 for bound in BOUNDS}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from canary.errors import InputError
+from canary.marks import STATE
 from canary.objects import CONFIG_MAP, SECRET
 from canary.state import last_promote as before
 from tests.canary.story import Faulty, Story, config_map, deployment
@@ -114,7 +115,7 @@ def test_what_is_kept_of_a_finished_promote_stays_and_counts_as_no_promote_under
 
 def test_a_record_without_a_state_is_of_a_promote_under_way_as_older_drivers_made_it(story: Story) -> None:
     before.save(story.cluster, "app", "d", [config_map()])
-    story.cluster.annotate(CONFIG_MAP, "app-before", {before.STATE: None})
+    story.cluster.annotate(CONFIG_MAP, "app-before", {STATE: None})
     assert before.saved_digest(story.cluster, "app") == "d"
 
 

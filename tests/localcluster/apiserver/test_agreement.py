@@ -119,7 +119,7 @@ class Writer:
 
     def deployment(self, image_share: float = 0.85) -> Object:
         names = self.random.sample("cde", self.random.randint(1, 3))
-        source = self.random.choice([{"emptyDir": {}}, {"configMap": {"name": "m"}}])
+        source: Object = self.random.choice([{"emptyDir": {}}, {"configMap": {"name": "m"}}])
         pod: list[tuple[float, str, Any]] = [
             (0.3, "volumes", [{"name": n, **source} for n in self.some("vw")]),
             (0.3, "imagePullSecrets", [{"name": n} for n in self.some("st")]),

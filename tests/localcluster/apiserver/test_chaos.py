@@ -13,7 +13,7 @@ import pytest
 
 from localcluster.apiserver import chaos as chaos_module
 from localcluster.apiserver.chaos import ANYTIME, Chaos, Fault
-from tests.localcluster.server import CONFIG_MAPS, DEPLOYMENTS, MERGE, PODS, Server, config_map
+from tests.localcluster.server import CONFIG_MAPS, DEPLOYMENTS, MERGE, PODS, Answer, Server, config_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def test_each_fault_is_told_in_the_log_with_its_request(chaotic: Server, caplog:
 
 
 def test_too_many_requests_says_when_to_try_again(chaotic: Server) -> None:
-    answers = []
+    answers: list[Answer] = []
     while not any(answer.code == 429 for answer in answers):
         with contextlib.suppress(ConnectionError, http.client.HTTPException):
             answers.append(chaotic.call("GET", PODS))
@@ -102,7 +102,7 @@ def test_too_many_requests_says_when_to_try_again(chaotic: Server) -> None:
 def test_writes_whose_answer_is_lost_have_happened_and_others_have_not(chaotic: Server) -> None:
     chaos = chaotic.chaos
     assert chaos is not None
-    happened = {}
+    happened: dict[int, set[bool]] = {}
     for n in range(60):
         answered = code(chaotic, "POST", CONFIG_MAPS, config_map(f"c{n}"))
         there = any(o["metadata"]["name"] == f"c{n}" for r in chaotic.store._objects for o in chaotic.store.peek(r))

@@ -109,7 +109,7 @@ def spoilt(obj: Object, draw: random.Random) -> Any:
     made = copy.deepcopy(obj)
     for _ in range(draw.choice([1, 1, 2])):
         *parents, last = draw.choice(list(places(made)))
-        inner = made
+        inner: Any = made
         for key in parents:
             inner = inner[key]
         inner[last] = copy.deepcopy(draw.choice(ODD))

@@ -28,7 +28,9 @@ def applied(namespace: Namespace, *objects: dict[str, Any], how: tuple[str, ...]
 
 
 def test_fields_that_nothing_acts_on_are_named_in_one_warning_an_object(namespace: Namespace) -> None:
-    node = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": []}]}}
+    node: dict[str, Any] = {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": []}]}
+    }
     mounts = [{"name": "data", "mountPath": "/data", "subPathExpr": "$(HOSTNAME)", "readOnly": True}]
     limits = {"limits": {"memory": "1Gi"}, "requests": {"cpu": "1", "nvidia.com/gpu": "1"}}
     asks_for_much = deployment(
@@ -82,7 +84,7 @@ def test_kinds_that_are_only_stored_are_named(namespace: Namespace) -> None:
     budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"}}
     scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}}
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
-    objects = [
+    objects: list[dict[str, Any]] = [
         account,
         {**role, "rules": [rule]},
         {**budget, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}},

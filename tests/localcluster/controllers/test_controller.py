@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from localcluster.apimachinery import objects
 from localcluster.apimachinery.resources import NAMESPACE, NODE, POD, REPLICA_SET, SERVICE
 from localcluster.controllers.controller import Controller, Key, key_of
 from localcluster.controllers.endpointslices import EndpointSlices
@@ -51,7 +52,7 @@ def test_a_look_copies_none_of_the_pods_that_it_only_reads(
     key = key_of(pod) if kind is Scheduler else ("", "all") if kind is Garbage else ("default", "web")
     controller.sync(key)  # what there is to write is written
     copies = []
-    real = store_module.clone
+    real = objects.clone
 
     def counted(value: Any) -> Any:
         copies.append(value.get("kind") if isinstance(value, dict) else None)

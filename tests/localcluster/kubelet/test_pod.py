@@ -85,7 +85,7 @@ def test_volumes_are_found_by_workdir_and_by_the_command_line(namespace: Namespa
         {"name": "about", "mountPath": "/about"},
     ]
     text = 'cat settings/a.txt "$0" "$LABELS"; echo; echo three > $TMPDIR/f; cat "$TMPDIR/f"'
-    command = {"command": ["/bin/sh", "-c", text, "/etc/keys/sub/key"], "volumeMounts": mounts}
+    command: dict[str, Any] = {"command": ["/bin/sh", "-c", text, "/etc/keys/sub/key"], "volumeMounts": mounts}
     main = script("", **command, env=[{"name": "LABELS", "value": "/about/labels"}])
     namespace.apply(pod("reader", main, volumes=volumes, restartPolicy="Never"))
     namespace.pod("reader", lambda p: p["status"].get("phase") == "Succeeded")
@@ -258,7 +258,7 @@ def test_a_program_that_does_not_exist_is_a_start_error(namespace: Namespace) ->
 
 
 def test_init_containers_run_one_after_the_other_before_the_rest(namespace: Namespace) -> None:
-    share = {"volumeMounts": [{"name": "v", "mountPath": "/srv/v"}]}
+    share: dict[str, Any] = {"volumeMounts": [{"name": "v", "mountPath": "/srv/v"}]}
     inits = [script("echo 1 >> v/log", "first", **share), script("echo 2 >> v/log", "second", **share)]
     main = script("cat v/log; sleep 60", **share)
     namespace.apply(pod("steps", main, initContainers=inits, volumes=[{"name": "v", "emptyDir": {}}]))

@@ -145,8 +145,11 @@ def test_a_pod_that_claims_another_address_gets_no_traffic_there(namespace: Name
     namespace.pod("web", ready)
     elsewhere = '{"status": {"podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]}}'
     namespace.kubectl("patch", "pod", "web", "--subresource=status", "--type=merge", "-p", elsewhere)
-    slices = lambda: [e["addresses"] for s in namespace.list("endpointslices") for e in s["endpoints"]]  # noqa: E731
-    until("it is believed", lambda: slices() == [["192.0.2.1"]])
+
+    def addresses() -> list[list[str]]:
+        return [e["addresses"] for s in namespace.list("endpointslices") for e in s["endpoints"]]
+
+    until("it is believed", lambda: addresses() == [["192.0.2.1"]])
     assert ask(*address(namespace)) == "web"
 
 
@@ -228,7 +231,12 @@ def test_a_stranger_that_comes_while_no_pod_is_ready_is_noticed(namespace: Names
         port = stranger.getsockname()[1]
         namespace.apply(service(ports=[{"name": "http", "port": port, "targetPort": "http"}]))
         host = address(namespace)[0]
-        listed = lambda: json.loads(namespace.cluster.command("status", "-o", "json").stdout)["services"]  # noqa: E731
+
+        def listed() -> dict[str, dict[str, str]]:
+            status: dict[str, Any] = json.loads(namespace.cluster.command("status", "-o", "json").stdout)
+            services: dict[str, dict[str, str]] = status["services"]
+            return services
+
         until("it has its port", lambda: listed().get(f"{namespace.name}/web") == {str(port): f"{host}:{port}"})
         stranger.listen()
         (said,) = until("told", lambda: namespace.events("web", "PortTaken"))

@@ -180,7 +180,7 @@ def test_volumes_of_one_name_and_mounts_at_one_place_are_refused(server: Server)
     ("key", "why"), [("..", "must not be '..'"), (".", "must not be '.'"), ("..data", "must not start with '..'")]
 )
 def test_keys_that_are_no_file_names_are_refused(server: Server, key: str, why: str) -> None:
-    answer = server.call("POST", CONFIG_MAPS, config_map(**{key: "x"}))
+    answer = server.call("POST", CONFIG_MAPS, config_map() | {"data": {key: "x"}})
     assert (answer.code, answer.causes) == (422, {f"data[{key}]": f'Invalid value: "{key}": {why}'})
 
 

@@ -42,9 +42,9 @@ def names(obj: Object) -> list[str]:
 
 
 def test_a_created_object_is_owned_as_in_kubernetes(server: Server) -> None:
-    labels = {".": {}, "f:app": {}}
+    labels: Object = {".": {}, "f:app": {}}
     defaults = ("imagePullPolicy", "name", "resources", "terminationMessagePath", "terminationMessagePolicy")
-    owned_container = {".": {}, "f:image": {}, **{f"f:{key}": {} for key in defaults}}
+    owned_container: Object = {".": {}, "f:image": {}, **{f"f:{key}": {} for key in defaults}}
     pod = ("dnsPolicy", "restartPolicy", "schedulerName", "securityContext", "terminationGracePeriodSeconds")
     spec = {"f:containers": {'k:{"name":"side"}': owned_container}, **{f"f:{key}": {} for key in pod}}
     made = server.post(DEPLOYMENTS, workload(SIDE))
