@@ -30,7 +30,9 @@ from localcluster.folders import Home, default_cache
 from localcluster.images.requirements import Environments
 from localcluster.images.store import Images
 from localcluster.kubelet import orphaned_pods
-from localcluster.kubelet.kubelet import Kubelet, node
+from localcluster.kubelet.environment import Environment
+from localcluster.kubelet.kubelet import Kubelet
+from localcluster.kubelet.node import NodeContext, node
 from localcluster.kubeproxy.services import Services
 from localcluster.network import Network, api_port, bound, choose
 from localcluster.storage.events import Recorder
@@ -38,10 +40,8 @@ from localcluster.storage.registry import Registry
 from localcluster.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from localcluster.apimachinery.objects import Object
     from localcluster.apiserver.chaos import Chaos
     from localcluster.controllers.controller import Controller
 
@@ -53,26 +53,6 @@ LOG_LIMIT = 10 * 1024 * 1024  # bytes of the daemon's log
 
 class AlreadyUpError(Exception):
     """A daemon of this name is running."""
-
-
-class Runtime:
-    """What the API asks of the runtime (see backend.py): kubelet and Services together."""
-
-    def __init__(self, kubelet: Kubelet, services: Services) -> None:
-        self.kubelet = kubelet
-        self.services = services
-
-    def pod_log(self, namespace: str, pod: str, container: str, **options: Any) -> AsyncIterator[bytes]:  # noqa: ANN401
-        """Yield a container's output."""
-        return self.kubelet.pod_log(namespace, pod, container, **options)
-
-    def pod_address(self, pod: Object, port: int) -> tuple[str, int]:
-        """Return where a pod's port really is."""
-        return self.kubelet.pod_address(pod, port)
-
-    def service_address(self, service: Object, port: str) -> tuple[str, int]:
-        """Return where a connection to a Service's port goes."""
-        return self.services.service_address(service, port)
 
 
 def run(home: Home, back_off: float, end_with: int | None, chaos: Chaos | None) -> None:
@@ -115,15 +95,12 @@ async def _serve(home: Home, network: Network, back_off: float, end_with: int | 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     registry = Registry(Store(), network.service_range)
-    kubelet = Kubelet(
-        registry,
-        network,
-        Images(home.images, Environments(default_cache() / "environments")),
-        home.state,
-        back_off=back_off,
-    )
+    images = Images(home.images, Environments(default_cache() / "environments"))
+    environment = Environment(registry.store, lambda service, port: services.real_port(service, port))  # noqa: PLW0108 - made below
+    recorder = Recorder(registry, "kubelet")
+    kubelet = Kubelet(NodeContext(registry, network, images, environment, recorder, home.state, back_off))
     tell = functools.partial(_write_facts, home, network, chaos)
-    services = Services(registry, Recorder(registry, "kube-proxy"), kubelet, tell)
+    services = Services(registry, Recorder(registry, "kube-proxy"), kubelet.real_address, tell)
     controllers: list[Controller] = [
         Deployments(registry, Recorder(registry, "deployment-controller")),
         ReplicaSets(registry, Recorder(registry, "replicaset-controller")),
@@ -143,7 +120,7 @@ async def _serve(home: Home, network: Network, back_off: float, end_with: int | 
             registry.create(NAMESPACE, space, manager=MANAGER)
         secret = secrets.token_urlsafe(24)
         runner = web.AppRunner(
-            make_app(registry, secret, Runtime(kubelet, services), chaos),
+            make_app(registry, secret, kubelet, services, chaos),
             shutdown_timeout=0.5,
             access_log=None,
             handler_cancellation=True,  # a watch or a followed log ends when its client has gone

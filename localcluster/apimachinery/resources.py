@@ -60,6 +60,7 @@ RESOURCES = (
     Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding"),
 )
 
+CONFIG_MAP = next(r for r in RESOURCES if r.kind == "ConfigMap")
 DEPLOYMENT = next(r for r in RESOURCES if r.kind == "Deployment")
 REPLICA_SET = next(r for r in RESOURCES if r.kind == "ReplicaSet")
 POD = next(r for r in RESOURCES if r.kind == "Pod")
@@ -68,3 +69,4 @@ ENDPOINT_SLICE = next(r for r in RESOURCES if r.kind == "EndpointSlice")
 EVENT = next(r for r in RESOURCES if r.kind == "Event")
 NAMESPACE = next(r for r in RESOURCES if r.kind == "Namespace")
 NODE = next(r for r in RESOURCES if r.kind == "Node")
+SECRET = next(r for r in RESOURCES if r.kind == "Secret")

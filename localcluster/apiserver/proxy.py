@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 from aiohttp import web
@@ -10,10 +10,13 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.pod_log_options import PodLogOptions
 from localcluster.apimachinery.resources import POD
 
 if TYPE_CHECKING:
-    from localcluster.apiserver.backend import Backend
+    from collections.abc import AsyncIterator
+
+    from localcluster.apimachinery.objects import Object
     from localcluster.apiserver.request_info import Target
     from localcluster.storage.store import Store
 
@@ -24,12 +27,34 @@ _HOP = frozenset(
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=5)  # seconds
 
 
-async def proxy(request: web.Request, target: Target, store: Store, backend: Backend) -> web.StreamResponse:
+class Kubelet(Protocol):
+    """What the API server asks of the kubelet."""
+
+    def pod_log(self, namespace: str, pod: str, container: str, options: PodLogOptions) -> AsyncIterator[bytes]:
+        """Yield a container's output (an async generator); raises ApiError when there is none."""
+        ...
+
+    def pod_address(self, pod: Object, port: int) -> tuple[str, int]:
+        """Return the host and port where a container port really listens; raises ApiError 503."""
+        ...
+
+
+class Services(Protocol):
+    """What the API server asks of kube-proxy."""
+
+    def service_address(self, service: Object, port: str) -> tuple[str, int]:
+        """Return the host and port of a ready pod behind a Service's port (name, number or ""); raises ApiError 503."""
+        ...
+
+
+async def proxy(
+    request: web.Request, target: Target, store: Store, kubelet: Kubelet, services: Services
+) -> web.StreamResponse:
     """Forward a request to the pod, or to one behind the Service, and return its answer; raises ApiError 503.
 
     Each request has a connection of its own, so that a Service's pods get their shares whoever asks.
     """
-    host, port = _address(target, store, backend)
+    host, port = _address(target, store, kubelet, services)
     query = request.rel_url.raw_query_string
     url = URL(f"http://{host}:{port}{target.rest or '/'}{'?' + query if query else ''}", encoded=True)
     headers = CIMultiDict((k, v) for k, v in request.headers.items() if k.lower() not in _HOP)
@@ -47,7 +72,7 @@ async def proxy(request: web.Request, target: Target, store: Store, backend: Bac
         raise ApiError(503, f"error trying to reach service: {error}") from None
 
 
-def _address(target: Target, store: Store, backend: Backend) -> tuple[str, int]:
+def _address(target: Target, store: Store, kubelet: Kubelet, services: Services) -> tuple[str, int]:
     parts = target.name.split(":")
     if len(parts) == 3:  # scheme:name:port
         scheme, name, port = parts
@@ -59,16 +84,16 @@ def _address(target: Target, store: Store, backend: Backend) -> tuple[str, int]:
         raise ApiError(400, f"localcluster proxies http, not {scheme}")
     obj = store.get(target.resource, target.namespace, name)
     if target.resource != POD:
-        return backend.service_address(obj, port)
+        return services.service_address(obj, port)
     ports = [p for c in obj["spec"]["containers"] for p in c.get("ports", [])]
     if not port:
         port = str(ports[0]["containerPort"]) if ports else "80"
     if not port.isdigit():
         raise ApiError(400, f'pods are proxied by port number: "{port}" is none')
-    return backend.pod_address(obj, int(port))
+    return kubelet.pod_address(obj, int(port))
 
 
-async def log(request: web.Request, target: Target, store: Store, backend: Backend) -> web.StreamResponse:
+async def log(request: web.Request, target: Target, store: Store, kubelet: Kubelet) -> web.StreamResponse:
     """Return what a container wrote; with follow, go on as it writes."""
     if request.method != "GET":
         raise ApiError(405, "the server does not allow this method on the requested resource")
@@ -83,16 +108,14 @@ async def log(request: web.Request, target: Target, store: Store, backend: Backe
         raise ApiError(400, message)
     if container not in [*names, *inits]:
         raise ApiError(400, f"container {container} is not valid for pod {target.name}")
-    chunks = backend.pod_log(
-        target.namespace,
-        target.name,
-        container,
+    options = PodLogOptions(
         follow=query.get("follow") == "true",
         tail_lines=_number(request, "tailLines"),
         since_seconds=_number(request, "sinceSeconds"),
         previous=query.get("previous") == "true",
         timestamps=query.get("timestamps") == "true",
     )
+    chunks = kubelet.pod_log(target.namespace, target.name, container, options)
     response: web.StreamResponse | None = None
     async for chunk in chunks:
         if response is None:  # not before: until the first chunk an error can still be a Status

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from localcluster.apimachinery.objects import Object
-    from localcluster.apiserver.backend import Backend
     from localcluster.apiserver.chaos import Chaos
+    from localcluster.apiserver.proxy import Kubelet, Services
     from localcluster.apiserver.request_info import Target
     from localcluster.storage.registry import Registry
 
@@ -37,12 +37,14 @@ NO_EXPLANATION = (
 NOT_SERVED = ("exec", "attach", "portforward", "eviction", "ephemeralcontainers", "binding", "token")
 
 
-def make_app(registry: Registry, secret: str, backend: Backend, chaos: Chaos | None = None) -> web.Application:
+def make_app(
+    registry: Registry, secret: str, kubelet: Kubelet, services: Services, chaos: Chaos | None = None
+) -> web.Application:
     """Return the application; it answers under `/SECRET/` only, and with chaos not always.
 
     What streams (watches, logs) ends when the application shuts down.
     """
-    api = _Api(registry, secret, backend, chaos)
+    api = _Api(registry, secret, kubelet, services, chaos)
     app = web.Application(middlewares=[api.guard], client_max_size=LARGEST_BODY)
     app.router.add_route("*", "/{path:.*}", api.answer)
     app.on_shutdown.append(api.end_streams)
@@ -50,11 +52,14 @@ def make_app(registry: Registry, secret: str, backend: Backend, chaos: Chaos | N
 
 
 class _Api:
-    def __init__(self, registry: Registry, secret: str, backend: Backend, chaos: Chaos | None) -> None:
+    def __init__(
+        self, registry: Registry, secret: str, kubelet: Kubelet, services: Services, chaos: Chaos | None
+    ) -> None:
         self.registry = registry
         self.store = registry.store
         self.secret = secret
-        self.backend = backend
+        self.kubelet = kubelet
+        self.services = services
         self.chaos = chaos
         self.streams: set[asyncio.Task[Any]] = set()
 
@@ -116,9 +121,9 @@ class _Api:
         if sub and sub not in resource.subresources:
             raise request_info.unknown()
         if sub == "proxy":
-            return await proxy.proxy(request, target, self.store, self.backend)
+            return await proxy.proxy(request, target, self.store, self.kubelet, self.services)
         if sub == "log":
-            return await self._stream(proxy.log(request, target, self.store, self.backend))
+            return await self._stream(proxy.log(request, target, self.store, self.kubelet))
         return await self._objects(request, target)
 
     async def _objects(self, request: web.Request, target: Target) -> web.StreamResponse:

@@ -2,98 +2,74 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from localcluster.apimachinery.resources import RESOURCES
+from localcluster.apimachinery.resources import POD, SERVICE
+from localcluster.kubelet.references import MissingReferenceError, field_value, read_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from localcluster.apimachinery.objects import Object
+    from localcluster.kubelet.pod_context import PodContext
     from localcluster.storage.store import Store
 
-CONFIG_MAP = next(r for r in RESOURCES if r.kind == "ConfigMap")
-SECRET = next(r for r in RESOURCES if r.kind == "Secret")
 LOOPBACK = "localhost,127.0.0.0/8,::1"
 REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.][A-Za-z0-9_.-]*)\)")
 
 
-class MissingReferenceError(Exception):
-    """A container refers to a ConfigMap or Secret, or a key of one, that is not there."""
+class Environment:
+    """Makes the variables of containers: out of what the store holds, and of where Services really listen."""
 
+    def __init__(self, store: Store, service_port: Callable[[Object, int], int]) -> None:
+        """`service_port` returns where a port of a Service really is."""
+        self._store = store
+        self._service_port = service_port
 
-def read_data(store: Store, kind: str, namespace: str, name: str, *, optional: bool = False) -> dict[str, bytes] | None:
-    """Return the content of a `configmap` or `secret` by key, None where it is absent and may be.
+    def variables(self, pod: PodContext, container: Object, image: Mapping[str, str]) -> dict[str, str]:
+        """Return a container's variables: those of every pod, its image's, envFrom and env.
 
-    Raises MissingReferenceError.
-    """
-    found = store.find(CONFIG_MAP if kind == "configmap" else SECRET, namespace, name)
-    if found is None:
+        Raises MissingReferenceError.
+        """
+        env = {
+            **base_variables(pod),
+            **service_variables(self._store.list(SERVICE, pod.namespace), self._service_port),
+            **image,
+            **listening_variables(container, pod.address, pod.ports),
+        }
+        for source in container.get("envFrom") or []:
+            kind = "configmap" if "configMapRef" in source else "secret"
+            ref = source.get("configMapRef") or source["secretRef"]
+            data = read_data(self._store, kind, pod.namespace, ref["name"], optional=ref.get("optional", False))
+            env |= {source.get("prefix", "") + k: v.decode(errors="replace") for k, v in (data or {}).items()}
+        for variable in container.get("env") or []:
+            source = variable.get("valueFrom")
+            value = self._referred(pod, container, source) if source else expand(variable.get("value", ""), env)
+            if value is not None:
+                env[variable["name"]] = value
+        for name in ("NO_PROXY", "no_proxy"):  # a proxy from the manifest must not get between the pods
+            env[name] = ",".join(filter(None, [env.get(name), LOOPBACK]))
+        return env
+
+    def _referred(self, pod: PodContext, container: Object, source: dict[str, Any]) -> str | None:
+        if field := source.get("fieldRef"):
+            return field_value(self._store.get(POD, pod.namespace, pod.name), field["fieldPath"])
+        if field := source.get("resourceFieldRef"):
+            resources = container.get("resources") or {}
+            part, _, name = field["resource"].partition(".")
+            return str((resources.get(part) or {}).get(name, "0"))
+        kind = "configmap" if "configMapKeyRef" in source else "secret"
+        ref = source.get("configMapKeyRef") or source["secretKeyRef"]
+        optional = ref.get("optional", False)
+        data = read_data(self._store, kind, pod.namespace, ref["name"], optional=optional)
+        if data is not None and ref["key"] in data:
+            return data[ref["key"]].decode(errors="replace")
         if optional:
             return None
-        raise MissingReferenceError(f'{kind} "{name}" not found')
-    encoded = found.get("data") or {}
-    plain = {k: base64.b64decode(v) if kind == "secret" else v.encode() for k, v in encoded.items()}
-    binary = found.get("binaryData") or {}
-    return plain | {k: base64.b64decode(v) for k, v in binary.items()}
-
-
-def variables(store: Store, pod: Object, container: Object, base: Mapping[str, str]) -> dict[str, str]:
-    """Return base with what the container's envFrom and env add; raises MissingReferenceError."""
-    namespace = pod["metadata"]["namespace"]
-    env = dict(base)
-    for source in container.get("envFrom") or []:
-        kind = "configmap" if "configMapRef" in source else "secret"
-        ref = source.get("configMapRef") or source["secretRef"]
-        data = read_data(store, kind, namespace, ref["name"], optional=ref.get("optional", False))
-        env |= {source.get("prefix", "") + k: v.decode(errors="replace") for k, v in (data or {}).items()}
-    for variable in container.get("env") or []:
-        value = variable.get("value", "")
-        if "valueFrom" in variable:
-            value = _referred(store, pod, container, variable["valueFrom"])
-        else:
-            value = expand(value, env)
-        if value is not None:
-            env[variable["name"]] = value
-    for name in ("NO_PROXY", "no_proxy"):  # a proxy from the manifest must not get between the pods
-        env[name] = ",".join(filter(None, [env.get(name), LOOPBACK]))
-    return env
-
-
-def _referred(store: Store, pod: Object, container: Object, source: dict[str, Any]) -> str | None:
-    if field := source.get("fieldRef"):
-        return field_value(pod, field["fieldPath"])
-    if field := source.get("resourceFieldRef"):
-        resources = container.get("resources") or {}
-        part, _, name = field["resource"].partition(".")
-        return str((resources.get(part) or {}).get(name, "0"))
-    kind = "configmap" if "configMapKeyRef" in source else "secret"
-    ref = source.get("configMapKeyRef") or source["secretKeyRef"]
-    optional, namespace = ref.get("optional", False), pod["metadata"]["namespace"]
-    data = read_data(store, kind, namespace, ref["name"], optional=optional)
-    if data is not None and ref["key"] in data:
-        return data[ref["key"]].decode(errors="replace")
-    if optional:
-        return None
-    word = "ConfigMap" if kind == "configmap" else "Secret"
-    raise MissingReferenceError(f"couldn't find key {ref['key']} in {word} {namespace}/{ref['name']}")
-
-
-def field_value(pod: Object, path: str) -> str:
-    """Return what the downward API says of a field of the pod."""
-    found = re.fullmatch(r"metadata\.(labels|annotations)(?:\['(.+)'\])?", path)
-    if found and found.group(2):
-        return str((pod["metadata"].get(found.group(1)) or {}).get(found.group(2), ""))
-    if found:
-        entries = sorted((pod["metadata"].get(found.group(1)) or {}).items())
-        return "\n".join(f'{k}="{v}"' for k, v in entries)
-    value: Any = pod
-    for name in path.split("."):
-        value = value.get(name, "") if isinstance(value, dict) else ""
-    return ",".join(each["ip"] for each in value) if isinstance(value, list) else str(value)
+        word = "ConfigMap" if kind == "configmap" else "Secret"
+        raise MissingReferenceError(f"couldn't find key {ref['key']} in {word} {pod.namespace}/{ref['name']}")
 
 
 def expand(text: str, env: Mapping[str, str]) -> str:
@@ -135,7 +111,7 @@ def listening_variables(container: Object, host: str, real_ports: Mapping[int, i
     return env
 
 
-def base_variables(pod: Object, temporary: str) -> dict[str, str]:
-    """Return what every process gets. Of this machine's environment only PATH, HOME and LANG: a pod is not at home."""
+def base_variables(pod: PodContext) -> dict[str, str]:
+    """Return what every process gets. Of this machine's environment, pods inherit only PATH, HOME and LANG."""
     inherited = {k: os.environ[k] for k in ("PATH", "HOME", "LANG") if k in os.environ}
-    return {"LANG": "C.UTF-8", **inherited, "HOSTNAME": pod["metadata"]["name"], "TMPDIR": temporary}
+    return {"LANG": "C.UTF-8", **inherited, "HOSTNAME": pod.name, "TMPDIR": str(pod.folder / "tmp")}

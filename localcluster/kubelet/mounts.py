@@ -1,7 +1,8 @@
-"""What of a command line and of variables is known to be a path of the container, and where that really is.
+"""Where a container finds its volumes, without a mount namespace: a process sees this machine's files.
 
-There is no mount namespace: a process sees this machine's files. So the paths that a manifest or an image names for it
-are replaced, but only where they cannot be anything else, since `/app` may as well be a part of an address:
+A container has a folder of its own, a copy of its image. A volume is a link in there, at its mountPath: a process that
+opens the path relative to its WORKDIR finds it. Absolute paths that a manifest or an image gives to a process are
+replaced, but only where they cannot be anything else, since `/app` may as well be part of an address:
 
 * an argument (also after `--option=`) or a variable whose whole value is a mountPath, or a path below one;
 * an argument whose whole value is a file of the image;
@@ -10,19 +11,52 @@ are replaced, but only where they cannot be anything else, since `/app` may as w
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from localcluster.images.rootfs import normal
+from localcluster.images.rootfs import OutsideError, normal, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from localcluster.kubelet.volumes import Mounts
+    from localcluster.apimachinery.objects import Object
 
+Mounts = dict[PurePosixPath, Path]  # path in the container → where that really is; the container's root is one
 ROOT = PurePosixPath("/")
 TMP = PurePosixPath("/tmp")  # noqa: S108 - a path to compare with
 LISTS_OF_PATHS = ("HOME", "PYTHONPATH", "TMPDIR")
+
+
+def link_mounts(root: Path, container: Object, volumes: Path) -> Mounts:
+    """Put the container's volumes into its folder and return where they are; raises OutsideError and OSError."""
+    mounts: Mounts = {ROOT: root}
+    for mount in sorted(container.get("volumeMounts") or [], key=lambda m: normal(m["mountPath"]).count("/")):
+        path = PurePosixPath(normal(mount["mountPath"]))
+        if path in mounts:
+            raise OutsideError(f"no volume can be mounted at {path}: it is the container's root, or mounted twice")
+        place = place_of(mounts, path)
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        place.unlink(missing_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        source = within(volumes, mount["name"])
+        if mount.get("subPath"):
+            source = within(source, mount["subPath"])
+            if source.is_symlink():
+                raise OutsideError(f"subPath {mount['subPath']} is a symbolic link to {source.readlink()}")
+            if not source.exists():
+                source.mkdir(parents=True)
+        place.symlink_to(source)
+        mounts[path] = source
+    return mounts
+
+
+def place_of(mounts: Mounts, path: str | PurePosixPath) -> Path:
+    """Return where a path of a container is: in the innermost mount around it; raises OutsideError."""
+    inside = PurePosixPath(normal(path))
+    around = max((p for p in mounts if inside.is_relative_to(p)), key=lambda p: len(p.parts))
+    return mounts[around] if inside == around else within(mounts[around], inside.relative_to(around))
 
 
 def argument(root: Path, mounts: Mounts, word: str) -> str:

@@ -1,4 +1,4 @@
-"""A pod's life: volumes, init containers, containers, the end; and its status as Kubernetes words it."""
+"""A pod's life: volumes, init containers, containers, and its end."""
 
 from __future__ import annotations
 
@@ -6,219 +6,187 @@ import asyncio
 import logging
 import shutil
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from localcluster.apimachinery.conditions import set_condition
 from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import POD
 from localcluster.images.rootfs import OutsideError
 from localcluster.kubelet.container import Container
-from localcluster.kubelet.environment import MissingReferenceError
+from localcluster.kubelet.pod_context import PodContext
+from localcluster.kubelet.pod_status import pod_status
+from localcluster.kubelet.references import MissingReferenceError
 from localcluster.kubelet.volumes import write_volume
 from localcluster.network import can_bind, free_port
 
 if TYPE_CHECKING:
-    from localcluster.kubelet.kubelet import Kubelet
+    from collections.abc import Iterator
+
+    from localcluster.kubelet.node import NodeContext
 
 log = logging.getLogger(__name__)
 
 
 class PodWorker:
-    """Runs one pod, from the moment it has a node until nothing of it is left."""
+    """Runs one pod, from the moment it has a node until nothing of it is left.
 
-    def __init__(self, kubelet: Kubelet, pod: Object) -> None:
-        self.kubelet = kubelet
-        self.recorder = kubelet.recorder
+    Attributes:
+        pod: the pod as it was last reported.
+        context: what its containers know of it.
+    """
+
+    def __init__(self, node: NodeContext, pod: Object) -> None:
         self.pod = pod
-        self.uid: str = pod["metadata"]["uid"]
-        self.key = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        self.folder = kubelet.folder / "_".join([*self.key, self.uid])
-        self.address = kubelet.network.take()
-        self.ports = self._own_ports()
-        self.inits = [Container(self, spec, init=True) for spec in pod["spec"].get("initContainers") or []]
-        self.containers = [Container(self, spec) for spec in pod["spec"]["containers"]]
+        self._node = node
+        self._store = node.registry.store
+        meta, spec = pod["metadata"], pod["spec"]
+        address = node.network.take()
+        self.context = PodContext(
+            namespace=meta["namespace"],
+            name=meta["name"],
+            uid=meta["uid"],
+            spec=spec,
+            folder=node.state / "pods" / "_".join([meta["namespace"], meta["name"], meta["uid"]]),
+            address=address,
+            ports=self._own_ports(address),
+            marks={"LOCALCLUSTER_STATE": str(node.state), "LOCALCLUSTER_POD": meta["uid"]},
+            back_off=node.back_off,
+        )
+        self._inits = [self._container(each, init=True) for each in spec.get("initContainers") or []]
+        self._containers = [self._container(each) for each in spec["containers"]]
         self._since = now()
         self._has_volumes = False
         self._deadline = float("inf")  # on the monotonic clock, seconds
-        self._told = asyncio.Event()
+        self._ending = asyncio.Event()
 
-    @property
-    def marks(self) -> dict[str, str]:
-        """Return the variables by which a process that was left behind is recognised."""
-        return {"LOCALCLUSTER_STATE": str(self.kubelet.home), "LOCALCLUSTER_POD": self.uid}
-
-    def real_port(self, port: int) -> int:
-        """Return where a container port really is: elsewhere only where pods share an address."""
-        return self.ports.get(port, port)
+    def _container(self, spec: Object, *, init: bool = False) -> Container:
+        return Container(
+            self.context,
+            spec,
+            images=self._node.images,
+            environment=self._node.environment,
+            record=self._record,
+            report=self.report,
+            init=init,
+        )
 
     def container(self, name: str) -> Container | None:
         """Return the container or init container of a name."""
-        return next((c for c in [*self.containers, *self.inits] if c.name == name), None)
+        return next((c for c in self._all() if c.name == name), None)
+
+    def _all(self) -> Iterator[Container]:
+        yield from self._inits
+        yield from self._containers
 
     async def run(self) -> None:
         """Run the pod until it has been told to end and nothing of it is left."""
         living = asyncio.create_task(self._live())
         try:
-            await self._told.wait()
+            await self._ending.wait()
             living.cancel()
             await asyncio.wait({living})
             await self._end()
         finally:
             living.cancel()
             self._kill()
-            self.kubelet.network.give_back(self.address)
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+            self._node.network.give_back(self.context.address)
+        await asyncio.to_thread(shutil.rmtree, self.context.folder, ignore_errors=True)
 
     def end(self, seconds: float) -> None:
         """Let the pod end within so many seconds; a second call can only make it sooner."""
         deadline = time.monotonic() + seconds
         if seconds <= 0:
             self._kill()
-        elif self._told.is_set() and deadline < self._deadline:
+        elif self._ending.is_set() and deadline < self._deadline:
             asyncio.get_running_loop().call_later(seconds, self._kill)
         self._deadline = min(self._deadline, deadline)
-        self._told.set()
+        self._ending.set()
 
     def _kill(self) -> None:
-        for container in [*self.containers, *self.inits]:
+        for container in self._all():
             container.kill()
 
     def refresh_volumes(self) -> None:
         """Write changed ConfigMaps and Secrets into the pod's volumes."""
-        for volume in self.pod["spec"].get("volumes") or []:
-            try:
-                write_volume(self.kubelet.store, self.pod, volume, self.folder / "volumes")
-            except (MissingReferenceError, OutsideError, OSError) as error:
-                self._cannot_mount(volume["name"], error)
+        for volume in self.context.spec.get("volumes") or []:
+            self._write_volume(volume)
 
     async def _live(self) -> None:
         try:
-            await self._make_volumes()
+            for volume in self.context.spec.get("volumes") or []:
+                while not self._write_volume(volume):
+                    self.report()
+                    await asyncio.sleep(1)
             self._has_volumes = True
             self.report()
-            for container in self.inits:
+            for container in self._inits:
                 if container.spec.get("restartPolicy") == "Always":
-                    message = f"init container {container.name} has restartPolicy Always: localcluster has no sidecars;"
-                    self.recorder.warning(self.pod, "Failed", f"{message} list it under containers")
+                    why = f"init container {container.name} has restartPolicy Always: localcluster has no sidecars"
+                    self._warn("Failed", f"{why}; list it under containers")
                     return
                 await container.live()
-                if container.state["terminated"]["exitCode"]:
+                if container.status.exit_code:
                     self.report()
                     return
             async with asyncio.TaskGroup() as group:
-                for container in self.containers:
+                for container in self._containers:
                     group.create_task(container.live())
         except Exception as error:
-            log.exception("pod %s", "/".join(self.key))
-            self.recorder.warning(self.pod, "Failed", f"localcluster could not run the pod: {error!r}")
+            log.exception("pod %s/%s", self.context.namespace, self.context.name)
+            self._warn("Failed", f"localcluster could not run the pod: {error!r}")
 
     async def _end(self) -> None:
         seconds = max(0.0, self._deadline - time.monotonic())
-        for container in self.containers:
-            container.stop_restarting_probes()
-        all_ = [*self.inits, *self.containers]
-        await asyncio.gather(*(c.stop(seconds, f"Stopping container {c.name}") for c in all_))
+        for container in self._containers:
+            container.stop_restarting()
+        await asyncio.gather(*(c.stop(seconds, f"Stopping container {c.name}") for c in self._all()))
         self.report()
 
-    async def _make_volumes(self) -> None:
-        for volume in self.pod["spec"].get("volumes") or []:
-            while True:
-                try:
-                    write_volume(self.kubelet.store, self.pod, volume, self.folder / "volumes")
-                    break
-                except (MissingReferenceError, OutsideError, OSError) as error:
-                    self._cannot_mount(volume["name"], error)
-                    self.report()
-                    await asyncio.sleep(1)
+    def _write_volume(self, volume: Object) -> bool:
+        """Bring a volume up to date, or say in an Event why not."""
+        try:
+            write_volume(self._store, self.pod, volume, self.context.folder / "volumes")
+        except (MissingReferenceError, OutsideError, OSError) as error:
+            self._warn("FailedMount", f'MountVolume.SetUp failed for volume "{volume["name"]}" : {error}')
+            return False
+        return True
 
-    def _cannot_mount(self, name: str, error: Exception) -> None:
-        self.recorder.warning(self.pod, "FailedMount", f'MountVolume.SetUp failed for volume "{name}" : {error}')
+    def _own_ports(self, address: str) -> dict[int, int]:
+        """Return where the container ports really are, if they cannot be where the pod wants them.
 
-    def _own_ports(self) -> dict[int, int]:
-        """Return where the container ports really are, if not where they are asked for.
-
-        Pods that share 127.0.0.1 all have ports of their own; others have one where somebody holds the port on every
-        address of this machine (a server on 0.0.0.0:8080, say).
+        Pods that share 127.0.0.1 all have ports of their own; others have one where another program holds the port on
+        every address of this machine (a server on 0.0.0.0:8080, say).
         """
-        shared, moved = self.kubelet.network.shared, {}
+        shared, moved = self._node.network.shared, {}
         ports = [p["containerPort"] for c in self.pod["spec"]["containers"] for p in c.get("ports") or []]
         for port in ports:
-            if shared or not can_bind(self.address, port):
-                moved[port] = free_port(self.address)
+            if shared or not can_bind(address, port):
+                moved[port] = free_port(address)
         if moved and not shared:
-            where = ", ".join(f"{port} is {self.address}:{real}" for port, real in moved.items())
-            self.recorder.warning(self.pod, "PortMoved", f"taken on all addresses of this machine: {where}")
+            where = ", ".join(f"{port} is {address}:{real}" for port, real in moved.items())
+            self._warn("PortMoved", f"taken on all addresses of this machine: {where}")
         return moved
 
-    # -- status
+    def _warn(self, reason: str, message: str) -> None:
+        self._record("Warning", reason, message)
+
+    def _record(self, kind: str, reason: str, message: str, field: str = "") -> None:
+        self._node.recorder.record(kind, self.pod, reason, message, field)
 
     def report(self) -> None:
-        """Write the pod's status, if it is still there."""
-        pod = self.kubelet.store.find(POD, *self.key)
-        if pod is None or pod["metadata"]["uid"] != self.uid:
+        """Write the pod's status, if the pod still exists."""
+        pod = self._store.find(POD, self.context.namespace, self.context.name)
+        if pod is None or pod["metadata"]["uid"] != self.context.uid:
             return
-        status = self._status(pod)
+        status = pod_status(
+            pod,
+            [c.status for c in self._inits],
+            [c.status for c in self._containers],
+            host=self._node.network.api_address,
+            address=self.context.address if self._has_volumes else "",
+            since=self._since,
+            is_ending=self._ending.is_set(),
+        )
         if status != pod.get("status"):
-            pod = self.kubelet.registry.update(POD, {**pod, "status": status}, manager="kubelet", subresource="status")
+            new = {**pod, "status": status}
+            pod = self._node.registry.update(POD, new, manager="kubelet", subresource="status")
         self.pod = pod
-
-    def _status(self, pod: Object) -> Object:
-        old = pod.get("status", {})
-        status: dict[str, Any] = {
-            **old,
-            "observedGeneration": pod["metadata"]["generation"],
-            "phase": self._phase(),
-            "conditions": [dict(c) for c in old.get("conditions") or []],
-            "hostIP": self.kubelet.network.api_address,
-            "hostIPs": [{"ip": self.kubelet.network.api_address}],
-            "startTime": old.get("startTime", self._since),
-            "containerStatuses": [c.status() for c in self.containers],
-        }
-        if self._has_volumes:
-            status |= {"podIP": self.address, "podIPs": [{"ip": self.address}]}
-        if self.inits:
-            status["initContainerStatuses"] = [c.status() for c in self.inits]
-        self._set_conditions(status)
-        return status
-
-    def _set_conditions(self, status: Object) -> None:
-        unfinished = [c.name for c in self.inits if c.state.get("terminated", {}).get("exitCode") != 0]
-        unready = [c.name for c in self.containers if not c.ready]
-
-        def tell(kind: str, *, holds: bool, reason: str = "", message: str = "") -> None:
-            new: dict[str, Any] = {"type": kind, "status": str(holds), "lastProbeTime": None}
-            new["observedGeneration"] = status["observedGeneration"]
-            set_condition(
-                status["conditions"], new | {k: v for k, v in (("reason", reason), ("message", message)) if v}
-            )
-
-        over = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(status["phase"], "")
-        tell("PodReadyToStartContainers", holds=self._has_volumes and not over)
-        if unfinished:
-            message = f"containers with incomplete status: [{' '.join(unfinished)}]"
-            tell("Initialized", holds=False, reason="ContainersNotInitialized", message=message)
-        else:
-            tell("Initialized", holds=True, reason="PodCompleted" if over == "PodCompleted" else "")
-        for kind in ("Ready", "ContainersReady"):
-            if over or not unready:
-                tell(kind, holds=not over, reason=over)
-            else:
-                message = f"containers with unready status: [{' '.join(unready)}]"
-                tell(kind, holds=False, reason="ContainersNotReady", message=message)
-
-    def _phase(self) -> str:
-        """Return the phase, by the rules of kubelet's getPhase."""
-        policy = self.pod["spec"].get("restartPolicy", "Always")
-        for init in self.inits:
-            ended = init.state.get("terminated")
-            if ended is None or ended["exitCode"]:
-                return "Failed" if ended and policy == "Never" else "Pending"
-        if any("waiting" in c.state and not c.last for c in self.containers):
-            return "Pending"
-        codes = [c.state["terminated"]["exitCode"] for c in self.containers if "terminated" in c.state]
-        going = self._told.is_set()
-        if len(codes) < len(self.containers) or (policy == "Always" and not going):
-            return "Running"
-        if any(codes):
-            return "Failed" if policy == "Never" or going else "Running"
-        return "Succeeded"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from localcluster.kubelet.process import tail
+from localcluster.kubelet.logs import tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable

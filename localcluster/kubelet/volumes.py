@@ -1,17 +1,11 @@
-"""Volumes and where a container finds them, without a mount namespace.
-
-A container has a folder of its own, a copy of its image; a volume is a link in there, at its mountPath. A process that
-opens the path relative to its WORKDIR finds it. For other processes see translation.py.
-"""
+"""Volumes: what ConfigMaps, Secrets and the downward API put into them."""
 
 from __future__ import annotations
 
-import shutil
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from localcluster.images.rootfs import OutsideError, normal, within
-from localcluster.kubelet.environment import MissingReferenceError, field_value, read_data
+from localcluster.images.rootfs import normal, within
+from localcluster.kubelet.references import MissingReferenceError, field_value, read_data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +13,6 @@ if TYPE_CHECKING:
     from localcluster.apimachinery.objects import Object
     from localcluster.storage.store import Store
 
-Mounts = dict[PurePosixPath, "Path"]  # path in the container → where that really is; the container's root is one
 HONOURED = ("configMap", "secret", "downwardAPI", "projected", "emptyDir")
 
 
@@ -72,34 +65,3 @@ def _content(store: Store, pod: Object, source: Object) -> dict[str, bytes]:
     if missing and not optional:
         raise MissingReferenceError(f"references non-existent {kind} key: {missing[0]}")
     return {i["path"]: data[i["key"]] for i in spec["items"] if i["key"] in data}
-
-
-def link_mounts(root: Path, container: Object, volumes: Path) -> Mounts:
-    """Put the container's volumes into its folder and return where they are; raises OutsideError and OSError."""
-    mounts: Mounts = {PurePosixPath("/"): root}
-    for mount in sorted(container.get("volumeMounts") or [], key=lambda m: normal(m["mountPath"]).count("/")):
-        path = PurePosixPath(normal(mount["mountPath"]))
-        if path in mounts:
-            raise OutsideError(f"no volume can be mounted at {path}: it is the container's root, or mounted twice")
-        place = place_of(mounts, path)
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place)
-        place.unlink(missing_ok=True)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        source = within(volumes, mount["name"])
-        if mount.get("subPath"):
-            source = within(source, mount["subPath"])
-            if source.is_symlink():
-                raise OutsideError(f"subPath {mount['subPath']} is a symbolic link to {source.readlink()}")
-            if not source.exists():
-                source.mkdir(parents=True)
-        place.symlink_to(source)
-        mounts[path] = source
-    return mounts
-
-
-def place_of(mounts: Mounts, path: str | PurePosixPath) -> Path:
-    """Return where a path of a container is: in the innermost mount around it; raises OutsideError."""
-    inside = PurePosixPath(normal(path))
-    around = max((p for p in mounts if inside.is_relative_to(p)), key=lambda p: len(p.parts))
-    return mounts[around] if inside == around else within(mounts[around], inside.relative_to(around))

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from localcluster.apimachinery.objects import Object
-    from localcluster.kubelet.kubelet import Kubelet
     from localcluster.storage.events import Recorder
     from localcluster.storage.registry import Registry
     from localcluster.storage.store import Change
@@ -35,14 +34,13 @@ class Services(Controller):
         self,
         registry: Registry,
         recorder: Recorder,
-        kubelet: Kubelet,
+        pod_address: Callable[[str, int], Address | None],
         tell: Callable[[dict[str, Any]], None],
     ) -> None:
-        """Call `tell` with `facts()` whenever they change."""
+        """`pod_address` returns where a port of the pod with a uid really is; `tell` gets `facts()` after a change."""
         super().__init__(registry, recorder)
         self._tell = tell
-        self._kubelet = kubelet
-        kubelet.service_port = self.real_port
+        self._pod_address = pod_address
         self._listeners: dict[Key, dict[Address, Listener]] = {}
         self._taken: dict[Key, dict[Address, Address]] = {}  # what other processes have → where the Service is instead
 
@@ -207,8 +205,8 @@ class Services(Controller):
         return ready or leaving
 
     def _real(self, endpoint: Object, number: int) -> Address:
-        worker = self._kubelet.worker((endpoint.get("targetRef") or {}).get("uid", ""))
-        return (worker.address, worker.real_port(number)) if worker else (endpoint["addresses"][0], number)
+        uid = (endpoint.get("targetRef") or {}).get("uid", "")
+        return self._pod_address(uid, number) or (endpoint["addresses"][0], number)
 
 
 def _aims(listener: Listener, endpoints: list[Address]) -> bool:

@@ -24,13 +24,14 @@ class Recorder:
 
     def normal(self, obj: Object, reason: str, message: str, field: str = "") -> None:
         """Remark on something that went as it should."""
-        self._record("Normal", obj, reason, message, field)
+        self.record("Normal", obj, reason, message, field)
 
     def warning(self, obj: Object, reason: str, message: str, field: str = "") -> None:
         """Remark on something that did not; field is the path of a part, as in `spec.containers{app}`."""
-        self._record("Warning", obj, reason, message, field)
+        self.record("Warning", obj, reason, message, field)
 
-    def _record(self, kind: str, obj: Object, reason: str, message: str, field: str) -> None:
+    def record(self, kind: str, obj: Object, reason: str, message: str, field: str) -> None:
+        """Write an Event of a type: `Normal` or `Warning`."""
         store, meta = self._registry.store, obj["metadata"]
         namespace = meta.get("namespace") or "default"
         home = store.find(NAMESPACE, "", namespace)

@@ -186,7 +186,7 @@ class Ghosts:
         await asyncio.sleep(0)
         default = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
         self.registry.create(NAMESPACE, default, manager=MANAGER)
-        runner = web.AppRunner(make_app(self.registry, SECRET, self), access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(make_app(self.registry, SECRET, self, self), access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/{SECRET}"
@@ -237,7 +237,7 @@ class Ghosts:
     def _say(self, pod: Object, status: Object) -> None:
         self.store.update(POD, {**pod, "status": status})
 
-    async def pod_log(self, namespace: str, pod: str, container: str, **_options: Any) -> AsyncIterator[bytes]:
+    async def pod_log(self, namespace: str, pod: str, container: str, _options: object) -> AsyncIterator[bytes]:
         """Give the log that a test has put there."""
         for prefix, log in self.logs.items():
             if pod.startswith(prefix):

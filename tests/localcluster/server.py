@@ -13,6 +13,7 @@ import yaml
 from aiohttp import web
 
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.pod_log_options import PodLogOptions
 from localcluster.apimachinery.resources import NAMESPACE
 from localcluster.apiserver.server import make_app
 from localcluster.storage.registry import Registry
@@ -55,15 +56,15 @@ class Answer:
 
 
 @dataclass
-class Backend:
-    """A runtime whose pods are whatever a test puts here."""
+class Node:
+    """Kubelet and kube-proxy of a node whose pods are whatever a test puts here."""
 
     logs: dict[str, list[bytes]] = field(default_factory=dict)
     address: tuple[str, int] = ("127.0.0.1", 1)
     endpoints: bool = True
-    asked: list[Object] = field(default_factory=list)
+    asked: list[PodLogOptions] = field(default_factory=list)
 
-    async def pod_log(self, namespace: str, pod: str, container: str, **options: Any) -> AsyncIterator[bytes]:
+    async def pod_log(self, namespace: str, pod: str, container: str, options: PodLogOptions) -> AsyncIterator[bytes]:
         self.asked.append(options)
         for chunk in self.logs[container]:
             yield chunk
@@ -82,7 +83,7 @@ class Server:
 
     def __init__(self, chaos: Chaos | None = None) -> None:
         self.chaos = chaos
-        self.backend = Backend()
+        self.node = Node()
         self.store = Store()
         self.registry = Registry(self.store)
         self.loop = asyncio.new_event_loop()
@@ -93,7 +94,9 @@ class Server:
             space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             self.registry.create(NAMESPACE, space, manager="test")
         self.runner = web.AppRunner(
-            make_app(self.registry, SECRET, self.backend, self.chaos), shutdown_timeout=0.1, handler_cancellation=True
+            make_app(self.registry, SECRET, self.node, self.node, self.chaos),
+            shutdown_timeout=0.1,
+            handler_cancellation=True,
         )
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()

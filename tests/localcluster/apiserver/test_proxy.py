@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from localcluster.apimachinery.pod_log_options import PodLogOptions
 from tests.localcluster.objects import container, pod, service
 from tests.localcluster.server import PODS, SERVICES, Server
 
@@ -40,7 +41,7 @@ def upstream(server: Server) -> Iterator[None]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as echo:
         thread = threading.Thread(target=echo.serve_forever, args=(0.01,))
         thread.start()
-        server.backend.address = ("127.0.0.1", echo.server_address[1])
+        server.node.address = ("127.0.0.1", echo.server_address[1])
         server.post(PODS, pod("a"))
         server.post(SERVICES, service())
         yield
@@ -67,7 +68,7 @@ def test_every_request_has_a_connection_of_its_own(server: Server) -> None:
 def test_what_does_not_answer_is_unavailable(server: Server) -> None:
     server.post(PODS, pod("a"))
     server.post(SERVICES, service())
-    server.backend.endpoints = False
+    server.node.endpoints = False
     refused = server.call("GET", PODS + "/a:8080/proxy/metrics")
     assert (refused.code, refused.body["reason"]) == (503, "ServiceUnavailable")
     empty = server.call("GET", SERVICES + "/web:http/proxy/")
@@ -77,12 +78,12 @@ def test_what_does_not_answer_is_unavailable(server: Server) -> None:
 
 
 def test_logs_are_passed_on_with_their_options(server: Server) -> None:
-    server.backend.logs = {"web": [b"one\n", b"two\n"]}
+    server.node.logs = {"web": [b"one\n", b"two\n"]}
     server.post(PODS, pod("a"))
     query = "?follow=true&tailLines=5&sinceSeconds=60&timestamps=true"
     assert server.call("GET", PODS + "/a/log" + query).body == b"one\ntwo\n"
-    (asked,) = server.backend.asked
-    assert asked == {"follow": True, "tail_lines": 5, "since_seconds": 60, "timestamps": True, "previous": False}
+    (asked,) = server.node.asked
+    assert asked == PodLogOptions(follow=True, tail_lines=5, since_seconds=60, timestamps=True, previous=False)
 
 
 @pytest.mark.parametrize(

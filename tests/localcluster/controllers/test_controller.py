@@ -15,7 +15,7 @@ from localcluster.controllers.endpointslices import EndpointSlices
 from localcluster.controllers.garbage_collector import Garbage
 from localcluster.controllers.replicasets import ReplicaSets
 from localcluster.controllers.scheduler import Scheduler
-from localcluster.kubelet.kubelet import node
+from localcluster.kubelet.node import node
 from localcluster.storage import store as store_module
 from localcluster.storage.events import Recorder
 from localcluster.storage.registry import Registry

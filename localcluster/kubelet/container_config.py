@@ -1,0 +1,72 @@
+"""How a container's process is started: command line, variables, working directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localcluster.kubelet.environment import expand
+from localcluster.kubelet.mounts import TMP, argument, link_mounts, place_of, unseen_mounts, variable
+from localcluster.kubelet.references import MissingReferenceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from localcluster.apimachinery.objects import Object
+    from localcluster.images.store import Image
+    from localcluster.kubelet.environment import Environment
+    from localcluster.kubelet.mounts import Mounts
+    from localcluster.kubelet.pod_context import PodContext
+
+
+@dataclass(frozen=True)
+class ContainerConfig:
+    """How processes are started in a container.
+
+    Attributes:
+        argv: the command line of the container's process.
+        env: its variables.
+        folder: its working directory, where that really is.
+        root: the folder that stands for the container's file system.
+        mounts: where the volumes of the container are.
+        hidden_mounts: what to say of each mount that its process does not find by itself.
+    """
+
+    argv: list[str]
+    env: dict[str, str]
+    folder: Path
+    root: Path
+    mounts: Mounts
+    hidden_mounts: list[str]
+
+    def translated(self, command: list[str]) -> list[str]:
+        """Return a command line with the container's paths replaced by where they really are."""
+        return [argument(self.root, self.mounts, word) for word in command]
+
+
+def configure(pod: PodContext, spec: Object, image: Image, root: Path, environment: Environment) -> ContainerConfig:
+    """Link a container's volumes into its folder, and return how its process is started.
+
+    Raises MissingReferenceError, OutsideError, and OSError.
+    """
+    (pod.folder / "tmp").mkdir(parents=True, exist_ok=True)
+    env = environment.variables(pod, spec, image.variables())
+    mounts = link_mounts(root, spec, pod.folder / "volumes")
+    command = [expand(word, env) for word in spec.get("command") or image.entrypoint]
+    default = [] if spec.get("command") else image.command
+    command += [expand(word, env) for word in spec.get("args") or default]
+    if not command:
+        raise MissingReferenceError(f"no command specified: neither {spec['image']} nor the pod says what to run")
+    workdir = spec.get("workingDir") or image.workdir
+    hidden = [
+        f"container {spec['name']} does not find {path}: localcluster has no mounts, this one is at {root}{path}; "
+        f"use a path relative to {workdir}, or give {path} to the process in an argument or a variable"
+        for path in unseen_mounts(mounts, workdir, [*command, *env.values()])
+    ]
+    if TMP in mounts:
+        env["TMPDIR"] = str(TMP)
+    env = {name: variable(root, mounts, name, value) for name, value in env.items()}
+    env |= pod.marks
+    folder = place_of(mounts, workdir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return ContainerConfig([argument(root, mounts, word) for word in command], env, folder, root, mounts, hidden)

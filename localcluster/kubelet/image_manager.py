@@ -1,0 +1,50 @@
+"""Waits until the image of a container is there. Nothing is pulled: `localcluster build` makes images."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from localcluster.images.reference import problem
+from localcluster.kubelet.back_off import BackOff
+
+if TYPE_CHECKING:
+    from localcluster.images.store import Image, Images
+    from localcluster.kubelet.container_status import ContainerStatus
+
+
+async def ensure_image(images: Images, status: ContainerStatus) -> Image:
+    """Return a container's image as soon as it is there, and say meanwhile in status and Events what is missing."""
+    reference = status.spec["image"]
+    if why := problem(reference):
+        parse = f'couldn\'t parse image name "{reference}": {why}'
+        message = f'Failed to apply default image tag "{reference}": {parse}'
+        status.warning("InspectFailed", message)
+        status.warning("Failed", "Error: InvalidImageName")
+        status.waits("InvalidImageName", message)
+        await asyncio.Event().wait()  # for ever: a pod with another image is another pod
+    back_off = BackOff(status.pod.back_off)
+    back_off.next()  # an image that was not there is not there the next moment either
+    while (image := images.find(reference)) is None:
+        if status.spec.get("imagePullPolicy") == "Never":
+            why = f'Container image "{reference}" is not present with pull policy of Never'
+            status.warning("ErrImageNeverPull", why)
+            status.warning("Failed", "Error: ErrImageNeverPull")
+            status.waits("ErrImageNeverPull", why)
+            await asyncio.sleep(min(1.0, status.pod.back_off))
+        else:
+            why = f'Failed to pull image "{reference}": localcluster pulls nothing; build it with'
+            why += f" `localcluster build CONTEXT -t {reference}`"
+            status.normal("Pulling", f'Pulling image "{reference}"')
+            status.warning("Failed", why)
+            status.warning("Failed", "Error: ErrImagePull")
+            status.waits("ErrImagePull", why)
+            await asyncio.sleep(min(1.0, status.pod.back_off))
+            status.normal("BackOff", f'Back-off pulling image "{reference}"')
+            status.warning("Failed", "Error: ImagePullBackOff")
+            status.waits("ImagePullBackOff", f'Back-off pulling image "{reference}": ErrImagePull: {why}')
+        await asyncio.sleep(back_off.next())
+    status.image_id = image.digest
+    message = f'Container image "{reference}" already present on machine and can be accessed by the pod'
+    status.normal("Pulled", message)
+    return image

@@ -1,0 +1,47 @@
+"""What a pod refers to: ConfigMaps, Secrets, and fields of its own (the downward API)."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING, Any
+
+from localcluster.apimachinery.resources import CONFIG_MAP, SECRET
+
+if TYPE_CHECKING:
+    from localcluster.apimachinery.objects import Object
+    from localcluster.storage.store import Store
+
+
+class MissingReferenceError(Exception):
+    """A container refers to a ConfigMap or Secret, or a key of one, that is not there."""
+
+
+def read_data(store: Store, kind: str, namespace: str, name: str, *, optional: bool = False) -> dict[str, bytes] | None:
+    """Return the content of a `configmap` or `secret` by key, None where it is absent and may be.
+
+    Raises MissingReferenceError.
+    """
+    found = store.find(CONFIG_MAP if kind == "configmap" else SECRET, namespace, name)
+    if found is None:
+        if optional:
+            return None
+        raise MissingReferenceError(f'{kind} "{name}" not found')
+    encoded = found.get("data") or {}
+    plain = {k: base64.b64decode(v) if kind == "secret" else v.encode() for k, v in encoded.items()}
+    binary = found.get("binaryData") or {}
+    return plain | {k: base64.b64decode(v) for k, v in binary.items()}
+
+
+def field_value(pod: Object, path: str) -> str:
+    """Return what the downward API says of a field of the pod."""
+    found = re.fullmatch(r"metadata\.(labels|annotations)(?:\['(.+)'\])?", path)
+    if found and found.group(2):
+        return str((pod["metadata"].get(found.group(1)) or {}).get(found.group(2), ""))
+    if found:
+        entries = sorted((pod["metadata"].get(found.group(1)) or {}).items())
+        return "\n".join(f'{k}="{v}"' for k, v in entries)
+    value: Any = pod
+    for name in path.split("."):
+        value = value.get(name, "") if isinstance(value, dict) else ""
+    return ",".join(each["ip"] for each in value) if isinstance(value, list) else str(value)
