@@ -12,9 +12,10 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import yaml
@@ -24,9 +25,6 @@ from localcluster.images.dockerfile import BuildError
 from localcluster.images.requirements import Environments
 from localcluster.images.store import Images
 from localcluster.kubelet import orphaned_pods
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 EXTRA = ("aiohttp", "jsonpatch")
 """What only the daemon imports: the packages of the extra `localcluster` in pyproject.toml."""

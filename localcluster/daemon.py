@@ -13,14 +13,16 @@ import resource
 import secrets
 import shutil
 import signal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
 from aiohttp import web
 
 from localcluster.apimachinery.resources import NAMESPACE, NODE
+from localcluster.apiserver.chaos import Chaos
 from localcluster.apiserver.server import make_app
-from localcluster.controllers.controller import MANAGER
+from localcluster.controllers.controller import MANAGER, Controller
 from localcluster.controllers.deployments import Deployments
 from localcluster.controllers.endpointslices import EndpointSlices
 from localcluster.controllers.garbage_collector import Garbage, Namespaces
@@ -38,12 +40,6 @@ from localcluster.network import Network, api_port, bound, choose
 from localcluster.storage.events import Recorder
 from localcluster.storage.registry import Registry
 from localcluster.storage.store import Store
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from localcluster.apiserver.chaos import Chaos
-    from localcluster.controllers.controller import Controller
 
 log = logging.getLogger(__name__)
 LAST_SECONDS = 2.0  # grace of pods when the whole cluster goes

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 from localcluster.apimachinery.errors import ApiError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.apimachinery.resources import Resource
+from localcluster.apimachinery.objects import Object
+from localcluster.apimachinery.resources import Resource
 
 _KEY = r"(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?"
 _REQUIREMENT = re.compile(

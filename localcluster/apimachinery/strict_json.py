@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-if TYPE_CHECKING:
-    from localcluster.apimachinery.objects import Json
+from localcluster.apimachinery.objects import Json
 
 
 def parsed(text: bytes | str) -> Json:

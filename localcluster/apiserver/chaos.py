@@ -11,19 +11,15 @@ import enum
 import logging
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from localcluster.apimachinery.errors import ApiError, conflict
 from localcluster.apiserver import requests, watch
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from localcluster.apiserver.request_info import Target
-    from localcluster.storage.store import Store
+from localcluster.apiserver.request_info import Target
+from localcluster.storage.store import Store
 
 log = logging.getLogger(__name__)
 LATEST = 2.0  # seconds that an event of a watch may come late

@@ -5,18 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import TYPE_CHECKING
+
+from aiohttp import web
 
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.strict_json import parsed
 from localcluster.apiserver import requests
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.apiserver.request_info import Target
-    from localcluster.storage.store import Store
+from localcluster.apiserver.request_info import Target
+from localcluster.storage.store import Store
 
 _TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import AsyncIterator
+from typing import Protocol
 
 import aiohttp
 from aiohttp import web
@@ -10,15 +11,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.pod_log_options import PodLogOptions
 from localcluster.apimachinery.resources import POD
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.apiserver.request_info import Target
-    from localcluster.storage.store import Store
+from localcluster.apiserver.request_info import Target
+from localcluster.storage.store import Store
 
 # RFC 9110, 7.6.1: what concerns one connection is not forwarded.
 _HOP = frozenset(

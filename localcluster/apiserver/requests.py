@@ -5,22 +5,17 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import yaml
+from aiohttp import web
 
 from localcluster.apimachinery import selectors
 from localcluster.apimachinery.errors import ApiError, Cause, invalid
+from localcluster.apimachinery.objects import Json, Object
 from localcluster.apimachinery.strict_json import parsed
+from localcluster.apiserver.request_info import Target
 from localcluster.storage.schema import decoded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aiohttp import web
-
-    from localcluster.apimachinery.objects import Json, Object
-    from localcluster.apiserver.request_info import Target
 
 _DELETE_OPTIONS = {"propagationPolicy": str, "gracePeriodSeconds": int, "preconditions": dict, "dryRun": list}
 _WORDS = {str: "a string", int: "a number", dict: "an object", list: "a list"}

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from localcluster.apimachinery.errors import ApiError, Cause, invalid
+from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.selectors import as_text
 from localcluster.storage.schema import is_scalar
-
-if TYPE_CHECKING:
-    from localcluster.apimachinery.objects import Object
 
 
 def of(obj: Object) -> Object:

@@ -6,26 +6,23 @@ import asyncio
 import hmac
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from aiohttp import web
 
 from localcluster.apimachinery.errors import ApiError, Cause, invalid
+from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import NAMESPACE
 from localcluster.apiserver import chunks, discovery, proxy, request_info, requests, scale, tables, watch
+from localcluster.apiserver.chaos import Chaos
+from localcluster.apiserver.proxy import Kubelet, Services
+from localcluster.apiserver.request_info import Target
 from localcluster.apiserver.warnings import unsupported
 from localcluster.storage import formats
 from localcluster.storage.patches import APPLY, patched
+from localcluster.storage.registry import Registry
 from localcluster.storage.schema import ANY, type_of
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.apiserver.chaos import Chaos
-    from localcluster.apiserver.proxy import Kubelet, Services
-    from localcluster.apiserver.request_info import Target
-    from localcluster.storage.registry import Registry
 
 LOG = logging.getLogger(__name__)
 RETURNED_WHEN_DELETED = ("Pod", "Service", "ServiceAccount")  # other kinds answer a delete with a Status

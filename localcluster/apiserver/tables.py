@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from localcluster.apimachinery.objects import Object
+from localcluster.apimachinery.resources import Resource
 from localcluster.apimachinery.selectors import as_text
-
-if TYPE_CHECKING:
-    from localcluster.apimachinery.objects import Object
-    from localcluster.apimachinery.resources import Resource
 
 # Columns by kind; a * marks those that kubectl shows with -o wide only.
 _COLUMNS = {

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from localcluster.apimachinery.objects import Json, Object
+from localcluster.apimachinery.objects import Json, Object
 
 # Kinds that are only stored.
 _KINDS = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Role", "RoleBinding", "ServiceAccount")

@@ -6,16 +6,13 @@ import asyncio
 import contextlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 from localcluster.apimachinery.errors import ApiError
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.apimachinery.resources import Resource
-    from localcluster.storage.store import Change, Store
+from localcluster.apimachinery.objects import Object
+from localcluster.apimachinery.resources import Resource
+from localcluster.storage.store import Change, Store
 
 log = logging.getLogger(__name__)
 BOOKMARK = 30.0  # seconds between bookmarks

@@ -6,20 +6,16 @@ import asyncio
 import logging
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.objects import Object, clone
-from localcluster.apimachinery.resources import POD
+from localcluster.apimachinery.resources import POD, Resource
 from localcluster.apimachinery.selectors import matches
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from localcluster.apimachinery.resources import Resource
-    from localcluster.storage.events import Recorder
-    from localcluster.storage.registry import Registry
-    from localcluster.storage.store import Change
+from localcluster.storage.events import Recorder
+from localcluster.storage.registry import Registry
+from localcluster.storage.store import Change
 
 MANAGER = "kube-controller-manager"
 SOON = 0.005  # seconds of a look that need no rest

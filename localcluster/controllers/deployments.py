@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from localcluster.apimachinery.errors import ApiError
-from localcluster.apimachinery.objects import clone
+from localcluster.apimachinery.objects import Object, clone
 from localcluster.apimachinery.resources import DEPLOYMENT, POD, REPLICA_SET
 from localcluster.apimachinery.selectors import matches
 from localcluster.controllers.controller import (
@@ -22,12 +23,7 @@ from localcluster.controllers.controller import (
     resolve,
 )
 from localcluster.controllers.deployment_status import created_condition, paused_condition, rollout_status
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.storage.store import Change
+from localcluster.storage.store import Change
 
 HASH = "pod-template-hash"
 PREFIX = "deployment.kubernetes.io/"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from localcluster.apimachinery.conditions import is_true
+from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import ENDPOINT_SLICE, POD, SERVICE
 from localcluster.controllers.controller import MANAGER, Controller, Key, is_over, key_of, owner_reference
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.storage.store import Change
+from localcluster.storage.store import Change
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from localcluster.apimachinery.resources import EVENT, NAMESPACE, POD, RESOURCES
+from localcluster.apimachinery.objects import Object
+from localcluster.apimachinery.resources import EVENT, NAMESPACE, POD, RESOURCES, Resource
 from localcluster.controllers.controller import MANAGER, Controller, Key, key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.apimachinery.resources import Resource
-    from localcluster.storage.store import Change
+from localcluster.storage.store import Change
 
 EVENTS_LAST = timedelta(hours=1)  # as in Kubernetes
 KINDS = {(r.api_version, r.kind): r for r in RESOURCES}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from localcluster.apimachinery.conditions import condition, is_true
 from localcluster.apimachinery.errors import ApiError
@@ -20,11 +21,7 @@ from localcluster.controllers.controller import (
     owned,
     owner_reference,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from localcluster.storage.store import Change
+from localcluster.storage.store import Change
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from localcluster.apimachinery.conditions import set_condition
+from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.quantity import amount
 from localcluster.apimachinery.resources import NODE, POD
 from localcluster.apimachinery.selectors import matches
 from localcluster.controllers.controller import Controller, Key, is_over, key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.storage.store import Change
+from localcluster.storage.store import Change
 
 
 class Scheduler(Controller):

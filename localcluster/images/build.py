@@ -6,16 +6,14 @@ import fnmatch
 import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from localcluster.images.dockerfile import BuildError, Instruction, instructions, substitute
 from localcluster.images.requirements import Environments, pip_arguments
 from localcluster.images.rootfs import OutsideError, normal, within
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 IGNORED = {"EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "STOPSIGNAL", "USER"}
 

@@ -8,13 +8,10 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 from localcluster.images.dockerfile import BuildError, Instruction
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 # Options that change what is installed, and those that make no difference here.
 HONOURED = {"--require-hashes", "--no-deps", "--pre"}

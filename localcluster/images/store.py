@@ -7,19 +7,16 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote
 
 from localcluster.images.build import Build
 from localcluster.images.dockerfile import BuildError
 from localcluster.images.reference import normal_name, problem
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from localcluster.images.requirements import Environments
+from localcluster.images.requirements import Environments
 
 LONGEST_FILE_NAME = 250  # characters
 

@@ -12,28 +12,23 @@ import functools
 import shutil
 import signal
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
+from localcluster.apimachinery.objects import Object
 from localcluster.images.rootfs import OutsideError
+from localcluster.images.store import Image, Images
 from localcluster.kubelet.back_off import BackOff
-from localcluster.kubelet.container_config import configure
+from localcluster.kubelet.container_config import ContainerConfig, configure
 from localcluster.kubelet.container_status import ContainerStatus
+from localcluster.kubelet.environment import Environment
 from localcluster.kubelet.image_manager import ensure_image
 from localcluster.kubelet.logs import remark, tail, taken_address
+from localcluster.kubelet.pod_context import PodContext
 from localcluster.kubelet.prober import Prober
 from localcluster.kubelet.probes import Failed, Target
 from localcluster.kubelet.process import Process
 from localcluster.kubelet.references import MissingReferenceError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.images.store import Image, Images
-    from localcluster.kubelet.container_config import ContainerConfig
-    from localcluster.kubelet.environment import Environment
-    from localcluster.kubelet.pod_context import PodContext
 
 FORGIVEN_AFTER = 600.0  # seconds of running after which the back-off begins anew
 ADDRESS_HINT = "pods share this machine: listen on $HOST:$PORT, not on 0.0.0.0 or a fixed port"

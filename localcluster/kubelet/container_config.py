@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from localcluster.kubelet.environment import expand
-from localcluster.kubelet.mounts import TMP, argument, link_mounts, place_of, unseen_mounts, variable
+from localcluster.apimachinery.objects import Object
+from localcluster.images.store import Image
+from localcluster.kubelet.environment import Environment, expand
+from localcluster.kubelet.mounts import TMP, Mounts, argument, link_mounts, place_of, unseen_mounts, variable
+from localcluster.kubelet.pod_context import PodContext
 from localcluster.kubelet.references import MissingReferenceError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.images.store import Image
-    from localcluster.kubelet.environment import Environment
-    from localcluster.kubelet.mounts import Mounts
-    from localcluster.kubelet.pod_context import PodContext
 
 
 @dataclass(frozen=True)

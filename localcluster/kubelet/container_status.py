@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from localcluster.apimachinery.objects import now
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.kubelet.pod_context import PodContext
+from localcluster.apimachinery.objects import Object, now
+from localcluster.kubelet.pod_context import PodContext
 
 EPOCH = "1970-01-01T00:00:00Z"
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import POD, SERVICE
+from localcluster.kubelet.pod_context import PodContext
 from localcluster.kubelet.references import MissingReferenceError, field_value, read_data
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.kubelet.pod_context import PodContext
-    from localcluster.storage.store import Store
+from localcluster.storage.store import Store
 
 LOOPBACK = "localhost,127.0.0.0/8,::1"
 REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.][A-Za-z0-9_.-]*)\)")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from localcluster.images.reference import problem
+from localcluster.images.store import Image, Images
 from localcluster.kubelet.back_off import BackOff
-
-if TYPE_CHECKING:
-    from localcluster.images.store import Image, Images
-    from localcluster.kubelet.container_status import ContainerStatus
+from localcluster.kubelet.container_status import ContainerStatus
 
 
 async def ensure_image(images: Images, status: ContainerStatus) -> Image:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
 from localcluster.apimachinery.errors import ApiError
+from localcluster.apimachinery.objects import Object
+from localcluster.apimachinery.pod_log_options import PodLogOptions
 from localcluster.apimachinery.resources import CONFIG_MAP, POD, SECRET
 from localcluster.kubelet.logs import read_log
-from localcluster.kubelet.node import NODE_NAME
+from localcluster.kubelet.node import NODE_NAME, NodeContext
 from localcluster.kubelet.pod import PodWorker
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.apimachinery.pod_log_options import PodLogOptions
-    from localcluster.kubelet.node import NodeContext
-    from localcluster.storage.store import Change
+from localcluster.storage.store import Change
 
 log = logging.getLogger(__name__)
 

@@ -6,14 +6,11 @@ import asyncio
 import contextlib
 import os
 import re
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from localcluster.apimachinery.pod_log_options import PodLogOptions
+from localcluster.apimachinery.pod_log_options import PodLogOptions
 
 LOG_LIMIT = 10 * 1024 * 1024  # bytes; the kubelet's containerLogMaxSize
 

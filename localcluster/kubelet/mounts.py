@@ -12,15 +12,11 @@ replaced, but only where they cannot be anything else, since `/app` may as well 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
+from localcluster.apimachinery.objects import Object
 from localcluster.images.rootfs import OutsideError, normal, within
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from localcluster.apimachinery.objects import Object
 
 Mounts = dict[PurePosixPath, Path]  # path in the container → where that really is; the container's root is one
 ROOT = PurePosixPath("/")

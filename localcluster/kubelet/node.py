@@ -5,20 +5,15 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from localcluster.apimachinery.objects import now
+from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import VERSION
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.images.store import Images
-    from localcluster.kubelet.environment import Environment
-    from localcluster.network import Network
-    from localcluster.storage.events import Recorder
-    from localcluster.storage.registry import Registry
+from localcluster.images.store import Images
+from localcluster.kubelet.environment import Environment
+from localcluster.network import Network
+from localcluster.storage.events import Recorder
+from localcluster.storage.registry import Registry
 
 NODE_NAME = "localcluster"
 

@@ -6,22 +6,18 @@ import asyncio
 import logging
 import shutil
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import POD
 from localcluster.images.rootfs import OutsideError
 from localcluster.kubelet.container import Container
+from localcluster.kubelet.node import NodeContext
 from localcluster.kubelet.pod_context import PodContext
 from localcluster.kubelet.pod_status import pod_status
 from localcluster.kubelet.references import MissingReferenceError
 from localcluster.kubelet.volumes import write_volume
 from localcluster.network import can_bind, free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from localcluster.kubelet.node import NodeContext
 
 log = logging.getLogger(__name__)
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from localcluster.apimachinery.conditions import set_condition
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.kubelet.container_status import ContainerStatus
+from localcluster.apimachinery.objects import Object
+from localcluster.kubelet.container_status import ContainerStatus
 
 REASON_OVER = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}
 

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from localcluster.kubelet.probes import Failed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.kubelet.container_status import ContainerStatus
-    from localcluster.kubelet.probes import Target
+from localcluster.apimachinery.objects import Object
+from localcluster.kubelet.container_status import ContainerStatus
+from localcluster.kubelet.probes import Failed, Target
 
 
 class Prober:

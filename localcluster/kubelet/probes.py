@@ -7,17 +7,13 @@ import contextlib
 import os
 import signal
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import aiohttp
 
+from localcluster.apimachinery.objects import Object
 from localcluster.kubelet.logs import tail
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.kubelet.process import Process
+from localcluster.kubelet.process import Process
 
 Run = list[str]  # a command line
 

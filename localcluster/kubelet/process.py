@@ -7,13 +7,10 @@ import contextlib
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from localcluster.kubelet.logs import Log
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 
 class Process:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import CONFIG_MAP, SECRET
-
-if TYPE_CHECKING:
-    from localcluster.apimachinery.objects import Object
-    from localcluster.storage.store import Store
+from localcluster.storage.store import Store
 
 
 class MissingReferenceError(Exception):

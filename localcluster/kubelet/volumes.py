@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from localcluster.apimachinery.objects import Object
 from localcluster.images.rootfs import normal, within
 from localcluster.kubelet.references import MissingReferenceError, field_value, read_data
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.storage.store import Store
+from localcluster.storage.store import Store
 
 HONOURED = ("configMap", "secret", "downwardAPI", "projected", "emptyDir")
 

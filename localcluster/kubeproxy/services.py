@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import logging
 import random
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 from localcluster.apimachinery.errors import ApiError
-from localcluster.apimachinery.objects import now
+from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import ENDPOINT_SLICE, SERVICE
 from localcluster.controllers.controller import Controller, Key, key_of
 from localcluster.controllers.endpointslices import SERVICE_NAME
 from localcluster.kubeproxy.listeners import Address, Listener
 from localcluster.network import LOCALHOST, can_bind, free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from localcluster.apimachinery.objects import Object
-    from localcluster.storage.events import Recorder
-    from localcluster.storage.registry import Registry
-    from localcluster.storage.store import Change
+from localcluster.storage.events import Recorder
+from localcluster.storage.registry import Registry
+from localcluster.storage.store import Change
 
 log = logging.getLogger(__name__)
 PORT_TAKEN = "PortTaken"  # a condition of Services

@@ -5,18 +5,13 @@ from __future__ import annotations
 import base64
 import ipaddress
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from localcluster.apimachinery.errors import invalid
+from localcluster.apimachinery.errors import Cause, invalid
+from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import SERVICE
 from localcluster.storage.formats import bad
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from localcluster.apimachinery.errors import Cause
-    from localcluster.apimachinery.objects import Object
-    from localcluster.storage.store import Store
+from localcluster.storage.store import Store
 
 _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 _POD = {

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import EVENT, NAMESPACE
-
-if TYPE_CHECKING:
-    from localcluster.storage.registry import Registry
+from localcluster.storage.registry import Registry
 
 log = logging.getLogger(__name__)
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from localcluster.apimachinery.errors import Cause
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from localcluster.apimachinery.objects import Json, Object
+from localcluster.apimachinery.objects import Json, Object
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import jsonpatch
 
 from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.objects import Json, Object, clone
 from localcluster.apimachinery.strict_json import parsed
-from localcluster.storage.schema import ANY
-
-if TYPE_CHECKING:
-    from localcluster.storage.schema import Type
+from localcluster.storage.schema import ANY, Type
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"

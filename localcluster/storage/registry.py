@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from localcluster.apimachinery.errors import ApiError, conflict, invalid, not_found
 from localcluster.apimachinery.objects import Object, clone, now
-from localcluster.apimachinery.resources import DEPLOYMENT, NAMESPACE, POD, RESOURCES, SERVICE
+from localcluster.apimachinery.resources import DEPLOYMENT, NAMESPACE, POD, RESOURCES, SERVICE, Resource
 from localcluster.storage import defaults, formats, validation
 from localcluster.storage.apply import managed_fields
 from localcluster.storage.schema import decoded, type_of
-
-if TYPE_CHECKING:
-    from localcluster.apimachinery.resources import Resource
-    from localcluster.storage.store import Store
+from localcluster.storage.store import Store
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, so that generated names spell nothing
 IMMORTAL = ("default", "kube-system", "kube-public")  # namespaces that Kubernetes does not let anybody delete

@@ -11,15 +11,11 @@ import functools
 import json
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from typing import TYPE_CHECKING
 
 from localcluster.apimachinery import quantity
 from localcluster.apimachinery.errors import ApiError
-from localcluster.apimachinery.objects import clone
-
-if TYPE_CHECKING:
-    from localcluster.apimachinery.objects import Json, Object
-    from localcluster.apimachinery.resources import Resource
+from localcluster.apimachinery.objects import Json, Object, clone
+from localcluster.apimachinery.resources import Resource
 
 # A list-map key that may be left out stands for its default.
 KEY_DEFAULTS = {"protocol": "TCP"}

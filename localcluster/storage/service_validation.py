@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from localcluster.apimachinery.errors import Cause
+from localcluster.apimachinery.objects import Json, Object
 from localcluster.storage.formats import (
     bad,
     duplicate,
@@ -15,12 +17,6 @@ from localcluster.storage.formats import (
     required,
     unsupported,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from localcluster.apimachinery.errors import Cause
-    from localcluster.apimachinery.objects import Json, Object
 
 KINDS = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 WITH_NODE_PORTS = ("LoadBalancer", "NodePort")

@@ -9,16 +9,12 @@ import asyncio
 import contextlib
 import uuid
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from localcluster.apimachinery.errors import ApiError, already_exists, conflict, not_found
 from localcluster.apimachinery.objects import Json, Object, clone, now
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from localcluster.apimachinery.resources import Resource
+from localcluster.apimachinery.resources import Resource
 
 HISTORY = 2048  # changes kept for watches that resume
 

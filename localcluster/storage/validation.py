@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from localcluster.apimachinery import quantity
 from localcluster.apimachinery.errors import Cause
+from localcluster.apimachinery.objects import Json, Object
 from localcluster.apimachinery.selectors import OPERATORS, matches
 from localcluster.storage import service_validation
 from localcluster.storage.formats import (
@@ -26,13 +27,7 @@ from localcluster.storage.formats import (
     unsupported,
     variable_name,
 )
-from localcluster.storage.schema import ANY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from localcluster.apimachinery.objects import Json, Object
-    from localcluster.storage.schema import Type
+from localcluster.storage.schema import ANY, Type
 
 _RULE_OF_NAME = {"Namespace": "label", "Service": "service"}
 _ANY_NAME = ("Role", "RoleBinding")

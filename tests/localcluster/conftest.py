@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+import pathlib
+from collections.abc import Iterator
 
 import pytest
 
 from tests.localcluster.cluster import DATA, Cluster, Command, Namespace
 from tests.localcluster.server import Server
-
-if TYPE_CHECKING:
-    import pathlib
-    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import pathlib
 import threading
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import yaml
 from aiohttp import web
@@ -15,15 +17,10 @@ from aiohttp import web
 from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.pod_log_options import PodLogOptions
 from localcluster.apimachinery.resources import NAMESPACE
+from localcluster.apiserver.chaos import Chaos
 from localcluster.apiserver.server import make_app
 from localcluster.storage.registry import Registry
 from localcluster.storage.store import Store
-
-if TYPE_CHECKING:
-    import pathlib
-    from collections.abc import AsyncIterator, Iterator
-
-    from localcluster.apiserver.chaos import Chaos
 
 Object = dict[str, Any]
 SECRET = "s3cret"

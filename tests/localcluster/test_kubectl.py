@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import shlex
 import subprocess
-from typing import TYPE_CHECKING
 
 import yaml
 
 from tests.localcluster.cluster import BIN, Namespace, until
 from tests.localcluster.objects import deployment, pod, script, service
-
-if TYPE_CHECKING:
-    import pathlib
 
 
 def failing(namespace: Namespace, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

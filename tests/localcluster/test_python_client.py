@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pathlib
+from collections.abc import Iterator
 
 import kubernetes
 import pytest
 from kubernetes.client.exceptions import ApiException
+from kubernetes.dynamic import DynamicClient
 
 from tests.localcluster.objects import deployment
 from tests.localcluster.server import Server, config_map
-
-if TYPE_CHECKING:
-    import pathlib
-    from collections.abc import Iterator
-
-    from kubernetes.dynamic import DynamicClient
 
 
 @pytest.fixture

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from localcluster.storage.schema import ANY, KEY_DEFAULTS
-
-if TYPE_CHECKING:
-    from localcluster.apimachinery.objects import Json, Object
-    from localcluster.storage.schema import Type
+from localcluster.apimachinery.objects import Json, Object
+from localcluster.storage.schema import ANY, KEY_DEFAULTS, Type
 
 Path = tuple[str, ...]
 Paths = set[Path]

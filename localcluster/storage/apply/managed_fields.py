@@ -6,21 +6,15 @@ The rules are those of sigs.k8s.io/structured-merge-diff (merge/update.go) and o
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from localcluster.apimachinery.errors import ApiError, Cause
-from localcluster.apimachinery.objects import Object, now
+from localcluster.apimachinery.objects import Json, Object, now
 from localcluster.apimachinery.strict_json import parsed
 from localcluster.storage.apply import field_sets
-from localcluster.storage.schema import KEY_DEFAULTS, is_scalar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from localcluster.apimachinery.objects import Json
-    from localcluster.storage.apply.field_sets import Paths
-    from localcluster.storage.schema import Type
+from localcluster.storage.apply.field_sets import Paths
+from localcluster.storage.schema import KEY_DEFAULTS, Type, is_scalar
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Key = tuple[str, str, str]  # manager, operation, subresource

@@ -18,15 +18,13 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.localcluster.cluster import BIN
 from tests.localcluster.server import APPLY, MERGE, STRATEGIC, Server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 Object = dict[str, Any]
 REFERENCE = os.environ.get("REFERENCE_KUBECONFIG", "")

@@ -7,16 +7,13 @@ import http.client
 import logging
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from localcluster.apiserver import chaos as chaos_module
 from localcluster.apiserver.chaos import ANYTIME, Chaos, Fault
 from tests.localcluster.server import CONFIG_MAPS, DEPLOYMENTS, MERGE, PODS, Answer, Server, config_map
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FAILURES = {409, 410, 429, 500, 503}
 CUT = 0  # in the place of a code

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import pathlib
 import subprocess
-from typing import TYPE_CHECKING
 
 import pytest
 
 from localcluster.storage import store as store_module
 from tests.localcluster.cluster import BIN
 from tests.localcluster.server import CONFIG_MAPS, MERGE, Answer, Server, config_map
-
-if TYPE_CHECKING:
-    import pathlib
 
 EVERYWHERE = "/api/v1/configmaps"
 

@@ -6,7 +6,8 @@ import copy
 import json
 import random
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,6 @@ from tests.localcluster.server import (
     Server,
     config_map,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Object = dict[str, Any]
 SPACE = "/api/v1/namespaces/default"

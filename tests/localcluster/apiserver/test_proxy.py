@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import http.server
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from localcluster.apimachinery.pod_log_options import PodLogOptions
 from tests.localcluster.objects import container, pod, service
 from tests.localcluster.server import PODS, SERVICES, Server
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class _Echo(http.server.BaseHTTPRequestHandler):

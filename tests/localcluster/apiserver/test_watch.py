@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from localcluster.apiserver import watch as watch_module
 from localcluster.storage import store as store_module
 from tests.localcluster.server import CONFIG_MAPS, MERGE, PODS, SECRET, Server, config_map
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def labelled(server: Server, name: str, **labels: str | None) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from tests.localcluster.cluster import Namespace, until
 from tests.localcluster.objects import container, deployment, service
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Object = dict[str, Any]
 ROLLED_OUT = ("rollout", "status", "deploy/web", "--timeout=60s")
