@@ -41,6 +41,6 @@ def test_a_misspelt_selector_promotes_nothing_and_is_named_with_the_value_that_i
             "--tolerance", "0.05", "--good", good, "--warm-up", "1s", "--min-duration", "3s", code=2,
         )  # fmt: skip
 
-    assert f'has custom_status="gut" (in {good}, the selector of good requests)' in result.err
+    assert f'has custom_status="gut" (in {good}, the selector for good requests)' in result.err
     assert 'Did you mean "good"? The values of custom_status are "good", "bad"' in result.err
     assert stable.images("sampleapp") == ["sampleapp:10"]

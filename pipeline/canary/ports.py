@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from canary.events import Decided, Listener
 from canary.objects import Kind, Object
 from canary.settings.options import Options
-from canary.verdict.exposed import Published
+from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.rule import Verdict
 from canary.verdict.scrapes import Pod, Scrape
 
@@ -123,8 +123,8 @@ class SampleSource(Protocol):
     def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:
         """Return what the pods counted: scrapes taken at or after `since` (Unix seconds)."""
 
-    def published(self, pods: Sequence[Pod]) -> Published:
-        """Return what the pods publish now, those left out that do not answer.
+    def exposed(self, pods: Sequence[Pod]) -> ExposedMetrics:
+        """Return what the pods expose now, those left out that do not answer.
 
         Raises:
             ClusterError: it may not be read, or who keeps it does not answer.

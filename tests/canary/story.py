@@ -15,7 +15,7 @@ from canary.marks import Variant
 from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from canary.release.release import Release
 from canary.settings.options import Options
-from canary.verdict.exposed import Published
+from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric, good_key, total_key
 from canary.verdict.rule import Verdict
 from canary.verdict.scrapes import Pod, Scrape
@@ -44,10 +44,10 @@ class Counts:
     def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:
         return [self._scrape(pod) for pod in pods]
 
-    def published(self, pods: Sequence[Pod]) -> Published:
-        """Return what a sample app publishes: both of its series are there from the start."""
+    def exposed(self, pods: Sequence[Pod]) -> ExposedMetrics:
+        """Return what a sample app exposes: both of its series are there from the start."""
         series = [("requests_total", {"custom_status": status}, 1.0) for status in ("good", "bad")]
-        return Published.of(series, Measures.of([SUCCESS]))
+        return ExposedMetrics.of(series, Measures.of([SUCCESS]))
 
     def _scrape(self, pod: Pod) -> Scrape:
         if pod.variant in self.problem:

@@ -15,7 +15,7 @@ from canary.observe.deployments import Workload, images, pods_of, progress, repl
 from canary.observe.diagnosis import IMAGE_PULL, hold_up
 from canary.observe.survey import SAMPLED_OF_STABLE, Scene, sampled
 from canary.ports import Cluster, SampleSource, World
-from canary.verdict.exposed import HARMLESS, Published, idle, misfits
+from canary.verdict.exposed_metrics import HARMLESS, ExposedMetrics, ineffective_conditions, unmatched_selectors
 from canary.verdict.measures import total_key
 from canary.verdict.scrapes import Scrape
 
@@ -116,7 +116,7 @@ def check_counts(world: World, samples: SampleSource, found: Workload, *, direct
         if not problems:
             yield ok("metrics", text, workload=name)
         try:
-            yield from _check_selectors(world, samples.published(asked), name)
+            yield from _check_selectors(world, samples.exposed(asked), name)
         except ClusterError as error:
             yield warning("metrics", f"the selectors were not checked: {error}", "look again", workload=name)
         if any(len(times) < 2 for times in _counted(world, scrapes).values()):
@@ -158,21 +158,23 @@ def _nothing_asked(world: World, found: Workload, pods: Mapping[tuple[str, Varia
     return warning("metrics", text, "name one so, pass --metrics-port, or pass --prometheus", workload=found.name)
 
 
-def _check_selectors(world: World, published: Published, name: str) -> Iterator[Check]:
+def _check_selectors(world: World, exposed: ExposedMetrics, name: str) -> Iterator[Check]:
     """Yield what is wrong with the selectors; where no request was counted yet, a series may still be to come."""
     correct = "correct the selector (canary config shows where it is set)"
     send = f"send some requests and look again, or {correct}"
     for metric in world.options.measures.metrics:
-        total, good = (published.matched.get(one, 0.0) for one in (metric.total, metric.good))
+        total, good = (exposed.matched.get(one, 0.0) for one in (metric.total, metric.good))
         least = max(1, world.options.min_requests)
         enough = total >= least
-        found = list(misfits(metric, published, enough=enough, least=least))
-        if any(published.counted.get(one.name) for one in (metric.total, metric.good)):
+        found = list(unmatched_selectors(metric, exposed, enough=enough, least=least))
+        if any(exposed.counted.get(one.name) for one in (metric.total, metric.good)):
             yield from (failed("metrics", one, correct, workload=name) for one in found)
         else:
             yield from (warning("metrics", one, send, workload=name) for one in found)
         if enough:
-            yield from (warning("metrics", one, HARMLESS, workload=name) for one in idle(metric, published))
+            yield from (
+                warning("metrics", one, HARMLESS, workload=name) for one in ineffective_conditions(metric, exposed)
+            )
         if not found and not total:
             yield warning("metrics", f"{metric.total} has counted nothing yet", send, workload=name)
         elif not found and not good:

@@ -1,6 +1,6 @@
-"""Manifests: what a release deploys, read from files, folders or stdin and checked.
+"""Bundles of manifests: what a release deploys, read from files, folders or stdin and checked.
 
-Objects are plain dicts, as JSON has them, and are never changed in place: every function returns a new bundle.
+Objects are never changed in place: every function returns a new bundle.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CLUSTER_SCOPED = frozenset(
         "VolumeAttachment",
     }
 )  # fmt: skip
-"""Kubernetes' own kinds that live in no namespace. Of others (CRDs) only the cluster knows."""
+"""Kubernetes' own kinds that are not namespaced. For other kinds (CRDs), only the cluster knows."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Bundle:
 
     Attributes:
         objects: in the order in which they were read.
-        sources: where each object stands, `file:line`.
-        namespace: the release's namespace, which every object that lives in one carries.
+        sources: where each object was read, `file:line`.
+        namespace: the release's namespace, set on every namespaced object.
     """
 
     objects: tuple[Object, ...]
@@ -59,7 +59,7 @@ class Bundle:
         return tuple(item for item in self.objects if not is_deployment(item))
 
     def source(self, item: Object) -> str:
-        """Return where an object stands, `file:line`.
+        """Return where an object was read, `file:line`.
 
         Raises:
             KeyError: the bundle has no object of that kind and name.
@@ -79,11 +79,12 @@ def load(paths: Sequence[str], *, namespace: str, stdin: BinaryIO | None = None)
         stdin: what `-` reads.
 
     Returns:
-        The objects, lists unfolded, in the order of the paths, files of a folder by name.
+        The objects, with lists unfolded, in the order of the paths; files of a folder are sorted by name.
 
     Raises:
-        InputError: a path that does not exist or holds no manifest, text that is not YAML or JSON, an object without
-            kind, apiVersion or name, of another namespace, given twice, a Helm hook. Messages begin with `file:line`.
+        InputError: a path does not exist or has no manifest; text is not YAML or JSON; an object has no kind,
+            apiVersion or name, is in another namespace, is given twice, or is a Helm hook. Messages begin with
+            `file:line`.
     """
     if not paths:
         raise InputError("no manifests given: name files, folders or - for stdin")
@@ -109,20 +110,20 @@ def load(paths: Sequence[str], *, namespace: str, stdin: BinaryIO | None = None)
 
 
 def require_deployment(bundle: Bundle) -> None:
-    """Refuse a bundle that a release can do nothing with.
+    """Refuse a bundle without Deployments.
 
     Raises:
-        InputError: it holds no Deployment.
+        InputError: there is none.
     """
     if not bundle.deployments:
         kinds = ", ".join(sorted({str(item["kind"]) for item in bundle.objects}))
-        raise InputError(f"no Deployment in the manifests (only {kinds}): a canary is made of a Deployment")
+        raise InputError(f"no Deployment in the manifests (only {kinds}): a release needs a Deployment")
 
 
 def digest(bundle: Bundle) -> str:
-    """Return `sha256:…` of all objects, the same whatever the order of files, objects and keys.
+    """Return `sha256:…` of all objects, whatever the order of files, objects and keys.
 
-    Images and pull secrets put in by `images.with_images` and `with_pull_secrets` are part of it.
+    It includes the images and pull secrets of `images.with_images` and `with_pull_secrets`.
     """
     ordered = sorted(bundle.objects, key=identity)
     canonical = json.dumps(ordered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -130,7 +131,7 @@ def digest(bundle: Bundle) -> str:
 
 
 def _texts(paths: Sequence[str], stdin: BinaryIO | None) -> Iterator[tuple[str, str]]:
-    """Yield the name and the content of each file, of each file once."""
+    """Yield the name and content of each file, each file once."""
     done: set[str] = set()
     for path in paths:
         if path == "-":
@@ -179,7 +180,7 @@ def _files(path: Path) -> list[Path]:
 def _unfold(
     document: Document, value: object, path: tuple[str | int, ...], name: str
 ) -> Iterator[tuple[dict[str, Any], int]]:
-    """Yield the objects of a document with their lines: none of an empty one, each item of a List."""
+    """Yield the objects of a document with their lines: none for an empty document, each item of a List."""
     line = document.line(path)
     if value is None:
         return
@@ -220,7 +221,7 @@ def _checked(item: dict[str, Any], source: str, namespace: str) -> Object:
     own = metadata.get("namespace")
     if own and own != namespace:
         raise InputError(
-            f"{source}: {describe(item)} belongs to namespace {own}, the release to {namespace}: "
+            f"{source}: {describe(item)} is in namespace {own}, but the release is in {namespace}: "
             f"pass --namespace {own}, or change the manifest"
         )
     if is_deployment(item):

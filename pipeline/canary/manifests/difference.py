@@ -1,4 +1,4 @@
-"""What would change of an object, as `kubectl diff` shows it: its YAML, less what the API server keeps for itself."""
+"""The difference between two versions of an object, as `kubectl diff` shows it, without the API server's own fields."""
 
 from __future__ import annotations
 
@@ -8,35 +8,34 @@ from typing import Any
 from canary.manifests.documents import dump
 from canary.manifests.masking import masked
 from canary.marks import OWN_PREFIX
-from canary.objects import Object
+from canary.objects import LAST_APPLIED, Object
 
 MOST_LINES = 60
-"""Lines of one object's difference that are shown."""
+"""Lines shown of one object's difference."""
 
 LONGEST_LINE = 200
-"""Characters of a line that are shown."""
+"""Characters shown of a line."""
 
 _CONTEXT = 2
 _METADATA = ("labels", "annotations")
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def is_same(live: Object, planned: Object) -> bool:
-    """Return whether two versions of an object say the same, but for what the API server writes of its own."""
+    """Return whether two versions of an object are equal, apart from the API server's own fields."""
     return _bare(live) == _bare(planned)
 
 
 def difference(live: Object, planned: Object, before: str = "live", after: str = "manifests") -> tuple[str, ...]:
-    """Return a unified diff, values of Secrets masked; it is cut where it gets long, and says so.
+    """Return a unified diff with masked Secrets. A long diff is cut, and says so.
 
     Args:
-        live: as the object is.
-        planned: as it would be.
-        before: what the diff calls the first.
-        after: what it calls the second.
+        live: the object as it is.
+        planned: the object as it would be.
+        before: the name of the first in the diff.
+        after: the name of the second.
 
     Returns:
-        Lines without their ends; none where nothing would change.
+        Lines without line ends; none if nothing would change.
     """
     was, wanted = _lines(masked(live)), _lines(masked(planned, before=live))
     lines = list(unified_diff(was, wanted, before, after, n=_CONTEXT, lineterm=""))
@@ -49,7 +48,7 @@ def _lines(obj: Object) -> list[str]:
 
 
 def _bare(obj: Object) -> Object:
-    """Return an object with what its authors say of it, in an order of its own."""
+    """Return an object with only its authors' fields, in a fixed order."""
     metadata = {"name": obj["metadata"]["name"]}
     for which in _METADATA:
         if marks := _marks(obj["metadata"].get(which)):
@@ -60,11 +59,11 @@ def _bare(obj: Object) -> Object:
 
 
 def _marks(marks: dict[str, str] | None) -> dict[str, str]:
-    """Return labels or annotations less what only repeats the manifest, or belongs to this driver."""
+    """Return labels or annotations without this driver's own and without kubectl's copy of the manifest."""
     return {
         key: value
         for key, value in sorted((marks or {}).items())
-        if key != _LAST_APPLIED and not key.startswith(OWN_PREFIX)
+        if key != LAST_APPLIED and not key.startswith(OWN_PREFIX)
     }
 
 

@@ -23,7 +23,7 @@ _TEMPLATE_PATHS: dict[tuple[str, str], tuple[str, ...]] = {
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
     ("batch", "Job"): ("spec", "template"),
 }
-"""Where each kind of workload keeps the template of its pods."""
+"""Where each kind of workload has its pod template."""
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _NAME = rf"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*"
@@ -38,8 +38,8 @@ class Image:
     """One `--image`.
 
     Attributes:
-        name: image name (without tag and digest) that is replaced.
-        reference: the image put in its place.
+        name: image name (without tag and digest) to replace.
+        reference: the new image.
     """
 
     name: str
@@ -47,10 +47,10 @@ class Image:
 
 
 def parse_image(text: str) -> Image:
-    """Return what `REF` or `NAME=REF` asks for.
+    """Return the image from `REF` or `NAME=REF`.
 
     Raises:
-        InputError: it is neither.
+        InputError: the text is neither.
     """
     name, equals, reference = text.rpartition("=")
     match = _REFERENCE.fullmatch(reference)
@@ -60,7 +60,7 @@ def parse_image(text: str) -> Image:
         return Image(match["name"], reference)
     if re.fullmatch(_NAME, name) is None:
         raise InputError(
-            f"--image {text}: {name!r} is not an image's name, which stands before tag and digest (registry/app)"
+            f"--image {text}: {name!r} is not an image name: give the part before tag and digest, such as registry/app"
         )
     return Image(name, reference)
 
@@ -78,7 +78,7 @@ def is_untagged(reference: str) -> bool:
 
 
 def pull_policy(reference: str) -> str:
-    """Return what the API server fills in for a container that says nothing of when its image is to be pulled."""
+    """Return the imagePullPolicy that the API server sets by default."""
     newest = is_untagged(reference) or reference.partition("@")[0].endswith(":latest")
     return "Always" if newest else "IfNotPresent"
 
@@ -94,12 +94,12 @@ def with_images(bundle: Bundle, images: Sequence[Image]) -> Bundle:
         other = wanted.setdefault(image.name, image)
         if other.reference != image.reference:
             raise InputError(f"--image: {other.reference} and {image.reference} would both replace {image.name}")
-    there = list(dict.fromkeys(image for item in bundle.objects for image in images_of(item)))
+    present = list(dict.fromkeys(image for item in bundle.objects for image in images_of(item)))
     for name, image in wanted.items():
-        if name not in {image_name(reference) for reference in there}:
-            found = f"the manifests have {', '.join(there)}" if there else "the manifests have no containers"
+        if name not in {image_name(reference) for reference in present}:
+            found = f"the manifests have {', '.join(present)}" if present else "the manifests have no containers"
             raise InputError(
-                f"--image {image.reference}: no container's image is named {name}; {found}{_meant(image, there)}"
+                f"--image {image.reference}: no container's image is named {name}; {found}{_suggestion(image, present)}"
             )
 
     def replaced(spec: Object) -> None:
@@ -112,54 +112,56 @@ def with_images(bundle: Bundle, images: Sequence[Image]) -> Bundle:
 
 
 def with_pull_secrets(bundle: Bundle, names: Sequence[str]) -> Bundle:
-    """Return the bundle with Secrets added to the pull secrets of every workload, none twice.
+    """Return the bundle with these pull secrets added to every workload, none twice.
 
     Raises:
-        InputError: a name that no Secret can have.
+        InputError: a name is not valid for a Secret.
     """
     for name in names:
         if _SECRET_NAME.fullmatch(name) is None:
-            raise InputError(f"--image-pull-secret {name}: not a Secret's name (lower-case letters, digits, - and .)")
+            raise InputError(
+                f"--image-pull-secret {name}: not a valid Secret name (lower-case letters, digits, - and .)"
+            )
 
     def added(spec: Object) -> None:
-        there = list(spec.get("imagePullSecrets") or [])
-        missing = [name for name in dict.fromkeys(names) if {"name": name} not in there]
-        spec["imagePullSecrets"] = there + [{"name": name} for name in missing]
+        present = list(spec.get("imagePullSecrets") or [])
+        missing = [name for name in dict.fromkeys(names) if {"name": name} not in present]
+        spec["imagePullSecrets"] = present + [{"name": name} for name in missing]
 
     return _edited(bundle, added) if names else bundle
 
 
 def images_of(item: Object) -> tuple[str, ...]:
-    """Return the images of an object's init containers and containers, empty for what runs no pods."""
+    """Return the images of an object's init containers and containers, empty for objects without pods."""
     spec = _pod_spec(item)
     return tuple(container["image"] for container in _containers(spec) if container.get("image")) if spec else ()
 
 
 def refuse_other_workloads(bundle: Bundle, images: Sequence[Image]) -> None:
-    """Refuse a release that would change the image of a workload it cannot make variants of.
+    """Refuse a release that would change the image of a workload that cannot have variants.
 
     Raises:
-        InputError: a StatefulSet, DaemonSet, Job or the like runs one of the images that are replaced.
+        InputError: a StatefulSet, DaemonSet, Job or the like runs one of the images.
     """
     names = {image.name for image in images}
     for item, source in zip(bundle.objects, bundle.sources, strict=True):
-        hit = next((image for image in images_of(item) if image_name(image) in names), None)
-        if hit is not None and not is_deployment(item):
+        image = next((image for image in images_of(item) if image_name(image) in names), None)
+        if image is not None and not is_deployment(item):
             raise InputError(
-                f"{source}: {describe(item)} runs {hit} as well, and a {item['kind']} cannot be released as a canary: "
-                "leave it out of these manifests and deploy it with canary apply"
+                f"{source}: {describe(item)} runs {image} as well, and a {item['kind']} cannot be released as a "
+                "canary: leave it out of these manifests and deploy it with canary apply"
             )
 
 
-def _meant(image: Image, there: Sequence[str]) -> str:
-    """Return the flag that is most likely meant, as a sentence: for an image of the same name of another registry."""
+def _suggestion(image: Image, present: Sequence[str]) -> str:
+    """Return the option that the user probably meant, as a sentence: the same image name in another registry."""
     last = image.name.rpartition("/")[2]
-    close = [name for name in map(image_name, there) if name.rpartition("/")[2] == last]
+    close = [name for name in map(image_name, present) if name.rpartition("/")[2] == last]
     return "".join(f"; to replace {name}, pass --image {name}={image.reference}" for name in close[:1])
 
 
 def refuse_untagged(bundle: Bundle) -> None:
-    """Refuse images without a tag in Deployments: most likely an --image was forgotten.
+    """Refuse Deployments with an image without a tag: most likely --image is missing.
 
     Raises:
         InputError: a container's image has neither a tag nor a digest.
@@ -168,9 +170,9 @@ def refuse_untagged(bundle: Bundle) -> None:
         for image in images_of(item):
             if is_untagged(image):
                 raise InputError(
-                    f"{bundle.source(item)}: image {image} of {describe(item)} has no tag. Say which one "
-                    f"you want: --image {image}:TAG. If you mean {image}:latest, which may differ from node to node, "
-                    "write that"
+                    f"{bundle.source(item)}: image {image} of {describe(item)} has no tag: pass the one that "
+                    f"you want, such as --image {image}:1.2. ({image}:latest is allowed, but each node may run a "
+                    "different version)"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Secrets without their values: `<n bytes>` stands for each, in whatever is shown to anybody."""
+"""Secrets without their values: all output shows `<n bytes>` instead."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import base64
 import binascii
 from copy import deepcopy
 
-from canary.objects import Object
-
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+from canary.objects import LAST_APPLIED, Object
 
 
 def masked(item: Object, *, before: Object | None = None) -> Object:
-    """Return an object without values of Secrets; what is no Secret as it is.
+    """Return an object without the values of a Secret; other objects are returned unchanged.
 
     Args:
         item: any object.
-        before: the same object as it was: values that are others now are marked so, as their length may not tell.
+        before: the same object before a change. Changed values are marked, because their length may be the same.
     """
     if item.get("kind") != "Secret":
         return item
@@ -26,8 +24,8 @@ def masked(item: Object, *, before: Object | None = None) -> Object:
             was = {key: decode(value) for key, value in ((before or {}).get(field) or {}).items()}
             copy[field] = {key: _mask(decode(value), was.get(key)) for key, value in copy[field].items()}
     annotations = copy["metadata"].get("annotations") or {}
-    if _LAST_APPLIED in annotations:  # kubectl repeats the values there
-        annotations[_LAST_APPLIED] = f"<{len(annotations[_LAST_APPLIED].encode())} bytes>"
+    if LAST_APPLIED in annotations:  # kubectl repeats the values there
+        annotations[LAST_APPLIED] = f"<{len(annotations[LAST_APPLIED].encode())} bytes>"
     return copy
 
 

@@ -1,4 +1,4 @@
-"""Which ConfigMaps and Secrets a Deployment's pods refer to, and the same pods with copies of some in their place."""
+"""The ConfigMaps and Secrets that a Deployment's pods refer to, and how to make pods refer to copies of them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from canary.errors import InputError
 from canary.objects import Object
 
 LONGEST_NAME = 253
-"""Characters that the name of a ConfigMap or a Secret may have."""
+"""Maximum length of the name of a ConfigMap or Secret."""
 
 _SUFFIX = "-canary"
 
 
 class Reference(NamedTuple):
-    """A piece of configuration that pods refer to.
+    """A ConfigMap or Secret that pods refer to.
 
     Attributes:
         kind: `ConfigMap` or `Secret`.
@@ -31,18 +31,18 @@ class Reference(NamedTuple):
 
 
 def references(deployment: Object) -> frozenset[Reference]:
-    """Return what a Deployment's pods refer to: in volumes, variables and pull secrets of all their containers."""
+    """Return the references of a Deployment's pods, in volumes, environment variables and pull secrets."""
     spec = _mapping(_mapping(deployment["spec"], "template"), "spec")
     return frozenset(Reference(kind, holder[field]) for kind, holder, field in _fields(spec))
 
 
 def with_copies(deployment: Object, copied: Iterable[Reference]) -> Object:
-    """Return a Deployment whose pods refer to the copies of these, and else to what they did."""
+    """Return a Deployment whose pods refer to the copies instead of the originals."""
     return _renamed(deployment, {one: copy_name(one) for one in copied})
 
 
 def without_copies(deployment: Object, copied: Iterable[Reference]) -> Object:
-    """Return a Deployment whose pods refer to these instead of to their copies."""
+    """Return a Deployment whose pods refer to the originals instead of the copies."""
     return _renamed(deployment, {Reference(one.kind, copy_name(one)): one.name for one in copied})
 
 
@@ -50,24 +50,24 @@ def copy_name(one: Reference) -> str:
     """Return the name of a copy.
 
     Raises:
-        InputError: it would be longer than Kubernetes takes.
+        InputError: the name would be too long for Kubernetes.
     """
     name = one.name + _SUFFIX
     if len(name) > LONGEST_NAME:
         raise InputError(
-            f"{one}: the name of the canary's copy would have {len(name)} characters, more than {LONGEST_NAME}: "
+            f"{one}: the name of the canary's copy would have {len(name)} characters (the limit is {LONGEST_NAME}): "
             f"give it a name of at most {LONGEST_NAME - len(_SUFFIX)}"
         )
     return name
 
 
-def written(copied: Iterable[Reference]) -> str:
-    """Return references as an annotation has them."""
+def references_as_text(copied: Iterable[Reference]) -> str:
+    """Return references as text for an annotation."""
     return " ".join(sorted(f"{one.kind}/{one.name}" for one in copied))
 
 
-def read(text: str) -> frozenset[Reference]:
-    """Return the references that an annotation names."""
+def references_from_text(text: str) -> frozenset[Reference]:
+    """Return the references from the text of an annotation."""
     return frozenset(Reference(*one.split("/", 1)) for one in text.split() if "/" in one)
 
 
@@ -79,7 +79,7 @@ def _renamed(deployment: Object, names: Mapping[Reference, str]) -> Object:
 
 
 def _fields(spec: Object) -> Iterator[tuple[str, Object, str]]:
-    """Yield each place that names a ConfigMap or a Secret: kind, the mapping and its field. Nonsense is passed over."""
+    """Yield each place that names a ConfigMap or Secret: kind, mapping and field. Invalid values are skipped."""
     for kind, holder, field in _places(spec):
         if isinstance(holder.get(field), str):
             yield kind, holder, field

@@ -1,4 +1,4 @@
-"""Whether a Deployment has the shape that a release takes apart; whether it is valid is the API server's to say."""
+"""Checks that a Deployment has the fields that a release needs. The API server checks the rest."""
 
 from __future__ import annotations
 

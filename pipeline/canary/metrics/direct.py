@@ -11,7 +11,7 @@ from operator import or_
 from canary.errors import ClusterError, NotAnsweringError
 from canary.metrics.api import Api
 from canary.metrics.exposition import Reader, names
-from canary.verdict.exposed import Published
+from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import START, Measures, Sample
 from canary.verdict.scrapes import Pod, Scrape
 
@@ -53,22 +53,22 @@ class DirectSource:
         with ThreadPoolExecutor(min(CONCURRENT, len(pods)), thread_name_prefix="scrape") as threads:
             return list(threads.map(self._scrape, pods))
 
-    def published(self, pods: Sequence[Pod]) -> Published:
-        """Return what the pods publish now, those left out that do not answer.
+    def exposed(self, pods: Sequence[Pod]) -> ExposedMetrics:
+        """Return what the pods expose now, those left out that do not answer.
 
         Raises:
             ClusterError: as for `read`.
         """
 
-        def of(pod: Pod) -> Published:
+        def of(pod: Pod) -> ExposedMetrics:
             try:
                 page, samples = self._page(pod)
             except NotAnsweringError:
-                return Published()
-            return Published(names(page)) | Published.of(samples, self._measures)
+                return ExposedMetrics()
+            return ExposedMetrics(names(page)) | ExposedMetrics.of(samples, self._measures)
 
         with ThreadPoolExecutor(CONCURRENT, thread_name_prefix="scrape") as threads:
-            return reduce(or_, threads.map(of, pods), Published())
+            return reduce(or_, threads.map(of, pods), ExposedMetrics())
 
     def _scrape(self, pod: Pod) -> Scrape:
         try:
@@ -80,7 +80,7 @@ class DirectSource:
         return Scrape(pod, self._now(), self._measures.count(parts), started=started, parts=parts)
 
     def _page(self, pod: Pod) -> tuple[str, list[Sample]]:
-        """Return what a pod publishes, and of that the samples that are counted by."""
+        """Return what a pod exposes, and of that the samples that are counted by."""
         # A port must be a number here: with a name the API server fails.
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{pod.port}/proxy{self._path}"
         try:

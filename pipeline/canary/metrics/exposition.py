@@ -1,4 +1,4 @@
-"""Reads what a pod publishes, in Prometheus' text format or in OpenMetrics.
+"""Reads what a pod exposes, in Prometheus' text format or in OpenMetrics.
 
 A page has hundreds of lines or thousands, of which a release counts by a few, and reads those again and again. So of a
 page only these are read, and the labels of a series only the first time.

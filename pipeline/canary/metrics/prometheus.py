@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any, Protocol
 
 from canary.errors import NotAnsweringError
-from canary.verdict.exposed import Published
+from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import START, Measures, Sample
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.selector import Matcher, Selector
@@ -122,13 +122,13 @@ class PrometheusSource:
         self._answered = True
         return sorted(scrapes, key=lambda scrape: scrape.at)
 
-    def published(self, pods: Sequence[Pod]) -> Published:
+    def exposed(self, pods: Sequence[Pod]) -> ExposedMetrics:
         """Return what Prometheus has of the pods now: their names, and the series of what is measured.
 
         Raises:
             ClusterError: as for `read`, and where it does not answer.
         """
-        found, at = Published(), float(self._queries.query("time()")[1])
+        found, at = ExposedMetrics(), float(self._queries.query("time()")[1])
         for first in range(0, len(pods), PODS_PER_QUERY):
             where = _of_pods(pods[first : first + PODS_PER_QUERY])
             every = ", ".join(map(str, where))
@@ -138,8 +138,8 @@ class PrometheusSource:
                 for selector in dict.fromkeys(Selector(one.name) for one in self._measures.selectors())
                 for series in self._queries.query(str(selector.narrowed(where)), at)
             ]
-            there = Published(frozenset(series["metric"]["__name__"] for series in names))
-            found |= there | Published.of(samples, self._measures)
+            there = ExposedMetrics(frozenset(series["metric"]["__name__"] for series in names))
+            found |= there | ExposedMetrics.of(samples, self._measures)
         return found
 
     def _read(self, pods: Sequence[Pod], since: float, at: float) -> list[Scrape]:

@@ -95,7 +95,7 @@ def sampled(scene: Scene, metrics_port: str) -> list[Pod]:
 
     Args:
         scene: who is there.
-        metrics_port: name or number of the container port that publishes metrics; empty where nobody asks the pods.
+        metrics_port: name or number of the container port that exposes metrics; empty where nobody asks the pods.
 
     Raises:
         InputError: a canary or baseline has no such port.
@@ -148,7 +148,7 @@ def _runs(pod: Object) -> bool:
 
 
 def port_of(deployment: Object, wanted: str) -> int | None:
-    """Return the number of the port that publishes metrics, 0 where none is wanted, None where there is none such."""
+    """Return the number of the port that exposes metrics, 0 where none is wanted, None where there is none such."""
     if not wanted:
         return 0
     if wanted.isdecimal():

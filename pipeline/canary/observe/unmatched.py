@@ -9,7 +9,7 @@ from canary.events import Note
 from canary.marks import Variant
 from canary.observe.survey import Scene
 from canary.ports import SampleSource, World
-from canary.verdict.exposed import HARMLESS, Published, idle, misfits
+from canary.verdict.exposed_metrics import HARMLESS, ExposedMetrics, ineffective_conditions, unmatched_selectors
 from canary.verdict.measures import Metric
 from canary.verdict.rule import Decision, Verdict
 from canary.verdict.scrapes import Pod
@@ -22,12 +22,12 @@ UNASKED = "If the metric exists only after its first request, send one, or raise
 class Spelling:
     """What is known of the selectors.
 
-    They are compared with what the pods publish once enough requests were counted, at the latest before PROMOTE, and
+    They are compared with what the pods expose once enough requests were counted, at the latest before PROMOTE, and
     each time that the options' `no_traffic_after` has gone by without enough of them.
     """
 
     def __init__(self, world: World, samples: SampleSource) -> None:
-        """Ask `samples` what the pods publish."""
+        """Ask `samples` what the pods expose."""
         self._world = world
         self._samples = samples
         self._since: float | None = None  # seconds, from when on requests were to come
@@ -57,7 +57,7 @@ class Spelling:
             return ""
         try:
             canary, others = (
-                self._samples.published([pod for pod in answering if (pod.variant is Variant.CANARY) is new])
+                self._samples.exposed([pod for pod in answering if (pod.variant is Variant.CANARY) is new])
                 for new in (True, False)
             )
         except NotAnsweringError as error:
@@ -66,22 +66,22 @@ class Spelling:
         self._compare(unsettled, enough, canary | others)
         for metric in unsettled:
             if metric.name not in enough:
-                for text in misfits(metric, canary, enough=False, least=self._least):
+                for text in unmatched_selectors(metric, canary, enough=False, least=self._least):
                     self._warn(f"of the canary's pods alone: {text}")
         self._settled |= enough
         return ""
 
-    def _compare(self, metrics: Iterable[Metric], enough: Container[str], published: Published) -> None:
+    def _compare(self, metrics: Iterable[Metric], enough: Container[str], exposed: ExposedMetrics) -> None:
         found, unasked = dict[str, None](), ""
         for metric in metrics:
-            for text in misfits(metric, published, enough=metric.name in enough, least=self._least):
+            for text in unmatched_selectors(metric, exposed, enough=metric.name in enough, least=self._least):
                 found[text] = None
-                unasked = unasked if published.counted.get(metric.total.name) else UNASKED
+                unasked = unasked if exposed.counted.get(metric.total.name) else UNASKED
         if found:
             raise InputError(". ".join(filter(None, [*found, unasked, ADVICE])))
         for metric in metrics:
             if metric.name in enough:
-                for text in idle(metric, published):
+                for text in ineffective_conditions(metric, exposed):
                     self._warn(f"{text}: {HARMLESS}")
 
     def _warn(self, text: str) -> None:

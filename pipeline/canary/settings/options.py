@@ -25,7 +25,7 @@ class Options:
         supersede: reject another release that is in progress, and deploy this one.
         expire_after: seconds after the last sign of life from which on a canary may be reaped.
         alpha: error level of the verdict, in 0–1, exclusive.
-        metrics_port: name or number of the container port that publishes metrics; empty where Prometheus is asked.
+        metrics_port: name or number of the container port that exposes metrics; empty where Prometheus is asked.
         interval: seconds between two looks at the variants.
         warm_up: seconds after a pod got ready from which on its answers count.
         min_duration: seconds of watching that stand before PROMOTE, at each step.

@@ -103,11 +103,11 @@ class Settings:
     latency_histogram: str = _setting(
         "request_duration_seconds", text("SELECTOR"), "Histogram of request durations, named without _bucket."
     )
-    metrics_port: str = _setting("metrics", port(), "Container port, by name or number, that publishes metrics.")
+    metrics_port: str = _setting("metrics", port(), "Container port, by name or number, that exposes metrics.")
     metrics_path: str = _setting(
         "/metrics",
         matching(r"/\S*", "a path that begins with /, such as /actuator/prometheus", "PATH"),
-        "Path at which that port publishes metrics.",
+        "Path at which that port exposes metrics.",
     )
     prometheus: str | None = _setting(
         None,

@@ -1,7 +1,7 @@
-"""The three variants of a workload: how canary and baseline are made of a Deployment.
+"""The three variants of a workload: how canary and baseline are derived from a Deployment.
 
-Object for object what the `KubernetesManifest@1` task's canary strategy makes: names, labels, selectors, annotation.
-Where it is bettered: at least one replica, and nothing of what belongs to others is copied.
+The result is the same as that of the `KubernetesManifest@1` task's canary strategy: names, labels, selectors,
+annotation. There are two improvements: at least one replica, and no copies of the marks of other tools.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from copy import deepcopy
 
 from canary.errors import InputError
-from canary.manifests.references import Reference, read, with_copies, without_copies, written
+from canary.manifests.references import Reference, references_as_text, references_from_text, with_copies, without_copies
 from canary.marks import CONFIGURATION, COPIES, OWN_PREFIX, VERSION_LABEL, Variant, variant_name
-from canary.objects import Object
+from canary.objects import LAST_APPLIED, Object
 
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 """On a pod template: when somebody restarted the pods. It says nothing about their version."""
 
 LONGEST_NAME = 63
-"""Longer names are cut when pods are named, and the variants could not be told apart."""
+"""Kubernetes cuts longer names when it names pods, so that the variants would look the same."""
 
 _OTHERS_PREFIXES = (
     "argocd.argoproj.io/",
@@ -27,7 +27,7 @@ _OTHERS_PREFIXES = (
     "meta.helm.sh/",
     OWN_PREFIX,
 )
-_OTHERS_KEYS = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "deployment.kubernetes.io/revision"})
+_OTHERS_KEYS = frozenset({LAST_APPLIED, "deployment.kubernetes.io/revision"})
 
 
 def can_have_variants(name: str) -> bool:
@@ -46,36 +46,36 @@ def variant_replicas(replicas: int, percentage: int) -> int:
 
 
 def canary(incoming: Object, *, replicas: int, label: str = VERSION_LABEL, copied: Iterable[Reference] = ()) -> Object:
-    """Return the canary of a Deployment as the manifests have it (with the new images).
+    """Return the canary of a Deployment from the manifests.
 
     Args:
-        incoming: as the manifests have it.
-        replicas: how many pods.
+        incoming: the Deployment from the manifests, with the new images.
+        replicas: number of pods.
         label: key of the version label.
-        copied: what its pods are to refer to by copies.
+        copied: configuration of which its pods get copies.
     """
     made = _variant(with_copies(incoming, copied), Variant.CANARY, replicas, label)
     if copied:
-        made["metadata"]["annotations"][COPIES] = written(copied)
+        made["metadata"]["annotations"][COPIES] = references_as_text(copied)
     return made
 
 
 def copied_by(deployment: Object) -> frozenset[Reference]:
-    """Return what a Deployment's pods refer to by copies: nothing, unless it is a canary of ours."""
-    return read((deployment["metadata"].get("annotations") or {}).get(COPIES, ""))
+    """Return the configuration of which a canary's pods use copies, empty for other Deployments."""
+    return references_from_text((deployment["metadata"].get("annotations") or {}).get(COPIES, ""))
 
 
 def baseline(live: Object, *, replicas: int, label: str = VERSION_LABEL) -> Object:
-    """Return the baseline of a live stable Deployment: the old version, started afresh."""
+    """Return the baseline of a live stable Deployment: the old version, started fresh."""
     return _variant(live, Variant.BASELINE, replicas, label)
 
 
 def stable(incoming: Object, *, replicas: int | None) -> Object:
-    """Return a Deployment as promote writes it: the manifest's, less what only the server sets.
+    """Return a Deployment as promote writes it: the manifest without the fields that only the API server sets.
 
     Args:
-        incoming: as the manifests have it, with the new images.
-        replicas: how many pods; None keeps the manifest's.
+        incoming: the Deployment from the manifests, with the new images.
+        replicas: number of pods; None keeps the manifest's.
     """
     metadata = {
         key: deepcopy(incoming["metadata"][key])
@@ -93,13 +93,13 @@ def stable(incoming: Object, *, replicas: int | None) -> Object:
 
 
 def configuration_of(deployment: Object) -> str:
-    """Return the digest of the release that last changed how a Deployment's pods are configured, empty if none did."""
+    """Return the digest of the release that last changed the configuration of the pods, empty if none did."""
     annotations = (deployment["spec"]["template"].get("metadata") or {}).get("annotations") or {}
     return str(annotations.get(CONFIGURATION, ""))
 
 
 def with_configuration(deployment: Object, mark: str) -> Object:
-    """Return a Deployment whose pods are new ones wherever that mark is a new one."""
+    """Return a Deployment with this mark on its pod template, so that a new mark restarts the pods."""
     if not mark:
         return deployment
     spec = deployment["spec"]
@@ -112,9 +112,8 @@ def with_configuration(deployment: Object, mark: str) -> Object:
 def template_differences(left: Object, right: Object, *, label: str = VERSION_LABEL) -> tuple[str, ...]:
     """Return the paths at which the pod templates of two Deployments differ.
 
-    Marks of this driver and restarts do not count, and a canary's copies of configuration are taken for what they are
-    copies of. Both should come from the API server (live, or from a dry run), so that defaults are filled in on both
-    sides.
+    Marks of this driver and of restarts do not count. A canary's copies of configuration count as their originals. Both
+    Deployments should come from the API server (live or from a dry run), so that both have their defaults set.
 
     Returns:
         Paths such as `spec.containers[app].image`; empty when the templates are equal.
@@ -123,9 +122,9 @@ def template_differences(left: Object, right: Object, *, label: str = VERSION_LA
 
 
 def bare_template(deployment: Object, label: str) -> Object:
-    """Return a copy of a Deployment's pod template, less marks of this driver and of `kubectl rollout restart`.
+    """Return a copy of a Deployment's pod template without marks of this driver and of `kubectl rollout restart`.
 
-    A canary's copies of configuration are replaced by what they are copies of.
+    A canary's copies of configuration are replaced by their originals.
     """
     template = without_copies(deployment, copied_by(deployment))["spec"]["template"]
     metadata = template.get("metadata") or {}
@@ -141,12 +140,12 @@ def bare_template(deployment: Object, label: str) -> Object:
 
 
 def _check_length(name: str) -> None:
-    """Refuse a workload whose variants could not be told apart by their pods' names."""
+    """Refuse a workload whose variants' pods would have the same names."""
     longest = variant_name(name, Variant.BASELINE)
     if len(longest) > LONGEST_NAME:
         raise InputError(
-            f"Deployment {name}: its baseline's name would have {len(longest)} characters, more than {LONGEST_NAME}: "
-            f"give the Deployment a name of at most {LONGEST_NAME - len(longest) + len(name)}"
+            f"Deployment {name}: the name of its baseline would have {len(longest)} characters (the limit is "
+            f"{LONGEST_NAME}): give the Deployment a name of at most {LONGEST_NAME - len(longest) + len(name)}"
         )
 
 
@@ -171,7 +170,7 @@ def _variant(source: Object, variant: Variant, replicas: int, label: str) -> Obj
 
 
 def own_marks(marks: dict[str, str] | None) -> dict[str, str]:
-    """Return labels or annotations less those by which other tools claim an object as theirs."""
+    """Return labels or annotations without those with which other tools mark an object as theirs."""
     return {
         key: value
         for key, value in (marks or {}).items()
@@ -185,9 +184,9 @@ def _differences(left: object, right: object, path: str) -> list[str]:
     if isinstance(left, dict) and isinstance(right, dict):
         keys = [*left, *(key for key in right if key not in left)]
         return [
-            found
+            path_
             for key in keys
-            for found in _differences(left.get(key), right.get(key), f"{path}.{key}" if path else key)
+            for path_ in _differences(left.get(key), right.get(key), f"{path}.{key}" if path else key)
         ]
     if isinstance(left, list) and isinstance(right, list):
         left_named, right_named = _by_name(left), _by_name(right)
@@ -201,6 +200,6 @@ def _differences(left: object, right: object, path: str) -> list[str]:
 
 
 def _by_name(items: list[object]) -> dict[str, object] | None:
-    """Return list items by their name, None unless each has one of its own."""
+    """Return list items by name, None unless each has a unique name."""
     named: dict[str, object] = {str(item["name"]): item for item in items if isinstance(item, dict) and "name" in item}
     return named if len(named) == len(items) else None

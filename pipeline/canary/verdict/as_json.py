@@ -1,16 +1,17 @@
-"""A verdict as JSON, for results and for what is kept of a rejected canary."""
+"""A verdict as JSON, for results and for the evidence of a rejected canary."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from canary.verdict.history import number
 from canary.verdict.rule import Comparison, Verdict
 
 
 def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
     """Return a verdict with shares in 0–1.
 
-    What the first comparison says stands at the top as well, for releases that compare one metric of one workload.
+    A single comparison is repeated at the top level, for releases that compare one metric of one workload.
     """
     comparisons = [_comparison_as_json(one) for one in verdict.comparisons]
     first = comparisons[0] if len(comparisons) == 1 else {}
@@ -31,13 +32,9 @@ def _comparison_as_json(one: Comparison) -> dict[str, Any]:
         "tolerance": one.tolerance,
         "alpha": one.alpha,
         "reject_alpha": one.reject_alpha,
-        "requests": {name: _number(side.total) for name, side in sides.items()},
-        "good": {name: _number(side.good) for name, side in sides.items()},
+        "requests": {name: number(side.total) for name, side in sides.items()},
+        "good": {name: number(side.good) for name, side in sides.items()},
         "share": {name: side.share for name, side in sides.items()},
         "dispersion": one.dispersion,
         "sentence": one.sentence,
     }
-
-
-def _number(value: float) -> float | int:
-    return int(value) if float(value).is_integer() else value

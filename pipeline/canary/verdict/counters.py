@@ -1,4 +1,4 @@
-"""What was last seen of a process that counts, and what it has counted since: its counters fall when it starts anew."""
+"""The last known counters of a process, and what it has counted since. Counters restart at zero with the process."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from canary.marks import Variant
 from canary.verdict.measures import Parts
 from canary.verdict.scrapes import Scrape
 
-ADJUSTED = 2.0  # seconds by which the start of one and the same process may seem to move
-GONE = 1_000  # series of a process that are gone and may come back
+ADJUSTED = 2.0  # seconds by which the start time of the same process may seem to move
+GONE = 1_000  # series of a process that have disappeared and may come back
 
 Group = tuple[str, Variant]
 """The pods that are counted together: workload and variant."""
@@ -18,16 +18,16 @@ Group = tuple[str, Variant]
 
 @dataclass(frozen=True)
 class Process:
-    """The last that was seen of a process.
+    """The last known state of a process.
 
     Attributes:
-        group: whose process it is.
-        at: Unix seconds.
-        counters: by then.
-        started: when it started, in Unix seconds; None where it does not tell.
-        counting: whether its warm-up was over by then.
-        parts: the counters of each series, those included that are gone by now; empty where they are not known one by
-            one. They are not kept in the cluster: there may be many.
+        group: the workload and variant of its pod.
+        at: Unix seconds of the last scrape.
+        counters: cumulative counts at that time.
+        started: Unix seconds when it started; None if unknown.
+        counting: whether its warm-up was over at that time.
+        parts: the counters of each series, also of series that have disappeared; empty if they are not known one by
+            one. They are not stored in the cluster, because there may be many.
     """
 
     group: Group
@@ -38,12 +38,12 @@ class Process:
     parts: Parts = field(default_factory=dict)
 
     def gained(self, scrape: Scrape, counters: Mapping[str, float]) -> Mapping[str, float]:
-        """Return what was counted since.
+        """Return what was counted since then.
 
-        Another start means that all counters began at zero again. Else each series is looked at by itself, as
-        Prometheus does: one that fell began anew, and one that is gone has counted nothing. Where the series are not
-        known one by one (a driver has just taken over), a counter that fell means another start, unless the process
-        tells its own.
+        If the process has restarted, all counters restarted at zero. Otherwise each series is handled by itself, as
+        Prometheus does: a series that fell restarted at zero, and one that disappeared has counted nothing. If the
+        series are not known one by one (a driver has just taken over), a counter that fell means a restart, unless the
+        process exposes its start time.
         """
         known = self.started is not None and scrape.started is not None
         if known and self._is_another(scrape):
@@ -61,19 +61,19 @@ class Process:
         }
 
     def parts_after(self, scrape: Scrape) -> Parts:
-        """Return the series of a scrape, and those that it lacks: they may come back where they were."""
+        """Return the series of a scrape and those that have disappeared: they may come back with their counts."""
         if self._is_another(scrape) or self.parts.keys().isdisjoint(scrape.parts):
             return scrape.parts
         gone = [key for key in self.parts if key not in scrape.parts]
         return {**{key: self.parts[key] for key in gone[-GONE:]}, **scrape.parts}
 
     def _is_another(self, scrape: Scrape) -> bool:
-        """Return whether another process was scraped, as far as both tell their start; clocks are adjusted at times."""
+        """Return whether another process was scraped, if both start times are known. Clocks are adjusted at times."""
         return self.started is not None and scrape.started is not None and abs(scrape.started - self.started) > ADJUSTED
 
 
 def _gained(before: Mapping[str, float], now: Mapping[str, float]) -> Mapping[str, float]:
-    """Return what a series has counted; a new one begins at zero, as one that fell does."""
+    """Return what a series has counted. A new series starts at zero, and so does one that fell."""
     if _fell(before, now):
         return now
     return {name: max(0.0, value - before.get(name, 0.0)) for name, value in now.items()}

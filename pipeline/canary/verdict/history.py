@@ -1,6 +1,6 @@
-"""How the evidence grew, thinned: enough to draw a picture of a release, and to replay its verdict.
+"""How the evidence grew, with few points: enough to draw a chart of a release, and to replay its verdict.
 
-A point holds the evidence of canary and baseline at one look, cumulative, so that any two points can be compared.
+A point has the cumulative evidence of canary and baseline at one look, so that any two points can be compared.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from canary.marks import Variant
 from canary.verdict.rule import Evidence
 
 POINTS = 256
-"""Points that are kept at most."""
+"""Maximum number of points."""
 
 BYTES = 64 * 1024
-"""Bytes of JSON that a history takes at most."""
+"""Maximum size of a history in bytes of JSON."""
 
 _POINT, _SERIES = 20, 72
-"""Bytes that a point, and each series of it, takes at most."""
+"""Maximum bytes of a point, and of each series in it."""
 
 Series = tuple[Variant, str]
-"""What is compared: a variant, and a metric's name."""
+"""A variant and the name of a metric."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """What was counted until one look.
+    """The evidence at one look.
 
     Attributes:
         at: Unix seconds.
@@ -49,15 +49,14 @@ class History:
     points: tuple[Point, ...] = ()
 
     def add(self, at: float, evidence: Mapping[Series, Evidence], before: float | None = None) -> History:
-        """Return the history with one more look, thinned.
+        """Return the history with one more look. Points are removed where there are too many.
 
-        A look at which nothing new was counted adds nothing until something is: then the end of the quiet time is
-        added with it.
+        A look without new counts adds nothing. The next look with new counts also adds the end of the quiet time.
 
         Args:
             at: Unix seconds. A look that is not later than the last point adds nothing.
-            evidence: by variant and metric; stable is left out, as nothing is decided by it.
-            before: Unix seconds of the look before, None where that saw nothing or there was none.
+            evidence: by variant and metric. Stable is left out, because it does not decide anything.
+            before: Unix seconds of the previous look, None if it saw nothing or there was none.
         """
         shown = {key: one for key, one in evidence.items() if key[0] is not Variant.STABLE}
         last = self.points[-1] if self.points else None
@@ -85,10 +84,10 @@ class History:
 
     @classmethod
     def from_json(cls, read: Mapping[str, Any]) -> History:
-        """Return what `as_json` gave.
+        """Return the history from the JSON of `as_json`.
 
         Raises:
-            KeyError, TypeError, ValueError: it is something else.
+            KeyError, TypeError, ValueError: the JSON is something else.
         """
         series = [(Variant(variant), str(metric)) for variant, metric in read["series"]]
         return cls(
@@ -106,7 +105,7 @@ class History:
 
 
 def number(value: float) -> float | int:
-    """Return the value, as an integer where it is one: shorter, and exact."""
+    """Return the value, as an integer if it is one: shorter, and exact."""
     return int(value) if float(value).is_integer() else value
 
 

@@ -1,7 +1,7 @@
-"""What is counted: metrics as pairs of counters, good requests and all requests, taken from the series of one process.
+"""What is counted: metrics as pairs of counters (good requests, all requests), from the series of one process.
 
-A latency objective is such a pair too: the good requests are those that were answered within it, read from a
-histogram's buckets and interpolated inside one as Prometheus' `histogram_quantile` does.
+A latency objective is such a pair too: good requests are those answered within it. They are read from a histogram's
+buckets and interpolated inside a bucket, as Prometheus' `histogram_quantile` does.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Sample = tuple[str, Mapping[str, str], float]
 """One sample of a series: its name, its labels and its value."""
 
 Parts = Mapping[int, Mapping[str, float]]
-"""The counters of each series, by a number that stands for its name and labels in this process."""
+"""The counters of each series, by a hash of its name and labels that is valid in this process."""
 
 START = "process_start_time_seconds"
-"""The metric by which most client libraries tell when the process started, in Unix seconds."""
+"""The metric in which most client libraries expose when the process started, in Unix seconds."""
 
 METRIC_NAME = "[A-Za-z][-A-Za-z0-9_]*"
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
@@ -38,7 +38,7 @@ class Metric:
         total: the series that count all requests.
         good: the series that count good requests; the histogram's buckets for a latency objective.
         objective: seconds within which a request must be answered to be good, None for a share of counters.
-        tolerance: share by which the canary may be worse; None when nobody has said, and then nothing is decided.
+        tolerance: share by which the canary may be worse; None when it is not set, and then nothing is decided.
     """
 
     name: str
@@ -61,17 +61,17 @@ class Metric:
         """Return the metric for `NAME=GOOD,TOTAL` or `NAME=GOOD,TOTAL,TOLERANCE`, GOOD and TOTAL being selectors.
 
         Args:
-            text: commas within braces belong to their selector.
-            tolerance: where the text has none of its own.
+            text: commas inside braces belong to their selector.
+            tolerance: the default, if the text has none.
 
         Raises:
-            InputError: the text is something else.
+            InputError: the text has another form.
         """
         name, _, rest = text.partition("=")
         parts = _parts(rest)
         if not re.fullmatch(METRIC_NAME, name, re.ASCII) or len(parts) not in (2, 3):
             raise InputError(
-                f"{text!r} is no metric: write NAME=GOOD,TOTAL or NAME=GOOD,TOTAL,TOLERANCE, such as "
+                f"{text!r} is not a metric: write NAME=GOOD,TOTAL or NAME=GOOD,TOTAL,TOLERANCE, such as "
                 'checkout=orders_total{status="paid"},orders_total,0.01'
             )
         if len(parts) == 3:
@@ -90,7 +90,7 @@ class Metric:
 
     @property
     def quality(self) -> str:
-        """Return what a good request is called in a sentence: `good`, `within 250 ms`."""
+        """Return the words for a good request in a sentence: `good`, `within 250 ms`."""
         if self.objective is None:
             return "good"
         return f"within {self.objective * 1000:g} ms" if self.objective < 1 else f"within {self.objective:g} s"
@@ -101,8 +101,8 @@ class Measures:
     """All that is counted in a release.
 
     Attributes:
-        metrics: what the verdict compares.
-        histogram: buckets of the request duration, from which p50 and p99 are shown; None for none.
+        metrics: the metrics that the verdict compares.
+        histogram: buckets of the request duration, for p50 and p99; None for none.
     """
 
     metrics: tuple[Metric, ...]
@@ -113,12 +113,12 @@ class Measures:
         """Return the measures; the histogram is named without `_bucket`.
 
         Raises:
-            InputError: the histogram's selector cannot be read, or two metrics have one name.
+            InputError: the histogram's selector cannot be read, or two metrics have the same name.
         """
         found = tuple(metrics)
         for n, metric in enumerate(found):
             if metric.name in (other.name for other in found[:n]):
-                raise InputError(f"two metrics are named {metric.name}: each needs a name of its own")
+                raise InputError(f"two metrics are named {metric.name}: give each metric its own name")
         return cls(found, _suffixed(Selector.parse(histogram), "_bucket") if histogram else None)
 
     def selectors(self) -> tuple[Selector, ...]:
@@ -129,7 +129,7 @@ class Measures:
     def parts(self, samples: Iterable[Sample]) -> Parts:
         """Return the counters of each series of one process, from the samples of one successful scrape.
 
-        The buckets of a histogram that differ in `le` alone are one series.
+        The buckets of a histogram that differ only in `le` are one series.
         """
         names = {selector.name for selector in self.selectors()}
         series: dict[int, list[Sample]] = {}
@@ -143,8 +143,8 @@ class Measures:
     def count(self, parts: Parts) -> dict[str, float]:
         """Return the counters of one process, from those of its series in one successful scrape.
 
-        Series that do not exist yet count as zero: the scrape succeeded. Keys are those of `good_key`, `total_key` and
-        `bucket_key`. All of them are cumulative. They fall when the process starts anew, or forgets a series.
+        Series that do not exist yet count as zero, because the scrape succeeded. The keys are those of `good_key`,
+        `total_key` and `bucket_key`. All are cumulative. They fall when the process restarts or drops a series.
         """
         counters = {key(metric): 0.0 for metric in self.metrics for key in (total_key, good_key)}
         for part in parts.values():
@@ -198,8 +198,8 @@ def within(objective: float, buckets: Mapping[float, float]) -> float:
         objective: seconds.
         buckets: cumulative counts by upper bound in seconds, `inf` included.
 
-    Inside a bucket requests are taken to be spread evenly, the first one beginning at 0, as Prometheus does. Those
-    above the highest finite bound count as slower than any objective.
+    Requests are assumed to be spread evenly inside a bucket, and the first bucket starts at 0, as in Prometheus.
+    Requests above the highest finite bound count as slower than any objective.
     """
     below, count_below = 0.0, 0.0
     for bound in sorted(buckets):
@@ -217,7 +217,7 @@ def within(objective: float, buckets: Mapping[float, float]) -> float:
 def quantile(q: float, buckets: Mapping[float, float]) -> float | None:
     """Return the seconds within which a share `q` of requests was answered; None without requests.
 
-    The arguments and the interpolation are those of `within`; above the highest finite bound that bound is returned.
+    Arguments and interpolation are those of `within`. Above the highest finite bound, that bound is returned.
     """
     total = max(buckets.values(), default=0.0)
     if total <= 0:
@@ -234,7 +234,7 @@ def quantile(q: float, buckets: Mapping[float, float]) -> float | None:
 
 
 def _parts(text: str) -> list[str]:
-    """Return what commas set apart, those within braces left alone; empty where braces or quotes do not close."""
+    """Return the parts between commas outside braces; empty if braces or quotes are not closed."""
     parts, at = [], 0
     while at < len(text):
         found = _PART.match(text, at)

@@ -1,7 +1,7 @@
 """The verdict: a continuously valid non-inferiority test of a canary against its baseline.
 
-It may be looked at after every scrape: its error levels hold for all looks together, not for one look alone. With n
-requests of which s are good, per variant, both divided by the dispersion φ (see `dispersion`):
+You can check it after every scrape: the error levels hold for all checks together, not only for one. Each variant has n
+requests, of which s are good, both divided by the dispersion φ (see `dispersion`):
 
     p     = (s + 2) / (n + 4)                      shares, moved a little towards one half (Agresti and Coull 1998)
     d     = p_canary − p_baseline
@@ -15,8 +15,8 @@ requests of which s are good, per variant, both divided by the dispersion φ (se
 
 `width` is the one-sided asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas,
 "Time-uniform central limit theory and asymptotic confidence sequences" (2021): a Gaussian mixture, in the manner of
-Robbins, "Statistical methods related to the law of the iterated logarithm" (1970). What was tried beside these
-constants, and what they come to, is in `docs/verdict.md`.
+Robbins, "Statistical methods related to the law of the iterated logarithm" (1970). `docs/verdict.md` compares these
+constants with alternatives.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from canary.errors import InputError
 
 PSEUDO_GOOD = 2.0
 PSEUDO_TOTAL = 4.0
-REJECT_SHARE = 10  # REJECT errs ten times as rarely: a canary that only starts slowly is to survive it
-SMALLEST_TOLERANCE = 1e-4  # for ρ² alone
-USUAL_TOLERANCE = 0.02  # the same, where nobody has said one
+REJECT_SHARE = 10  # REJECT errs ten times less often, so that a canary with a slow start survives
+SMALLEST_TOLERANCE = 1e-4  # only for ρ²
+USUAL_TOLERANCE = 0.02  # only for ρ², where no tolerance is set
 SCRAPES_FOR_DISPERSION = 8
-PRESUMED_CORRELATION = 0.05  # of the answers within one scrape, until there are enough scrapes to see it
+PRESUMED_CORRELATION = 0.05  # of the answers within one scrape, until there are enough scrapes to measure it
 
 
 class Decision(StrEnum):
@@ -52,8 +52,8 @@ class Evidence:
     Attributes:
         good: good requests.
         total: all requests.
-        scrapes: scrapes in which requests were counted.
-        spread: the sum over those scrapes of good² / total, from which the dispersion follows without keeping each.
+        scrapes: number of scrapes that counted requests.
+        spread: sum of good² / total over those scrapes. The dispersion follows from it, so single scrapes are not kept.
     """
 
     good: float = 0.0
@@ -64,7 +64,7 @@ class Evidence:
     def add(self, good: float, total: float) -> Evidence:
         """Return the evidence with one more scrape's requests (`total` new ones, of which `good` were good).
 
-        A scrape without requests says nothing, and changes nothing.
+        A scrape without requests changes nothing.
         """
         if not 0 <= good <= total:
             raise ValueError(f"{good} good of {total} requests")
@@ -99,10 +99,10 @@ class Comparison:
         difference: canary's share minus baseline's, in −1–1; None without requests on either side.
         interval: continuously valid interval of the difference. Its lower end decides about PROMOTE and errs with
             probability `alpha` at most; its upper end decides about REJECT and errs with `reject_alpha` at most.
-        tolerance: share by which the canary may be worse; None when nobody has said, and then nothing is decided.
+        tolerance: share by which the canary may be worse; None when it is not set, and then nothing is decided.
         alpha: error level of PROMOTE.
         reject_alpha: error level of REJECT, shared among the comparisons of the release.
-        dispersion: how much the counts scatter beyond chance, ≥ 1.
+        dispersion: how much more the counts scatter than by chance, ≥ 1.
         sentence: the comparison for a person.
     """
 
@@ -122,7 +122,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What all comparisons of a release come to.
+    """The result of all comparisons of a release.
 
     Attributes:
         decision: PROMOTE if every comparison says so, REJECT if one does, else UNDECIDED.
@@ -136,13 +136,13 @@ class Verdict:
 
 
 def dispersion(*variants: Evidence) -> float:
-    """Return how much the counts of scrapes scatter beyond chance, the variants taken together; 1 is chance alone.
+    """Return how much more the counts of scrapes scatter than by chance, over all variants; 1 is pure chance.
 
-    Answers of the same moment resemble each other, so that they say less than as many independent ones: one error is
-    worth `1 / dispersion` of one. It is Pearson's χ² over its degrees of freedom, from the eighth scrape of each
-    variant on, a little enlarged while few scrapes or few errors tell of it, and never below 1. Before the eighth
-    scrape a correlation of 0.05 within a scrape is presumed: no verdict stands on a handful of scrapes, unless it is
-    overwhelming. Counts that come without scrapes, given by hand, are taken as independent.
+    Answers of the same moment resemble each other, so they carry less information than independent ones: one error
+    counts as `1 / dispersion` errors. From the eighth scrape of each variant on, the value is Pearson's χ² over its
+    degrees of freedom. It is slightly enlarged while there are few scrapes or errors, and never below 1. Before the
+    eighth scrape, a correlation of 0.05 within a scrape is presumed, so that a handful of scrapes decides only if the
+    difference is overwhelming. Counts without scrapes, given by hand, are taken as independent.
     """
     scraped = [one for one in variants if one.scrapes]
     if not scraped:
@@ -150,24 +150,24 @@ def dispersion(*variants: Evidence) -> float:
     if min(one.scrapes for one in scraped) < SCRAPES_FOR_DISPERSION:
         largest = max(one.total / one.scrapes for one in scraped)
         return max(1.0, 1 + PRESUMED_CORRELATION * (largest - 1))
-    telling = [one for one in scraped if 0 < one.good < one.total]
-    if not telling:
+    mixed = [one for one in scraped if 0 < one.good < one.total]
+    if not mixed:
         return 1.0
-    ratio = sum(one.chi_squared for one in telling) / sum(one.scrapes - 1 for one in telling)
-    told_by = sum(min(one.scrapes - 1, one.good, one.total - one.good) for one in telling)
-    return max(1.0, (1 + 2 / told_by) * ratio)
+    ratio = sum(one.chi_squared for one in mixed) / sum(one.scrapes - 1 for one in mixed)
+    known_by = sum(min(one.scrapes - 1, one.good, one.total - one.good) for one in mixed)
+    return max(1.0, (1 + 2 / known_by) * ratio)
 
 
 def width(
     baseline: Evidence, canary: Evidence, alpha: float, *, tolerance: float | None = None, scatter: float = 1.0
 ) -> float:
-    """Return how far the true difference may lie from the observed one, on one side, at error level `alpha`.
+    """Return how far the true difference may be from the observed one, on one side, at error level `alpha`.
 
     Args:
         baseline: its evidence.
         canary: its evidence.
-        alpha: error level, in 0–1, exclusive, over all looks together.
-        tolerance: what the width is made tightest for; it is valid for any.
+        alpha: error level, in 0–1, exclusive, over all checks together.
+        tolerance: the width is tightest for this one, and valid for any.
         scatter: the dispersion, ≥ 1.
 
     Returns:
@@ -182,7 +182,7 @@ def width(
 
 
 def share_interval(evidence: Evidence, alpha: float = 0.05) -> tuple[float, float]:
-    """Return the interval, in 0–1, that holds a variant's share at all looks together with probability 1 − `alpha`."""
+    """Return the interval, in 0–1, that contains a variant's share at all checks with probability 1 − `alpha`."""
     if not evidence.total:
         return 0.0, 1.0
     scatter = dispersion(evidence)
@@ -209,9 +209,9 @@ def compare(
         baseline: its evidence.
         canary: its evidence.
         tolerance: share by which the canary may be worse, in 0–1; without one nothing is decided.
-        alpha: error level over all looks together, in 0–1, exclusive.
+        alpha: error level over all checks together, in 0–1, exclusive.
         comparisons: how many comparisons the release has; they share the error level of REJECT.
-        scatter: the dispersion, instead of what the scrapes show.
+        scatter: the dispersion, if it is not to be measured from the scrapes.
         metric: its name.
         workload: the stable Deployment's name.
         quality: what a good request is called in sentences: `good`, `within 250 ms`.
@@ -223,7 +223,7 @@ def compare(
     if scatter is None:
         scatter = dispersion(baseline, canary)
     if not 1 <= scatter < math.inf:
-        raise InputError(f"dispersion {scatter:g}: give 1 (none beyond chance) or more")
+        raise InputError(f"dispersion {scatter:g}: give 1 (pure chance) or more")
     reject_alpha = alpha / (REJECT_SHARE * comparisons)
     decision, difference, interval = Decision.UNDECIDED, None, (-1.0, 1.0)
     if baseline.share is not None and canary.share is not None:
@@ -268,12 +268,14 @@ def tolerated(tolerance: float, baseline_share: float | None) -> str:
     points = _points(tolerance, decimals(tolerance))
     tolerant = f"with a tolerance of {points} points"
     if baseline_share is None:
-        return f"{tolerant} a canary that fails {points} in 100 requests more than the baseline is still promoted"
+        return f"{tolerant} a canary with {points} more failed requests in 100 than the baseline is still promoted"
     if tolerance >= baseline_share:
-        return f"{tolerant} any canary is promoted: the baseline has only {baseline_share * 100:.1f} % good"
+        good = f"only {baseline_share * 100:.1f} % of the baseline's requests are good"
+        return f"{tolerant} every canary is promoted, because {good}"
     errors = 1 - baseline_share
     if errors < tolerance / 1000:
-        return f"{tolerant} a canary that fails {points} % of requests is still promoted, where the baseline fails none"
+        worse = f"a canary that fails {points} % of its requests"
+        return f"{tolerant} {worse} is still promoted, although the baseline fails none"
     times = (errors + tolerance) / errors
     worse = f"a canary with up to {times:.{1 if times < 10 else 0}f} times the baseline's errors"
     return f"{tolerant} {worse} is still promoted"
@@ -284,7 +286,7 @@ def _smoothed_share(evidence: Evidence, scatter: float) -> float:
 
 
 def _boundary(requests: float, alpha: float, tolerance: float | None) -> float:
-    """Return how many standard errors the width is, on one side, after so many requests."""
+    """Return the width in standard errors, on one side, after this many requests."""
     rho_squared = max(SMALLEST_TOLERANCE, USUAL_TOLERANCE if tolerance is None else tolerance) / 4
     information = requests * rho_squared
     mixture = math.log1p(math.sqrt(information + 1) / (2 * alpha))
@@ -326,7 +328,7 @@ def _sentence(comparison: Comparison, quality: str) -> str:
         range_ = f"at most {_points(-low, precision)} worse"
     else:
         range_ = f"between {_points(-low, precision)} worse and {_points(high, precision)} better"
-    limit = "" if tolerance is None or low > 0 else f"; {_points(tolerance, precision)} is tolerated"
+    limit = "" if tolerance is None or low > 0 else f"; tolerance {_points(tolerance, precision)}"
     points = _points(abs(comparison.difference), precision)
     outcome = (
         "equal" if float(points) == 0 else f"{'better' if comparison.difference > 0 else 'worse'} by {points} points"
@@ -335,14 +337,14 @@ def _sentence(comparison: Comparison, quality: str) -> str:
     return f"canary {shares[0]} % {quality} vs baseline {shares[1]} %: {outcome} ({range_}{limit}), {requests}"
 
 
-def _outcome(comparison: Comparison) -> str:
+def _difference(comparison: Comparison) -> str:
     difference = comparison.difference or 0.0
     points = _points(abs(difference), decimals(comparison.tolerance))
     return "equal" if float(points) == 0 else f"{points} points {'better' if difference > 0 else 'worse'}"
 
 
 def _named(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
-    """Return the comparison's sentence, led by workload and metric where the release has several of them."""
+    """Return the comparison's sentence, after the workload and metric if the release has several of them."""
     names = []
     if len({one.workload for one in comparisons}) > 1:
         names.append(comparison.workload)
@@ -352,19 +354,19 @@ def _named(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
 
 
 def brief(verdict: Verdict) -> str:
-    """Return a verdict in a few words, with the number that it stands on: `REJECT, 9.7 points worse`."""
+    """Return a verdict in a few words, with its most important number: `REJECT, 9.7 points worse`."""
     if not verdict.comparisons and verdict.decision is Decision.UNDECIDED:
         return "nothing to compare"
-    telling = [one for one in verdict.comparisons if one.decision is verdict.decision and one.difference is not None]
-    if not telling:
+    deciding = [one for one in verdict.comparisons if one.decision is verdict.decision and one.difference is not None]
+    if not deciding:
         return f"{verdict.decision}: {verdict.sentence}"
-    worst = min(telling, key=lambda one: one.difference or 0.0)
+    worst = min(deciding, key=lambda one: one.difference or 0.0)
     which = f"{worst.metric} " if len({one.metric for one in verdict.comparisons}) > 1 else ""
-    return f"{verdict.decision}, {which}{_outcome(worst)}"
+    return f"{verdict.decision}, {which}{_difference(worst)}"
 
 
 def decimals(tolerance: float | None) -> int:
-    """Return how many decimals of a percentage suit a tolerance: one, or more where it is less than a point."""
+    """Return how many decimals of a percentage suit a tolerance: one, or more if it is less than a point."""
     if not tolerance:
         return 1
     return min(6, max(1, 1 - math.floor(math.log10(tolerance * 100) + 1e-9)))

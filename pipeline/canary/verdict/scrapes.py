@@ -18,9 +18,9 @@ class Pod:
         namespace: where it lives.
         uid: of the pod; another pod of the same name is another pod.
         workload: the stable Deployment's name.
-        variant: which of the three it belongs to.
-        port: number of the port that it publishes metrics on.
-        ready_at: Unix seconds since when it is ready, None while it is not.
+        variant: the variant that it belongs to.
+        port: number of the port that it exposes metrics on.
+        ready_at: Unix seconds when it became ready, None while it is not.
     """
 
     name: str
@@ -34,16 +34,16 @@ class Pod:
 
 @dataclass(frozen=True)
 class Scrape:
-    """What one process of a pod had counted at one instant, or that nobody knows.
+    """What one process of a pod had counted at one instant, or why that is unknown.
 
     Attributes:
-        pod: which.
+        pod: the pod.
         at: Unix seconds.
         counters: cumulative counts, see `Measures.count`; None when the scrape failed.
         problem: why it failed.
-        process: tells apart the processes of one pod that count.
-        started: Unix seconds when the process started, None where it does not tell.
-        parts: the counters of each series, see `Measures.parts`; empty where they are not known one by one.
+        process: distinguishes the processes of one pod that count.
+        started: Unix seconds when the process started, None if unknown.
+        parts: the counters of each series, see `Measures.parts`; empty if they are not known one by one.
     """
 
     pod: Pod

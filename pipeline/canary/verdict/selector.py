@@ -16,12 +16,12 @@ _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
 
 @dataclass(frozen=True)
 class Matcher:
-    """One condition on a label. A label that a series does not have counts as empty.
+    """One condition on a label. A missing label counts as empty.
 
     Attributes:
         label: its name.
         operator: `=`, `!=`, `=~` or `!~`.
-        value: what it is compared with; a regular expression, matched in full, for the last two.
+        value: the value to compare with; for `=~` and `!~` a regular expression that must match the whole value.
     """
 
     label: str
@@ -30,7 +30,7 @@ class Matcher:
 
     @property
     def is_negative(self) -> bool:
-        """Return whether it excludes some values, rather than select some."""
+        """Return whether the condition excludes values instead of selecting them."""
         return self.operator in ("!=", "!~")
 
     def accepts(self, value: str) -> bool:
@@ -52,7 +52,7 @@ class Selector:
     """The series of one name that meet all conditions.
 
     Attributes:
-        name: as the series has it, `_total` included.
+        name: name of the series, including `_total`.
         matchers: the conditions.
     """
 
@@ -61,7 +61,7 @@ class Selector:
 
     @classmethod
     def parse(cls, text: str) -> Selector:
-        """Return the selector that a text in PromQL's syntax means.
+        """Return the selector from a text in PromQL's syntax.
 
         Raises:
             InputError: it is not a name with an optional `{label="value", …}`.
@@ -70,7 +70,7 @@ class Selector:
         rest = text[name.end() :].strip() if name else ""
         if not name or (rest and not (rest.startswith("{") and rest.endswith("}"))):
             raise InputError(
-                f"selector {text!r}: write a metric's name and conditions, such as "
+                f"selector {text!r}: write the name of a metric and conditions, such as "
                 'requests_total{custom_status="good"}'
             )
         inside, at, matchers = rest[1:-1].strip(), 0, []
@@ -92,7 +92,7 @@ class Selector:
         return cls(name[1], tuple(matchers))
 
     def matches(self, name: str, labels: Mapping[str, str]) -> bool:
-        """Return whether a series is one of those selected."""
+        """Return whether the selector matches a series."""
         return name == self.name and all(matcher.matches(labels) for matcher in self.matchers)
 
     def narrowed(self, matchers: Iterable[Matcher]) -> Selector:

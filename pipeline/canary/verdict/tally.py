@@ -1,8 +1,8 @@
-"""Adds up what pods count into the evidence of each variant, whatever happens to the pods.
+"""Adds up the counts of pods into the evidence of each variant, whatever happens to the pods.
 
-A pod's counters start at zero with its process, so they fall when a container restarts, and vanish with the pod. A
-tally keeps what was counted before. It is a value: `add` returns a new one. `record.py` says how it is kept in the
-cluster, so that the next driver goes on where a killed one stopped.
+A pod's counters start at zero with its process. They fall when a container restarts, and disappear with the pod. A
+tally keeps what was counted before. It is a value: `add` returns a new one. `state/counts.py` stores it in the cluster,
+so that the next driver continues where a killed one stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from canary.verdict.measures import Measures, Metric, bucket_bound, good_key, qu
 from canary.verdict.rule import Decision, Evidence, Verdict, combine, compare
 from canary.verdict.scrapes import Pod, Scrape
 
-RECENT = 30.0  # seconds over which the rate of requests is shown
+RECENT = 30.0  # seconds over which the request rate is measured
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Tally:
     """Everything counted since the warm-ups ended.
 
     Attributes:
-        warm_up: seconds after a pod got ready from which on its answers count; 0 counts from the process's start.
+        warm_up: a pod's answers count from this many seconds after it became ready; 0 counts from the process's start.
         missing: pods whose last scrape failed, and why.
     """
 
@@ -40,7 +40,7 @@ class Tally:
     _before: Mapping[tuple[str, Variant, str], float] = field(default_factory=dict)
 
     def add(self, scrapes: Iterable[Scrape], measures: Measures) -> Tally:
-        """Return the tally with the scrapes counted; those seen before change nothing, and order does not matter."""
+        """Return the tally with the scrapes added. Scrapes seen before change nothing, and order does not matter."""
         processes = dict(self._processes)
         missing: dict[Pod, str] = {}
         rounds: dict[tuple[int, Group], dict[str, float]] = {}
@@ -75,21 +75,21 @@ class Tally:
         return self._evidence.get((workload, variant, metric.name), Evidence())
 
     def at_new_step(self) -> Tally:
-        """Return the tally with nothing counted at the step at hand yet; the evidence stays."""
+        """Return the tally at the start of a new step: no requests counted at this step yet, the same evidence."""
         return replace(self, _before={key: one.total for key, one in self._evidence.items()})
 
     def requests_at_step(self, workload: str, variant: Variant, metric: Metric) -> float:
-        """Return how many of a variant's requests were counted at the step at hand."""
+        """Return how many of a variant's requests were counted at the current step."""
         key = (workload, variant, metric.name)
         return self._evidence.get(key, Evidence()).total - self._before.get(key, 0.0)
 
     def answered(self, workload: str, variant: Variant) -> float:
-        """Return how many requests a variant has answered, by the metric that counted most."""
+        """Return how many requests a variant has answered, from the metric with the most requests."""
         found = (one.total for key, one in self._evidence.items() if key[:2] == (workload, variant))
         return max(found, default=0.0)
 
     def rate(self, workload: str, variant: Variant) -> float | None:
-        """Return the requests per second of the last half minute, None while unknown."""
+        """Return the requests per second over the last 30 seconds, None while unknown."""
         recent = self._recent.get((workload, variant), ())
         if len(recent) < 2 or recent[-1][0] <= recent[0][0]:
             return None
@@ -100,7 +100,7 @@ class Tally:
         return quantile(q, self._buckets.get((workload, variant), {}))
 
     def since(self, pods: Iterable[Pod], now: float) -> float:
-        """Return the Unix seconds from which on a source must read so that no scrape of these pods is lost."""
+        """Return the Unix time from which a source must read so that no scrape of these pods is lost."""
         seen: dict[str, float] = {}
         for (uid, _), process in self._processes.items():
             seen[uid] = min(process.at, seen.get(uid, math.inf))
@@ -117,7 +117,7 @@ class Tally:
         measures: Measures,
         tally: Tally,
     ) -> Tally:
-        """Return `tally` with what each round of scrapes gained; a round is one scrape of each pod of a variant."""
+        """Return `tally` plus what each round of scrapes added; a round is one scrape of each pod of a variant."""
         evidence, recent = dict(self._evidence), dict(self._recent)
         buckets = {group: dict(counts) for group, counts in self._buckets.items()}
         for (_, group), gained in sorted(rounds.items(), key=lambda item: item[0][0]):
@@ -136,7 +136,7 @@ class Tally:
 
     @property
     def workloads(self) -> tuple[str, ...]:
-        """Return the names of the workloads of which something was counted."""
+        """Return the names of the workloads with counted requests."""
         return tuple(sorted({workload for workload, _, _ in self._evidence}))
 
     def of(self, workload: str) -> Mapping[tuple[Variant, str], Evidence]:
@@ -144,15 +144,15 @@ class Tally:
         return {key[1:]: one for key, one in self._evidence.items() if key[0] == workload}
 
     def without_gone(self, uids: Container[str]) -> Tally:
-        """Return the tally without the counters of pods that are gone; what they counted stays in the evidence.
+        """Return the tally without the counters of deleted pods; what they counted stays in the evidence.
 
         Args:
-            uids: of the pods that are there, or may come back.
+            uids: of the pods that exist, or may come back.
         """
         return replace(self, _processes={key: one for key, one in self._processes.items() if key[0] in uids})
 
     def as_json(self, workload: str) -> dict[str, Any]:
-        """Return what is known of a workload as `from_json` reads it. The rate of the last half minute is left out."""
+        """Return the tally of a workload as `from_json` reads it. The request rate is left out."""
         named: dict[str, list[tuple[str, Process]]] = {}
         for (uid, name), one in sorted(self._processes.items()):
             if one.group[0] == workload:
@@ -177,15 +177,15 @@ class Tally:
 
     @classmethod
     def from_json(cls, read: Mapping[str, Any], workload: str, warm_up: float = 10.0) -> Tally:
-        """Return the tally of what `as_json` gave.
+        """Return the tally from the JSON of `as_json`.
 
         Args:
-            read: what it gave.
-            workload: of which.
-            warm_up: seconds, for pods that get ready from now on.
+            read: that JSON.
+            workload: name of the workload.
+            warm_up: seconds, for pods that become ready from now on.
 
         Raises:
-            AttributeError, KeyError, TypeError, ValueError: it is something else.
+            AttributeError, KeyError, TypeError, ValueError: the JSON is something else.
         """
         return cls(
             warm_up,
@@ -214,7 +214,7 @@ class Tally:
         )
 
     def joined(self, other: Tally) -> Tally:
-        """Return the tally of both, which are of different workloads; what is missing now is not told."""
+        """Return the tally of both, for different workloads. Failed scrapes are left out."""
         return Tally(
             self.warm_up,
             _evidence={**self._evidence, **other._evidence},
@@ -227,8 +227,8 @@ class Tally:
 def judge(tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: float = 0.05) -> Verdict:
     """Return the verdict on all metrics of all workloads.
 
-    Nothing is promoted while the last scrape of a canary or baseline pod failed, nor by a metric that no good request
-    was ever seen of: two selectors that match nothing are equal, and so are two versions that only fail.
+    The verdict is not PROMOTE while the last scrape of a canary or baseline pod failed, nor if a metric has no good
+    request: two selectors that match nothing are equal, and so are two versions that only fail.
     """
     comparisons = [
         compare(
@@ -249,20 +249,20 @@ def judge(tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: 
     if verdict.decision is Decision.PROMOTE and missing:
         name, why = min(missing.items())
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        sentence = f"{verdict.sentence}; not promoted while counts are missing from {name}{others} ({why})"
+        sentence = f"{verdict.sentence}; not promoted: counts are missing from {name}{others} ({why})"
         return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
     failing = next((one for one in comparisons if not one.baseline.good + one.canary.good), None)
     if verdict.decision is Decision.PROMOTE and failing:
         metric = next(metric for metric in measures.metrics if metric.name == failing.metric)
         seen = "good request" if metric.objective is None else f"request {metric.quality}"
         where = f" of {failing.workload}" if len(workloads) > 1 else ""
-        sentence = f"{verdict.sentence}; not promoted while no {seen} was seen on either side{where}"
+        sentence = f"{verdict.sentence}; not promoted: no {seen} was seen on either side{where}"
         return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
     return verdict
 
 
 def _table(processes: Sequence[tuple[str, Process]]) -> tuple[list[str], list[list[str | float | None]]]:
-    """Return the names of what these processes count, and a row for each: of which pod, when, and the counters."""
+    """Return the names of the counters, and a row for each process: pod, time and counters."""
     names = sorted({name for _, one in processes for name in one.counters})
     return names, [
         [

@@ -24,11 +24,11 @@ WRONG = {
     ("deploy",): "no manifests given: name files, folders or - for stdin",
     ("deploy", "nowhere"): "nowhere: no such file or folder",
     ("deploy", "empty"): "empty: no manifests in this folder (.yml, .yaml, .json)",
-    ("deploy", "service.yml"): "no Deployment in the manifests (only Service): a canary is made of a Deployment",
+    ("deploy", "service.yml"): "no Deployment in the manifests (only Service): a release needs a Deployment",
     ("deploy", "broken.yml"): "broken.yml:2: not valid YAML: mapping values are not allowed here",
     ("deploy", "m.yml", "twice.yml"): "twice.yml:1: Deployment app is already given at m.yml:1",
     ("deploy", "m.yml", "-n", "lab", "foreign.yml"): (
-        "foreign.yml:1: Service other belongs to namespace prod, the release to lab: "
+        "foreign.yml:1: Service other is in namespace prod, but the release is in lab: "
         "pass --namespace prod, or change the manifest"
     ),
     ("deploy", "m.yml", "--image", "other:2"): (
@@ -53,7 +53,7 @@ WRONG = {
         "--metric: metric a: tolerance 2: give a share from 0 to 1, such as 0.05 for five points"
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.1", "--metric", "a=x,y", "--metric", "a=y,z"): (
-        "two metrics are named a: each needs a name of its own"
+        "two metrics are named a: give each metric its own name"
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.1", "--metric", "a=x,y", "--good", "z"): (
         "--metric and --good: of the two only one can hold; give all pairs as metrics, such as "
@@ -84,7 +84,7 @@ WRONG = {
         "--min-duration 2h is longer than --max-duration 1h"
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.05", "--good", "requests_total{"): (
-        "--good: selector 'requests_total{': write a metric's name and conditions, such as "
+        "--good: selector 'requests_total{': write the name of a metric and conditions, such as "
         'requests_total{custom_status="good"}'
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.05", "--prometheus", "prometheus:9090"): (

@@ -37,10 +37,10 @@ def test_config_as_json_has_values_for_programs(command_line: CommandLine) -> No
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--good", "requests total"], "--good: selector 'requests total': write a metric's name and conditions"),
+        (["--good", "requests total"], "--good: selector 'requests total': write the name of a metric and conditions"),
         (["--total", 'a{b=~"("}'], """--total: selector 'a{b=~"("}': '(' is not a regular expression"""),
-        (["--latency-histogram", "{}"], "--latency-histogram: selector '{}': write a metric's name"),
-        (["--metric", "a=x"], "--metric: 'a=x' is no metric: write NAME=GOOD,TOTAL"),
+        (["--latency-histogram", "{}"], "--latency-histogram: selector '{}': write the name of a metric"),
+        (["--metric", "a=x"], "--metric: 'a=x' is not a metric: write NAME=GOOD,TOTAL"),
         (["--metric", "a=x,y", "--good", "z"], "--metric and --good: of the two only one can hold"),
         (["--min-duration", "2h"], "--min-duration 2h is longer than --max-duration 1h"),
     ],
@@ -118,7 +118,7 @@ def test_dispersion_widens_the_interval(command_line: CommandLine) -> None:
         (["--baseline", "1/2", "--canary", "nan/2"], "canary: nan good of 2 requests is impossible"),
         (
             ["--baseline", "1/2", "--canary", "1/2", "--dispersion", "0.5"],
-            "dispersion 0.5: give 1 (none beyond chance) or more",
+            "dispersion 0.5: give 1 (pure chance) or more",
         ),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from canary.errors import ForbiddenError, NotAnsweringError
 from canary.metrics import DirectSource
-from canary.verdict.exposed import Published
+from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.scrapes import Pod, Scrape
 from tests.canary.doctor.test_doctor import about, examined
@@ -34,9 +34,9 @@ class Source:
         self.last = look
         return [Scrape(pod, at, {"success total": look, "success good": look}) for pod in pods]
 
-    def published(self, pods: Sequence[Pod]) -> Published:
+    def exposed(self, pods: Sequence[Pod]) -> ExposedMetrics:
         series = ("requests_total", {"custom_status": "good"}, self.last)
-        return Published.of([series], self.story.options.measures)
+        return ExposedMetrics.of([series], self.story.options.measures)
 
 
 def counts(story: Story, *looks: float | str | Exception, **subject: Any) -> list[tuple[str, str]]:
@@ -70,7 +70,7 @@ def test_counters_that_have_counted_nothing_are_warned_of_and_so_is_silence(stor
     assert "is anything sending load to Service app?" in where
 
 
-def test_both_selectors_are_compared_with_what_the_pods_publish(story: Story) -> None:
+def test_both_selectors_are_compared_with_what_the_pods_expose(story: Story) -> None:
     def told(good: str, total: str = "requests_total") -> list[tuple[str, str]]:
         measures = Measures.of([Metric.share("success", good, total)])
         story.options = replace(story.options, measures=measures)
@@ -89,7 +89,7 @@ def test_both_selectors_are_compared_with_what_the_pods_publish(story: Story) ->
         )
     read = ("ok", "read from the pods: 4 of 4 pods have counts: ")
     mismatch = (
-        'No series of requests_total has status="20" (in requests_total{status="20"}, the selector of good requests). '
+        'No series of requests_total has status="20" (in requests_total{status="20"}, the selector for good requests). '
         'Did you mean "200"? The values of status are "200", "500"'
     )
     assert right == [read]
@@ -101,7 +101,7 @@ def test_both_selectors_are_compared_with_what_the_pods_publish(story: Story) ->
         ),
     ]
     assert missing[1][0] == "warning", "it may exist only after the first request"
-    assert missing[1][1].startswith("No pod publishes a metric hits_total. Did you mean requests_total? ")
+    assert missing[1][1].startswith("No pod exposes a metric hits_total. Did you mean requests_total? ")
     assert ": send some requests and look again, or correct the selector (" in missing[1][1]
     assert idle[1][0] == "warning"
     assert idle[1][1].startswith('status!~"5xx" excludes nothing')

@@ -269,7 +269,7 @@ def test_a_workload_that_no_release_can_be_made_of_hides_nothing_of_the_others(s
     long = "a" * 60
     story.stable(deployment("app:1"), deployment("app:1", name=long))
     [(outcome, text)] = about(examined(story), "workload")
-    assert (outcome, f"Deployment {long}: its baseline's name" in text) == ("warning", True)
+    assert (outcome, f"Deployment {long}: the name of its baseline" in text) == ("warning", True)
     assert {check.workload for check in examined(story)} >= {"app", long}
     assert [outcome for outcome, _ in about(examined(story, long), "workload")] == ["failed"]
 

@@ -136,7 +136,7 @@ WRONG = {
     ),
     "another namespace": (
         "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: prod}\n",
-        "1: Service a belongs to namespace prod, the release to lab: pass --namespace prod, or change the manifest",
+        "1: Service a is in namespace prod, but the release is in lab: pass --namespace prod, or change the manifest",
     ),
     "YAML that is none": (
         "kind: Deployment\n  metadata: {}\n",
@@ -214,7 +214,7 @@ def test_a_release_takes_a_deployment(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(SERVICE)
     with pytest.raises(InputError) as error:
         require_deployment(load([str(tmp_path)], namespace="lab"))
-    assert str(error.value) == "no Deployment in the manifests (only Service): a canary is made of a Deployment"
+    assert str(error.value) == "no Deployment in the manifests (only Service): a release needs a Deployment"
 
 
 objects = st.lists(

@@ -123,7 +123,7 @@ def test_what_is_no_image_is_refused(text: str) -> None:
 
 
 def test_the_name_to_be_replaced_has_no_tag() -> None:
-    with pytest.raises(InputError, match="'app:1' is not an image's name, which stands before tag and digest"):
+    with pytest.raises(InputError, match="'app:1' is not an image name: give the part before tag and digest"):
         parse_image("app:1=app:2")
 
 
@@ -159,7 +159,7 @@ def test_objects_without_pods_get_no_pull_secrets() -> None:
 
 
 def test_a_pull_secrets_name_is_checked() -> None:
-    with pytest.raises(InputError, match="--image-pull-secret A_B: not a Secret's name"):
+    with pytest.raises(InputError, match="--image-pull-secret A_B: not a valid Secret name"):
         with_pull_secrets(bundle_of(workload("Deployment", "app:1")), ["A_B"])
 
 

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from canary.errors import InputError
-from canary.manifests.references import Reference, copy_name, read, references, with_copies, without_copies, written
+from canary.manifests.references import (
+    Reference,
+    copy_name,
+    references,
+    references_as_text,
+    references_from_text,
+    with_copies,
+    without_copies,
+)
 from tests.canary.story import deployment
 
 EVERYWHERE: dict[str, Any] = {
@@ -98,11 +106,11 @@ def test_nonsense_is_left_to_the_api_server(where: str, nonsense: object) -> Non
 
 
 def test_what_an_annotation_says_reads_back() -> None:
-    assert read(written(FOUND)) == FOUND
-    assert read("") == frozenset()
+    assert references_from_text(references_as_text(FOUND)) == FOUND
+    assert references_from_text("") == frozenset()
 
 
 def test_a_name_that_leaves_no_room_for_a_copy_s_is_refused() -> None:
     assert copy_name(Reference("ConfigMap", "x" * 246)) == "x" * 246 + "-canary"
-    with pytest.raises(InputError, match="254 characters, more than 253: give it a name of at most 246"):
+    with pytest.raises(InputError, match=r"254 characters \(the limit is 253\): give it a name of at most 246"):
         copy_name(Reference("ConfigMap", "x" * 247))

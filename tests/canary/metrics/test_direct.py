@@ -17,7 +17,7 @@ from canary.kube.connection import connect
 from canary.kube.transport import Transport
 from canary.marks import Variant
 from canary.metrics import DirectSource
-from canary.verdict.exposed import Published
+from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.tally import Tally
@@ -110,7 +110,7 @@ def test_what_pods_publish_is_read_from_those_that_answer() -> None:
         return texts[path.split("/")[6].partition(":")[0]]
 
     pods = [pod("silent"), pod("page"), pod("a"), pod("b")]
-    assert DirectSource(Api(answer), MEASURES).published(pods) == Published(
+    assert DirectSource(Api(answer), MEASURES).exposed(pods) == ExposedMetrics(
         frozenset({"requests_total", "other_total"}),
         {"requests_total": {"custom_status": frozenset({"good", "bad", ""})}},
         {"requests_total": 9},

@@ -1,4 +1,4 @@
-"""Of a page that a pod publishes only what is wanted is read, and exactly as the library for that reads it."""
+"""Of a page that a pod exposes only what is wanted is read, and exactly as the library for that reads it."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ import requests
 from canary.errors import ClusterError, InputError, NotAnsweringError
 from canary.marks import Variant
 from canary.metrics import PrometheusSource, ServiceQueries, UrlQueries
-from canary.verdict.exposed import misfits
+from canary.verdict.exposed_metrics import unmatched_selectors
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.tally import Tally
@@ -284,16 +284,16 @@ def test_what_pods_publish_is_what_prometheus_has_of_them(queries: UrlQueries, p
     pages["elsewhere"].good = 10
     metric = Metric.share("success", 'requests_total{custom_status="gut"}', 'requests_total{namespace="shop"}', 0.05)
     source = PrometheusSource(queries, Measures.of([metric]))
-    poll("it is scraped", lambda: source.published([pod("misspelt")]).counted == {"requests_total": 40})
-    published = source.published([pod("misspelt"), pod("elsewhere")])
-    assert {"requests_total", "request_duration_seconds_bucket", "up"} <= published.metrics
-    assert published.values["requests_total"]["custom_status"] == {"good", "bad"}
-    assert published.matched == {metric.total: 40}, "the pod of the same name in another namespace is not counted"
-    [text] = misfits(metric, published, enough=True, least=1)
+    poll("it is scraped", lambda: source.exposed([pod("misspelt")]).counted == {"requests_total": 40})
+    exposed = source.exposed([pod("misspelt"), pod("elsewhere")])
+    assert {"requests_total", "request_duration_seconds_bucket", "up"} <= exposed.metrics
+    assert exposed.values["requests_total"]["custom_status"] == {"good", "bad"}
+    assert exposed.matched == {metric.total: 40}, "the pod of the same name in another namespace is not counted"
+    [text] = unmatched_selectors(metric, exposed, enough=True, least=1)
     assert text.endswith('Did you mean "good"? The values of custom_status are "good", "bad"')
     missing = Metric.share("success", "request_total", "request_total", 0.05)
-    published = PrometheusSource(queries, Measures.of([missing])).published([pod("misspelt")])
-    [text] = misfits(missing, published, enough=True, least=1)
+    exposed = PrometheusSource(queries, Measures.of([missing])).exposed([pod("misspelt")])
+    [text] = unmatched_selectors(missing, exposed, enough=True, least=1)
     assert "Did you mean requests_total?" in text
 
 

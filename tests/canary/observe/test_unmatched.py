@@ -88,7 +88,7 @@ def test_a_selector_of_good_requests_that_matches_nothing_ends_the_release_with_
     result = release("--good", selector, old=good(), new=bad())
     assert result.code == 2, result.err
     assert told in result.err
-    assert f"in {selector}, the selector of good requests" in result.err
+    assert f"in {selector}, the selector for good requests" in result.err
     assert "canary config shows where it is set" in result.err
     assert release.is_left
 
@@ -105,7 +105,7 @@ def test_a_metric_of_all_requests_that_no_pod_has_ends_the_release_once_no_traff
         new=bad(),
     )
     assert result.code == 2, result.err
-    assert "No pod publishes a metric hits_total. " in result.err
+    assert "No pod exposes a metric hits_total. " in result.err
     assert (
         "If the metric exists only after its first request, send one, or raise --no-traffic-after. Correct"
         in result.err
@@ -124,9 +124,9 @@ def test_a_condition_that_excludes_nothing_is_warned_of_once(release: Released) 
     result = release("--good", 'requests_total{status!~"5xx"}', old=good(), new=good())
     [warning] = [line for line in result.lines if line.startswith("warning: ")]
     assert warning == (
-        'warning: status!~"5xx" excludes nothing (in requests_total{status!~"5xx"}, the selector of good requests). '
-        'The values of status are "200", "500": if there was nothing to exclude yet, that is fine; '
-        "else correct the selector"
+        'warning: status!~"5xx" excludes nothing (in requests_total{status!~"5xx"}, the selector for good requests). '
+        'The values of status are "200", "500": this is fine if there was nothing to exclude yet; '
+        "otherwise correct the selector"
     )
     assert result.code == 0, result.err
 
@@ -137,7 +137,7 @@ def test_a_metric_that_the_canary_alone_lacks_is_warned_of_once(release: Release
     result = release(*flags, old=good(), new=renamed)
     assert result.code == 4, result.err
     [warning] = [line for line in result.lines if line.startswith("warning: of the canary's pods alone: ")]
-    assert "No pod publishes a metric requests_total" in warning
+    assert "No pod exposes a metric requests_total" in warning
     assert warning.endswith("The metrics are answers_total")
 
 

@@ -277,7 +277,7 @@ def test_an_error_that_leaves_variants_says_so_and_how_to_go_on(story: Story) ->
         def read(self, pods: Any, since: float) -> Any:
             raise ClusterError("no such Prometheus")
 
-        def published(self, pods: Any) -> Any:
+        def exposed(self, pods: Any) -> Any:
             raise ClusterError("no such Prometheus")
 
     release = replace(story.release(deployment("app:2")), samples=Broken())

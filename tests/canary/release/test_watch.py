@@ -11,7 +11,7 @@ from canary.errors import InputError, InterruptedReleaseError, TimedOutError
 from canary.events import Judged, Looked, Note
 from canary.marks import EXPIRES, Variant
 from canary.objects import CONFIG_MAP, DEPLOYMENT
-from canary.verdict.exposed import Published
+from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.rule import Decision
 from tests.canary.ghosts import Object, died, ready, unready, waiting
@@ -78,10 +78,10 @@ def test_nothing_is_promoted_while_no_good_request_was_seen_on_either_side(deplo
     [judged] = deployed.heard(Judged)
     assert judged.verdict.decision is Decision.UNDECIDED
     assert judged.verdict.sentence.startswith("canary 0.0 % good vs baseline 0.0 %: equal")
-    assert judged.verdict.sentence.endswith("; not promoted while no good request was seen on either side")
+    assert judged.verdict.sentence.endswith("; not promoted: no good request was seen on either side")
 
 
-def test_a_selector_is_compared_with_what_the_pods_publish_before_anything_is_recorded(deployed: Story) -> None:
+def test_a_selector_is_compared_with_what_the_pods_expose_before_anything_is_recorded(deployed: Story) -> None:
     good = Metric.share("success", 'requests_total{stauts!="bad"}', "requests_total", 0.05)
     deployed.counts.each, deployed.counts.good = 10_000, dict.fromkeys(Variant, 1.0)
     release = deployed.release(
@@ -100,7 +100,7 @@ def test_requests_are_waited_for_as_long_from_the_beginning_of_each_watch(deploy
     deployed.counts.each = 0
     deployed.clock.sleep(1000)
     began = deployed.clock.now()
-    with pytest.raises(InputError, match=r"No pod publishes a metric hits_total"):
+    with pytest.raises(InputError, match=r"No pod exposes a metric hits_total"):
         deployed.release(names=("app",), measures=Measures.of([missing]), no_traffic_after=40).watch()
     assert deployed.clock.now() - began == 40
 
@@ -343,9 +343,9 @@ def test_the_minimum_of_requests_holds_for_each_metric(deployed: Story) -> None:
                 for one in super().read(pods, since)
             ]
 
-        def published(self, pods: Any) -> Published:
-            published: Published = super().published(pods)
-            return published | Published.of([("rare_total", {}, 1.0)], Measures.of([rare]))
+        def exposed(self, pods: Any) -> ExposedMetrics:
+            exposed: ExposedMetrics = super().exposed(pods)
+            return exposed | ExposedMetrics.of([("rare_total", {}, 1.0)], Measures.of([rare]))
 
     deployed.counts = Both(deployed.clock)
     deployed.release(names=("app",), measures=Measures.of([SUCCESS, rare]), min_requests=300).watch()

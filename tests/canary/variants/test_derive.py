@@ -136,7 +136,7 @@ def test_a_name_too_long_for_the_variants_is_refused(make: Any) -> None:
     with pytest.raises(InputError) as error:
         made("a" * 55)
     assert str(error.value) == (
-        f"Deployment {'a' * 55}: its baseline's name would have 64 characters, more than 63: "
+        f"Deployment {'a' * 55}: the name of its baseline would have 64 characters (the limit is 63): "
         "give the Deployment a name of at most 54"
     )
 

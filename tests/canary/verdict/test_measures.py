@@ -131,7 +131,7 @@ def test_a_metric_is_read_with_the_commas_of_its_selectors(text: str, good: str,
     "text", ["", "a", "a=", "a=x", "=x,y", "a b=x,y", "a=x,y,0.1,z", 'a=x{s="1",y', 'a=x{s="1},y', "1=x,y", "le=1"]
 )
 def test_what_is_no_metric_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(InputError, match=r"is no metric: write NAME=GOOD,TOTAL or .*checkout="):
+    with pytest.raises(InputError, match=r"is not a metric: write NAME=GOOD,TOTAL or .*checkout="):
         Metric.parse(text)
 
 

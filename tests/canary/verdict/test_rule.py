@@ -66,7 +66,7 @@ def added(scrapes: list[tuple[int, int]]) -> Evidence:
             0.05,
             Decision.PROMOTE,
             (
-                "canary 89.0 % good vs baseline 90.0 %: worse by 1.0 points (at most 4.9 worse; 5.0 is tolerated)"
+                "canary 89.0 % good vs baseline 90.0 %: worse by 1.0 points (at most 4.9 worse; tolerance 5.0)"
                 ", 1,000 requests each"
             ),
         ),
@@ -76,7 +76,7 @@ def added(scrapes: list[tuple[int, int]]) -> Evidence:
             0.05,
             Decision.REJECT,
             (
-                "canary 9.1 % good vs baseline 98.0 %: worse by 88.9 points (at least 70.9; 5.0 is tolerated)"
+                "canary 9.1 % good vs baseline 98.0 %: worse by 88.9 points (at least 70.9; tolerance 5.0)"
                 ", 110 and 100 requests"
             ),
         ),
@@ -86,7 +86,7 @@ def added(scrapes: list[tuple[int, int]]) -> Evidence:
             0.001,
             Decision.PROMOTE,
             (
-                "canary 99.89 % good vs baseline 99.90 %: worse by 0.01 points (at most 0.05 worse; 0.10 is tolerated)"
+                "canary 99.89 % good vs baseline 99.90 %: worse by 0.01 points (at most 0.05 worse; tolerance 0.10)"
                 ", 100,000 requests each"
             ),
         ),
@@ -96,7 +96,7 @@ def added(scrapes: list[tuple[int, int]]) -> Evidence:
             0.05,
             Decision.UNDECIDED,
             (
-                "canary 90.0 % good vs baseline 90.0 %: equal (between 5.3 worse and 6.9 better; 5.0 is tolerated)"
+                "canary 90.0 % good vs baseline 90.0 %: equal (between 5.3 worse and 6.9 better; tolerance 5.0)"
                 ", 500 requests each"
             ),
         ),
@@ -131,13 +131,13 @@ def test_a_latency_objective_is_worded_as_one() -> None:
         (
             0.05,
             1.0,
-            "5.0 points a canary that fails 5.0 % of requests is still promoted, where the baseline fails none",
+            "5.0 points a canary that fails 5.0 % of its requests is still promoted, although the baseline fails none",
         ),
-        (0.05, 0.04, "5.0 points any canary is promoted: the baseline has only 4.0 % good"),
+        (0.05, 0.04, "5.0 points every canary is promoted, because only 4.0 % of the baseline's requests are good"),
         (
             0.001,
             None,
-            "0.10 points a canary that fails 0.10 in 100 requests more than the baseline is still promoted",
+            "0.10 points a canary with 0.10 more failed requests in 100 than the baseline is still promoted",
         ),
     ],
 )

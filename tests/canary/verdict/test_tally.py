@@ -317,14 +317,14 @@ def test_a_handful_of_scrapes_suffices_for_no_verdict_that_is_not_overwhelming()
 def test_nothing_is_promoted_while_counts_are_missing() -> None:
     verdict = judged(*evenly((950, 1000), (940, 1000)), [Scrape(pod("c"), 11, None, problem="no answer")])
     assert verdict.decision is Decision.UNDECIDED
-    assert verdict.sentence.endswith("; not promoted while counts are missing from c (no answer)")
+    assert verdict.sentence.endswith("; not promoted: counts are missing from c (no answer)")
 
 
 def test_nothing_is_promoted_while_no_good_request_was_seen_on_either_side() -> None:
     """Two selectors that match nothing are equal, and so are two versions that only fail."""
     verdict = judged(*evenly((0, 1000), (0, 1000)))
     assert verdict.decision is Decision.UNDECIDED
-    assert verdict.sentence.endswith("; not promoted while no good request was seen on either side")
+    assert verdict.sentence.endswith("; not promoted: no good request was seen on either side")
     assert judged(*evenly((40, 1000), (0, 1000))).decision is Decision.PROMOTE
     assert judged(*evenly((0, 1000), (400, 1000))).decision is Decision.REJECT
 
@@ -338,7 +338,7 @@ def test_a_metric_without_any_good_request_holds_up_the_others_and_a_workload_wi
     ]
     verdict = judge(Tally(0).add(slow, measures), measures, ["web"])
     assert verdict.decision is Decision.UNDECIDED
-    assert verdict.sentence.endswith("; not promoted while no request within 250 ms was seen on either side")
+    assert verdict.sentence.endswith("; not promoted: no request within 250 ms was seen on either side")
 
     failing = [
         [replace(one, pod=replace(one.pod, uid=f"{one.pod.uid}-api", workload="api")) for one in found]
@@ -346,7 +346,7 @@ def test_a_metric_without_any_good_request_holds_up_the_others_and_a_workload_wi
     ]
     verdict = judge(tallied(*evenly((950, 1000), (950, 1000)), *failing), MEASURES, ["web", "api"])
     assert verdict.decision is Decision.UNDECIDED
-    assert verdict.sentence.endswith("; not promoted while no good request was seen on either side of api")
+    assert verdict.sentence.endswith("; not promoted: no good request was seen on either side of api")
 
 
 def test_missing_counts_of_stable_do_not_matter_and_those_of_the_canary_do_not_stop_a_reject() -> None:

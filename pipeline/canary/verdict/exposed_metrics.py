@@ -1,8 +1,8 @@
-"""What pods publish, and which selectors cannot mean any of it.
+"""The metrics that pods expose, and selectors that cannot match any of them.
 
-A selector that matches nothing is not a count of zero. But a series may simply not exist yet: most libraries create one
-for a label value when the first such request is answered. So what is missing counts as misspelt only in part: a metric
-and a label are looked for among all series that there are, the value of a label only where requests came.
+A selector that matches nothing is not a count of zero. But a series may not exist yet: most libraries create the series
+of a label value when they answer the first such request. So a metric or a label that no series has is an error. A label
+value that no series has is an error only after enough requests.
 """
 
 from __future__ import annotations
@@ -24,24 +24,23 @@ SHOWN = 10
 
 STATUS_CODES = [str(code) for code in range(100, 600)]
 EXCESS = 1.05
-"""How many times all requests the good ones may be: an app does not count both at the same instant."""
+"""Good requests may exceed all requests by this factor, because an app does not count both at the same instant."""
 
-HARMLESS = "if there was nothing to exclude yet, that is fine; else correct the selector"
-"""What to do about a condition that excludes nothing."""
+HARMLESS = "this is fine if there was nothing to exclude yet; otherwise correct the selector"
+"""Advice about a condition that excludes nothing."""
 
 ALL, GOOD = "all requests", "good requests"
 
 
 @dataclass(frozen=True)
-class Published:
-    """What pods publish at one instant.
+class ExposedMetrics:
+    """The metrics that pods expose at one instant.
 
     Attributes:
         metrics: names of all series.
-        values: of the metrics that are selected, by name: the values of each label, the empty one where a series lacks
-            the label.
-        counted: of the metrics that are selected, by name: the sum of all series.
-        matched: the sum of the series that a selector matches; absent where it matches none.
+        values: the values of each label, by name of each selected metric; empty for a series without the label.
+        counted: the sum of all series, by name of each selected metric.
+        matched: the sum of the series that each selector matches; absent if it matches none.
     """
 
     metrics: frozenset[str] = frozenset()
@@ -51,7 +50,7 @@ class Published:
 
     @classmethod
     def of(cls, samples: Iterable[Sample], measures: Measures) -> Self:
-        """Return what these samples show of what is measured."""
+        """Return the exposed metrics that these samples show."""
         selectors = measures.selectors()
         names = {selector.name for selector in selectors}
         metrics: set[str] = set()
@@ -76,14 +75,14 @@ class Published:
         }
         return cls(frozenset(metrics), values, dict(counted), dict(matched))
 
-    def __or__(self, other: Published) -> Published:
-        """Return what both show together."""
+    def __or__(self, other: ExposedMetrics) -> ExposedMetrics:
+        """Return the exposed metrics of both."""
         values = {}
         for name in self.values.keys() | other.values.keys():
             found = [one.values[name] for one in (self, other) if name in one.values]
             labels = {label for one in found for label in one}
             values[name] = {label: frozenset[str]().union(*(one.get(label, {""}) for one in found)) for label in labels}
-        return Published(
+        return ExposedMetrics(
             self.metrics | other.metrics,
             values,
             _added(self.counted, other.counted),
@@ -91,46 +90,46 @@ class Published:
         )
 
 
-def misfits(metric: Metric, published: Published, *, enough: bool, least: int) -> Iterator[str]:
-    """Yield why a metric's selectors cannot be meant so, in sentences without the last full stop.
+def unmatched_selectors(metric: Metric, exposed: ExposedMetrics, *, enough: bool, least: int) -> Iterator[str]:
+    """Yield why a metric's selectors must be misspelt, in sentences without the last full stop.
 
     Args:
-        metric: what is measured.
-        published: by all pods that count.
-        enough: whether so many requests were counted that a good one should have been among them.
-        least: requests of a metric among which one should be that the selector of all requests matches.
+        metric: the metric.
+        exposed: the metrics of all pods that count.
+        enough: whether enough requests were counted to expect a good one.
+        least: number of requests of a metric after which the selector for all requests should match one.
     """
     missing = set()
     for selector, role in _selectors(metric):
-        if selector.name not in published.values:
+        if selector.name not in exposed.values:
             if _name(metric, selector) not in missing:
-                yield _no_metric(metric, selector, role, published.metrics)
+                yield _no_metric(metric, selector, role, exposed.metrics)
             missing.add(_name(metric, selector))
             continue
         for matcher in selector.matchers:
-            values = published.values[selector.name]
-            is_due = enough if role == GOOD else published.counted[selector.name] >= least
+            values = exposed.values[selector.name]
+            is_due = enough if role == GOOD else exposed.counted[selector.name] >= least
             if matcher.label not in values:
                 if matcher.is_negative or not matcher.accepts(""):
                     yield _no_label(metric, selector, role, matcher, values)
-            elif is_due and selector not in published.matched and not any(map(matcher.accepts, values[matcher.label])):
+            elif is_due and selector not in exposed.matched and not any(map(matcher.accepts, values[matcher.label])):
                 yield _no_value(metric, selector, role, matcher, values[matcher.label])
-    good, total = (published.matched.get(one, 0.0) for one in (metric.good, metric.total))
+    good, total = (exposed.matched.get(one, 0.0) for one in (metric.good, metric.total))
     if enough and metric.objective is None and good > total * EXCESS:
         yield (
-            f"The selector of good requests, {metric.good}, has counted {good:,.0f} requests. The selector of all "
-            f"requests, {metric.total}, has counted only {total:,.0f}. Good requests must be among all requests"
+            f"The selector for good requests {metric.good} counts {good:,.0f} requests. The selector for all "
+            f"requests, {metric.total} counts only {total:,.0f}. Good requests must be among all requests"
         )
 
 
-def idle(metric: Metric, published: Published) -> Iterator[str]:
-    """Yield which conditions exclude nothing although they should, in sentences without the last full stop.
+def ineffective_conditions(metric: Metric, exposed: ExposedMetrics) -> Iterator[str]:
+    """Yield which conditions should exclude something and do not, in sentences without the last full stop.
 
-    A condition on status codes that would exclude one that nobody has answered with yet is taken as meant so.
+    A condition on status codes is fine if it would exclude a code that has not occurred yet.
     """
     for selector, role in _selectors(metric):
         for matcher in selector.matchers:
-            values = published.values.get(selector.name, {}).get(matcher.label, frozenset({""}))
+            values = exposed.values.get(selector.name, {}).get(matcher.label, frozenset({""}))
             if not (matcher.is_negative or matcher.accepts("")) or not all(map(matcher.accepts, values)):
                 continue
             codes = all(re.fullmatch("[1-5][0-9][0-9]", value) for value in values)
@@ -141,7 +140,7 @@ def idle(metric: Metric, published: Published) -> Iterator[str]:
 
 
 def _selectors(metric: Metric) -> list[tuple[Selector, str]]:
-    """Return the selectors to look at; of a histogram's buckets only whether there are any."""
+    """Return the selectors to check. For a histogram's buckets, only check that they exist."""
     if metric.objective is None:
         return [(metric.total, ALL), (metric.good, GOOD)]
     return [(metric.total, ALL), (Selector(metric.good.name), GOOD)]
@@ -156,7 +155,7 @@ def _no_metric(metric: Metric, selector: Selector, role: str, names: frozenset[s
         others = [name.removesuffix("_bucket") for name in names if name.endswith("_bucket")]
     where = "" if wanted == _shown(metric, selector) else f" ({_where(metric, selector, role)})"
     return (
-        f"No pod publishes a {what} {wanted}{where}.{_meant(wanted, others)} "
+        f"No pod exposes a {what} {wanted}{where}.{_did_you_mean(wanted, others)} "
         f"{_list(wanted, others, f'The {what}s are', f'There is no {what} at all')}"
     )
 
@@ -165,23 +164,24 @@ def _no_label(metric: Metric, selector: Selector, role: str, matcher: Matcher, l
     only = f'. If only failed requests have {matcher.label}, write {matcher.label}=""' if matcher.is_negative else ""
     return (
         f"No series of {_name(metric, selector)} has a label {matcher.label} ({_where(metric, selector, role)})."
-        f"{_meant(matcher.label, labels)} {_list(matcher.label, labels, 'Its labels are', 'It has no labels')}{only}"
+        f"{_did_you_mean(matcher.label, labels)} "
+        f"{_list(matcher.label, labels, 'Its labels are', 'It has no labels')}{only}"
     )
 
 
 def _no_value(metric: Metric, selector: Selector, role: str, matcher: Matcher, values: frozenset[str]) -> str:
     return (
         f"No series of {_name(metric, selector)} has {matcher} ({_where(metric, selector, role)})."
-        f"{_meant(matcher.value, values - {''}, quoted=True)} {_values(matcher.label, values, matcher.value)}"
+        f"{_did_you_mean(matcher.value, values - {''}, quoted=True)} {_values(matcher.label, values, matcher.value)}"
     )
 
 
 def _where(metric: Metric, selector: Selector, role: str) -> str:
-    return f"in {_shown(metric, selector)}, the selector of {role}"
+    return f"in {_shown(metric, selector)}, the selector for {role}"
 
 
 def _name(metric: Metric, selector: Selector) -> str:
-    """Return a metric's name as the user has given it: a histogram's without suffix."""
+    """Return a metric's name as the user wrote it: without suffix for a histogram."""
     return selector.name if metric.objective is None else re.sub("_(count|bucket)$", "", selector.name)
 
 
@@ -189,7 +189,7 @@ def _shown(metric: Metric, selector: Selector) -> str:
     return str(Selector(_name(metric, selector), selector.matchers))
 
 
-def _meant(wanted: str, names: Iterable[str], *, quoted: bool = False) -> str:
+def _did_you_mean(wanted: str, names: Iterable[str], *, quoted: bool = False) -> str:
     near = get_close_matches(wanted, list(names), n=1, cutoff=0.25 if quoted else 0.6)  # values are few, and short
     return f" Did you mean {_quoted(near[0]) if quoted else near[0]}?" if near else ""
 
@@ -201,7 +201,7 @@ def _values(label: str, values: frozenset[str], wanted: str = "") -> str:
 
 
 def _list(wanted: str, names: Iterable[str], intro: str, otherwise: str, *, quoted: bool = False) -> str:
-    """Return a sentence, without its full stop, that lists names, those first that resemble what was wanted."""
+    """Return a sentence, without its full stop, that lists names, most similar to the wanted one first."""
     resembling = sorted(names, key=lambda name: (-SequenceMatcher(None, wanted, name).ratio() if wanted else 0, name))
     if not resembling:
         return otherwise

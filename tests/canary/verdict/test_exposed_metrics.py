@@ -1,4 +1,4 @@
-"""Selectors compared with what pods publish."""
+"""Selectors compared with what pods expose."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from canary.metrics.exposition import Reader, names
-from canary.verdict.exposed import Published, idle, misfits
+from canary.verdict.exposed_metrics import ExposedMetrics, ineffective_conditions, unmatched_selectors
 from canary.verdict.measures import Measures, Metric
 
 Answers = dict[tuple[str, str], int]
 ANSWERS: Answers = {("GET", "200"): 60, ("POST", "200"): 30, ("POST", "503"): 10}
 
 
-def published(metric: Metric, answers: Answers = ANSWERS) -> Published:
-    """Return what a pod publishes that has given these answers."""
+def exposed(metric: Metric, answers: Answers = ANSWERS) -> ExposedMetrics:
+    """Return what a pod exposes that has given these answers."""
     registry = CollectorRegistry()
     requests = Counter("http_requests_total", "Answers.", ["method", "status"], registry=registry)
     duration = Histogram("http_duration_seconds", "Time.", ["method"], buckets=(0.1, 1), registry=registry)
@@ -26,29 +26,29 @@ def published(metric: Metric, answers: Answers = ANSWERS) -> Published:
     return on_the_page_of(registry, metric)
 
 
-def on_the_page_of(registry: CollectorRegistry, metric: Metric) -> Published:
+def on_the_page_of(registry: CollectorRegistry, metric: Metric) -> ExposedMetrics:
     page, measures = generate_latest(registry).decode(), Measures.of([metric])
     samples = Reader(selector.name for selector in measures.selectors()).read(page)
-    return Published(names(page)) | Published.of(samples, measures)
+    return ExposedMetrics(names(page)) | ExposedMetrics.of(samples, measures)
 
 
 def told(
     good: str, total: str = "http_requests_total", answers: Answers = ANSWERS, *, enough: bool = True
 ) -> list[str]:
     metric = Metric.share("success", good, total)
-    return list(misfits(metric, published(metric, answers), enough=enough, least=50))
+    return list(unmatched_selectors(metric, exposed(metric, answers), enough=enough, least=50))
 
 
 def warned(good: str, answers: Answers = ANSWERS) -> list[str]:
     metric = Metric.share("success", good, "http_requests_total")
-    assert list(misfits(metric, published(metric, answers), enough=True, least=50)) == []
-    return list(idle(metric, published(metric, answers)))
+    assert list(unmatched_selectors(metric, exposed(metric, answers), enough=True, least=50)) == []
+    return list(ineffective_conditions(metric, exposed(metric, answers)))
 
 
 def test_a_metric_that_no_pod_has_is_told_with_those_that_there_are() -> None:
     assert told('http_request_total{status="200"}') == [
         (
-            'No pod publishes a metric http_request_total (in http_request_total{status="200"}, the selector of good '
+            'No pod exposes a metric http_request_total (in http_request_total{status="200"}, the selector for good '
             "requests). Did you mean http_requests_total? The metrics are http_requests_total, "
             "http_duration_seconds_count, queue_length"
         )
@@ -57,13 +57,13 @@ def test_a_metric_that_no_pod_has_is_told_with_those_that_there_are() -> None:
 
 def test_a_metric_that_is_missing_is_told_once() -> None:
     [text] = told('wrong_total{status="200"}', "wrong_total")
-    assert text.startswith("No pod publishes a metric wrong_total. ")
+    assert text.startswith("No pod exposes a metric wrong_total. ")
 
 
 def test_a_label_that_no_series_has_is_told_with_those_that_there_are() -> None:
     assert told('http_requests_total{stat="200"}') == [
         (
-            'No series of http_requests_total has a label stat (in http_requests_total{stat="200"}, the selector of '
+            'No series of http_requests_total has a label stat (in http_requests_total{stat="200"}, the selector for '
             "good requests). Did you mean status? Its labels are status, method"
         )
     ]
@@ -77,7 +77,7 @@ def test_a_label_that_no_series_has_is_told_even_where_it_excludes() -> None:
 def test_a_value_that_no_series_has_is_told_with_those_that_there_are() -> None:
     assert told('http_requests_total{status="20"}') == [
         (
-            'No series of http_requests_total has status="20" (in http_requests_total{status="20"}, the selector of '
+            'No series of http_requests_total has status="20" (in http_requests_total{status="20"}, the selector for '
             'good requests). Did you mean "200"? The values of status are "200", "503"'
         )
     ]
@@ -86,7 +86,7 @@ def test_a_value_that_no_series_has_is_told_with_those_that_there_are() -> None:
 
 def test_a_value_of_all_requests_is_told_as_soon_as_the_metric_counts() -> None:
     [text] = told("http_requests_total", 'http_requests_total{method="GTE"}', enough=False)
-    assert 'has method="GTE" (in http_requests_total{method="GTE"}, the selector of all requests)' in text
+    assert 'has method="GTE" (in http_requests_total{method="GTE"}, the selector for all requests)' in text
 
 
 def test_a_value_of_all_requests_may_be_still_to_come_until_enough_others_came() -> None:
@@ -108,7 +108,7 @@ def test_values_that_never_come_together_are_no_misspelling() -> None:
 def test_a_label_of_failed_requests_alone_may_be_absent_where_the_selector_says_so() -> None:
     assert warned('http_requests_total{error=""}') == [
         (
-            'error="" excludes nothing (in http_requests_total{error=""}, the selector of good requests). '
+            'error="" excludes nothing (in http_requests_total{error=""}, the selector for good requests). '
             "No series has a label error"
         )
     ]
@@ -117,14 +117,14 @@ def test_a_label_of_failed_requests_alone_may_be_absent_where_the_selector_says_
 
 def test_good_requests_that_are_more_than_all_are_told() -> None:
     [text] = told("http_requests_total", 'http_requests_total{status="200", method="GET"}')
-    assert "has counted 100 requests. The selector of all requests" in text
-    assert text.endswith("has counted only 60. Good requests must be among all requests")
+    assert "counts 100 requests. The selector for all requests" in text
+    assert text.endswith("counts only 60. Good requests must be among all requests")
 
 
 def test_a_condition_that_excludes_nothing_is_warned_of() -> None:
     assert warned('http_requests_total{status!~"5xx"}') == [
         (
-            'status!~"5xx" excludes nothing (in http_requests_total{status!~"5xx"}, the selector of good requests). '
+            'status!~"5xx" excludes nothing (in http_requests_total{status!~"5xx"}, the selector for good requests). '
             'The values of status are "200", "503"'
         )
     ]
@@ -146,26 +146,26 @@ def test_of_what_is_meant_so_nothing_is_said(good: str) -> None:
 
 def test_a_histogram_is_told_by_the_name_that_it_has_in_the_settings() -> None:
     metric = Metric.latency("latency", 'http_durations_seconds{method="GET"}', 0.25)
-    [text] = misfits(metric, published(metric), enough=False, least=50)
+    [text] = unmatched_selectors(metric, exposed(metric), enough=False, least=50)
     assert text == (
-        'No pod publishes a histogram http_durations_seconds (in http_durations_seconds{method="GET"}, the selector of '
+        'No pod exposes a histogram http_durations_seconds (in http_durations_seconds{method="GET"}, the selector for '
         "all requests). Did you mean http_duration_seconds? The histograms are http_duration_seconds"
     )
     metric = Metric.latency("latency", 'http_duration_seconds{verb="GET"}', 0.25)
-    [text] = misfits(metric, published(metric), enough=True, least=50)
+    [text] = unmatched_selectors(metric, exposed(metric), enough=True, least=50)
     assert text.endswith("Its labels are method")
 
 
-def test_what_several_pods_publish_is_taken_together() -> None:
+def test_what_several_pods_expose_is_taken_together() -> None:
     metric = Metric.share("success", 'http_requests_total{status="503"}', 'http_requests_total{method="PUT"}')
     some, others, none = (
-        published(metric, answers)
+        exposed(metric, answers)
         for answers in ({("GET", "200"): 60}, {("PUT", "503"): 9}, dict[tuple[str, str], int]())
     )
-    assert list(misfits(metric, some | others | none, enough=True, least=50)) == []
+    assert list(unmatched_selectors(metric, some | others | none, enough=True, least=50)) == []
     assert (some | others).counted == {"http_requests_total": 69}
-    assert len(list(misfits(metric, some | none, enough=True, least=50))) == 2
-    assert list(misfits(metric, others | none, enough=True, least=50)) == []
+    assert len(list(unmatched_selectors(metric, some | none, enough=True, least=50))) == 2
+    assert list(unmatched_selectors(metric, others | none, enough=True, least=50)) == []
 
 
 def test_of_many_names_the_nearest_are_shown() -> None:
@@ -174,6 +174,6 @@ def test_of_many_names_the_nearest_are_shown() -> None:
         Gauge(f"gauge_{n}", "One of many.", registry=registry)
     metric = Metric.share("success", "gauge_7x", "gauge_7")
     everything = on_the_page_of(registry, metric)
-    [text] = misfits(metric, everything, enough=True, least=50)
+    [text] = unmatched_selectors(metric, everything, enough=True, least=50)
     assert "Did you mean gauge_7? The metrics are gauge_7, " in text
     assert text.endswith(" and 20 more")
