@@ -18,7 +18,7 @@ from aiohttp import web
 
 from localcluster.apimachinery.errors import ApiError, conflict
 from localcluster.apiserver import requests, watch
-from localcluster.apiserver.request_info import Target
+from localcluster.apiserver.request_info import RequestInfo
 from localcluster.storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -85,15 +85,15 @@ class Chaos:
         self,
         request: web.Request,
         name: str,
-        target: Target | None,
+        info: RequestInfo | None,
         store: Store,
         handler: Callable[[], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         """Answer a request, or let something happen to it; raises ApiError, and CancelledError for a cut connection."""
-        fault = self.decide(name, _possible(request, target, store))
+        fault = self.decide(name, _possible(request, info, store))
         if fault == Fault.CONFLICT:
-            assert target is not None
-            raise conflict(target.resource.plural, target.resource.group, target.name, STALE)
+            assert info is not None
+            raise conflict(info.resource.plural, info.resource.group, info.name, STALE)
         if fault == Fault.EXPIRED and requests.flag(request, "watch"):
             return await _expired_watch(request)
         if fault == Fault.EXPIRED:
@@ -122,9 +122,9 @@ class Chaos:
             await asyncio.sleep(seconds)
 
 
-def _possible(request: web.Request, target: Target | None, store: Store) -> tuple[Fault, ...]:
+def _possible(request: web.Request, info: RequestInfo | None, store: Store) -> tuple[Fault, ...]:
     """Return what may happen to a request."""
-    if target is None or target.subresource in ("proxy", "log"):
+    if info is None or info.subresource in ("proxy", "log"):
         return ANYTIME
     if request.method == "GET":
         if requests.flag(request, "watch"):
@@ -133,13 +133,13 @@ def _possible(request: web.Request, target: Target | None, store: Store) -> tupl
         aged = "continue" in request.query or request.query.get("resourceVersionMatch") == "Exact"
         return (*ANYTIME, Fault.LOST, *([Fault.EXPIRED] if aged else []))
     done = (*ANYTIME, Fault.INTERNAL_DONE, Fault.LOST)
-    there = target.name and store.find(target.resource, target.namespace, target.name)
+    there = info.name and store.find(info.resource, info.namespace, info.name)
     return (*done, Fault.CONFLICT) if request.method in ("PUT", "PATCH") and there else done
 
 
 async def _expired_watch(request: web.Request) -> web.StreamResponse:
     """Answer as watches do whose version is too old: with one event."""
-    old = int(requests.version(request))
+    old = int(requests.resource_version(request))
     error = ApiError(410, f"too old resource version: {old} ({old + 1})", reason="Expired")
     return web.Response(body=watch.line("ERROR", error.status()), content_type="application/json")
 

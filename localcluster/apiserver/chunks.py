@@ -12,7 +12,7 @@ from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.strict_json import parsed
 from localcluster.apiserver import requests
-from localcluster.apiserver.request_info import Target
+from localcluster.apiserver.request_info import RequestInfo
 from localcluster.storage.store import Store
 
 _TOO_OLD = (
@@ -24,12 +24,12 @@ _TOO_OLD = (
 NOW = -1  # in a token: go on with the objects as they are now
 
 
-def listed(request: web.Request, target: Target, store: Store) -> tuple[list[Object], Object]:
+def listed(request: web.Request, info: RequestInfo, store: Store) -> tuple[list[Object], Object]:
     """Return the objects that a request lists, which are the store's own, and the list's metadata.
 
     Raises ApiError 400, and 410 where a chunk or an exact version is too old.
     """
-    token, wanted, limit = request.query.get("continue", ""), requests.version(request), _limit(request)
+    token, wanted, limit = request.query.get("continue", ""), requests.resource_version(request), _limit(request)
     exact = request.query.get("resourceVersionMatch") == "Exact"
     version, start = store.version, ("", "")
     if token:
@@ -41,8 +41,8 @@ def listed(request: web.Request, target: Target, store: Store) -> tuple[list[Obj
         version = int(wanted)
     elif wanted == "0":
         limit = 0  # a real server answers from its cache then, which knows no limit
-    objects = _at(store, target, version, start if token else None)
-    selected = requests.selection(request, target)
+    objects = _at(store, info, version, start if token else None)
+    selected = requests.selector(request, info)
     found = [obj for obj in objects if _key(obj) > start and selected(obj)]
     meta: Object = {"resourceVersion": str(version)}
     if limit and len(found) > limit:
@@ -53,9 +53,9 @@ def listed(request: web.Request, target: Target, store: Store) -> tuple[list[Obj
     return found, meta
 
 
-def _at(store: Store, target: Target, version: int, start: tuple[str, str] | None) -> list[Object]:
+def _at(store: Store, info: RequestInfo, version: int, start: tuple[str, str] | None) -> list[Object]:
     try:
-        return list(store.at(target.resource, target.namespace, version))
+        return list(store.at(info.resource, info.namespace, version))
     except ApiError as error:
         if start is None:
             raise ApiError(410, "The resourceVersion for the provided list is too old.") from error

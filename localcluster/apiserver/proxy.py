@@ -14,7 +14,7 @@ from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.pod_log_options import PodLogOptions
 from localcluster.apimachinery.resources import POD
-from localcluster.apiserver.request_info import Target
+from localcluster.apiserver.request_info import RequestInfo
 from localcluster.storage.store import Store
 
 # RFC 9110, 7.6.1: what concerns one connection is not forwarded.
@@ -45,15 +45,15 @@ class Services(Protocol):
 
 
 async def proxy(
-    request: web.Request, target: Target, store: Store, kubelet: Kubelet, services: Services
+    request: web.Request, info: RequestInfo, store: Store, kubelet: Kubelet, services: Services
 ) -> web.StreamResponse:
     """Forward a request to the pod, or to one behind the Service, and return its answer; raises ApiError 503.
 
     Each request has a connection of its own, so that a Service's pods get their shares whoever asks.
     """
-    host, port = _address(target, store, kubelet, services)
+    host, port = _address(info, store, kubelet, services)
     query = request.rel_url.raw_query_string
-    url = URL(f"http://{host}:{port}{target.rest or '/'}{'?' + query if query else ''}", encoded=True)
+    url = URL(f"http://{host}:{port}{info.rest or '/'}{'?' + query if query else ''}", encoded=True)
     headers = CIMultiDict((k, v) for k, v in request.headers.items() if k.lower() not in _HOP)
     headers["X-Forwarded-Host"] = request.host
     body = await request.read()
@@ -69,18 +69,18 @@ async def proxy(
         raise ApiError(503, f"error trying to reach service: {error}") from None
 
 
-def _address(target: Target, store: Store, kubelet: Kubelet, services: Services) -> tuple[str, int]:
-    parts = target.name.split(":")
+def _address(info: RequestInfo, store: Store, kubelet: Kubelet, services: Services) -> tuple[str, int]:
+    parts = info.name.split(":")
     if len(parts) == 3:  # scheme:name:port
         scheme, name, port = parts
     elif len(parts) == 2:
         scheme, name, port = "", *parts
     else:
-        scheme, name, port = "", target.name, ""
+        scheme, name, port = "", info.name, ""
     if scheme not in ("", "http"):
         raise ApiError(400, f"localcluster proxies http, not {scheme}")
-    obj = store.get(target.resource, target.namespace, name)
-    if target.resource != POD:
+    obj = store.get(info.resource, info.namespace, name)
+    if info.resource != POD:
         return services.service_address(obj, port)
     ports = [p for c in obj["spec"]["containers"] for p in c.get("ports", [])]
     if not port:
@@ -90,21 +90,21 @@ def _address(target: Target, store: Store, kubelet: Kubelet, services: Services)
     return kubelet.pod_address(obj, int(port))
 
 
-async def log(request: web.Request, target: Target, store: Store, kubelet: Kubelet) -> web.StreamResponse:
+async def log(request: web.Request, info: RequestInfo, store: Store, kubelet: Kubelet) -> web.StreamResponse:
     """Return what a container wrote; with follow, go on as it writes."""
     if request.method != "GET":
         raise ApiError(405, "the server does not allow this method on the requested resource")
     query = request.query
-    pod = store.get(POD, target.namespace, target.name)
+    pod = store.get(POD, info.namespace, info.name)
     names, inits = ([c["name"] for c in pod["spec"].get(key, [])] for key in ("containers", "initContainers"))
     container = query.get("container") or names[0]
     if len(names) > 1 and "container" not in query:
-        message = f"a container name must be specified for pod {target.name}, choose one of: [{' '.join(names)}]"
+        message = f"a container name must be specified for pod {info.name}, choose one of: [{' '.join(names)}]"
         if inits:
             message += f" or one of the init containers: [{' '.join(inits)}]"
         raise ApiError(400, message)
     if container not in [*names, *inits]:
-        raise ApiError(400, f"container {container} is not valid for pod {target.name}")
+        raise ApiError(400, f"container {container} is not valid for pod {info.name}")
     options = PodLogOptions(
         follow=query.get("follow") == "true",
         tail_lines=_number(request, "tailLines"),
@@ -112,7 +112,7 @@ async def log(request: web.Request, target: Target, store: Store, kubelet: Kubel
         previous=query.get("previous") == "true",
         timestamps=query.get("timestamps") == "true",
     )
-    chunks = kubelet.pod_log(target.namespace, target.name, container, options)
+    chunks = kubelet.pod_log(info.namespace, info.name, container, options)
     response: web.StreamResponse | None = None
     async for chunk in chunks:
         if response is None:  # not before: until the first chunk an error can still be a Status

@@ -10,7 +10,7 @@ from localcluster.apimachinery.resources import RESOURCES, Resource
 
 
 @dataclass(frozen=True)
-class Target:
+class RequestInfo:
     """The collection, object or subresource that a URL names.
 
     Attributes:
@@ -31,7 +31,7 @@ class Target:
 _INDEX = {(r.group, r.version, r.plural): r for r in RESOURCES}
 
 
-def parse(raw_path: str) -> Target | None:
+def parse(raw_path: str) -> RequestInfo | None:
     """Return what a path names (without the secret prefix), None where no object is meant; raises ApiError 404."""
     raw = raw_path.strip("/").split("/")
     parts = [unquote(part) for part in raw]
@@ -53,7 +53,7 @@ def parse(raw_path: str) -> Target | None:
     if resource is None or (name and resource.namespaced and not namespace):
         raise unknown()
     rest = raw_path.lstrip("/").split("/", skip + 3)
-    return Target(resource, namespace, name, subresource, "/" + rest[-1] if len(rest) == skip + 4 else "")
+    return RequestInfo(resource, namespace, name, subresource, "/" + rest[-1] if len(rest) == skip + 4 else "")
 
 
 def unknown() -> ApiError:

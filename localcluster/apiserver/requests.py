@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Callable
 
@@ -14,7 +13,7 @@ from localcluster.apimachinery import selectors
 from localcluster.apimachinery.errors import ApiError, Cause, invalid
 from localcluster.apimachinery.objects import Json, Object
 from localcluster.apimachinery.strict_json import parsed
-from localcluster.apiserver.request_info import Target
+from localcluster.apiserver.request_info import RequestInfo
 from localcluster.storage.schema import decoded
 
 _DELETE_OPTIONS = {"propagationPolicy": str, "gracePeriodSeconds": int, "preconditions": dict, "dryRun": list}
@@ -82,9 +81,9 @@ def _map(body: Json) -> Object:
     return body
 
 
-def named(obj: Object, target: Target) -> Object:
+def named(obj: Object, info: RequestInfo) -> Object:
     """Return the object with kind, name and namespace of its URL; raises ApiError 400 where these contradict it."""
-    resource = target.resource
+    resource = info.resource
     kind, version = obj.get("kind") or resource.kind, obj.get("apiVersion") or resource.api_version
     if (kind, version) != (resource.kind, resource.api_version):
         what = f'{kind} in version "{str(version).rpartition("/")[2]}"'
@@ -93,33 +92,28 @@ def named(obj: Object, target: Target) -> Object:
     if not isinstance(meta, dict):
         raise ApiError(400, f"{resource.kind}.metadata must be an object")
     meta = dict(meta)
-    if meta.get("namespace") not in (None, "", target.namespace):
+    if meta.get("namespace") not in (None, "", info.namespace):
         raise ApiError(400, "the namespace of the provided object does not match the namespace sent on the request")
-    if target.namespace:
-        meta["namespace"] = target.namespace
-    if target.name and meta.setdefault("name", target.name) != target.name:
-        message = f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})"
+    if info.namespace:
+        meta["namespace"] = info.namespace
+    if info.name and meta.setdefault("name", info.name) != info.name:
+        message = f"the name of the object ({meta['name']}) does not match the name on the URL ({info.name})"
         raise ApiError(400, message)
     return {**obj, "kind": kind, "apiVersion": version, "metadata": meta}
 
 
-def typed(request: web.Request, target: Target, body: Object) -> tuple[Object, list[str]]:
+def typed(request: web.Request, info: RequestInfo, body: Object) -> tuple[Object, list[str]]:
     """Return the object that the body is, and warnings of fields that nobody knows.
 
     Raises ApiError 400 where it is none of this kind, or has unknown fields and fieldValidation is Strict.
     """
-    resource = target.resource
-    obj, unknown = decoded(resource, named(body, target))
+    resource = info.resource
+    obj, unknown = decoded(resource, named(body, info))
     validation = request.query.get("fieldValidation", "Warn")
     if unknown and validation == "Strict":
         complaint = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
         raise ApiError(400, f"{complaint}: strict decoding error: {', '.join(unknown)}")
     return obj, unknown if validation == "Warn" else []
-
-
-def warning_headers(texts: list[str]) -> dict[str, str]:
-    """Return the header whose texts kubectl shows as warnings."""
-    return {"Warning": ", ".join(f"299 - {json.dumps(text)}" for text in texts)} if texts else {}
 
 
 def bad_option(kind: str, field: str, message: str, reason: str = "FieldValueNotSupported") -> ApiError:
@@ -136,7 +130,7 @@ def dry_run(request: web.Request, options: Object | None = None) -> bool:
     return value == "All"
 
 
-def manager(request: web.Request) -> str:
+def field_manager(request: web.Request) -> str:
     """Return the field manager: the one that is named, else the client's name, as in Kubernetes."""
     return request.query.get("fieldManager") or request.headers.get("User-Agent", "unknown").split("/")[0]
 
@@ -164,19 +158,19 @@ def delete_options(request: web.Request, body: Object) -> tuple[int | None, str]
     return None if grace is None else int(grace) if int(grace) >= 0 else 1, policy  # Kubernetes: less than 0 means 1
 
 
-def check_preconditions(target: Target, obj: Object, body: Object) -> None:
+def check_preconditions(info: RequestInfo, obj: Object, body: Object) -> None:
     """Raise ApiError 409 unless the object is the one that the client means."""
-    meta, what = obj["metadata"], f"{target.resource.kind}.{target.resource.group}".removesuffix(".")
+    meta, what = obj["metadata"], f"{info.resource.kind}.{info.resource.group}".removesuffix(".")
     wanted = body.get("preconditions") or {}
     for key, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
         if wanted.get(key) not in (None, meta[key]):
             why = f"the {word} in the precondition ({wanted[key]}) does not match the {word} in record ({meta[key]})"
             message = f'Operation cannot be fulfilled on {what} "{meta["name"]}": {why}'
-            details = {"name": meta["name"], "group": target.resource.group, "kind": target.resource.kind}
+            details = {"name": meta["name"], "group": info.resource.group, "kind": info.resource.kind}
             raise ApiError(409, f"{message}. The object might have been deleted and then recreated", details=details)
 
 
-def table(request: web.Request) -> str:
+def included_in_rows(request: web.Request) -> str:
     """Return what the rows of a Table should include, empty where the client wants plain objects."""
     wanted = "as=Table" in request.headers.get("Accept", "").replace(" ", "")
     return request.query.get("includeObject", "Metadata") if wanted else ""
@@ -187,7 +181,7 @@ def flag(request: web.Request, name: str) -> bool:
     return request.query.get(name) in ("1", "true")
 
 
-def version(request: web.Request) -> str:
+def resource_version(request: web.Request) -> str:
     """Return the resource version that a list or watch starts at, empty for any; raises ApiError 400."""
     value = request.query.get("resourceVersion", "")
     if not re.fullmatch("[0-9]*", value):
@@ -195,15 +189,15 @@ def version(request: web.Request) -> str:
     return value
 
 
-def selection(request: web.Request, target: Target) -> Callable[[Object], bool]:
+def selector(request: web.Request, info: RequestInfo) -> Callable[[Object], bool]:
     """Return the predicate of the request's namespace, name, labelSelector and fieldSelector; raises ApiError 400."""
     labels = selectors.label_selector(request.query.get("labelSelector", ""))
-    fields = selectors.field_selector(target.resource, request.query.get("fieldSelector", ""))
+    fields = selectors.field_selector(info.resource, request.query.get("fieldSelector", ""))
 
     def selected(obj: Object) -> bool:
         meta = obj["metadata"]
-        here = not target.namespace or meta.get("namespace") == target.namespace
-        with_name = not target.name or meta["name"] == target.name
+        here = not info.namespace or meta.get("namespace") == info.namespace
+        with_name = not info.name or meta["name"] == info.name
         return here and with_name and labels(meta.get("labels") or {}) and fields(obj)
 
     return selected

@@ -12,14 +12,14 @@ from typing import Any
 from aiohttp import web
 
 from localcluster.apimachinery.errors import ApiError, Cause, invalid
+from localcluster.apimachinery.field_errors import invalid_value
 from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import NAMESPACE
 from localcluster.apiserver import chunks, discovery, proxy, request_info, requests, scale, tables, watch
 from localcluster.apiserver.chaos import Chaos
 from localcluster.apiserver.proxy import Kubelet, Services
-from localcluster.apiserver.request_info import Target
-from localcluster.apiserver.warnings import unsupported
-from localcluster.storage import formats
+from localcluster.apiserver.request_info import RequestInfo
+from localcluster.apiserver.warnings import unsupported, warning_headers
 from localcluster.storage.patches import APPLY, patched
 from localcluster.storage.registry import Registry
 from localcluster.storage.schema import ANY, type_of
@@ -96,77 +96,77 @@ class _Api:
         if parts and parts[0] in ("healthz", "readyz", "livez"):
             return web.Response(text="ok")
         review = len(parts) == 4 and parts[1] == discovery.REVIEW_GROUP and request.method == "POST"
-        target = None if review else request_info.parse(path)
+        info = None if review else request_info.parse(path)
 
         async def handle() -> web.StreamResponse:
             if review:
                 return await _review(request, parts[3])
-            return await self._answer(request, target, parts)
+            return await self._answer(request, info, parts)
 
         if self.chaos is None:
             return await handle()
-        return await self.chaos.answer(request, f"{request.method} {path}", target, self.store, handle)
+        return await self.chaos.answer(request, f"{request.method} {path}", info, self.store, handle)
 
-    async def _answer(self, request: web.Request, target: Target | None, parts: list[str]) -> web.StreamResponse:
-        if target is None:
+    async def _answer(self, request: web.Request, info: RequestInfo | None, parts: list[str]) -> web.StreamResponse:
+        if info is None:
             if parts[:1] == ["openapi"] and request.headers.get("Kubectl-Command") == "kubectl explain":
                 return web.Response(text=NO_EXPLANATION, status=406)  # kubectl shows what is no Status but plain text
             return web.json_response(discovery.document(parts))
-        sub, resource = target.subresource, target.resource
+        sub, resource = info.subresource, info.resource
         if sub in NOT_SERVED:
             raise ApiError(501, f"localcluster has no {resource.plural}/{sub}")
         if sub and sub not in resource.subresources:
             raise request_info.unknown()
         if sub == "proxy":
-            return await proxy.proxy(request, target, self.store, self.kubelet, self.services)
+            return await proxy.proxy(request, info, self.store, self.kubelet, self.services)
         if sub == "log":
-            return await self._stream(proxy.log(request, target, self.store, self.kubelet))
-        return await self._objects(request, target)
+            return await self._stream(proxy.log(request, info, self.store, self.kubelet))
+        return await self._objects(request, info)
 
-    async def _objects(self, request: web.Request, target: Target) -> web.StreamResponse:
+    async def _objects(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
         method = request.method
         if method == "GET" and requests.flag(request, "watch"):
-            return await self._stream(self._watch(request, target))
+            return await self._stream(self._watch(request, info))
         if method == "GET":
-            return self._get(request, target) if target.name else self._list(request, target)
-        if method == "POST" and not target.name:
-            return self._create(request, target, await requests.json_body(request))
-        if method == "PUT" and target.name:
-            return self._put(request, target, await requests.json_body(request))
-        if method == "PATCH" and target.name and request.content_type == APPLY:
-            return self._apply(request, target, await requests.yaml_body(request))
-        if method == "PATCH" and target.name:
-            return self._patch(request, target, await request.read())
-        if method == "DELETE" and not target.subresource:
-            return self._delete(request, target, await requests.delete_body(request))
+            return self._get(request, info) if info.name else self._list(request, info)
+        if method == "POST" and not info.name:
+            return self._create(request, info, await requests.json_body(request))
+        if method == "PUT" and info.name:
+            return self._put(request, info, await requests.json_body(request))
+        if method == "PATCH" and info.name and request.content_type == APPLY:
+            return self._apply(request, info, await requests.yaml_body(request))
+        if method == "PATCH" and info.name:
+            return self._patch(request, info, await request.read())
+        if method == "DELETE" and not info.subresource:
+            return self._delete(request, info, await requests.delete_body(request))
         raise _not_allowed()
 
-    def _get(self, request: web.Request, target: Target) -> web.Response:
-        obj = self.store.get(target.resource, target.namespace, target.name)
-        if target.subresource == "scale":
+    def _get(self, request: web.Request, info: RequestInfo) -> web.Response:
+        obj = self.store.get(info.resource, info.namespace, info.name)
+        if info.subresource == "scale":
             return web.json_response(scale.of(obj))
-        if include := requests.table(request):
-            return web.json_response(tables.table(target.resource, [obj], _version(obj), include=include))
+        if include := requests.included_in_rows(request):
+            return web.json_response(tables.table(info.resource, [obj], _version(obj), include=include))
         return web.json_response(obj)
 
-    def _list(self, request: web.Request, target: Target) -> web.Response:
-        objects, meta = chunks.listed(request, target, self.store)
-        if include := requests.table(request):
-            made = tables.table(target.resource, objects, meta["resourceVersion"], include=include)
+    def _list(self, request: web.Request, info: RequestInfo) -> web.Response:
+        objects, meta = chunks.listed(request, info, self.store)
+        if include := requests.included_in_rows(request):
+            made = tables.table(info.resource, objects, meta["resourceVersion"], include=include)
             return web.json_response({**made, "metadata": meta})
         items = [{k: v for k, v in obj.items() if k not in ("kind", "apiVersion")} for obj in objects]
-        return web.json_response(_list_of(target, items, meta))
+        return web.json_response(_list_of(info, items, meta))
 
-    async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
+    async def _watch(self, request: web.Request, info: RequestInfo) -> web.StreamResponse:
         if requests.flag(request, "sendInitialEvents"):
             message = "Forbidden: sendInitialEvents is forbidden for watch on this server"
             raise requests.bad_option("ListOptions", "sendInitialEvents", message, "FieldValueForbidden")
-        include, timeout = requests.table(request), request.query.get("timeoutSeconds", "")
+        include, timeout = requests.included_in_rows(request), request.query.get("timeoutSeconds", "")
         events = watch.watch(
             self.store,
-            target.resource,
-            requests.selection(request, target),
-            version=requests.version(request),
+            info.resource,
+            requests.selector(request, info),
+            version=requests.resource_version(request),
             timeout=float(timeout) if timeout.isdigit() else None,
             bookmarks=requests.flag(request, "allowWatchBookmarks"),
         )
@@ -178,7 +178,7 @@ class _Api:
             shown = obj
             if include and kind != "ERROR":
                 rows = [] if kind == "BOOKMARK" else [obj]
-                shown = tables.table(target.resource, rows, _version(obj), include=include)
+                shown = tables.table(info.resource, rows, _version(obj), include=include)
             await response.write(watch.line(kind, shown))
         await response.write_eof()
         return response
@@ -192,77 +192,75 @@ class _Api:
         finally:
             self.streams.discard(task)
 
-    def _create(self, request: web.Request, target: Target, body: Object) -> web.Response:
-        obj, warnings = requests.typed(request, target, body)
-        who, dry_run = requests.manager(request), requests.dry_run(request)
-        created = self.registry.create(target.resource, obj, manager=who, dry_run=dry_run)
+    def _create(self, request: web.Request, info: RequestInfo, body: Object) -> web.Response:
+        obj, warnings = requests.typed(request, info, body)
+        who, dry_run = requests.field_manager(request), requests.dry_run(request)
+        created = self.registry.create(info.resource, obj, manager=who, dry_run=dry_run)
         warnings += unsupported(created)
-        return web.json_response(created, status=201, headers=requests.warning_headers(warnings))
+        return web.json_response(created, status=201, headers=warning_headers(warnings))
 
-    def _put(self, request: web.Request, target: Target, body: Object) -> web.Response:
-        if target.subresource == "scale":
-            obj, warnings = self._scaled(target, body), list[str]()
+    def _put(self, request: web.Request, info: RequestInfo, body: Object) -> web.Response:
+        if info.subresource == "scale":
+            obj, warnings = self._scaled(info, body), list[str]()
         else:
-            obj, warnings = requests.typed(request, target, body)
-        who, dry_run = requests.manager(request), requests.dry_run(request)
-        old = self.store.glance(target.resource, target.namespace, target.name)
-        stored = self.registry.update(
-            target.resource, obj, manager=who, subresource=target.subresource, dry_run=dry_run
-        )
-        headers = requests.warning_headers(warnings + unsupported(stored, old))
-        return web.json_response(scale.of(stored) if target.subresource == "scale" else stored, headers=headers)
+            obj, warnings = requests.typed(request, info, body)
+        who, dry_run = requests.field_manager(request), requests.dry_run(request)
+        old = self.store.glance(info.resource, info.namespace, info.name)
+        stored = self.registry.update(info.resource, obj, manager=who, subresource=info.subresource, dry_run=dry_run)
+        headers = warning_headers(warnings + unsupported(stored, old))
+        return web.json_response(scale.of(stored) if info.subresource == "scale" else stored, headers=headers)
 
-    def _scaled(self, target: Target, body: Object) -> Object:
-        return scale.scaled(self.store.get(target.resource, target.namespace, target.name), body)
+    def _scaled(self, info: RequestInfo, body: Object) -> Object:
+        return scale.scaled(self.store.get(info.resource, info.namespace, info.name), body)
 
-    def _patch(self, request: web.Request, target: Target, body: bytes) -> web.Response:
+    def _patch(self, request: web.Request, info: RequestInfo, body: bytes) -> web.Response:
         if "force" in request.query:
             message = "Forbidden: may not be specified for non-apply patch"
             raise requests.bad_option("PatchOptions", "force", message, "FieldValueForbidden")
-        old = self.store.get(target.resource, target.namespace, target.name)
-        if target.subresource == "scale":
-            return self._put(request, target, patched(ANY, scale.of(old), body, request.content_type))
-        new = patched(type_of(target.resource), old, body, request.content_type)
+        old = self.store.get(info.resource, info.namespace, info.name)
+        if info.subresource == "scale":
+            return self._put(request, info, patched(ANY, scale.of(old), body, request.content_type))
+        new = patched(type_of(info.resource), old, body, request.content_type)
         meta = new.get("metadata", {})
         if isinstance(meta, dict) and (uid := meta.get("uid")) != old["metadata"]["uid"]:
-            cause = formats.bad("metadata.uid", uid, "field is immutable")
-            raise invalid(target.resource.kind, target.resource.group, target.name, [cause])
+            cause = invalid_value("metadata.uid", uid, "field is immutable")
+            raise invalid(info.resource.kind, info.resource.group, info.name, [cause])
         try:
-            return self._put(request, target, new)
+            return self._put(request, info, new)
         except ApiError as error:  # what is wrong with the object that a patch makes is wrong with the patch
-            sentence = error.message.partition(f"cannot be handled as a {target.resource.kind}: ")[2]
+            sentence = error.message.partition(f"cannot be handled as a {info.resource.kind}: ")[2]
             if error.code != 400 or not sentence:
                 raise
             message = f"Invalid value: {json.dumps(body.decode(errors='replace'))}: {sentence}"
             raise invalid("", "", "", [Cause("patch", message)]) from None
 
-    def _apply(self, request: web.Request, target: Target, config: Object) -> web.Response:
+    def _apply(self, request: web.Request, info: RequestInfo, config: Object) -> web.Response:
         who = request.query.get("fieldManager")
         if not who:
             message = "Required value: is required for apply patch"
             raise requests.bad_option("PatchOptions", "fieldManager", message, "FieldValueRequired")
-        old = self.store.glance(target.resource, target.namespace, target.name)
+        old = self.store.glance(info.resource, info.namespace, info.name)
         stored, created = self.registry.apply(
-            target.resource,
-            requests.named(config, target),
+            info.resource,
+            requests.named(config, info),
             manager=who,
             force=requests.flag(request, "force"),
-            subresource=target.subresource,
+            subresource=info.subresource,
             dry_run=requests.dry_run(request),
         )
-        headers = requests.warning_headers(unsupported(stored, old))
+        headers = warning_headers(unsupported(stored, old))
         return web.json_response(stored, status=201 if created else 200, headers=headers)
 
-    def _delete(self, request: web.Request, target: Target, body: Object) -> web.Response:
-        resource, name = target.resource, target.name
+    def _delete(self, request: web.Request, info: RequestInfo, body: Object) -> web.Response:
+        resource, name = info.resource, info.name
         if not name and resource == NAMESPACE:  # nor can they be deleted all at once in Kubernetes
             raise _not_allowed()
         grace, policy = requests.delete_options(request, body)
-        selected = requests.selection(request, target)
-        victims = [obj for obj in self.store.peek(resource, target.namespace) if selected(obj)]
+        selected = requests.selector(request, info)
+        victims = [obj for obj in self.store.peek(resource, info.namespace) if selected(obj)]
         if name:
-            victims = [self.store.get(resource, target.namespace, name)]
-            requests.check_preconditions(target, victims[0], body)
+            victims = [self.store.get(resource, info.namespace, name)]
+            requests.check_preconditions(info, victims[0], body)
         deleted = [
             self.registry.delete(
                 resource,
@@ -275,7 +273,7 @@ class _Api:
             for victim in victims
         ]
         if not name:
-            return web.json_response(_list_of(target, deleted, {"resourceVersion": str(self.store.version)}))
+            return web.json_response(_list_of(info, deleted, {"resourceVersion": str(self.store.version)}))
         if "deletionTimestamp" in deleted[0]["metadata"] or resource.kind in RETURNED_WHEN_DELETED:
             return web.json_response(deleted[0])
         details = {"name": name, "group": resource.group, "kind": resource.plural, "uid": victims[0]["metadata"]["uid"]}
@@ -305,8 +303,8 @@ def _not_allowed() -> ApiError:
     return ApiError(405, "the server does not allow this method on the requested resource")
 
 
-def _list_of(target: Target, items: list[Object], meta: Object) -> dict[str, Any]:
-    head = {"kind": f"{target.resource.kind}List", "apiVersion": target.resource.api_version}
+def _list_of(info: RequestInfo, items: list[Object], meta: Object) -> dict[str, Any]:
+    head = {"kind": f"{info.resource.kind}List", "apiVersion": info.resource.api_version}
     return {**head, "metadata": meta, "items": items}
 
 

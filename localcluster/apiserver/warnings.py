@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 from localcluster.apimachinery.objects import Json, Object
@@ -113,6 +114,11 @@ def unsupported(new: Object, old: Object | None = None) -> list[str]:
     before = dict(_ignored(old)) if old is not None else {}
     paths = [path for path, values in _ignored(new) if before.get(path) != values]
     return [f"localcluster does not act on {', '.join(paths)}"] if paths else []
+
+
+def warning_headers(texts: list[str]) -> dict[str, str]:
+    """Return the header whose texts kubectl shows as warnings."""
+    return {"Warning": ", ".join(f"299 - {json.dumps(text)}" for text in texts)} if texts else {}
 
 
 def _content(obj: Object) -> Object:

@@ -8,9 +8,9 @@ import random
 from collections.abc import Iterator
 
 from localcluster.apimachinery.errors import Cause, invalid
+from localcluster.apimachinery.field_errors import invalid_value
 from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import SERVICE
-from localcluster.storage.formats import bad
 from localcluster.storage.store import Store
 
 _PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
@@ -247,7 +247,7 @@ class Addresses:
             why = "provided IP is already allocated"
         else:
             return
-        yield bad("spec.clusterIPs", [address], f"failed to allocate IP {address}: {why}")
+        yield invalid_value("spec.clusterIPs", [address], f"failed to allocate IP {address}: {why}")
 
     def _port_problems(self, spec: Object, others: list[Object]) -> Iterator[Cause]:
         taken = {p.get("nodePort") for other in others for p in other.get("ports", [])}
@@ -256,6 +256,6 @@ class Addresses:
             number, where = port.get("nodePort"), f"spec.ports[{i}].nodePort"
             if number and number not in self._node_ports:
                 why = f"provided port is not in the valid range. The range of valid ports is {first}-{last}"
-                yield bad(where, number, why)
+                yield invalid_value(where, number, why)
             elif number and number in taken:
-                yield bad(where, number, "provided port is already allocated")
+                yield invalid_value(where, number, "provided port is already allocated")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
 from localcluster.apimachinery.errors import Cause
+from localcluster.apimachinery.field_errors import invalid_value, required
 from localcluster.apimachinery.objects import Json, Object
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -36,61 +36,32 @@ _RULES = {
 }
 
 
-def required(field: str, why: str = "") -> Cause:
-    """Return the cause of a field that is missing."""
-    return Cause(field, f"Required value: {why}" if why else "Required value", "FieldValueRequired")
-
-
-def bad(field: str, value: Json, why: str) -> Cause:
-    """Return the cause of a value that does not do."""
-    shown = json.dumps(value, separators=(",", ":"))
-    return Cause(field, f"Invalid value: {shown}: {why}", "FieldValueInvalid")
-
-
-def unsupported(field: str, value: Json, values: tuple[str, ...]) -> Cause:
-    """Return the cause of a value that is none of those supported."""
-    supported = ", ".join(f'"{v}"' for v in values)
-    return Cause(
-        field, f"Unsupported value: {json.dumps(value)}: supported values: {supported}", "FieldValueNotSupported"
-    )
-
-
-def forbidden(field: str, why: str) -> Cause:
-    """Return the cause of a field that may not be there, or not change."""
-    return Cause(field, f"Forbidden: {why}", "FieldValueForbidden")
-
-
-def duplicate(field: str, value: Json) -> Cause:
-    """Return the cause of a value that is there twice."""
-    return Cause(field, f"Duplicate value: {json.dumps(value)}", "FieldValueDuplicate")
-
-
 def named(rule: str, field: str, value: str) -> Iterator[Cause]:
     """Yield what is wrong with a name, by the name of its rule."""
     longest, pattern, _, _ = _RULES[rule]
     if len(value) > longest:
-        yield bad(field, value, f"must be no more than {longest} characters")
+        yield invalid_value(field, value, f"must be no more than {longest} characters")
     if not re.fullmatch(pattern, value):
-        yield bad(field, value, _sentence(rule))
+        yield invalid_value(field, value, _sentence(rule))
     elif rule == "config key" and value.startswith(".."):  # it becomes the name of a file in volumes
-        yield bad(field, value, "must not be '..'" if value == ".." else "must not start with '..'")
+        yield invalid_value(field, value, "must not be '..'" if value == ".." else "must not start with '..'")
     elif rule == "config key" and value == ".":
-        yield bad(field, value, "must not be '.'")
+        yield invalid_value(field, value, "must not be '.'")
 
 
 def descending(field: str, path: str) -> Iterator[Cause]:
     """Yield what is wrong with a path that must stay inside a volume."""
     if path.startswith("/"):
-        yield bad(field, path, "must be a relative path")
+        yield invalid_value(field, path, "must be a relative path")
     if ".." in path.split("/"):
-        yield bad(field, path, "must not contain '..'")
+        yield invalid_value(field, path, "must not contain '..'")
 
 
 def file_path(field: str, path: str) -> Iterator[Cause]:
     """Yield what is wrong with the path of a file that a volume is to hold."""
     yield from descending(field, path)
     if path.startswith("..") and not path.startswith("../"):
-        yield bad(field, path, "must not start with '..'")
+        yield invalid_value(field, path, "must not start with '..'")
 
 
 def _sentence(rule: str) -> str:
@@ -113,11 +84,11 @@ def labelled(path: str, meta: Object) -> Iterator[Cause]:
 def _qualified(field: str, key: str) -> Iterator[Cause]:
     prefix, slash, name = key.rpartition("/")
     if slash and not re.fullmatch(_SUBDOMAIN, prefix):
-        yield bad(field, key, f"prefix part {_sentence('subdomain')}")
+        yield invalid_value(field, key, f"prefix part {_sentence('subdomain')}")
     if len(name) > 63:
-        yield bad(field, key, "name part must be no more than 63 characters")
+        yield invalid_value(field, key, "name part must be no more than 63 characters")
     if not re.fullmatch(_NAME_PART, name):
-        yield bad(field, key, _sentence("name part"))
+        yield invalid_value(field, key, _sentence("name part"))
 
 
 def variable_name(field: str, value: str) -> Iterator[Cause]:
@@ -126,7 +97,7 @@ def variable_name(field: str, value: str) -> Iterator[Cause]:
         yield required(field)
     elif not re.fullmatch(r"[ -<>-~]+", value):
         demand = "must consist only of printable ASCII characters other than '='"
-        yield bad(field, value, f"a valid environment variable name {demand}")
+        yield invalid_value(field, value, f"a valid environment variable name {demand}")
 
 
 def port_reference(field: str, value: Json) -> Iterator[Cause]:
@@ -137,16 +108,16 @@ def port_reference(field: str, value: Json) -> Iterator[Cause]:
 def port_number(field: str, value: int) -> Iterator[Cause]:
     """Yield what is wrong with a port number."""
     if not 1 <= value <= 65535:
-        yield bad(field, value, "must be between 1 and 65535, inclusive")
+        yield invalid_value(field, value, "must be between 1 and 65535, inclusive")
 
 
 def port_name(field: str, value: str) -> Iterator[Cause]:
     """Yield what is wrong with a port's name."""
     if len(value) > 15:
-        yield bad(field, value, "must be no more than 15 characters")
+        yield invalid_value(field, value, "must be no more than 15 characters")
     if not re.fullmatch(r"[-a-z0-9]+", value):
-        yield bad(field, value, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+        yield invalid_value(field, value, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
     elif not re.search(r"[a-z]", value):
-        yield bad(field, value, "must contain at least one letter (a-z)")
+        yield invalid_value(field, value, "must contain at least one letter (a-z)")
     if value.startswith("-") or value.endswith("-"):
-        yield bad(field, value, "must not begin or end with a hyphen")
+        yield invalid_value(field, value, "must not begin or end with a hyphen")

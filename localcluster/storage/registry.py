@@ -9,9 +9,10 @@ import secrets
 from datetime import datetime, timedelta
 
 from localcluster.apimachinery.errors import ApiError, conflict, invalid, not_found
+from localcluster.apimachinery.field_errors import invalid_value
 from localcluster.apimachinery.objects import Object, clone, now
 from localcluster.apimachinery.resources import DEPLOYMENT, NAMESPACE, POD, RESOURCES, SERVICE, Resource
-from localcluster.storage import defaults, formats, validation
+from localcluster.storage import defaults, validation
 from localcluster.storage.apply import managed_fields
 from localcluster.storage.schema import decoded, type_of
 from localcluster.storage.store import Store
@@ -107,7 +108,7 @@ class Registry:
             made = managed_fields.applied(of, empty, config, manager, force=force, subresource=subresource)
             return self._create(resource, decoded(resource, made)[0], None, dry_run=dry_run), True
         if uid not in (None, live["metadata"]["uid"]):
-            cause = formats.bad("metadata.uid", uid, "field is immutable")
+            cause = invalid_value("metadata.uid", uid, "field is immutable")
             raise invalid(resource.kind, resource.group, meta["name"], [cause])
         self.store.current(resource, config)
         made = managed_fields.applied(of, live, config, manager, force=force, subresource=subresource)

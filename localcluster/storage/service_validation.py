@@ -6,17 +6,9 @@ import ipaddress
 from collections.abc import Iterator
 
 from localcluster.apimachinery.errors import Cause
+from localcluster.apimachinery.field_errors import duplicate, forbidden, invalid_value, not_supported, required
 from localcluster.apimachinery.objects import Json, Object
-from localcluster.storage.formats import (
-    bad,
-    duplicate,
-    forbidden,
-    named,
-    port_number,
-    port_reference,
-    required,
-    unsupported,
-)
+from localcluster.storage.formats import named, port_number, port_reference
 
 KINDS = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 WITH_NODE_PORTS = ("LoadBalancer", "NodePort")
@@ -26,7 +18,7 @@ def service(obj: Object, old: Object | None) -> Iterator[Cause]:
     """Yield what is wrong with a Service; which addresses and node ports are free, Addresses.give knows."""
     spec = obj["spec"]
     if spec["type"] not in KINDS:
-        yield unsupported("spec.type", spec["type"], KINDS)
+        yield not_supported("spec.type", spec["type"], KINDS)
     ports = spec.get("ports", [])
     if not ports and spec["type"] != "ExternalName" and spec.get("clusterIP") != "None":
         yield required("spec.ports")
@@ -84,21 +76,21 @@ def _node_ports(spec: Object, old: Object | None) -> Iterator[Cause]:
 def _cluster_ip(spec: Object, old: Object | None) -> Iterator[Cause]:
     address, listed = spec.get("clusterIP") or "", spec.get("clusterIPs", [])
     if address == "None" and spec["type"] in WITH_NODE_PORTS:
-        yield bad("spec.clusterIPs[0]", address, f"may not be set to 'None' for {spec['type']} services")
+        yield invalid_value("spec.clusterIPs[0]", address, f"may not be set to 'None' for {spec['type']} services")
     elif address not in ("", "None"):
         yield from _address("spec.clusterIPs[0]", address)
     if old is None and listed and not address:
-        yield bad("spec.clusterIPs", listed, "must be empty when `clusterIP` is not specified")
+        yield invalid_value("spec.clusterIPs", listed, "must be empty when `clusterIP` is not specified")
     elif old is None and listed and listed[0] != address:
-        yield bad("spec.clusterIPs", listed, "first value must match `clusterIP`")
+        yield invalid_value("spec.clusterIPs", listed, "first value must match `clusterIP`")
     before = (old or {}).get("spec", {}).get("clusterIP")
     if before and address not in ("", before) and spec["type"] != "ExternalName":
-        yield bad("spec.clusterIPs[0]", [address], "may not change once set")
+        yield invalid_value("spec.clusterIPs[0]", [address], "may not change once set")
 
 
 def _address(field: str, address: str) -> Iterator[Cause]:
     if _parsed(address) is None:
-        yield bad(field, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+        yield invalid_value(field, address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
 
 
 def _external(field: str, address: str) -> Iterator[Cause]:
@@ -108,13 +100,13 @@ def _external(field: str, address: str) -> Iterator[Cause]:
     if parsed is None:
         return
     if parsed.is_unspecified:
-        yield bad(field, address, f"may not be unspecified ({address})")
+        yield invalid_value(field, address, f"may not be unspecified ({address})")
     if parsed.is_loopback:
-        yield bad(field, address, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
+        yield invalid_value(field, address, "may not be in the loopback range (127.0.0.0/8, ::1/128)")
     if parsed.is_link_local:
-        yield bad(field, address, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
+        yield invalid_value(field, address, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")
     if parsed in ipaddress.ip_network("224.0.0.0/24"):
-        yield bad(field, address, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
+        yield invalid_value(field, address, "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)")
 
 
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

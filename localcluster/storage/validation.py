@@ -9,22 +9,18 @@ from collections.abc import Iterator
 
 from localcluster.apimachinery import quantity
 from localcluster.apimachinery.errors import Cause
+from localcluster.apimachinery.field_errors import duplicate, forbidden, invalid_value, not_supported, required
 from localcluster.apimachinery.objects import Json, Object
 from localcluster.apimachinery.selectors import OPERATORS, matches
 from localcluster.storage import service_validation
 from localcluster.storage.formats import (
-    bad,
     descending,
-    duplicate,
     file_path,
-    forbidden,
     labelled,
     named,
     port_name,
     port_number,
     port_reference,
-    required,
-    unsupported,
     variable_name,
 )
 from localcluster.storage.schema import ANY, Type
@@ -79,49 +75,51 @@ def _metadata(obj: Object, old: Object | None) -> Iterator[Cause]:
     if not meta.get("name"):
         yield required("metadata.name", "name or generateName is required")
     elif obj["kind"] == "Namespace" and "." in meta["name"]:
-        yield bad("metadata.name", meta["name"], "must not contain dots")
+        yield invalid_value("metadata.name", meta["name"], "must not contain dots")
     elif old is None and obj["kind"] not in _ANY_NAME:
         yield from named(_RULE_OF_NAME.get(obj["kind"], "subdomain"), "metadata.name", meta["name"])
     yield from labelled("metadata", meta)
     if old is not None and meta.get("uid") not in (None, "", old["metadata"]["uid"]):
-        yield bad("metadata.uid", meta["uid"], "field is immutable")
+        yield invalid_value("metadata.uid", meta["uid"], "field is immutable")
 
 
 def _workload(obj: Object, old: Object | None) -> Iterator[Cause]:
     spec = obj["spec"]
     for key in ("replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"):
         if spec.get(key, 0) < 0:
-            yield bad(f"spec.{key}", spec[key], "must be greater than or equal to 0")
+            yield invalid_value(f"spec.{key}", spec[key], "must be greater than or equal to 0")
     template = spec["template"]
     selector, labels = spec.get("selector"), template["metadata"].get("labels")
     if selector is None:
         yield required("spec.selector")
     elif not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        yield bad("spec.selector", {}, "empty selector is invalid for deployment")
+        yield invalid_value("spec.selector", {}, "empty selector is invalid for deployment")
     operators = [e.get("operator") for e in (selector or {}).get("matchExpressions", [])]
     for i, operator in enumerate(operators):
         if operator not in OPERATORS:
-            yield bad(f"spec.selector.matchExpressions[{i}].operator", operator, "not a valid selector operator")
+            yield invalid_value(
+                f"spec.selector.matchExpressions[{i}].operator", operator, "not a valid selector operator"
+            )
     if selector is None or (set(operators) <= OPERATORS and selector and not matches(selector, labels or {})):
-        yield bad("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+        yield invalid_value("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
     yield from labelled("spec.template.metadata", template["metadata"])
     yield from _pod_spec("spec.template.spec", template["spec"])
     if template["spec"].get("restartPolicy") != "Always":
-        yield unsupported("spec.template.spec.restartPolicy", template["spec"].get("restartPolicy"), ("Always",))
+        yield not_supported("spec.template.spec.restartPolicy", template["spec"].get("restartPolicy"), ("Always",))
     if obj["kind"] == "Deployment":
         yield from _strategy(spec)
         if spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0):
-            yield bad(
+            yield invalid_value(
                 "spec.progressDeadlineSeconds", spec["progressDeadlineSeconds"], "must be greater than minReadySeconds"
             )
     if old is not None and selector is not None and selector != old["spec"]["selector"]:
-        yield bad("spec.selector", selector, "field is immutable")
+        yield invalid_value("spec.selector", selector, "field is immutable")
 
 
 def _strategy(spec: Object) -> Iterator[Cause]:
     strategy, path = spec["strategy"], "spec.strategy"
     if strategy["type"] not in ("Recreate", "RollingUpdate"):
-        yield unsupported(path, strategy["type"], ("Recreate", "RollingUpdate"))
+        yield not_supported(path, strategy["type"], ("Recreate", "RollingUpdate"))
     rolling = strategy.get("rollingUpdate")
     if strategy["type"] == "Recreate" and rolling:
         why = "may not be specified when strategy `type` is 'Recreate'"
@@ -132,12 +130,14 @@ def _strategy(spec: Object) -> Iterator[Cause]:
                 sentence = (
                     "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', "
                 )
-                yield bad(f"{path}.rollingUpdate.{key}", value, f"{sentence}regex used for validation is '[0-9]+%')")
+                yield invalid_value(
+                    f"{path}.rollingUpdate.{key}", value, f"{sentence}regex used for validation is '[0-9]+%')"
+                )
             elif isinstance(value, int) and value < 0:
-                yield bad(f"{path}.rollingUpdate.{key}", value, "must be greater than or equal to 0")
+                yield invalid_value(f"{path}.rollingUpdate.{key}", value, "must be greater than or equal to 0")
         if all(str(rolling.get(key)) in ("0", "0%") for key in ("maxSurge", "maxUnavailable")):
             shown = rolling["maxUnavailable"]
-            yield bad(f"{path}.rollingUpdate.maxUnavailable", shown, "may not be 0 when `maxSurge` is 0")
+            yield invalid_value(f"{path}.rollingUpdate.maxUnavailable", shown, "may not be 0 when `maxSurge` is 0")
 
 
 def _pod(obj: Object, old: Object | None) -> Iterator[Cause]:
@@ -187,7 +187,7 @@ def _pod_spec(path: str, spec: Object) -> Iterator[Cause]:
                 yield duplicate(f"{where}.name", name)
             names.add(name)
     if spec.get("restartPolicy") not in ("Always", "OnFailure", "Never"):
-        yield unsupported(f"{path}.restartPolicy", spec.get("restartPolicy"), ("Always", "OnFailure", "Never"))
+        yield not_supported(f"{path}.restartPolicy", spec.get("restartPolicy"), ("Always", "OnFailure", "Never"))
 
 
 def _files(path: str, source: Object) -> Iterator[Cause]:
@@ -219,26 +219,26 @@ def _container(path: str, container: Object, volumes: set[str | None]) -> Iterat
         else:
             yield from port_number(f"{where}.containerPort", port["containerPort"])
         if port.get("protocol") not in ("TCP", "UDP", "SCTP"):
-            yield unsupported(f"{where}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP"))
+            yield not_supported(f"{where}.protocol", port.get("protocol"), ("SCTP", "TCP", "UDP"))
     for i, source in enumerate(container.get("envFrom", [])):
         if prefix := source.get("prefix"):
             yield from variable_name(f"{path}.envFrom[{i}].prefix", prefix)
     for i, variable in enumerate(container.get("env", [])):
         yield from variable_name(f"{path}.env[{i}].name", variable.get("name", ""))
         if variable.get("value") and "valueFrom" in variable:
-            yield bad(f"{path}.env[{i}].valueFrom", "", "may not be specified when `value` is not empty")
+            yield invalid_value(f"{path}.env[{i}].valueFrom", "", "may not be specified when `value` is not empty")
     places: set[str] = set()
     for i, mount in enumerate(container.get("volumeMounts", [])):
         where, place = f"{path}.volumeMounts[{i}]", mount.get("mountPath", "")
         if mount.get("name") not in volumes:
             yield Cause(f"{where}.name", f'Not found: "{mount.get("name", "")}"', "FieldValueNotFound")
         if place in places:
-            yield bad(f"{where}.mountPath", place, "must be unique")
+            yield invalid_value(f"{where}.mountPath", place, "must be unique")
         places.add(place)
         yield from descending(f"{path}.volumeMounts.subPath", mount.get("subPath", ""))  # without an index there too
     if container.get("imagePullPolicy") not in ("Always", "IfNotPresent", "Never"):
         values = ("Always", "IfNotPresent", "Never")
-        yield unsupported(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), values)
+        yield not_supported(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), values)
     yield from _limits(f"{path}.resources", container.get("resources", {}))
     for key in ("livenessProbe", "readinessProbe", "startupProbe"):
         if key in container:
@@ -256,20 +256,20 @@ def _probe(path: str, probe: Object) -> Iterator[Cause]:
             yield from port_reference(f"{path}.{handler}.port", probe[handler].get("port", 0))
     for key in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
         if probe.get(key, 0) < 0:
-            yield bad(f"{path}.{key}", probe[key], "must be greater than or equal to 0")
+            yield invalid_value(f"{path}.{key}", probe[key], "must be greater than or equal to 0")
     if not path.endswith("readinessProbe") and probe.get("successThreshold", 1) != 1:
-        yield bad(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
+        yield invalid_value(f"{path}.successThreshold", probe["successThreshold"], "must be 1")
 
 
 def _limits(path: str, resources: Object) -> Iterator[Cause]:
     for part in ("limits", "requests"):
         for name, wanted in resources.get(part, {}).items():
             if quantity.amount(wanted) < 0:
-                yield bad(f"{path}.{part}[{name}]", wanted, "must be greater than or equal to 0")
+                yield invalid_value(f"{path}.{part}[{name}]", wanted, "must be greater than or equal to 0")
     for name, wanted in resources.get("requests", {}).items():
         limit = resources.get("limits", {}).get(name)
         if limit is not None and quantity.amount(wanted) > quantity.amount(limit):
-            yield bad(f"{path}.requests", wanted, f"must be less than or equal to {name} limit of {limit}")
+            yield invalid_value(f"{path}.requests", wanted, f"must be less than or equal to {name} limit of {limit}")
 
 
 def _data(obj: Object, old: Object | None) -> Iterator[Cause]:
@@ -298,7 +298,7 @@ def _data(obj: Object, old: Object | None) -> Iterator[Cause]:
             if obj.get(part) != old.get(part):
                 yield forbidden(part, why)
     if obj.get("type") != old.get("type"):
-        yield bad("type", obj.get("type"), "field is immutable")
+        yield invalid_value("type", obj.get("type"), "field is immutable")
 
 
 def _is_json(encoded: str) -> bool:
@@ -312,10 +312,10 @@ def _is_json(encoded: str) -> bool:
 def _event(obj: Object, _: Object | None) -> Iterator[Cause]:
     about = obj.get("involvedObject", {}).get("namespace", "")
     if about != obj["metadata"].get("namespace") and (about or obj["metadata"].get("namespace") != "default"):
-        yield bad("involvedObject.namespace", about, "does not match event.namespace")
+        yield invalid_value("involvedObject.namespace", about, "does not match event.namespace")
 
 
 def _lease(obj: Object, _: Object | None) -> Iterator[Cause]:
     seconds = obj.get("spec", {}).get("leaseDurationSeconds", 1)
     if seconds <= 0:
-        yield bad("spec.leaseDurationSeconds", seconds, "must be greater than 0")
+        yield invalid_value("spec.leaseDurationSeconds", seconds, "must be greater than 0")
