@@ -25,7 +25,8 @@ from localcluster.apiserver.server import make_app
 from localcluster.controllers.controller import MANAGER, Controller
 from localcluster.controllers.deployments import Deployments
 from localcluster.controllers.endpointslices import EndpointSlices
-from localcluster.controllers.garbage_collector import Garbage, Namespaces
+from localcluster.controllers.garbage_collector import GarbageCollector
+from localcluster.controllers.namespaces import Namespaces
 from localcluster.controllers.replicasets import ReplicaSets
 from localcluster.controllers.scheduler import Scheduler
 from localcluster.folders import Home, default_cache
@@ -102,7 +103,7 @@ async def _serve(home: Home, network: Network, back_off: float, end_with: int | 
         ReplicaSets(registry, Recorder(registry, "replicaset-controller")),
         EndpointSlices(registry, Recorder(registry, "endpoint-slice-controller")),
         Scheduler(registry, Recorder(registry, "default-scheduler")),
-        Garbage(registry, Recorder(registry, "garbage-collector")),
+        GarbageCollector(registry, Recorder(registry, "garbage-collector")),
         Namespaces(registry, Recorder(registry, "namespace-controller")),
         services,
     ]

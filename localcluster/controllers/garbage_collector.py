@@ -1,4 +1,4 @@
-"""What goes when something else goes: objects whose owners are gone, a namespace's content, old Events."""
+"""Garbage collection: deletes objects whose owners are gone, and old Events."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from localcluster.apimachinery.objects import Object
-from localcluster.apimachinery.resources import EVENT, NAMESPACE, POD, RESOURCES, Resource
+from localcluster.apimachinery.resources import EVENT, RESOURCES, Resource
 from localcluster.controllers.controller import MANAGER, Controller, Key, key_of
 from localcluster.storage.store import Change
 
 EVENTS_LAST = timedelta(hours=1)  # as in Kubernetes
 KINDS = {(r.api_version, r.kind): r for r in RESOURCES}
-SERVICE_ACCOUNT = KINDS["v1", "ServiceAccount"]
 
 
-class Garbage(Controller):
+class GarbageCollector(Controller):
     """Deletes objects none of whose owners exists, and lets foreground deletions end. Its one key stands for all."""
 
     def concerns(self, change: Change) -> Iterable[Key]:
@@ -60,37 +59,6 @@ class Garbage(Controller):
         for event in self.store.peek(EVENT):
             if (event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]) < limit:
                 self.store.remove(EVENT, *key_of(event))
-
-
-class Namespaces(Controller):
-    """Empties namespaces that are being deleted, and gives new ones the ServiceAccount `default`."""
-
-    def concerns(self, change: Change) -> Iterable[Key]:
-        """Return the namespace itself, or the one that lost an object."""
-        if change.resource == NAMESPACE:
-            return [key_of(change.object)]
-        return [("", change.object["metadata"].get("namespace", ""))] if change.type == "DELETED" else []
-
-    def sync(self, key: Key) -> float | None:
-        """Delete what is in a namespace, and it when nothing is left."""
-        namespace = self.store.find(NAMESPACE, *key)
-        if namespace is None:
-            return None
-        name = key[1]
-        if "deletionTimestamp" not in namespace["metadata"]:
-            if self.store.find(SERVICE_ACCOUNT, name, "default") is None:
-                account: dict[str, Any] = {"apiVersion": "v1", "kind": "ServiceAccount"}
-                account["metadata"] = {"name": "default", "namespace": name}
-                self.registry.create(SERVICE_ACCOUNT, account, manager=MANAGER)
-            return None
-        content = [(r, o) for r in RESOURCES if r.namespaced for o in self.store.peek(r, name)]
-        # Pods last: what made them goes first, or it would make them anew.
-        for resource, obj in sorted(content, key=lambda each: each[0] == POD):
-            if "deletionTimestamp" not in obj["metadata"] and self.store.glance(resource, *key_of(obj)):
-                self.registry.delete(resource, *key_of(obj))
-        if not any(any(self.store.peek(r, name)) for r in RESOURCES if r.namespaced):
-            self.store.remove(NAMESPACE, *key)
-        return None
 
 
 def _is_alive(owner: dict[str, Any], alive: dict[str, Object], namespace: str) -> bool:

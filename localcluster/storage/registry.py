@@ -14,12 +14,13 @@ from localcluster.apimachinery.objects import Object, clone, now
 from localcluster.apimachinery.resources import DEPLOYMENT, NAMESPACE, POD, RESOURCES, SERVICE, Resource
 from localcluster.storage import defaults, validation
 from localcluster.storage.apply import managed_fields
+from localcluster.storage.apply.server_side import applied
 from localcluster.storage.schema import decoded, type_of
+from localcluster.storage.service_allocator import ServiceAllocator
 from localcluster.storage.store import Store
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, so that generated names spell nothing
 IMMORTAL = ("default", "kube-system", "kube-public")  # namespaces that Kubernetes does not let anybody delete
-NODE_PORTS = range(30000, 32768)
 _SERVER_SET = ("name", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds")
 _STATUS_KEEPS = {"Deployment": ("labels",), "Pod": ("ownerReferences",)}  # what a write of the status leaves alone
 
@@ -32,7 +33,7 @@ class Registry:
 
     def __init__(self, store: Store, service_range: str = "127.96.128.0/17") -> None:
         self.store = store
-        self._addresses = defaults.Addresses(store, service_range, NODE_PORTS)
+        self._allocator = ServiceAllocator(store, service_range)
 
     def create(self, resource: Resource, obj: Object, *, manager: str, dry_run: bool = False) -> Object:
         """Create an object (metadata.generateName is honoured) and return it as stored.
@@ -105,13 +106,13 @@ class Registry:
                 raise conflict(resource.plural, resource.group, meta["name"], why)
             shell = {k: meta[k] for k in ("name", "namespace") if k in meta}
             empty = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": shell}
-            made = managed_fields.applied(of, empty, config, manager, force=force, subresource=subresource)
+            made = applied(of, empty, config, manager, force=force, subresource=subresource)
             return self._create(resource, decoded(resource, made)[0], None, dry_run=dry_run), True
         if uid not in (None, live["metadata"]["uid"]):
             cause = invalid_value("metadata.uid", uid, "field is immutable")
             raise invalid(resource.kind, resource.group, meta["name"], [cause])
         self.store.current(resource, config)
-        made = managed_fields.applied(of, live, config, manager, force=force, subresource=subresource)
+        made = applied(of, live, config, manager, force=force, subresource=subresource)
         new = decoded(resource, made)[0]
         self._prepare(resource, live, new, subresource)
         self._assign(resource, new, live)
@@ -143,7 +144,7 @@ class Registry:
     def _assign(self, resource: Resource, new: Object, old: Object | None) -> None:
         """Fill in what the cluster decides: after managedFields were made, so that no client owns it."""
         if resource == SERVICE:
-            self._addresses.give(new, old)
+            self._allocator.allocate(new, old)
         else:
             defaults.admit(new)
 

@@ -25,7 +25,8 @@ from localcluster.apiserver.server import make_app
 from localcluster.controllers.controller import MANAGER, Controller
 from localcluster.controllers.deployments import Deployments
 from localcluster.controllers.endpointslices import EndpointSlices
-from localcluster.controllers.garbage_collector import Garbage, Namespaces
+from localcluster.controllers.garbage_collector import GarbageCollector
+from localcluster.controllers.namespaces import Namespaces
 from localcluster.controllers.replicasets import ReplicaSets
 from localcluster.storage.events import Recorder
 from localcluster.storage.registry import Registry
@@ -179,7 +180,7 @@ class Ghosts:
         self._recorder = Recorder(self.registry, "ghosts")
         self._controllers: list[Controller] = [
             kind(self.registry, Recorder(self.registry, "test"))
-            for kind in (Deployments, ReplicaSets, EndpointSlices, Garbage, Namespaces)
+            for kind in (Deployments, ReplicaSets, EndpointSlices, GarbageCollector, Namespaces)
         ]
         self.store.listen(self._note)
         tasks = [asyncio.create_task(controller.run()) for controller in self._controllers]

@@ -12,7 +12,7 @@ from localcluster.apimachinery import objects
 from localcluster.apimachinery.resources import NAMESPACE, NODE, POD, REPLICA_SET, SERVICE
 from localcluster.controllers.controller import Controller, Key, key_of
 from localcluster.controllers.endpointslices import EndpointSlices
-from localcluster.controllers.garbage_collector import Garbage
+from localcluster.controllers.garbage_collector import GarbageCollector
 from localcluster.controllers.replicasets import ReplicaSets
 from localcluster.controllers.scheduler import Scheduler
 from localcluster.kubelet.node import node
@@ -42,14 +42,14 @@ def registry() -> Registry:
     return registry
 
 
-@pytest.mark.parametrize("kind", [ReplicaSets, EndpointSlices, Garbage, Scheduler])
+@pytest.mark.parametrize("kind", [ReplicaSets, EndpointSlices, GarbageCollector, Scheduler])
 def test_a_look_copies_none_of_the_pods_that_it_only_reads(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, kind: type[Controller]
 ) -> None:
     controller = kind(registry, Recorder(registry, "t"))
     pod = next(registry.store.peek(POD))
     change = Change("MODIFIED", POD, pod, 1, pod)
-    key = key_of(pod) if kind is Scheduler else ("", "all") if kind is Garbage else ("default", "web")
+    key = key_of(pod) if kind is Scheduler else ("", "all") if kind is GarbageCollector else ("default", "web")
     controller.sync(key)  # what there is to write is written
     copies = []
     real = objects.clone

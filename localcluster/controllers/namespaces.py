@@ -1,0 +1,41 @@
+"""Namespaces: empties those that are being deleted, and gives new ones their ServiceAccount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from localcluster.apimachinery.objects import Object
+from localcluster.apimachinery.resources import NAMESPACE, POD, RESOURCES, SERVICE_ACCOUNT
+from localcluster.controllers.controller import MANAGER, Controller, Key, key_of
+from localcluster.storage.store import Change
+
+
+class Namespaces(Controller):
+    """Empties namespaces that are being deleted, and gives new ones the ServiceAccount `default`."""
+
+    def concerns(self, change: Change) -> Iterable[Key]:
+        """Return the namespace itself, or the one that lost an object."""
+        if change.resource == NAMESPACE:
+            return [key_of(change.object)]
+        return [("", change.object["metadata"].get("namespace", ""))] if change.type == "DELETED" else []
+
+    def sync(self, key: Key) -> float | None:
+        """Delete what is in a namespace, and it when nothing is left."""
+        namespace = self.store.find(NAMESPACE, *key)
+        if namespace is None:
+            return None
+        name = key[1]
+        if "deletionTimestamp" not in namespace["metadata"]:
+            if self.store.find(SERVICE_ACCOUNT, name, "default") is None:
+                account: Object = {"apiVersion": "v1", "kind": "ServiceAccount"}
+                account["metadata"] = {"name": "default", "namespace": name}
+                self.registry.create(SERVICE_ACCOUNT, account, manager=MANAGER)
+            return None
+        content = [(r, o) for r in RESOURCES if r.namespaced for o in self.store.peek(r, name)]
+        # Pods last: what made them goes first, or it would make them anew.
+        for resource, obj in sorted(content, key=lambda each: each[0] == POD):
+            if "deletionTimestamp" not in obj["metadata"] and self.store.glance(resource, *key_of(obj)):
+                self.registry.delete(resource, *key_of(obj))
+        if not any(any(self.store.peek(r, name)) for r in RESOURCES if r.namespaced):
+            self.store.remove(NAMESPACE, *key)
+        return None
