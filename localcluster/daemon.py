@@ -29,7 +29,7 @@ from localcluster.controllers.garbage_collector import GarbageCollector
 from localcluster.controllers.namespaces import Namespaces
 from localcluster.controllers.replicasets import ReplicaSets
 from localcluster.controllers.scheduler import Scheduler
-from localcluster.folders import Home, default_cache
+from localcluster.folders import Folders, default_cache
 from localcluster.images.requirements import Environments
 from localcluster.images.store import Images
 from localcluster.kubelet import orphaned_pods
@@ -52,32 +52,32 @@ class AlreadyUpError(Exception):
     """A daemon of this name is running."""
 
 
-def run(home: Home, back_off: float, end_with: int | None, chaos: Chaos | None) -> None:
+def run(folders: Folders, back_off: float, end_with: int | None, chaos: Chaos | None) -> None:
     """Be the cluster until SIGTERM or SIGINT, or until a process ends; raises AlreadyUpError."""
-    home.make()
+    folders.make()
     _raise_limit_of_open_files()
-    with home.lock.open("a+") as lock:
+    with folders.lock.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyUpError(home.name) from None
+            raise AlreadyUpError(folders.name) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        home.kubeconfig.unlink(missing_ok=True)
-        left_behind = orphaned_pods.end(home.state)
+        folders.kubeconfig.unlink(missing_ok=True)
+        left_behind = orphaned_pods.end(folders.state)
         if left_behind:
             log.info("ended %d processes that a killed daemon had left behind", left_behind)
-        shutil.rmtree(home.pods, ignore_errors=True)
+        shutil.rmtree(folders.pods, ignore_errors=True)
         network = choose()
         try:
-            asyncio.run(_serve(home, network, back_off, end_with, chaos))
+            asyncio.run(_serve(folders, network, back_off, end_with, chaos))
         finally:
             network.close()
-            home.kubeconfig.unlink(missing_ok=True)
-            home.facts.unlink(missing_ok=True)
-            orphaned_pods.end(home.state)
-            shutil.rmtree(home.pods, ignore_errors=True)
+            folders.kubeconfig.unlink(missing_ok=True)
+            folders.facts.unlink(missing_ok=True)
+            orphaned_pods.end(folders.state)
+            shutil.rmtree(folders.pods, ignore_errors=True)
 
 
 def _raise_limit_of_open_files() -> None:
@@ -87,16 +87,18 @@ def _raise_limit_of_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _serve(home: Home, network: Network, back_off: float, end_with: int | None, chaos: Chaos | None) -> None:
+async def _serve(
+    folders: Folders, network: Network, back_off: float, end_with: int | None, chaos: Chaos | None
+) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     registry = Registry(Store(), network.service_range)
-    images = Images(home.images, Environments(default_cache() / "environments"))
+    images = Images(folders.images, Environments(default_cache() / "environments"))
     environment = Environment(registry.store, lambda service, port: services.real_port(service, port))  # noqa: PLW0108 - made below
     recorder = Recorder(registry, "kubelet")
-    kubelet = Kubelet(NodeContext(registry, network, images, environment, recorder, home.state, back_off))
-    tell = functools.partial(_write_facts, home, network, chaos)
+    kubelet = Kubelet(NodeContext(registry, network, images, environment, recorder, folders.state, back_off))
+    tell = functools.partial(_write_facts, folders, network, chaos)
     services = Services(registry, Recorder(registry, "kube-proxy"), kubelet.real_address, tell)
     controllers: list[Controller] = [
         Deployments(registry, Recorder(registry, "deployment-controller")),
@@ -126,11 +128,11 @@ async def _serve(home: Home, network: Network, back_off: float, end_with: int | 
         try:
             port = await _listen(runner, network.api_address)
             tell(services.facts())
-            _write_kubeconfig(home, f"http://{network.api_address}:{port}/{secret}")
-            log.info("up at %s:%d, state in %s", network.api_address, port, home.state)
+            _write_kubeconfig(folders, f"http://{network.api_address}:{port}/{secret}")
+            log.info("up at %s:%d, state in %s", network.api_address, port, folders.state)
             if chaos:
                 log.info("chaos %d: something happens to %g of 100 requests", chaos.seed, chaos.rate * 100)
-            await _until_stopped(stopped, home, end_with)
+            await _until_stopped(stopped, folders, end_with)
             for task in tasks:  # or the controllers would replace the pods that end now
                 task.cancel()
             await kubelet.shut_down(LAST_SECONDS)
@@ -141,13 +143,13 @@ async def _serve(home: Home, network: Network, back_off: float, end_with: int | 
                 task.cancel()
 
 
-async def _until_stopped(stopped: asyncio.Event, home: Home, end_with: int | None) -> None:
+async def _until_stopped(stopped: asyncio.Event, folders: Folders, end_with: int | None) -> None:
     """Wait for a signal, for the end of the process that this cluster is for, or for the state folder to go.
 
     Without the folder nobody can reach or stop the cluster any more.
     """
-    while not stopped.is_set() and home.lock.exists() and (end_with is None or _runs(end_with)):
-        _keep_short(home.log)
+    while not stopped.is_set() and folders.lock.exists() and (end_with is None or _runs(end_with)):
+        _keep_short(folders.log)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), WATCH_SECONDS)
 
@@ -176,9 +178,9 @@ async def _listen(runner: web.AppRunner, address: str) -> int:
     return int(runner.addresses[0][1])
 
 
-def _write_kubeconfig(home: Home, server: str) -> None:
+def _write_kubeconfig(folders: Folders, server: str) -> None:
     """Write the kubeconfig, readable by its owner alone: who knows the server's path may start processes."""
-    name = home.name
+    name = folders.name
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -187,17 +189,17 @@ def _write_kubeconfig(home: Home, server: str) -> None:
         "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
         "current-context": name,
     }
-    fresh = home.kubeconfig.with_suffix(".new")
+    fresh = folders.kubeconfig.with_suffix(".new")
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         yaml.safe_dump(config, file, sort_keys=False)
-    fresh.replace(home.kubeconfig)
+    fresh.replace(folders.kubeconfig)
 
 
-def _write_facts(home: Home, network: Network, chaos: Chaos | None, facts: dict[str, Any]) -> None:
+def _write_facts(folders: Folders, network: Network, chaos: Chaos | None, facts: dict[str, Any]) -> None:
     """Keep the file up to date that `localcluster status` reads."""
-    fresh = home.facts.with_suffix(".new")
+    fresh = folders.facts.with_suffix(".new")
     said = {"seed": chaos.seed, "rate": chaos.rate} if chaos else None
     fresh.write_text(json.dumps({"shared_address": network.shared, "chaos": said, **facts}))
-    fresh.replace(home.facts)
+    fresh.replace(folders.facts)

@@ -1,93 +1,70 @@
-"""Where things are: state, logs, images and the cache of environments."""
+"""Where things are: state, logs, images and the cache of Python environments."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
-class Home:
-    """The folders of one cluster.
+class Folders:
+    """The folders and files of one cluster.
 
     Attributes:
-        base: what all clusters of a user share: images.
+        base: the folder that all clusters of a user share.
         name: the cluster's name.
+        images: the images, which all clusters share.
+        state: the cluster's own folder.
+        pods: the files of pods, while the cluster is up.
+        kubeconfig: what kubectl needs.
+        log: the daemon's log.
+        lock: the file that the daemon locks while it lives; it holds the daemon's process id.
+        facts: the file in which the daemon says where its Services listen.
     """
 
-    base: Path
-    name: str
-
-    @property
-    def state(self) -> Path:
-        """Return the cluster's own folder."""
-        return self.base / self.name
-
-    @property
-    def kubeconfig(self) -> Path:
-        """Return the file that kubectl needs."""
-        return self.state / "kubeconfig"
-
-    @property
-    def log(self) -> Path:
-        """Return the daemon's log."""
-        return self.state / "daemon.log"
-
-    @property
-    def pods(self) -> Path:
-        """Return where pods have their files, while the cluster is up."""
-        return self.state / "pods"
-
-    @property
-    def lock(self) -> Path:
-        """Return the file that the daemon holds locked while it lives; its process id is in there."""
-        return self.state / "daemon.lock"
-
-    @property
-    def facts(self) -> Path:
-        """Return the file in which the daemon says where its Services listen."""
-        return self.state / "facts.json"
-
-    @property
-    def images(self) -> Path:
-        """Return the folder of images."""
-        return self.base / "images"
+    def __init__(self, base: Path, name: str) -> None:
+        self.base = base
+        self.name = name
+        self.images = base / "images"
+        self.state = base / name
+        self.pods = self.state / "pods"
+        self.kubeconfig = self.state / "kubeconfig"
+        self.log = self.state / "daemon.log"
+        self.lock = self.state / "daemon.lock"
+        self.facts = self.state / "facts.json"
 
     def make(self) -> None:
-        """Make the folders, which nobody but their owner may enter: pods' Secrets are in there."""
+        """Make the folders. Only their owner may enter: they hold the Secrets of pods."""
         make_base(self.base)
-        make_private(self.state)
+        _make_private(self.state)
 
 
 def make_base(base: Path) -> None:
     """Make the folder that all clusters of a user share.
 
-    A folder that is there already and that LOCALCLUSTER_HOME names may be for other things too: it keeps its mode.
+    A folder that exists and that LOCALCLUSTER_HOME names keeps its mode: it may hold other things too.
     """
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not os.environ.get("LOCALCLUSTER_HOME"):
         base.chmod(0o700)
-    make_private(base / "images")
+    _make_private(base / "images")
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder that nobody but its owner may enter."""
+def _make_private(folder: Path) -> None:
     folder.mkdir(exist_ok=True, mode=0o700)
     folder.chmod(0o700)
 
 
 def default_base() -> Path:
     """Return $LOCALCLUSTER_HOME, else localcluster in the XDG state folder."""
-    given = os.environ.get("LOCALCLUSTER_HOME")
-    if given:
-        return Path(given).absolute()
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "localcluster"
+    return _folder("LOCALCLUSTER_HOME", "XDG_STATE_HOME", ".local/state")
 
 
 def default_cache() -> Path:
     """Return $LOCALCLUSTER_CACHE, else localcluster in the XDG cache folder."""
-    given = os.environ.get("LOCALCLUSTER_CACHE")
-    if given:
+    return _folder("LOCALCLUSTER_CACHE", "XDG_CACHE_HOME", ".cache")
+
+
+def _folder(variable: str, xdg_variable: str, usual: str) -> Path:
+    if given := os.environ.get(variable):
         return Path(given).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcluster"
+    return Path(os.environ.get(xdg_variable) or Path.home() / usual) / "localcluster"
