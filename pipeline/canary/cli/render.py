@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from canary.events import Differs, Promoted, Rejected, RolledBack, Written
 from canary.release.status import Status
 from canary.settings.settings import InForce, all_settings, shown
+from canary.times import parse_timestamp, readable
 
 
 def to_json(value: object) -> str:
@@ -42,7 +42,7 @@ def status_as_text(status: Status) -> str:
         lines = [f"{workload.name} in namespace {status.namespace}{step}"]
         lines += [f"  {line}" for line in columns(rows)]
         if workload.driver:
-            since, renewed = _time(workload.driver.since), _time(workload.driver.renewed)
+            since, renewed = readable(workload.driver.since), readable(workload.driver.renewed)
             lines.append(f"  locked by {workload.driver.name} since {since}, last renewed at {renewed}")
         if workload.expires_in is not None:
             lines.append(f"  {_life(workload.expires_in)}")
@@ -52,8 +52,8 @@ def status_as_text(status: Status) -> str:
         if workload.unproven:
             lines.append(f"  stable was promoted unproven: {workload.unproven}")
         if workload.rollback:
-            at = workload.rollback.replaced.replace("T", " ").removesuffix("Z")
-            brings = f"brings back {', '.join(workload.rollback.images)}, replaced {at} UTC"
+            replaced = readable(parse_timestamp(workload.rollback.replaced))
+            brings = f"brings back {', '.join(workload.rollback.images)}, replaced {replaced}"
             lines.append(f"  rollback {brings}: {workload.rollback.command}")
         lines += [f"  next: {sentence}" for sentence in workload.next]
         blocks.append("\n".join(lines))
@@ -72,10 +72,6 @@ def _life(seconds: float) -> str:
         if minutes < 120
         else (f"expires in {hours} h unless somebody watches it")
     )
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def config_as_text(in_force: InForce) -> str:

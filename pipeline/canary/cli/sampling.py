@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from canary.errors import InputError
 from canary.ports import SampleSource
 from canary.settings.settings import InForce, Settings
+from canary.urls import is_loopback, origin
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.selector import Selector
 
@@ -62,12 +62,8 @@ def proxy(url: str) -> str:
     """Return the proxy, without its user and password, that queries to a URL go through; empty where there is none."""
     from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415 - slow to import
 
-    from canary.metrics.queries import is_loopback  # noqa: PLC0415
-
-    found = select_proxy(url, get_environ_proxies(url)) or ""
-    parts = urlsplit(found)
-    is_bypassed = is_loopback(urlsplit(url).hostname or "")
-    return "" if is_bypassed or not found else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    found = "" if is_loopback(url) else select_proxy(url, get_environ_proxies(url))
+    return origin(found) if found else ""
 
 
 def _named(in_force: InForce) -> list[Metric]:

@@ -5,7 +5,6 @@ The official client does what is hard: kubeconfig, contexts, credential plugins,
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from kubernetes import client, config
 from kubernetes.client.rest import should_bypass_proxies
 
 from canary.errors import InputError
+from canary.urls import is_loopback, origin
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its service account."""
@@ -69,7 +69,7 @@ def connect(kubeconfig: str | None = None, context: str | None = None, *, accoun
     except (config.ConfigException, OSError) as error:
         raise InputError(f"kubeconfig, context {chosen['name']}: {error}") from error
     namespace = chosen["context"].get("namespace") or ""
-    description = f"{_shown(configuration.host)} (context {chosen['name']})"
+    description = f"{origin(configuration.host)} (context {chosen['name']})"
     return Connection(_client(configuration), namespace, description, _proxy(configuration))
 
 
@@ -85,7 +85,7 @@ def _in_cluster(configuration: client.Configuration, account: Path, error: Excep
 
 
 def _client(configuration: client.Configuration) -> client.ApiClient:
-    if _is_loopback(configuration.host):
+    if is_loopback(configuration.host):
         configuration.proxy = None  # no proxy leads back to this machine, whatever HTTPS_PROXY says
     return client.ApiClient(configuration)
 
@@ -94,18 +94,4 @@ def _proxy(configuration: client.Configuration) -> str:
     """Return the proxy that requests go through, by HTTPS_PROXY and NO_PROXY or the kubeconfig's `proxy-url`."""
     if not configuration.proxy or should_bypass_proxies(configuration.host, configuration.no_proxy or ""):
         return ""
-    return _shown(configuration.proxy)
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _shown(url: str) -> str:
-    """Return a server's address without user and password, and without its path, which may be a secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return origin(configuration.proxy)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import requests
 
 from canary.errors import ClusterError, InputError, NotAnsweringError
 from canary.metrics.api import Api
+from canary.urls import is_loopback, origin
 
 SERVICE = re.compile(r"svc:(?P<namespace>[a-z0-9-]+)/(?P<service>(?:https?:)?[a-z0-9-]+:[a-z0-9-]+)")
 
@@ -39,13 +39,12 @@ class UrlQueries:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InputError(f"Prometheus: {url!r} is not a URL; write http://HOST:PORT or svc:NAMESPACE/NAME:PORT")
         self._url = url.rstrip("/")
-        # What is shown has no user and password.
-        self._shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+        self._shown = origin(url) + parts.path.rstrip("/")
         self._headers = dict(headers or {})
         self._timeout = timeout
         self._session = requests.Session()
         self._session.verify = str(ca) if ca else True
-        self._session.trust_env = not is_loopback(parts.hostname)  # no proxy leads back to this machine
+        self._session.trust_env = not is_loopback(url)
 
     def query(self, expression: str, at: float | None = None) -> Any:  # noqa: ANN401 - its shape follows the expression
         """Return `data.result` of an instant query; see `prometheus.Queries`."""
@@ -129,14 +128,6 @@ def _value(name: str, file: Path) -> str:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Prometheus: header {name}: cannot read {file}: {error}") from error
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, which no proxy leads to."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _cause(error: OSError) -> str:

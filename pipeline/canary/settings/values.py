@@ -5,12 +5,12 @@ Each kind carries its JSON Schema, too, so that an editor completes `canary.yml`
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from canary.times import DURATION_PATTERN, duration, parse_duration
 from canary.verdict.measures import METRIC_NAME
 
 Schema = dict[str, Any]
@@ -212,45 +212,14 @@ def time(example: str) -> Kind:
 
     def read(value: object) -> float:
         if isinstance(value, str):
-            return seconds(value)
+            return parse_duration(value)
         number = _number(value)
         if number < 0:
             raise ValueError(value)
         return float(number)
 
-    schema = {"type": ["string", "number"], "minimum": 0, "pattern": f"^(?:{_TIME.pattern})$"}
-    return Kind(f"a time such as {example}", schema, read, seconds, duration, "TIME")
-
-
-_TIME = re.compile(
-    r"(?=[0-9])(?:[0-9]+h)?(?:[0-9]+m(?!s))?(?:[0-9]+(?:\.[0-9]+)?s)?(?:[0-9]+ms)?|[0-9]+(?:\.[0-9]+)?", re.ASCII
-)
-_PARTS = re.compile(r"([0-9.]+)(h|ms|m|s)")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-
-
-def seconds(line: str) -> float:
-    """Return the seconds that a text means: `90`, `90s`, `1m30s`, `1h`, `250ms`.
-
-    Raises:
-        ValueError: it is not a time.
-    """
-    if not _TIME.fullmatch(line):
-        raise ValueError(f"{line!r} is no time")
-    if line[-1].isdigit():
-        return float(line)
-    return math.fsum(float(number) * _UNITS[unit] for number, unit in _PARTS.findall(line))
-
-
-def duration(value: float) -> str:
-    """Return seconds as a short text, to the millisecond: `1h30m`, `5m`, `10s`, `250ms`."""
-    left = round(value * 1000)
-    parts = []
-    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
+    schema = {"type": ["string", "number"], "minimum": 0, "pattern": f"^(?:{DURATION_PATTERN})$"}
+    return Kind(f"a time such as {example}", schema, read, parse_duration, duration, "TIME")
 
 
 def _number(value: object) -> int | float:

@@ -24,6 +24,7 @@ from canary.events import (
     Waiting,
     Written,
 )
+from canary.plurals import counted
 from canary.verdict.rule import Decision, Verdict
 
 COLOURS = {Decision.PROMOTE: "green", Decision.REJECT: "red", Decision.UNDECIDED: "yellow"}
@@ -32,11 +33,6 @@ COLOURS = {Decision.PROMOTE: "green", Decision.REJECT: "red", Decision.UNDECIDED
 def plain(text: str) -> str:
     """Return the text on one line, without control characters: a container's last words must not steer a terminal."""
     return _printable(text).strip()
-
-
-def pods(count: int) -> str:
-    """Return `1 pod`, `2 pods`."""
-    return f"{count} pod" + ("" if count == 1 else "s")
 
 
 def words(event: Event) -> Text | None:
@@ -56,11 +52,10 @@ def words(event: Event) -> Text | None:
             return _with_difference(told, event.difference)
         case Waiting():
             reason = f": {event.reason}" if event.reason else ""
-            return _line(
-                f"{event.name}: {event.ready} of {pods(event.desired)} ready{reason}", "yellow" if reason else ""
-            )
+            ready = f"{event.ready} of {counted(event.desired, 'pod')} ready"
+            return _line(f"{event.name}: {ready}{reason}", "yellow" if reason else "")
         case Ready():
-            return _line(f"{event.name}: {pods(event.pods)} ready after {event.seconds:.1f} s")
+            return _line(f"{event.name}: {counted(event.pods, 'pod')} ready after {event.seconds:.1f} s")
         case Looked():
             decision = event.verdict.decision
             waits = event.waiting_for and decision is not Decision.REJECT

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 import canary
 from canary.errors import InputError
-from canary.settings import values as kinds
 from canary.settings.settings import Settings, all_settings, in_force, read_file, schema, shown, sizes
 
 COMMITTED = Path(canary.__file__).parent / "canary.schema.json"
@@ -133,35 +132,6 @@ def test_flags_and_variables_are_checked_as_the_file_is(attribute: str, text: st
         with pytest.raises(InputError) as error:
             in_force({}, {one.variable: text}, tmp_path)
         assert str(error.value) == f"{one.variable}={text}: give {wanted}"
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("90", 90),
-        ("90s", 90),
-        ("1.5s", 1.5),
-        ("1m30s", 90),
-        ("5m", 300),
-        ("1h", 3600),
-        ("1h1m1s1ms", 3661.001),
-        ("250ms", 0.25),
-        ("0", 0),
-    ],
-)
-def test_times_are_read_in_seconds(text: str, seconds: float) -> None:
-    assert kinds.seconds(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["", "s", "1 m", "-1s", "1s1m", "1d", "1.5m", "٣s", "1_0", "m"])
-def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no time"):
-        kinds.seconds(text)
-
-
-@given(st.integers(0, 10**9))
-def test_times_are_shown_as_they_can_be_read(milliseconds: int) -> None:
-    assert kinds.seconds(kinds.duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)
 
 
 def test_defaults_are_values_that_their_kinds_accept() -> None:
