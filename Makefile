@@ -74,11 +74,11 @@ format: venv ## format the code and mend what ruff can mend
 	$(PYTHON_BIN)/ruff check --fix
 
 lock: ## pin all dependencies anew (needs uv; UPGRADE=--upgrade takes newer versions)
-	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group test --group lint --group load --group build -o requirements-dev.lock
-	$(COMPILE) pyproject.toml --extra localcluster --group load --group build -c requirements-dev.lock -o requirements-demo.lock
-	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group bench --group build -c requirements-dev.lock -o requirements-bench.lock
-	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock
-	$(COMPILE) app/requirements.in -c requirements-dev.lock -o app/requirements.txt
+	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group test --group lint --group load --group build -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --extra localcluster --group load --group build -c requirements/dev.lock -o requirements/demo.lock
+	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group bench --group build -c requirements/dev.lock -o requirements/bench.lock
+	$(COMPILE) pyproject.toml -c requirements/dev.lock -o requirements/canary.lock
+	$(COMPILE) app/requirements.in -c requirements/dev.lock -o app/requirements.txt
 
 clean: ## remove .venv and everything that can be made again
 	rm -rf .venv .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

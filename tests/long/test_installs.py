@@ -14,7 +14,7 @@ import pytest
 pytestmark = pytest.mark.long
 
 REPOSITORY = Path(__file__).parents[2]
-LOCKS = (*sorted(path.name for path in REPOSITORY.glob("requirements*.lock")), "app/requirements.txt")
+LOCKS = (*(str(path) for path in sorted((REPOSITORY / "requirements").glob("*.lock"))), "app/requirements.txt")
 OLDEST_PIP = "22.0.2"
 """What Ubuntu 22.04 ships, the oldest of the supported systems."""
 

@@ -20,9 +20,9 @@ BOOTSTRAP = "scripts/bootstrap"
 def machine(tmp_path: Path, repository: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the script in a copy of the repository's top, with a PATH of a few system tools and the given programs."""
     top, path = tmp_path / "clone", tmp_path / "bin"
-    (top / "scripts").mkdir(parents=True)
     path.mkdir()
-    for name in ("pyproject.toml", "requirements-demo.lock", BOOTSTRAP):
+    for name in ("pyproject.toml", "requirements/demo.lock", BOOTSTRAP):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(repository / name, top / name)
     for tool in ("sh", "cat", "cksum", "dirname", "grep"):
         (path / tool).symlink_to(shutil.which(tool) or tool)
@@ -107,7 +107,7 @@ def test_an_environment_of_other_requirements_is_brought_up_to_date(
 /bin/mkdir -p .venv/bin; echo "VIRTUAL_ENV=$PWD/.venv" >.venv/bin/activate
 /bin/ln -sf {sys.executable} .venv/bin/python"""
     machine(uv=uv)
-    with (tmp_path / "clone/requirements-demo.lock").open("a") as lock:
+    with (tmp_path / "clone/requirements/demo.lock").open("a") as lock:
         lock.write("# changed\n")
     assert machine().returncode == 0
     assert calls.read_text().count("pip install") == 4
