@@ -32,24 +32,24 @@ test-long: venv ## run the tests that take long: installs by old and new tools, 
 	$(PYTEST) -m long -n 2 --timeout 900
 
 e2e: venv ## run the e2e suite on a kind cluster of its own (OFFLINE=1 without a registry; CONTEXT=… elsewhere; KEEP=1; LONG=1 adds e2e/long)
-	$(PYTHON_BIN)/python scripts/e2e.py
+	$(PYTHON_BIN)/python scripts/run_e2e.py
 
 load: venv ## send RATE=100 requests/s to HOST=http://localhost:8080 for DURATION=60s (KEEP_ALIVE=1, RAMP=30s: docs/load.md)
 	$(PYTHON_BIN)/locust --locustfile loadtest/locustfile.py --headless --only-summary --host $(HOST) --run-time $(DURATION) \
 	  --users $$((($(RATE) + 9) / 10)) --spawn-rate 100 --rate 10
 
 bench: venv ## measure localcluster against its limits
-	$(PYTHON_BIN)/python scripts/bench_localcluster.py
+	$(PYTHON_BIN)/python -m bench.localcluster
 
 bench-verdict: ## simulate the verdict beside what others do; writes the tables of docs/verdict.md (ARGS=--full or --candidates for more)
 	@scripts/bootstrap bench
-	$(PYTHON_BIN)/python -m scripts.bench_verdict $(ARGS)
+	$(PYTHON_BIN)/python -m bench.verdict $(ARGS)
 
 bench-load: venv ## measure requests/s per core of Locust, Fortio and the app (FORTIO=path of fortio)
-	$(PYTHON_BIN)/python scripts/bench_load.py
+	$(PYTHON_BIN)/python -m bench.load
 
 bench-watch: venv ## measure the CPU and memory that canary watch takes for 10, 100 and 1,000 pods (SECONDS=40 PODS="10 100 1000")
-	$(PYTHON_BIN)/python scripts/bench_watch.py
+	$(PYTHON_BIN)/python -m bench.watch
 
 prometheus: venv ## install a plain Prometheus into the current context's cluster
 	kubectl apply -k monitoring/prometheus

@@ -1,6 +1,6 @@
 """The types of the kinds served: reading objects by them, and what server-side apply and patches must know of lists.
 
-They come from schema.json, which scripts/localcluster_schema.py makes.
+They come from schema.json, which scripts/make_localcluster_schema.py makes.
 """
 
 from __future__ import annotations

@@ -10,6 +10,6 @@ ROOT = pathlib.Path(__file__).parents[3]
 
 
 def test_the_schema_is_current() -> None:
-    script = [sys.executable, str(ROOT / "scripts" / "localcluster_schema.py")]
+    script = [sys.executable, str(ROOT / "scripts" / "make_localcluster_schema.py")]
     made = subprocess.run(script, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert made == (ROOT / "localcluster" / "storage" / "schema.json").read_text()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Print localcluster/storage/schema.json: the types of the kinds served, out of kubernetes-validate's schemas.
 
-    python scripts/localcluster_schema.py > localcluster/storage/schema.json
+    python scripts/make_localcluster_schema.py > localcluster/storage/schema.json
 
 A field is written as a string (`string`, `bytes`, `time`, `int32`, `int64`, `boolean`, `number`, `quantity`,
 `int-or-string`, `any`, or `#Name` for a type of the table) or, where there is more to say, as an object: `list` or

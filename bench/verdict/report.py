@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 
+from bench.verdict.rules import RULES
+from bench.verdict.streams import SHARES
 from canary.verdict.rule import Decision, Evidence, compare
-from scripts.bench_verdict.rules import RULES
-from scripts.bench_verdict.streams import SHARES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from scripts.bench_verdict.simulate import Result
+    from bench.verdict.simulate import Result
 
 WALD = 0.49  # of the one-look sample: Wald's test of two simple hypotheses, on average, errors of 5 % (Wald 1945)
 NAMES = [rule.name for rule in RULES]

@@ -3,7 +3,7 @@
 100 pods of a trivial process up in under 20 s; an API get in under 5 ms (median); 1,000 new connections a second
 through a Service; a daemon under 120 MB. Prints the figures and exits 1 when one is missed.
 
-    python scripts/bench_localcluster.py 100 300 1000
+    python -m bench.localcluster 100 300 1000
 
 shows instead how the time to have so many pods up grows, and the daemon's processor time and memory. No limits there.
 """

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.verdict.candidates import candidates
+from bench.verdict.report import as_csv, durations, picture, tables
+from bench.verdict.rules import Ours
+from bench.verdict.simulate import simulate
+from bench.verdict.streams import Cell, blocks, grid
 from canary.verdict.rule import Decision, Evidence, compare
-from scripts.bench_verdict.candidates import candidates
-from scripts.bench_verdict.report import as_csv, durations, picture, tables
-from scripts.bench_verdict.rules import Ours
-from scripts.bench_verdict.simulate import simulate
-from scripts.bench_verdict.streams import Cell, blocks, grid
 
 DOCS = Path(__file__).parents[2] / "docs"
 

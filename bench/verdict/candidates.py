@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scripts.bench_verdict.rules import Ours
-from scripts.bench_verdict.simulate import simulate
-from scripts.bench_verdict.streams import grid
+from bench.verdict.rules import Ours
+from bench.verdict.simulate import simulate
+from bench.verdict.streams import grid
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from scripts.bench_verdict.simulate import Result
-    from scripts.bench_verdict.streams import Block
+    from bench.verdict.simulate import Result
+    from bench.verdict.streams import Block
 
 
 class TheRule(Ours):

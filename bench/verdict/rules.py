@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.verdict.streams import LOOKS_A_MINUTE, Z
 from canary.verdict import rule as verdict
-from scripts.bench_verdict.streams import LOOKS_A_MINUTE, Z
 
 if TYPE_CHECKING:
-    from scripts.bench_verdict.streams import Block, Cell
+    from bench.verdict.streams import Block, Cell
 
 LEAST_REQUESTS = 50  # of each variant, before PROMOTE
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scripts.bench_verdict.rules import RULES
-from scripts.bench_verdict.streams import blocks
+from bench.verdict.rules import RULES
+from bench.verdict.streams import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scripts.bench_verdict.rules import Rule
-    from scripts.bench_verdict.streams import Cell
+    from bench.verdict.rules import Rule
+    from bench.verdict.streams import Cell
 
 
 @dataclass(frozen=True)
