@@ -110,7 +110,7 @@ def _told(checks: Iterator[Check], *, text: bool) -> list[Check]:
 
 
 def _line(check: Check) -> str:
-    from canary.terminal.words import plain  # noqa: PLC0415 - slow to import
+    from canary.terminal.lines import plain  # noqa: PLC0415 - slow to import
 
     advice = f": {check.advice}" if check.advice else ""
     return plain(f"{check.outcome:<7}  {check.subject:<{SUBJECT}}  {check.text}{advice}")

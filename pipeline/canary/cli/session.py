@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 
 import click
 
-from canary.cli import going_on, render, sampling
+from canary.cli import release_arguments, render, sampling
 from canary.cli.arguments import names_and_manifests
 from canary.cli.clock import SystemClock
-from canary.cli.happened import Happened
-from canary.cli.process import ThisProcess
+from canary.cli.identity import ThisProcess
+from canary.cli.recorder import Happened
 from canary.errors import ClusterError, InputError
 from canary.events import Differs, Event, Listener, Note
 from canary.gate.terminal import AutoGate, TerminalGate
@@ -367,8 +367,10 @@ class Session:
             min_requests=settings.min_requests,
             no_traffic_after=settings.no_traffic_after,
             evidence=settings.evidence or _state_folder(self.namespace),
-            typed=going_on.typed(self.in_force),
-            where=going_on.where(self.in_force, kubeconfig=self._flags.kubeconfig, context=self._flags.context),
+            typed=release_arguments.typed(self.in_force),
+            where=release_arguments.where(
+                self.in_force, kubeconfig=self._flags.kubeconfig, context=self._flags.context
+            ),
         )
 
 

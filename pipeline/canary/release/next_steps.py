@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from canary.marks import DIGEST, VERSION_LABEL
 from canary.observe.deployments import Workload, images, is_ready
-from canary.settings.command_line import MANIFESTS, Typed, command, typed_for
 from canary.settings.options import Options
+from canary.settings.release_arguments import MANIFESTS, Typed, command, typed_for
 from canary.state.last_promote import Standing, State
 from canary.state.record import Record
 from canary.variants.steps import Step

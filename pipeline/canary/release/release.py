@@ -27,8 +27,8 @@ from canary.release import deploy, promote, reap, reject, rollback, status, watc
 from canary.release.plan import plan
 from canary.release.reap import Reaped
 from canary.release.status import Status
-from canary.settings.command_line import command
 from canary.settings.options import Options
+from canary.settings.release_arguments import command
 from canary.state.last_promote import State, saved_digest, standing, undoing
 from canary.variants.derive import can_have_variants
 from canary.verdict.rule import Decision, Verdict, brief

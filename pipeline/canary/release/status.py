@@ -13,8 +13,8 @@ from canary.observe.deployments import Workload, images, pods_by_deployment, pro
 from canary.observe.diagnosis import hold_up
 from canary.ports import Cluster
 from canary.release.next_steps import next_steps
-from canary.settings.command_line import command
 from canary.settings.options import Options
+from canary.settings.release_arguments import command
 from canary.state.counts import recall
 from canary.state.expiry import expiry
 from canary.state.last_promote import Standing, standing, together

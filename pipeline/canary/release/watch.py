@@ -17,7 +17,7 @@ from canary.observe.silence import Silence
 from canary.observe.survey import Scene, sampled, states, survey
 from canary.observe.unmatched import Spelling
 from canary.ports import SampleSource, World
-from canary.settings.command_line import Typed, typed_for
+from canary.settings.release_arguments import Typed, typed_for
 from canary.state.counts import Keeper, recall
 from canary.state.expiry import show_life
 from canary.state.record import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from canary.marks import VERSION_LABEL
-from canary.settings.command_line import Typed
+from canary.settings.release_arguments import Typed
 from canary.verdict.measures import Measures
 
 

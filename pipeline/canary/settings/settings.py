@@ -16,7 +16,7 @@ from typing import Any
 from canary.errors import InputError
 from canary.manifests.documents import parse
 from canary.marks import VERSION_LABEL
-from canary.settings.values import (
+from canary.settings.value_types import (
     Kind,
     Schema,
     choice,

@@ -6,7 +6,7 @@ import math
 
 from rich.text import Text
 
-from canary.terminal.words import COLOURS
+from canary.terminal.lines import COLOURS
 from canary.verdict.rule import Comparison
 
 SCALES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

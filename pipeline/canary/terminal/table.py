@@ -9,7 +9,7 @@ from rich.text import Text
 
 from canary.events import Looked, VariantState
 from canary.terminal.bar import bar, signed
-from canary.terminal.words import COLOURS, plain
+from canary.terminal.lines import COLOURS, plain
 from canary.verdict.rule import Comparison, Decision, Evidence, decimals, share_interval
 
 VARIANT_COLOURS = {"canary": "bold", "baseline": "", "stable": "dim"}

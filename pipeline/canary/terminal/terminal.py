@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.text import Text
 
 from canary.events import Event, Looked, Ready, Waiting
+from canary.terminal.lines import words
 from canary.terminal.table import look
-from canary.terminal.words import words
 from canary.verdict.rule import Decision
 
 QUIET = 10.0  # seconds between two lines about looks that say the same

@@ -8,7 +8,7 @@ import pytest
 
 from canary.marks import ARGUMENTS
 from canary.objects import DEPLOYMENT
-from canary.settings.command_line import Typed, command, typed_for
+from canary.settings.release_arguments import Typed, command, typed_for
 from tests.canary.cli.test_releases import QUICK, pods_that_answer
 from tests.canary.commandline import CommandLine
 from tests.canary.ghosts import Ghosts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canary.cli import flags
 from canary.settings import settings as config
-from canary.settings.command_line import Typed
+from canary.settings.release_arguments import Typed
 from canary.settings.settings import InForce
 
 

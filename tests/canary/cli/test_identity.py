@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from canary.cli.process import ThisProcess
+from canary.cli.identity import ThisProcess
 
 
 def test_a_process_that_has_ended_is_gone_and_one_that_runs_is_not() -> None:
