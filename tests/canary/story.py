@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from canary.events import Decided, Event, Listener
-from canary.gate.terminal import AutoGate
+from canary.gate.automatic import AutoGate
 from canary.kube.cluster import Cluster
 from canary.manifests.bundle import Bundle
 from canary.marks import Variant

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 
 import click
 
-from canary.cli import release_arguments, render, sampling
+from canary.cli import render, sampling
 from canary.cli.arguments import names_and_manifests
 from canary.cli.clock import SystemClock
 from canary.cli.identity import ThisProcess
 from canary.cli.recorder import Happened
+from canary.cli.release_arguments import connection_flags, release_arguments
 from canary.errors import ClusterError, InputError
 from canary.events import Differs, Event, Listener, Note
-from canary.gate.terminal import AutoGate, TerminalGate
+from canary.gate.automatic import AutoGate
+from canary.gate.terminal import TerminalGate
 from canary.kube.availability import Contact
 from canary.manifests.bundle import Bundle, load, require_deployment
 from canary.manifests.documents import dump
@@ -367,8 +369,8 @@ class Session:
             min_requests=settings.min_requests,
             no_traffic_after=settings.no_traffic_after,
             evidence=settings.evidence or _state_folder(self.namespace),
-            typed=release_arguments.typed(self.in_force),
-            where=release_arguments.where(
+            arguments=release_arguments(self.in_force),
+            connection_flags=connection_flags(
                 self.in_force, kubeconfig=self._flags.kubeconfig, context=self._flags.context
             ),
         )

@@ -1,34 +1,16 @@
-"""Gates: who turns a verdict into an action."""
+"""A gate that asks a person at the terminal."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TextIO
 
-from canary.errors import InputError, InterruptedReleaseError, TimedOutError
+from canary.errors import InputError, InterruptedReleaseError
 from canary.events import Decided
 from canary.verdict.rule import Decision, Verdict
 
 _PROMOTE, _REJECT, _WATCH = ("p", "promote"), ("r", "reject"), ("w", "watch")
 _KEYS = "p promotes, r rejects, w keeps watching and asks again later"
-
-
-@dataclass(frozen=True)
-class AutoGate:
-    """Does what the verdict says."""
-
-    def decide(self, verdict: Verdict) -> Decided:
-        """Return promote for PROMOTE, reject for REJECT.
-
-        A first release has nothing to compare: it is promoted, as the release asks only once the canary is ready and
-        has answered.
-
-        Raises:
-            TimedOutError: the verdict is undecided; nothing is promoted, or rejected, on no evidence.
-        """
-        if verdict.decision is Decision.UNDECIDED and verdict.comparisons:
-            raise TimedOutError(f"the verdict is undecided: {verdict.sentence}")
-        return Decided(promote=verdict.decision is not Decision.REJECT, by="auto")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.marks import DIGEST, VERSION_LABEL
 from canary.observe.deployments import Workload, images, is_ready
 from canary.settings.options import Options
-from canary.settings.release_arguments import MANIFESTS, Typed, command, typed_for
+from canary.settings.release_arguments import MANIFESTS, ReleaseArguments, arguments_of, command
 from canary.state.last_promote import Standing, State
 from canary.state.record import Record
 from canary.variants.steps import Step
@@ -76,44 +76,48 @@ class _Commands:
     """The commands for one workload."""
 
     def __init__(self, options: Options, found: Workload) -> None:
-        self._where, self._name = options.where, found.name
-        given = typed_for(found.canary) if found.canary else None
+        self._connection, self._name = options.connection_flags, found.name
+        given = arguments_of(found.canary) if found.canary else None
         label = given.label if given else options.label
         self._label = () if label == VERSION_LABEL else ("--label", label)
         if given is None:
             shown = images(found.canary) if found.canary else ("IMAGE",)
             flags = tuple(part for image in shown for part in ("--image", image))
-            given = Typed((MANIFESTS,), promote=flags, release=flags)
+            given = ReleaseArguments((MANIFESTS,), promote=flags, release=flags)
         self._given = given
 
     @property
     def rollback(self) -> str:
         """Goes back."""
-        return command("rollback", self._name, *self._label, where=self._where)
+        return command("rollback", self._name, *self._label, connection=self._connection)
 
     @property
     def reject(self) -> str:
         """Ends the release."""
-        return command("reject", self._name, *self._label, where=self._where)
+        return command("reject", self._name, *self._label, connection=self._connection)
 
     @property
     def promote(self) -> str:
         """Promotes."""
-        return command("promote", *self._given.manifests, *self._given.promote, *self._label, where=self._where)
+        return command(
+            "promote", *self._given.manifests, *self._given.promote, *self._label, connection=self._connection
+        )
 
     @property
     def release(self) -> str:
         """Goes on with the release from step to step."""
-        return command("release", *self._given.manifests, *self._given.release, *self._label, where=self._where)
+        return command(
+            "release", *self._given.manifests, *self._given.release, *self._label, connection=self._connection
+        )
 
     @property
     def new(self) -> str:
         """Begins a release of something new."""
-        return command("release", MANIFESTS, "--image", "IMAGE", where=self._where)
+        return command("release", MANIFESTS, "--image", "IMAGE", connection=self._connection)
 
     def watch(self, options: Options) -> str:
         """Compares; only a report where nobody has said what is tolerated."""
         flags = self._given.watch
         known = "--tolerance" in flags or all(one.tolerance is not None for one in options.measures.metrics)
         report = () if known else ("--report-only",)
-        return command("watch", self._name, *flags, *report, *self._label, where=self._where)
+        return command("watch", self._name, *flags, *report, *self._label, connection=self._connection)

@@ -202,8 +202,8 @@ def _wanted(
     if found.stable is not None:
         wanted[Variant.BASELINE] = variants.baseline(found.stable, replicas=count, label=options.label)
     marks = step.annotations | expires(world.clock.now() + options.expire_after)
-    if options.typed is not None:
-        marks[ARGUMENTS] = options.typed.to_json()
+    if options.arguments is not None:
+        marks[ARGUMENTS] = options.arguments.to_json()
     marks[STABLE] = stable_mark(found.stable, label=options.label)
     if beside.created:
         marks[CREATED] = " ".join(f"{made['kind']}/{made['metadata']['name']}" for made in beside.created)

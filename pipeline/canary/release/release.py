@@ -314,7 +314,7 @@ class Release:
         was = standing(self.cluster, name)
         if was is None or was.state not in (State.PROMOTING, State.ROLLING_BACK):
             return
-        back = command("rollback", name, where=self.options.where)
+        back = command("rollback", name, connection=self.options.connection_flags)
         goes_back = f"{back} puts back what it was before" if was.images else "deploy a new release"
         if was.state is State.ROLLING_BACK:
             text = f"a rollback of {name} was interrupted: {back} finishes it"
@@ -331,7 +331,7 @@ class Release:
     def _left_as_it_is(self) -> Iterator[None]:
         """Tell who stops here, or is stopped, what is left and how to go on."""
         names = self._names()
-        ends = command("reject", *names, where=self.options.where)
+        ends = command("reject", *names, connection=self.options.connection_flags)
         advice = (
             f"Canary and baseline are still running. Run the same command again to continue; {ends} ends the release"
         )

@@ -161,7 +161,7 @@ def _workload_status(
 
 def _rollback(cluster: Cluster, options: Options, name: str, was: Standing) -> Rollback:
     names = together(cluster, name, was)
-    return Rollback(was.images, was.began, command("rollback", *names, where=options.where))
+    return Rollback(was.images, was.began, command("rollback", *names, connection=options.connection_flags))
 
 
 def _read(problems: list[str], look: Callable[[], T]) -> T | None:

@@ -17,7 +17,7 @@ from canary.observe.silence import Silence
 from canary.observe.survey import Scene, sampled, states, survey
 from canary.observe.unmatched import Spelling
 from canary.ports import SampleSource, World
-from canary.settings.release_arguments import Typed, typed_for
+from canary.settings.release_arguments import ReleaseArguments, arguments_of
 from canary.state.counts import Keeper, recall
 from canary.state.expiry import show_life
 from canary.state.record import Record
@@ -96,17 +96,17 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         world.clock.sleep(options.interval)
 
 
-def _note_what_compares(world: World, name: str) -> Typed | None:
+def _note_what_compares(world: World, name: str) -> ReleaseArguments | None:
     """Write onto a canary of ours what compares it, where it does not say so yet; return what it said before."""
-    typed, canary = world.options.typed, workload(world.cluster, name).canary
-    known = None if canary is None else typed_for(canary)
+    typed, canary = world.options.arguments, workload(world.cluster, name).canary
+    known = None if canary is None else arguments_of(canary)
     if known is None or typed is None or not typed.watch or typed.watch == known.watch:
         return None
     _note(world, name, replace(known, watch=typed.watch))
     return known
 
 
-def _note(world: World, name: str, typed: Typed | None) -> None:
+def _note(world: World, name: str, typed: ReleaseArguments | None) -> None:
     canary = workload(world.cluster, name).canary
     if canary is not None and typed is not None:
         world.cluster.annotate(DEPLOYMENT, canary["metadata"]["name"], {ARGUMENTS: typed.to_json()})

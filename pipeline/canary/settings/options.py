@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from canary.marks import VERSION_LABEL
-from canary.settings.release_arguments import Typed
+from canary.settings.release_arguments import ReleaseArguments
 from canary.verdict.measures import Measures
 
 
@@ -33,8 +33,8 @@ class Options:
         min_requests: requests of each variant that stand before PROMOTE, at each step.
         no_traffic_after: seconds without a request after which it is asked whether anything sends load.
         evidence: folder in which is kept what a rejected canary did, one folder each; empty keeps nothing.
-        typed: what was typed to say what is released and how, for who goes on; None where nothing is known of it.
-        where: flags that were typed to say which cluster and namespace.
+        arguments: the arguments of the release, for the commands that continue it; None if they are not known.
+        connection_flags: the flags that name the cluster and the namespace.
     """
 
     measures: Measures
@@ -55,5 +55,5 @@ class Options:
     min_requests: int = 50
     no_traffic_after: float = 30.0
     evidence: str = ""
-    typed: Typed | None = None
-    where: tuple[str, ...] = ()
+    arguments: ReleaseArguments | None = None
+    connection_flags: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
-"""Commands to go on with, whole: a person types them as they are printed.
+"""The arguments that a release was started with, and the commands that continue it, complete and ready to paste.
 
-What deploy was given (manifests, images, what is compared) stands on the canary, so that whoever comes next need not
-know it. It is quoted when it is printed: nothing that stands on an object may become a command of its own.
+The canary carries the arguments as an annotation, so that another person or pipeline step can continue the release
+without knowing them. They are quoted when they are printed: an annotation must not be able to inject a command.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from canary.marks import ARGUMENTS, VERSION_LABEL
 from canary.objects import Object
 
 MANIFESTS = "MANIFESTS"
-"""Stands in a command for manifests that nobody has named."""
+"""Placeholder in a command, for manifests that are not known."""
 
 _STDIN = "-"
 
 
 @dataclass(frozen=True)
-class Typed:
-    """What was typed, and has to be typed again by who goes on.
+class ReleaseArguments:
+    """The arguments of a release.
 
     Attributes:
-        manifests: files and folders; none where canary.yml names them.
-        promote: flags of a promote, such as `--image app:2`.
+        manifests: files and folders; none if canary.yml names them.
+        promote: flags of `canary promote`, such as `--image app:2`.
         watch: flags that say what is compared, and how.
-        release: flags of a release: both of these and more.
-        label: key of the version label, where it is not the default.
+        release: flags of `canary release`: both of these and more.
+        label: key of the version label.
     """
 
     manifests: tuple[str, ...] = ()
@@ -39,40 +39,40 @@ class Typed:
     label: str = VERSION_LABEL
 
     def to_json(self) -> str:
-        """Return what stands on the canary."""
+        """Return the value of the canary's annotation."""
         return json.dumps({name: getattr(self, name) for name in ("manifests", "promote", "watch", "release", "label")})
 
 
-def typed_for(canary: Object) -> Typed | None:
-    """Return what a canary was deployed with, None where it does not say."""
+def arguments_of(canary: Object) -> ReleaseArguments | None:
+    """Return the arguments that a canary was deployed with, None if it does not carry them."""
     text = (canary["metadata"].get("annotations") or {}).get(ARGUMENTS)
     try:
-        found = json.loads(text or "")
-        lists = {name: _texts(found[name]) for name in ("manifests", "promote", "watch", "release")}
-        return Typed(**lists, label=_texts([found["label"]])[0])
+        values = json.loads(text or "")
+        lists = {name: _strings(values[name]) for name in ("manifests", "promote", "watch", "release")}
+        return ReleaseArguments(**lists, label=_strings([values["label"]])[0])
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def command(action: str, *arguments: str, where: Sequence[str] = (), stdin: bool = False) -> str:
+def command(action: str, *arguments: str, connection: Sequence[str] = (), stdin: bool = False) -> str:
     """Return a command line.
 
     Args:
-        action: such as `promote`.
-        arguments: of it, in their order.
-        where: flags that say which cluster and namespace.
-        stdin: whether it reads manifests from stdin.
+        action: the command, such as `promote`.
+        arguments: of the command, in their order.
+        connection: flags that name the cluster and the namespace.
+        stdin: whether the command reads manifests from stdin.
     """
-    line = shlex.join(["canary", action, *arguments, *where])
+    line = shlex.join(["canary", action, *arguments, *connection])
     return f"{line} < {MANIFESTS}" if stdin or _STDIN in arguments else line
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    """Return a list of texts that can be printed.
+def _strings(value: object) -> tuple[str, ...]:
+    """Return a list of printable strings.
 
     Raises:
         TypeError: it is not one.
     """
-    if not isinstance(value, list) or not all(isinstance(one, str) and one.isprintable() for one in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.isprintable() for item in value):
         raise TypeError(value)
     return tuple(value)

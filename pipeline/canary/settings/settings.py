@@ -311,7 +311,7 @@ def shown(settings: Settings, attribute: str) -> str:
     return "" if value is None else kind.show(value)
 
 
-def typed(in_force: InForce, attributes: Iterable[str]) -> tuple[str, ...]:
+def as_flags(in_force: InForce, attributes: Iterable[str]) -> tuple[str, ...]:
     """Return settings as flags: those that flags or the environment say, and `canary.yml` does not."""
     known = {one.attribute: one for one in all_settings()}
     flags: list[str] = []

@@ -1,4 +1,4 @@
-"""Who turns a verdict into an action."""
+"""A person at the terminal turns a verdict into an action."""
 
 from __future__ import annotations
 
@@ -10,29 +10,15 @@ from typing import TextIO
 
 import pytest
 
-from canary.errors import InputError, InterruptedReleaseError, TimedOutError
+from canary.errors import InputError, InterruptedReleaseError
 from canary.events import Decided
-from canary.gate.terminal import AutoGate, TerminalGate
+from canary.gate.terminal import TerminalGate
 from canary.verdict.rule import Decision, Evidence, Verdict, combine, compare
 
 WORSE = combine([compare(Evidence(900, 1000), Evidence(500, 1000), tolerance=0.05)])
 BETTER = combine([compare(Evidence(500, 1000), Evidence(900, 1000), tolerance=0.05)])
 UNCLEAR = combine([compare(Evidence(9, 10), Evidence(9, 10), tolerance=0.05)])
 FIRST = Verdict(Decision.UNDECIDED, (), "nothing to compare with: there is no stable yet")
-
-
-def test_the_automatic_gate_does_what_the_verdict_says() -> None:
-    assert AutoGate().decide(BETTER) == Decided(promote=True, by="auto")
-    assert AutoGate().decide(WORSE) == Decided(promote=False, by="auto")
-
-
-def test_the_automatic_gate_promotes_a_first_release() -> None:
-    assert AutoGate().decide(FIRST) == Decided(promote=True, by="auto")
-
-
-def test_the_automatic_gate_never_decides_on_unclear_evidence() -> None:
-    with pytest.raises(TimedOutError, match="the verdict is undecided"):
-        AutoGate().decide(UNCLEAR)
 
 
 class Keyboard:

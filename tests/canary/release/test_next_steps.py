@@ -8,7 +8,7 @@ import pytest
 
 from canary.marks import ARGUMENTS
 from canary.objects import DEPLOYMENT
-from canary.settings.release_arguments import Typed, command, typed_for
+from canary.settings.release_arguments import ReleaseArguments, arguments_of, command
 from tests.canary.cli.test_releases import QUICK, pods_that_answer
 from tests.canary.commandline import CommandLine
 from tests.canary.ghosts import Ghosts
@@ -99,7 +99,7 @@ def test_what_somebody_wrote_onto_a_canary_is_no_command_of_its_own(canary: Comm
         story.ghosts.settle()  # until then the Deployment's status is that of before, and it is not ready
 
     canary("deploy", "my shop/", "--image", "shop:2")
-    evil = Typed(("x; touch gone",), promote=("$(touch gone)",)).to_json()
+    evil = ReleaseArguments(("x; touch gone",), promote=("$(touch gone)",)).to_json()
     write(evil)
     assert printed(canary, "promote") == ["promote", "x; touch gone", "$(touch gone)"]
 
@@ -121,7 +121,7 @@ def test_an_interruption_names_the_whole_command_that_ends_the_release(canary: C
 
 
 def test_a_canary_of_another_tool_says_nothing() -> None:
-    assert typed_for({"metadata": {}}) is None
+    assert arguments_of({"metadata": {}}) is None
     assert command("status", "app") == "canary status app"
 
 
