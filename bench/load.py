@@ -1,9 +1,10 @@
-"""Measure how many requests a second a core sends, with Locust and Fortio, and the app answers: `make bench-load`.
+"""Measure the requests/s per core that Locust and Fortio send and the app answers: `make bench-load`.
 
-The app runs on loopback; each load generator in turn asks it, with a connection a request and with kept connections.
-What counts is CPU time, not time on the clock, so other work on the machine makes the measurement longer and hardly
-changes it. Start-up is left out. Prints the Markdown table of docs/load.md on stdout. FORTIO names Fortio's program;
-without one, its rows are left out. Takes about a minute; SECONDS is the length of each of the four runs.
+The app runs on loopback. Each load generator in turn sends requests to it: first with one new connection per request,
+then with kept-alive connections. The figures are per CPU second, so other work on the machine makes the measurement
+longer but hardly changes it. Start-up is left out. Prints the Markdown table of docs/load.md on stdout. FORTIO is the
+path of the fortio program; without one, its rows are left out. Takes about a minute; SECONDS is the length of each of
+the four runs.
 """
 
 from __future__ import annotations
@@ -23,23 +24,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.process import cpu_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = float(os.environ.get("SECONDS", "10"))
-TICKS = os.sysconf("SC_CLK_TCK")  # per second; the unit of /proc/PID/stat
-RATE = 150  # requests per second that Locust is asked for: well below what it can do, so that it keeps its pace
+RATE = 150  # requests per second that Locust sends: well below its limit, so that it keeps the rate
 
 
 @dataclass(frozen=True)
 class Instant:
-    """What has been used and done so far.
+    """The totals at one instant.
 
     Attributes:
         app: CPU seconds of the app.
         load: CPU seconds of the load generator.
-        answers: of the app.
+        answers: requests that the app has answered.
     """
 
     app: float
@@ -47,14 +49,8 @@ class Instant:
     answers: int
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time that a process has used, its own and the kernel's for it (proc(5): utime and stime)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that is free."""
     with socket.socket() as attempt:
         attempt.bind(("127.0.0.1", 0))
         port: int = attempt.getsockname()[1]
@@ -65,8 +61,8 @@ class App:
     """The running app.
 
     Attributes:
-        url: for requests.
-        pid: of its process.
+        url: where it takes requests.
+        pid: its process.
     """
 
     def __init__(self, pid: int, port: int, metrics_port: int) -> None:
@@ -75,7 +71,7 @@ class App:
         self._metrics = f"http://127.0.0.1:{metrics_port}/metrics"
 
     def answers(self) -> int:
-        """Return the app's own count of its answers; raises OSError while it does not listen."""
+        """Return how many requests the app says it has answered; raises OSError while it does not listen."""
         with urllib.request.urlopen(self._metrics, timeout=5) as answer:  # noqa: S310 - our own URL
             text = answer.read().decode()
         return int(sum(float(n) for n in re.findall(r"^requests_total\{.*\} (\S+)", text, re.MULTILINE)))
@@ -83,7 +79,7 @@ class App:
 
 @contextmanager
 def process(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Have a process running; its output is in `log`."""
+    """Run a process in the background, with its output in `log`."""
     with log.open("ab") as out:
         child = subprocess.Popen(command, env=os.environ | environment, stdout=out, stderr=out)
     with child:
@@ -95,7 +91,7 @@ def process(command: list[str], environment: dict[str, str], log: Path) -> Itera
 
 @contextmanager
 def running_app(folder: Path) -> Iterator[App]:
-    """Have the app running on free ports."""
+    """Run the app on free ports."""
     port, metrics_port = free_port(), free_port()
     environment = {"HOST": "127.0.0.1", "PORT": str(port), "METRICS_PORT": str(metrics_port), "SUCCESS_RATE": "100"}
     with process([sys.executable, str(ROOT / "app/app.py")], environment, folder / "app.log") as child:
@@ -110,14 +106,14 @@ def running_app(folder: Path) -> Iterator[App]:
 
 
 def run(name: str, command: list[str], app: App, folder: Path) -> tuple[Instant, Instant]:
-    """Let a load generator ask the app, and return two instants SECONDS apart, after it has got going."""
+    """Run a load generator against the app; returns two instants that are SECONDS apart, the first after start-up."""
     log = folder / "load.log"
     before = app.answers()
     with process(command, {}, log) as child:
         deadline = time.monotonic() + 60
-        while app.answers() < before + RATE:  # a second's worth
+        while app.answers() < before + RATE:  # one second of load
             if child.poll() is not None or time.monotonic() > deadline:
-                sys.exit(f"bench-load: {name} does not send: {log.read_text()[-500:]}")
+                sys.exit(f"bench-load: {name} sends too few requests. The end of its output:\n{log.read_text()[-500:]}")
             time.sleep(0.2)
         instants = []
         for pause in (0, SECONDS):
@@ -127,28 +123,28 @@ def run(name: str, command: list[str], app: App, folder: Path) -> tuple[Instant,
 
 
 def commands(url: str) -> dict[tuple[str, str], list[str]]:
-    """Return the load generators' commands, by their names and how they connect."""
-    limit = f"{SECONDS + 120:.0f}s"  # they are ended before; this is in case this program is killed
+    """Return the command of each load generator, by its name and how it connects."""
+    limit = f"{SECONDS + 120:.0f}s"  # normally stopped earlier; this is in case this program is killed
     locust = [
         *(sys.executable, "-m", "locust", "--locustfile", str(ROOT / "loadtest/locustfile.py"), "--headless"),
         *("--host", url, "--users", "10", "--spawn-rate", "10", "--rate", str(RATE / 10), "--run-time", limit),
     ]
-    found = {("Locust", "a request"): locust, ("Locust", "kept"): [*locust, "--keep-alive"]}
+    found = {("Locust", "one per request"): locust, ("Locust", "kept alive"): [*locust, "--keep-alive"]}
     if fortio := os.environ.get("FORTIO") or shutil.which("fortio"):
         ask = [fortio, "load", "-qps", "0", "-c", "4", "-t", limit, "-allow-initial-errors"]
-        found["Fortio", "a request"] = [*ask, "-keepalive=false", url]
-        found["Fortio", "kept"] = [*ask, url]
+        found["Fortio", "one per request"] = [*ask, "-keepalive=false", url]
+        found["Fortio", "kept alive"] = [*ask, url]
     return found
 
 
 def main() -> None:
-    """Measure and print the table."""
+    """Measure, and print the table."""
     with tempfile.TemporaryDirectory() as name, running_app(Path(name)) as app:
         print(
             f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs, Python {platform.python_version()}",
             file=sys.stderr,
         )
-        print("| load generator | connection | requests/s a core of it sends | requests/s a core of the app answers |")
+        print("| load generator | connections | requests/s it sends per core | requests/s the app answers per core |")
         print("| --- | --- | ---: | ---: |")
         for (generator, connection), command in commands(app.url).items():
             begin, end = run(generator, command, app, Path(name))

@@ -1,11 +1,11 @@
-"""Measures localcluster against its limits: `make bench`.
+"""Measure localcluster against its limits: `make bench`.
 
-100 pods of a trivial process up in under 20 s; an API get in under 5 ms (median); 1,000 new connections a second
-through a Service; a daemon under 120 MB. Prints the figures and exits 1 when one is missed.
+The limits: 100 pods of a trivial process are available in 20 s; an API get takes 5 ms (median); a Service accepts
+1,000 new connections a second; the daemon takes 120 MB. Prints the figures, and exits with 1 when one misses its limit.
 
     python -m bench.localcluster 100 300 1000
 
-shows instead how the time to have so many pods up grows, and the daemon's processor time and memory. No limits there.
+prints instead how long that many pods take to start, and the daemon's CPU time and memory. It checks no limits.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from bench.process import cpu_seconds, resident_megabytes
 
 PODS = 100
 GETS = 500
@@ -43,7 +45,7 @@ DOCKERFILE = 'FROM python:3\nWORKDIR /srv\nCOPY server.py .\nCMD ["python", "ser
 
 
 def main() -> None:
-    """Measure, print, clean up."""
+    """Measure, print, and clean up."""
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "LOCALCLUSTER_HOME": f"{folder}/home"}
         context = Path(folder) / "context"
@@ -68,7 +70,7 @@ def run(env: dict[str, str], *arguments: str) -> str:
 
 
 def measure(env: dict[str, str]) -> list[tuple[str, float, float, str]]:
-    """Return rows of: what, figure, limit, unit; a negative limit is a lower one."""
+    """Return rows of what was measured, its figure, limit and unit; a negative limit is a minimum."""
     api = Api(run(env, "kubeconfig").strip())
     pid = json.loads(run(env, "status", "--output", "json"))["pid"]
     api.create("/api/v1/namespaces/default/services", service())
@@ -77,7 +79,7 @@ def measure(env: dict[str, str]) -> list[tuple[str, float, float, str]]:
     while api.get("/apis/apps/v1/namespaces/default/deployments/sleeper")["status"].get("availableReplicas") != PODS:
         time.sleep(0.1)
     up = time.monotonic() - started
-    memory = resident(pid)
+    memory = resident_megabytes(pid)
     api.create("/apis/apps/v1/namespaces/default/deployments", deployment("server", 2, None))
     while api.get("/apis/apps/v1/namespaces/default/deployments/server")["status"].get("availableReplicas") != 2:
         time.sleep(0.1)
@@ -87,16 +89,16 @@ def measure(env: dict[str, str]) -> list[tuple[str, float, float, str]]:
     elapsed = asyncio.run(connect(address, CONNECTIONS))
     cpu = cpu_seconds(pid) - before
     return [
-        (f"{PODS} pods up", up, 20, "s"),
+        (f"{PODS} pods available", up, 20, "s"),
         ("API get, median", get * 1000, 5, "ms"),
-        ("new connections a second", CONNECTIONS / elapsed, -1000, "/s"),
-        ("new connections a second of the daemon's processor time", CONNECTIONS / cpu, -1000, "/s"),
-        (f"daemon's memory with {PODS} pods", memory, 120, "MB"),
+        ("new connections per second", CONNECTIONS / elapsed, -1000, "/s"),
+        ("new connections per second of the daemon's CPU time", CONNECTIONS / cpu, -1000, "/s"),
+        (f"memory of the daemon with {PODS} pods", memory, 120, "MB"),
     ]
 
 
 def grow(env: dict[str, str], sizes: list[int]) -> None:
-    """Print what it takes to have so many pods up, each number in a cluster that has just started."""
+    """Print what starting that many pods takes, for each size in a fresh cluster."""
     for size in sizes:
         run(env, "down")
         run(env, "up")
@@ -108,11 +110,12 @@ def grow(env: dict[str, str], sizes: list[int]) -> None:
         while api.get(path)["status"].get("availableReplicas") != size:
             time.sleep(0.5)
         seconds = time.monotonic() - started
-        print(f"{size:>5} pods up: {seconds:>6.1f} s, daemon {cpu_seconds(pid):>5.1f} s of CPU, {resident(pid):.0f} MB")
+        cpu, memory = cpu_seconds(pid), resident_megabytes(pid)
+        print(f"{size:>5} pods available: {seconds:>6.1f} s, daemon {cpu:>5.1f} s of CPU, {memory:.0f} MB")
 
 
 def report(rows: list[tuple[str, float, float, str]]) -> int:
-    """Print the rows; returns the exit code."""
+    """Print the rows and return the exit code."""
     missed = 0
     for what, figure, limit, unit in rows:
         good = figure >= -limit if limit < 0 else figure <= limit
@@ -123,7 +126,7 @@ def report(rows: list[tuple[str, float, float, str]]) -> int:
 
 
 class Api:
-    """The API server, over a kept connection for the timed requests."""
+    """A client of the API server."""
 
     def __init__(self, kubeconfig: str) -> None:
         config = yaml.safe_load(Path(kubeconfig).read_text())
@@ -136,7 +139,7 @@ class Api:
             return {"status": {}, **json.load(answer)}
 
     def timed(self, path: str) -> float:
-        """Return the seconds that a get takes, its connection included."""
+        """Return the seconds that a get takes, including its connection."""
         started = time.perf_counter()
         self.get(path)
         return time.perf_counter() - started
@@ -150,7 +153,7 @@ class Api:
 
 
 def deployment(name: str, replicas: int, command: list[str] | None) -> dict[str, Any]:
-    """Return a Deployment of the benchmark's image."""
+    """Return a Deployment of the bench's image."""
     container: dict[str, Any] = {"name": "main", "image": "server:1", "ports": [{"containerPort": 8080}]}
     if command:
         container["command"] = command
@@ -176,7 +179,7 @@ def service() -> dict[str, Any]:
 
 
 async def connect(host: str, count: int) -> float:
-    """Return the seconds for so many requests, 50 at a time, a new connection each."""
+    """Return the seconds that `count` requests take, 50 at a time, with one new connection per request."""
     left = iter(range(count))
 
     async def client() -> None:
@@ -185,24 +188,12 @@ async def connect(host: str, count: int) -> float:
             writer.write(b"GET / HTTP/1.1\r\n\r\n")
             answer = await reader.read()
             if not answer.endswith(b"ok"):
-                raise RuntimeError(f"not an answer: {answer!r}")
+                raise RuntimeError(f"the server should answer ok, not {answer!r}")
             writer.close()
 
     started = time.monotonic()
     await asyncio.gather(*(client() for _ in range(50)))
     return time.monotonic() - started
-
-
-def resident(pid: int) -> float:
-    """Return a process's resident memory in MB."""
-    kilobytes = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], check=True, capture_output=True, text=True).stdout
-    return int(kilobytes) / 1024
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
