@@ -63,7 +63,7 @@ def test_folders_are_searched_recursively_and_read_in_order(tmp_path: Path) -> N
     assert [describe(item) for item in bundle.others] == ["ConfigMap c", "Service sampleapp"]
 
 
-def test_several_documents_stand_in_one_file_and_empty_ones_are_skipped(tmp_path: Path) -> None:
+def test_a_file_may_have_several_documents_and_empty_ones_are_skipped(tmp_path: Path) -> None:
     file = tmp_path / "all.yml"
     file.write_text(f"---\n# nothing\n---\n{SERVICE}---\n{DEPLOYMENT}---\n")
     bundle = load([str(file)], namespace="lab")
@@ -71,7 +71,7 @@ def test_several_documents_stand_in_one_file_and_empty_ones_are_skipped(tmp_path
     assert bundle.source(bundle.deployments[0]) == f"{file}:9"
 
 
-def test_lists_are_unfolded_and_their_items_have_lines_of_their_own(tmp_path: Path) -> None:
+def test_lists_are_unfolded_and_each_item_has_its_own_line(tmp_path: Path) -> None:
     file = tmp_path / "list.yml"
     file.write_text(
         "apiVersion: v1\nkind: List\nitems:\n"
@@ -84,7 +84,7 @@ def test_lists_are_unfolded_and_their_items_have_lines_of_their_own(tmp_path: Pa
     assert bundle.sources == (f"{file}:4", f"{file}:8")
 
 
-def test_stdin_is_read_where_a_dash_stands(tmp_path: Path) -> None:
+def test_a_dash_reads_stdin(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(SERVICE)
     bundle = load(["-", str(tmp_path)], namespace="lab", stdin=io.BytesIO(DEPLOYMENT.encode()))
     assert bundle.sources == ("<stdin>:1", f"{tmp_path}/a.yml:1")
@@ -99,7 +99,7 @@ def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
     assert names(load([str(tmp_path), str(tmp_path / "a.yml")], namespace="lab")) == ["Deployment sampleapp"]
 
 
-def test_the_namespace_is_filled_in_where_objects_live_in_one(tmp_path: Path) -> None:
+def test_the_namespace_is_set_on_namespaced_objects(tmp_path: Path) -> None:
     file = tmp_path / "a.yml"
     file.write_text(f"{SERVICE}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: lab}}\n")
     service, namespace = load([str(file)], namespace="lab").objects
@@ -170,7 +170,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_with_a_manifest_is_told_with_file_and_line(case: str, tmp_path: Path) -> None:
+def test_an_error_in_a_manifest_names_file_and_line(case: str, tmp_path: Path) -> None:
     text, message = WRONG[case]
     assert refusal(tmp_path / "a.yml", text) == message
 
@@ -210,7 +210,7 @@ def test_paths_without_manifests_are_refused(tmp_path: Path) -> None:
     assert message(f"{tmp_path}") == f"{tmp_path}/a.yml: not UTF-8 text"
 
 
-def test_a_release_takes_a_deployment(tmp_path: Path) -> None:
+def test_a_release_needs_a_deployment(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(SERVICE)
     with pytest.raises(InputError) as error:
         require_deployment(load([str(tmp_path)], namespace="lab"))
@@ -235,7 +235,7 @@ def bundle_of(items: list[dict[str, Any]]) -> Bundle:
 
 
 @given(objects, st.randoms(use_true_random=False))
-def test_the_digest_depends_on_no_order(items: list[dict[str, Any]], dice: random.Random) -> None:
+def test_the_digest_does_not_depend_on_any_order(items: list[dict[str, Any]], dice: random.Random) -> None:
     shuffled = [dict(dice.sample(list(item.items()), len(item))) for item in dice.sample(items, len(items))]
     assert digest(bundle_of(shuffled)) == digest(bundle_of(items))
 

@@ -15,7 +15,7 @@ def secret(**values: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "token"}, "type": "Opaque", "data": data}
 
 
-def test_it_is_a_unified_diff_of_yaml() -> None:
+def test_a_difference_is_a_unified_diff_of_yaml() -> None:
     assert difference(config_map(colour="red", size="1"), config_map(colour="blue", size="1")) == (
         "--- live",
         "+++ manifests",
@@ -28,7 +28,7 @@ def test_it_is_a_unified_diff_of_yaml() -> None:
     )
 
 
-def test_what_the_api_server_keeps_for_itself_is_no_difference() -> None:
+def test_fields_of_the_api_server_are_not_a_difference() -> None:
     live = with_last_applied(service())
     live["metadata"] |= {"uid": "1", "resourceVersion": "7", "generation": 3, "managedFields": [{}], "namespace": "a"}
     live |= {"status": {"loadBalancer": {}}}
@@ -38,7 +38,7 @@ def test_what_the_api_server_keeps_for_itself_is_no_difference() -> None:
     assert difference(live, planned) == ()
 
 
-def test_labels_and_annotations_of_others_are() -> None:
+def test_labels_and_annotations_of_other_tools_are_a_difference() -> None:
     live, planned = service(), service()
     planned["metadata"] |= {"labels": {"team": "a"}, "annotations": {"example.com/x": "1"}}
     assert not is_same(live, planned)
@@ -58,7 +58,7 @@ def test_values_of_secrets_are_masked_and_a_change_of_the_same_length_is_marked(
     assert not any("hunter" in line for line in lines)
 
 
-def test_texts_of_several_lines_differ_line_by_line() -> None:
+def test_multi_line_texts_differ_line_by_line() -> None:
     lines = difference(config_map(file="a\nb\nc\n"), config_map(file="a\nB\nc\n"))
     assert [line for line in lines if line.startswith(("-  ", "+  "))] == ["-    b", "+    B"]
 

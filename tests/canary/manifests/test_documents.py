@@ -85,7 +85,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.text(min_size=1), json_values, min_size=1))
-def test_what_dump_writes_parse_reads_back(value: dict[str, Any]) -> None:
+def test_parse_reads_back_what_dump_writes(value: dict[str, Any]) -> None:
     [document] = parse(dump([value]), "x.yml")
     assert document.value == value
 

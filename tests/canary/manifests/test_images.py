@@ -96,7 +96,7 @@ def test_an_image_of_another_name_is_not_touched_and_that_is_an_error(there: str
 
 
 @pytest.mark.parametrize(("api_version", "kind"), KINDS)
-def test_containers_and_init_containers_of_every_workload_are_reached(api_version: str, kind: str) -> None:
+def test_images_change_in_containers_and_init_containers_of_every_workload(api_version: str, kind: str) -> None:
     item = workload(kind, "app:1", "other:1", "app:1", api_version=api_version)
     [changed] = with_images(bundle_of(item), [Image("app", "app:2")]).objects
     assert images_of(changed) == ("app:2", "other:1", "app:2")
@@ -117,7 +117,7 @@ def test_two_images_for_one_name_are_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "app:", ":1", "app:1:2", "App:1", "app=", "app@sha256:12", "a b:1", "app:-1"])
-def test_what_is_no_image_is_refused(text: str) -> None:
+def test_an_invalid_image_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="is not an image such as registry:5000/app"):
         parse_image(text)
 
@@ -136,7 +136,7 @@ component = st.from_regex(r"[a-z0-9]+([._-][a-z0-9]+)?", fullmatch=True)
     tag=st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True),
     digest=st.none() | st.just(DIGEST),
 )
-def test_tag_and_digest_are_no_part_of_a_name(
+def test_tag_and_digest_are_not_part_of_a_name(
     registry: str, path: list[str], tag: str | None, digest: str | None
 ) -> None:
     name = registry + "/".join(path)
@@ -158,7 +158,7 @@ def test_objects_without_pods_get_no_pull_secrets() -> None:
     assert with_pull_secrets(bundle_of(service), ["a"]).objects == (service,)
 
 
-def test_a_pull_secrets_name_is_checked() -> None:
+def test_the_name_of_a_pull_secret_is_checked() -> None:
     with pytest.raises(InputError, match="--image-pull-secret A_B: not a valid Secret name"):
         with_pull_secrets(bundle_of(workload("Deployment", "app:1")), ["A_B"])
 
@@ -180,7 +180,7 @@ def test_malformed_pods_are_left_to_the_api_server() -> None:
     assert images_of(item) == ("app:1",)
 
 
-def test_an_image_of_another_registry_is_offered_the_name_that_the_manifests_have() -> None:
+def test_an_error_suggests_the_same_image_in_another_registry() -> None:
     with pytest.raises(InputError) as error:
         replaced("shop", "registry.example/shop:3")
     assert str(error.value).endswith("; to replace shop, pass --image shop=registry.example/shop:3")

@@ -60,7 +60,7 @@ def everywhere() -> dict[str, Any]:
     return made
 
 
-def test_references_stand_in_volumes_projected_sources_variables_and_pull_secrets_of_all_containers() -> None:
+def test_references_are_found_in_volumes_variables_and_pull_secrets_of_all_containers() -> None:
     assert references(everywhere()) == FOUND
 
 
@@ -69,14 +69,14 @@ def test_a_deployment_without_configuration_refers_to_none() -> None:
 
 
 @pytest.mark.parametrize("one", sorted(FOUND), ids=str)
-def test_a_copy_takes_the_place_of_that_one_reference_and_of_nothing_else(one: Reference) -> None:
+def test_a_copy_replaces_only_its_own_reference(one: Reference) -> None:
     changed = with_copies(everywhere(), [one])
     expected = (FOUND - {one}) | {Reference(one.kind, f"{one.name}-canary")}
     assert references(changed) == expected
     assert without_copies(changed, [one]) == everywhere()
 
 
-def test_all_that_stands_beside_a_name_stays() -> None:
+def test_fields_beside_a_name_do_not_change() -> None:
     spec = with_copies(everywhere(), FOUND)["spec"]["template"]["spec"]
     assert spec["volumes"][0]["configMap"] == {
         "name": "in-volume-canary",
@@ -90,7 +90,7 @@ def test_all_that_stands_beside_a_name_stays() -> None:
     assert spec["containers"][0]["env"][0] == {"name": "A", "value": "all"}
 
 
-def test_the_deployment_given_is_not_changed() -> None:
+def test_the_given_deployment_is_not_changed() -> None:
     given = everywhere()
     with_copies(given, FOUND)
     assert given == everywhere()
@@ -98,19 +98,19 @@ def test_the_deployment_given_is_not_changed() -> None:
 
 @pytest.mark.parametrize("nonsense", [None, "x", [], [None], [1], {"a": 1}])
 @pytest.mark.parametrize("where", ["volumes", "imagePullSecrets", "initContainers"])
-def test_nonsense_is_left_to_the_api_server(where: str, nonsense: object) -> None:
+def test_invalid_values_are_left_to_the_api_server(where: str, nonsense: object) -> None:
     made = deployment("app:2")
     made["spec"]["template"]["spec"][where] = nonsense
     assert references(made) == frozenset()
     assert with_copies(made, FOUND) == made
 
 
-def test_what_an_annotation_says_reads_back() -> None:
+def test_references_read_back_from_an_annotation() -> None:
     assert references_from_text(references_as_text(FOUND)) == FOUND
     assert references_from_text("") == frozenset()
 
 
-def test_a_name_that_leaves_no_room_for_a_copy_s_is_refused() -> None:
+def test_a_name_that_is_too_long_for_a_copy_is_refused() -> None:
     assert copy_name(Reference("ConfigMap", "x" * 246)) == "x" * 246 + "-canary"
     with pytest.raises(InputError, match=r"254 characters \(the limit is 253\): give it a name of at most 246"):
         copy_name(Reference("ConfigMap", "x" * 247))

@@ -79,7 +79,7 @@ def as_the_task_makes_it(source: dict[str, Any], variant: str, replicas: int) ->
     return made
 
 
-def test_variants_are_object_for_object_what_the_task_makes() -> None:
+def test_variants_are_the_same_objects_as_those_of_the_task() -> None:
     assert canary(deployment(), replicas=2) == as_the_task_makes_it(deployment(), "canary", 2)
     assert baseline(deployment(), replicas=2) == as_the_task_makes_it(deployment(), "baseline", 2)
 
@@ -92,7 +92,7 @@ def test_the_source_is_not_changed() -> None:
     assert source == before
 
 
-def test_nothing_of_a_live_object_is_copied_that_belongs_to_others() -> None:
+def test_marks_of_other_tools_are_not_copied() -> None:
     for made, variant in ((baseline(live(), replicas=1), "baseline"), (canary(live(), replicas=1), "canary")):
         assert made["metadata"] == {
             "name": f"sampleapp-{variant}",
@@ -105,7 +105,7 @@ def test_nothing_of_a_live_object_is_copied_that_belongs_to_others() -> None:
         assert made["spec"]["progressDeadlineSeconds"] == 600
 
 
-def test_another_label_may_tell_the_variants_apart() -> None:
+def test_the_version_label_can_be_changed() -> None:
     made = canary(deployment(), replicas=1, label="workflow/version")
     assert made["metadata"]["labels"] == {"app": "sampleapp", "workflow/version": "canary"}
     assert made["spec"]["selector"]["matchLabels"] == {"app": "sampleapp", "workflow/version": "canary"}
@@ -118,7 +118,7 @@ def test_expressions_of_a_selector_are_kept() -> None:
     assert made["spec"]["selector"] == {"matchExpressions": expressions, "matchLabels": {VERSION_LABEL: "canary"}}
 
 
-def test_names_carry_the_variant() -> None:
+def test_names_end_with_the_variant() -> None:
     assert [variant_name("sampleapp", variant) for variant in Variant] == [
         "sampleapp",
         "sampleapp-baseline",
@@ -172,7 +172,7 @@ def test_a_higher_percentage_never_makes_fewer_pods(replicas: int, percentage: i
     assert variant_replicas(replicas, percentage) <= variant_replicas(replicas, percentage + 1)
 
 
-def test_stable_is_the_manifest_less_what_only_the_server_sets() -> None:
+def test_stable_is_the_manifest_without_fields_of_the_api_server() -> None:
     incoming = live()
     made = stable(incoming, replicas=7)
     assert set(made) == {"apiVersion", "kind", "metadata", "spec"}
@@ -184,7 +184,7 @@ def test_stable_is_the_manifest_less_what_only_the_server_sets() -> None:
     assert stable(deployment(), replicas=None)["spec"]["replicas"] == 4
 
 
-def test_stable_and_the_canary_made_of_it_differ_in_marks_alone() -> None:
+def test_stable_and_its_canary_differ_only_in_marks() -> None:
     assert template_differences(deployment(), canary(deployment(), replicas=1)) == ()
     other = canary(deployment(), replicas=1, label="workflow/version")
     assert template_differences(deployment(), other) == ("metadata.labels.workflow/version",)
@@ -214,7 +214,7 @@ json_values = st.recursive(  # without null, which is the same to Kubernetes as 
 
 
 @given(json_values, json_values)
-def test_templates_have_no_differences_exactly_when_they_are_equal(left: Any, right: Any) -> None:
+def test_templates_have_no_differences_if_and_only_if_they_are_equal(left: Any, right: Any) -> None:
     def of(value: Any) -> dict[str, Any]:
         made = deployment()
         made["spec"]["template"]["spec"]["x"] = value

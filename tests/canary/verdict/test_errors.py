@@ -40,7 +40,7 @@ def log_evidence_against(baseline: Evidence, canary: Evidence, difference: float
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("ratio", [0.25, 1, 4])
 @pytest.mark.parametrize("total", [200, 2_000, 20_000, 200_000])
-def test_what_the_exact_test_is_sure_of_the_verdict_decides_too(share: float, ratio: float, total: int) -> None:
+def test_the_verdict_decides_what_an_exact_test_is_sure_of(share: float, ratio: float, total: int) -> None:
     """The exact test needs more requests, by a known price; where it decides, so does the verdict, the same way."""
     tolerance = 0.05 if share < 0.99 else 0.01
     decided = set()
@@ -71,7 +71,7 @@ def first_decision(rng: random.Random, shares: tuple[float, float], tolerance: f
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
-def test_looking_all_the_time_keeps_the_error_rates(share: float) -> None:
+def test_the_error_rates_hold_when_the_verdict_is_checked_after_every_scrape(share: float) -> None:
     rng, releases, tolerance = random.Random(6), 300, 0.1
     found = {
         difference: [first_decision(rng, (share, share + difference), tolerance, 60) for _ in range(releases)]

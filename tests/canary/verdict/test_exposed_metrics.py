@@ -32,7 +32,7 @@ def on_the_page_of(registry: CollectorRegistry, metric: Metric) -> ExposedMetric
     return ExposedMetrics(names(page)) | ExposedMetrics.of(samples, measures)
 
 
-def told(
+def problems(
     good: str, total: str = "http_requests_total", answers: Answers = ANSWERS, *, enough: bool = True
 ) -> list[str]:
     metric = Metric.share("success", good, total)
@@ -45,8 +45,8 @@ def warned(good: str, answers: Answers = ANSWERS) -> list[str]:
     return list(ineffective_conditions(metric, exposed(metric, answers)))
 
 
-def test_a_metric_that_no_pod_has_is_told_with_those_that_there_are() -> None:
-    assert told('http_request_total{status="200"}') == [
+def test_an_unknown_metric_is_reported_with_the_known_ones() -> None:
+    assert problems('http_request_total{status="200"}') == [
         (
             'No pod exposes a metric http_request_total (in http_request_total{status="200"}, the selector for good '
             "requests). Did you mean http_requests_total? The metrics are http_requests_total, "
@@ -55,13 +55,13 @@ def test_a_metric_that_no_pod_has_is_told_with_those_that_there_are() -> None:
     ]
 
 
-def test_a_metric_that_is_missing_is_told_once() -> None:
-    [text] = told('wrong_total{status="200"}', "wrong_total")
+def test_a_missing_metric_is_reported_once() -> None:
+    [text] = problems('wrong_total{status="200"}', "wrong_total")
     assert text.startswith("No pod exposes a metric wrong_total. ")
 
 
-def test_a_label_that_no_series_has_is_told_with_those_that_there_are() -> None:
-    assert told('http_requests_total{stat="200"}') == [
+def test_an_unknown_label_is_reported_with_the_known_ones() -> None:
+    assert problems('http_requests_total{stat="200"}') == [
         (
             'No series of http_requests_total has a label stat (in http_requests_total{stat="200"}, the selector for '
             "good requests). Did you mean status? Its labels are status, method"
@@ -69,59 +69,59 @@ def test_a_label_that_no_series_has_is_told_with_those_that_there_are() -> None:
     ]
 
 
-def test_a_label_that_no_series_has_is_told_even_where_it_excludes() -> None:
-    [text] = told('http_requests_total{code!~"5.."}')
+def test_an_unknown_label_is_reported_even_in_a_negative_condition() -> None:
+    [text] = problems('http_requests_total{code!~"5.."}')
     assert text.endswith('Its labels are method, status. If only failed requests have code, write code=""')
 
 
-def test_a_value_that_no_series_has_is_told_with_those_that_there_are() -> None:
-    assert told('http_requests_total{status="20"}') == [
+def test_an_unknown_value_is_reported_with_the_known_ones() -> None:
+    assert problems('http_requests_total{status="20"}') == [
         (
             'No series of http_requests_total has status="20" (in http_requests_total{status="20"}, the selector for '
             'good requests). Did you mean "200"? The values of status are "200", "503"'
         )
     ]
-    assert 'has status=~"2xx"' in told('http_requests_total{status=~"2xx"}')[0]
+    assert 'has status=~"2xx"' in problems('http_requests_total{status=~"2xx"}')[0]
 
 
-def test_a_value_of_all_requests_is_told_as_soon_as_the_metric_counts() -> None:
-    [text] = told("http_requests_total", 'http_requests_total{method="GTE"}', enough=False)
+def test_an_unknown_value_for_all_requests_is_reported_as_soon_as_the_metric_counts() -> None:
+    [text] = problems("http_requests_total", 'http_requests_total{method="GTE"}', enough=False)
     assert 'has method="GTE" (in http_requests_total{method="GTE"}, the selector for all requests)' in text
 
 
-def test_a_value_of_all_requests_may_be_still_to_come_until_enough_others_came() -> None:
+def test_a_value_for_all_requests_may_be_missing_until_there_are_enough_requests() -> None:
     rare = 'http_requests_total{method="PUT"}'
-    assert told("http_requests_total", rare, answers={("GET", "200"): 49}, enough=False) == []
-    assert told("http_requests_total", rare, answers={("GET", "200"): 50}, enough=False) != []
+    assert problems("http_requests_total", rare, answers={("GET", "200"): 49}, enough=False) == []
+    assert problems("http_requests_total", rare, answers={("GET", "200"): 50}, enough=False) != []
 
 
-def test_a_value_of_good_requests_may_be_still_to_come_until_enough_requests_came() -> None:
+def test_a_value_for_good_requests_may_be_missing_until_there_are_enough_requests() -> None:
     bad: Answers = {("GET", "503"): 3}
-    assert told('http_requests_total{status="200"}', answers=bad, enough=False) == []
-    assert told('http_requests_total{status="200"}', answers=bad, enough=True) != []
+    assert problems('http_requests_total{status="200"}', answers=bad, enough=False) == []
+    assert problems('http_requests_total{status="200"}', answers=bad, enough=True) != []
 
 
-def test_values_that_never_come_together_are_no_misspelling() -> None:
-    assert told('http_requests_total{method="GET", status="503"}') == []
+def test_values_that_exist_but_not_together_are_not_misspelt() -> None:
+    assert problems('http_requests_total{method="GET", status="503"}') == []
 
 
-def test_a_label_of_failed_requests_alone_may_be_absent_where_the_selector_says_so() -> None:
+def test_a_selector_may_require_that_a_label_is_absent() -> None:
     assert warned('http_requests_total{error=""}') == [
         (
             'error="" excludes nothing (in http_requests_total{error=""}, the selector for good requests). '
             "No series has a label error"
         )
     ]
-    assert told('http_requests_total{error=~"|not_found"}') == []
+    assert problems('http_requests_total{error=~"|not_found"}') == []
 
 
-def test_good_requests_that_are_more_than_all_are_told() -> None:
-    [text] = told("http_requests_total", 'http_requests_total{status="200", method="GET"}')
+def test_more_good_requests_than_requests_is_an_error() -> None:
+    [text] = problems("http_requests_total", 'http_requests_total{status="200", method="GET"}')
     assert "counts 100 requests. The selector for all requests" in text
     assert text.endswith("counts only 60. Good requests must be among all requests")
 
 
-def test_a_condition_that_excludes_nothing_is_warned_of() -> None:
+def test_a_condition_that_excludes_nothing_gives_a_warning() -> None:
     assert warned('http_requests_total{status!~"5xx"}') == [
         (
             'status!~"5xx" excludes nothing (in http_requests_total{status!~"5xx"}, the selector for good requests). '
@@ -131,7 +131,7 @@ def test_a_condition_that_excludes_nothing_is_warned_of() -> None:
     assert warned('http_requests_total{status!="5"}') != []
 
 
-def test_a_condition_on_status_codes_that_nobody_has_answered_with_yet_is_meant_so() -> None:
+def test_a_condition_on_status_codes_that_have_not_occurred_yet_is_fine() -> None:
     healthy: Answers = {("GET", "200"): 100}
     assert warned('http_requests_total{status!~"5.."}', healthy) == []
     assert warned('http_requests_total{status!~"5xx"}', healthy) != []
@@ -140,11 +140,11 @@ def test_a_condition_on_status_codes_that_nobody_has_answered_with_yet_is_meant_
 @pytest.mark.parametrize(
     "good", ['http_requests_total{status!~"5.."}', 'http_requests_total{status=~"2..|3.."}', "http_requests_total"]
 )
-def test_of_what_is_meant_so_nothing_is_said(good: str) -> None:
+def test_useful_conditions_give_no_warning(good: str) -> None:
     assert warned(good) == []
 
 
-def test_a_histogram_is_told_by_the_name_that_it_has_in_the_settings() -> None:
+def test_a_histogram_is_reported_by_its_name_in_the_settings() -> None:
     metric = Metric.latency("latency", 'http_durations_seconds{method="GET"}', 0.25)
     [text] = unmatched_selectors(metric, exposed(metric), enough=False, least=50)
     assert text == (
@@ -156,7 +156,7 @@ def test_a_histogram_is_told_by_the_name_that_it_has_in_the_settings() -> None:
     assert text.endswith("Its labels are method")
 
 
-def test_what_several_pods_expose_is_taken_together() -> None:
+def test_the_metrics_of_several_pods_are_combined() -> None:
     metric = Metric.share("success", 'http_requests_total{status="503"}', 'http_requests_total{method="PUT"}')
     some, others, none = (
         exposed(metric, answers)
@@ -168,7 +168,7 @@ def test_what_several_pods_expose_is_taken_together() -> None:
     assert list(unmatched_selectors(metric, others | none, enough=True, least=50)) == []
 
 
-def test_of_many_names_the_nearest_are_shown() -> None:
+def test_the_most_similar_of_many_names_are_shown() -> None:
     registry = CollectorRegistry()
     for n in range(30):
         Gauge(f"gauge_{n}", "One of many.", registry=registry)

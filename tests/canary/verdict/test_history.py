@@ -48,7 +48,7 @@ def test_many_metrics_leave_fewer_points_and_never_more_bytes() -> None:
     assert len(json.dumps(history.as_json(), separators=(",", ":"))) <= BYTES
 
 
-def test_time_without_requests_is_two_points_however_long_it_is() -> None:
+def test_a_time_without_requests_takes_two_points() -> None:
     history = History().add(1, counted(10)).add(2, counted(10), 1).add(3, counted(10), 2).add(4, counted(15), 3)
     assert [(point.at, point.evidence[CANARY].total) for point in history.points] == [(1, 10), (3, 10), (4, 15)]
 
@@ -57,6 +57,6 @@ def test_stable_is_left_out() -> None:
     assert History().add(1, {(Variant.STABLE, "success"): Evidence(1, 1, 1, 1)}).points == ()
 
 
-def test_what_was_written_is_read_again() -> None:
+def test_a_history_reads_back_as_it_was_written() -> None:
     history = History().add(1.5, counted(10)).add(2.25, counted(13))
     assert History.from_json(json.loads(json.dumps(history.as_json()))) == history

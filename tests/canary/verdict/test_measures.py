@@ -73,7 +73,7 @@ def test_series_are_counted_one_by_one_and_the_buckets_of_a_histogram_are_one() 
     ]
 
 
-def test_not_a_number_counts_nothing() -> None:
+def test_not_a_number_counts_as_nothing() -> None:
     assert counted(Measures.of([SUCCESS]), [("requests_total", {}, math.nan)])["success total"] == 0
 
 
@@ -130,7 +130,7 @@ def test_a_metric_is_read_with_the_commas_of_its_selectors(text: str, good: str,
 @pytest.mark.parametrize(
     "text", ["", "a", "a=", "a=x", "=x,y", "a b=x,y", "a=x,y,0.1,z", 'a=x{s="1",y', 'a=x{s="1},y', "1=x,y", "le=1"]
 )
-def test_what_is_no_metric_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_metric_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InputError, match=r"is not a metric: write NAME=GOOD,TOTAL or .*checkout="):
         Metric.parse(text)
 
@@ -141,6 +141,6 @@ def test_a_tolerance_of_a_metric_is_a_share(tolerance: str) -> None:
         Metric.parse(f"a=x,y,{tolerance}")
 
 
-def test_two_metrics_of_one_name_are_refused() -> None:
+def test_two_metrics_with_the_same_name_are_refused() -> None:
     with pytest.raises(InputError, match="two metrics are named success"):
         Measures.of([SUCCESS, LATENCY, SUCCESS])

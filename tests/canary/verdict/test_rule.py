@@ -118,7 +118,7 @@ def test_a_comparison_decides_and_says_why(
     assert (comparison.sentence, comparison.decision) == (sentence, decision)
 
 
-def test_a_latency_objective_is_worded_as_one() -> None:
+def test_the_sentence_of_a_latency_objective_names_its_limit() -> None:
     comparison = compare(Evidence(90, 100), Evidence(80, 100), tolerance=0.05, quality="within 250 ms")
     assert comparison.sentence.startswith("canary 80.0 % within 250 ms vs baseline 90.0 %: worse by 10.0 points")
 
@@ -141,7 +141,7 @@ def test_a_latency_objective_is_worded_as_one() -> None:
         ),
     ],
 )
-def test_a_tolerance_is_told_as_a_multiple_of_the_baselines_errors(
+def test_a_tolerance_is_explained_as_a_multiple_of_the_baselines_errors(
     tolerance: float, share: float | None, sentence: str
 ) -> None:
     assert tolerated(tolerance, share) == f"with a tolerance of {sentence}"
@@ -240,7 +240,7 @@ def test_the_difference_lies_in_its_interval_however_much_scrapes_scatter(
 
 
 @given(evidences(), evidences(), TOLERANCES)
-def test_promote_and_reject_are_where_the_interval_lies(baseline: Evidence, canary: Evidence, tolerance: float) -> None:
+def test_the_interval_decides_on_promote_and_reject(baseline: Evidence, canary: Evidence, tolerance: float) -> None:
     comparison = compare(baseline, canary, tolerance=tolerance)
     low, high = comparison.interval
     assert (comparison.decision is Decision.PROMOTE) == (low > -tolerance)
@@ -316,7 +316,7 @@ def test_the_spread_is_enough_for_pearsons_chi_squared(scrapes: list[tuple[int, 
     assert added(scrapes).chi_squared == pytest.approx(expected, abs=1e-9)
 
 
-def test_the_dispersion_is_that_of_both_variants_a_little_enlarged_while_little_tells_of_it() -> None:
+def test_the_dispersion_covers_both_variants_and_is_enlarged_while_data_is_scarce() -> None:
     baseline, canary = added(10 * [(9, 10)]), added(5 * [(10, 10), (6, 10)])
     pearson = 10 * 2**2 / (10 * 0.8 * 0.2)  # of the canary; that of the baseline is 0
     assert dispersion(baseline, canary) == pytest.approx((1 + 2 / (9 + 9)) * pearson / (9 + 9))
@@ -324,7 +324,7 @@ def test_the_dispersion_is_that_of_both_variants_a_little_enlarged_while_little_
     assert dispersion(rare) == pytest.approx((1 + 2 / 3) * rare.chi_squared / 9)
 
 
-def test_a_variant_without_errors_tells_nothing_of_the_dispersion() -> None:
+def test_a_variant_without_errors_does_not_affect_the_dispersion() -> None:
     flawless, canary = added(10 * [(10, 10)]), added(5 * [(10, 10), (6, 10)])
     assert dispersion(flawless, canary) == dispersion(canary) > 1
     assert dispersion(flawless, flawless) == 1

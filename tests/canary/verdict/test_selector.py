@@ -49,7 +49,7 @@ def test_a_selector_matches_as_prometheus_would(text: str, labels: dict[str, str
         "sum(a)",
     ],
 )
-def test_what_is_no_selector_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_selector_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InputError, match=r"selector .*: .*(such as|with =, !=, =~ or !~)"):
         Selector.parse(text)
 
@@ -60,6 +60,6 @@ def test_a_broken_regular_expression_is_refused() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["=", "!="]), st.text())))
-def test_what_is_written_reads_back(conditions: list[tuple[str, str]]) -> None:
+def test_a_selector_reads_back_as_it_was_written(conditions: list[tuple[str, str]]) -> None:
     selector = Selector("a", tuple(Matcher("label", operator, value) for operator, value in conditions))
     assert Selector.parse(str(selector)) == selector

@@ -67,13 +67,13 @@ def test_one_scrape_of_every_pod_is_one_round_of_evidence() -> None:
     assert evidence.spread == pytest.approx(2**2 / 4 + 3**2 / 4)
 
 
-def test_a_counter_that_falls_begins_anew_and_all_counters_of_its_process_with_it() -> None:
+def test_all_counters_of_a_process_restart_at_zero_when_one_falls() -> None:
     a = pod("a")
     tally = tallied([scrape(a, 1, 10, 11)], [scrape(a, 2, 2, 14)])
     assert counted(tally) == (12, 25)
 
 
-def test_a_restart_that_no_counter_shows_is_seen_by_the_start_of_the_process() -> None:
+def test_the_start_time_shows_a_restart_that_no_counter_shows() -> None:
     a = pod("a")
     tally = tallied([scrape(a, 1, 10, 10, started=100)], [scrape(a, 9, 30, 30, started=105)])
     assert counted(tally) == (40, 40)
@@ -93,7 +93,7 @@ def status(path: str) -> str:
 
 
 @pytest.mark.parametrize("started", [None, 100.0])
-def test_a_series_that_is_gone_takes_no_other_for_a_new_one(started: float | None) -> None:
+def test_a_series_that_disappears_does_not_make_the_others_new(started: float | None) -> None:
     a = pod("a")
     looks = [
         series(a, 1, started, old=500, home=99_800, bad=0),
@@ -104,36 +104,36 @@ def test_a_series_that_is_gone_takes_no_other_for_a_new_one(started: float | Non
     assert counted(tallied(*([look] for look in looks))) == (100_350, 100_400)
 
 
-def test_a_series_that_comes_back_goes_on_where_it_was_or_begins_anew() -> None:
+def test_a_series_that_comes_back_continues_or_restarts_at_zero() -> None:
     a = pod("a")
     gone = [[series(a, 1, home=10, old=500)], [series(a, 2, home=11)]]
     assert counted(tallied(*gone, [series(a, 3, home=11, old=502)])) == (513, 513)
     assert counted(tallied(*gone, [series(a, 3, home=11, old=7)])) == (518, 518)
 
 
-def test_a_series_that_fell_begins_anew_and_the_others_of_its_process_go_on() -> None:
+def test_only_the_series_that_fell_restarts_at_zero() -> None:
     a = pod("a")
     assert counted(tallied([series(a, 1, home=1000, old=500)], [series(a, 2, home=1010, old=2)])) == (1512, 1512)
 
 
-def test_a_new_series_begins_at_zero() -> None:
+def test_a_new_series_starts_at_zero() -> None:
     a = pod("a")
     assert counted(tallied([series(a, 1, home=10)], [series(a, 2, home=12, new=30)])) == (42, 42)
 
 
-def test_another_start_means_that_all_series_begin_anew() -> None:
+def test_all_series_restart_at_zero_after_a_new_start_time() -> None:
     a = pod("a")
     looks = [[series(a, 1, 100, home=10, bad=1)], [series(a, 9, 105, home=30, bad=5)]]
     assert counted(tallied(*looks)) == (40, 46)
 
 
-def test_a_start_that_moves_a_little_is_that_of_the_same_process() -> None:
+def test_a_small_change_of_the_start_time_is_not_a_restart() -> None:
     """It is reckoned from the machine's boot, which is reckoned from its clock."""
     a = pod("a")
     assert counted(tallied([series(a, 1, 100, home=10)], [series(a, 2, 101, home=15)])) == (15, 15)
 
 
-def test_series_that_another_scraper_labels_otherwise_are_the_same_counts() -> None:
+def test_counts_are_the_same_when_another_scraper_adds_other_labels() -> None:
     a = pod("a")
     other = replace(series(a, 2, home=15), parts={1: {"success good": 15.0, "success total": 15.0}})
     assert counted(tallied([series(a, 1, home=10)], [other], [series(a, 3, home=16)])) == (16, 16)
@@ -166,7 +166,7 @@ def test_what_is_kept_in_the_cluster_does_not_grow_with_the_series() -> None:
         max_size=40,
     ),
 )
-def test_no_request_is_counted_that_never_came_whatever_becomes_of_its_series(
+def test_no_request_is_counted_twice_whatever_happens_to_its_series(
     tells_start: bool,
     actions: list[tuple[str, str, int]],
 ) -> None:
@@ -189,7 +189,7 @@ def test_no_request_is_counted_that_never_came_whatever_becomes_of_its_series(
             assert total == came
 
 
-def test_a_pod_that_vanished_still_counts_and_its_successor_of_the_same_name_is_another() -> None:
+def test_a_deleted_pod_still_counts_and_its_successor_is_another_pod() -> None:
     a = pod("a")
     successor = replace(a, uid="another")
     assert counted(tallied([scrape(a, 1, 10, 10)], [], [scrape(successor, 3, 20, 25)])) == (30, 35)
@@ -211,7 +211,7 @@ def test_a_scrape_seen_before_counts_once() -> None:
     assert counted(tallied(again, again, [scrape(a, 1, 10, 10)])) == (12, 13)
 
 
-def test_what_was_answered_before_the_warm_up_ended_is_left_out() -> None:
+def test_answers_during_the_warm_up_are_left_out() -> None:
     a = pod("a", ready_at=100)
     looks = [[scrape(a, 100 + 4 * n, 10 * n, 20 * n)] for n in range(6)]
     assert counted(tallied(*looks[:4], warm_up=10)) == (0, 0)  # the look at 112 is the first after 110: its mark
@@ -224,7 +224,7 @@ def test_a_pod_that_is_not_ready_is_not_counted_until_it_is_warm() -> None:
     assert counted(tally) == (2, 3)
 
 
-def test_a_pod_that_loses_readiness_goes_on_counting() -> None:
+def test_a_pod_that_loses_readiness_still_counts() -> None:
     """Its last answers are evidence, and often the bad ones."""
     ready, unready = pod("a", ready_at=100), pod("a", ready_at=None)
     tally = tallied([scrape(ready, 111, 10, 10)], [scrape(unready, 112, 10, 30)], warm_up=10)
@@ -241,7 +241,7 @@ def test_a_metric_that_comes_later_starts_at_its_first_scrape() -> None:
     assert (evidence.good, evidence.total) == (0, 1)
 
 
-def test_the_rate_is_that_of_the_last_half_minute() -> None:
+def test_the_rate_covers_the_last_30_seconds() -> None:
     a = pod("a")
     tally = tallied(*([scrape(a, at, 2 * at, 2 * at if at < 50 else 4 * at - 100)] for at in range(0, 101, 5)))
     assert tally.rate("web", Variant.CANARY) == pytest.approx(4)
@@ -272,7 +272,7 @@ def test_a_source_reads_from_the_oldest_scrape_that_it_may_have_missed() -> None
     assert tally.since([], now=70) == 70
 
 
-def test_pods_that_are_gone_count_without_being_known_any_longer() -> None:
+def test_deleted_pods_still_count_after_they_are_forgotten() -> None:
     a, b = pod("a"), pod("b")
     tally = tallied([scrape(a, 1, 10, 10), scrape(b, 1, 5, 5)])
     less = tally.without_gone({b.uid})
@@ -307,7 +307,7 @@ def test_the_verdict_compares_canary_and_baseline() -> None:
     assert judge(Tally(), MEASURES, []).decision is Decision.UNDECIDED
 
 
-def test_a_handful_of_scrapes_suffices_for_no_verdict_that_is_not_overwhelming() -> None:
+def test_a_handful_of_scrapes_decides_only_an_overwhelming_difference() -> None:
     rounds = [both(n, (95 * n, 100 * n), (94 * n, 100 * n)) for n in range(1, 16)]
     found = [judge(tallied(*rounds[:n]), MEASURES, ["web"]).decision for n in range(1, 16)]
     assert found[:7] == 7 * [Decision.UNDECIDED]
@@ -329,7 +329,7 @@ def test_nothing_is_promoted_while_no_good_request_was_seen_on_either_side() -> 
     assert judged(*evenly((0, 1000), (400, 1000))).decision is Decision.REJECT
 
 
-def test_a_metric_without_any_good_request_holds_up_the_others_and_a_workload_without_any_the_release() -> None:
+def test_one_metric_or_workload_without_good_requests_blocks_the_promote() -> None:
     measures = Measures.of([SUCCESS, LATENCY])
     slow = [
         replace(one, counters={**(one.counters or {}), "latency good": 0.0, "latency total": 100.0 * n})
@@ -356,7 +356,7 @@ def test_missing_counts_of_stable_do_not_matter_and_those_of_the_canary_do_not_s
     assert judged(*evenly((500, 1000), (940, 1000)), [silent]).decision is Decision.REJECT
 
 
-def test_every_workload_and_metric_shares_the_error_of_reject() -> None:
+def test_workloads_and_metrics_share_the_error_level_of_reject() -> None:
     measures = Measures.of([SUCCESS, LATENCY])
     verdict = judge(Tally(), measures, ["web", "api"], alpha=0.04)
     assert [(one.workload, one.metric) for one in verdict.comparisons] == [
@@ -460,7 +460,7 @@ def test_totals_never_fall_and_miss_nothing_that_was_scraped(actions: list[tuple
 
 @settings(max_examples=200)
 @given(ACTIONS)
-def test_without_a_start_time_a_restart_may_hide_but_nothing_is_counted_twice(
+def test_without_a_start_time_a_restart_may_be_missed_but_nothing_is_counted_twice(
     actions: list[tuple[str, int, int, int]],
 ) -> None:
     world = World(tells_start=False)
