@@ -1,47 +1,81 @@
-"""What an argument means that may be a Deployment's name or manifests."""
+"""Arguments that may be names of Deployments or manifests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
-from canary.errors import InputError
+from canary.errors import ClusterError, InputError
 from canary.manifests.bundle import EMPTY, SUFFIXES
+from canary.objects import DEPLOYMENT, NAMESPACE
+from canary.observe.deployments import workload
+from canary.ports import Cluster
 
 _KINDS = ("deploy", "deployment", "deployments", "deployment.apps", "deployments.apps")
 
 
 def names_and_manifests(arguments: Iterable[str], is_workload: Callable[[str], bool]) -> tuple[list[str], list[str]]:
-    """Return the names of Deployments, and the manifests, among arguments.
+    """Return the names of Deployments and the manifests among arguments.
 
-    Manifests are `-`, what contains a slash and what ends as manifests do. `deployment/NAME`, as kubectl writes it, is
-    a name unless there is such a file or folder. A plain word is a name, or else a folder here.
+    Manifests are `-`, an argument with a slash, and an argument that ends as manifests do. `deployment/NAME`, as
+    kubectl writes it, is a name unless such a file or folder exists. A plain word is a name if no folder is called so.
 
     Args:
         arguments: as given.
-        is_workload: returns whether a name is a workload's, as far as can be told. Only asked about names of folders.
+        is_workload: returns whether a Deployment of this name exists or may exist. Only called with names of folders.
 
     Raises:
-        InputError: a plain word that is a workload and also a folder here. Neither is guessed: the wrong guess would
-            leave a bad canary where it is. An argument that is empty.
+        InputError: an argument is empty, or both a Deployment and a folder. The driver does not guess: a wrong guess
+            would leave a bad canary running.
     """
     names: list[str] = []
     paths: list[str] = []
-    for one in arguments:
-        kind, _, name = one.partition("/")
-        if not one:
+    for argument in arguments:
+        kind, _, name = argument.partition("/")
+        if not argument:
             raise InputError(EMPTY)
-        if kind in _KINDS and name and not Path(one).exists():
+        if kind in _KINDS and name and not Path(argument).exists():
             names.append(name)
-        elif one == "-" or "/" in one or one.endswith(SUFFIXES):
-            paths.append(one)
-        elif not Path(one).is_dir():
-            names.append(one)
-        elif is_workload(one):
+        elif argument == "-" or "/" in argument or argument.endswith(SUFFIXES):
+            paths.append(argument)
+        elif not Path(argument).is_dir():
+            names.append(argument)
+        elif is_workload(argument):
             raise InputError(
-                f"{one} may be a Deployment, and is a folder here: "
-                f"write deployment/{one}, or {one}/ for the manifests in it"
+                f"{argument} may be a Deployment, and is also a folder here: "
+                f"write deployment/{argument} for the Deployment, or {argument}/ for the manifests in the folder"
             )
         else:
-            paths.append(one)
+            paths.append(argument)
     return names, paths
+
+
+def require_deployments(cluster: Cluster, names: Iterable[str]) -> None:
+    """Refuse names without a Deployment: they are misspelt, or in another namespace.
+
+    Raises:
+        InputError: neither the Deployment nor a variant of it exists, or the namespace does not.
+    """
+    for name in names:
+        if not workload(cluster, name).variants:
+            require_namespace(cluster)
+            close = get_close_matches(name, [live["metadata"]["name"] for live in cluster.find(DEPLOYMENT)], 3)
+            hint = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise InputError(
+                f"there is no Deployment {name} in namespace {cluster.namespace}, and no canary or baseline of it{hint}"
+            )
+
+
+def require_namespace(cluster: Cluster) -> None:
+    """Refuse a namespace that does not exist; for commands that found nothing in it.
+
+    Raises:
+        InputError: the namespace does not exist.
+    """
+    try:
+        exists = cluster.get(NAMESPACE, cluster.namespace) is not None
+    except ClusterError:  # an account with rights in one namespace only cannot tell
+        return
+    if not exists:
+        raise InputError(f"there is no namespace {cluster.namespace}")

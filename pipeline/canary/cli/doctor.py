@@ -7,20 +7,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from canary import __version__
-from canary.cli import flags, sampling
+from canary.cli import flags
 from canary.cli.clock import SystemClock
 from canary.cli.help import Command
-from canary.cli.session import Session, print_json, session_of
-from canary.doctor.cluster import PrometheusService, Way
+from canary.cli.render import print_json
+from canary.cli.session import Session, session_of
 from canary.doctor.doctor import Subject, check_releases, check_way
 from canary.doctor.result import Check, Outcome
 from canary.events import Event, Note
 from canary.ports import World
+from canary.printable import printable
 
 EXIT_FAILED = 3
 SUBJECT = 12  # characters that the longest subject has
@@ -76,26 +76,19 @@ def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
 
 
 def _subject(session: Session, arguments: tuple[str, ...]) -> Subject:
-    """Return what is to be looked at."""
-    from canary.metrics.queries import SERVICE  # noqa: PLC0415 - slow to import
-
-    settings, connection = session.settings, session.connection
+    """Return what to check."""
     names, paths = session.names_and_manifests(arguments)
-    paths = paths if arguments else list(settings.manifests)
+    paths = paths if arguments else list(session.settings.manifests)
     bundle = session.bundle(paths=paths) if paths else None
     names += [item["metadata"]["name"] for item in bundle.deployments] if bundle else []
-    ways = [Way("the API server", connection.host, connection.proxy)]
-    service = SERVICE.fullmatch(settings.prometheus or "")
-    if settings.prometheus and not service:
-        host = urlsplit(settings.prometheus).hostname or ""
-        ways.append(Way("Prometheus", host, sampling.proxy(settings.prometheus)))
+    clients = session.clients
     return Subject(
-        connection.description,
-        tuple(ways),
+        clients.connection.description,
+        clients.ways,
         tuple(dict.fromkeys(names)),
         bundle,
-        direct=settings.prometheus is None,
-        prometheus=PrometheusService(service["namespace"], service["service"]) if service else None,
+        direct=session.settings.prometheus is None,
+        prometheus=clients.prometheus_service,
     )
 
 
@@ -110,10 +103,8 @@ def _told(checks: Iterator[Check], *, text: bool) -> list[Check]:
 
 
 def _line(check: Check) -> str:
-    from canary.terminal.lines import plain  # noqa: PLC0415 - slow to import
-
     advice = f": {check.advice}" if check.advice else ""
-    return plain(f"{check.outcome:<7}  {check.subject:<{SUBJECT}}  {check.text}{advice}")
+    return printable(f"{check.outcome:<7}  {check.subject:<{SUBJECT}}  {check.text}{advice}")
 
 
 def _conclusion(found: Counter[Outcome]) -> str:

@@ -1,4 +1,4 @@
-"""The process that we are, and whether another one still runs."""
+"""Who holds a lock: the identity of a process, and whether the process of another identity has ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMESPACE = Path("/proc/self/ns/pid")
 
 
 def _place() -> str:
-    """Return what processes share among which a process number means one: a boot of a machine, and a PID namespace."""
+    """Return what all processes share whose numbers are unique among them: a boot of a machine and a PID namespace."""
     try:
         return f"{BOOT.read_text().strip()} {NAMESPACE.readlink()}"
     except OSError:  # not Linux
@@ -23,13 +23,13 @@ def _place() -> str:
 
 
 @dataclass(frozen=True)
-class ThisProcess:
-    """See `lock.Process`.
+class ProcessIdentity:
+    """The identity of this process; see `state.lock.Process`.
 
     Attributes:
-        place: among what its number means one process.
-        number: the process's.
-        token: of no other process, as numbers are used again.
+        place: what the process number is unique in.
+        number: the process number.
+        token: tells processes apart that get the same number one after the other.
     """
 
     place: str = field(default_factory=_place)
@@ -38,23 +38,23 @@ class ThisProcess:
 
     @property
     def name(self) -> str:
-        """What a person recognises it by."""
+        """The process for a person: user, host and number."""
         return f"{_user()}@{socket.gethostname()}, process {self.number}"
 
     @property
     def mark(self) -> str:
-        """What tells it from any other, of any machine and any time."""
+        """The process for a program: unique on all machines and at all times."""
         return f"{self.place} {self.number} {self.token}"
 
     def is_gone(self, mark: str) -> bool:
-        """Return whether it is certain that the process of this mark runs no more."""
-        place, _, rest = mark.rpartition(" ")[0].rpartition(" ")
-        if place != self.place or not rest.isdecimal():
+        """Return whether the process with this mark has certainly ended."""
+        place, _, number = mark.rpartition(" ")[0].rpartition(" ")
+        if place != self.place or not number.isdecimal():
             return False
-        if int(rest) == self.number:
-            return True  # its number is ours now
+        if int(number) == self.number:
+            return True  # this process has got its number
         try:
-            os.kill(int(rest), 0)
+            os.kill(int(number), 0)
         except ProcessLookupError:
             return True
         except PermissionError:
@@ -65,5 +65,5 @@ class ThisProcess:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
+    except (KeyError, OSError):  # the user of a container may have no name
         return str(os.getuid())

@@ -9,7 +9,8 @@ import click
 from canary.cli import flags, render
 from canary.cli.help import Command
 from canary.cli.releases import EXIT
-from canary.cli.session import print_json, session_of
+from canary.cli.render import print_json
+from canary.cli.session import session_of
 from canary.errors import InputError
 from canary.settings import settings as config
 from canary.verdict.as_json import verdict_as_json

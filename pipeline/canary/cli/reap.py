@@ -9,7 +9,8 @@ import click
 
 from canary.cli import flags
 from canary.cli.help import Command
-from canary.cli.session import print_json, session_of
+from canary.cli.render import print_json
+from canary.cli.session import session_of
 
 
 @click.command(

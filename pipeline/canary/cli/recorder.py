@@ -1,19 +1,18 @@
-"""What happened while a command ran, as far as its result tells it."""
+"""A listener that records what the result of a command is made of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from canary.events import Decided, Differs, Event, Judged, Looked, Promoted, Rejected, RolledBack, Written
+from canary.events import Differs, Event, Judged, Looked, Promoted, Rejected, RolledBack, Written
 from canary.verdict.rule import Verdict
 
 
 @dataclass
-class Happened:
-    """A listener that keeps what the result is made of."""
+class Recorder:
+    """Keeps the last verdict, and the events that results consist of."""
 
     verdict: Verdict | None = None
-    decided: Decided | None = None
     differs: list[Differs] = field(default_factory=list)
     written: list[Written] = field(default_factory=list)
     promoted: list[Promoted] = field(default_factory=list)
@@ -21,12 +20,10 @@ class Happened:
     rolled_back: list[RolledBack] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
-        """Take note of an event."""
+        """Record an event."""
         match event:
             case Looked() | Judged():
                 self.verdict = event.verdict
-            case Decided():
-                self.decided = event
             case Differs():
                 self.differs.append(event)
             case Written():

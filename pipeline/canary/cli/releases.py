@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from canary.cli import flags, render
+from canary.cli.arguments import require_namespace
 from canary.cli.help import Command
-from canary.cli.session import Session, print_json, print_objects, session_of
+from canary.cli.render import print_json, print_objects
+from canary.cli.session import Session, session_of
 from canary.errors import InputError, TimedOutError
 from canary.manifests.bundle import Bundle
 from canary.objects import Object, is_deployment
@@ -71,7 +73,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
                 "promoted": outcome.promoted,
                 "by": outcome.by,
                 "verdict": verdict_as_json(outcome.verdict),
-                "rejected": render.events_as_json(session.record.rejected),
+                "rejected": render.events_as_json(session.recorder.rejected),
             },
         )
     return 0 if outcome.promoted else 1
@@ -152,9 +154,9 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
         session.require_deployments()  # a misspelt name is the likelier mistake
         raise
     except TimedOutError as error:
-        if report_only and session.record.verdict is not None:
+        if report_only and session.recorder.verdict is not None:
             click.echo(f"canary: {error}", err=True)
-            return session.record.verdict
+            return session.recorder.verdict
         raise
 
 
@@ -191,7 +193,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
             _print_planned(given, session, "promote", bundle)
             return
         session.release(bundle=bundle).promote()
-        print_json(given, {"promoted": render.events_as_json(session.record.promoted)})
+        print_json(given, {"promoted": render.events_as_json(session.recorder.promoted)})
 
 
 @click.command(
@@ -217,7 +219,7 @@ def reject(**given: Any) -> None:  # noqa: ANN401
     with session_of(given) as session:
         session.require_deployments()
         session.release(names=session.names()).reject(given["reason"])
-        print_json(given, {"rejected": render.events_as_json(session.record.rejected)})
+        print_json(given, {"rejected": render.events_as_json(session.recorder.rejected)})
 
 
 @click.command(
@@ -253,8 +255,8 @@ def rollback(**given: Any) -> None:  # noqa: ANN401
             print_objects(given, release_.planned_rollback())
             return
         release_.rollback()
-        record = session.record
-        rolled_back, rejected = render.events_as_json(record.rolled_back), render.events_as_json(record.rejected)
+        recorder = session.recorder
+        rolled_back, rejected = render.events_as_json(recorder.rolled_back), render.events_as_json(recorder.rejected)
         print_json(given, {"rolled_back": rolled_back, "rejected": rejected})
 
 
@@ -284,7 +286,7 @@ def apply(**given: Any) -> None:  # noqa: ANN401
             _print_planned(given, session, "apply", bundle)
             return
         session.release(bundle=bundle).apply()
-        print_json(given, {"written": render.events_as_json(session.record.written)})
+        print_json(given, {"written": render.events_as_json(session.recorder.written)})
 
 
 @click.command(
@@ -305,7 +307,7 @@ def status(**given: Any) -> None:  # noqa: ANN401
         session.require_deployments()
         found = session.release(names=session.names()).status()
         if not any(one.variants for one in found.workloads):
-            session.require_namespace()
+            require_namespace(session.cluster)
         for problem in (one for workload in found.workloads for one in workload.problems):
             click.echo(f"canary: warning: {problem}", err=True)
         if not print_json(given, render.status_as_json(found)):
@@ -318,7 +320,7 @@ def _print_planned(given: dict[str, Any], session: Session, action: str, bundle:
     if reason:
         click.echo(f"canary: {reason}; this is what the manifests alone say", err=True)
     objects = _from_manifests(session, action, bundle) if reason else session.release(bundle=bundle).planned(action)
-    print_objects(given, objects, differs=session.record.differs if action == "deploy" else None)
+    print_objects(given, objects, differs=session.recorder.differs if action == "deploy" else None)
 
 
 def _from_manifests(session: Session, action: str, bundle: Bundle) -> Iterable[Object]:

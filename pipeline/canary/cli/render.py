@@ -1,16 +1,39 @@
-"""Results as text, JSON and YAML."""
+"""The results of commands as text, JSON and YAML, and how they are printed."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import click
+
 from canary.events import Differs, Promoted, Rejected, RolledBack, Written
+from canary.manifests.documents import dump
+from canary.manifests.masking import masked
+from canary.objects import Object
 from canary.release.status import Status
 from canary.settings.settings import InForce, all_settings, shown
 from canary.times import parse_timestamp, readable
+
+
+def print_json(given: Mapping[str, Any], result: object) -> bool:
+    """Print a result if --output json was given, and return whether it was."""
+    is_json: bool = given["output"] == "json"
+    if is_json:
+        click.echo(to_json(result))
+    return is_json
+
+
+def print_objects(
+    given: Mapping[str, Any], objects: Iterable[Object], *, differs: Sequence[Differs] | None = None
+) -> None:
+    """Print objects without the values of Secrets, as YAML or as JSON. JSON includes the differences, if given."""
+    shown = [masked(item) for item in objects]
+    more = {} if differs is None else {"differs": events_as_json(differs)}
+    if not print_json(given, {"objects": shown, **more}):
+        click.echo(dump(shown), nl=False)
 
 
 def to_json(value: object) -> str:

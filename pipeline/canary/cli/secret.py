@@ -11,7 +11,8 @@ import click
 
 from canary.cli import flags
 from canary.cli.help import Command
-from canary.cli.session import print_json, print_objects, session_of
+from canary.cli.render import print_json, print_objects
+from canary.cli.session import session_of
 from canary.errors import InputError
 from canary.objects import SECRET, Object
 

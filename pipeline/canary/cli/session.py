@@ -1,51 +1,38 @@
-"""What one command works with: settings, manifests and clients, built from its flags."""
+"""What one command works with: its settings, the manifests, the release and its gate, all built from the flags."""
 
 from __future__ import annotations
 
 import getpass
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 
-import click
-
-from canary.cli import render, sampling
-from canary.cli.arguments import names_and_manifests
+from canary.cli import arguments, measures
 from canary.cli.clock import SystemClock
-from canary.cli.identity import ThisProcess
-from canary.cli.recorder import Happened
+from canary.cli.recorder import Recorder
 from canary.cli.release_arguments import connection_flags, release_arguments
 from canary.errors import ClusterError, InputError
-from canary.events import Differs, Event, Listener, Note
 from canary.gate.automatic import AutoGate
 from canary.gate.terminal import TerminalGate
-from canary.kube.availability import Contact
 from canary.manifests.bundle import Bundle, load, require_deployment
-from canary.manifests.documents import dump
-from canary.manifests.images import Image, parse_image, refuse_other_workloads, with_images, with_pull_secrets
-from canary.manifests.masking import masked
-from canary.objects import DEPLOYMENT, NAMESPACE, Object
+from canary.manifests.images import parse_image, refuse_other_workloads, with_images, with_pull_secrets
+from canary.objects import DEPLOYMENT
 from canary.observe.deployments import workload
-from canary.ports import Gate, SampleSource
+from canary.ports import Cluster, Gate, SampleSource
 from canary.release.release import Release
 from canary.settings import settings as config
 from canary.settings.options import Options
-from canary.state.expiry import show_life
-from canary.state.lock import LeaseLock
 from canary.verdict.measures import Measures
 
-if TYPE_CHECKING:  # slow to import: help texts do without
-    from canary.kube.cluster import Cluster
-    from canary.kube.connection import Connection
-    from canary.kube.transport import Transport
+if TYPE_CHECKING:  # for the annotation; see Session.clients
+    from canary.cli.clients import Clients
 
 
 @dataclass(frozen=True)
@@ -57,8 +44,8 @@ class Flags:
         workloads: names of Deployments, or manifests.
         kubeconfig: path of a kubeconfig.
         context: name of a context in it.
-        unproven: promote what no canary has shown.
-        overwrite_stable: promote over a stable that was changed since deploy.
+        unproven: promote what no canary has shown to be good.
+        overwrite_stable: promote although stable was changed since deploy.
         supersede: reject another release that is in progress.
         break_lock: take a release over from another driver.
     """
@@ -79,7 +66,7 @@ class Session:
     def __init__(self, flags: Flags) -> None:
         self._flags = flags
         self._closing = ExitStack()
-        self.record = Happened()
+        self.recorder = Recorder()
 
     def __enter__(self) -> Self:
         return self
@@ -106,10 +93,10 @@ class Session:
         return settings
 
     def check_settings(self) -> None:
-        """Refuse what other commands would refuse of the settings.
+        """Refuse settings that other commands would refuse.
 
         Raises:
-            InputError: a setting contradicts another, or a selector cannot be read.
+            InputError: two settings contradict each other, or a selector is not valid.
         """
         _ = self.settings, self.steps, self.measures
 
@@ -119,198 +106,136 @@ class Session:
         return config.sizes(self.in_force)
 
     @cached_property
+    def measures(self) -> Measures:
+        """What canary and baseline are compared by."""
+        return measures.measures(self.in_force)
+
+    @cached_property
+    def clients(self) -> Clients:
+        """The API server, Prometheus and the terminal."""
+        from canary.cli.clients import Clients  # noqa: PLC0415 - loads packages that a help text must not wait for
+
+        flags = self._flags
+        clients = Clients(
+            self.settings,
+            self.recorder,
+            kubeconfig=flags.kubeconfig,
+            context=flags.context,
+            break_lock=flags.break_lock,
+        )
+        self._closing.callback(clients.close)
+        return clients
+
+    @property
     def namespace(self) -> str:
-        """The release's namespace: of flags, environment or `canary.yml`, else the context's, else `default`."""
-        try:
-            of_context = self.connection.namespace
-        except InputError:  # no kubeconfig: told when the cluster is first used, so that wrong manifests are told first
-            of_context = ""
-        return self.settings.namespace or of_context or "default"
+        """The namespace of the release."""
+        return self.clients.namespace
 
-    @cached_property
-    def connection(self) -> Connection:
-        """Where the API server is; nothing is sent to it.
-
-        Raises:
-            InputError: there is no kubeconfig, or no such context in it.
-        """
-        return self._connect()
-
-    def _connect(self) -> Connection:
-        from canary.kube.connection import connect  # noqa: PLC0415 - takes longer to import than a help text may take
-
-        return connect(self._flags.kubeconfig or os.environ.get("KUBECONFIG"), self._flags.context)
-
-    @cached_property
+    @property
     def cluster(self) -> Cluster:
         """The Kubernetes API."""
-        from canary.kube.cluster import Cluster  # noqa: PLC0415 - as above
-
-        return Cluster(self._transport, self.namespace, before_write=self._lock.check)
+        return self.clients.cluster
 
     @cached_property
-    def listen(self) -> Listener:
-        """What is told of every event: the terminal, and what the command's result is made of."""
-        from canary.terminal import Output, Terminal  # noqa: PLC0415 - rich takes longer to import than a help text may
-
-        terminal = Terminal(Output(stderr=True))
-        self._closing.callback(terminal.close)
-
-        def listen(event: Event) -> None:
-            self.record(event)
-            terminal(event)
-
-        return listen
-
-    @cached_property
-    def _transport(self) -> Transport:
-        from canary.kube.transport import Transport  # noqa: PLC0415 - as above
-
-        transport = Transport(
-            self._connect,
-            patience=self.settings.timeout,
-            sleep=SystemClock().sleep,
-            contact=Contact(lambda text: self.listen(Note(text, warning=True))),
-        )
-        self._closing.callback(transport.close)
-        return transport
-
-    @cached_property
-    def _lock(self) -> LeaseLock:
-        """The lock on the release; what it writes itself needs no look at it."""
-        from canary.kube.cluster import Cluster  # noqa: PLC0415 - as above
-        from canary.kube.transport import Transport  # noqa: PLC0415
-
-        clock = SystemClock()
-        return LeaseLock(
-            Cluster(self._transport, self.namespace),
-            ThisProcess(),
-            clock,
-            background=lambda: closing(Cluster(Transport(self._connect), self.namespace)),
-            alongside=lambda cluster, name: show_life(cluster, name, clock.now() + self.settings.expire_after),
-            break_lock=self._flags.break_lock,
-            patience=self.settings.lock_timeout,
-        )
+    def samples(self) -> SampleSource:
+        """Where the counts come from."""
+        return self.clients.samples(self.measures)
 
     def unreachable(self) -> str:
-        """Return why no cluster answers us, empty if one does."""
+        """Return why no cluster answers, empty if one does."""
         try:
             self.cluster.serves(DEPLOYMENT)
         except (InputError, ClusterError) as error:
             return str(error)
         return ""
 
-    @cached_property
-    def images(self) -> list[Image]:
-        """The images to be released."""
-        return [parse_image(text) for text in self.settings.images]
-
     def bundle(self, *, canary: bool = True, paths: Sequence[str] | None = None) -> Bundle:
-        """Return the manifests with images and pull secrets put in.
+        """Return the manifests, with the images and pull secrets of the settings.
 
         Args:
-            canary: whether a canary will be made of them, which takes a Deployment.
-            paths: of the manifests, where they are not those of the settings.
+            canary: whether they are for a canary, which needs a Deployment.
+            paths: of the manifests, by default those of the settings.
         """
-        paths = self.settings.manifests if paths is None else paths
-        bundle = load(paths, namespace=self.namespace, stdin=_stdin())
+        bundle = self._load(self.settings.manifests if paths is None else paths)
+        images = [parse_image(text) for text in self.settings.images]
         if canary:
             require_deployment(bundle)
-        changed = with_images(bundle, self.images)
+        changed = with_images(bundle, images)
         if canary:
-            refuse_other_workloads(bundle, self.images)
+            refuse_other_workloads(bundle, images)
         return with_pull_secrets(changed, self.settings.image_pull_secrets)
 
-    def names_and_manifests(self, arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Return the names of Deployments, and the manifests, among arguments.
+    def _load(self, paths: Sequence[str]) -> Bundle:
+        return load(paths, namespace=self.namespace, stdin=_stdin())
+
+    def names_and_manifests(self, given: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the names of Deployments and the manifests among arguments.
 
         Raises:
             InputError: an argument may be either.
         """
-        return names_and_manifests(arguments, self._may_be_workload)
+        return arguments.names_and_manifests(given, self._may_be_workload)
 
     def _may_be_workload(self, name: str) -> bool:
-        """Return whether there is a Deployment of a name, or a variant of it, or whether that cannot be told."""
+        """Return whether a Deployment of this name exists, or a variant of it; True if that cannot be known."""
         try:
             return bool(workload(self.cluster, name).variants)
         except (InputError, ClusterError):
             return True
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of the Deployments meant: those given, and those in the manifests given or set."""
-        given = self._flags.workloads
-        names, paths = self.names_and_manifests(given)
-        if not given:
+        """Return the names of the Deployments to work on: those given, and those in the manifests given or set."""
+        names, paths = self.names_and_manifests(self._flags.workloads)
+        if not self._flags.workloads:
             paths = list(self.settings.manifests)
         if paths:
-            bundle = load(paths, namespace=self.namespace, stdin=_stdin())
+            bundle = self._load(paths)
             require_deployment(bundle)
-            names += [item["metadata"]["name"] for item in bundle.deployments]
+            names += [deployment["metadata"]["name"] for deployment in bundle.deployments]
         return tuple(dict.fromkeys(names))
 
     def require_deployments(self) -> None:
-        """Refuse names, given on the command line, of what is not there: they are misspelt, or of another namespace.
+        """Refuse a name given on the command line if no such Deployment exists.
 
         Raises:
-            InputError: there is neither a Deployment of that name nor a variant of it, or no such namespace.
+            InputError: neither the Deployment nor a variant of it exists, or its namespace does not.
         """
-        for name in self.names_and_manifests(self._flags.workloads)[0]:
-            if not workload(self.cluster, name).variants:
-                self.require_namespace()
-                there = [found["metadata"]["name"] for found in self.cluster.find(DEPLOYMENT)]
-                close = get_close_matches(name, there, 3)
-                meant = f"; did you mean {' or '.join(close)}?" if close else ""
-                raise InputError(
-                    f"there is no Deployment {name}, nor a variant of it, in namespace {self.namespace}{meant}"
-                )
-
-    def require_namespace(self) -> None:
-        """Refuse a namespace that is not there; for where nothing was found in it.
-
-        Raises:
-            InputError: it is not there.
-        """
-        try:
-            there = self.cluster.get(NAMESPACE, self.namespace) is not None
-        except ClusterError:  # who may only see what is in a namespace cannot tell
-            return
-        if not there:
-            raise InputError(f"there is no namespace {self.namespace}")
+        arguments.require_deployments(self.cluster, self.names_and_manifests(self._flags.workloads)[0])
 
     def release(
         self, *, bundle: Bundle | None = None, names: tuple[str, ...] = (), gate: Gate | None = None
     ) -> Release:
-        """Return the release, ready to be told what to do."""
+        """Return the release, with everything that it needs."""
         return Release(
             cluster=self.cluster,
             samples=self.samples,
             clock=SystemClock(),
             gate=gate or AutoGate(),
-            lock=self._lock,
-            listen=self.listen,
+            lock=self.clients.lock,
+            listen=self.clients.listen,
             options=self.options,
             bundle=bundle,
             names=names,
         )
 
     def gate(self, release: str) -> Gate:
-        """Return who decides about a release of this name.
+        """Return the gate that decides about a release of this name.
 
         Raises:
-            InputError: nobody can: no tolerance for the verdict, or no terminal for a person.
+            InputError: it could not decide: the verdict has no tolerance, or the person has no terminal.
         """
         if len(self.steps) > 1:
             self.require_tolerances("a release in several steps")
         if self.settings.gate == "auto":
             self.require_tolerances("--gate auto")
             return AutoGate()
-        return TerminalGate(self._answers(), sys.stderr, getpass.getuser(), release)
+        return TerminalGate(self._keyboard(), sys.stderr, getpass.getuser(), release)
 
     def require_tolerance(self, what: str) -> None:
-        """Refuse to judge by a tolerance that nobody has given.
+        """Refuse to judge without a tolerance.
 
         Raises:
-            InputError: there is none.
+            InputError: none is given.
         """
         if self.settings.tolerance is None:
             raise InputError(
@@ -319,46 +244,36 @@ class Session:
             )
 
     def require_tolerances(self, what: str) -> None:
-        """Refuse to judge by a metric that has no tolerance, neither its own nor that of all.
+        """Refuse to judge by a metric without a tolerance, be it its own or that of all.
 
         Raises:
-            InputError: one has none.
+            InputError: a metric has none.
         """
         if any(metric.tolerance is None for metric in self.measures.metrics):
             self.require_tolerance(what)
 
-    def _answers(self) -> TextIO:
-        """Return where a person types: stdin, or the terminal itself while stdin brings the manifests."""
+    def _keyboard(self) -> TextIO:
+        """Return where a person types: stdin, or the terminal itself if stdin brings the manifests."""
         if "-" in self.settings.manifests and sys.stderr.isatty():
             try:
                 return self._closing.enter_context(Path("/dev/tty").open(encoding="utf-8"))
             except OSError:
-                pass  # no terminal at all: the gate says so
+                pass  # there is no terminal: the gate reports it
         return sys.stdin or StringIO()
-
-    @cached_property
-    def measures(self) -> Measures:
-        """What canary and baseline are compared by."""
-        return sampling.measures(self.in_force)
-
-    @cached_property
-    def samples(self) -> SampleSource:
-        """Where counts come from."""
-        return sampling.source(self.settings, self.cluster, self.measures, self._closing)
 
     @cached_property
     def options(self) -> Options:
         """How a release is made."""
-        settings = self.settings
+        settings, flags = self.settings, self._flags
         return Options(
             measures=self.measures,
             steps=self.steps,
             label=settings.label,
             timeout=settings.timeout,
             others=settings.others,
-            unproven=self._flags.unproven,
-            overwrite_stable=self._flags.overwrite_stable,
-            supersede=self._flags.supersede,
+            unproven=flags.unproven,
+            overwrite_stable=flags.overwrite_stable,
+            supersede=flags.supersede,
             expire_after=settings.expire_after,
             alpha=settings.alpha,
             metrics_port="" if settings.prometheus else settings.metrics_port,
@@ -370,57 +285,27 @@ class Session:
             no_traffic_after=settings.no_traffic_after,
             evidence=settings.evidence or _state_folder(self.namespace),
             arguments=release_arguments(self.in_force),
-            connection_flags=connection_flags(
-                self.in_force, kubeconfig=self._flags.kubeconfig, context=self._flags.context
-            ),
+            connection_flags=connection_flags(self.in_force, kubeconfig=flags.kubeconfig, context=flags.context),
         )
 
 
+def session_of(given: Mapping[str, Any]) -> Session:
+    """Return the session of a command, from click's parameters."""
+    settings = {one.attribute for one in config.all_settings()}
+    flags = {name: given[name] for name in Flags.__dataclass_fields__ if name in given}
+    return Session(Flags(**flags, settings={name: value for name, value in given.items() if name in settings}))
+
+
 def _stdin() -> BinaryIO | None:
-    """Return stdin as bytes; None where the process was started without one."""
+    """Return stdin as bytes, None if the process was started without one."""
     return sys.stdin.buffer if sys.stdin else None
 
 
 def _state_folder(namespace: str) -> str:
-    """Return the folder for what was rejected in a namespace: in the user's state folder, by the XDG rules."""
-    given = Path(os.environ.get("XDG_STATE_HOME", ""))  # these say to ignore a relative path
+    """Return the default folder for the evidence of a namespace: in the user's state folder, by the XDG rules."""
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))  # a relative path is to be ignored
     try:
         base = given if given.is_absolute() else Path.home() / ".local" / "state"
-    except RuntimeError:  # nobody knows this user's home
+    except RuntimeError:  # the user has no home
         return "canary-evidence"
     return str(base / "canary" / namespace)
-
-
-def session_of(given: dict[str, Any]) -> Session:
-    """Return what a command works with, from click's parameters."""
-    names = {one.attribute for one in config.all_settings()}
-    return Session(
-        Flags(
-            settings={key: value for key, value in given.items() if key in names},
-            workloads=given.get("workloads", ()),
-            kubeconfig=given.get("kubeconfig"),
-            context=given.get("context"),
-            unproven=given.get("unproven", False),
-            overwrite_stable=given.get("overwrite_stable", False),
-            supersede=given.get("supersede", False),
-            break_lock=given.get("break_lock", False),
-        )
-    )
-
-
-def print_json(given: dict[str, Any], result: object) -> bool:
-    """Print a result if JSON was asked for, and return whether it was."""
-    wanted: bool = given["output"] == "json"
-    if wanted:
-        click.echo(render.to_json(result))
-    return wanted
-
-
-def print_objects(
-    given: dict[str, Any], objects: Iterable[Object], *, differs: Sequence[Differs] | None = None
-) -> None:
-    """Print what would be written, values of Secrets left out, as YAML or JSON; JSON takes the differences with it."""
-    shown = [masked(item) for item in objects]
-    more = {} if differs is None else {"differs": render.events_as_json(differs)}
-    if not print_json(given, {"objects": shown, **more}):
-        click.echo(dump(shown), nl=False)

@@ -25,14 +25,10 @@ from canary.events import (
     Written,
 )
 from canary.plurals import counted
+from canary.printable import printable
 from canary.verdict.rule import Decision, Verdict
 
 COLOURS = {Decision.PROMOTE: "green", Decision.REJECT: "red", Decision.UNDECIDED: "yellow"}
-
-
-def plain(text: str) -> str:
-    """Return the text on one line, without control characters: a container's last words must not steer a terminal."""
-    return _printable(text).strip()
 
 
 def words(event: Event) -> Text | None:
@@ -68,7 +64,7 @@ def words(event: Event) -> Text | None:
         case Judged():
             decision = event.verdict.decision
             return Text.assemble(
-                "verdict ", (str(decision), f"bold {COLOURS[decision]}"), f": {plain(event.verdict.sentence)}"
+                "verdict ", (str(decision), f"bold {COLOURS[decision]}"), f": {printable(event.verdict.sentence)}"
             )
         case Grows():
             return _line(f"{event.step}: canary and baseline grow", "bold")
@@ -103,12 +99,8 @@ def _differs(event: Differs) -> Text:
 
 def _with_difference(told: Text, difference: Iterable[str]) -> Text:
     colours = {"+": "green", "-": "red"}
-    lines = (Text(f"  {_printable(line)}", colours.get(line[:1], "")) for line in difference)
+    lines = (Text(f"  {printable(line)}", colours.get(line[:1], "")) for line in difference)
     return Text("\n").join([told, *lines])
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _compared(verdict: Verdict) -> bool:
@@ -117,4 +109,4 @@ def _compared(verdict: Verdict) -> bool:
 
 
 def _line(text: str, style: str = "") -> Text:
-    return Text(plain(text), style)
+    return Text(printable(text).strip(), style)

@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from canary.events import Looked, VariantState
+from canary.printable import printable
 from canary.terminal.bar import bar, signed
-from canary.terminal.lines import COLOURS, plain
+from canary.terminal.lines import COLOURS
 from canary.verdict.rule import Comparison, Decision, Evidence, decimals, share_interval
 
 VARIANT_COLOURS = {"canary": "bold", "baseline": "", "stable": "dim"}
@@ -34,7 +35,7 @@ def look(event: Looked, width: int) -> RenderableType:
 
 
 def _variants(workload: str, states: list[VariantState], width: int, precision: int) -> Table:
-    header = {name: Text(name or plain(workload)) for name in SHOWN}
+    header = {name: Text(name or printable(workload)) for name in SHOWN}
     rows = [_shown(state, precision) for state in states]
     names = list(SHOWN)
     for name in GIVEN_UP:
@@ -68,9 +69,9 @@ def _shown(state: VariantState, precision: int) -> dict[str, Text]:
 
 
 def _difference(comparison: Comparison, width: int, *, several: bool) -> list[RenderableType]:
-    what = f"{plain(comparison.metric)}: " if several else ""
+    what = f"{printable(comparison.metric)}: " if several else ""
     if comparison.difference is None:
-        return [Text(f"{what}{plain(comparison.sentence)}")]
+        return [Text(f"{what}{printable(comparison.sentence)}")]
     precision = decimals(comparison.tolerance)
     low, high = (signed(end, precision) for end in comparison.interval)
     tolerance = comparison.tolerance
@@ -90,9 +91,9 @@ def _state(event: Looked) -> Text:
     if event.step:
         text.append(f", {event.step}")
     if event.waiting_for and decision is not Decision.REJECT:  # which waits for nothing
-        text.append(f", waiting: {plain(event.waiting_for)}")
+        text.append(f", waiting: {printable(event.waiting_for)}")
     elif not event.verdict.comparisons:
-        text.append(f": {plain(event.verdict.sentence)}")
+        text.append(f": {printable(event.verdict.sentence)}")
     return text
 
 

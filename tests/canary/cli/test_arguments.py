@@ -44,15 +44,15 @@ def test_a_folder_is_one_unless_there_is_a_deployment_of_its_name(in_cluster: Co
     result = in_cluster("reject", "app")
     assert result.code == 2
     assert result.err == (
-        "canary: error: app may be a Deployment, and is a folder here: "
-        "write deployment/app, or app/ for the manifests in it\n"
+        "canary: error: app may be a Deployment, and is also a folder here: "
+        "write deployment/app for the Deployment, or app/ for the manifests in the folder\n"
     )
 
 
 def test_a_folder_is_not_guessed_at_where_no_cluster_answers(command_line: CommandLine) -> None:
     command_line.write_objects("web/app.yml", deployment())
     result = command_line("reject", "web")
-    assert (result.code, "web may be a Deployment, and is a folder here" in result.err) == (2, True)
+    assert (result.code, "web may be a Deployment, and is also a folder here" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize(

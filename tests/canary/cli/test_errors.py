@@ -207,7 +207,8 @@ def test_a_misspelt_deployment_is_not_rejected_in_silence(in_cluster: CommandLin
     result = in_cluster("reject", "sampleap")
     assert (result.code, result.out) == (2, "")
     assert result.err == (
-        f"canary: error: there is no Deployment sampleap, nor a variant of it, in namespace {story.namespace}\n"
+        f"canary: error: there is no Deployment sampleap in namespace {story.namespace}, "
+        "and no canary or baseline of it\n"
     )
 
 

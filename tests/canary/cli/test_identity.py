@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from canary.cli.identity import ThisProcess
+from canary.cli.identity import ProcessIdentity
 
 
 def test_a_process_that_has_ended_is_gone_and_one_that_runs_is_not() -> None:
-    us = ThisProcess()
+    us = ProcessIdentity()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as running:
         other = replace(us, number=running.pid)
         assert not us.is_gone(other.mark)
@@ -24,27 +24,27 @@ def test_a_process_that_has_ended_is_gone_and_one_that_runs_is_not() -> None:
 
 
 def test_a_process_of_another_machine_is_never_known_to_be_gone() -> None:
-    us = ThisProcess()
+    us = ProcessIdentity()
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
     assert not us.is_gone(replace(us, place="elsewhere", number=ended.pid).mark)
 
 
 def test_a_process_whose_number_is_ours_now_is_gone() -> None:
-    assert ThisProcess().is_gone(ThisProcess().mark)
-    assert ThisProcess().mark != ThisProcess().mark
+    assert ProcessIdentity().is_gone(ProcessIdentity().mark)
+    assert ProcessIdentity().mark != ProcessIdentity().mark
 
 
 def test_a_process_that_we_may_not_signal_runs() -> None:
-    us = ThisProcess()
+    us = ProcessIdentity()
     assert not us.is_gone(replace(us, number=1).mark)
 
 
 @pytest.mark.parametrize("mark", ["", "x", "x y z", "-"])
 def test_a_mark_of_another_form_says_nothing(mark: str) -> None:
-    assert not ThisProcess().is_gone(mark)
+    assert not ProcessIdentity().is_gone(mark)
 
 
 def test_its_name_tells_who_and_where() -> None:
-    assert ThisProcess().name.endswith(f", process {os.getpid()}")
-    assert "@" in ThisProcess().name
+    assert ProcessIdentity().name.endswith(f", process {os.getpid()}")
+    assert "@" in ProcessIdentity().name

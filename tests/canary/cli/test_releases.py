@@ -357,7 +357,7 @@ def test_status_of_what_is_not_there_names_what_is_meant(canary: CommandLine, st
     result = canary("status", "ap")
     assert (result.code, result.out) == (2, "")
     assert result.err == (
-        f"canary: error: there is no Deployment ap, nor a variant of it, in namespace {story.namespace}; "
+        f"canary: error: there is no Deployment ap in namespace {story.namespace}, and no canary or baseline of it; "
         "did you mean app?\n"
     )
 
@@ -365,7 +365,7 @@ def test_status_of_what_is_not_there_names_what_is_meant(canary: CommandLine, st
 def test_watch_of_what_is_not_there_names_what_is_meant(canary: CommandLine) -> None:
     result = canary("watch", "ap", *QUICK)
     assert result.code == 2
-    assert "there is no Deployment ap, nor a variant of it" in result.err
+    assert "there is no Deployment ap in namespace" in result.err
     assert result.err.endswith("did you mean app?\n")
 
 

@@ -79,7 +79,7 @@ def test_a_first_release_cannot_be_rolled_back(in_cluster: CommandLine, story: S
 def test_a_misspelt_name_is_told_with_the_one_that_is_meant(canary: CommandLine) -> None:
     result = canary("rollback", "ap")
     assert result.code == 2
-    assert "there is no Deployment ap, nor a variant of it" in result.err
+    assert "there is no Deployment ap in namespace" in result.err
     assert "did you mean app?" in result.err
 
 

@@ -1,0 +1,166 @@
+"""The clients that a command works with: the API server, Prometheus and the terminal. Their packages import slowly."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, closing
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from requests.utils import get_environ_proxies, select_proxy
+
+from canary.cli.clock import SystemClock
+from canary.cli.identity import ProcessIdentity
+from canary.cli.recorder import Recorder
+from canary.doctor.cluster import PrometheusService, Way
+from canary.errors import InputError
+from canary.events import Event, Listener, Note
+from canary.kube.availability import Contact
+from canary.kube.cluster import Cluster
+from canary.kube.connection import Connection, connect
+from canary.kube.transport import Transport
+from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
+from canary.metrics.queries import SERVICE
+from canary.ports import SampleSource
+from canary.settings.settings import Settings
+from canary.state.expiry import show_life
+from canary.state.lock import LeaseLock
+from canary.terminal import Output, Terminal
+from canary.urls import is_loopback, origin
+from canary.verdict.measures import Measures
+
+
+class Clients:
+    """Opens each client when it is first needed, and closes all of them at the end.
+
+    Attributes:
+        settings: the settings of the release.
+        recorder: hears every event besides the terminal.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        recorder: Recorder,
+        *,
+        kubeconfig: str | None = None,
+        context: str | None = None,
+        break_lock: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.recorder = recorder
+        self._kubeconfig = kubeconfig or os.environ.get("KUBECONFIG")
+        self._context = context
+        self._break_lock = break_lock
+        self._closing = ExitStack()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        self._closing.close()
+
+    @cached_property
+    def connection(self) -> Connection:
+        """Where the API server is. No request is sent.
+
+        Raises:
+            InputError: there is no kubeconfig, or it has no such context.
+        """
+        return self._connect()
+
+    def _connect(self) -> Connection:
+        return connect(self._kubeconfig, self._context)
+
+    @cached_property
+    def namespace(self) -> str:
+        """The namespace of the release: from the settings, else from the kubeconfig's context, else `default`."""
+        try:
+            of_context = self.connection.namespace
+        except InputError:  # reported when the cluster is first used, so that errors in manifests come first
+            of_context = ""
+        return self.settings.namespace or of_context or "default"
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The Kubernetes API."""
+        return Cluster(self._transport, self.namespace, before_write=self.lock.check)
+
+    @cached_property
+    def lock(self) -> LeaseLock:
+        """The lock on the release. Its own writes do not check the lock."""
+        clock = SystemClock()
+        return LeaseLock(
+            Cluster(self._transport, self.namespace),
+            ProcessIdentity(),
+            clock,
+            background=lambda: closing(Cluster(Transport(self._connect), self.namespace)),
+            alongside=lambda cluster, name: show_life(cluster, name, clock.now() + self.settings.expire_after),
+            break_lock=self._break_lock,
+            patience=self.settings.lock_timeout,
+        )
+
+    @cached_property
+    def _transport(self) -> Transport:
+        transport = Transport(
+            self._connect,
+            patience=self.settings.timeout,
+            sleep=SystemClock().sleep,
+            contact=Contact(lambda text: self.listen(Note(text, warning=True))),
+        )
+        self._closing.callback(transport.close)
+        return transport
+
+    @cached_property
+    def listen(self) -> Listener:
+        """Hears every event: shows it on the terminal, and records it for the command's result."""
+        terminal = Terminal(Output(stderr=True))
+        self._closing.callback(terminal.close)
+
+        def listen(event: Event) -> None:
+            self.recorder(event)
+            terminal(event)
+
+        return listen
+
+    def samples(self, measures: Measures) -> SampleSource:
+        """Return where the counts come from: the pods, or Prometheus."""
+        settings = self.settings
+        if settings.prometheus is None:
+            return DirectSource(self.cluster, measures, path=settings.metrics_path)
+        if settings.prometheus.startswith("svc:"):
+            return PrometheusSource(ServiceQueries(self.cluster, settings.prometheus), measures)
+        queries = UrlQueries(
+            settings.prometheus,
+            headers=dict(_header(text) for text in settings.prometheus_headers),
+            ca=Path(settings.prometheus_ca) if settings.prometheus_ca else None,
+        )
+        self._closing.callback(queries.close)
+        return PrometheusSource(queries, measures)
+
+    @property
+    def prometheus_service(self) -> PrometheusService | None:
+        """The Service of a Prometheus that is reached through the API server."""
+        service = SERVICE.fullmatch(self.settings.prometheus or "")
+        return PrometheusService(service["namespace"], service["service"]) if service else None
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """How requests go to the API server, and to a Prometheus that is reached by its URL."""
+        to_cluster = Way("the API server", self.connection.host, self.connection.proxy)
+        url = self.settings.prometheus
+        if not url or self.prometheus_service:
+            return (to_cluster,)
+        return to_cluster, Way("Prometheus", urlsplit(url).hostname or "", _proxy(url))
+
+
+def _proxy(url: str) -> str:
+    """Return the proxy, without its user and password, that requests to a URL use; empty if they use none."""
+    proxy = "" if is_loopback(url) else select_proxy(url, get_environ_proxies(url))
+    return origin(proxy) if proxy else ""
+
+
+def _header(text: str) -> tuple[str, Path]:
+    name, separator, file = text.partition("=@")
+    if not (name and separator and file):
+        raise InputError("--prometheus-header: write NAME=@FILE; values are read from files, as arguments can be seen")
+    return name, Path(file)
