@@ -1,4 +1,4 @@
-"""Write docs/reference/cli.md: the help of every command of `canary`, and the settings that it takes."""
+"""Write docs/reference/cli.md: the help of every `canary` command, and the table of settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WIDTH = 100
 HEAD = """\
 # The command `canary`
 
-Written by `scripts/make_cli_reference.py` from the command's own help: change that, and run the script.
+This page is generated from the help texts of `canary`. To update it, run `scripts/make_cli_reference.py`.
 
 ```text
 {help}

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Print localcluster/storage/schema.json: the types of the kinds served, out of kubernetes-validate's schemas.
+"""Print localcluster/storage/schema.json: the types of localcluster's kinds, from the schemas in kubernetes-validate.
 
     python scripts/make_localcluster_schema.py > localcluster/storage/schema.json
 
-A field is written as a string (`string`, `bytes`, `time`, `int32`, `int64`, `boolean`, `number`, `quantity`,
-`int-or-string`, `any`, or `#Name` for a type of the table) or, where there is more to say, as an object: `list` or
-`map` (of what), `keys` (list-map keys), `set`, `atomic`, `merge` (patch merge key), `strategy` (patch strategy).
+A simple field is a string: `string`, `bytes`, `time`, `int32`, `int64`, `boolean`, `number`, `quantity`,
+`int-or-string`, `any`, or `#Name` for a type in the table. Other fields are objects with some of these keys: `list` or
+`map` (the type of the items), `keys` (list-map keys), `set`, `atomic`, `merge` (patch merge key), `strategy` (patch
+strategy).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SOURCE = "v1.37.0-local"
 
 
 def load() -> dict[str, Any]:
-    """Return Kubernetes' own definitions by their full names."""
+    """Return the definitions of Kubernetes, by full name."""
     folder = resources.files("kubernetes_validate") / "kubernetes-json-schema" / SOURCE
     definitions: dict[str, Any] = json.loads((folder / "_definitions.json").read_text())["$defs"]
     return definitions
@@ -33,7 +34,7 @@ def short(full_name: str) -> str:
 
 
 class Table:
-    """The types that were met on the way from the kinds served."""
+    """The types that localcluster's kinds refer to, directly or indirectly."""
 
     def __init__(self, definitions: dict[str, Any]) -> None:
         self.definitions = definitions
@@ -61,7 +62,7 @@ class Table:
         return formats.get(schema.get("format", ""), str(kind))
 
     def reference(self, full_name: str) -> str:
-        """Return the notation of a named type, adding it to the table."""
+        """Return the notation of a named type, and add the type to the table."""
         schema, name = self.definitions[full_name], short(full_name)
         if name in ("util.intstr.IntOrString", "api.resource.Quantity"):
             return "int-or-string" if "intstr" in name else "quantity"
@@ -78,7 +79,7 @@ class Table:
 
 
 def list_keys(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return how the items of a list are told apart."""
+    """Return what identifies the items of a list."""
     found: dict[str, Any] = {}
     if key := schema.get("x-kubernetes-patch-merge-key"):
         found["merge"] = key
@@ -90,7 +91,7 @@ def list_keys(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the table, a type a line."""
+    """Print the table, with one type per line."""
     definitions = load()
     table, kinds = Table(definitions), {}
     for resource in RESOURCES:

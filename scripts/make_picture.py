@@ -1,8 +1,8 @@
-"""Draw docs/images/demo.svg from a real run of the demo: every square is an answer that a client got.
+"""Draw docs/images/demo.svg from a real run of the demo. Each square is one answer that a client received.
 
     .venv/bin/python -m scripts.make_picture
 
-A column has the first answers of a short while, in the order in which they came.
+A column has the first answers of a short time, in the order of their arrival.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Square:
 
     Attributes:
         at: Unix seconds.
-        variant: that gave it.
-        version: image of the pod that gave it.
+        variant: of the pod that answered.
+        version: image of that pod.
         good: whether it was good.
     """
 
@@ -52,7 +52,7 @@ class Square:
 
 
 def record() -> tuple[list[Square], list[Act]]:
-    """Play the demo and return all answers and acts."""
+    """Play the demo; returns all answers and acts."""
     with tempfile.TemporaryDirectory(prefix="canary-demo-") as name:
         screen = Screen(Console())
         children = Children(Path(name), screen.command, Interrupts())
@@ -68,7 +68,7 @@ def record() -> tuple[list[Square], list[Act]]:
 
 
 def squares(lines: Iterable[str], acts: list[Act]) -> Iterable[Square]:
-    """Yield the answers with the version that gave each: the one released when its ReplicaSet first answered."""
+    """Yield each answer with its version: the image of the release in which its ReplicaSet first answered."""
     versions: dict[str, str] = {}
     for line in lines:
         at, status, pod = line.split(" ", 2)
@@ -125,18 +125,18 @@ def draw(answers: list[Square], acts: list[Act]) -> str:
 
 
 def legend(width: float) -> list[str]:
-    """Return what the colours mean, at the top right."""
+    """Return the legend of the colours, at the top right."""
     parts, left = [], width - 24.0
     for version, hue in reversed(HUES.items()):
         left -= 132
         parts.append(text(left + 34, 52, version))
         for offset, opacity in ((0, 1), (14, 0.16)):
             parts.append(f'<rect x="{left + offset}" y="42" width="11" height="11" fill="{hue}" opacity="{opacity}"/>')
-    return [*parts, text(left, 30, "full: a good answer, pale: a bad one", grey=True)]
+    return [*parts, text(left, 30, "solid: good answer, pale: bad answer", grey=True)]
 
 
 def reason(act: Act) -> list[str]:
-    """Return what came of an act, and on what it was decided."""
+    """Return the result of an act and the numbers behind it."""
     if not act.requests.get("baseline"):
         return [act.outcome]
     canary, baseline = (act.good[one] / act.requests[one] for one in ("canary", "baseline"))

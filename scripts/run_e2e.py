@@ -1,12 +1,12 @@
 """Run the end-to-end suite on a real cluster: `make e2e`.
 
-    make e2e                 on a kind cluster of its own (needs Docker and kind)
-    make e2e OFFLINE=1       the same where no container registry can be reached (needs Debian 12 and root)
+    make e2e                 on a new kind cluster (needs Docker and kind)
+    make e2e OFFLINE=1       the same without a container registry (needs Debian 12 and root)
     make e2e CONTEXT=NAME    on the cluster of a context of $KUBECONFIG, with images that its nodes have or can pull
 
-KEEP=1 leaves the cluster; LONG=1 goes on with e2e/long, whose tests disturb others; TESTS="-k promote" chooses
-tests. KIND_NODE_IMAGE, BASE_IMAGE, PROMETHEUS_IMAGE, FORTIO_IMAGE and LOCUST_IMAGE name other images than the usual.
-Exits with pytest's code, or with 2 when there is no cluster to test on.
+KEEP=1 keeps the cluster. LONG=1 also runs e2e/long, whose tests disturb others. TESTS="-k promote" selects tests.
+KIND_NODE_IMAGE, BASE_IMAGE, PROMETHEUS_IMAGE, FORTIO_IMAGE and LOCUST_IMAGE replace the usual images. Exits with
+pytest's exit code, or with 2 if there is no cluster to test on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from e2e.versions import write_version  # noqa: E402  # the tests' own way of making versions
+from e2e.versions import write_version  # noqa: E402  # makes versions as the tests do
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +49,8 @@ LONGEST = (
     "undo",
 )
 LOGS = ROOT / ".cache" / "e2e-logs"
-APP_MEGABYTES = 40  # what the app may add to its base image
-DRIVER_MEGABYTES = 120  # and the driver
+APP_MEGABYTES = 40  # that the app may add to its base image
+DRIVER_MEGABYTES = 120  # that the driver may add
 KUBECTL = str(Path(sys.executable).with_name("kubectl"))
 
 
@@ -59,12 +59,12 @@ class SetupError(Exception):
 
 
 def say(text: str) -> None:
-    """Tell how far we are."""
+    """Print the progress."""
     print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
 
 
 def run(*command: str, hint: str = "") -> str:
-    """Return what a command prints; raises SetupError with its last lines and a hint when it fails."""
+    """Return the output of a command; raises SetupError with its last lines and a hint if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
@@ -75,34 +75,34 @@ def run(*command: str, hint: str = "") -> str:
 def need(tool: str, how: str) -> None:
     """Raise SetupError unless a command is installed."""
     if shutil.which(tool) is None:
-        raise SetupError(f"{tool} is needed and not installed: {how}. {WITHOUT_REGISTRY}")
+        raise SetupError(f"{tool} is not installed. Install it: {how}. {WITHOUT_REGISTRY}")
 
 
-WITHOUT_REGISTRY = "On a Debian 12 that reaches no container registry, `make e2e OFFLINE=1` brings its own (as root)."
+WITHOUT_REGISTRY = "On Debian 12 without a container registry, run as root: make e2e OFFLINE=1"
 
 
 def offline_images() -> None:
-    """Build the images that come from a registry elsewhere, and name them in the environment."""
+    """Build the images that otherwise come from a registry, and set their names in the environment."""
     for build in (".ci/node/build", ".ci/operator/build"):
         done = subprocess.run([ROOT / build], stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            raise SetupError(f"{build} failed; its messages are above")
+            raise SetupError(f"{build} failed; see its messages above")
         for line in done.stdout.split():
             name, _, value = line.partition("=")
             os.environ.setdefault(name, value)
 
 
 def free_node_port() -> int:
-    """Return a port that a NodePort may have and that is free on this machine."""
+    """Return a port in the NodePort range that is free on this machine."""
     for port in range(30500, 32000):
         with socket.socket() as attempt:
             if attempt.connect_ex(("127.0.0.1", port)) != 0:
                 return port
-    raise SetupError("no free port between 30500 and 32000")
+    raise SetupError("no port between 30500 and 32000 is free")
 
 
 def kind_config(node_port: int, *, offline: bool) -> str:
-    """Return the cluster's configuration: one node, one NodePort passed on from this machine."""
+    """Return the cluster's configuration: one node, and one NodePort that this machine forwards."""
     node = {
         "role": "control-plane",
         "extraPortMappings": [{"containerPort": node_port, "hostPort": node_port, "listenAddress": "127.0.0.1"}],
@@ -113,12 +113,12 @@ def kind_config(node_port: int, *, offline: bool) -> str:
 
 @contextmanager
 def kind_cluster(kubeconfig: Path, node_port: int, *, offline: bool, keep: bool) -> Iterator[None]:
-    """Have a kind cluster with the given kubeconfig; deletes it afterwards, unless it is to be kept."""
+    """Create a kind cluster with the given kubeconfig, and delete it afterwards unless `keep` is set."""
     if CLUSTER in run("kind", "get", "clusters").split():
-        say(f"delete cluster {CLUSTER}, left from an earlier run")
+        say(f"delete cluster {CLUSTER} of an earlier run")
         run("kind", "delete", "cluster", "--name", CLUSTER)
     image = os.environ.get("KIND_NODE_IMAGE")
-    say(f"create cluster {CLUSTER}" + (f" of {image}" if image else ""))
+    say(f"create cluster {CLUSTER}" + (f" from {image}" if image else ""))
     config = kubeconfig.with_name("kind.yaml")
     config.write_text(kind_config(node_port, offline=offline))
     command = ["kind", "create", "cluster", "--name", CLUSTER, "--config", str(config), "--wait", "180s"]
@@ -127,14 +127,14 @@ def kind_cluster(kubeconfig: Path, node_port: int, *, offline: bool, keep: bool)
         yield
     finally:
         if keep:
-            say(f"kept. export KUBECONFIG={kubeconfig}; to end it: kind delete cluster --name {CLUSTER}")
+            say(f"cluster kept: export KUBECONFIG={kubeconfig}. To delete it: kind delete cluster --name {CLUSTER}")
         else:
             say(f"delete cluster {CLUSTER}")
             run("kind", "delete", "cluster", "--name", CLUSTER)
 
 
 def build(image: str, context: Path, *flags: str, offline: bool) -> None:
-    """Build an image on the base that the environment names, or on its Dockerfile's own."""
+    """Build an image on the base image in the environment, or else on the Dockerfile's own."""
     say(f"build {image}")
     base = os.environ.get("BASE_IMAGE")
     given = ["--build-arg", f"BASE_IMAGE={base}"] if base else []
@@ -143,17 +143,17 @@ def build(image: str, context: Path, *flags: str, offline: bool) -> None:
 
 
 def check_size(image: str, megabytes: int, dockerfile: str) -> None:
-    """Raise SetupError if an image adds more than that to its base, where that is known."""
+    """Raise SetupError if an image adds more than the limit to its base image, where that is known."""
     if base := os.environ.get("BASE_IMAGE"):
         size, base_size = (int(run("docker", "image", "inspect", "-f", "{{.Size}}", one)) for one in (image, base))
         added = (size - base_size) / 1e6
         say(f"{image} adds {added:.0f} MB to its base image")
         if added > megabytes:
-            raise SetupError(f"that is more than {megabytes} MB: see {dockerfile}")
+            raise SetupError(f"{image} adds more than {megabytes} MB. Check {dockerfile}")
 
 
 def build_app(folder: Path, *, offline: bool) -> list[str]:
-    """Build the app's versions as the tutorial does, by editing one line; returns their images' names."""
+    """Build the app's versions as the tutorial does, by editing one line; returns the image names."""
     images = []
     for version in VERSIONS:
         images.append(f"sampleapp:{version}")
@@ -163,7 +163,7 @@ def build_app(folder: Path, *, offline: bool) -> list[str]:
 
 
 def build_driver(*, offline: bool) -> str:
-    """Build the driver's image and return its name, the one that its manifests have."""
+    """Build the driver's image; returns its name, which is the one in its manifests."""
     image = image_in(ROOT / "pipeline/job.yml")
     build(image, ROOT, "--file", str(ROOT / "pipeline/Dockerfile"), offline=offline)
     check_size(image, DRIVER_MEGABYTES, "pipeline/Dockerfile")
@@ -171,7 +171,7 @@ def build_driver(*, offline: bool) -> str:
 
 
 def supporting_images() -> list[str]:
-    """Name the images of Prometheus, Fortio and Locust as the manifests do, where others stand in for them."""
+    """Tag the replacements of supporting images with the names in the manifests; returns all images to load."""
     images = []
     for variable, manifest in (
         ("PROMETHEUS_IMAGE", "monitoring/prometheus"),
@@ -186,35 +186,35 @@ def supporting_images() -> list[str]:
 
 
 def image_in(manifests: Path) -> str:
-    """Return the first image that a manifest, or a folder of them, names."""
+    """Return the first image in a manifest or in a folder of manifests."""
     files = sorted(manifests.glob("*.yml")) if manifests.is_dir() else [manifests]
     for document in (d for f in files for d in yaml.safe_load_all(f.read_text())):
         for container in (document.get("spec", {}).get("template") or {}).get("spec", {}).get("containers", []):
             return str(container["image"])
-    raise SetupError(f"{manifests}: no container")
+    raise SetupError(f"{manifests} has no container")
 
 
 def suite_files() -> list[str]:
-    """Return the files of the suite, the longest first: none of those is to be waited for alone at the end."""
+    """Return the files of the suite, the longest first, so that none of them runs alone at the end."""
     first = [f"e2e/test_{name}.py" for name in LONGEST]
     every = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "e2e").glob("test_*.py"))
     return [*first, *(path for path in every if path not in first)]
 
 
 def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
-    """Run the suite and return pytest's exit code; what happened in the cluster is left in LOGS if it failed."""
+    """Run the suite; returns pytest's exit code. LOGS has the cluster's events and the results."""
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
     watch = [KUBECTL, "--kubeconfig", str(kubeconfig), "get", "events", "-A", "--watch-only"]
     with (LOGS / "events").open("w") as events, subprocess.Popen(watch, stdout=events, stderr=events) as watching:
         tests = shlex.split(os.environ.get("TESTS", ""))
-        results = ["--junitxml", str(LOGS / "results.xml"), "-o", "junit_family=xunit1"]  # with what the tests counted
+        results = ["--junitxml", str(LOGS / "results.xml"), "-o", "junit_family=xunit1"]  # with the counts of the tests
         workers = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
         suite = [sys.executable, "-m", "pytest", *suite_files(), AGREEMENT, *workers, "-v", *results, *tests]
         settings = settings | {"E2E_KUBECONFIG": str(kubeconfig), "REFERENCE_KUBECONFIG": str(kubeconfig)}
         code = subprocess.run(suite, cwd=ROOT, env=os.environ | settings, check=False).returncode
         if not code and os.environ.get("LONG"):
-            say("e2e/long: one test after the other, since they disturb the cluster")
+            say("e2e/long: one test after the other, because they disturb the cluster")
             long = [sys.executable, "-m", "pytest", "e2e/long", "-m", "long", "-v", "--timeout", "600"]
             code = subprocess.run(long, cwd=ROOT, env=os.environ | settings, check=False).returncode
         watching.terminate()
@@ -222,7 +222,7 @@ def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
 
 
 def collect(kubeconfig: Path) -> None:
-    """Add what the cluster still knows to LOGS."""
+    """Save the cluster's objects and logs to LOGS."""
     say(f"logs of the failure: {LOGS}")
     for name, command in {
         "objects.yaml": [KUBECTL, "--kubeconfig", str(kubeconfig), "get", "all", "-A", "-o", "yaml"],
@@ -233,7 +233,7 @@ def collect(kubeconfig: Path) -> None:
 
 
 def on_kind(folder: Path) -> int:
-    """Make a cluster, run the suite on it, delete it; returns pytest's exit code."""
+    """Create a cluster, run the suite on it, and delete it; returns pytest's exit code."""
     offline, keep = bool(os.environ.get("OFFLINE")), bool(os.environ.get("KEEP"))
     if offline:
         offline_images()
@@ -256,16 +256,16 @@ def on_kind(folder: Path) -> int:
 
 
 def on_context(folder: Path, context: str) -> int:
-    """Run the suite on a cluster that is there; returns pytest's exit code."""
+    """Run the suite on an existing cluster; returns pytest's exit code."""
     kubeconfig = folder / "kubeconfig"
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(run(KUBECTL, "config", "view", "--minify", "--flatten", "--context", context))
-    say(f"context {context}; its nodes must have, or be able to pull, sampleapp:5, sampleapp:10 and sampleapp:20")
+    say(f"context {context}: its nodes must have sampleapp:5, sampleapp:10 and sampleapp:20, or be able to pull them")
     return run_suite(kubeconfig, {})
 
 
 def main() -> int:
-    """Run the suite where the environment says."""
+    """Run the suite on the cluster that the environment selects."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is deleted
     folder = Path(tempfile.mkdtemp(prefix="canary-e2e-"))
     try:

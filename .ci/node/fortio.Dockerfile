@@ -1,4 +1,4 @@
-# In the place of fortio/fortio.
+# Replaces fortio/fortio.
 FROM canary-lab/debian:12
 COPY fortio /usr/bin/fortio
 USER 65532

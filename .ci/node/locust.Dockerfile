@@ -1,4 +1,4 @@
-# In the place of locustio/locust.
+# Replaces locustio/locust.
 ARG EDITION
 FROM canary-lab/python:${EDITION}
 RUN pip install --no-cache-dir locust==2.47.0

@@ -1,4 +1,4 @@
-# In the place of kindest/node. Its containerd loads images.tar, the images above, when it first starts.
+# Replaces kindest/node. Its containerd loads the images in images.tar when it first starts.
 FROM canary-lab/debian:12
 RUN apt-get update && apt-get install -y --no-install-recommends \
       ca-certificates conntrack containerd containernetworking-plugins hostname iproute2 iptables jq kmod mount procps runc \
@@ -10,7 +10,7 @@ COPY kubeadm kubectl kubelet /usr/bin/
 COPY rootfs/ /
 COPY images.tar /kind/images.tar
 ARG VERSION
-# Only what a node needs is started; a container has no devices to wait for and no disks to mount.
+# Start only what a node needs: a container has no devices to wait for and no disks to mount.
 RUN rm -f /lib/systemd/system/*.target.wants/*udev* /lib/systemd/system/multi-user.target.wants/* \
           /lib/systemd/system/local-fs.target.wants/* /etc/systemd/system/*.wants/* \
  && systemctl enable containerd kubelet \

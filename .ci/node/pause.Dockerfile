@@ -1,3 +1,3 @@
-# Holds a pod's network; it is killed, not asked to stop.
+# Holds a pod's network namespace. containerd stops it with SIGKILL.
 FROM canary-lab/debian:12
 ENTRYPOINT ["sleep", "infinity"]

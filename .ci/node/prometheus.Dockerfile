@@ -1,4 +1,4 @@
-# In the place of prom/prometheus.
+# Replaces prom/prometheus.
 FROM canary-lab/debian:12
 COPY prometheus /bin/prometheus
 USER 65534

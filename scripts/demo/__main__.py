@@ -4,14 +4,14 @@
     CLUSTER=kind make demo           on kind (needs Docker, kind and kubectl)
     CONTEXT=… REGISTRY=… make demo   on a cluster of yours (needs Docker and kubectl)
 
-KEEP=1 leaves the cluster as it is at the end. Exits with 0 if everything came as the story has it, 1 if not, 2 if it
-could not be played, 130 if interrupted.
+KEEP=1 keeps the cluster at the end. Exit codes: 0 all went as expected, 1 something did not, 2 the demo could not run,
+130 interrupted.
 """
 
 import signal
 import sys
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing to clear away yet: Ctrl-C is simply the end
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing to clean up yet, so Ctrl-C simply ends it
 
 from scripts.demo.main import main  # noqa: E402 - takes a moment
 

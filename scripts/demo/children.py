@@ -1,4 +1,4 @@
-"""The demo's processes: each in a session of its own, so that Ctrl-C is the demo's to deal with, and none is left."""
+"""The demo's processes: each in its own session, so that Ctrl-C reaches the demo alone, which then ends them all."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ class CommandError(Exception):
 
 
 def find(name: str) -> str:
-    """Return the path of a command of this environment, or else of the machine; raises CommandError."""
+    """Return the path of a command in this environment or on PATH; raises CommandError if there is none."""
     found = shutil.which(name, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if found is None:
-        raise CommandError(f"{name} is needed for this, and is not installed")
+        raise CommandError(f"{name} is not installed. Install it, then run the demo again")
     return found
 
 
 class Interrupts:
-    """Makes of Ctrl-C, SIGTERM and SIGHUP one KeyboardInterrupt, at a moment that suits."""
+    """Turns Ctrl-C, SIGTERM and SIGHUP into one KeyboardInterrupt, outside of blocks that must not be interrupted."""
 
     def __init__(self) -> None:
         self._holding = 0
         self._came = self._pending = False
 
     def catch(self) -> None:
-        """Take the signals of this process."""
+        """Handle these signals of this process."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._arrive)
 
     def ignore(self) -> None:
-        """Let nothing disturb the clearing up."""
+        """Ignore further signals, so that nothing disturbs the cleanup."""
         self._came = True
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold an interrupt back until the block ends."""
+        """Delay an interrupt until the block ends."""
         self._holding += 1
         try:
             yield
@@ -68,28 +68,28 @@ class Interrupts:
 
 
 class Children:
-    """Starts processes and ends those that are still running."""
+    """Starts processes, and ends those that are still running."""
 
     def __init__(self, folder: Path, show: Callable[..., None], interrupts: Interrupts) -> None:
-        """Run them with the folder's file `log` for what nobody reads.
+        """Write output that nobody reads to the file `log` in the folder.
 
         Args:
             folder: for the log.
-            show: gets the words of those commands that a reader wants to know of.
-            interrupts: wait for a process to be on the list of those to end.
+            show: called with the words of each command that the reader should see.
+            interrupts: delayed while a process starts, so that each is on the list of those to end.
         """
         self._interrupts = interrupts
         self.log = folder / "log"
         self._show = show
         self.environment = dict(os.environ)
-        for name in ("NO_PROXY", "no_proxy"):  # a proxy is for the world outside, not for pods on this machine
+        for name in ("NO_PROXY", "no_proxy"):  # pods on this machine are not behind a proxy
             self.environment[name] = ",".join(filter(None, [os.environ.get(name), LOOPBACK]))
         self._started: list[subprocess.Popen[str]] = []
 
     def start(
         self, *command: str, stdout: int | IO[str] | None = None, stderr: int | None = None
     ) -> subprocess.Popen[str]:
-        """Start a command; what it writes goes into the log unless `stdout` or `stderr` say otherwise."""
+        """Start a command; its output goes to the log unless `stdout` or `stderr` say otherwise."""
         with self.log.open("a") as log, self._interrupts.held():
             process = subprocess.Popen(
                 [find(command[0]), *command[1:]],
@@ -104,14 +104,14 @@ class Children:
         return process
 
     def run(self, *command: str, quietly: bool = False) -> str:
-        """Run a command to its end, even if interrupted, and return its output; show it unless `quietly`.
+        """Run a command to its end, even if interrupted; returns its output. Shows the command unless `quietly`.
 
         Raises:
-            CommandError: it failed; with what it said.
+            CommandError: the command failed; the message has its output.
         """
         if not quietly:
             self._show(*command)
-        with self._interrupts.held():  # half a cluster would be harder to clear away than a whole one
+        with self._interrupts.held():  # half a cluster is harder to delete than a whole one
             process = self.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             output, errors = process.communicate()
         if process.returncode:
@@ -119,13 +119,13 @@ class Children:
         return output
 
     def end(self) -> None:
-        """Ask those still running to stop, the last started first, and insist after ten seconds."""
+        """Stop what is still running, the last started first; kill what takes longer than ten seconds."""
         for process in reversed(self._started):
             stop(process)
 
 
 def stop(process: subprocess.Popen[str], seconds: float = 10) -> int:
-    """Tell a process to stop, and end its session at the latest after some seconds; returns the exit code."""
+    """Stop a process, and kill its session after some seconds at the latest; returns the exit code."""
     if process.poll() is None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What the demo checks in the cluster itself, by the API alone: the driver's word is not taken for it."""
+"""What the demo checks in the cluster through the API, so that it need not trust what the driver says."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Pod:
     """A pod of stable.
 
     Attributes:
-        uid: tells it from another pod of the same name.
-        images: that its containers run.
-        restarts: of its containers, together.
+        uid: distinguishes it from another pod of the same name.
+        images: of its containers.
+        restarts: of all its containers.
     """
 
     uid: str
@@ -39,9 +39,9 @@ class Seen:
 
     Attributes:
         deployments: names of the workload's Deployments.
-        image: of the stable Deployment's template, empty if there is none.
-        pods: those that the stable Deployment owns and that are there to stay.
-        answering: how many pods are ready, of all variants.
+        image: in the template of the stable Deployment; empty if there is none.
+        pods: of the stable Deployment, without those that are being deleted.
+        answering: number of ready pods, of all variants.
     """
 
     deployments: tuple[str, ...]
@@ -51,7 +51,7 @@ class Seen:
 
 
 def look(kubeconfig: Path, namespace: str) -> Seen:
-    """Return what there is of sampleapp; raises CommandError when the API server does not say."""
+    """Return the current state of sampleapp; raises CommandError if the API server does not answer."""
     with connection(kubeconfig) as api:
         apps, core = client.AppsV1Api(api), client.CoreV1Api(api)
         deployments, sets, pods = (
@@ -75,7 +75,7 @@ def look(kubeconfig: Path, namespace: str) -> Seen:
 
 
 def items(ask: Callable[..., Any], namespace: str) -> list[dict[str, Any]]:
-    """Return what a listing call of the client answers, as plain JSON."""
+    """Return the items that a list call of the client answers, as plain JSON."""
     answer = ask(namespace, label_selector="app=sampleapp", _preload_content=False, _request_timeout=10)
     found: list[dict[str, Any]] = json.loads(answer.data)["items"]
     return found
@@ -92,7 +92,7 @@ def images(item: dict[str, Any]) -> tuple[str, ...]:
 
 
 def restarts(pod: dict[str, Any]) -> int:
-    """Return how often the containers of a pod were started again."""
+    """Return how often the containers of a pod were restarted."""
     return sum(each["restartCount"] for each in pod["status"].get("containerStatuses", []))
 
 
@@ -103,7 +103,7 @@ def ready(pod: dict[str, Any]) -> bool:
 
 
 def make_namespace(kubeconfig: Path, name: str) -> None:
-    """Make a namespace that holds pods to the Pod Security Standard "restricted"; raises CommandError."""
+    """Make a namespace that enforces the Pod Security Standard "restricted"; raises CommandError."""
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     with connection(kubeconfig) as api:
         body = client.V1Namespace(metadata=client.V1ObjectMeta(name=name, labels=labels))
@@ -111,14 +111,14 @@ def make_namespace(kubeconfig: Path, name: str) -> None:
 
 
 def delete_namespace(kubeconfig: Path, name: str) -> None:
-    """Delete a namespace and all that is in it; raises CommandError."""
+    """Delete a namespace with all its objects; raises CommandError."""
     with connection(kubeconfig) as api:
         client.CoreV1Api(api).delete_namespace(name)
 
 
 @contextmanager
 def connection(kubeconfig: Path) -> Iterator[client.ApiClient]:
-    """Give the official client for a kubeconfig; what it meets with is raised as CommandError."""
+    """Give the official client for a kubeconfig; its errors are raised as CommandError."""
     try:
         with config.new_client_from_config(str(kubeconfig)) as api:
             yield api
@@ -126,4 +126,4 @@ def connection(kubeconfig: Path) -> Iterator[client.ApiClient]:
         said = json.loads(error.body)["message"] if error.body else error.reason
         raise CommandError(f"the API server says: {said}") from error
     except (HTTPError, config.ConfigException) as error:
-        raise CommandError(f"the API server cannot be asked: {error}") from error
+        raise CommandError(f"the API server does not answer: {error}") from error

@@ -1,4 +1,4 @@
-"""Locust in the background, and what its requests were answered."""
+"""Locust in the background, and the answers to its requests."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ USERS = 20
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request was answered.
+    """The answer to one request.
 
     Attributes:
         variant: stable, baseline or canary; empty for a failure.
         good: whether the app calls the answer good.
-        failure: what went wrong before the app could answer, empty if nothing did.
+        failure: why the app did not answer; empty if it did.
     """
 
     variant: str
@@ -32,7 +32,7 @@ class Answer:
 
 
 def read_answer(line: str) -> Answer:
-    """Return what a line of the locustfile's `--answers` says: time, status, and the pod's name or what went wrong."""
+    """Return the answer in a line of the locustfile's `--answers`: time, status, and the pod's name or the error."""
     _, status, who = line.rstrip("\n").split(" ", 2)
     if status == "0":
         return Answer("", good=False, failure=who)
@@ -58,10 +58,10 @@ class Load:
         self._rest = ""
 
     def read(self) -> list[Answer]:
-        """Return the answers that came since the last call.
+        """Return the answers since the last call.
 
         Raises:
-            CommandError: Locust has ended, which it should not by itself.
+            CommandError: Locust has ended, although nobody stopped it.
         """
         if (code := self._process.poll()) is not None:
             raise CommandError(f"locust ended with exit code {code}: {self._log.read_text()}")
@@ -69,7 +69,7 @@ class Load:
         return [read_answer(line) for line in lines]
 
     def end(self) -> tuple[int, int]:
-        """Stop sending, wait for the last answers, and return Locust's own count of requests and of failures."""
+        """Stop sending and wait for the last answers; returns how many requests and failures Locust counted."""
         self._file.close()
         stop(self._process)
         entries = json.loads(self._statistics.read_text())

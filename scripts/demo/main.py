@@ -1,4 +1,4 @@
-"""From the environment to the story, and from Ctrl-C to a clean machine."""
+"""Read the environment, play the story, and clean up, also after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scripts.demo.story import ROOT, Demo, WrongError
 
 
 def choose_place(children: Children, folder: Path, keep: bool) -> Place:
-    """Return the place that the environment asks for; raises CommandError for one that there is not."""
+    """Return the place that the environment names; raises CommandError for an unknown one."""
     if context := os.environ.get("CONTEXT"):
         return Context(children, folder, context)
     match os.environ.get("CLUSTER", "localcluster"):
@@ -25,11 +25,11 @@ def choose_place(children: Children, folder: Path, keep: bool) -> Place:
         case "kind":
             return Kind(children, folder)
         case other:
-            raise CommandError(f"CLUSTER={other}: there is localcluster and kind; CONTEXT=… takes any other")
+            raise CommandError(f"CLUSTER={other} is not known. Use localcluster or kind, or CONTEXT=NAME")
 
 
 def main(console: Console | None = None) -> int:
-    """Play the demo and clear up; returns the exit code."""
+    """Play the demo and clean up; returns the exit code."""
     interrupts = Interrupts()
     interrupts.catch()
     os.chdir(ROOT)
@@ -38,7 +38,7 @@ def main(console: Console | None = None) -> int:
         folder = Path(name)
         children = Children(folder, screen.command, interrupts)
         children.environment |= {"FORCE_COLOR": "1"} if screen.console.color_system else {}
-        os.environ |= {key: children.environment[key] for key in ("NO_PROXY", "no_proxy")}  # for our own looks
+        os.environ |= {key: children.environment[key] for key in ("NO_PROXY", "no_proxy")}  # for this process
         code, place, keep = 2, None, bool(os.environ.get("KEEP"))
         try:
             place = choose_place(children, folder, keep)
@@ -47,26 +47,26 @@ def main(console: Console | None = None) -> int:
         except WrongError as error:
             code = 1
             screen.settle()
-            screen.say(Text(f"\nThis is not how the story goes: {error}.", "bold red"))
+            screen.say(Text(f"\nThe demo did not go as expected: {error}.", "bold red"))
         except CommandError as error:
             screen.settle()
             screen.say(Text(f"demo: {error}", "red"))
         except KeyboardInterrupt:
             code = 130
             screen.settle()
-            screen.say("demo: interrupted; clearing up")
+            screen.say("demo: interrupted; cleaning up")
         finally:
             interrupts.ignore()
             children.end()
             if place and not (keep and code in (0, 1)):
-                code = clear_up(screen, place) or code
+                code = clean_up(screen, place) or code
         if place and code == 0:
-            tell_what_next(screen, place, keep)
+            show_next_steps(screen, place, keep)
     return code
 
 
-def clear_up(screen: Screen, place: Place) -> int:
-    """Leave nothing behind; returns 2, and says why, if that fails."""
+def clean_up(screen: Screen, place: Place) -> int:
+    """Remove what the demo made; returns 2 and prints the reason if that fails."""
     try:
         place.down()
     except CommandError as error:
@@ -75,11 +75,11 @@ def clear_up(screen: Screen, place: Place) -> int:
     return 0
 
 
-def tell_what_next(screen: Screen, place: Place, keep: bool) -> None:
-    """Show where to go from here."""
+def show_next_steps(screen: Screen, place: Place, keep: bool) -> None:
+    """Print what the reader can do next."""
     if keep:
         first, last = place.keep()
-        screen.say("\nThe cluster is still there. To look around, and to end it:")
+        screen.say("\nThe cluster is still running. To look around, and then to delete it:")
         for line in (
             ". .venv/bin/activate",
             first,
@@ -89,4 +89,4 @@ def tell_what_next(screen: Screen, place: Place, keep: bool) -> None:
         ):
             screen.command(line)
     else:
-        screen.say("\nNext: KEEP=1 make demo leaves the cluster to look at; docs/tutorial.md does the same by hand.")
+        screen.say("\nNext: docs/tutorial.md does the same by hand. KEEP=1 make demo keeps the cluster to look at.")

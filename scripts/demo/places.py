@@ -1,6 +1,6 @@
 """Where the demo runs: a localcluster of its own, a kind cluster, or the cluster of a kubeconfig's context.
 
-A place builds images, names a kubeconfig, and says where the Service can be reached from here.
+A place builds images, has a kubeconfig, and knows the URL at which this machine reaches the Service.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Place(Protocol):
     """Where the demo runs.
 
     Attributes:
-        title: for people.
+        title: shown on the screen.
         namespace: of the release.
-        kubeconfig: of the cluster; it is there after `up`.
-        rate: requests per second that it can bear beside all the rest on two cores.
+        kubeconfig: of the cluster; exists after `up`.
+        rate: requests per second that two cores can handle beside everything else.
     """
 
     title: str
@@ -37,33 +37,33 @@ class Place(Protocol):
     rate: float
 
     def up(self) -> None:
-        """Have a cluster."""
+        """Start the cluster, or connect to it."""
 
     def build(self, contexts: Mapping[str, Path]) -> None:
-        """Make an image of each build context, named by its tag, that the cluster can run."""
+        """Build an image from each build context, by tag, and bring it to the cluster."""
 
     def image(self, tag: str) -> str:
-        """Return what `canary release --image` is to be given for an image."""
+        """Return the value of `canary release --image` for an image."""
 
     def address(self) -> str | None:
-        """Return the URL under which the Service answers, None while there is none."""
+        """Return the URL of the Service, or None while it has none."""
 
     def keep(self) -> list[str]:
-        """Return the lines to type for using the cluster afterwards, and for ending it."""
+        """Return two commands: one to use the cluster afterwards, and one to delete it."""
 
     def down(self) -> None:
-        """Leave nothing behind."""
+        """Delete everything that the demo made."""
 
 
 class Localcluster:
-    """The stand-in of this repository: pods are processes of this machine."""
+    """This repository's stand-in for Kubernetes: pods are processes on this machine."""
 
-    title = "localcluster, whose pods are processes of this machine"
+    title = "localcluster (its pods are processes on this machine)"
     namespace = "default"
     rate = 200.0
 
     def __init__(self, children: Children, home: Path | None = None) -> None:
-        """Run it in a folder of its own, for as long as we live, or else where the user has other localclusters."""
+        """Keep it in the folder `home` until this process ends, or without one where the user's localclusters are."""
         self._children = children
         self._options = ["--end-with", str(os.getpid())] if home else []
         if home:
@@ -71,49 +71,49 @@ class Localcluster:
         self.kubeconfig = Path()
 
     def up(self) -> None:
-        """Start it, afresh."""
+        """Start it, empty."""
         self._children.run("localcluster", "down", "--name", NAME, quietly=True)
         self._children.run("localcluster", "up", "--name", NAME, *self._options)
         self.kubeconfig = Path(self._children.run("localcluster", "kubeconfig", "--name", NAME, quietly=True).strip())
 
     def build(self, contexts: Mapping[str, Path]) -> None:
-        """Take snapshots of the build contexts."""
+        """Build the images."""
         for tag, context in contexts.items():
             self._children.run("localcluster", "build", str(context), "--tag", tag)
 
     def image(self, tag: str) -> str:
-        """Return the tag: images have no other name here."""
+        """Return the tag, which is the image's name here."""
         return tag
 
     def address(self) -> str | None:
-        """Return where the Service listens."""
+        """Return the URL at which the Service listens."""
         command = ("localcluster", "status", "--name", NAME, "--output", "json")
         services = json.loads(self._children.run(*command, quietly=True))["services"]
         where = services.get(f"{self.namespace}/sampleapp", {}).get("8080")
         return f"http://{where}/" if where else None
 
     def keep(self) -> list[str]:
-        """Return what to type."""
+        """Return the two commands."""
         return [f"export KUBECONFIG=$(localcluster kubeconfig --name {NAME})", f"localcluster down --name {NAME}"]
 
     def down(self) -> None:
-        """Stop it, and all pods with it."""
+        """Stop it, with all its pods."""
         self._children.run("localcluster", "down", "--name", NAME)
 
 
 class Remote:
-    """What kind and other clusters have in common: a namespace, Docker's images, and a way through the API server."""
+    """What kind and other clusters share: a namespace, images built by Docker, and requests through the API server."""
 
     title = ""
     namespace = f"canary-demo-{os.getpid()}"
-    rate = 60.0  # each request passes kubectl proxy and the API server
+    rate = 60.0  # each request goes through kubectl proxy and the API server
 
     def __init__(self, children: Children, folder: Path) -> None:
         """Keep the kubeconfig in the folder."""
         self._children = children
         self.kubeconfig = folder / "kubeconfig"
         self._proxy: subprocess.Popen[str] | None = None
-        self._url = os.environ.get("TARGET")  # an address of your own: a NodePort, a load balancer
+        self._url = os.environ.get("TARGET")  # an address that reaches the Service: a NodePort, a load balancer
         self._made = False
 
     def _use(self, kubeconfig: str) -> None:
@@ -129,7 +129,7 @@ class Remote:
         self._children.run("docker", "build", "--quiet", *arguments, "--tag", tag, str(context))
 
     def address(self) -> str | None:
-        """Return the Service's URL in the API server, behind a `kubectl proxy` that knows who we are."""
+        """Return the Service's URL in the API server, through a `kubectl proxy` that adds the credentials."""
         if self._url is None:
             flags = ("--kubeconfig", str(self.kubeconfig), "--port", "0")
             self._proxy = self._children.start("kubectl", "proxy", *flags, stdout=-1)
@@ -142,7 +142,7 @@ class Remote:
         return self._url
 
     def keep(self) -> list[str]:
-        """Return what to type."""
+        """Return the two commands."""
         return [f"kubectl config set-context --current --namespace {self.namespace}", self._ending()]
 
     def _ending(self) -> str:
@@ -155,17 +155,17 @@ class Remote:
 
 
 class Kind(Remote):
-    """A kind cluster: the one named by KIND_CLUSTER if there is one, else one of the demo's own."""
+    """The kind cluster that KIND_CLUSTER names, or a new one."""
 
     def __init__(self, children: Children, folder: Path) -> None:
         """Use $KIND_CLUSTER, or `canary-demo`."""
         super().__init__(children, folder)
         self._name = os.environ.get("KIND_CLUSTER", "canary-demo")
         self._created = False
-        self.title = f"{self._name}, by kind"
+        self.title = f"kind ({self._name})"
 
     def up(self) -> None:
-        """Create the cluster unless it is there; $KIND_NODE_IMAGE and $KIND_CONFIG are passed on to kind."""
+        """Create the cluster unless it exists; $KIND_NODE_IMAGE and $KIND_CONFIG are passed to kind."""
         if self._name not in self._children.run("kind", "get", "clusters", quietly=True).split():
             given = {"--image": os.environ.get("KIND_NODE_IMAGE"), "--config": os.environ.get("KIND_CONFIG")}
             flags = [word for flag, value in given.items() if value for word in (flag, value)]
@@ -174,20 +174,20 @@ class Kind(Remote):
         self._use(self._children.run("kind", "get", "kubeconfig", "--name", self._name, quietly=True))
 
     def build(self, contexts: Mapping[str, Path]) -> None:
-        """Build with Docker and load into the node."""
+        """Build with Docker and load the images into the node."""
         for tag, context in contexts.items():
             self._docker_build(tag, context)
         self._children.run("kind", "load", "docker-image", "--name", self._name, *contexts)
 
     def image(self, tag: str) -> str:
-        """Return the tag: what is loaded keeps its name."""
+        """Return the tag, which a loaded image keeps."""
         return tag
 
     def _ending(self) -> str:
         return f"kind delete cluster --name {self._name}" if self._created else super()._ending()
 
     def down(self) -> None:
-        """Delete what the demo made: its cluster, or its namespace in another's."""
+        """Delete what the demo made: the cluster, or only its namespace in a cluster that existed."""
         if self._created:
             self._children.run("kind", "delete", "cluster", "--name", self._name)
         else:
@@ -195,19 +195,19 @@ class Kind(Remote):
 
 
 class Context(Remote):
-    """The cluster of a kubeconfig's context, with images pushed to $REGISTRY."""
+    """The cluster of a kubeconfig context, with images pushed to $REGISTRY."""
 
     def __init__(self, children: Children, folder: Path, context: str) -> None:
-        """Use a context; raises CommandError without a registry that the cluster can pull from."""
+        """Use a context; raises CommandError if $REGISTRY is not set."""
         super().__init__(children, folder)
         self._context = context
         self._registry = os.environ.get("REGISTRY", "")
         if not self._registry:
-            raise CommandError("CONTEXT needs REGISTRY=…, a registry to push to that the cluster can pull from")
+            raise CommandError("CONTEXT needs REGISTRY, which this machine can push to and the cluster can pull from")
         self.title = f"context {context}"
 
     def up(self) -> None:
-        """Take a copy of what the kubeconfig says of the context."""
+        """Copy the context from the kubeconfig."""
         command = ("kubectl", "config", "view", "--minify", "--flatten", "--context", self._context)
         self._use(self._children.run(*command, quietly=True))
 
@@ -218,5 +218,5 @@ class Context(Remote):
             self._children.run("docker", "push", "--quiet", f"{self._registry}/{tag}")
 
     def image(self, tag: str) -> str:
-        """Return a new name for the manifests' image."""
+        """Return the replacement of the manifests' image."""
         return f"{tag.partition(':')[0]}={self._registry}/{tag}"

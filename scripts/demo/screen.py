@@ -1,4 +1,4 @@
-"""What the demo shows: lines that stay, and below them a strip of squares for each variant, one square an answer."""
+"""What the demo shows: lines that stay, and below them a row of squares per variant, with one square per answer."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 VARIANTS = ("stable", "baseline", "canary")
 SQUARES = 60
-PAUSE = 5.0  # seconds between two strips where nothing can be redrawn
+PAUSE = 5.0  # seconds between two strips where the output cannot be redrawn
 
 
 class Strip:
-    """The last answers of each variant, and how many there were."""
+    """The last answers of each variant, and the totals."""
 
     def __init__(self) -> None:
         self._last: dict[str, deque[bool]] = {one: deque(maxlen=SQUARES) for one in VARIANTS}
@@ -33,7 +33,7 @@ class Strip:
         self._total = dict.fromkeys(VARIANTS, 0)
 
     def add(self, answers: Iterable[Answer]) -> None:
-        """Take note of answers."""
+        """Add answers."""
         for answer in answers:
             if not answer.failure:
                 self._last[answer.variant].append(answer.good)
@@ -41,7 +41,7 @@ class Strip:
                 self._total[answer.variant] += 1
 
     def draw(self, width: int) -> Group:
-        """Return a line for each variant that has answered: filled and green is good, hollow and red is bad."""
+        """Return a line for each variant that has answered: filled green squares are good, hollow red ones bad."""
         room = max(10, min(SQUARES, width - 50))
         lines = []
         for variant, total in self._total.items():
@@ -49,13 +49,15 @@ class Strip:
                 line = Text(f"  {variant:<9}")
                 for good in list(self._last[variant])[-room:]:
                     line.append("■" if good else "□", "green" if good else "red")
-                line.append(f"  {self._good[variant] / total:4.0%} good of {total:,} answers", "dim")
+                line.append(
+                    f"  {self._good[variant] / total:4.0%} good of {total:,} answer{'' if total == 1 else 's'}", "dim"
+                )
                 lines.append(line)
         return Group(*lines)
 
 
 class Screen:
-    """Writes to a console; redraws the strip where that is possible, and else prints one now and then."""
+    """Writes to a console; redraws the strip on a terminal, and prints one every few seconds elsewhere."""
 
     def __init__(self, console: Console) -> None:
         """Write to a console."""
@@ -66,29 +68,29 @@ class Screen:
         self._new = False
 
     def title(self, text: str) -> None:
-        """Begin a part of the story, with an empty strip."""
+        """Begin an act, with an empty strip."""
         self.settle()
         self.strip = Strip()
         self.console.print()
         self.console.print(Rule(Text(text, "bold"), align="left", style="cyan"))
 
     def say(self, text: str | Text | RenderableType) -> None:
-        """Print something: on a terminal broken between words, in logs as it is."""
+        """Print something, with lines broken between words on a terminal and unbroken in logs."""
         self.console.print(text, markup=False, highlight=False, soft_wrap=not self.console.is_terminal)
 
     def line(self, text: Text) -> None:
-        """Print a line of a command's output, indented; in logs it stays one line, however long."""
+        """Print a line of a command's output, indented; in logs it stays one line."""
         if self.console.is_terminal:
             self.console.print(Padding(text, (0, 0, 0, 2)))
         else:
             self.say(Text.assemble("  ", text))
 
     def command(self, *words: str) -> None:
-        """Print a command that is run, for the reader to type."""
-        self.console.print(Text(f"$ {' '.join(words)}", "bold cyan"), soft_wrap=True)  # in one piece, to copy
+        """Print a command that runs, in a form that the reader can type."""
+        self.console.print(Text(f"$ {' '.join(words)}", "bold cyan"), soft_wrap=True)  # unbroken, to copy
 
     def answers(self, answers: list[Answer]) -> None:
-        """Show answers that came."""
+        """Show new answers."""
         self.strip.add(answers)
         self._new |= bool(answers)
         if self.console.is_terminal and not self.console.is_dumb_terminal:
@@ -100,7 +102,7 @@ class Screen:
             self.settle()
 
     def settle(self) -> None:
-        """Leave the strip as it is, and go on below."""
+        """Leave the strip as it is, and continue below it."""
         if self._live:
             self._live.stop()
             self._live = None

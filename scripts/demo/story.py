@@ -1,4 +1,4 @@
-"""The story: a first release, a better version, a worse one; and what the cluster must look like after each."""
+"""The story: a first release, a better version and a worse one, with a check of the cluster after each."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ OUTCOMES = {0: "promoted", 1: "rejected"}  # by exit code of `canary release`
 
 
 class WrongError(Exception):
-    """The cluster is not as the story has it: the driver did something wrong."""
+    """The cluster is not in the expected state: the driver did something wrong."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """How a release went.
+    """The result of a release.
 
     Attributes:
-        image: that was released.
+        image: the released image.
         outcome: promoted or rejected.
-        requests: that the verdict was reached on, by variant.
-        good: how many of them were good, by variant.
+        requests: behind the verdict, by variant.
+        good: the good ones of these requests, by variant.
         began: Unix seconds.
-        seconds: that the release took.
-        failures: requests that nobody answered meanwhile, or not the app.
+        seconds: duration of the release.
+        failures: requests during the release that the app did not answer.
     """
 
     image: str
@@ -57,7 +57,7 @@ class Act:
 
 
 class Demo:
-    """The story, on a place, told on a screen."""
+    """The story, played in a place and shown on a screen."""
 
     def __init__(self, place: Place, screen: Screen, children: Children, folder: Path) -> None:
         self.place, self.screen, self.children, self.folder = place, screen, children, folder
@@ -65,8 +65,8 @@ class Demo:
         self.acts: list[Act] = []
 
     def play(self) -> None:
-        """Play all acts; raises WrongError where the cluster does not agree with the story."""
-        self.screen.title(f"A cluster: {self.place.title}")
+        """Play all acts; raises WrongError if the cluster is not in the expected state after one."""
+        self.screen.title(f"Start a cluster: {self.place.title}")
         self.place.up()
         self.children.environment |= {
             "KUBECONFIG": str(self.place.kubeconfig),
@@ -74,27 +74,27 @@ class Demo:
             "CANARY_EVIDENCE": "canary-evidence",
         }
 
-        self.screen.title("Three versions of the app, by editing its line `success_rate = 5`")
+        self.screen.title("Build three versions of the app, by editing its line `success_rate = 5`")
         versions = {f"sampleapp:{rate}": self.version(rate) for rate in (10, 20, 5)}
         self.place.build(versions)
 
-        self.screen.title("First release: 10 % good, and nothing to compare it with")
+        self.screen.title("First release: 10 % good answers, and nothing to compare them with yet")
         self.release("sampleapp:10", "promoted")
 
-        self.screen.title("Act 1: a better version, 20 % against 10 %")
+        self.screen.title("A better version: 20 % good answers instead of 10 %")
         self.release("sampleapp:20", "promoted")
 
-        self.screen.title("Act 2: a worse version, 5 % against 20 %")
+        self.screen.title("A worse version: 5 % good answers instead of 20 %")
         self.release("sampleapp:5", "rejected")
 
         assert self.load
         requests, failures = self.load.end()
         self.load = None
         self.summarise(requests, failures)
-        self.check(failures == 0, f"{failures} requests failed, of which a release should cause none")
+        self.check(failures == 0, f"{failures} requests failed, and releases should not cause any failure")
 
     def version(self, rate: int) -> Path:
-        """Return a copy of app/ with its line edited, as you would."""
+        """Return a copy of app/ with the line edited."""
         context = self.folder / f"app-{rate}"
         shutil.copytree(ROOT / "app", context, ignore=shutil.ignore_patterns("__pycache__"))
         source = (context / "app.py").read_text()
@@ -104,7 +104,7 @@ class Demo:
         return context
 
     def release(self, tag: str, expected: str) -> None:
-        """Release an image, with the verdict as the gate, and check in the cluster what came of it."""
+        """Release an image with the gate `auto`, and check the result in the cluster."""
         before = self.look()
         command = ("canary", "release", "--image", self.place.image(tag), "--gate", "auto")
         self.screen.command(*command)
@@ -113,21 +113,21 @@ class Demo:
         failures = self.follow(process)
         assert process.stdout
         output = process.stdout.read()
-        outcome = OUTCOMES.get(process.wait(), f"ended with exit code {process.returncode}")
-        self.check(outcome == expected, f"{tag} should have been {expected}, and was {outcome}")
+        outcome = OUTCOMES.get(process.wait(), f"exit code {process.returncode}")
+        self.check(outcome == expected, f"{tag} should be {expected}, but the result is: {outcome}")
 
         after, image = self.look(), self.place.image(tag).rpartition("=")[2] if expected == "promoted" else before.image
-        self.check(after.deployments == ("sampleapp",), f"there should be stable alone, not {after.deployments}")
+        self.check(after.deployments == ("sampleapp",), f"only sampleapp should be left, not {after.deployments}")
         running = {one for pod in after.pods for one in pod.images}
-        self.check((after.image, running) == (image, {image}), f"stable should run {image} alone, not {running}")
+        self.check((after.image, running) == (image, {image}), f"stable should run only {image}, not {running}")
         same = after.pods == before.pods
-        self.check(expected == "promoted" or same, "stable's pods should be the same, not restarted, after a rejection")
+        self.check(expected == "promoted" or same, "a rejection should neither replace nor restart stable's pods")
         comparison: dict[str, Any] = next(iter(self.parse(output)["verdict"]["comparisons"]), {})
         counts = (comparison.get("requests", {}), comparison.get("good", {}))
         self.acts.append(Act(tag, outcome, *counts, began, time.time() - began, failures))
 
     def parse(self, output: str) -> dict[str, Any]:
-        """Return what a release printed, as JSON."""
+        """Return a release's output, parsed as JSON."""
         try:
             result: dict[str, Any] = json.loads(output)
         except ValueError as error:
@@ -135,7 +135,7 @@ class Demo:
         return result
 
     def follow(self, process: subprocess.Popen[str]) -> int:
-        """Show a release's lines and the answers meanwhile; returns how many requests failed."""
+        """Show a release's output and the answers during it; returns how many requests failed."""
         assert process.stderr
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
@@ -162,52 +162,52 @@ class Demo:
                 self.screen.answers(answers)
 
     def start_load(self) -> Load | None:
-        """Start Locust as soon as there is somebody to answer."""
+        """Start Locust as soon as a pod can answer."""
         url = self.place.address() if self.look().answering else None
         if url is None:
             return None
         rate = float(os.environ.get("RATE", self.place.rate))
         self.screen.say(
-            "Load, from now on. Below, each square is an answer: ■ a good one, □ a bad one; the last at the right."
+            "Locust sends requests from now on. Each square below is one answer: ■ good, □ bad; the newest is last."
         )
         self.screen.command("locust", "-f", "loadtest/locustfile.py", "--headless", "--host", url, "&")
         return Load(self.children, self.folder, url, rate)
 
     def summarise(self, requests: int, failures: int) -> None:
-        """Show what was decided, and on what."""
-        self.screen.title("What was decided")
+        """Show each decision and the numbers behind it."""
+        self.screen.title("Results")
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for heading in (
             "",
-            "\noutcome",
+            "\nresult",
             "good answers\ncanary : baseline",
             "requests\ncompared",
             "\ntook",
             "client\nerrors",
         ):
-            table.add_column(heading, justify="left" if heading in ("", "\noutcome") else "right")
+            table.add_column(heading, justify="left" if heading in ("", "\nresult") else "right")
         for act in self.acts:
             colour = "green" if act.outcome == "promoted" else "red"
             cells = (*compared(act), f"{act.seconds:.0f} s", str(act.failures))
             table.add_row(act.image, Text(act.outcome, colour), *cells)
         self.screen.say(table)
         self.screen.say(
-            f"\n{requests:,} requests were sent, each over a connection of its own. "
-            f"Refused, cut off, or not answered by the app: {failures}."
+            f"\nLocust sent {requests:,} requests, with one new connection per request. "
+            f"Failed (refused, broken off, or not answered by the app): {failures}."
         )
 
     def look(self) -> Seen:
-        """Return what there is in the cluster."""
+        """Return the current state of the cluster."""
         return look(self.place.kubeconfig, self.place.namespace)
 
-    def check(self, holds: bool, otherwise: str) -> None:
-        """Raise WrongError unless something holds."""
-        if not holds:
-            raise WrongError(otherwise)
+    def check(self, is_met: bool, message: str) -> None:
+        """Raise WrongError unless a condition is met."""
+        if not is_met:
+            raise WrongError(message)
 
 
 def compared(act: Act) -> tuple[str, str]:
-    """Return good shares and requests that a verdict stands on, canary to baseline."""
+    """Return the shares of good answers and the requests behind a verdict, canary : baseline."""
     if not act.requests.get("baseline"):
         return "nothing to compare", ""
     canary, baseline = (act.good[one] / act.requests[one] for one in ("canary", "baseline"))

@@ -1,4 +1,4 @@
-"""What the demo is put together from."""
+"""The parts of the demo."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from scripts.demo.screen import SQUARES, Screen, Strip
         ),
     ],
 )
-def test_a_line_of_answers_tells_who_answered_and_how(line: str, answer: Answer) -> None:
+def test_a_line_of_answers_has_the_variant_that_answered_and_its_judgement(line: str, answer: Answer) -> None:
     assert read_answer(line) == answer
 
 
@@ -46,7 +46,7 @@ def test_the_strip_has_a_square_for_each_answer_of_a_variant_and_counts_them() -
     strip = Strip()
     strip.add([Answer("canary", good=True), Answer("canary", good=False), Answer("stable", good=True)])
     assert text_of(strip).splitlines() == [
-        "  stable   ■  100% good of 1 answers",
+        "  stable   ■  100% good of 1 answer",
         "  canary   ■□   50% good of 2 answers",
     ]
 
@@ -60,13 +60,13 @@ def test_the_strip_shows_the_last_answers_and_counts_all() -> None:
     assert f"of {1000 + SQUARES:,} answers" in drawn
 
 
-def test_a_failure_is_no_answer() -> None:
+def test_a_failure_does_not_count_as_an_answer() -> None:
     strip = Strip()
     strip.add([Answer("", good=False, failure="refused")])
     assert text_of(strip).strip() == ""
 
 
-def test_a_log_gets_each_line_whole_and_a_strip_only_when_answers_came() -> None:
+def test_a_log_gets_unbroken_lines_and_a_strip_only_after_new_answers() -> None:
     file = io.StringIO()
     screen = Screen(Console(file=file, width=40))
     screen.line(Text("word " * 30))
@@ -74,10 +74,10 @@ def test_a_log_gets_each_line_whole_and_a_strip_only_when_answers_came() -> None
     screen.answers([Answer("stable", good=True)])
     screen.settle()
     screen.settle()
-    assert file.getvalue().splitlines() == ["  " + "word " * 30, "  stable   ■  100% good of 1 answers"]
+    assert file.getvalue().splitlines() == ["  " + "word " * 30, "  stable   ■  100% good of 1 answer"]
 
 
-def test_a_terminal_breaks_text_between_words_and_leaves_a_command_in_one_piece() -> None:
+def test_a_terminal_breaks_text_between_words_but_never_a_command() -> None:
     file = io.StringIO()
     screen = Screen(Console(file=file, width=20, force_terminal=True, color_system=None))
     screen.say("a sentence of several words")
@@ -94,17 +94,17 @@ def children(tmp_path: Path) -> Children:
     return Children(tmp_path, lambda *_: None, Interrupts())
 
 
-def test_a_command_that_fails_is_told_with_what_it_said(children: Children) -> None:
+def test_the_error_of_a_failed_command_has_its_output(children: Children) -> None:
     with pytest.raises(CommandError, match=r"^python3 -c .*: so it goes$"):
         children.run("python3", "-c", "import sys; sys.exit('so it goes')")
 
 
-def test_a_command_that_is_missing_is_named(children: Children) -> None:
-    with pytest.raises(CommandError, match="no-such-command is needed"):
+def test_the_error_of_a_missing_command_has_its_name(children: Children) -> None:
+    with pytest.raises(CommandError, match="no-such-command is not installed"):
         children.start("no-such-command")
 
 
-def test_commands_are_shown_unless_they_are_of_no_interest(tmp_path: Path) -> None:
+def test_commands_are_shown_unless_they_run_quietly(tmp_path: Path) -> None:
     shown: list[tuple[str, ...]] = []
     children = Children(tmp_path, lambda *words: shown.append(words), Interrupts())
     children.run("true")
@@ -112,7 +112,7 @@ def test_commands_are_shown_unless_they_are_of_no_interest(tmp_path: Path) -> No
     assert shown == [("true",)]
 
 
-def test_loopback_is_kept_from_the_proxy_and_what_was_kept_before_stays(
+def test_loopback_addresses_bypass_the_proxy_as_do_those_that_did_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "internal.example")
@@ -120,7 +120,7 @@ def test_loopback_is_kept_from_the_proxy_and_what_was_kept_before_stays(
     assert children.environment["NO_PROXY"] == "internal.example,localhost,127.0.0.0/8,::1"
 
 
-def test_a_process_that_does_not_stop_when_asked_is_ended_with_its_children(children: Children) -> None:
+def test_a_process_that_ignores_sigterm_is_killed_with_its_children(children: Children) -> None:
     code = """
 import signal, subprocess, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -132,17 +132,17 @@ child.wait()
     assert process.stdout
     grandchild = int(process.stdout.readline())
     assert stop(process, seconds=0.2) == -signal.SIGKILL
-    while alive(grandchild):  # on a busy machine it takes a moment to die; the test's timeout is the limit
+    while alive(grandchild):  # takes a moment on a busy machine; the test's timeout is the limit
         time.sleep(0.05)
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process is there and not a zombie that waits for init."""
+    """Return whether a process exists and is not a zombie that waits for init."""
     done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return done.stdout.strip() not in ("", "Z")
 
 
-def test_a_process_that_stops_when_asked_ends_by_itself(children: Children) -> None:
+def test_a_process_that_heeds_sigterm_ends_by_itself(children: Children) -> None:
     code = """
 import signal, sys, threading
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
@@ -155,7 +155,7 @@ threading.Event().wait()
     assert stop(process) == 3
 
 
-def test_python_is_the_one_of_this_environment(children: Children) -> None:
+def test_commands_come_from_this_environment_first(children: Children) -> None:
     assert children.run("python3", "-c", "import sys; print(sys.prefix)").strip() == sys.prefix
 
 
@@ -171,7 +171,7 @@ def interrupts() -> Iterator[Interrupts]:
         signal.signal(number, handler)
 
 
-def test_an_interrupt_waits_for_the_end_of_what_must_not_be_cut_off(interrupts: Interrupts) -> None:
+def test_an_interrupt_waits_until_the_outermost_block_ends(interrupts: Interrupts) -> None:
     steps = []
 
     def step() -> None:
@@ -194,7 +194,7 @@ def test_only_the_first_interrupt_counts(interrupts: Interrupts) -> None:
         signal.raise_signal(signal.SIGHUP)
 
 
-def test_nothing_disturbs_the_clearing_up(interrupts: Interrupts) -> None:
+def test_nothing_disturbs_the_cleanup(interrupts: Interrupts) -> None:
     interrupts.ignore()
     signal.raise_signal(signal.SIGINT)
     with interrupts.held():

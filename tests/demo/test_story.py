@@ -1,4 +1,4 @@
-"""A demo that believed the driver would show nothing: what it checks in the cluster, on drivers that do wrong."""
+"""The demo checks the cluster itself instead of trusting the driver: these drivers do something wrong."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def seen(image: str, *deployments: str, uid: str = "1", restarts: int = 0) -> Se
 
 
 class Driver(Children):
-    """Stands for `canary`: ends with a code after printing some text."""
+    """Stands in for `canary`: prints some text and exits with a code."""
 
     code = 0
     output = json.dumps({"verdict": VERDICT})
 
     def start(self, *command: str, **pipes: Any) -> subprocess.Popen[str]:
-        """Start a process that does what the driver should."""
+        """Start a process that prints the text and exits with the code."""
         script = f"import sys; print({self.output!r}); sys.exit({self.code})"
         return super().start("python3", "-c", script, **pipes)
 
 
 class Played(Demo):
-    """The demo on a cluster that looks as the test has it, first before a release and then after it."""
+    """The demo on a cluster in the states that the test gives: before a release, and after it."""
 
     looks: list[Seen]
 
     def look(self) -> Seen:
-        """Return the next look."""
+        """Return the next state."""
         return self.looks.pop(0)
 
     def start_load(self) -> None:
@@ -76,7 +76,7 @@ def play(tmp_path: Path) -> Iterator[Callable[..., Played]]:
 OLD, NEW = "sampleapp:10", "sampleapp:20"
 
 
-def test_a_promotion_that_is_one_is_taken_down_with_its_numbers(play: Callable[..., Played]) -> None:
+def test_a_promotion_that_the_cluster_confirms_is_recorded_with_its_numbers(play: Callable[..., Played]) -> None:
     (act,) = play(NEW, "promoted", seen(OLD), seen(NEW, uid="2"), 0).acts
     assert (act.image, act.outcome, act.requests, act.good, act.failures) == (
         NEW,
@@ -87,7 +87,7 @@ def test_a_promotion_that_is_one_is_taken_down_with_its_numbers(play: Callable[.
     )
 
 
-def test_a_rejection_that_is_one_is_taken_down(play: Callable[..., Played]) -> None:
+def test_a_rejection_that_the_cluster_confirms_is_recorded(play: Callable[..., Played]) -> None:
     (act,) = play("sampleapp:5", "rejected", seen(NEW), seen(NEW), 1).acts
     assert act.outcome == "rejected"
 
@@ -95,12 +95,12 @@ def test_a_rejection_that_is_one_is_taken_down(play: Callable[..., Played]) -> N
 @pytest.mark.parametrize(
     ("after", "code", "what"),
     [
-        (seen("sampleapp:5", uid="2"), 0, "should have been rejected, and was promoted"),
-        (seen("sampleapp:5", uid="2"), 1, "should run sampleapp:20 alone"),
-        (seen(NEW, "sampleapp", "sampleapp-canary"), 1, "there should be stable alone"),
-        (seen(NEW, uid="2"), 1, "pods should be the same"),
-        (seen(NEW, restarts=1), 1, "pods should be the same"),
-        (seen(NEW), 4, "and was ended with exit code 4"),
+        (seen("sampleapp:5", uid="2"), 0, "should be rejected, but the result is: promoted"),
+        (seen("sampleapp:5", uid="2"), 1, "should run only sampleapp:20"),
+        (seen(NEW, "sampleapp", "sampleapp-canary"), 1, "only sampleapp should be left"),
+        (seen(NEW, uid="2"), 1, "should neither replace nor restart stable's pods"),
+        (seen(NEW, restarts=1), 1, "should neither replace nor restart stable's pods"),
+        (seen(NEW), 4, "but the result is: exit code 4"),
     ],
 )
 def test_a_bad_version_must_be_rejected_and_stable_left_alone(
@@ -113,11 +113,11 @@ def test_a_bad_version_must_be_rejected_and_stable_left_alone(
 @pytest.mark.parametrize(
     ("after", "code", "what"),
     [
-        (seen(OLD), 0, "should run sampleapp:20 alone"),
-        (seen(OLD), 1, "should have been promoted, and was rejected"),
-        (seen(NEW, "sampleapp", "sampleapp-baseline"), 0, "there should be stable alone"),
-        (Seen(("sampleapp",), NEW, frozenset([Pod("1", (OLD,), 0), Pod("2", (NEW,), 0)]), 2), 0, "alone"),
-        (Seen(("sampleapp",), NEW, frozenset(), 0), 0, "alone"),
+        (seen(OLD), 0, "should run only sampleapp:20"),
+        (seen(OLD), 1, "should be promoted, but the result is: rejected"),
+        (seen(NEW, "sampleapp", "sampleapp-baseline"), 0, "only sampleapp should be left"),
+        (Seen(("sampleapp",), NEW, frozenset([Pod("1", (OLD,), 0), Pod("2", (NEW,), 0)]), 2), 0, "only"),
+        (Seen(("sampleapp",), NEW, frozenset(), 0), 0, "only"),
     ],
 )
 def test_a_good_version_must_be_promoted_and_run_everywhere(
@@ -127,7 +127,7 @@ def test_a_good_version_must_be_promoted_and_run_everywhere(
         play(NEW, "promoted", seen(OLD), after, code)
 
 
-def test_a_driver_that_prints_something_else_is_wrong(play: Callable[..., Played]) -> None:
+def test_a_driver_that_does_not_print_json_is_wrong(play: Callable[..., Played]) -> None:
     with pytest.raises(WrongError, match="should print JSON, not 'hm"):
         play(NEW, "promoted", seen(OLD), seen(NEW), 0, output="hm")
 
@@ -147,11 +147,17 @@ def test_a_version_is_a_copy_of_the_app_with_one_line_edited(play: Callable[...,
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"CLUSTER": "nowhere"}, "demo: CLUSTER=nowhere: there is localcluster and kind; CONTEXT=… takes any other"),
-        ({"CONTEXT": "mine"}, "demo: CONTEXT needs REGISTRY=…, a registry to push to that the cluster can pull from"),
+        (
+            {"CLUSTER": "nowhere"},
+            "demo: CLUSTER=nowhere is not known. Use localcluster or kind, or CONTEXT=NAME",
+        ),
+        (
+            {"CONTEXT": "mine"},
+            "demo: CONTEXT needs REGISTRY, which this machine can push to and the cluster can pull from",
+        ),
     ],
 )
-def test_a_place_that_cannot_be_is_one_line_and_exit_code_2(variables: dict[str, str], said: str) -> None:
+def test_a_place_that_is_not_possible_is_one_line_and_exit_code_2(variables: dict[str, str], said: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.demo"],
         env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", "PYTHONUTF8": "1", **variables},

@@ -1,6 +1,6 @@
-"""Everything installs with the tools that people have: the oldest pip and uv, from the locks and from a wheel.
+"""The lock files and the wheel install with the tools that people have: the oldest supported pip, and uv.
 
-Needs a package index in reach.
+Needs a package index.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the tests of the repository itself share."""
+"""Fixtures for the tests of the repository itself."""
 
 from __future__ import annotations
 

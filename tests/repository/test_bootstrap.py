@@ -1,4 +1,4 @@
-"""`scripts/bootstrap` on machines whose Python will not do: one line, with the command that helps there."""
+"""`scripts/bootstrap` on machines without a suitable Python: one line, with the command that installs one there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BOOTSTRAP = "scripts/bootstrap"
 
 @pytest.fixture
 def machine(tmp_path: Path, repository: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the script in a copy of the repository's top, with a PATH of a few system tools and the given programs."""
+    """Run the script in a copy of the repository, with a PATH of a few system tools and the given programs."""
     top, path = tmp_path / "clone", tmp_path / "bin"
     path.mkdir()
     for name in ("pyproject.toml", "requirements/demo.lock", BOOTSTRAP):
@@ -57,34 +57,34 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
         ({}, "curl -LsSf https://astral.sh/uv/install.sh | sh"),
     ],
 )
-def test_too_old_a_python_is_named_with_the_command_that_brings_a_newer_one(
+def test_the_error_about_an_old_python_has_its_version_and_the_command_that_installs_a_newer_one(
     machine: Callable[..., subprocess.CompletedProcess[str]], system: dict[str, str], command: str
 ) -> None:
     done = machine(python3=OLD, **system)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        f"Python 3.11 or newer is needed (found: 3.9.6). Install one, then run make again:  {command}"
+        f"Python 3.11 or newer is required (found: 3.9.6). Install it, then run make again:  {command}"
     )
 
 
-def test_a_machine_without_python_is_told_so(machine: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_the_error_says_that_no_python_was_found(machine: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     done = machine(brew=":")
     assert done.returncode == 2
     assert "(found: none)" in done.stderr
     assert done.stderr.splitlines()[-1].endswith("brew install python")
 
 
-def test_a_python_without_venv_is_told_the_package_that_brings_it(
+def test_the_error_about_a_missing_venv_module_has_the_package_that_brings_it(
     machine: Callable[..., subprocess.CompletedProcess[str]],
 ) -> None:
     done = machine(python3=NEW, apt_get=":")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        f"python3 comes without venv. Install it, then run make again:  sudo apt-get install -y python{VERSION}-venv"
+        f"python3 has no venv module. Install it, then run make again:  sudo apt-get install -y python{VERSION}-venv"
     )
 
 
-def test_an_environment_that_is_current_is_left_alone(
+def test_an_environment_that_is_up_to_date_is_left_alone(
     machine: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     calls = tmp_path / "calls"
@@ -99,7 +99,7 @@ fi"""
     assert second.stderr == ""
 
 
-def test_an_environment_of_other_requirements_is_brought_up_to_date(
+def test_an_environment_is_updated_when_requirements_change(
     machine: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     calls = tmp_path / "calls"

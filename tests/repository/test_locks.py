@@ -1,4 +1,4 @@
-"""The locks install with every pip that a supported system ships, not only with the newest."""
+"""The lock files install with every pip that a supported system ships, not only with the newest."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def extras(text: str | None) -> set[str]:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_package_that_is_required_with_an_extra_is_pinned_with_it(lock: str, repository: Path) -> None:
-    """With --require-hashes, pip before 23.3 does not take the pin `X==1` for a requirement `X[extra]`."""
+def test_a_package_that_is_required_with_an_extra_is_pinned_with_that_extra(lock: str, repository: Path) -> None:
+    """With --require-hashes, pip before 23.3 does not accept the pin `X==1` for a requirement `X[extra]`."""
     pinned = {normalized(name): extras(given) for name, given in PIN.findall((repository / lock).read_text("utf-8"))}
     required = [
         (name, found)
@@ -47,7 +47,7 @@ def test_the_check_above_sees_requirements_with_extras() -> None:
 
 
 def installed_requirements(name: str) -> list[str]:
-    """Return what a package requires; nothing for one that this system or Python does not install."""
+    """Return the requirements of a package; none for one that is not installed on this system or Python."""
     try:
         return metadata.requires(name) or []
     except metadata.PackageNotFoundError:
