@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canary.apply.managed_fields import is_predecessor, with_last_applied
+from canary.apply.server_side_apply import intended
 from canary.apply.simulation import with_maps
-from canary.apply.writing import intended
 from canary.errors import ForbiddenError, InputError
 from canary.manifests.bundle import Bundle
 from canary.manifests.difference import difference, is_same

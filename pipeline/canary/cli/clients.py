@@ -13,7 +13,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from canary.cli.clock import SystemClock
 from canary.cli.identity import ProcessIdentity
 from canary.cli.recorder import Recorder
-from canary.doctor.cluster import PrometheusService, Way
+from canary.doctor.connection import PrometheusService, Way
 from canary.errors import InputError
 from canary.events import Event, Listener, Note
 from canary.kube.availability import Contact

@@ -16,8 +16,8 @@ from canary.cli.clock import SystemClock
 from canary.cli.help import Command
 from canary.cli.render import print_json
 from canary.cli.session import Session, session_of
+from canary.doctor.check import Check, Outcome
 from canary.doctor.doctor import Subject, check_releases, check_way
-from canary.doctor.result import Check, Outcome
 from canary.events import Event, Note
 from canary.ports import World
 from canary.printable import printable

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from canary.doctor.cluster import ROLES, PrometheusService, Way, check_clock, check_proxies, check_rights
-from canary.doctor.result import Check, failed, ok, warning
+from canary.doctor.check import Check, failed, ok, warning
+from canary.doctor.connection import ROLES, PrometheusService, Way, check_clock, check_proxies, check_rights
 from canary.doctor.workload import check_counts, check_images, check_stable
 from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.manifests.bundle import Bundle

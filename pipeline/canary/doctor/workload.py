@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from canary.doctor.result import Check, failed, ok, warning
+from canary.doctor.check import Check, failed, ok, warning
 from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.events import Note
 from canary.manifests.images import images_of, is_untagged
@@ -13,7 +13,7 @@ from canary.marks import Variant
 from canary.objects import SECRET, Object
 from canary.observe.deployments import Workload, images, pods_of, progress, replicas, services_of
 from canary.observe.diagnosis import IMAGE_PULL, hold_up
-from canary.observe.survey import SAMPLED_OF_STABLE, Scene, sampled
+from canary.observe.observation import SAMPLED_OF_STABLE, Scene, sampled
 from canary.ports import Cluster, SampleSource, World
 from canary.verdict.exposed_metrics import HARMLESS, ExposedMetrics, ineffective_conditions, unmatched_selectors
 from canary.verdict.measures import total_key

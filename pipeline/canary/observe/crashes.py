@@ -11,7 +11,7 @@ from canary.objects import DEPLOYMENT, Kind, Object
 from canary.observe.deployments import condition_of, pods_of
 from canary.observe.diagnosis import ending, failure, last_words, restarted
 from canary.observe.disruption import is_disrupted, is_evicted
-from canary.observe.survey import Scene
+from canary.observe.observation import Scene
 from canary.ports import Cluster, World
 
 

@@ -10,7 +10,7 @@ from canary.marks import Variant
 from canary.objects import Object
 from canary.observe.deployments import condition_of, ready_since, replicas
 from canary.observe.diagnosis import failure
-from canary.observe.survey import Scene
+from canary.observe.observation import Scene
 
 EVICTED = "Evicted"
 ENDED = frozenset({"Preempting", "Terminated", "Shutdown", "NodeLost"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from canary.apply.writing import describe, write
+from canary.apply.server_side_apply import describe, write
 from canary.events import Grows, Note, Written
 from canary.manifests.bundle import Bundle, digest
 from canary.marks import DIGEST

@@ -13,13 +13,13 @@ from canary.marks import ARGUMENTS, CREATED, DIGEST, STABLE, Variant, variant_na
 from canary.objects import SERVICE, Kind, Object
 from canary.observe.deployments import Workload, images, progress, replicas, workload
 from canary.observe.diagnosis import hold_up
+from canary.observe.observation import port_of
 from canary.observe.services import check_routes
 from canary.observe.surroundings import Planned, findings
-from canary.observe.survey import port_of
 from canary.ports import World
 from canary.release.copies import rehearse
-from canary.release.hotfix import is_changed, stable_mark
 from canary.release.other_objects import Others, others
+from canary.release.stable_changes import is_changed, stable_mark
 from canary.state.expiry import expires
 from canary.state.last_promote import State, finishing_undo, saved_digest, standing
 from canary.variants import derive as variants

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from canary.apply.dry_run import Rehearsal, check_rights, check_same_template, configuration
-from canary.apply.writing import intended, write
+from canary.apply.server_side_apply import intended, write
 from canary.errors import (
     CanaryError,
     InputError,
@@ -27,9 +27,9 @@ from canary.observe.rollout import wait_until_ready
 from canary.observe.services import check_routes, routes, wait_until_led_to
 from canary.ports import World
 from canary.release.copies import check_same_content
-from canary.release.hotfix import check_unchanged, check_unchanged_since_interruption, stable_mark
 from canary.release.proof import objection
 from canary.release.reject import delete_variants
+from canary.release.stable_changes import check_unchanged, check_unchanged_since_interruption, stable_mark
 from canary.state.last_promote import (
     State,
     finish,

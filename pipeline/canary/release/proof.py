@@ -13,8 +13,8 @@ from canary.objects import Object
 from canary.observe.crashes import canary_crashes
 from canary.observe.deployments import Workload, images, is_ready, progress
 from canary.observe.diagnosis import hold_up
+from canary.observe.observation import survey
 from canary.observe.rollout import wait_until_ready
-from canary.observe.survey import survey
 from canary.ports import World
 from canary.state.counts import recall
 from canary.state.record import unproven_since

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from canary.apply.writing import intended, writable, write
+from canary.apply.server_side_apply import intended, writable, write
 from canary.errors import (
     CanaryError,
     InputError,

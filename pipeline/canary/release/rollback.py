@@ -22,8 +22,8 @@ from canary.observe.deployments import images, progress, workload
 from canary.observe.rollout import wait_until_ready
 from canary.observe.services import check_routes, routes, wait_until_led_to
 from canary.ports import Cluster, World
-from canary.release.hotfix import stable_mark
 from canary.release.reject import reject
+from canary.release.stable_changes import stable_mark
 from canary.state.last_promote import Standing, State, mark, saved, standing, together
 from canary.state.restore import put_back, size_of
 from canary.state.snapshots import Saved, TooLargeError, drop, is_whole, keep, kept, make_keeper

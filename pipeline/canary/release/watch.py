@@ -13,9 +13,9 @@ from canary.observe.crashes import canary_crashes
 from canary.observe.deployments import progress, workload
 from canary.observe.diagnosis import Diagnosis
 from canary.observe.disruption import Disruptions
-from canary.observe.silence import Silence
-from canary.observe.survey import Scene, sampled, states, survey
-from canary.observe.unmatched import Spelling
+from canary.observe.no_traffic import Silence
+from canary.observe.observation import Scene, sampled, states, survey
+from canary.observe.selector_check import Spelling
 from canary.ports import SampleSource, World
 from canary.settings.release_arguments import ReleaseArguments, arguments_of
 from canary.state.counts import Keeper, recall

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from canary.doctor.cluster import PrometheusService, Way, check_clock, check_proxies
+from canary.doctor.check import Check, Outcome
+from canary.doctor.connection import PrometheusService, Way, check_clock, check_proxies
 from canary.doctor.doctor import Subject, check_releases, check_way
-from canary.doctor.result import Check, Outcome
 from canary.errors import ClusterError, ForbiddenError
 from canary.manifests.bundle import Bundle
 from canary.objects import Kind

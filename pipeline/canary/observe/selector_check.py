@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Sequence
 from canary.errors import InputError, NotAnsweringError
 from canary.events import Note
 from canary.marks import Variant
-from canary.observe.survey import Scene
+from canary.observe.observation import Scene
 from canary.ports import SampleSource, World
 from canary.verdict.exposed_metrics import HARMLESS, ExposedMetrics, ineffective_conditions, unmatched_selectors
 from canary.verdict.measures import Metric

@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.events import Note
 from canary.marks import Variant
 from canary.observe.deployments import services_of
-from canary.observe.survey import Scene
+from canary.observe.observation import Scene
 from canary.ports import World
 from canary.verdict.tally import Tally
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from canary.doctor.result import Check, failed, ok, warning
+from canary.doctor.check import Check, failed, ok, warning
 from canary.doctor.rights import (
     PODS,
     SECRETS_BEFORE,
