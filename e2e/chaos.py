@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.cluster import ROOT, Namespace, command, poll
+from e2e.cluster import ROOT, Namespace, command
+from e2e.polling import poll
 from e2e.traffic import Traffic
 from e2e.versions import write_version
 

@@ -7,8 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,18 +44,6 @@ class Result:
     def json(self) -> Any:
         """Return standard output, parsed."""
         return json.loads(self.out)
-
-
-def poll(what: str, look: Callable[[], T | None], seconds: float = 60) -> T:
-    """Return the first truthy answer of `look`; fails with its last answer after `seconds`."""
-    end = time.monotonic() + seconds
-    while True:
-        last = look()
-        if last:
-            return last
-        if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {seconds:g} s; last seen: {last!r}")
-        time.sleep(0.1)
 
 
 @dataclass(frozen=True)

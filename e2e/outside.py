@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import http.client
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
+
+from e2e.background import InBackground
 
 LIMIT = 120_000  # requests; nothing here runs for ever
 PATIENCE = 30  # seconds: a busy machine is slow to answer, and that is no loss
@@ -29,13 +28,13 @@ def ask(host: str, port: int, connection: http.client.HTTPConnection | None = No
 
 
 @dataclass
-class Client:
+class Client(InBackground):
     """Asks at a steady rate, over a new connection for each request, until the block ends.
 
     Attributes:
         host: of a node.
         port: NodePort of the Service.
-        rate: requests per second.
+        rate: requests per second, of all threads together.
         answers: HTTP status codes, counted.
         errors: connections that were refused, reset or timed out, counted by message.
     """
@@ -45,27 +44,13 @@ class Client:
     rate: float = 100
     answers: Counter[int] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        self._threads = [threading.Thread(target=self._run, args=(4,)) for _ in range(4)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self, threads: int) -> None:
+    def send(self) -> None:
+        """Send requests until the block ends."""
         due = time.monotonic()
-        for _ in range(LIMIT // threads):
-            due = max(due + threads / self.rate, time.monotonic() - 1)
-            if self._stop.wait(max(0.0, due - time.monotonic())):
+        for _ in range(LIMIT // self.threads):
+            due = max(due + self.threads / self.rate, time.monotonic() - 1)
+            if self.stop.wait(max(0.0, due - time.monotonic())):
                 return
             try:
                 status, _ = ask(self.host, self.port)

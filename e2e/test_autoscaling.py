@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.cluster import Namespace, command, poll
+from e2e.cluster import Namespace, command
+from e2e.polling import poll
 
 SCALED = 3  # the manifests of the tests say 2
 HALF = {"type": "Utilization", "averageUtilization": 50}

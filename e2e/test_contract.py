@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from e2e.api import APPLY, CORE, DEPLOYMENTS, MERGE, STRATEGIC, Answer, Api, proxy
-from e2e.cluster import Namespace, poll
+from e2e.cluster import Namespace
+from e2e.polling import poll
 
 Object = dict[str, Any]
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from e2e.api import CORE, DEPLOYMENTS, MERGE, Api, proxy
-from e2e.cluster import Namespace, poll
+from e2e.cluster import Namespace
+from e2e.polling import poll
 
 Object = dict[str, Any]
 REVISION = "deployment.kubernetes.io/revision"

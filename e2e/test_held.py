@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from e2e.cluster import Namespace, poll
+from e2e.cluster import Namespace
+from e2e.polling import poll
 from e2e.traffic import Traffic
 
 Object = dict[str, Any]

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from e2e.cluster import ROOT, Namespace, poll
+from e2e.cluster import ROOT, Namespace
 from e2e.pages import type_lines
+from e2e.polling import poll
 from e2e.prometheus import install
 from e2e.traffic import Traffic
 

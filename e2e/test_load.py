@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from e2e.cluster import ROOT, Namespace, command, poll
+from e2e.cluster import ROOT, Namespace, command
+from e2e.polling import poll
 
 pytestmark = [
     pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="needs containers: make e2e"),

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from e2e.cluster import Namespace, command, poll
+from e2e.cluster import Namespace, command
+from e2e.polling import poll
 from e2e.traffic import Traffic
 
 WATCH = ("watch", "sampleapp", "--tolerance", "0.05", "--min-duration", "10m", "--no-traffic-after", "10m")

@@ -11,7 +11,8 @@ from typing import Self
 
 import pytest
 
-from e2e.cluster import ROOT, Namespace, poll
+from e2e.cluster import ROOT, Namespace
+from e2e.polling import poll
 from e2e.prometheus import Prometheus, counted_by_pods, install
 
 pytestmark = [

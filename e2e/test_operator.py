@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from e2e.cluster import ROOT, Namespace, poll
+from e2e.cluster import ROOT, Namespace
+from e2e.polling import poll
 from e2e.prometheus import Prometheus, counted_by_pods
 from e2e.traffic import Traffic
 

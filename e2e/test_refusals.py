@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from e2e.cluster import Namespace, poll
+from e2e.cluster import Namespace
+from e2e.polling import poll
 
 BAD_INPUT = [
     pytest.param(["--image", "sampleapp:20", "--percentage", "0"], "percentage", id="percentage below 1"),

@@ -6,8 +6,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from e2e.cluster import Namespace, poll
+from e2e.cluster import Namespace
 from e2e.pages import type_lines
+from e2e.polling import poll
 from e2e.traffic import Traffic
 
 RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "3s", "--gate", "auto")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import yaml
 
-from e2e.cluster import Namespace, poll
+from e2e.cluster import Namespace
 from e2e.configured import settings, state
+from e2e.polling import poll
 
 
 def test_a_promote_that_is_done_is_rolled_back(configured: Namespace, manifests: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from e2e.cluster import Namespace, poll
+from e2e.cluster import Namespace
+from e2e.polling import poll
 from e2e.traffic import Traffic
 
 

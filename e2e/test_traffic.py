@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from e2e.cluster import Namespace, poll
+from e2e.cluster import Namespace
 from e2e.outside import Client, ask
+from e2e.polling import poll
 
 CHI_SQUARED_2_DOF = 13.82  # exceeded by chance once in a thousand runs
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from e2e.cluster import Namespace, poll
+from e2e.cluster import Namespace
 from e2e.configured import state
+from e2e.polling import poll
 
 MISSING = ("--image", "sampleapp:missing", "--unproven", "--timeout", "12s")
 

@@ -2,63 +2,46 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import load_kube_config
 from urllib3.exceptions import HTTPError
 
+from e2e.background import InBackground
 from e2e.cluster import Namespace
 
 LIMIT = 60_000  # requests; nothing here runs for ever
 
 
 @dataclass
-class Traffic:
+class Traffic(InBackground):
     """A few threads that ask the Service for `/`, one endpoint picked anew for each request.
 
     Attributes:
         namespace: where the Service is.
         service: its name and port.
-        threads: how many ask at once.
         answers: HTTP status codes, counted.
         errors: what else happened, counted by message.
     """
 
     namespace: Namespace
     service: str = "sampleapp:http"
-    threads: int = 3
+    threads: int = field(default=3, kw_only=True)
     answers: Counter[int] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _running: list[threading.Thread] = field(default_factory=list)
 
-    def __enter__(self) -> Self:
-        self._running = [threading.Thread(target=self._ask) for _ in range(self.threads)]
-        for thread in self._running:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        for thread in self._running:
-            thread.join()
-
-    def _ask(self) -> None:
+    def send(self) -> None:
+        """Send requests until the block ends."""
         configuration = Configuration()
         load_kube_config(str(self.namespace.kubeconfig), client_configuration=configuration)
         configuration.retries = False
         path = f"/api/v1/namespaces/{self.namespace.name}/services/{self.service}/proxy/"
         with ApiClient(configuration) as api:
             for _ in range(LIMIT // self.threads):
-                if self._stop.is_set():
+                if self.stop.is_set():
                     return
                 try:
                     answer = api.call_api("GET", configuration.host + path, _request_timeout=10)

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from e2e.cluster import Namespace, poll
+from e2e.cluster import Namespace
+from e2e.polling import poll
 from e2e.test_outage import started, told
 from e2e.traffic import Traffic
 

@@ -13,7 +13,9 @@ from types import ModuleType
 
 import pytest
 
-from .conftest import Start, command, free_port, terminate, until
+from e2e.polling import poll
+
+from .conftest import Start, command, free_port, terminate
 
 
 def test_it_answers_on_the_ports_it_is_told(start: Start) -> None:
@@ -47,9 +49,9 @@ def test_on_sigterm_it_takes_no_more_and_answers_what_is_in_flight(start: Start)
     app = start(SUCCESS_RATE="100", LATENCY_MS="700")
     with ThreadPoolExecutor(24) as pool:
         replies = [pool.submit(app.get) for _ in range(24)]
-        until("all connections are accepted", lambda: established(app.port) >= 24)
+        poll("all connections are accepted", lambda: established(app.port) >= 24)
         terminate(app)
-        until("it listens no more", lambda: not app.listens())
+        poll("it listens no more", lambda: not app.listens())
         assert app.process.poll() is None, "it ended before it had answered"
         assert {reply.result().status for reply in replies} == {200}
     assert app.process.wait(30) == 0

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from tests.http_servers import running
+
 LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
 
 
@@ -69,14 +71,11 @@ def service() -> Iterator[Service]:
     class Server(ThreadingHTTPServer):
         daemon_threads = True
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    server = Server(("127.0.0.1", 0), Handler)
+    with running(server):
         state.url = f"http://127.0.0.1:{server.server_port}"
         yield state
         state.hold.set()
-        server.shutdown()
-        thread.join()
 
 
 @dataclass(frozen=True)

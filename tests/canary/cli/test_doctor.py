@@ -7,8 +7,8 @@ import json
 import pytest
 
 from tests.canary.commandline import CommandLine
-from tests.canary.pages import serving
 from tests.canary.story import Story, deployment, service
+from tests.http_servers import serving
 
 METRICS = 'requests_total{custom_status="good"} 90\nrequests_total{custom_status="bad"} 10\n'
 

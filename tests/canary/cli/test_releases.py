@@ -8,10 +8,8 @@ import pty
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,8 @@ from canary.marks import VERSION_LABEL
 from canary.objects import DEPLOYMENT
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.ghosts import Ghosts, waiting
-from tests.canary.pages import serving
 from tests.canary.story import Story, deployment, service
+from tests.http_servers import serving
 
 NEW = ("m.yml", "--image", "app:2", "--percentage", "50")
 QUICK = ("--tolerance", "0.05", "--warm-up", "0", "--min-duration", "0", "--interval", "10ms", "--max-duration", "20s")
@@ -39,30 +37,16 @@ def pods_that_answer(good: float) -> Iterator[int]:
     """Serve metrics that count a hundred more requests at each look; give the port."""
     looks = itertools.count(1)
 
-    class Metrics(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            total = 100 * next(looks)
-            lines = [
-                f'requests_total{{custom_status="{status}"}} {total * share}'
-                for status, share in (("good", good), ("bad", 1 - good))
-            ]
-            body = ("\n".join(lines) + "\n").encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(_path: str, _headers: Mapping[str, str]) -> tuple[int, str]:
+        total = 100 * next(looks)
+        lines = [
+            f'requests_total{{custom_status="{status}"}} {total * share}\n'
+            for status, share in (("good", good), ("bad", 1 - good))
+        ]
+        return 200, "".join(lines)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Metrics) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(answer) as page:
+        yield page.server_port
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.scrapes import Pod, Scrape
 from tests.canary.doctor.test_doctor import about, examined
-from tests.canary.pages import serving
 from tests.canary.story import Story, deployment, service
+from tests.http_servers import serving
 
 
 class Source:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +18,7 @@ from canary.kube.cluster import Cluster
 from canary.kube.connection import Connection
 from canary.kube.transport import Answer, Transport, refusal
 from canary.objects import Kind
+from tests.http_servers import running
 
 
 @dataclass
@@ -75,12 +75,8 @@ def server() -> Iterator[Server]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
     http.daemon_threads = True
     script.port = http.server_address[1]
-    thread = threading.Thread(target=lambda: http.serve_forever(poll_interval=0.02))
-    thread.start()
-    yield script
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with running(http):
+        yield script
 
 
 @dataclass

@@ -21,7 +21,7 @@ from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.tally import Tally
-from tests.canary.pages import serving
+from tests.http_servers import running, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -170,17 +170,14 @@ def test_as_many_connections_are_kept_as_pods_are_scraped_at_once(
         def log_message(self, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    with running(server):
         cluster = cluster_at(f"127.0.0.1:{server.server_port}", tmp_path)
         try:
             scrapes = DirectSource(cluster, MEASURES).read([pod(str(n)) for n in range(16)], since=0)
         finally:
             cluster.close()
-            server.shutdown()
-            thread.join()
     assert all(scrape.counters for scrape in scrapes), scrapes[0].problem
     assert caplog.records == []
 

@@ -22,10 +22,11 @@ from canary.verdict.exposed_metrics import unmatched_selectors
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.tally import Tally
-from tests.canary.pages import serving
+from e2e.polling import poll
+from tests.http_servers import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 PROMETHEUS = os.environ.get("PROMETHEUS") or shutil.which("prometheus")
 needs_prometheus = pytest.mark.skipif(not PROMETHEUS, reason="no prometheus on PATH, and PROMETHEUS names none")
@@ -56,16 +57,6 @@ class Counter:
             ]
             lines += [f"request_duration_seconds_count {total}", f"request_duration_seconds_sum {total * 0.1}"]
         return self.status, "\n".join([*lines, ""])
-
-
-def poll(what: str, probe: Callable[[], Any], seconds: float = 30) -> Any:
-    """Return the first result of `probe` that is true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if result := probe():
-            return result
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what}")
 
 
 def pod(name: str, variant: Variant = Variant.CANARY, namespace: str = "shop") -> Pod:

@@ -11,7 +11,7 @@ import pytest
 
 from canary.errors import ClusterError, InputError, NotAnsweringError
 from canary.metrics import ServiceQueries, UrlQueries
-from tests.canary.pages import serving
+from tests.http_servers import serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

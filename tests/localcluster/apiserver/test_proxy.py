@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from localcluster.apimachinery.pod_log_options import PodLogOptions
+from tests.http_servers import running
 from tests.localcluster.objects import container, pod, service
 from tests.localcluster.server import PODS, SERVICES, Server
 
@@ -36,15 +36,12 @@ class _Echo(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def upstream(server: Server) -> Iterator[None]:
     """Give a pod and a Service that answer with what they were asked."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as echo:
-        thread = threading.Thread(target=echo.serve_forever, args=(0.01,))
-        thread.start()
+    echo = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    with running(echo):
         server.node.address = ("127.0.0.1", echo.server_address[1])
         server.post(PODS, pod("a"))
         server.post(SERVICES, service())
         yield
-        echo.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])

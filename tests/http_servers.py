@@ -1,14 +1,13 @@
-"""Small web servers for tests."""
+"""Small HTTP servers for tests."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+from socketserver import BaseServer
+from typing import Any
 
 
 class Page(ThreadingHTTPServer):
@@ -37,12 +36,21 @@ class Page(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[str, Mapping[str, str]], tuple[int, str]]) -> Iterator[Page]:
-    with Page(answer) as page:
-        thread = threading.Thread(target=page.serve_forever, kwargs={"poll_interval": 0.01})
+def running(server: BaseServer) -> Iterator[None]:
+    """Run a server in a thread while the block lasts, then close it."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield page
+            yield
         finally:
-            page.shutdown()
+            server.shutdown()
             thread.join()
+
+
+@contextlib.contextmanager
+def serving(answer: Callable[[str, Mapping[str, str]], tuple[int, str]]) -> Iterator[Page]:
+    """Run a server that answers GET with the status and body of `answer(path, headers)`."""
+    page = Page(answer)
+    with running(page):
+        yield page
