@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canary.apply.managed_fields import is_predecessor, with_last_applied
-from canary.apply.server_side_apply import intended
-from canary.apply.simulation import with_maps
+from canary.apply.server_side_apply import to_be_applied
+from canary.apply.simulation import with_merged_maps
 from canary.errors import ForbiddenError, InputError
 from canary.manifests.bundle import Bundle
 from canary.manifests.difference import difference, is_same
@@ -76,12 +76,12 @@ class Change:
         return self.reference is not None and (self.live is None or content(self.live) != content(self.planned))
 
 
-class Rehearsal:
+class DryRun:
     """Rehearses promote's writes.
 
     Attributes:
         lacking: rights that the account would need for promote and does not have, such as `patch deployments.apps`.
-        unrehearsed: the objects of which they forbade to ask what would change, such as `Service app`.
+        unchecked: the objects of which they forbade to ask what would change, such as `Service app`.
     """
 
     def __init__(self, cluster: Cluster, *, demanded: bool) -> None:
@@ -94,10 +94,10 @@ class Rehearsal:
         self._cluster = cluster
         self._demanded = demanded
         self.lacking: list[str] = []
-        self.unrehearsed: list[str] = []
+        self.unchecked: list[str] = []
         self._known: dict[tuple[Kind, str], Change] = {}
 
-    def of(self, incoming: Object) -> Change:
+    def change(self, incoming: Object) -> Change:
         """Return what promote would make of an object; the API server is asked once.
 
         Raises:
@@ -106,10 +106,10 @@ class Rehearsal:
         """
         key = Kind.of(incoming), incoming["metadata"]["name"]
         if key not in self._known:
-            self._known[key] = self._rehearsed(incoming)
+            self._known[key] = self._asked_change(incoming)
         return self._known[key]
 
-    def _rehearsed(self, incoming: Object) -> Change:
+    def _asked_change(self, incoming: Object) -> Change:
         live = self._cluster.get(Kind.of(incoming), incoming["metadata"]["name"])
         if live is not None:
             _check_immutable(incoming, live)
@@ -122,7 +122,7 @@ class Rehearsal:
                 raise
             self.lacking += [error.right] if error.right not in self.lacking else []
             change = Change(incoming, live, _given(incoming, live), certain=False)
-            self.unrehearsed += [] if live is None or change.is_known else [describe(incoming)]
+            self.unchecked += [] if live is None or change.is_known else [describe(incoming)]
             return change
         return Change(incoming, live, planned)
 
@@ -132,10 +132,10 @@ class Rehearsal:
         Promote takes over the fields of kubectl, Helm and the task before it applies, and a dry run cannot: it would
         show what they wrote and the manifest dropped as kept. Such an object is replaced instead.
         """
-        wanted = intended(self._cluster, incoming)
+        wanted = to_be_applied(self._cluster, incoming)
         if live is None or not any(map(is_predecessor, live["metadata"].get("managedFields") or [])):
             return self._cluster.apply(wanted, dry_run=True)
-        planned = with_maps(wanted, live)
+        planned = with_merged_maps(wanted, live)
         metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
         return self._cluster.replace({**planned, "metadata": metadata | planned["metadata"]}, dry_run=True)
 
@@ -212,7 +212,7 @@ def check_same_template(planned: Object, canary: Object, *, label: str) -> None:
         )
 
 
-def configuration(bundle: Bundle, incoming: Object) -> dict[Reference, Object]:
+def configuration_manifests(bundle: Bundle, incoming: Object) -> dict[Reference, Object]:
     """Return the manifests that a Deployment's pods are configured by."""
     referred = references(incoming)
     found = {Reference(other["kind"], other["metadata"]["name"]): other for other in bundle.others}
@@ -229,7 +229,11 @@ def _check_immutable(incoming: Object, live: Object) -> None:
                 f"promote could not write Deployment {name}: its selector is {was}, the manifest's {wanted}, and "
                 "Kubernetes lets none change: keep it, or release under another name"
             )
-    if kind in CONFIGURATION_KINDS and live.get("immutable") and content(with_maps(incoming, live)) != content(live):
+    if (
+        kind in CONFIGURATION_KINDS
+        and live.get("immutable")
+        and content(with_merged_maps(incoming, live)) != content(live)
+    ):
         raise InputError(
             f"promote could not write {describe(incoming)}: it is immutable, and its content would change. Give the "
             "new content a new name, as kustomize does: deleted and made anew under the old one, it would stay what it "
@@ -249,5 +253,5 @@ def _given(incoming: Object, live: Object | None) -> Object:
     given = with_last_applied(incoming)
     if live is None or Kind.of(incoming) not in CONFIGURATION_KINDS:
         return given
-    planned = with_maps(given, live)
+    planned = with_merged_maps(given, live)
     return {**live, **planned, "metadata": live["metadata"] | planned["metadata"]}

@@ -19,7 +19,7 @@ ATTEMPTS = 20
 """How often a Deployment is written that changes all the time: the status of a rollout counts as a change, too."""
 
 
-def intended(cluster: Cluster, incoming: Object, *, configuration: str = "") -> Object:
+def to_be_applied(cluster: Cluster, incoming: Object, *, configuration: str = "") -> Object:
     """Return a manifest as it is to be written.
 
     The replicas of a Deployment are never left out, as the API server would make that one pod: they are the manifest's;
@@ -81,7 +81,7 @@ def write(world: World, incoming: Object, *, configuration: str = "") -> bool:
     before, after = _written(world.cluster, incoming, configuration)
     changed = before is None or before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]
     action = "created" if before is None else "configured" if changed else "unchanged"
-    world.listen(Written(kind.kind, name, action, describe(after)))
+    world.listen(Written(kind.kind, name, action, pods_and_images(after)))
     return changed
 
 
@@ -92,7 +92,7 @@ def _written(cluster: Cluster, incoming: Object, configuration: str) -> tuple[Ob
     """
     for _ in range(ATTEMPTS):
         before = cluster.get(Kind.of(incoming), incoming["metadata"]["name"])
-        wanted = intended(cluster, incoming, configuration=configuration)
+        wanted = to_be_applied(cluster, incoming, configuration=configuration)
         if before is None or Kind.of(incoming) != DEPLOYMENT:
             return before, cluster.apply(wanted)
         after = cluster.apply_over(before, wanted)
@@ -103,7 +103,7 @@ def _written(cluster: Cluster, incoming: Object, configuration: str) -> tuple[Ob
     )
 
 
-def writable(world: World, objects: Sequence[Object]) -> tuple[Object, ...]:
+def without_unknown_monitors(world: World, objects: Sequence[Object]) -> tuple[Object, ...]:
     """Return the objects without monitors for a Prometheus operator that the cluster does not have, and say so.
 
     Raises:
@@ -123,7 +123,7 @@ def writable(world: World, objects: Sequence[Object]) -> tuple[Object, ...]:
     return tuple(obj for obj in objects if obj not in unknown)
 
 
-def describe(obj: Object) -> str:
+def pods_and_images(obj: Object) -> str:
     """Return what a reader wants to know of an object: of a Deployment its pods and images, of others nothing."""
     if Kind.of(obj) != DEPLOYMENT:
         return ""

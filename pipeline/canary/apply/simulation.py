@@ -12,7 +12,7 @@ from canary.apply.managed_fields import is_ours, is_predecessor
 from canary.objects import Object
 
 
-def with_maps(incoming: Object, live: Object) -> Object:
+def with_merged_maps(incoming: Object, live: Object) -> Object:
     """Return a manifest with the keys that its maps keep.
 
     Args:

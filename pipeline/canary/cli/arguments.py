@@ -9,7 +9,7 @@ from pathlib import Path
 from canary.errors import ClusterError, InputError
 from canary.manifests.bundle import EMPTY, SUFFIXES
 from canary.objects import DEPLOYMENT, NAMESPACE
-from canary.observe.deployments import workload
+from canary.observe.deployments import read_workload
 from canary.ports import Cluster
 
 _KINDS = ("deploy", "deployment", "deployments", "deployment.apps", "deployments.apps")
@@ -58,7 +58,7 @@ def require_deployments(cluster: Cluster, names: Iterable[str]) -> None:
         InputError: neither the Deployment nor a variant of it exists, or the namespace does not.
     """
     for name in names:
-        if not workload(cluster, name).variants:
+        if not read_workload(cluster, name).variants:
             require_namespace(cluster)
             close = get_close_matches(name, [live["metadata"]["name"] for live in cluster.find(DEPLOYMENT)], 3)
             hint = f"; did you mean {' or '.join(close)}?" if close else ""

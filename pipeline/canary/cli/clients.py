@@ -13,7 +13,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from canary.cli.clock import SystemClock
 from canary.cli.identity import ProcessIdentity
 from canary.cli.recorder import Recorder
-from canary.doctor.connection import PrometheusService, Way
+from canary.doctor.connection import PrometheusService, Route
 from canary.errors import InputError
 from canary.events import Event, Listener, Note
 from canary.kube.availability import Contact
@@ -24,7 +24,7 @@ from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQu
 from canary.metrics.queries import SERVICE
 from canary.ports import SampleSource
 from canary.settings.settings import Settings
-from canary.state.expiry import show_life
+from canary.state.expiry import postpone_expiry
 from canary.state.lock import LeaseLock
 from canary.terminal import Output, Terminal
 from canary.urls import is_loopback, origin
@@ -94,7 +94,7 @@ class Clients:
             ProcessIdentity(),
             clock,
             background=lambda: closing(Cluster(Transport(self._connect), self.namespace)),
-            alongside=lambda cluster, name: show_life(cluster, name, clock.now() + self.settings.expire_after),
+            alongside=lambda cluster, name: postpone_expiry(cluster, name, clock.now() + self.settings.expire_after),
             break_lock=self._break_lock,
             patience=self.settings.lock_timeout,
         )
@@ -144,13 +144,13 @@ class Clients:
         return PrometheusService(service["namespace"], service["service"]) if service else None
 
     @property
-    def ways(self) -> tuple[Way, ...]:
+    def routes(self) -> tuple[Route, ...]:
         """How requests go to the API server, and to a Prometheus that is reached by its URL."""
-        to_cluster = Way("the API server", self.connection.host, self.connection.proxy)
+        to_cluster = Route("the API server", self.connection.host, self.connection.proxy)
         url = self.settings.prometheus
         if not url or self.prometheus_service:
             return (to_cluster,)
-        return to_cluster, Way("Prometheus", urlsplit(url).hostname or "", _proxy(url))
+        return to_cluster, Route("Prometheus", urlsplit(url).hostname or "", _proxy(url))
 
 
 def _proxy(url: str) -> str:

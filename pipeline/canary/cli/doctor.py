@@ -16,8 +16,8 @@ from canary.cli.clock import SystemClock
 from canary.cli.help import Command
 from canary.cli.render import print_json
 from canary.cli.session import Session, session_of
-from canary.doctor.check import Check, Outcome
-from canary.doctor.doctor import Subject, check_releases, check_way
+from canary.doctor.check import Check, CheckOutcome
+from canary.doctor.doctor import Subject, check_connection, check_releases
 from canary.events import Event, Note
 from canary.ports import World
 from canary.printable import printable
@@ -57,8 +57,8 @@ def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     with session_of(given) as session:
         subject = _subject(session, given["workloads"])
         world = World(session.cluster, SystemClock(), _tell, session.options)
-        checks = _told(check_way(world, subject), text=text)
-        if not any(check.outcome is Outcome.FAILED for check in checks):
+        checks = _told(check_connection(world, subject), text=text)
+        if not any(check.outcome is CheckOutcome.FAILED for check in checks):
             session.require_deployments()
             checks += _told(check_releases(world, session.samples, subject), text=text)
         found = Counter(check.outcome for check in checks)
@@ -66,13 +66,13 @@ def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
             "canary": __version__,
             "python": python,
             "namespace": session.namespace,
-            "warnings": found[Outcome.WARNING],
-            "failed": found[Outcome.FAILED],
+            "warnings": found[CheckOutcome.WARNING],
+            "failed": found[CheckOutcome.FAILED],
             "checks": [asdict(check) for check in checks],
         }
         if not print_json(given, result):
             click.echo(_conclusion(found))
-    return EXIT_FAILED if found[Outcome.FAILED] else 0
+    return EXIT_FAILED if found[CheckOutcome.FAILED] else 0
 
 
 def _subject(session: Session, arguments: tuple[str, ...]) -> Subject:
@@ -84,7 +84,7 @@ def _subject(session: Session, arguments: tuple[str, ...]) -> Subject:
     clients = session.clients
     return Subject(
         clients.connection.description,
-        clients.ways,
+        clients.routes,
         tuple(dict.fromkeys(names)),
         bundle,
         direct=session.settings.prometheus is None,
@@ -107,11 +107,11 @@ def _line(check: Check) -> str:
     return printable(f"{check.outcome:<7}  {check.subject:<{SUBJECT}}  {check.text}{advice}")
 
 
-def _conclusion(found: Counter[Outcome]) -> str:
+def _conclusion(found: Counter[CheckOutcome]) -> str:
     counts = ", ".join(
-        f"{outcome}: {found[outcome]}" for outcome in (Outcome.FAILED, Outcome.WARNING) if found[outcome]
+        f"{outcome}: {found[outcome]}" for outcome in (CheckOutcome.FAILED, CheckOutcome.WARNING) if found[outcome]
     )
-    verdict = "releases are not possible here" if found[Outcome.FAILED] else "releases are possible here"
+    verdict = "releases are not possible here" if found[CheckOutcome.FAILED] else "releases are possible here"
     return f"{verdict} ({counts})" if counts else verdict
 
 

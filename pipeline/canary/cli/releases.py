@@ -15,7 +15,7 @@ from canary.cli.session import Session, session_of
 from canary.errors import InputError, TimedOutError
 from canary.manifests.bundle import Bundle
 from canary.objects import Object, is_deployment
-from canary.state.last_promote import standing
+from canary.state.last_promote import read_last_promote
 from canary.variants.derive import canary as canary_of
 from canary.variants.derive import stable as stable_of
 from canary.variants.derive import variant_replicas
@@ -248,7 +248,7 @@ def rollback(**given: Any) -> None:  # noqa: ANN401
     """
     with session_of(given) as session:
         names = session.names()
-        if any(standing(session.cluster, name) is None for name in names):
+        if any(read_last_promote(session.cluster, name) is None for name in names):
             session.require_deployments()  # it may be misspelt; what was deleted can be rolled back
         release_ = session.release(names=names)
         if given["dry_run"]:

@@ -24,7 +24,7 @@ from canary.gate.terminal import TerminalGate
 from canary.manifests.bundle import Bundle, load, require_deployment
 from canary.manifests.images import parse_image, refuse_other_workloads, with_images, with_pull_secrets
 from canary.objects import DEPLOYMENT
-from canary.observe.deployments import workload
+from canary.observe.deployments import read_workload
 from canary.ports import Cluster, Gate, SampleSource
 from canary.release.release import Release
 from canary.settings import settings as config
@@ -179,7 +179,7 @@ class Session:
     def _may_be_workload(self, name: str) -> bool:
         """Return whether a Deployment of this name exists, or a variant of it; True if that cannot be known."""
         try:
-            return bool(workload(self.cluster, name).variants)
+            return bool(read_workload(self.cluster, name).variants)
         except (InputError, ClusterError):
             return True
 

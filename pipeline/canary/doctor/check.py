@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class CheckOutcome(StrEnum):
     """How a check ended."""
 
     OK = "ok"
@@ -28,7 +28,7 @@ class Check:
     """
 
     subject: str
-    outcome: Outcome
+    outcome: CheckOutcome
     text: str
     advice: str = ""
     workload: str = ""
@@ -36,14 +36,14 @@ class Check:
 
 def ok(subject: str, text: str, *, workload: str = "") -> Check:
     """Return a check that found nothing wrong."""
-    return Check(subject, Outcome.OK, text, workload=workload)
+    return Check(subject, CheckOutcome.OK, text, workload=workload)
 
 
 def warning(subject: str, text: str, advice: str, *, workload: str = "") -> Check:
     """Return a check that found something to know."""
-    return Check(subject, Outcome.WARNING, text, advice, workload)
+    return Check(subject, CheckOutcome.WARNING, text, advice, workload)
 
 
 def failed(subject: str, text: str, advice: str, *, workload: str = "") -> Check:
     """Return a check that found what no release can be made with."""
-    return Check(subject, Outcome.FAILED, text, advice, workload)
+    return Check(subject, CheckOutcome.FAILED, text, advice, workload)

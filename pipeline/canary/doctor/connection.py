@@ -33,7 +33,7 @@ ROLES = "pipeline/rbac.yml has Roles that grant it"
 
 
 @dataclass(frozen=True)
-class Way:
+class Route:
     """How requests to a server go.
 
     Attributes:
@@ -60,19 +60,19 @@ class PrometheusService:
     name: str
 
 
-def check_proxies(ways: Iterable[Way]) -> Iterator[Check]:
+def check_proxies(routes: Iterable[Route]) -> Iterator[Check]:
     """Yield whether requests go through a proxy, and whether it is likely to lead there."""
-    for way in ways:
-        if not way.proxy:
-            yield ok("proxy", f"requests to {way.to} ({way.host}) bypass the proxy")
-        elif _is_inside(way.host):
+    for route in routes:
+        if not route.proxy:
+            yield ok("proxy", f"requests to {route.to} ({route.host}) bypass the proxy")
+        elif _is_inside(route.host):
             yield warning(
                 "proxy",
-                f"requests to {way.to} go through {way.proxy}, and {way.host} looks like one of your own network",
-                f"if the proxy does not lead there, add {way.host} to NO_PROXY",
+                f"requests to {route.to} go through {route.proxy}, and {route.host} looks like one of your own network",
+                f"if the proxy does not lead there, add {route.host} to NO_PROXY",
             )
         else:
-            yield ok("proxy", f"requests to {way.to} ({way.host}) go through {way.proxy}")
+            yield ok("proxy", f"requests to {route.to} ({route.host}) go through {route.proxy}")
 
 
 def check_clock(theirs: float | None, ours: float) -> Check:

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from canary.doctor.check import Check, failed, ok, warning
-from canary.doctor.connection import ROLES, PrometheusService, Way, check_clock, check_proxies, check_rights
-from canary.doctor.workload import check_counts, check_images, check_stable
+from canary.doctor.connection import ROLES, PrometheusService, Route, check_clock, check_proxies, check_rights
+from canary.doctor.workload import check_images, check_metrics, check_stable
 from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.manifests.bundle import Bundle
 from canary.objects import DEPLOYMENT, NAMESPACE, SERVICE, Kind, Object
-from canary.observe.deployments import Workload, replicas, workload
+from canary.observe.deployments import Workload, read_workload, replicas
 from canary.observe.surroundings import Planned, findings
 from canary.ports import SampleSource, World
 from canary.release.plan import share
@@ -31,7 +31,7 @@ class Subject:
 
     Attributes:
         server: the API server, for a person.
-        ways: how requests go to it, and to Prometheus.
+        routes: how requests go to it, and to Prometheus.
         names: of the workloads; empty means all of the namespace.
         bundle: the manifests of the next release, None where none are given.
         direct: whether counts are read from the pods.
@@ -39,20 +39,20 @@ class Subject:
     """
 
     server: str
-    ways: tuple[Way, ...]
+    routes: tuple[Route, ...]
     names: tuple[str, ...] = ()
     bundle: Bundle | None = None
     direct: bool = True
     prometheus: PrometheusService | None = None
 
 
-def check_way(world: World, subject: Subject) -> Iterator[Check]:
+def check_connection(world: World, subject: Subject) -> Iterator[Check]:
     """Yield what there is to say of the way to the cluster; nothing else can be looked at where that fails.
 
     Raises:
         InputError: there is no way to any cluster, such as no kubeconfig.
     """
-    yield from check_proxies(subject.ways)
+    yield from check_proxies(subject.routes)
     asked = world.clock.now()
     try:
         server = world.cluster.server()
@@ -83,7 +83,7 @@ def check_releases(world: World, samples: SampleSource, subject: Subject) -> Ite
             yield warning("workloads", text, "to check the manifests of the first release: canary doctor MANIFESTS")
         for name in names:
             try:
-                yield from _of_workload(world, samples, subject, workload(cluster, name))
+                yield from _of_workload(world, samples, subject, read_workload(cluster, name))
             except ForbiddenError as error:
                 yield failed("workload", str(error), ROLES, workload=name)
             except InputError as error:
@@ -133,7 +133,7 @@ def _of_workload(world: World, samples: SampleSource, subject: Subject, found: W
         yield from (warning("surroundings", one.text, one.advice, workload=name) for one in said)
         if not said:
             yield ok("surroundings", f"no conflicts found for a release of {name}", workload=name)
-    yield from check_counts(world, samples, found, direct=subject.direct)
+    yield from check_metrics(world, samples, found, direct=subject.direct)
 
 
 def _canary(world: World, subject: Subject, found: Workload) -> Object | None:

@@ -12,8 +12,8 @@ from canary.manifests.images import images_of, is_untagged
 from canary.marks import Variant
 from canary.objects import SECRET, Object
 from canary.observe.deployments import Workload, images, pods_of, progress, replicas, services_of
-from canary.observe.diagnosis import IMAGE_PULL, hold_up
-from canary.observe.observation import SAMPLED_OF_STABLE, Scene, sampled
+from canary.observe.diagnosis import IMAGE_PULL, why_not_ready
+from canary.observe.observation import SAMPLED_OF_STABLE, Observation, pods_to_sample
 from canary.ports import Cluster, SampleSource, World
 from canary.verdict.exposed_metrics import HARMLESS, ExposedMetrics, ineffective_conditions, unmatched_selectors
 from canary.verdict.measures import total_key
@@ -38,7 +38,7 @@ def check_stable(cluster: Cluster, found: Workload) -> Check:
             "stable", f"{ready}, and it is paused", "resume it first: canary deploy will refuse", workload=found.name
         )
     if not state.complete:
-        why = hold_up(cluster, found.stable) or "it is in the middle of a rollout"
+        why = why_not_ready(cluster, found.stable) or "it is in the middle of a rollout"
         return warning("stable", f"{ready}: {why}", "fix this first: canary deploy will refuse", workload=found.name)
     return ok("stable", ready, workload=found.name)
 
@@ -78,7 +78,7 @@ def check_images(cluster: Cluster, found: Workload, canary: Object | None) -> It
         yield ok("images", f"{name} has no pods yet: whether its images come shows when one starts", workload=name)
 
 
-def check_counts(world: World, samples: SampleSource, found: Workload, *, direct: bool) -> Iterator[Check]:
+def check_metrics(world: World, samples: SampleSource, found: Workload, *, direct: bool) -> Iterator[Check]:
     """Yield whether the pods' counts can be read, and what requests come to each variant.
 
     Args:
@@ -91,9 +91,9 @@ def check_counts(world: World, samples: SampleSource, found: Workload, *, direct
     other = "read from Prometheus (--prometheus)" if direct else "read from the pods (without --prometheus)"
     began = world.clock.now()
     pods = {(name, variant): pods_of(world.cluster, one)[:SAMPLED_OF_STABLE] for variant, one in found.variants.items()}
-    scene = Scene(began, (found,), pods)
+    scene = Observation(began, (found,), pods)
     try:
-        asked = sampled(scene, world.options.metrics_port)
+        asked = pods_to_sample(scene, world.options.metrics_port)
         scrapes = samples.read(asked, began - BACK)
     except InputError as error:
         yield failed("metrics", str(error), other, workload=name)

@@ -11,7 +11,7 @@ from canary.objects import DEPLOYMENT, Kind, Object
 from canary.observe.deployments import condition_of, pods_of
 from canary.observe.diagnosis import ending, failure, last_words, restarted
 from canary.observe.disruption import is_disrupted, is_evicted
-from canary.observe.observation import Scene
+from canary.observe.observation import Observation
 from canary.ports import Cluster, World
 
 
@@ -68,7 +68,7 @@ def warn_of_crashed(world: World, unchanged: Object) -> None:
         world.listen(Note(text, warning=True))
 
 
-def canary_crashes(cluster: Cluster, scene: Scene) -> str:
+def canary_crashes(cluster: Cluster, scene: Observation) -> str:
     """Return what died in a canary where nothing died in its baseline, for a person; empty if nothing did.
 
     What the cluster ended does not count. Evictions under node pressure do from the second on, where the baseline had

@@ -57,7 +57,7 @@ class Progress:
     complete: bool
 
 
-def workload(cluster: Cluster, name: str) -> Workload:
+def read_workload(cluster: Cluster, name: str) -> Workload:
     """Return the workload as it is now."""
     found = {variant: cluster.get(DEPLOYMENT, variant_name(name, variant)) for variant in Variant}
     return Workload(name, found[Variant.STABLE], found[Variant.BASELINE], found[Variant.CANARY])

@@ -45,7 +45,7 @@ class Diagnosis:
         self._unchanged: dict[str, tuple[str, float]] = {}
         self._events: dict[str, tuple[float, str]] = {}
 
-    def hold_up(self, deployment: Object, pods: Iterable[Object]) -> str:
+    def why_not_ready(self, deployment: Object, pods: Iterable[Object]) -> str:
         """Return what holds up a Deployment that has these pods, empty when nothing is known to.
 
         Named are pods that the cluster does not admit (quota, pod security), that fit on no node, whose image does not
@@ -84,7 +84,7 @@ class Diagnosis:
         return event
 
 
-def hold_up(cluster: Cluster, deployment: Object, pods: Iterable[Object] | None = None) -> str:
+def why_not_ready(cluster: Cluster, deployment: Object, pods: Iterable[Object] | None = None) -> str:
     """Return what holds up a Deployment at the only look that is taken, at which a pod that is not ready is stuck.
 
     Args:
@@ -93,7 +93,7 @@ def hold_up(cluster: Cluster, deployment: Object, pods: Iterable[Object] | None 
         pods: its pods, listed where they are not given.
     """
     diagnosis = Diagnosis(cluster, lambda: 0.0, stuck_after=0.0)
-    return diagnosis.hold_up(deployment, pods_of(cluster, deployment) if pods is None else pods)
+    return diagnosis.why_not_ready(deployment, pods_of(cluster, deployment) if pods is None else pods)
 
 
 def gist(reason: str) -> str:

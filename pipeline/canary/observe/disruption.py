@@ -10,7 +10,7 @@ from canary.marks import Variant
 from canary.objects import Object
 from canary.observe.deployments import condition_of, ready_since, replicas
 from canary.observe.diagnosis import failure
-from canary.observe.observation import Scene
+from canary.observe.observation import Observation
 
 EVICTED = "Evicted"
 ENDED = frozenset({"Preempting", "Terminated", "Shutdown", "NodeLost"})
@@ -64,7 +64,7 @@ class Disruptions:
     def __init__(self) -> None:
         self._replaced: set[str] = set()
 
-    def hold(self, scene: Scene) -> str:
+    def waiting_for(self, scene: Observation) -> str:
         """Return what the verdict waits for, for a person; empty if every such pod has been replaced."""
         for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
             pods = scene.pods[name, variant]

@@ -20,7 +20,7 @@ PIN = "give the image by its digest (--image NAME@sha256:…), which is the same
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningImage:
     """The image of one container of one pod.
 
     Attributes:
@@ -54,13 +54,13 @@ class Running:
         return f"{self.image_id} on node {self.node}"
 
 
-def running(cluster: Cluster, deployment: Object) -> tuple[Running, ...]:
+def running_images(cluster: Cluster, deployment: Object) -> tuple[RunningImage, ...]:
     """Return what the pods of a Deployment run."""
     return tuple(one for pod in pods_of(cluster, deployment) for one in _of_pod(pod))
 
 
 def check_same_images(
-    world: World, name: str, now: Sequence[Running], judged: Sequence[Running], before: Sequence[Running]
+    world: World, name: str, now: Sequence[RunningImage], judged: Sequence[RunningImage], before: Sequence[RunningImage]
 ) -> None:
     """Refuse a stable whose pods run another content than the canary's, which a tag that was pushed again brings.
 
@@ -98,17 +98,17 @@ def check_same_images(
             world.listen(Note(text, warning=True))
 
 
-def _of_pod(pod: Object) -> Iterator[Running]:
+def _of_pod(pod: Object) -> Iterator[RunningImage]:
     spec, status = pod["spec"], pod.get("status") or {}
     asked = {one["name"]: one["image"] for one in [*(spec.get("initContainers") or []), *spec["containers"]]}
     for one in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
         if one.get("imageID"):
-            yield Running(one["name"], asked[one["name"]], one["imageID"], spec.get("nodeName") or "")
+            yield RunningImage(one["name"], asked[one["name"]], one["imageID"], spec.get("nodeName") or "")
 
 
-def _named_differently(every: Iterable[Running]) -> str:
+def _named_differently(every: Iterable[RunningImage]) -> str:
     """Return how nodes of this cluster name one image differently, in words; empty if they are not seen to."""
-    seen: dict[tuple[str, str], Running] = {}
+    seen: dict[tuple[str, str], RunningImage] = {}
     for one in every:
         other = seen.setdefault((one.container, one.image), one)
         if other.digest != one.digest and other.node != one.node:
@@ -116,5 +116,5 @@ def _named_differently(every: Iterable[Running]) -> str:
     return ""
 
 
-def _listed(ran: Iterable[Running]) -> str:
+def _listed(ran: Iterable[RunningImage]) -> str:
     return ", ".join(sorted({str(one) for one in ran}))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from canary.events import Note
 from canary.marks import Variant
 from canary.observe.deployments import services_of
-from canary.observe.observation import Scene
+from canary.observe.observation import Observation
 from canary.ports import World
 from canary.verdict.tally import Tally
 
 
-class Silence:
+class NoTraffic:
     """What was counted last, and since when nothing was."""
 
     def __init__(self, world: World) -> None:
@@ -20,7 +20,7 @@ class Silence:
         self._since = 0.0
         self._told = False
 
-    def heed(self, scene: Scene, tally: Tally) -> None:
+    def observe(self, scene: Observation, tally: Tally) -> None:
         """Take note of a look; emit a warning when the options' `no_traffic_after` has gone by without a request."""
         total = sum(
             tally.answered(name, variant) for name, variant, _ in scene.variants(Variant.CANARY, Variant.BASELINE)
@@ -32,7 +32,7 @@ class Silence:
             self._told = True
             self._world.listen(Note(self._text(scene, tally), warning=True))
 
-    def _text(self, scene: Scene, tally: Tally) -> str:
+    def _text(self, scene: Observation, tally: Tally) -> str:
         quiet = f"no requests in {self._world.options.no_traffic_after:g} s"
         if tally.missing:
             pod, why = min(tally.missing.items(), key=lambda item: item[0].name)

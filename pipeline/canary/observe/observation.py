@@ -9,7 +9,7 @@ from canary.errors import InputError
 from canary.events import VariantState
 from canary.marks import Variant
 from canary.objects import Object
-from canary.observe.deployments import Workload, pods_by_deployment, ready_since, replicas, workload
+from canary.observe.deployments import Workload, pods_by_deployment, read_workload, ready_since, replicas
 from canary.ports import Cluster
 from canary.variants.steps import Step, step_of
 from canary.verdict.measures import Measures
@@ -21,7 +21,7 @@ SAMPLED_OF_STABLE = 20
 
 
 @dataclass(frozen=True)
-class Scene:
+class Observation:
     """The variants and their pods.
 
     Attributes:
@@ -69,13 +69,13 @@ class Scene:
                     yield found.name, variant, deployment
 
 
-def survey(cluster: Cluster, names: Sequence[str], at: float) -> Scene:
+def observe(cluster: Cluster, names: Sequence[str], at: float) -> Observation:
     """Return who is there.
 
     Raises:
         InputError: a workload has no canary.
     """
-    workloads = tuple(workload(cluster, name) for name in names)
+    workloads = tuple(read_workload(cluster, name) for name in names)
     for found in workloads:
         if found.canary is None:
             raise InputError(
@@ -87,10 +87,10 @@ def survey(cluster: Cluster, names: Sequence[str], at: float) -> Scene:
         for found in workloads
         for variant, deployment in found.variants.items()
     }
-    return Scene(at, workloads, pods_of_variants)
+    return Observation(at, workloads, pods_of_variants)
 
 
-def sampled(scene: Scene, metrics_port: str) -> list[Pod]:
+def pods_to_sample(scene: Observation, metrics_port: str) -> list[Pod]:
     """Return the pods that counts are to be read from.
 
     Args:
@@ -103,7 +103,7 @@ def sampled(scene: Scene, metrics_port: str) -> list[Pod]:
     found = []
     for name, variant, deployment in scene.variants():
         pods = scene.pods[name, variant]
-        port = port_of(deployment, metrics_port)
+        port = metrics_port_of(deployment, metrics_port)
         if variant is Variant.STABLE and (len(pods) > SAMPLED_OF_STABLE or port is None):
             continue
         if port is None:
@@ -115,7 +115,7 @@ def sampled(scene: Scene, metrics_port: str) -> list[Pod]:
     return found
 
 
-def states(scene: Scene, tally: Tally, measures: Measures) -> tuple[VariantState, ...]:
+def variant_states(scene: Observation, tally: Tally, measures: Measures) -> tuple[VariantState, ...]:
     """Return the state of each variant for a person to read."""
     shown = []
     for name, variant, deployment in scene.variants():
@@ -147,7 +147,7 @@ def _runs(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") == "Running"
 
 
-def port_of(deployment: Object, wanted: str) -> int | None:
+def metrics_port_of(deployment: Object, wanted: str) -> int | None:
     """Return the number of the port that exposes metrics, 0 where none is wanted, None where there is none such."""
     if not wanted:
         return 0

@@ -69,7 +69,7 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
         pods = pods_by_deployment(world.cluster, late.values())
         for name, deployment in late.items():
             state = progress(deployment)
-            reason = diagnosis.hold_up(deployment, pods[deployment["metadata"]["uid"]])
+            reason = diagnosis.why_not_ready(deployment, pods[deployment["metadata"]["uid"]])
             event = Waiting(name, state.renewed, state.desired, reason)
             before = seen.get(name)
             seen[name] = event

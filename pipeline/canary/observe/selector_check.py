@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Sequence
 from canary.errors import InputError, NotAnsweringError
 from canary.events import Note
 from canary.marks import Variant
-from canary.observe.observation import Scene
+from canary.observe.observation import Observation
 from canary.ports import SampleSource, World
 from canary.verdict.exposed_metrics import HARMLESS, ExposedMetrics, ineffective_conditions, unmatched_selectors
 from canary.verdict.measures import Metric
@@ -19,7 +19,7 @@ ADVICE = "Correct the selector (canary config shows where it is set)"
 UNASKED = "If the metric exists only after its first request, send one, or raise --no-traffic-after"
 
 
-class Spelling:
+class SelectorCheck:
     """What is known of the selectors.
 
     They are compared with what the pods expose once enough requests were counted, at the latest before PROMOTE, and
@@ -34,7 +34,7 @@ class Spelling:
         self._settled: set[str] = set()
         self._warned: set[str] = set()
 
-    def check(self, scene: Scene, pods: Sequence[Pod], tally: Tally, verdict: Verdict) -> str:
+    def check(self, scene: Observation, pods: Sequence[Pod], tally: Tally, verdict: Verdict) -> str:
         """Look at the selectors if it is time, and return why that is not possible, empty if it is.
 
         A condition that excludes nothing is warned of, and so is a metric or label that the canary alone lacks.

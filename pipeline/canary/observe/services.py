@@ -18,7 +18,7 @@ SERVICE_NAME = "kubernetes.io/service-name"
 """Label of an EndpointSlice: its Service."""
 
 
-def routes(cluster: Cluster, names: Iterable[str]) -> dict[str, frozenset[str]]:
+def services_by_deployment(cluster: Cluster, names: Iterable[str]) -> dict[str, frozenset[str]]:
     """Return the names of the Services that lead to each of these Deployments now; none to one that is not there."""
     services = cluster.find(SERVICE)
     found = {}
@@ -29,7 +29,7 @@ def routes(cluster: Cluster, names: Iterable[str]) -> dict[str, frozenset[str]]:
     return found
 
 
-def check_routes(
+def check_services(
     cluster: Cluster, after: Sequence[Object], *, action: str, gone: Container[str] = ()
 ) -> tuple[str, ...]:
     """Refuse what would cut off a Service that leads to a Deployment today, and return what to warn of.
@@ -58,7 +58,7 @@ def check_routes(
     return tuple(warnings)
 
 
-def wait_until_led_to(world: World, services: Mapping[str, Iterable[str]]) -> None:
+def wait_for_endpoints(world: World, services: Mapping[str, Iterable[str]]) -> None:
     """Wait until every ready pod of Deployments is a ready endpoint of their Services.
 
     Args:

@@ -33,7 +33,7 @@ class Copy:
     workloads: tuple[str, ...]
 
 
-def copies(
+def plan_copies(
     sources: Mapping[Reference, Object], wanted: Mapping[str, Iterable[Reference]], *, mark: str, label: str
 ) -> tuple[Copy, ...]:
     """Return the copies that a release is to have.
@@ -55,7 +55,7 @@ def copies(
     )
 
 
-def check_free(cluster: Cluster, copy: Copy) -> None:
+def check_name_is_free(cluster: Cluster, copy: Copy) -> None:
     """Refuse a copy whose name something else has.
 
     Raises:
@@ -78,13 +78,13 @@ def check_free(cluster: Cluster, copy: Copy) -> None:
         )
 
 
-def rehearse(cluster: Cluster, copy: Copy) -> None:
+def check_can_be_created(cluster: Cluster, copy: Copy) -> None:
     """Let the API server say whether a copy can be made; one that is there already could."""
     if cluster.get(Kind.of(copy.object), copy.object["metadata"]["name"]) is None:
         cluster.create(copy.object, dry_run=True)
 
 
-def make(world: World, copy: Copy) -> None:
+def create_copy(world: World, copy: Copy) -> None:
     """Make a copy and give it to the canaries that refer to it; one that is theirs already stays."""
     kind, name = Kind.of(copy.object), copy.object["metadata"]["name"]
     owners = [_owner(world.cluster, variant_name(one, Variant.CANARY)) for one in copy.workloads]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from canary.apply.server_side_apply import describe, write
+from canary.apply.server_side_apply import pods_and_images, write
 from canary.events import Grows, Note, Written
 from canary.manifests.bundle import Bundle, digest
 from canary.marks import DIGEST
 from canary.objects import Object
-from canary.observe.deployments import replicas, workload
+from canary.observe.deployments import read_workload, replicas
 from canary.observe.rollout import wait_until_ready
 from canary.ports import World
-from canary.release.copies import make
-from canary.release.plan import plan, share, size
-from canary.state.expiry import show_life
-from canary.state.last_promote import is_rolling_back, saved_digest
+from canary.release.copies import create_copy
+from canary.release.plan import make_plan, share, size
+from canary.state.expiry import postpone_expiry
+from canary.state.last_promote import is_rolling_back, unfinished_digest
 from canary.state.record import take_step
 from canary.variants.derive import copied_by
 from canary.variants.steps import step_at_hand
@@ -33,7 +33,7 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
         InputError, ClusterError: see `plan`; nothing was changed then.
         TimedOutError: a variant did not get ready; all variants are left as they are.
     """
-    todo = plan(world, bundle, promoting=promoting)
+    todo = make_plan(world, bundle, promoting=promoting)
     for event in (*todo.notes, *todo.others.differences):
         world.listen(event)
     for other in todo.others.created:
@@ -44,30 +44,30 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
     for made in todo.created:
         first = _waiting_for_copies(made) if copied_by(made) else made
         world.cluster.create(first)
-        world.listen(Written(made["kind"], made["metadata"]["name"], "created", describe(first)))
+        world.listen(Written(made["kind"], made["metadata"]["name"], "created", pods_and_images(first)))
     for copy in todo.others.copies:
-        make(world, copy)
+        create_copy(world, copy)
     for name in todo.stepped:
         take_step(world.cluster, name, todo.step)
     _scale(world, {made["metadata"]["name"]: replicas(made) for made in todo.created if copied_by(made)})
     _scale(world, dict(todo.scaled))
     for incoming in bundle.deployments:
-        show_life(world.cluster, incoming["metadata"]["name"], world.clock.now() + world.options.expire_after)
+        postpone_expiry(world.cluster, incoming["metadata"]["name"], world.clock.now() + world.options.expire_after)
     for name in todo.existing:
         world.listen(Written("Deployment", name, "unchanged", "of this same release"))
     wait_until_ready(world, [*(made["metadata"]["name"] for made in todo.created), *todo.existing])
 
 
-def in_the_way(world: World, bundle: Bundle) -> tuple[str, ...]:
+def workloads_in_another_release(world: World, bundle: Bundle) -> tuple[str, ...]:
     """Return the names of the workloads of which another release is in progress that is not being promoted.
 
     A promote that was interrupted, and whose release was rejected then, stands in nobody's way.
     """
     mark, names = digest(bundle), []
     for name in (incoming["metadata"]["name"] for incoming in bundle.deployments):
-        found = workload(world.cluster, name)
+        found = read_workload(world.cluster, name)
         theirs = {_digest(live) for live in (found.canary, found.baseline) if live is not None}
-        promoted = saved_digest(world.cluster, name)
+        promoted = unfinished_digest(world.cluster, name)
         is_promoted = promoted is not None and bool(theirs & {promoted, None})
         if theirs - {mark} and not is_promoted and not is_rolling_back(world.cluster, name):
             names.append(name)
@@ -85,7 +85,7 @@ def grow(world: World, bundle: Bundle) -> bool:
         InputError: a canary is gone.
     """
     found = {incoming["metadata"]["name"]: incoming for incoming in bundle.deployments}
-    workloads = [(workload(world.cluster, name), incoming) for name, incoming in found.items()]
+    workloads = [(read_workload(world.cluster, name), incoming) for name, incoming in found.items()]
     canaries = [one.canary for one, _ in workloads if one.canary]
     for step in step_at_hand(world.options.steps, canaries).following:
         sizes = {

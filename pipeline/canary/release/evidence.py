@@ -24,7 +24,7 @@ from canary.observe.deployments import Workload, images, pods_of, progress, repl
 from canary.observe.diagnosis import restarted
 from canary.ports import World
 from canary.release.watch import last_verdict
-from canary.state.counts import raw
+from canary.state.counts import read_json
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.rule import Decision, Verdict
 
@@ -68,7 +68,7 @@ class _Case:
             return otherwise
 
 
-def keep(world: World, found: Workload, reason: str) -> str:
+def save_evidence(world: World, found: Workload, reason: str) -> str:
     """Write what there is to know of a canary into a new folder, and return the folder; empty where there is none.
 
     Nothing that goes wrong here keeps a bad canary alive: it is said in a warning.
@@ -115,7 +115,7 @@ def _files(case: _Case) -> Iterator[tuple[str, str]]:
     nothing: Object = {}
     yield (
         "samples.json",
-        _json(case.read("samples", partial(raw, case.world.cluster, case.found.name, case.canary), nothing)),
+        _json(case.read("samples", partial(read_json, case.world.cluster, case.found.name, case.canary), nothing)),
     )
     yield (
         "summary.txt",

@@ -6,14 +6,14 @@ from canary.marks import DIGEST, VERSION_LABEL
 from canary.observe.deployments import Workload, images, is_ready
 from canary.settings.options import Options
 from canary.settings.release_arguments import MANIFESTS, ReleaseArguments, arguments_of, command
-from canary.state.last_promote import Standing, State
+from canary.state.last_promote import LastPromote, PromoteState
 from canary.state.record import Record
 from canary.variants.steps import Step
 from canary.verdict.rule import Decision
 
 
 def next_steps(
-    options: Options, found: Workload, record: Record | None, step: Step | None, was: Standing | None
+    options: Options, found: Workload, record: Record | None, step: Step | None, was: LastPromote | None
 ) -> tuple[str, ...]:
     """Return what can be done now, each as `purpose: command`.
 
@@ -25,9 +25,9 @@ def next_steps(
         was: the last promote, None where nothing is kept of one.
     """
     say = _Commands(options, found)
-    if was is not None and was.state is State.ROLLING_BACK:
+    if was is not None and was.state is PromoteState.ROLLING_BACK:
         return (f"finish the rollback that was interrupted: {say.rollback}",)
-    if was is not None and was.state is State.PROMOTING and not _is_of_another(found, was):
+    if was is not None and was.state is PromoteState.PROMOTING and not _is_of_another(found, was):
         return _unfinished(say, found, was)
     if found.canary is not None:
         return _in_release(say, options, found, record, step)
@@ -38,13 +38,13 @@ def next_steps(
     return (f"{found.name} does not exist yet; create it: {say.new}",)
 
 
-def _is_of_another(found: Workload, was: Standing) -> bool:
+def _is_of_another(found: Workload, was: LastPromote) -> bool:
     """Return whether the canary is of another release than the promote, which was given up then."""
     annotations = found.canary["metadata"].get("annotations") or {} if found.canary else {}
     return bool(annotations.get(DIGEST, was.digest) != was.digest)
 
 
-def _unfinished(say: _Commands, found: Workload, was: Standing) -> tuple[str, ...]:
+def _unfinished(say: _Commands, found: Workload, was: LastPromote) -> tuple[str, ...]:
     """Return what ends a promote that was begun and is not done."""
     if was.failed:
         ends = say.rollback if was.can_be_rolled_back else say.promote

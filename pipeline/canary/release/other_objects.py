@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from canary.apply.dry_run import Change, Rehearsal
+from canary.apply.dry_run import Change, DryRun
 from canary.apply.managed_fields import with_last_applied
 from canary.errors import InputError
 from canary.events import Differs
@@ -18,12 +18,12 @@ from canary.marks import Variant, variant_name
 from canary.objects import Object
 from canary.observe.deployments import Workload
 from canary.ports import World
-from canary.release.copies import Copy, check_free, copies
+from canary.release.copies import Copy, check_name_is_free, plan_copies
 from canary.variants.derive import copied_by
 
 
 @dataclass(frozen=True)
-class Others:
+class OtherObjects:
     """What becomes of the objects beside the Deployments.
 
     Attributes:
@@ -41,14 +41,16 @@ class Others:
     copies: tuple[Copy, ...]
 
 
-def others(world: World, bundle: Bundle, workloads: Sequence[Workload], rehearsal: Rehearsal, mark: str) -> Others:
+def plan_other_objects(
+    world: World, bundle: Bundle, workloads: Sequence[Workload], dry_run: DryRun, mark: str
+) -> OtherObjects:
     """Return what becomes of the objects beside the Deployments; writes nothing.
 
     Args:
         world: what to work with.
         bundle: the manifests.
         workloads: those of the bundle's Deployments, in their order.
-        rehearsal: says what would change.
+        dry_run: says what would change.
         mark: digest of the release.
 
     Raises:
@@ -56,7 +58,7 @@ def others(world: World, bundle: Bundle, workloads: Sequence[Workload], rehearsa
         ForbiddenError: the account lacks a right that it must have.
     """
     now = world.options.others == "now"
-    changes = [rehearsal.of(other) for other in bundle.others]
+    changes = [dry_run.change(other) for other in bundle.others]
     used = frozenset().union(*(references(found.stable) for found in workloads if found.stable is not None))
     created = [one for one in changes if one.live is None and (now or one.reference not in used)]
     changed = [one for one in changes if one not in created and not one.is_none and (one.is_known or now)]
@@ -66,13 +68,13 @@ def others(world: World, bundle: Bundle, workloads: Sequence[Workload], rehearsa
         for incoming, found in zip(bundle.deployments, workloads, strict=True)
     }
     sources = {one.reference: one.planned for one in changes if one.reference}
-    made = copies(sources, copied, mark=mark, label=world.options.label)
+    made = plan_copies(sources, copied, mark=mark, label=world.options.label)
     taken = frozenset(sources).union(*map(references, bundle.deployments))
     for copy in made:
         _check_name(copy, taken)
-        check_free(world.cluster, copy)
+        check_name_is_free(world.cluster, copy)
     names = {copy.of: copy.object["metadata"]["name"] for copy in made}
-    return Others(
+    return OtherObjects(
         tuple(with_last_applied(one.incoming) for one in created),
         tuple(one.incoming for one in changed) if now else (),
         tuple(_differs(one, names, now=now) for one in changed),

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from canary.apply.dry_run import Rehearsal, check_rights, check_same_template
+from canary.apply.dry_run import DryRun, check_rights, check_same_template
 from canary.errors import ForbiddenError, InputError
 from canary.events import Note
 from canary.manifests.bundle import Bundle, digest
 from canary.marks import ARGUMENTS, CREATED, DIGEST, STABLE, Variant, variant_name
 from canary.objects import SERVICE, Kind, Object
-from canary.observe.deployments import Workload, images, progress, replicas, workload
-from canary.observe.diagnosis import hold_up
-from canary.observe.observation import port_of
-from canary.observe.services import check_routes
+from canary.observe.deployments import Workload, images, progress, read_workload, replicas
+from canary.observe.diagnosis import why_not_ready
+from canary.observe.observation import metrics_port_of
+from canary.observe.services import check_services
 from canary.observe.surroundings import Planned, findings
 from canary.ports import World
-from canary.release.copies import rehearse
-from canary.release.other_objects import Others, others
-from canary.release.stable_changes import is_changed, stable_mark
-from canary.state.expiry import expires
-from canary.state.last_promote import State, finishing_undo, saved_digest, standing
+from canary.release.copies import check_can_be_created
+from canary.release.other_objects import OtherObjects, plan_other_objects
+from canary.release.stable_changes import is_changed, stable_digest
+from canary.state.expiry import expiry_annotation
+from canary.state.last_promote import PromoteState, read_last_promote, undo_advice, unfinished_digest
 from canary.variants import derive as variants
 from canary.variants.derive import template_differences, variant_replicas
 from canary.variants.steps import Step, step_at_hand, step_of
@@ -41,7 +41,7 @@ class Plan:
         notes: what the user should know.
     """
 
-    others: Others
+    others: OtherObjects
     created: tuple[Object, ...]
     step: Step
     stepped: tuple[str, ...]
@@ -56,7 +56,7 @@ class Plan:
         return (*self.others.created, *self.others.written, *self.created, *copies)
 
 
-def plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
+def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
     """Return what deploy would do now; writes nothing, but rehearses all that deploy and promote will write.
 
     Args:
@@ -70,7 +70,7 @@ def plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
         ForbiddenError: the account lacks a right.
     """
     mark = digest(bundle)
-    workloads = tuple(workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)
+    workloads = tuple(read_workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)
     for found in workloads:
         _check_startable(world, found, mark)
     unread = _without_metrics_port(world, bundle, workloads)
@@ -78,8 +78,8 @@ def plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
         if unread:
             raise InputError(unread)
         check_rights(world.cluster, bundle)
-    rehearsal = Rehearsal(world.cluster, demanded=promoting)
-    beside = others(world, bundle, workloads, rehearsal, mark)
+    dry_run = DryRun(world.cluster, demanded=promoting)
+    beside = plan_other_objects(world, bundle, workloads, dry_run, mark)
     step = step_at_hand(world.options.steps, [found.canary for found in workloads if found.canary])
     created: list[Object] = []
     stepped: list[str] = []
@@ -100,19 +100,19 @@ def plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
                 stepped.append(live["metadata"]["name"])
             if replicas(live) != count:
                 scaled.append((live["metadata"]["name"], count))
-        change = rehearsal.of(incoming)
+        change = dry_run.change(incoming)
         if change.certain:
             check_same_template(change.planned, shown[Variant.CANARY], label=world.options.label)
         notes.extend(_notes(world, bundle, found, wanted, {made["metadata"]["name"] for made in created}))
-    warnings = _routes(world, bundle, workloads, rehearsal)
+    warnings = _routes(world, bundle, workloads, dry_run)
     if created:  # a release that goes on has said it before
         notes += [Note(text, warning=True) for text in warnings]
     for other in beside.created:
         world.cluster.create(other, dry_run=True)
     for copy in beside.copies:
-        rehearse(world.cluster, copy)
-    if rehearsal.lacking:
-        notes.append(_cannot_promote(rehearsal.lacking, rehearsal.unrehearsed))
+        check_can_be_created(world.cluster, copy)
+    if dry_run.lacking:
+        notes.append(_cannot_promote(dry_run.lacking, dry_run.unchecked))
     return Plan(beside, tuple(created), step, tuple(stepped), tuple(scaled), tuple(existing), tuple(notes))
 
 
@@ -129,15 +129,15 @@ def share(name: str, count: int, stable: int) -> Note:
 
 def _check_startable(world: World, found: Workload, mark: str) -> None:
     """Refuse a workload that no release can be made of now, or go on with."""
-    was = standing(world.cluster, found.name)
-    if was is not None and was.state is State.ROLLING_BACK:
+    was = read_last_promote(world.cluster, found.name)
+    if was is not None and was.state is PromoteState.ROLLING_BACK:
         raise InputError(f"a rollback of {found.name} was interrupted: canary rollback {found.name} finishes it")
-    if was is not None and was.state is State.PROMOTING and was.failed:
+    if was is not None and was.state is PromoteState.PROMOTING and was.failed:
         raise InputError(
             f"a promote of {found.name} failed ({was.failed}), and its undo was interrupted: "
-            f"{finishing_undo(was, found.name)}"
+            f"{undo_advice(was, found.name)}"
         )
-    promoting = saved_digest(world.cluster, found.name)
+    promoting = unfinished_digest(world.cluster, found.name)
     if promoting == mark:
         raise InputError(
             f"a promote of this release of {found.name} was interrupted: "
@@ -156,18 +156,18 @@ def _check_startable(world: World, found: Workload, mark: str) -> None:
         _check_sound(world, found.stable)
 
 
-def _routes(world: World, bundle: Bundle, workloads: Sequence[Workload], rehearsal: Rehearsal) -> tuple[str, ...]:
+def _routes(world: World, bundle: Bundle, workloads: Sequence[Workload], dry_run: DryRun) -> tuple[str, ...]:
     """Refuse a release that would cut off a Service, and return what to warn of.
 
     That is promote's doing, or deploy's where it writes Services at once.
     """
-    services = [rehearsal.of(other).planned for other in bundle.others if Kind.of(other) == SERVICE]
-    deployments = [rehearsal.of(incoming).planned for incoming in bundle.deployments]
+    services = [dry_run.change(other).planned for other in bundle.others if Kind.of(other) == SERVICE]
+    deployments = [dry_run.change(incoming).planned for incoming in bundle.deployments]
     stable = [found.stable for found in workloads if found.stable is not None]
     try:
         if world.options.others == "now":
-            check_routes(world.cluster, [*stable, *services], action="deploy")
-        return check_routes(world.cluster, [*deployments, *services], action="promote")
+            check_services(world.cluster, [*stable, *services], action="deploy")
+        return check_services(world.cluster, [*deployments, *services], action="promote")
     except ForbiddenError:
         return ()  # that Services may not be seen is among the notes
 
@@ -177,12 +177,12 @@ def _without_metrics_port(world: World, bundle: Bundle, workloads: Sequence[Work
     port = world.options.metrics_port
     advice = f"name one {port}, pass --metrics-port, or read from Prometheus (--prometheus)"
     for incoming, found in zip(bundle.deployments, workloads, strict=True):
-        if port_of(incoming, port) is None:
+        if metrics_port_of(incoming, port) is None:
             return (
                 f"{bundle.source(incoming)}: Deployment {found.name} has no container port {port!r} to read counts "
                 f"from: {advice}"
             )
-        if found.stable is not None and port_of(found.stable, port) is None:
+        if found.stable is not None and metrics_port_of(found.stable, port) is None:
             return (
                 f"stable {found.name} has no container port {port!r}, so its baseline would have none to read counts "
                 f"from: {advice}; canary apply with these manifests adds it to stable"
@@ -191,7 +191,7 @@ def _without_metrics_port(world: World, bundle: Bundle, workloads: Sequence[Work
 
 
 def _wanted(
-    world: World, found: Workload, incoming: Object, *, mark: str, step: Step, beside: Others
+    world: World, found: Workload, incoming: Object, *, mark: str, step: Step, beside: OtherObjects
 ) -> dict[Variant, Object]:
     """Return the variants that the release is to have."""
     options = world.options
@@ -201,10 +201,10 @@ def _wanted(
     }
     if found.stable is not None:
         wanted[Variant.BASELINE] = variants.baseline(found.stable, replicas=count, label=options.label)
-    marks = step.annotations | expires(world.clock.now() + options.expire_after)
+    marks = step.annotations | expiry_annotation(world.clock.now() + options.expire_after)
     if options.arguments is not None:
         marks[ARGUMENTS] = options.arguments.to_json()
-    marks[STABLE] = stable_mark(found.stable, label=options.label)
+    marks[STABLE] = stable_digest(found.stable, label=options.label)
     if beside.created:
         marks[CREATED] = " ".join(f"{made['kind']}/{made['metadata']['name']}" for made in beside.created)
     of_canary = {Variant.CANARY: marks}
@@ -251,7 +251,7 @@ def _check_sound(world: World, stable: Object) -> None:
         raise InputError(f"stable {name} is paused: resume it first (kubectl rollout resume deployment/{name})")
     if state.complete:
         return
-    why = hold_up(world.cluster, stable)
+    why = why_not_ready(world.cluster, stable)
     reason = f": {why}" if why else ""
     if state.updated == state.desired and (stable.get("status") or {}).get("replicas") == state.desired:
         raise InputError(f"stable {name} is not fully ready, {state.ready} of {state.desired} pods{reason}")
@@ -261,8 +261,8 @@ def _check_sound(world: World, stable: Object) -> None:
     )
 
 
-def _cannot_promote(lacking: Sequence[str], unrehearsed: Sequence[str]) -> Note:
-    gap = f". Not rehearsed: what promote changes in {', '.join(unrehearsed)}" if unrehearsed else ""
+def _cannot_promote(lacking: Sequence[str], unchecked: Sequence[str]) -> Note:
+    gap = f". Not rehearsed: what promote changes in {', '.join(unchecked)}" if unchecked else ""
     text = f"this account lacks {', '.join(lacking)}, and so cannot promote; another account has to{gap}"
     return Note(text, warning=True)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from canary.apply.dry_run import Rehearsal, check_rights, check_same_template, configuration
-from canary.apply.server_side_apply import intended, write
+from canary.apply.dry_run import DryRun, check_rights, check_same_template, configuration_manifests
+from canary.apply.server_side_apply import to_be_applied, write
 from canary.errors import (
     CanaryError,
     InputError,
@@ -21,29 +21,29 @@ from canary.manifests.bundle import Bundle, digest
 from canary.manifests.references import Reference, references
 from canary.marks import UNPROVEN, before_name
 from canary.objects import CONFIGURATION_KINDS, DEPLOYMENT, SERVICE, Kind, Object, content
-from canary.observe.deployments import images, workload
-from canary.observe.image_ids import check_same_images, running
+from canary.observe.deployments import images, read_workload
+from canary.observe.image_ids import check_same_images, running_images
 from canary.observe.rollout import wait_until_ready
-from canary.observe.services import check_routes, routes, wait_until_led_to
+from canary.observe.services import check_services, services_by_deployment, wait_for_endpoints
 from canary.ports import World
 from canary.release.copies import check_same_content
-from canary.release.proof import objection
+from canary.release.proof import check_proof
 from canary.release.reject import delete_variants
-from canary.release.stable_changes import check_unchanged, check_unchanged_since_interruption, stable_mark
+from canary.release.stable_changes import check_unchanged, check_unchanged_since_interruption, stable_digest
 from canary.state.last_promote import (
-    State,
-    finish,
-    forget,
+    PromoteState,
+    delete_last_promote,
     is_rolling_back,
     is_saved,
+    mark_done,
     mark_undoing,
+    read_last_promote,
     save,
-    saved,
-    saved_digest,
-    standing,
-    undoing,
+    snapshots_before,
+    undo_reason,
+    unfinished_digest,
 )
-from canary.state.restore import put_back
+from canary.state.restore import restore
 from canary.variants.derive import copied_by
 
 
@@ -74,10 +74,10 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
     if failed := undo_begun(world, names):
         raise _undo(world, names, failed)
     canaries, overridden, judged, before = {}, {}, {}, {}
-    resumed = any(saved_digest(world.cluster, name) == mark for name in names)
-    workloads = [workload(world.cluster, name) for name in names]
+    resumed = any(unfinished_digest(world.cluster, name) == mark for name in names)
+    workloads = [read_workload(world.cluster, name) for name in names]
     for incoming, found in zip(bundle.deployments, workloads, strict=True):
-        overridden[found.name] = objection(world, bundle, found, incoming, decided=decided, resumed=resumed)
+        overridden[found.name] = check_proof(world, bundle, found, incoming, decided=decided, resumed=resumed)
     for one in workloads:
         # read anew: a canary that was not ready was waited for, and somebody may have changed stable meanwhile
         found = replace(one, stable=world.cluster.get(DEPLOYMENT, one.name))
@@ -87,13 +87,13 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
             check_unchanged(world, found)
         if found.canary is not None:
             canaries[found.name] = found.canary
-            judged[found.name] = running(world.cluster, found.canary)
+            judged[found.name] = running_images(world.cluster, found.canary)
         old = [one for one in (found.stable, found.baseline) if one is not None]
-        before[found.name] = [ran for one in old for ran in running(world.cluster, one)]
+        before[found.name] = [ran for one in old for ran in running_images(world.cluster, one)]
     check_rights(world.cluster, bundle)
     if not resumed:  # else who began it has looked, when the old Services led to the old pods
         _check_routes(world, bundle)
-    led = routes(world.cluster, names)
+    led = services_by_deployment(world.cluster, names)
     changes = resumed or not _is_done(world, bundle)
     if changes and not is_saved(world.cluster, names[-1], mark):  # else an earlier run has kept all, in this order
         for incoming in bundle.deployments:
@@ -110,10 +110,12 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
         for obj in () if changes else (*bundle.others, *bundle.deployments):
             world.listen(Written(obj["kind"], obj["metadata"]["name"], "unchanged"))
         wait_until_ready(world, names)
-        wait_until_led_to(world, {name: led[name] | now for name, now in routes(world.cluster, names).items()})
+        wait_for_endpoints(
+            world, {name: led[name] | now for name, now in services_by_deployment(world.cluster, names).items()}
+        )
         for name, ran in judged.items():
             stable = world.cluster.get(DEPLOYMENT, name)
-            check_same_images(world, name, running(world.cluster, stable) if stable else (), ran, before[name])
+            check_same_images(world, name, running_images(world.cluster, stable) if stable else (), ran, before[name])
     except UnreachableError:
         raise  # no undo would get through either; the next promote goes on from here
     except CanaryError as error:
@@ -128,18 +130,18 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
         stable = world.cluster.get(DEPLOYMENT, name)
         runs = images(stable) if stable else ()
         if changes:
-            finish(world.cluster, name, runs, stable_mark(stable, label=world.options.label))
+            mark_done(world.cluster, name, runs, stable_digest(stable, label=world.options.label))
         world.listen(Promoted(name, runs))
 
 
 def _is_done(world: World, bundle: Bundle) -> bool:
     """Return whether an earlier promote has made everything what the manifests say: its record then tells what was."""
-    finished = [standing(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments]
-    if not all(one is not None and one.state is State.DONE for one in finished):
+    finished = [read_last_promote(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments]
+    if not all(one is not None and one.state is PromoteState.DONE for one in finished):
         return False
-    rehearsal = Rehearsal(world.cluster, demanded=True)
+    dry_run = DryRun(world.cluster, demanded=True)
     try:
-        return all(rehearsal.of(obj).is_none for obj in (*bundle.others, *bundle.deployments))
+        return all(dry_run.change(obj).is_none for obj in (*bundle.others, *bundle.deployments))
     except InputError:
         return False  # what is refused, and why, the write itself tells
 
@@ -167,13 +169,13 @@ def _write(world: World, bundle: Bundle, canaries: Mapping[str, Object], overrid
 
 def _check_routes(world: World, bundle: Bundle) -> None:
     """Refuse a promote after which a Service would not lead to stable any more."""
-    rehearsal = Rehearsal(world.cluster, demanded=True)
+    dry_run = DryRun(world.cluster, demanded=True)
     services = [one for one in bundle.others if Kind.of(one) == SERVICE]
     try:
-        after = [rehearsal.of(obj).planned for obj in (*bundle.deployments, *services)]
+        after = [dry_run.change(obj).planned for obj in (*bundle.deployments, *services)]
     except InputError:
         return  # what is refused, and why, the write itself tells
-    for warning in check_routes(world.cluster, after, action="promote"):
+    for warning in check_services(world.cluster, after, action="promote"):
         world.listen(Note(warning, warning=True))
 
 
@@ -184,10 +186,10 @@ def _check_same(world: World, bundle: Bundle, incoming: Object, canary: Object |
     """
     if canary is None or world.options.unproven:
         return
-    for reference, other in configuration(bundle, incoming).items():
+    for reference, other in configuration_manifests(bundle, incoming).items():
         kind, name = Kind.of(other), other["metadata"]["name"]
         world.cluster.take_over(kind, name)
-        planned = world.cluster.apply(intended(world.cluster, other), dry_run=True)
+        planned = world.cluster.apply(to_be_applied(world.cluster, other), dry_run=True)
         if reference in copied_by(canary):
             check_same_content(world.cluster, reference, planned)
         else:
@@ -198,7 +200,7 @@ def _check_same(world: World, bundle: Bundle, incoming: Object, canary: Object |
                     "reject the canary, and deploy it anew"
                 )
     world.cluster.take_over(Kind.of(incoming), incoming["metadata"]["name"])
-    planned = world.cluster.apply(intended(world.cluster, incoming), dry_run=True)
+    planned = world.cluster.apply(to_be_applied(world.cluster, incoming), dry_run=True)
     check_same_template(planned, canary, label=world.options.label)
 
 
@@ -207,10 +209,12 @@ def _is_configured_anew(world: World, incoming: Object) -> bool:
 
     Where what was before did not fit, nobody can tell: then they are started anew.
     """
-    before = standing(world.cluster, incoming["metadata"]["name"])
+    before = read_last_promote(world.cluster, incoming["metadata"]["name"])
     if before is not None and before.too_large:
         return True
-    was = {Reference(one.kind.kind, one.name): one for one in saved(world.cluster, incoming["metadata"]["name"])}
+    was = {
+        Reference(one.kind.kind, one.name): one for one in snapshots_before(world.cluster, incoming["metadata"]["name"])
+    }
     stable = was.get(Reference(DEPLOYMENT.kind, incoming["metadata"]["name"]))
     if stable is None or stable.object is None:
         return False
@@ -222,7 +226,7 @@ def _is_configured_anew(world: World, incoming: Object) -> bool:
 
 def undo_begun(world: World, names: Sequence[str]) -> str:
     """Return why the promote failed that an earlier run began to undo and did not finish, empty if there is none."""
-    return next((why for name in names if (why := undoing(world.cluster, name))), "")
+    return next((why for name in names if (why := undo_reason(world.cluster, name))), "")
 
 
 def _undo(world: World, names: Sequence[str], cause: str) -> PromoteError:
@@ -230,7 +234,7 @@ def _undo(world: World, names: Sequence[str], cause: str) -> PromoteError:
 
     That it is to be put back is noted first: whoever goes on after an interruption finds that, and why.
     """
-    lost = [name for name in names if (was := standing(world.cluster, name)) is not None and was.too_large]
+    lost = [name for name in names if (was := read_last_promote(world.cluster, name)) is not None and was.too_large]
     if lost:
         return PromoteError(
             f"promote failed, and cannot be undone, as what {' and '.join(lost)} was before did not fit into a "
@@ -238,15 +242,15 @@ def _undo(world: World, names: Sequence[str], cause: str) -> PromoteError:
             f"kubectl rollout undo deployment/{lost[0]} goes back to the pods before"
         )
     try:
-        kept = {name: found for name in names if (found := saved(world.cluster, name))}
+        kept = {name: found for name in names if (found := snapshots_before(world.cluster, name))}
         for name in kept:
             mark_undoing(world.cluster, name, cause)
         for found in kept.values():
             for one in found:  # what pods use comes before the Deployment, as in the promote
-                put_back(world, one)
+                restore(world, one)
         wait_until_ready(world, [name for name in kept if world.cluster.get(DEPLOYMENT, name) is not None])
         for name in kept:
-            forget(world.cluster, name)
+            delete_last_promote(world.cluster, name)
             world.listen(Undone(name, cause))
     except KeyboardInterrupt:
         raise InterruptedReleaseError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from canary.apply.dry_run import Rehearsal, configuration
+from canary.apply.dry_run import DryRun, configuration_manifests
 from canary.errors import InputError, TimedOutError
 from canary.events import Note
 from canary.manifests.bundle import Bundle, digest
@@ -12,11 +12,11 @@ from canary.marks import DIGEST
 from canary.objects import Object
 from canary.observe.crashes import canary_crashes
 from canary.observe.deployments import Workload, images, is_ready, progress
-from canary.observe.diagnosis import hold_up
-from canary.observe.observation import survey
+from canary.observe.diagnosis import why_not_ready
+from canary.observe.observation import observe
 from canary.observe.rollout import wait_until_ready
 from canary.ports import World
-from canary.state.counts import recall
+from canary.state.counts import read_record
 from canary.state.record import unproven_since
 from canary.variants import derive as variants
 from canary.variants.derive import template_differences
@@ -35,7 +35,7 @@ class UnprovenError(InputError):
         self.why = why
 
 
-def objection(world: World, bundle: Bundle, found: Workload, incoming: Object, *, decided: str, resumed: bool) -> str:
+def check_proof(world: World, bundle: Bundle, found: Workload, incoming: Object, *, decided: str, resumed: bool) -> str:
     """Refuse to promote what nothing has shown to be right, unless somebody overrides that.
 
     Args:
@@ -98,7 +98,7 @@ def _verdict_against(world: World, found: Workload) -> str:
     """Return the sentence of a verdict that is REJECT, empty if it is another one."""
     if found.canary is None:
         return ""
-    record = recall(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
+    record = read_record(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
     return record.sentence if record is not None and record.decision is Decision.REJECT else ""
 
 
@@ -109,7 +109,7 @@ def _check_verdict(world: World, found: Workload) -> None:
     """
     if found.canary is None:
         return
-    record = recall(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
+    record = read_record(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
     name = found.canary["metadata"]["name"]
     if record is not None and record.decision is Decision.REJECT:
         raise UnprovenError(
@@ -126,10 +126,10 @@ def _check_alive(world: World, found: Workload) -> None:
     """Refuse a canary of which something died since anybody looked: at a gate, or between two steps of a pipeline."""
     if found.canary is None:
         return
-    record = recall(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
+    record = read_record(world.cluster, {found.name: found.canary}, warm_up=world.options.warm_up)
     if record is not None and record.decision is Decision.REJECT:
         return  # who promotes it all the same knows of worse
-    died = canary_crashes(world.cluster, survey(world.cluster, [found.name], world.clock.now()))
+    died = canary_crashes(world.cluster, observe(world.cluster, [found.name], world.clock.now()))
     if died:
         raise UnprovenError(died, f"; to end the release: canary reject {found.name}")
 
@@ -141,7 +141,7 @@ def _check_ready(world: World, found: Workload) -> None:
     """
     if found.canary is None or is_ready(found.canary):
         return
-    state, why = progress(found.canary), hold_up(world.cluster, found.canary)
+    state, why = progress(found.canary), why_not_ready(world.cluster, found.canary)
     not_ready = f"Deployment {found.canary['metadata']['name']}: {state.ready} of {state.desired} pods ready"
     not_ready += f": {why}" if why else ""
     if state.desired and not world.options.unproven:
@@ -162,8 +162,10 @@ def _runs_already(world: World, bundle: Bundle, stable: Object | None, incoming:
     fresh = variants.canary(incoming, replicas=1, label=world.options.label)
     if template_differences(world.cluster.create(fresh, dry_run=True), stable, label=world.options.label):
         return False
-    rehearsal = Rehearsal(world.cluster, demanded=True)
-    return not any(rehearsal.of(other).configures_anew for other in configuration(bundle, incoming).values())
+    dry_run = DryRun(world.cluster, demanded=True)
+    return not any(
+        dry_run.change(other).configures_anew for other in configuration_manifests(bundle, incoming).values()
+    )
 
 
 def _time(seconds: float) -> str:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from canary.errors import ForbiddenError, InputError, LockedError
 from canary.events import Note, Started
 from canary.marks import DIGEST
-from canary.observe.deployments import workload
+from canary.observe.deployments import read_workload
 from canary.ports import Lock, World
 from canary.release.reject import reject
 from canary.release.status import workloads_in_release
 from canary.state.expiry import expiry
-from canary.state.last_promote import is_rolling_back, saved_digest
-from canary.state.lease import holder, time
+from canary.state.last_promote import is_rolling_back, unfinished_digest
+from canary.state.lease import read_holder, time
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _judged(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
     if left:
         world.listen(Note(f"{name} is left: {left}"))
     elif dry_run:
-        if there := holder(world.cluster, name):
+        if there := read_holder(world.cluster, name):
             held = f"{there.name}, who last renewed its lock at {time(there.renewed)}, is still at work"
             reason = f"its canary expired at {expired_at}, unless {held}"
         world.listen(Note(f"{name} would be rejected: {reason}"))
@@ -78,7 +78,7 @@ def _judged(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
 def _left(world: World, name: str) -> tuple[str, str]:
     """Return why a workload is left alone, empty if it is not, and when its canary expired or will."""
     cluster, now = world.cluster, world.clock.now()
-    canary = workload(cluster, name).canary
+    canary = read_workload(cluster, name).canary
     if canary is None:
         return f"it has a baseline, but no canary; canary reject {name} deletes it", ""
     at = expiry(canary)
@@ -89,7 +89,7 @@ def _left(world: World, name: str) -> tuple[str, str]:
         return f"its canary does not expire before {shown}", shown
     if is_rolling_back(cluster, name):
         return f"its rollback was interrupted; canary rollback {name} finishes it", shown
-    promoted = saved_digest(cluster, name)
+    promoted = unfinished_digest(cluster, name)
     if promoted is not None and promoted == canary["metadata"]["annotations"].get(DIGEST):
         text = "its promote was interrupted; canary promote, with the same manifests and images, finishes it, "
         return f"{text}canary rollback {name} goes back", shown

@@ -5,9 +5,9 @@ from __future__ import annotations
 from canary.events import Note, Rejected, Written
 from canary.marks import CREATED, Variant
 from canary.objects import DEPLOYMENT, Object
-from canary.observe.deployments import workload
+from canary.observe.deployments import read_workload
 from canary.ports import World
-from canary.release.evidence import keep
+from canary.release.evidence import save_evidence
 
 
 def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
@@ -21,9 +21,9 @@ def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
     Returns:
         The names of the Deployments that were deleted, empty where there was nothing to reject.
     """
-    found = workload(world.cluster, name)
+    found = read_workload(world.cluster, name)
     is_ours = found.canary is not None and _is_variant(world, found.canary, Variant.CANARY)
-    kept = keep(world, found, reason) if is_ours else ""
+    kept = save_evidence(world, found, reason) if is_ours else ""
     deleted = delete_variants(world, name)
     if deleted:
         world.listen(Rejected(name, reason, deleted, kept))
@@ -44,7 +44,7 @@ def delete_variants(world: World, name: str) -> tuple[str, ...]:
     would be adopted by stable.
     """
     deleted = []
-    found = workload(world.cluster, name).variants
+    found = read_workload(world.cluster, name).variants
     for variant in (Variant.BASELINE, Variant.CANARY):
         deployment = found.get(variant)
         if deployment is None:

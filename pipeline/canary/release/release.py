@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from canary.apply.server_side_apply import intended, writable, write
+from canary.apply.server_side_apply import to_be_applied, without_unknown_monitors, write
 from canary.errors import (
     CanaryError,
     InputError,
@@ -20,22 +20,22 @@ from canary.manifests.images import images_of, refuse_untagged
 from canary.marks import DIGEST
 from canary.objects import Object
 from canary.observe.crashes import warn_of_crashed
-from canary.observe.deployments import workload
+from canary.observe.deployments import read_workload
 from canary.observe.rollout import wait_until_ready
 from canary.ports import Clock, Cluster, Gate, Lock, SampleSource, World
 from canary.release import deploy, promote, reap, reject, rollback, status, watch
-from canary.release.plan import plan
+from canary.release.plan import make_plan
 from canary.release.reap import Reaped
 from canary.release.status import Status
 from canary.settings.options import Options
 from canary.settings.release_arguments import command
-from canary.state.last_promote import State, saved_digest, standing, undoing
+from canary.state.last_promote import PromoteState, read_last_promote, undo_reason, unfinished_digest
 from canary.variants.derive import can_have_variants
 from canary.verdict.rule import Decision, Verdict, brief
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ReleaseOutcome:
     """How a release ended.
 
     Attributes:
@@ -80,7 +80,7 @@ class Release:
     bundle: Bundle | None = None
     names: tuple[str, ...] = ()
 
-    def run(self) -> Outcome:
+    def run(self) -> ReleaseOutcome:
         """Do all of it: deploy, watch, ask the gate, promote or reject. A promote that was interrupted is finished.
 
         With several steps the verdict lets the variants grow from one to the next; the gate is asked about REJECT at
@@ -92,11 +92,11 @@ class Release:
         with self.lock.held(self._names(), self.listen):
             return self._run()
 
-    def _run(self) -> Outcome:
+    def _run(self) -> ReleaseOutcome:
         if self._promote_was_interrupted():
             verdict = watch.last_verdict(self._world, self._names())
             self.promote()
-            return Outcome(promoted=True, by="an earlier run", verdict=verdict)
+            return ReleaseOutcome(promoted=True, by="an earlier run", verdict=verdict)
         self.deploy(promoting=True)
         verdict = self.watch()
         with self._left_as_it_is():
@@ -114,7 +114,7 @@ class Release:
         else:
             by_hand = f"by {decided.by} (verdict: {brief(verdict)})"
             self.reject(verdict.sentence if decided.by == "auto" else by_hand)
-        return Outcome(decided.promote, decided.by, verdict)
+        return ReleaseOutcome(decided.promote, decided.by, verdict)
 
     def deploy(self, *, promoting: bool = False) -> Status:
         """Make canary and baseline, wait until they are ready, and return what there is now.
@@ -233,7 +233,7 @@ class Release:
                 self._refuse_releases(names)
                 self._started("apply")
                 with self._finished_by("canary apply, once more,"):
-                    for obj in writable(self._world, (*bundle.others, *bundle.deployments)):
+                    for obj in without_unknown_monitors(self._world, (*bundle.others, *bundle.deployments)):
                         if not write(self._world, obj):
                             warn_of_crashed(self._world, obj)
                     wait_until_ready(self._world, self._names())
@@ -255,14 +255,14 @@ class Release:
         if action == "apply":
             self._refuse_releases(name for name in self._names() if can_have_variants(name))
         if action == "deploy":
-            todo = plan(self._world, bundle)
+            todo = make_plan(self._world, bundle)
             for event in (*todo.notes, *todo.others.differences):
                 self.listen(event)
             return todo.written
         objects = (*bundle.others, *bundle.deployments)
         if action == "apply":
-            objects = writable(self._world, objects)
-        return tuple(intended(self.cluster, obj) for obj in objects)
+            objects = without_unknown_monitors(self._world, objects)
+        return tuple(to_be_applied(self.cluster, obj) for obj in objects)
 
     @property
     def _world(self) -> World:
@@ -289,13 +289,13 @@ class Release:
     def _end_others(self, bundle: Bundle) -> None:
         """Reject what is in progress of another release."""
         images = ", ".join(dict.fromkeys(image for incoming in bundle.deployments for image in images_of(incoming)))
-        for name in deploy.in_the_way(self._world, bundle):
+        for name in deploy.workloads_in_another_release(self._world, bundle):
             reject.reject(self._world, name, f"superseded by a release of {images}")
 
     def _refuse_releases(self, names: Iterable[str]) -> None:
         """Refuse to change a stable that is being compared with a canary."""
         for name in names:
-            found = workload(self.cluster, name)
+            found = read_workload(self.cluster, name)
             both = (one for one in (found.canary, found.baseline) if one is not None)
             there = [one for one in both if self.options.label in (one["metadata"].get("labels") or {})]
             if there:
@@ -308,15 +308,17 @@ class Release:
     def _promote_was_interrupted(self) -> bool:
         """Return whether a driver was stopped while this release was on its way to stable, or any on its way back."""
         mark = digest(self._manifests())
-        return any(saved_digest(self.cluster, name) == mark or undoing(self.cluster, name) for name in self._names())
+        return any(
+            unfinished_digest(self.cluster, name) == mark or undo_reason(self.cluster, name) for name in self._names()
+        )
 
     def _warn_of_unfinished_promote(self, name: str) -> None:
-        was = standing(self.cluster, name)
-        if was is None or was.state not in (State.PROMOTING, State.ROLLING_BACK):
+        was = read_last_promote(self.cluster, name)
+        if was is None or was.state not in (PromoteState.PROMOTING, PromoteState.ROLLING_BACK):
             return
         back = command("rollback", name, connection=self.options.connection_flags)
         goes_back = f"{back} puts back what it was before" if was.images else "deploy a new release"
-        if was.state is State.ROLLING_BACK:
+        if was.state is PromoteState.ROLLING_BACK:
             text = f"a rollback of {name} was interrupted: {back} finishes it"
         elif was.failed:
             text = (
@@ -350,7 +352,7 @@ class Release:
         """Return whether there are variants of this release; True where that cannot be seen now."""
         mark = digest(self.bundle) if self.bundle is not None else None
         try:
-            canaries = [found for name in names if (found := workload(self.cluster, name).canary) is not None]
+            canaries = [found for name in names if (found := read_workload(self.cluster, name).canary) is not None]
         except CanaryError:
             return True
         return any(mark is None or mark == _digest(canary) for canary in canaries)

@@ -18,15 +18,30 @@ from canary.errors import (
 from canary.events import Note, RolledBack, Undone
 from canary.marks import ROLLBACK_FROM, TOO_LARGE, UNDOING, Variant, before_name, rollback_name, variant_name
 from canary.objects import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind, Object, describe
-from canary.observe.deployments import images, progress, workload
+from canary.observe.deployments import images, progress, read_workload
 from canary.observe.rollout import wait_until_ready
-from canary.observe.services import check_routes, routes, wait_until_led_to
+from canary.observe.services import check_services, services_by_deployment, wait_for_endpoints
 from canary.ports import Cluster, World
 from canary.release.reject import reject
-from canary.release.stable_changes import stable_mark
-from canary.state.last_promote import Standing, State, mark, saved, standing, together
-from canary.state.restore import put_back, size_of
-from canary.state.snapshots import Saved, TooLargeError, drop, is_whole, keep, kept, make_keeper
+from canary.release.stable_changes import stable_digest
+from canary.state.last_promote import (
+    LastPromote,
+    PromoteState,
+    promoted_together,
+    read_last_promote,
+    set_state,
+    snapshots_before,
+)
+from canary.state.restore import restore, restored_replicas
+from canary.state.snapshots import (
+    Snapshot,
+    TooLargeError,
+    create_config_map,
+    delete_snapshots,
+    is_complete,
+    read_snapshots,
+    take_snapshots,
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +55,8 @@ class Target:
     """
 
     name: str
-    promote: Standing
-    objects: tuple[Saved, ...]
+    promote: LastPromote
+    objects: tuple[Snapshot, ...]
 
 
 def rollback(world: World, names: Sequence[str]) -> None:
@@ -64,26 +79,26 @@ def rollback(world: World, names: Sequence[str]) -> None:
     for one in targets:
         _keep_what_is(world, one)
     for one in targets:
-        mark(world.cluster, one.name, State.ROLLING_BACK)
-    every, led = _objects(targets), routes(world.cluster, [one.name for one in targets])
+        set_state(world.cluster, one.name, PromoteState.ROLLING_BACK)
+    every, led = _objects(targets), services_by_deployment(world.cluster, [one.name for one in targets])
     try:
         for was in every:
             if was.object is not None:
-                put_back(world, was, at_least=True)
+                restore(world, was, at_least=True)
         wait_until_ready(world, [one.name for one in targets])
-        now = routes(world.cluster, [one.name for one in targets])
-        wait_until_led_to(world, {name: (led[name] | now[name]) - _services_gone(targets) for name in now})
+        now = services_by_deployment(world.cluster, [one.name for one in targets])
+        wait_for_endpoints(world, {name: (led[name] | now[name]) - _services_gone(targets) for name in now})
         for was in every:
             if was.object is None:  # last: pods of the version that goes may have needed it
-                put_back(world, was)
+                restore(world, was)
     except (LockLostError, UnreachableError):
         raise  # no undo would get through, or it is another driver's to see to
     except CanaryError as error:
         raise _undo(world, targets, str(error)) from error
     for one in targets:
-        if any(variant is not Variant.STABLE for variant in workload(world.cluster, one.name).variants):
+        if any(variant is not Variant.STABLE for variant in read_workload(world.cluster, one.name).variants):
             reject(world, one.name, f"stable {one.name} was rolled back")
-        mark(world.cluster, one.name, State.ROLLED_BACK)
+        set_state(world.cluster, one.name, PromoteState.ROLLED_BACK)
         _forget(world.cluster, one.name)
         stable = world.cluster.get(DEPLOYMENT, one.name)
         world.listen(RolledBack(one.name, images(stable) if stable else ()))
@@ -97,7 +112,7 @@ def targets_of(cluster: Cluster, names: Sequence[str]) -> tuple[Target, ...]:
     """
     found = []
     for name in names:
-        promote = standing(cluster, name)
+        promote = read_last_promote(cluster, name)
         if promote is None:
             raise InputError(
                 f"there is nothing to roll back to: no promote of {name} has kept what was before "
@@ -113,17 +128,17 @@ def targets_of(cluster: Cluster, names: Sequence[str]) -> tuple[Target, ...]:
                 f"there is nothing to roll back to: the last promote of {name} was its first; to remove it, "
                 f"kubectl delete deployment/{name}"
             )
-        every = together(cluster, name, promote)
+        every = promoted_together(cluster, name, promote)
         if missing := [other for other in every if other not in names]:
             raise InputError(
                 f"{name} was promoted together with {', '.join(missing)}, and they share configuration: roll all of "
                 f"them back (canary rollback {' '.join(every)})"
             )
-        found.append(Target(name, promote, saved(cluster, name)))
+        found.append(Target(name, promote, snapshots_before(cluster, name)))
     return tuple(found)
 
 
-def _objects(targets: Sequence[Target]) -> tuple[Saved, ...]:
+def _objects(targets: Sequence[Target]) -> tuple[Snapshot, ...]:
     """Return what was before, each object once: those that workloads share are kept with each of them."""
     return tuple({(was.kind, was.name): was for one in targets for was in one.objects}.values())
 
@@ -135,7 +150,7 @@ def _services_gone(targets: Sequence[Target]) -> frozenset[str]:
 
 def _is_done(world: World, one: Target) -> bool:
     """Return whether a workload was rolled back already; finish what is left to do then."""
-    if one.promote.state is not State.ROLLED_BACK:
+    if one.promote.state is not PromoteState.ROLLED_BACK:
         return False
     _forget(world.cluster, one.name)
     world.listen(Note(f"{one.name} was rolled back already, to what was before its last promote"))
@@ -170,7 +185,7 @@ def _check(world: World, targets: Sequence[Target]) -> None:
                 "promote gave it: the rollback overwrites what others wrote since"
             )
             world.listen(Note(text, warning=True))
-        elif one.promote.made not in ("", stable_mark(live, label=world.options.label)):
+        elif one.promote.made not in ("", stable_digest(live, label=world.options.label)):
             text = f"the pods of {one.name} were changed since its last promote: the rollback overwrites that"
             world.listen(Note(text, warning=True))
         for was in one.objects:
@@ -179,13 +194,13 @@ def _check(world: World, targets: Sequence[Target]) -> None:
                     after.append(world.cluster.replace(was.object, dry_run=True))
                 except InputError as error:
                     raise InputError(f"rollback could not put back {describe(was.object)}: {error}") from error
-    for warning in check_routes(world.cluster, after, action="rollback", gone=_services_gone(targets)):
+    for warning in check_services(world.cluster, after, action="rollback", gone=_services_gone(targets)):
         world.listen(Note(warning, warning=True))
 
 
 def planned(world: World, names: Sequence[str]) -> tuple[tuple[Object, ...], tuple[tuple[Kind, str], ...]]:
     """Return the objects that a rollback would write now, and those that it would delete."""
-    targets = [one for one in targets_of(world.cluster, names) if one.promote.state is not State.ROLLED_BACK]
+    targets = [one for one in targets_of(world.cluster, names) if one.promote.state is not PromoteState.ROLLED_BACK]
     every = _objects(targets)
     written = tuple(_shown(world.cluster, was.object) for was in every if was.object is not None)
     gone = ((was.kind, was.name) for was in every if was.object is None)
@@ -205,23 +220,23 @@ def _keep_what_is(world: World, one: Target) -> None:
                 f"ConfigMap {name} is not canary's (it has no annotation {ROLLBACK_FROM}), and rollback needs "
                 "that name to keep what there is now: rename the ConfigMap, or delete it"
             )
-        if one.promote.state is State.ROLLING_BACK and is_whole(cluster, earlier):
+        if one.promote.state is PromoteState.ROLLING_BACK and is_complete(cluster, earlier):
             return
-        drop(cluster, earlier)
-    begun = State.DONE if one.promote.state is State.ROLLING_BACK else one.promote.state
+        delete_snapshots(cluster, earlier)
+    begun = PromoteState.DONE if one.promote.state is PromoteState.ROLLING_BACK else one.promote.state
     owner = cluster.get(CONFIG_MAP, before_name(one.name))
     objects = [(was.kind, was.name) for was in one.objects]
     try:
-        keep(cluster, name, objects, {ROLLBACK_FROM: begun}, owner=owner)
+        take_snapshots(cluster, name, objects, {ROLLBACK_FROM: begun}, owner=owner)
     except TooLargeError as error:
-        make_keeper(cluster, name, {ROLLBACK_FROM: begun, TOO_LARGE: str(error)}, {}, owner=owner)
+        create_config_map(cluster, name, {ROLLBACK_FROM: begun, TOO_LARGE: str(error)}, {}, owner=owner)
         text = f"what {one.name} is now does not fit into ConfigMap {name} ({error}): this rollback cannot be undone"
         world.listen(Note(text, warning=True))
 
 
 def _undoing(cluster: Cluster, one: Target) -> str:
     """Return why the rollback failed that an earlier run began to undo, empty if none did."""
-    if one.promote.state is not State.ROLLING_BACK:
+    if one.promote.state is not PromoteState.ROLLING_BACK:
         return ""
     return _marks(cluster.get(CONFIG_MAP, rollback_name(one.name))).get(UNDOING, "")
 
@@ -238,14 +253,14 @@ def _undo(world: World, targets: Sequence[Target], cause: str) -> PromoteError:
             cluster.annotate(CONFIG_MAP, rollback_name(name), {UNDOING: cause})
         waited = []
         for name, keeper in there.items():
-            for was in kept(cluster, keeper):
-                put_back(world, was)
+            for was in read_snapshots(cluster, keeper):
+                restore(world, was)
                 if (was.kind, was.name) == (DEPLOYMENT, name) and was.object and progress(was.object).complete:
                     waited.append(name)
         late = _wait(world, waited)
         for name, keeper in there.items():
-            mark(cluster, name, State(_marks(keeper)[ROLLBACK_FROM]))
-            drop(cluster, keeper)
+            set_state(cluster, name, PromoteState(_marks(keeper)[ROLLBACK_FROM]))
+            delete_snapshots(cluster, keeper)
             world.listen(Undone(name, cause))
     except KeyboardInterrupt:
         raise InterruptedReleaseError(
@@ -273,7 +288,7 @@ def _wait(world: World, names: Sequence[str]) -> str:
 def _forget(cluster: Cluster, name: str) -> None:
     keeper = cluster.get(CONFIG_MAP, rollback_name(name))
     if keeper is not None and ROLLBACK_FROM in _marks(keeper):
-        drop(cluster, keeper)
+        delete_snapshots(cluster, keeper)
 
 
 def _shown(cluster: Cluster, was: Object) -> Object:
@@ -285,7 +300,7 @@ def _shown(cluster: Cluster, was: Object) -> Object:
     live = cluster.get(DEPLOYMENT, metadata["name"]) if Kind.of(was) == DEPLOYMENT else None
     if live is None:
         return shown
-    return shown | {"spec": was["spec"] | {"replicas": size_of(cluster, was, live)}}
+    return shown | {"spec": was["spec"] | {"replicas": restored_replicas(cluster, was, live)}}
 
 
 def _marks(keeper: Object | None) -> Mapping[str, str]:

@@ -16,13 +16,13 @@ from canary.marks import DIGEST, STABLE
 from canary.objects import DEPLOYMENT, Object
 from canary.observe.deployments import Workload
 from canary.ports import World
-from canary.state.last_promote import stable_before, standing
+from canary.state.last_promote import read_last_promote, stable_before
 from canary.variants.derive import bare_template, template_differences
 
 NO_STABLE = "none"
 
 
-def stable_mark(stable: Object | None, *, label: str) -> str:
+def stable_digest(stable: Object | None, *, label: str) -> str:
     """Return what a canary carries of its stable: a digest of the pod template, `none` where there is no stable."""
     if stable is None:
         return NO_STABLE
@@ -36,7 +36,7 @@ def is_changed(found: Workload, *, label: str) -> bool:
     A stable that equals the baseline is the same, too: a new version of Kubernetes fills in new defaults in both.
     """
     record = _mark(found.canary, STABLE)
-    if not record or record == stable_mark(found.stable, label=label):
+    if not record or record == stable_digest(found.stable, label=label):
         return False
     if found.stable is None or found.baseline is None:
         return True
@@ -76,7 +76,7 @@ def check_unchanged_since_interruption(world: World, found: Workload, mark: str)
     Raises:
         InputError: it is neither; the difference is told by an event.
     """
-    was = standing(world.cluster, found.name)
+    was = read_last_promote(world.cluster, found.name)
     if (
         found.canary is None
         or found.stable is None

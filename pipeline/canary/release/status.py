@@ -9,16 +9,16 @@ from typing import TypeVar
 from canary.errors import ForbiddenError, InputError
 from canary.marks import Variant
 from canary.objects import DEPLOYMENT, Object
-from canary.observe.deployments import Workload, images, pods_by_deployment, progress, workload
-from canary.observe.diagnosis import hold_up
+from canary.observe.deployments import Workload, images, pods_by_deployment, progress, read_workload
+from canary.observe.diagnosis import why_not_ready
 from canary.ports import Cluster
 from canary.release.next_steps import next_steps
 from canary.settings.options import Options
 from canary.settings.release_arguments import command
-from canary.state.counts import recall
+from canary.state.counts import read_record
 from canary.state.expiry import expiry
-from canary.state.last_promote import Standing, standing, together
-from canary.state.lease import Holder, holder
+from canary.state.last_promote import LastPromote, promoted_together, read_last_promote
+from canary.state.lease import Holder, read_holder
 from canary.state.record import Record, unproven_since
 from canary.variants.steps import Step, step_of
 
@@ -53,7 +53,7 @@ class VariantStatus:
 
 
 @dataclass(frozen=True)
-class Rollback:
+class PossibleRollback:
     """What `canary rollback` would bring.
 
     Attributes:
@@ -97,7 +97,7 @@ class WorkloadStatus:
     unknown: tuple[str, ...] = ()
     unproven: str = ""
     problems: tuple[str, ...] = ()
-    rollback: Rollback | None = None
+    rollback: PossibleRollback | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Status:
 
 def status(cluster: Cluster, options: Options, names: Sequence[str], at: float) -> Status:
     """Return the status of the workloads at `at`, Unix seconds: now."""
-    workloads = [workload(cluster, name) for name in sorted(names)]
+    workloads = [read_workload(cluster, name) for name in sorted(names)]
     late = (one for found in workloads for one in found.variants.values() if not progress(one).complete)
     pods = pods_by_deployment(cluster, late)
     return Status(cluster.namespace, tuple(_workload_status(cluster, options, one, pods, at) for one in workloads))
@@ -138,9 +138,9 @@ def _workload_status(
     name = found.name
     problems: list[str] = []
     canaries = {} if found.canary is None else {name: found.canary}
-    record = _read(problems, lambda: recall(cluster, canaries, warm_up=options.warm_up))
+    record = _read(problems, lambda: read_record(cluster, canaries, warm_up=options.warm_up))
     expires = _read(problems, lambda: expiry(found.canary) if found.canary else None)
-    was = _read(problems, lambda: standing(cluster, name))
+    was = _read(problems, lambda: read_last_promote(cluster, name))
     step = step_of(found.canary) if found.canary else None
     driver, unknown = _driver(cluster, name)
     return WorkloadStatus(
@@ -159,9 +159,9 @@ def _workload_status(
     )
 
 
-def _rollback(cluster: Cluster, options: Options, name: str, was: Standing) -> Rollback:
-    names = together(cluster, name, was)
-    return Rollback(was.images, was.began, command("rollback", *names, connection=options.connection_flags))
+def _rollback(cluster: Cluster, options: Options, name: str, was: LastPromote) -> PossibleRollback:
+    names = promoted_together(cluster, name, was)
+    return PossibleRollback(was.images, was.began, command("rollback", *names, connection=options.connection_flags))
 
 
 def _read(problems: list[str], look: Callable[[], T]) -> T | None:
@@ -176,7 +176,7 @@ def _read(problems: list[str], look: Callable[[], T]) -> T | None:
 def _driver(cluster: Cluster, name: str) -> tuple[Holder | None, tuple[str, ...]]:
     """Return who holds the lock on a workload's release, and what could not be seen of that."""
     try:
-        return holder(cluster, name), ()
+        return read_holder(cluster, name), ()
     except ForbiddenError as error:
         return None, (f"whether a driver works on it is unknown: {error}",)
 
@@ -197,5 +197,5 @@ def _variant_status(
         state.updated,
         deployment["metadata"].get("creationTimestamp") or "",
         round(answered) or None,
-        "" if state.complete else hold_up(cluster, deployment, pods[deployment["metadata"]["uid"]]),
+        "" if state.complete else why_not_ready(cluster, deployment, pods[deployment["metadata"]["uid"]]),
     )

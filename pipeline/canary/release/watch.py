@@ -10,16 +10,16 @@ from canary.events import Judged, Looked, Note
 from canary.marks import ARGUMENTS, Variant
 from canary.objects import DEPLOYMENT
 from canary.observe.crashes import canary_crashes
-from canary.observe.deployments import progress, workload
+from canary.observe.deployments import progress, read_workload
 from canary.observe.diagnosis import Diagnosis
 from canary.observe.disruption import Disruptions
-from canary.observe.no_traffic import Silence
-from canary.observe.observation import Scene, sampled, states, survey
-from canary.observe.selector_check import Spelling
+from canary.observe.no_traffic import NoTraffic
+from canary.observe.observation import Observation, observe, pods_to_sample, variant_states
+from canary.observe.selector_check import SelectorCheck
 from canary.ports import SampleSource, World
 from canary.settings.release_arguments import ReleaseArguments, arguments_of
-from canary.state.counts import Keeper, recall
-from canary.state.expiry import show_life
+from canary.state.counts import CountsWriter, read_record
+from canary.state.expiry import postpone_expiry
 from canary.state.record import Record
 from canary.verdict.rule import Decision, Verdict, tolerated
 from canary.verdict.scrapes import Pod
@@ -47,19 +47,19 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         ClusterError: counts may not be read.
     """
     options, cluster = world.options, world.cluster
-    record, keeper, called = None, Keeper(cluster), world.patient_now()
+    record, keeper, called = None, CountsWriter(cluster), world.patient_now()
     diagnosis = Diagnosis(cluster, world.clock.now)
-    silence, spelling, disruptions = Silence(world), Spelling(world, samples), Disruptions()
+    silence, spelling, disruptions = NoTraffic(world), SelectorCheck(world, samples), Disruptions()
     noted = {name: _note_what_compares(world, name) for name in names}
     is_first = True
     while True:
-        scene = survey(cluster, names, world.clock.now())
+        scene = observe(cluster, names, world.clock.now())
         record = record or _begun(world, scene)
-        pods = sampled(scene, options.metrics_port)
+        pods = pods_to_sample(scene, options.metrics_port)
         before = record.tally
         tally = before.add(samples.read(pods, before.since(pods, scene.at)), options.measures).without_gone(scene.uids)
         record = record.looked(scene.at, tally, complete=_is_complete(scene, pods, tally), interval=options.interval)
-        held = disruptions.hold(scene)
+        held = disruptions.waiting_for(scene)
         verdict = _verdict(world, scene, tally, record, held)
         _tell_what_is_tolerated(world, verdict, before)
         try:
@@ -71,9 +71,9 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         waiting_for = held or unchecked or _waiting_for(world, scene, record, diagnosis)
         record = replace(record, decision=verdict.decision, sentence=verdict.sentence)
         for name, _, canary in scene.variants(Variant.CANARY):
-            keeper.keep(name, canary, record)
+            keeper.write(name, canary, record)
             if is_first:  # from here on the lock does that, at each renewal
-                show_life(cluster, name, world.clock.now() + options.expire_after)
+                postpone_expiry(cluster, name, world.clock.now() + options.expire_after)
         is_first = False
         worse = verdict.decision is Decision.REJECT
         decided = verdict.decision is Decision.PROMOTE or not _decidable(world, scene)
@@ -82,7 +82,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         if beyond is not None:
             over = world.patient_now() - called >= max(options.min_duration, options.interval)
             ends, late = over or (verdict.decision is not beyond.decision and not waiting_for), False
-        seen = states(scene, tally, options.measures)
+        seen = variant_states(scene, tally, options.measures)
         elapsed = scene.at - record.began
         world.listen(Looked(scene.at, elapsed, seen, verdict, waiting_for, last=ends or late, step=scene.step))
         if ends:
@@ -92,13 +92,13 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
             world.listen(Judged(verdict))
             why = waiting_for or "the requests so far do not tell"
             raise TimedOutError(f"undecided after {options.max_duration:g} s: {why}")
-        silence.heed(scene, tally)
+        silence.observe(scene, tally)
         world.clock.sleep(options.interval)
 
 
 def _note_what_compares(world: World, name: str) -> ReleaseArguments | None:
     """Write onto a canary of ours what compares it, where it does not say so yet; return what it said before."""
-    typed, canary = world.options.arguments, workload(world.cluster, name).canary
+    typed, canary = world.options.arguments, read_workload(world.cluster, name).canary
     known = None if canary is None else arguments_of(canary)
     if known is None or typed is None or not typed.watch or typed.watch == known.watch:
         return None
@@ -107,7 +107,7 @@ def _note_what_compares(world: World, name: str) -> ReleaseArguments | None:
 
 
 def _note(world: World, name: str, typed: ReleaseArguments | None) -> None:
-    canary = workload(world.cluster, name).canary
+    canary = read_workload(world.cluster, name).canary
     if canary is not None and typed is not None:
         world.cluster.annotate(DEPLOYMENT, canary["metadata"]["name"], {ARGUMENTS: typed.to_json()})
 
@@ -115,10 +115,10 @@ def _note(world: World, name: str, typed: ReleaseArguments | None) -> None:
 def last_verdict(world: World, names: Sequence[str]) -> Verdict:
     """Return the verdict that an earlier driver came to, with its numbers; UNDECIDED where none is known any more."""
     options = world.options
-    found = [workload(world.cluster, name) for name in names]
+    found = [read_workload(world.cluster, name) for name in names]
     canaries = {one.name: one.canary for one in found if one.canary is not None}
     compared = [one.name for one in found if one.baseline is not None]
-    record = recall(world.cluster, canaries, warm_up=options.warm_up)
+    record = read_record(world.cluster, canaries, warm_up=options.warm_up)
     if record is not None:
         judged = judge(record.tally, options.measures, compared, alpha=options.alpha)
         return replace(judged, decision=record.decision, sentence=record.sentence)
@@ -126,14 +126,14 @@ def last_verdict(world: World, names: Sequence[str]) -> Verdict:
     return Verdict(Decision.UNDECIDED, (), why)
 
 
-def _begun(world: World, scene: Scene) -> Record:
+def _begun(world: World, scene: Observation) -> Record:
     """Return what an earlier driver found out, or the beginning of a record."""
     canaries = {name: canary for name, _, canary in scene.variants(Variant.CANARY)}
-    known = recall(world.cluster, canaries, warm_up=world.options.warm_up)
+    known = read_record(world.cluster, canaries, warm_up=world.options.warm_up)
     return known or Record(scene.at, Tally(world.options.warm_up))
 
 
-def _is_complete(scene: Scene, pods: Sequence[Pod], tally: Tally) -> bool:
+def _is_complete(scene: Observation, pods: Sequence[Pod], tally: Tally) -> bool:
     """Return whether every pod of canary and baseline told its counts, and there is one of each."""
     told = {(pod.workload, pod.variant) for pod in pods}
     if any(pod.variant is not Variant.STABLE for pod in tally.missing):
@@ -141,7 +141,7 @@ def _is_complete(scene: Scene, pods: Sequence[Pod], tally: Tally) -> bool:
     return all((name, variant) in told for name, variant, _ in scene.variants(Variant.CANARY, Variant.BASELINE))
 
 
-def _verdict(world: World, scene: Scene, tally: Tally, record: Record, held: str) -> Verdict:
+def _verdict(world: World, scene: Observation, tally: Tally, record: Record, held: str) -> Verdict:
     """Return what counts, crashes and the earlier verdict come to.
 
     Args:
@@ -190,18 +190,18 @@ def _tell_what_is_tolerated(world: World, verdict: Verdict, before: Tally) -> No
             world.listen(Note(f"note: {which}{tolerated(one.tolerance, one.baseline.share)}"))
 
 
-def _decidable(world: World, scene: Scene) -> bool:
+def _decidable(world: World, scene: Observation) -> bool:
     """Return whether more requests can decide anything: there is a baseline, and somebody said what is tolerated."""
     return bool(scene.compared) and all(metric.tolerance is not None for metric in world.options.measures.metrics)
 
 
-def _waiting_for(world: World, scene: Scene, record: Record, diagnosis: Diagnosis) -> str:
+def _waiting_for(world: World, scene: Observation, record: Record, diagnosis: Diagnosis) -> str:
     """Return what stands before a verdict (other than REJECT) is acted on, empty when nothing does."""
     options, tally = world.options, record.tally
     for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
         state = progress(deployment)
         if not state.complete:
-            why = diagnosis.hold_up(deployment, scene.pods[name, variant])
+            why = diagnosis.why_not_ready(deployment, scene.pods[name, variant])
             return f"{deployment['metadata']['name']}: {state.ready} of {state.desired} pods ready" + (
                 f": {why}" if why else ""
             )
@@ -230,5 +230,5 @@ def _waiting_for(world: World, scene: Scene, record: Record, diagnosis: Diagnosi
     return ""
 
 
-def _names(scene: Scene) -> tuple[str, ...]:
+def _names(scene: Observation) -> tuple[str, ...]:
     return tuple(found.name for found in scene.workloads)

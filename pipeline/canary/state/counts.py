@@ -56,7 +56,7 @@ COUNTS = "counts.json"
 COMPRESSED = "counts.json.gz"
 
 
-class Keeper:
+class CountsWriter:
     """Writes records into the cluster, and none that is there already."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -64,7 +64,7 @@ class Keeper:
         self._cluster = cluster
         self._written: dict[str, Object] = {}
 
-    def keep(self, workload: str, canary: Object, record: Record) -> None:
+    def write(self, workload: str, canary: Object, record: Record) -> None:
         """Write what is known of a workload, by one request at most.
 
         Args:
@@ -85,7 +85,7 @@ class Keeper:
             self._written[workload] = kept
 
 
-def recall(cluster: Cluster, canaries: Mapping[str, Object], *, warm_up: float) -> Record | None:
+def read_record(cluster: Cluster, canaries: Mapping[str, Object], *, warm_up: float) -> Record | None:
     """Return what is known of a release, None where nothing is.
 
     At a step that nobody has watched yet, time and requests begin at zero; what was counted before stays.
@@ -108,7 +108,7 @@ def recall(cluster: Cluster, canaries: Mapping[str, Object], *, warm_up: float) 
     return record if len(parts) == len(canaries) else record.at_new_step()
 
 
-def raw(cluster: Cluster, workload: str, canary: Object) -> Object:
+def read_json(cluster: Cluster, workload: str, canary: Object) -> Object:
     """Return what is kept of a workload as JSON, empty where nothing is; see `recall` for what it raises."""
     kept = _keeper(cluster, workload, canary)
     return {} if kept is None else _read(workload, kept)

@@ -29,23 +29,23 @@ def expiry(canary: Object) -> float | None:
         ) from error
 
 
-def expires(at: float) -> dict[str, str]:
+def expiry_annotation(at: float) -> dict[str, str]:
     """Return the annotation of a canary that expires at some Unix seconds."""
     return {EXPIRES: datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-def put_off(canary: Object, at: float) -> dict[str, str]:
+def later_expiry(canary: Object, at: float) -> dict[str, str]:
     """Return the annotation that makes a canary expire no sooner than at `at` (Unix seconds).
 
     It is empty where that is so already, and for a canary that never expires.
     """
     known = expiry(canary)
-    return {} if known is None or known >= at else expires(at)
+    return {} if known is None or known >= at else expiry_annotation(at)
 
 
-def show_life(cluster: Cluster, name: str, at: float) -> None:
+def postpone_expiry(cluster: Cluster, name: str, at: float) -> None:
     """Put off the expiry of a workload's canary, if it has one, to `at` (Unix seconds)."""
     canary = cluster.get(DEPLOYMENT, variant_name(name, Variant.CANARY))
-    later = put_off(canary, at) if canary else {}
+    later = later_expiry(canary, at) if canary else {}
     if canary and later:
         cluster.annotate(DEPLOYMENT, canary["metadata"]["name"], later)

@@ -15,10 +15,19 @@ from canary.marks import DIGEST, PROMOTED, PROMOTED_TEMPLATE, STATE, TOGETHER, T
 from canary.objects import CONFIG_MAP, DEPLOYMENT, Kind, Object
 from canary.observe.deployments import images
 from canary.ports import Cluster
-from canary.state.snapshots import Saved, TooLargeError, drop, is_whole, keep, kept, kept_object, make_keeper
+from canary.state.snapshots import (
+    Snapshot,
+    TooLargeError,
+    create_config_map,
+    delete_snapshots,
+    is_complete,
+    read_object,
+    read_snapshots,
+    take_snapshots,
+)
 
 
-class State(StrEnum):
+class PromoteState(StrEnum):
     """How far the promote is that a record was made for."""
 
     PROMOTING = "promoting"
@@ -28,7 +37,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class LastPromote:
     """What the record of a workload's last promote says, less the objects themselves.
 
     Attributes:
@@ -44,7 +53,7 @@ class Standing:
     """
 
     digest: str
-    state: State
+    state: PromoteState
     failed: str = ""
     images: tuple[str, ...] = ()
     promoted: tuple[str, ...] = ()
@@ -56,7 +65,7 @@ class Standing:
     @property
     def can_be_rolled_back(self) -> bool:
         """Whether there is something before the promote to go back to, and stable is not back there already."""
-        return bool(self.images) and self.state is not State.ROLLED_BACK
+        return bool(self.images) and self.state is not PromoteState.ROLLED_BACK
 
 
 def save(
@@ -84,36 +93,36 @@ def save(
         return None
     earlier = cluster.get(CONFIG_MAP, before_name(name))
     if earlier is not None:
-        if _standing(earlier, name) is None:
+        if _parsed(earlier, name) is None:
             raise InputError(
                 f"ConfigMap {before_name(name)} is not canary's (it has no annotation {DIGEST}), and "
                 "promote needs that name to keep what was before: rename the ConfigMap, or delete it"
             )
-        drop(cluster, earlier)
-    marks = {DIGEST: digest, STATE: State.PROMOTING, TOGETHER: " ".join(together or (name,))}
+        delete_snapshots(cluster, earlier)
+    marks = {DIGEST: digest, STATE: PromoteState.PROMOTING, TOGETHER: " ".join(together or (name,))}
     try:
-        keep(cluster, before_name(name), [(Kind.of(obj), obj["metadata"]["name"]) for obj in objects], marks)
+        take_snapshots(cluster, before_name(name), [(Kind.of(obj), obj["metadata"]["name"]) for obj in objects], marks)
     except TooLargeError as error:
-        make_keeper(cluster, before_name(name), marks | {TOO_LARGE: str(error)}, {})
+        create_config_map(cluster, before_name(name), marks | {TOO_LARGE: str(error)}, {})
         return error
     return None
 
 
-def standing(cluster: Cluster, name: str) -> Standing | None:
+def read_last_promote(cluster: Cluster, name: str) -> LastPromote | None:
     """Return what is known of a workload's last promote, None if nothing is."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    return None if keeper is None else _standing(keeper, name)
+    return None if keeper is None else _parsed(keeper, name)
 
 
-def saved_digest(cluster: Cluster, name: str) -> str | None:
+def unfinished_digest(cluster: Cluster, name: str) -> str | None:
     """Return the digest of the release whose promote was begun and is not done; None if there is none."""
-    found = standing(cluster, name)
-    return found.digest if found is not None and found.state is State.PROMOTING else None
+    found = read_last_promote(cluster, name)
+    return found.digest if found is not None and found.state is PromoteState.PROMOTING else None
 
 
-def together(cluster: Cluster, name: str, was: Standing) -> tuple[str, ...]:
+def promoted_together(cluster: Cluster, name: str, was: LastPromote) -> tuple[str, ...]:
     """Return the names of the workloads that were promoted with this one, itself among them, and not again since."""
-    others = {other: standing(cluster, other) for other in was.together if other != name}
+    others = {other: read_last_promote(cluster, other) for other in was.together if other != name}
     return tuple(
         one
         for one in was.together
@@ -123,11 +132,11 @@ def together(cluster: Cluster, name: str, was: Standing) -> tuple[str, ...]:
 
 def is_rolling_back(cluster: Cluster, name: str) -> bool:
     """Return whether a rollback of a workload was begun and is not done."""
-    found = standing(cluster, name)
-    return found is not None and found.state is State.ROLLING_BACK
+    found = read_last_promote(cluster, name)
+    return found is not None and found.state is PromoteState.ROLLING_BACK
 
 
-def finishing_undo(found: Standing, name: str) -> str:
+def undo_advice(found: LastPromote, name: str) -> str:
     """Return what finishes the undo of a promote that failed, as a sentence."""
     if found.can_be_rolled_back:
         return f"canary rollback {name} finishes it"
@@ -137,54 +146,54 @@ def finishing_undo(found: Standing, name: str) -> str:
 def is_saved(cluster: Cluster, name: str, digest: str) -> bool:
     """Return whether a promote of a release has kept all that it will overwrite of a workload, and is not done."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    was = None if keeper is None else _standing(keeper, name)
-    if keeper is None or was is None or was.state is not State.PROMOTING or was.digest != digest:
+    was = None if keeper is None else _parsed(keeper, name)
+    if keeper is None or was is None or was.state is not PromoteState.PROMOTING or was.digest != digest:
         return False
-    return is_whole(cluster, keeper)
+    return is_complete(cluster, keeper)
 
 
-def mark(cluster: Cluster, name: str, state: State) -> None:
+def set_state(cluster: Cluster, name: str, state: PromoteState) -> None:
     """Note how far the promote, or its rollback, is. What was before stays until the next promote."""
     cluster.annotate(CONFIG_MAP, before_name(name), {STATE: state})
 
 
-def finish(cluster: Cluster, name: str, promoted: Sequence[str], made: str) -> None:
+def mark_done(cluster: Cluster, name: str, promoted: Sequence[str], made: str) -> None:
     """Note that a promote is done, which images stable got, and what it was made, as `hotfix.stable_mark` tells."""
-    marks = {STATE: State.DONE, UNDOING: None, PROMOTED: " ".join(promoted), PROMOTED_TEMPLATE: made}
+    marks = {STATE: PromoteState.DONE, UNDOING: None, PROMOTED: " ".join(promoted), PROMOTED_TEMPLATE: made}
     cluster.annotate(CONFIG_MAP, before_name(name), marks)
 
 
-def saved(cluster: Cluster, name: str) -> tuple[Saved, ...]:
+def snapshots_before(cluster: Cluster, name: str) -> tuple[Snapshot, ...]:
     """Return what was saved of a workload, empty if nothing was."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    return () if keeper is None or _standing(keeper, name) is None else kept(cluster, keeper)
+    return () if keeper is None or _parsed(keeper, name) is None else read_snapshots(cluster, keeper)
 
 
 def stable_before(cluster: Cluster, name: str) -> Object | None:
     """Return what stable was before, None if there was none or nothing was saved. No Secret is read for that."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    return None if keeper is None or _standing(keeper, name) is None else kept_object(keeper, DEPLOYMENT, name)
+    return None if keeper is None or _parsed(keeper, name) is None else read_object(keeper, DEPLOYMENT, name)
 
 
 def mark_undoing(cluster: Cluster, name: str, reason: str) -> None:
     """Note that what was saved is being put back, so that whoever comes next goes on with that."""
-    cluster.annotate(CONFIG_MAP, before_name(name), {STATE: State.PROMOTING, UNDOING: reason})
+    cluster.annotate(CONFIG_MAP, before_name(name), {STATE: PromoteState.PROMOTING, UNDOING: reason})
 
 
-def undoing(cluster: Cluster, name: str) -> str:
+def undo_reason(cluster: Cluster, name: str) -> str:
     """Return why the promote failed that is being undone, empty if none is."""
-    found = standing(cluster, name)
-    return found.failed if found is not None and found.state is State.PROMOTING else ""
+    found = read_last_promote(cluster, name)
+    return found.failed if found is not None and found.state is PromoteState.PROMOTING else ""
 
 
-def forget(cluster: Cluster, name: str) -> None:
+def delete_last_promote(cluster: Cluster, name: str) -> None:
     """Delete what was saved of a workload."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))
-    if keeper is not None and _standing(keeper, name) is not None:
-        drop(cluster, keeper)
+    if keeper is not None and _parsed(keeper, name) is not None:
+        delete_snapshots(cluster, keeper)
 
 
-def _standing(keeper: Object, name: str) -> Standing | None:
+def _parsed(keeper: Object, name: str) -> LastPromote | None:
     """Return what a record says; None where it is not one of ours. Without a state, an older driver wrote it.
 
     Raises:
@@ -194,14 +203,17 @@ def _standing(keeper: Object, name: str) -> Standing | None:
     if DIGEST not in annotations:
         return None
     try:
-        state, stable = State(annotations.get(STATE, State.PROMOTING)), kept_object(keeper, DEPLOYMENT, name)
+        state, stable = (
+            PromoteState(annotations.get(STATE, PromoteState.PROMOTING)),
+            read_object(keeper, DEPLOYMENT, name),
+        )
     except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error) as error:
         own, where = keeper["metadata"]["name"], keeper["metadata"]["namespace"]
         raise InputError(
             f"ConfigMap {own} keeps what {name} was before its last promote, and cannot be read ({error}). To go on "
             f"without it, and so without undo and rollback of that promote: kubectl delete configmap {own} -n {where}"
         ) from error
-    return Standing(
+    return LastPromote(
         annotations[DIGEST],
         state,
         annotations.get(UNDOING, ""),

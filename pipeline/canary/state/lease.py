@@ -29,10 +29,10 @@ class Holder:
     renewed: float
 
 
-def holder(cluster: Cluster, name: str) -> Holder | None:
+def read_holder(cluster: Cluster, name: str) -> Holder | None:
     """Return who holds the lock on a workload's release, None if nobody does. Who holds it may be gone all the same."""
     lease = cluster.get(LEASE, lease_name(name))
-    return named(lease) if lease is not None else None
+    return holder_of(lease) if lease is not None else None
 
 
 def lease_name(name: str) -> str:
@@ -40,7 +40,7 @@ def lease_name(name: str) -> str:
     return variant_name(name, Variant.CANARY)
 
 
-def named(lease: Object) -> Holder | None:
+def holder_of(lease: Object) -> Holder | None:
     """Return whom a Lease names, fresh or not."""
     spec = lease.get("spec") or {}
     name = spec.get("holderIdentity")
@@ -84,7 +84,7 @@ def renewed(lease: Object, at: float) -> Object:
     return {**lease, "spec": lease["spec"] | {"renewTime": _stamp(at)}}
 
 
-def mark(lease: Object) -> str:
+def process_mark(lease: Object) -> str:
     """Return the mark of the process that holds a Lease, empty where it says none."""
     annotations = lease["metadata"].get("annotations") or {}
     return str(annotations.get(PROCESS, ""))
@@ -110,11 +110,11 @@ def without_holder(lease: Object, variants: Sequence[Object]) -> Object:
     }
 
 
-def lost(name: str, lease: Object | None) -> str:
+def how_lost(name: str, lease: Object | None) -> str:
     """Return what became of a workload's lock that we held, None being what is left of it."""
     if lease is None:
         return f"the lock on {name}, Lease {lease_name(name)}, was deleted"
-    there = named(lease)
+    there = holder_of(lease)
     if there is None:
         return f"the lock on {name} was taken, and given back, by another driver"
     return f"the lock on {name} was taken by {there.name} at {time(there.since)}"

@@ -22,7 +22,18 @@ from canary.events import Listener, Note
 from canary.marks import Variant, variant_name
 from canary.objects import DEPLOYMENT, LEASE, Object
 from canary.ports import Clock, Cluster
-from canary.state.lease import DURATION, duration, lease_name, lost, mark, named, renewed, taken, time, without_holder
+from canary.state.lease import (
+    DURATION,
+    duration,
+    holder_of,
+    how_lost,
+    lease_name,
+    process_mark,
+    renewed,
+    taken,
+    time,
+    without_holder,
+)
 
 LONGEST_ATTEMPT = 35.0
 """Seconds that one attempt of a write takes at most, by the transport's time limits."""
@@ -65,7 +76,7 @@ class _Watched:
 
     def see(self, lease: Object, now: float) -> None:
         """Note what there is now."""
-        record = (mark(lease), lease.get("spec"))
+        record = (process_mark(lease), lease.get("spec"))
         if record != self.record:
             self.has_changed = self.record is not None
             self.record, self.since = record, now
@@ -158,7 +169,7 @@ class LeaseLock:
         for _ in range(ATTEMPTS):
             lease = self._cluster.get(LEASE, lease_name(name))
             if lease is None or not self._is_ours(lease):
-                raise LockLostError(f"{lost(name, lease)}: this driver stops here and leaves the release as it is")
+                raise LockLostError(f"{how_lost(name, lease)}: this driver stops here and leaves the release as it is")
             if self._is_safe(name) or self._renewed_now(self._cluster, name, lease):
                 return
         raise ClusterError(f"Lease {lease_name(name)} cannot be renewed: others write it at the same time")
@@ -225,10 +236,10 @@ class LeaseLock:
 
     def _may_be_taken(self, name: str, lease: Object, watched: _Watched) -> Note | None:
         """Return what is to be said when a lock is taken, None where nobody had it."""
-        there = named(lease)
+        there = holder_of(lease)
         if there is None or self._is_ours(lease):
             return None
-        if self._process.is_gone(mark(lease)):
+        if self._process.is_gone(process_mark(lease)):
             return Note(f"the lock on {name} is taken over from {there.name}, which is no longer running")
         unchanged = self._watching_time() - watched.since
         if unchanged >= duration(lease):
@@ -291,7 +302,7 @@ class LeaseLock:
             listen(Note(why, warning=True))
 
     def _is_ours(self, lease: Object | None) -> bool:
-        return lease is not None and named(lease) is not None and mark(lease) == self._process.mark
+        return lease is not None and holder_of(lease) is not None and process_mark(lease) == self._process.mark
 
 
 def _variants(cluster: Cluster, name: str) -> list[Object]:

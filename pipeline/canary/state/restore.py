@@ -7,13 +7,13 @@ from canary.events import Written
 from canary.objects import DEPLOYMENT, Object
 from canary.observe.deployments import is_autoscaled, replicas
 from canary.ports import Cluster, World
-from canary.state.snapshots import Saved
+from canary.state.snapshots import Snapshot
 
 ATTEMPTS = 20
 """How often a Deployment is put back that changes all the time: the status of a rollout counts as a change, too."""
 
 
-def put_back(world: World, one: Saved, *, at_least: bool = False) -> None:
+def restore(world: World, one: Snapshot, *, at_least: bool = False) -> None:
     """Make an object what it was: gone, if it was not there. Replicas that an autoscaler sets are left to it.
 
     Args:
@@ -32,7 +32,7 @@ def put_back(world: World, one: Saved, *, at_least: bool = False) -> None:
     world.listen(Written(one.kind.kind, one.name, "configured", "as it was before"))
 
 
-def size_of(cluster: Cluster, was: Object, live: Object) -> int:
+def restored_replicas(cluster: Cluster, was: Object, live: Object) -> int:
     """Return how many pods a Deployment gets that is put back: those of now where they are more, or autoscaled."""
     autoscaled = is_autoscaled(cluster, was["metadata"]["name"])
     return replicas(live) if autoscaled else max(replicas(was), replicas(live))
@@ -47,7 +47,7 @@ def _put_back_at_its_size(cluster: Cluster, was: Object) -> None:
             cluster.replace(was)
             return
         metadata = was["metadata"] | {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
-        sized = {**was, "metadata": metadata, "spec": was["spec"] | {"replicas": size_of(cluster, was, live)}}
+        sized = {**was, "metadata": metadata, "spec": was["spec"] | {"replicas": restored_replicas(cluster, was, live)}}
         if cluster.update(sized) is not None:
             return
     raise ClusterError(f"put back Deployment {name}: others write it at the same time, again and again")

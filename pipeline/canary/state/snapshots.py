@@ -27,7 +27,7 @@ LARGEST = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Saved:
+class Snapshot:
     """One object as it was.
 
     Attributes:
@@ -45,7 +45,7 @@ class TooLargeError(InputError):
     """There is more to keep than a ConfigMap takes; nothing was kept."""
 
 
-def keep(
+def take_snapshots(
     cluster: Cluster,
     keeper: str,
     objects: Iterable[tuple[Kind, str]],
@@ -79,10 +79,10 @@ def keep(
         size = _size(content)
         if size > LARGEST:
             raise TooLargeError(f"{size / LARGEST:.1f} MiB, more than the 1 MiB that a ConfigMap or a Secret takes")
-    make_keeper(cluster, keeper, marks, packed, owner=owner, values=values)
+    create_config_map(cluster, keeper, marks, packed, owner=owner, values=values)
 
 
-def make_keeper(
+def create_config_map(
     cluster: Cluster,
     keeper: str,
     marks: Mapping[str, str],
@@ -110,7 +110,7 @@ def make_keeper(
         )
 
 
-def kept(cluster: Cluster, keeper: Object) -> tuple[Saved, ...]:
+def read_snapshots(cluster: Cluster, keeper: Object) -> tuple[Snapshot, ...]:
     """Return what a ConfigMap and its Secret keep.
 
     Raises:
@@ -119,7 +119,7 @@ def kept(cluster: Cluster, keeper: Object) -> tuple[Saved, ...]:
     found = _unpacked(keeper)
     values = _values(cluster, keeper["metadata"]["name"]) if _has_secrets(found) else {}
     return tuple(
-        Saved(
+        Snapshot(
             Kind(one["apiVersion"], one["kind"]),
             one["name"],
             one["object"] if "object" in one else json.loads(base64.b64decode(values[one["name"]])),
@@ -128,13 +128,13 @@ def kept(cluster: Cluster, keeper: Object) -> tuple[Saved, ...]:
     )
 
 
-def kept_object(keeper: Object, kind: Kind, name: str) -> Object | None:
+def read_object(keeper: Object, kind: Kind, name: str) -> Object | None:
     """Return one object that a ConfigMap keeps, which is no Secret; None if it was not there."""
     found = (one for one in _unpacked(keeper) if (one["apiVersion"], one["kind"], one["name"]) == (*kind, name))
     return next((one.get("object") for one in found), None)
 
 
-def is_whole(cluster: Cluster, keeper: Object) -> bool:
+def is_complete(cluster: Cluster, keeper: Object) -> bool:
     """Return whether the Secret that belongs to a ConfigMap was made, too: who was stopped before wrote nothing yet."""
     if not _has_secrets(_unpacked(keeper)):
         return True
@@ -143,7 +143,7 @@ def is_whole(cluster: Cluster, keeper: Object) -> bool:
     return any(owner["uid"] == keeper["metadata"]["uid"] for owner in owners)
 
 
-def drop(cluster: Cluster, keeper: Object) -> None:
+def delete_snapshots(cluster: Cluster, keeper: Object) -> None:
     """Delete what is kept.
 
     The ConfigMap goes first: without it nothing counts as kept, and its Secret goes with it, whoever is stopped here.

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from canary.apply.dry_run import Rehearsal
+from canary.apply.dry_run import DryRun
 from canary.apply.managed_fields import with_last_applied
-from canary.apply.simulation import with_maps
+from canary.apply.simulation import with_merged_maps
 from canary.events import Differs
 from canary.manifests.difference import is_same
 from canary.objects import SERVICE, Kind
@@ -88,7 +88,7 @@ def test_a_rehearsal_tells_what_promote_makes(story: Story, manager: str, old: O
     story.ghosts.settle()  # what controllers write meanwhile is no write of the rehearsal
     version = (story.cluster.get(kind, name) or {})["metadata"]["resourceVersion"]
 
-    told = Rehearsal(story.cluster, demanded=True).of(new)
+    told = DryRun(story.cluster, demanded=True).change(new)
 
     assert (story.cluster.get(kind, name) or {})["metadata"]["resourceVersion"] == version
     story.release(new).apply()
@@ -113,7 +113,7 @@ def test_a_port_that_changes_under_its_name_is_rehearsed_whoever_wrote_it(story:
 def test_configuration_is_told_without_asking(story: Story, old: Object, new: Object) -> None:
     story.create_as("kubectl-create", old)
     live = story.cluster.get(Kind.of(old), old["metadata"]["name"]) or {}
-    told = live | with_maps(with_last_applied(new), live)
+    told = live | with_merged_maps(with_last_applied(new), live)
     story.release(new).apply()
     assert is_same(told, story.cluster.get(Kind.of(old), old["metadata"]["name"]) or {})
 
@@ -124,12 +124,12 @@ def test_what_another_manager_owns_as_well_stays() -> None:
         {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:data": {".": {}, "f:a": {}, "f:b": {}}}},
         {"manager": "operator", "operation": "Update", "fieldsV1": {"f:data": {"f:b": {}}}},
     ]
-    assert with_maps(config_map(), live)["data"] == {"b": "2"}
-    assert with_maps(config_map(b="3", c="4"), live)["data"] == {"b": "3", "c": "4"}
+    assert with_merged_maps(config_map(), live)["data"] == {"b": "2"}
+    assert with_merged_maps(config_map(b="3", c="4"), live)["data"] == {"b": "3", "c": "4"}
 
 
 def test_a_secret_s_text_is_compared_as_the_api_server_keeps_it() -> None:
     live = {**secret(), "data": {"a": base64.b64encode(b"1").decode()}}
     del live["stringData"]
-    assert with_maps(secret(a="1"), live)["data"] == live["data"]
-    assert "stringData" not in with_maps(secret(a="2"), live)
+    assert with_merged_maps(secret(a="1"), live)["data"] == live["data"]
+    assert "stringData" not in with_merged_maps(secret(a="2"), live)

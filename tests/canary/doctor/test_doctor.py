@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from canary.doctor.check import Check, Outcome
-from canary.doctor.connection import PrometheusService, Way, check_clock, check_proxies
-from canary.doctor.doctor import Subject, check_releases, check_way
+from canary.doctor.check import Check, CheckOutcome
+from canary.doctor.connection import PrometheusService, Route, check_clock, check_proxies
+from canary.doctor.doctor import Subject, check_connection, check_releases
 from canary.errors import ClusterError, ForbiddenError
 from canary.manifests.bundle import Bundle
 from canary.objects import Kind
@@ -19,7 +19,7 @@ from tests.canary.ghosts import unready, waiting
 from tests.canary.story import WRITES, Faulty, Story, config_map, deployment, service
 
 Object = dict[str, Any]
-WAY = Way("the API server", "127.0.0.1", "")
+WAY = Route("the API server", "127.0.0.1", "")
 
 
 class Doctored:
@@ -49,8 +49,8 @@ def examined(
     bundle = Bundle(tuple(manifests), tuple("test.yml:1" for _ in manifests), story.namespace) if manifests else None
     world = Release._world.fget(story.release(cluster=cluster or story.cluster))  # type: ignore[attr-defined]
     looked_at = Subject("here", (WAY,), names, bundle, **subject)
-    way = list(check_way(world, looked_at))
-    if any(one.outcome is Outcome.FAILED for one in way):
+    way = list(check_connection(world, looked_at))
+    if any(one.outcome is CheckOutcome.FAILED for one in way):
         return way
     return way + list(check_releases(world, samples or story.counts, looked_at))
 
@@ -66,7 +66,7 @@ def outcomes(checks: Sequence[Check]) -> Mapping[str, list[str]]:
 def test_where_all_is_well_every_line_says_so(story: Story) -> None:
     story.stable(service(), deployment("app:1"))
     checks = examined(story, "app")
-    assert {one.outcome for one in checks if one.subject != "clock"} == {Outcome.OK}
+    assert {one.outcome for one in checks if one.subject != "clock"} == {CheckOutcome.OK}
     assert [one.subject for one in checks] == [
         "proxy", "API server", "clock", "namespace", "rights", "rights", "rights", "rights", "stable", "share",
         "images", "surroundings", "metrics", "traffic",
@@ -211,7 +211,7 @@ def test_the_clock_is_the_one_of_the_answer(story: Story) -> None:
 def test_a_proxy_on_the_way_is_named_and_one_that_leads_elsewhere_is_warned_of(
     host: str, proxy: str, outcome: str
 ) -> None:
-    [check] = check_proxies([Way("Prometheus", host, proxy)])
+    [check] = check_proxies([Route("Prometheus", host, proxy)])
     assert check.outcome == outcome
     assert proxy in check.text
     assert outcome == "ok" or f"add {host} to NO_PROXY" in check.advice

@@ -13,7 +13,7 @@ from canary.errors import InputError, LockLostError, TimedOutError, UnreachableE
 from canary.events import Note, Rejected, Undone
 from canary.kube.cluster import Cluster
 from canary.objects import CONFIG_MAP
-from canary.state.last_promote import saved_digest, undoing
+from canary.state.last_promote import undo_reason, unfinished_digest
 from canary.verdict.rule import Decision
 from e2e.line import Line
 from tests.canary.ghosts import ready, unready
@@ -143,7 +143,7 @@ def test_every_answer_to_a_write_may_be_lost(story: Story, line: Line, driver: C
         [rejected] = story.heard(Rejected)
         assert rejected.deleted == ("app-baseline", "app-canary")
     assert story.names() == {"app"}
-    assert saved_digest(story.cluster, "app") is None
+    assert unfinished_digest(story.cluster, "app") is None
     assert told(story) == []
 
 
@@ -174,7 +174,7 @@ def test_a_promote_whose_api_server_stays_away_begins_no_undo_and_is_finished_by
         "answers"
     )
     assert image(story) == "app:2"
-    assert undoing(story.cluster, "app") == ""
+    assert undo_reason(story.cluster, "app") == ""
     assert not story.heard(Undone)
 
     story.ghosts.script.clear()

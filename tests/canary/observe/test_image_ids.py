@@ -6,7 +6,7 @@ import pytest
 
 from canary.errors import PromoteError
 from canary.events import Note
-from canary.observe.image_ids import Running
+from canary.observe.image_ids import RunningImage
 from tests.canary.story import Story, deployment
 
 INDEX, MANIFEST, OTHER = (f"sha256:{digit * 64}" for digit in "abc")
@@ -104,7 +104,7 @@ def test_an_image_that_is_asked_for_by_digest_is_one_content_whatever_nodes_name
     ],
 )
 def test_the_digest_is_found_in_the_ids_of_every_runtime(image_id: str) -> None:
-    assert Running("app", "app:2", image_id, "one").digest == INDEX.removeprefix("sha256:")
+    assert RunningImage("app", "app:2", image_id, "one").digest == INDEX.removeprefix("sha256:")
 
 
 def test_images_of_a_canary_of_another_release_are_not_compared(story: Story) -> None:

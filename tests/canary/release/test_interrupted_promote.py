@@ -9,7 +9,7 @@ import pytest
 from canary.errors import InputError, InterruptedReleaseError
 from canary.events import Note
 from canary.marks import STATE, Variant
-from canary.state.last_promote import State, saved, standing
+from canary.state.last_promote import PromoteState, read_last_promote, snapshots_before
 from tests.canary.ghosts import ready
 from tests.canary.interruption import interrupt_promote
 from tests.canary.state.test_last_promote import secret
@@ -20,9 +20,9 @@ def image(found: dict[str, Any]) -> str:
     return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
-def state(story: Story, name: str = "app") -> State | None:
+def state(story: Story, name: str = "app") -> PromoteState | None:
     """Return how far the last promote is."""
-    found = standing(story.cluster, name)
+    found = read_last_promote(story.cluster, name)
     return found.state if found else None
 
 
@@ -47,7 +47,7 @@ def test_rejecting_after_an_interrupted_promote_warns_of_what_stable_runs(story:
     story.release(deployment("app:3")).deploy()
     story.release(deployment("app:3")).promote()
     assert image(story.deployment()) == "app:3"
-    assert state(story) is State.DONE
+    assert state(story) is PromoteState.DONE
 
 
 def given_up(story: Story) -> None:
@@ -110,7 +110,7 @@ def test_a_promote_that_was_stopped_while_it_kept_what_was_before_is_begun_anew(
         story.release(*new, cluster=Faulty(story.cluster, {"create": interrupt})).promote()
     story.release(*new).promote()
     assert image(story.deployment()) == "app:2"
-    assert state(story) is State.DONE
+    assert state(story) is PromoteState.DONE
 
 
 def test_another_release_is_told_of_a_promote_that_was_interrupted_and_how_to_finish_it(story: Story) -> None:
@@ -128,14 +128,14 @@ def test_a_driver_stopped_between_the_ends_of_two_workloads_does_not_take_the_ne
     story.release(*new).deploy()
 
     def interrupt(_kind: Any, name: str, annotations: dict[str, Any]) -> None:
-        if name == "worker-before" and annotations.get(STATE) == State.DONE:
+        if name == "worker-before" and annotations.get(STATE) == PromoteState.DONE:
             raise KeyboardInterrupt
 
     with pytest.raises(InterruptedReleaseError):
         story.release(*new, cluster=Faulty(story.cluster, {"annotate": interrupt})).promote()
-    assert (state(story), state(story, "worker")) == (State.DONE, State.PROMOTING)
+    assert (state(story), state(story, "worker")) == (PromoteState.DONE, PromoteState.PROMOTING)
     story.release(*new).promote()
 
-    assert (state(story), state(story, "worker")) == (State.DONE, State.DONE)
-    kept = [image(one.object or {}) for name in ("app", "worker") for one in saved(story.cluster, name)]
+    assert (state(story), state(story, "worker")) == (PromoteState.DONE, PromoteState.DONE)
+    kept = [image(one.object or {}) for name in ("app", "worker") for one in snapshots_before(story.cluster, name)]
     assert kept == ["app:1", "worker:1"]

@@ -9,7 +9,7 @@ import pytest
 from canary.cli import render
 from canary.errors import ForbiddenError, InterruptedReleaseError, LockedError, LockLostError
 from canary.objects import CONFIG_MAP
-from canary.state.last_promote import saved_digest, undoing
+from canary.state.last_promote import undo_reason, unfinished_digest
 from tests.canary.ghosts import unready
 from tests.canary.state.test_lock import ADA, BOB, Entered, guarded, lease, lock
 from tests.canary.story import Faulty, Story, config_map, deployment
@@ -28,7 +28,7 @@ def test_a_promote_whose_lock_is_broken_leaves_everything_to_the_other_driver(st
         story.release(*new, lock=first, cluster=guarded(story, first)).promote()
 
     assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "blue"}
-    assert saved_digest(story.cluster, "app") is not None
+    assert unfinished_digest(story.cluster, "app") is not None
     others.leave()
 
 
@@ -45,7 +45,7 @@ def test_an_undo_whose_lock_is_broken_is_left_to_the_other_driver(story: Story) 
     cluster: Any = Faulty(guarded(story, first), {"replace": breaks})
     with pytest.raises(LockLostError, match="taken by bob"):
         story.release(deployment("app:2"), lock=first, cluster=cluster).promote()
-    assert undoing(story.cluster, "app")
+    assert undo_reason(story.cluster, "app")
     others.leave()
 
 

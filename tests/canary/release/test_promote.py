@@ -11,7 +11,7 @@ from canary.events import Judged, Note, Promoted, Undone, Written
 from canary.marks import DIGEST, Variant, before_name
 from canary.objects import CONFIG_MAP, DEPLOYMENT, LAST_APPLIED, SERVICE
 from canary.observe.deployments import progress
-from canary.state.last_promote import saved
+from canary.state.last_promote import snapshots_before
 from tests.canary.ghosts import unready, waiting
 from tests.canary.story import Faulty, Story, config_map, deployment, service
 
@@ -40,7 +40,7 @@ def test_promote_makes_stable_what_the_canary_was_and_deletes_the_variants(story
     assert image(story.deployment()) == "app:2"
     assert story.deployment()["metadata"]["uid"] == uid
     assert story.deployment()["metadata"]["annotations"][LAST_APPLIED]
-    [kept] = saved(story.cluster, "app")
+    [kept] = snapshots_before(story.cluster, "app")
     assert image(kept.object or {}) == "app:1"
 
 
@@ -111,7 +111,7 @@ def test_what_was_before_stays_kept_while_promotes_change_nothing(story: Story) 
     story.release(*new).promote()
 
     assert story.names() == {"app"}
-    settings, stable = saved(story.cluster, "app")
+    settings, stable = snapshots_before(story.cluster, "app")
     assert ((settings.object or {})["data"], image(stable.object or {})) == ({"colour": "red"}, "app:1")
 
 
@@ -124,7 +124,7 @@ def test_a_promote_that_mends_what_others_changed_keeps_what_it_changes(story: S
 
     story.release(*new).promote()
 
-    settings, stable = saved(story.cluster, "app")
+    settings, stable = snapshots_before(story.cluster, "app")
     assert ((settings.object or {})["data"], image(stable.object or {})) == ({"colour": "green"}, "app:2")
 
 

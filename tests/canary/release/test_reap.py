@@ -11,7 +11,7 @@ from canary.cli import render
 from canary.events import Note, Rejected
 from canary.marks import EXPIRES
 from canary.objects import DEPLOYMENT, LEASE
-from canary.state.expiry import expiry, show_life
+from canary.state.expiry import expiry, postpone_expiry
 from tests.canary.commandline import CommandLine
 from tests.canary.interruption import interrupt_promote
 from tests.canary.state.test_lock import BOB, Entered, lock
@@ -62,7 +62,7 @@ def test_a_gate_that_waits_puts_that_off(story: Story) -> None:
             return super().decide(verdict)
 
     def alongside(cluster: Any, name: str) -> None:
-        show_life(cluster, name, story.clock.now() + HALF_AN_HOUR)
+        postpone_expiry(cluster, name, story.clock.now() + HALF_AN_HOUR)
 
     busy = lock(story, renew_every=0.01, alongside=alongside)
     assert story.release(deployment("app:2"), lock=busy, gate=Asks(promote=True)).run().promoted
@@ -72,7 +72,7 @@ def test_what_has_expired_is_rejected_and_nothing_else(story: Story) -> None:
     for name in ("app", "worker"):
         released(story, name)
     story.clock.time += 1000
-    show_life(story.cluster, "worker", story.clock.now() + HALF_AN_HOUR)
+    postpone_expiry(story.cluster, "worker", story.clock.now() + HALF_AN_HOUR)
     story.clock.time += 1000
 
     app, worker = story.release(lock=lock(story)).reap()
@@ -121,7 +121,7 @@ def test_who_comes_back_at_the_last_moment_keeps_the_canary(story: Story) -> Non
 
     class Late:
         def held(self, names: Any, listen: Any) -> Any:
-            show_life(story.cluster, "app", story.clock.now() + HALF_AN_HOUR)
+            postpone_expiry(story.cluster, "app", story.clock.now() + HALF_AN_HOUR)
             return lock(story).held(names, listen)
 
     [app] = story.release(lock=Late()).reap()

@@ -13,7 +13,7 @@ from canary.errors import ClusterError, InputError, InterruptedReleaseError, Tim
 from canary.events import Decided, Note, Promoted, Ready, Rejected, Started, Waiting, Written
 from canary.kube.cluster import Cluster
 from canary.marks import Variant
-from canary.state.last_promote import saved_digest
+from canary.state.last_promote import unfinished_digest
 from canary.verdict.rule import Decision, Verdict
 from tests.canary.ghosts import waiting
 from tests.canary.story import WRITES, Faulty, Person, Story, config_map, deployment, service
@@ -149,7 +149,7 @@ def test_a_driver_killed_after_any_of_its_writes_is_gone_on_from(story: Story) -
         assert outcome.promoted, f"killed after write {n}"
         assert story.names() == {"app"}, f"killed after write {n}"
         assert story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"] == "app:2"
-        assert saved_digest(story.cluster, "app") is None
+        assert unfinished_digest(story.cluster, "app") is None
     assert n > 10
 
 

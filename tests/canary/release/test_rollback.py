@@ -13,7 +13,7 @@ from canary.errors import ClusterError, ForbiddenError, InputError, InterruptedR
 from canary.events import Note, Rejected, RolledBack, Undone
 from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET
 from canary.observe.deployments import progress
-from canary.state.last_promote import State, standing
+from canary.state.last_promote import PromoteState, read_last_promote
 from tests.canary.ghosts import unready, waiting
 from tests.canary.interruption import interrupt_promote
 from tests.canary.release.test_promote import autoscaler
@@ -34,8 +34,8 @@ def rollback(story: Story, *names: str, **how: Any) -> None:
     story.release(names=names or ("app",), **how).rollback()
 
 
-def state(story: Story, name: str = "app") -> State | None:
-    found = standing(story.cluster, name)
+def state(story: Story, name: str = "app") -> PromoteState | None:
+    found = read_last_promote(story.cluster, name)
     return found.state if found else None
 
 
@@ -50,7 +50,7 @@ def test_everything_that_a_promote_wrote_is_what_it_was_before(story: Story) -> 
     assert story.contents() == was
     assert progress(story.deployment()).complete
     assert [event.images for event in story.heard(RolledBack)] == [("app:1",)]
-    assert state(story) is State.ROLLED_BACK
+    assert state(story) is PromoteState.ROLLED_BACK
     assert story.cluster.get(CONFIG_MAP, "app-rollback") is None
     story.until(lambda: story.cluster.get(SECRET, "app-rollback") is None)
 
@@ -195,7 +195,7 @@ def test_a_rollback_that_does_not_get_ready_is_undone(story: Story) -> None:
     assert story.contents() == was
     assert progress(story.deployment()).complete
     assert [event.workload for event in story.heard(Undone)] == ["app"]
-    assert state(story) is State.DONE
+    assert state(story) is PromoteState.DONE
     story.ghosts.script.clear()
     rollback(story)
     assert image(story) == "app:1"
@@ -208,7 +208,7 @@ def test_a_rollback_of_what_was_never_ready_is_undone_without_waiting_for_that(s
     story.ghosts.script["app:1"] = unready
     with pytest.raises(PromoteError, match="rollback failed and was undone"):
         rollback(story)
-    assert (image(story), state(story)) == ("app:2", State.PROMOTING)
+    assert (image(story), state(story)) == ("app:2", PromoteState.PROMOTING)
 
 
 def test_a_write_that_the_api_server_would_refuse_is_found_before_anything_is_written(story: Story) -> None:
@@ -223,7 +223,7 @@ def test_a_write_that_the_api_server_would_refuse_is_found_before_anything_is_wr
     with pytest.raises(InputError, match=r"could not put back Deployment app: .*no version 1"):
         rollback(story, cluster=Faulty(story.cluster, {"replace": refuse}))
     assert story.contents() == was
-    assert state(story) is State.DONE
+    assert state(story) is PromoteState.DONE
 
 
 def test_an_account_that_may_not_write_stable_is_told_so_before_anything_is_written(story: Story) -> None:
@@ -239,7 +239,7 @@ def test_an_account_that_may_not_write_stable_is_told_so_before_anything_is_writ
 
     with pytest.raises(ForbiddenError, match=r"may not update deployments\.apps app, which it takes to roll back"):
         rollback(story, cluster=Deployer())
-    assert (image(story), state(story)) == ("app:2", State.DONE)
+    assert (image(story), state(story)) == ("app:2", PromoteState.DONE)
 
 
 def test_workloads_that_were_promoted_together_are_rolled_back_together(story: Story) -> None:
@@ -298,7 +298,7 @@ def test_a_config_map_of_somebody_else_is_not_overwritten(story: Story) -> None:
     with pytest.raises(InputError, match="ConfigMap app-rollback is not canary's"):
         rollback(story)
     assert story.cluster.get(CONFIG_MAP, "app-rollback") == theirs
-    assert (image(story), state(story)) == ("app:2", State.DONE)
+    assert (image(story), state(story)) == ("app:2", PromoteState.DONE)
 
 
 @pytest.mark.long
@@ -318,7 +318,7 @@ def test_a_driver_killed_after_any_write_of_a_rollback_is_gone_on_from(story: St
         rollback(story)
         assert (image(story), story.names()) == ("app:1", {"app"}), f"killed after write {n}"
         assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "red"}, f"killed after write {n}"
-        assert state(story) is State.ROLLED_BACK, f"killed after write {n}"
+        assert state(story) is PromoteState.ROLLED_BACK, f"killed after write {n}"
         assert story.cluster.get(CONFIG_MAP, "app-rollback") is None, f"killed after write {n}"
     assert n > 8
 
@@ -338,7 +338,7 @@ def test_a_driver_killed_after_any_write_of_a_rollback_s_undo_is_gone_on_from(st
             break
         with pytest.raises(PromoteError, match="rollback failed and was undone"):
             rollback(story)
-        assert (image(story), state(story)) == ("app:2", State.DONE), f"killed after write {n}"
+        assert (image(story), state(story)) == ("app:2", PromoteState.DONE), f"killed after write {n}"
         assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "blue"}, (
             f"killed after write {n}"
         )
@@ -371,7 +371,7 @@ def test_an_undo_of_a_rollback_that_fails_says_where_things_are_kept(story: Stor
         rollback(story, cluster=Faulty(story.cluster, {"replace": away}))
     with pytest.raises(PromoteError, match="rollback failed and was undone"):
         rollback(story)
-    assert (image(story), state(story)) == ("app:2", State.DONE)
+    assert (image(story), state(story)) == ("app:2", PromoteState.DONE)
 
 
 def test_other_changes_of_the_pods_since_the_promote_are_warned_of_and_none_where_there_are_none(story: Story) -> None:

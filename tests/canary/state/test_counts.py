@@ -15,7 +15,7 @@ from canary.errors import InputError, InterruptedReleaseError
 from canary.events import Looked
 from canary.marks import Variant
 from canary.objects import CONFIG_MAP, DEPLOYMENT
-from canary.state.counts import Keeper, recall
+from canary.state.counts import CountsWriter, read_record
 from canary.state.record import Record
 from canary.verdict.measures import Measures, Metric, bucket_key, good_key, total_key
 from canary.verdict.rule import Decision
@@ -101,7 +101,7 @@ def test_a_driver_that_is_killed_leaves_all_to_the_next(deployed: Story) -> None
     with pytest.raises(InterruptedReleaseError):
         deployed.release(names=("app",), min_duration=20).watch()
     canaries = {"app": deployed.deployment("app-canary")}
-    kept = recall(deployed.cluster, canaries, warm_up=0)
+    kept = read_record(deployed.cluster, canaries, warm_up=0)
     assert kept is not None
     last = deployed.heard(Looked)[-1]
     assert kept.tally.evidence("app", Variant.CANARY, SUCCESS) == last.verdict.comparisons[0].canary
@@ -226,18 +226,18 @@ def size(shelf: Shelf) -> int:
 @pytest.mark.parametrize(("pods", "most"), [(10, 64), (600, 160), (1000, 256)])
 def test_a_thousand_pods_with_several_metrics_and_latencies_fit_easily(pods: int, most: int) -> None:
     shelf = Shelf()
-    Keeper(shelf).keep("app", CANARY, fleet(pods, seed=pods))  # type: ignore[arg-type]
+    CountsWriter(shelf).write("app", CANARY, fleet(pods, seed=pods))  # type: ignore[arg-type]
     assert 1 < size(shelf) / KIB < most
 
 
 def test_what_is_compressed_is_read_again_and_by_gunzip(deployed: Story) -> None:
     shelf, record = Shelf(), fleet(500, seed=1, looks=3)
-    Keeper(shelf).keep("app", CANARY, record)  # type: ignore[arg-type]
+    CountsWriter(shelf).write("app", CANARY, record)  # type: ignore[arg-type]
     assert shelf.kept is not None
     assert "counts.json" not in shelf.kept["data"]
     packed = base64.b64decode(shelf.kept["binaryData"]["counts.json.gz"])
     assert json.loads(gzip.decompress(packed))["watched_since"] == 1.7e9
-    read = recall(shelf, {"app": CANARY}, warm_up=0)  # type: ignore[arg-type]
+    read = read_record(shelf, {"app": CANARY}, warm_up=0)  # type: ignore[arg-type]
     assert read is not None
     assert (read.decision, read.sentence, read.watched, read.seen_at) == (
         record.decision,
@@ -255,9 +255,9 @@ def test_what_is_compressed_is_read_again_and_by_gunzip(deployed: Story) -> None
 
 def test_what_shrinks_again_is_readable_again_and_leaves_nothing_behind(deployed: Story) -> None:
     canary = deployed.deployment("app-canary")
-    writer = Keeper(deployed.cluster)
-    writer.keep("app", canary, fleet(500, seed=1))
+    writer = CountsWriter(deployed.cluster)
+    writer.write("app", canary, fleet(500, seed=1))
     assert keeper(deployed).get("binaryData")
-    writer.keep("app", canary, fleet(5, seed=2))
+    writer.write("app", canary, fleet(5, seed=2))
     assert not keeper(deployed).get("binaryData")
     assert json.loads(keeper(deployed)["data"]["counts.json"])["processes"]

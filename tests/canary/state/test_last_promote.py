@@ -29,9 +29,9 @@ def test_no_secret_is_touched_where_none_would_be_overwritten(story: Story) -> N
     watched: Any = Faulty(story.cluster, {"get": refuse, "find": refuse, "delete": refuse})
 
     before.save(watched, "app", "d", [config_map(), secret("fresh") | {"kind": "ConfigMap"}])
-    assert [one.name for one in before.saved(watched, "app")] == ["settings", "fresh"]
-    assert before.saved_digest(watched, "app") == "d"
-    before.forget(watched, "app")
+    assert [one.name for one in before.snapshots_before(watched, "app")] == ["settings", "fresh"]
+    assert before.unfinished_digest(watched, "app") == "d"
+    before.delete_last_promote(watched, "app")
 
     assert story.cluster.find(CONFIG_MAP) == [story.cluster.get(CONFIG_MAP, "settings")]
 
@@ -42,7 +42,7 @@ def test_values_of_secrets_are_kept_in_a_secret_and_the_order_is_kept(story: Sto
 
     before.save(story.cluster, "app", "d", [config_map(), secret(value="new"), secret("other"), deployment()])
 
-    kept = before.saved(story.cluster, "app")
+    kept = before.snapshots_before(story.cluster, "app")
     assert [(one.name, one.object is None) for one in kept] == [
         ("settings", False),
         ("password", False),
@@ -51,7 +51,7 @@ def test_values_of_secrets_are_kept_in_a_secret_and_the_order_is_kept(story: Sto
     ]
     assert kept[1].object == story.cluster.get(SECRET, "password")
     assert secret()["data"]["value"] not in json.dumps(story.cluster.get(CONFIG_MAP, "app-before"))
-    before.forget(story.cluster, "app")
+    before.delete_last_promote(story.cluster, "app")
     assert [one["metadata"]["name"] for one in story.cluster.find(SECRET)] == ["password"]
 
 
@@ -65,9 +65,9 @@ def test_who_is_stopped_between_the_two_deletions_leaves_no_secret(story: Story)
 
     stopped: Any = Faulty(story.cluster, {"delete": interrupt})
     with pytest.raises(KeyboardInterrupt):
-        before.forget(stopped, "app")
+        before.delete_last_promote(stopped, "app")
 
-    assert before.saved_digest(story.cluster, "app") is None
+    assert before.unfinished_digest(story.cluster, "app") is None
     story.until(lambda: story.cluster.get(SECRET, "app-before") is None)
 
 
@@ -83,54 +83,54 @@ def test_who_is_stopped_before_the_secret_is_made_has_saved_nothing(story: Story
         before.save(stopped, "app", "d", [secret()])
 
     before.save(story.cluster, "app", "d", [secret()])
-    assert before.saved(story.cluster, "app")[0].object == story.cluster.get(SECRET, "password")
+    assert before.snapshots_before(story.cluster, "app")[0].object == story.cluster.get(SECRET, "password")
 
 
 def test_what_the_same_release_has_saved_is_not_saved_anew(story: Story) -> None:
     story.cluster.create(secret())
     before.save(story.cluster, "app", "d", [secret()])
-    was = before.saved(story.cluster, "app")
+    was = before.snapshots_before(story.cluster, "app")
     story.cluster.replace(secret(value="promoted"))
 
     before.save(story.cluster, "app", "d", [secret()])
-    assert before.saved(story.cluster, "app") == was
+    assert before.snapshots_before(story.cluster, "app") == was
 
     before.save(story.cluster, "app", "another", [secret()])
-    assert before.saved(story.cluster, "app")[0].object == story.cluster.get(SECRET, "password")
+    assert before.snapshots_before(story.cluster, "app")[0].object == story.cluster.get(SECRET, "password")
 
 
 def test_what_is_kept_of_a_finished_promote_stays_and_counts_as_no_promote_under_way(story: Story) -> None:
     story.cluster.create(config_map(colour="red"))
     before.save(story.cluster, "app", "d", [config_map()])
-    assert before.saved_digest(story.cluster, "app") == "d"
+    assert before.unfinished_digest(story.cluster, "app") == "d"
 
-    before.finish(story.cluster, "app", ["app:2"], "sha256:made")
+    before.mark_done(story.cluster, "app", ["app:2"], "sha256:made")
 
-    found = before.standing(story.cluster, "app")
+    found = before.read_last_promote(story.cluster, "app")
     assert found is not None
-    assert (found.digest, found.state, found.promoted) == ("d", before.State.DONE, ("app:2",))
-    assert before.saved_digest(story.cluster, "app") is None
-    assert [one.name for one in before.saved(story.cluster, "app")] == ["settings"]
+    assert (found.digest, found.state, found.promoted) == ("d", before.PromoteState.DONE, ("app:2",))
+    assert before.unfinished_digest(story.cluster, "app") is None
+    assert [one.name for one in before.snapshots_before(story.cluster, "app")] == ["settings"]
 
 
 def test_a_record_without_a_state_is_of_a_promote_under_way_as_older_drivers_made_it(story: Story) -> None:
     before.save(story.cluster, "app", "d", [config_map()])
     story.cluster.annotate(CONFIG_MAP, "app-before", {STATE: None})
-    assert before.saved_digest(story.cluster, "app") == "d"
+    assert before.unfinished_digest(story.cluster, "app") == "d"
 
 
 def test_more_than_a_person_would_read_is_compressed(story: Story) -> None:
     story.cluster.create(config_map(text="line\n" * 180_000))
     before.save(story.cluster, "app", "d", [config_map()])
     assert "data" not in (story.cluster.get(CONFIG_MAP, "app-before") or {})
-    assert before.saved(story.cluster, "app")[0].object == story.cluster.get(CONFIG_MAP, "settings")
+    assert before.snapshots_before(story.cluster, "app")[0].object == story.cluster.get(CONFIG_MAP, "settings")
 
 
 def test_a_config_map_of_somebody_else_is_neither_read_nor_overwritten(story: Story) -> None:
     theirs = story.cluster.create(config_map("app-before", recipe="soup"))
-    assert before.saved_digest(story.cluster, "app") is None
-    assert before.saved(story.cluster, "app") == ()
-    before.forget(story.cluster, "app")
+    assert before.unfinished_digest(story.cluster, "app") is None
+    assert before.snapshots_before(story.cluster, "app") == ()
+    before.delete_last_promote(story.cluster, "app")
     with pytest.raises(InputError, match="ConfigMap app-before is not canary's"):
         before.save(story.cluster, "app", "d", [config_map()])
     assert story.cluster.get(CONFIG_MAP, "app-before") == theirs

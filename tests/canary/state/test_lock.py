@@ -23,7 +23,7 @@ from canary.kube.cluster import Cluster
 from canary.kube.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 from canary.objects import CONFIG_MAP, DEPLOYMENT, LEASE
 from canary.settings.settings import Settings
-from canary.state.lease import DURATION, holder
+from canary.state.lease import DURATION, read_holder
 from canary.state.lock import LONGEST_ATTEMPT, LeaseLock
 from e2e.line import Line
 from tests.canary.line import through
@@ -67,7 +67,7 @@ def lease(story: Story, name: str = "app-canary") -> Any:
 
 def renewed_at(story: Story) -> float:
     """Return when the lock was last renewed, by its holder's clock."""
-    there = holder(story.cluster, "app")
+    there = read_holder(story.cluster, "app")
     assert there is not None
     return there.renewed
 
@@ -97,7 +97,7 @@ def test_who_works_is_named_and_what_can_be_done(story: Story) -> None:
             "renewTime": "2025-06-15T15:06:40.000000Z",
             "leaseTransitions": 0,
         }
-        seen = holder(story.cluster, "app")
+        seen = read_holder(story.cluster, "app")
         assert seen is not None
         assert (seen.name, seen.since, seen.renewed) == ("ada@laptop, process 1", 1_750_000_000.0, 1_750_000_000.0)
     assert story.events == []
@@ -114,7 +114,7 @@ def test_it_is_given_back_however_the_work_ends_and_stays_while_there_are_varian
     except (KeyboardInterrupt, InputError):
         pass
     assert "holderIdentity" not in lease(story)["spec"]
-    assert holder(story.cluster, "app") is None
+    assert read_holder(story.cluster, "app") is None
     with lock(story, BOB).held(["app"], story.events.append):
         assert lease(story)["spec"]["leaseTransitions"] == 1
     assert not [note for note in story.heard(Note) if "lock" in note.text]  # nothing is said of one that nobody had
