@@ -25,7 +25,7 @@ This page is generated from the help texts of `canary`. To update it, run `scrip
 
 Precedence: flag, environment variable, `canary.yml` in the current directory, default. `canary config` shows each value
 and its source. Spaces separate the items of a list in a variable, and a flag replaces the whole list.
-Times are written `90`, `90s`, `1m30s` or `250ms`; `canary config --schema` prints the JSON
+Durations are written `90`, `90s`, `1m30s` or `250ms`; `canary config --schema` prints the JSON
 Schema of the file.
 
 | `canary.yml` | flag | variable | default | |

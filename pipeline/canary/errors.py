@@ -1,52 +1,82 @@
 """What can go wrong, and the exit code of each.
 
     CanaryError
-    ├── InputError            2    what the caller gave, or asked for, is wrong
-    │   └── LockedError            another driver works on the release
-    ├── ClusterError          3    the cluster cannot be reached, or forbids what was asked
+    ├── InputError            2    manifests, options or the state of the release do not allow the action
+    │   └── LockedError            another driver is working on the release
+    ├── ClusterError          3    the cluster is unreachable, or forbids the action
     │   ├── ForbiddenError         the account lacks a right; the message names it
     │   ├── UnreachableError       no request gets through to the API server
     │   └── NotAnsweringError      a pod or Service behind the API server's proxy does not answer
-    ├── TimedOutError         4    something did not get ready, or no verdict came, in time
+    ├── TimedOutError         4    something was not ready in time, or no verdict came in time
     ├── PromoteError          5    the cluster refused or undid a promote
-    └── InterruptedReleaseError  130  a person stopped the release; variants are left
+    └── InterruptedReleaseError  130  a person stopped the release; canary and baseline are left
         └── LockLostError          another driver took the release over
 
-A message says what was wrong, where (file, object, field) and what to do next.
+A message says what is wrong, where (file, object, field) and what to do next.
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
+from typing import Self
+
+
+class ExitCode(IntEnum):
+    """The exit codes of `canary`, each with its meaning for the help text.
+
+    Attributes:
+        meaning: when the command exits with this code.
+    """
+
+    meaning: str
+
+    DONE = 0, "done; a release was promoted"
+    REJECTED = 1, "rejected"
+    BAD_INPUT = 2, "wrong usage or bad input"
+    CLUSTER = 3, "the cluster is unreachable, or forbids the action"
+    TIMED_OUT = 4, "timed out, or the verdict is undecided"
+    NOT_PROMOTED = 5, "the cluster refused or undid a promote"
+    BUG = 70, "a bug in canary; the message names a file to attach to your report"
+    INTERRUPTED = 130, "interrupted; canary and baseline are still running"
+    UNREAD = 141, "the reader of the result has gone (a closed pipe)"
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """Return a code with its meaning."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
 
 class CanaryError(Exception):
-    """Base of all errors that a user is told of in one line, without a traceback."""
+    """Base of all errors that a user sees as one line, without a traceback."""
 
-    exit_code = 1
+    exit_code = ExitCode.REJECTED
 
 
 class InputError(CanaryError):
-    """Manifests, options or the state of the release do not allow what was asked for; nothing was changed."""
+    """Manifests, options or the state of the release do not allow the action. Nothing was changed."""
 
-    exit_code = 2
+    exit_code = ExitCode.BAD_INPUT
 
 
 class LockedError(InputError):
-    """Another driver works on the release, or may; the message says who, since when, and what to do."""
+    """Another driver is working on the release, or may be. The message says who, since when, and what to do."""
 
     def __init__(self, message: str, holder: str = "") -> None:
-        """Take the message, and of it the part that says who holds the lock."""
+        """Take the message, and the part of it that says who holds the lock."""
         super().__init__(message)
         self.holder = holder or message
 
 
 class ClusterError(CanaryError):
-    """The API server cannot be reached, does not know the caller, or forbids the request."""
+    """The API server is unreachable, does not accept the credentials, or forbids the request."""
 
-    exit_code = 3
+    exit_code = ExitCode.CLUSTER
 
 
 class ForbiddenError(ClusterError):
-    """The account lacks a right; the API server's message names verb, resource and namespace."""
+    """The account lacks a right. The API server's message names verb, resource and namespace."""
 
     def __init__(self, message: str, right: str = "") -> None:
         """Take the message, and the right as verb and resource, such as `patch deployments.apps`."""
@@ -55,30 +85,30 @@ class ForbiddenError(ClusterError):
 
 
 class UnreachableError(ClusterError):
-    """The API server has not answered for as long as it is waited for, or no longer accepts our credentials."""
+    """The API server did not answer within the time allowed, or no longer accepts the credentials."""
 
 
 class NotAnsweringError(ClusterError):
-    """What lies behind the API server's proxy (a pod, a Service) does not answer, or not with 200; ask again later."""
+    """A pod or Service behind the API server's proxy does not answer, or not with 200. A later request may succeed."""
 
 
 class TimedOutError(CanaryError):
-    """Variants or a rollout did not get ready, or the verdict stayed undecided, within the time allowed."""
+    """Variants or a rollout were not ready, or the verdict was still undecided, when the time was up."""
 
-    exit_code = 4
+    exit_code = ExitCode.TIMED_OUT
 
 
 class PromoteError(CanaryError):
-    """The cluster refused a write of promote, or the rollout failed and was undone; the variants are kept."""
+    """The cluster refused a write of promote, or the rollout failed and was undone. The variants are kept."""
 
-    exit_code = 5
+    exit_code = ExitCode.NOT_PROMOTED
 
 
 class InterruptedReleaseError(CanaryError):
-    """Ctrl-C or SIGTERM: the variants are left, and the message says how to resume or end the release."""
+    """Ctrl-C or SIGTERM. The variants are left, and the message says how to continue or end the release."""
 
-    exit_code = 130
+    exit_code = ExitCode.INTERRUPTED
 
 
 class LockLostError(InterruptedReleaseError):
-    """Another driver took the release over; this one writes nothing more."""
+    """Another driver took the release over. This one writes nothing more."""

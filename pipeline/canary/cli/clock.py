@@ -1,7 +1,7 @@
-"""The machine's time, and its interruption.
+"""The machine's clock, and how a signal interrupts it.
 
-Python raises KeyboardInterrupt wherever the main thread happens to be. Where that is an object's finalizer (each HTTP
-answer has one), it is printed and forgotten. So an interruption is remembered, and raised again at the next sleep.
+Python raises KeyboardInterrupt wherever the main thread is. In an object's finalizer (each HTTP answer has one) the
+exception is printed and lost. So an interruption is remembered, and raised again at the next sleep.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds that only rise, whatever is done to the machine's date."""
+        """Return seconds that never go back, even if the machine's date is changed."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Wait.
 
         Raises:
-            KeyboardInterrupt: the process was interrupted before, and has not stopped.
+            KeyboardInterrupt: a signal has interrupted the process before.
         """
         if SystemClock.interrupted:
             raise KeyboardInterrupt

@@ -18,12 +18,12 @@ from canary.cli.render import print_json
 from canary.cli.session import Session, session_of
 from canary.doctor.check import Check, CheckOutcome
 from canary.doctor.doctor import Subject, check_connection, check_releases
+from canary.errors import ExitCode
 from canary.events import Event, Note
 from canary.ports import World
 from canary.printable import printable
 
-EXIT_FAILED = 3
-SUBJECT = 12  # characters that the longest subject has
+SUBJECT_WIDTH = 12  # characters that the longest subject has
 
 
 @click.command(
@@ -40,14 +40,14 @@ SUBJECT = 12  # characters that the longest subject has
 @flags.connection
 @flags.results
 def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
-    """Check whether this cluster is ready for a release. Nothing is changed, no pod is started.
+    """Check whether this cluster is ready for a release. Nothing is changed, and no pod is started.
 
-    Checks the connection to the API server, the clock, your permissions, the Deployments' pods and images,
-    whether counts can be read and requests arrive, and what in the namespace affects a release. Name Deployments or
-    manifests to check only these, with all that their release needs. Otherwise the first few of the namespace are
-    checked.
+    Checks the connection to the API server, the clocks, your permissions, the Deployments' pods and images, whether
+    metrics can be read and requests arrive, and which objects in the namespace affect a release. Name Deployments or
+    manifests to check these with everything that their release needs. Otherwise doctor checks the first few Deployments
+    in the namespace.
 
-    Exits with 0 if it found nothing worse than warnings, and with 3 if a release is not possible. The output holds no
+    Exits with 0 if there are no problems or only warnings, and with 3 if a release is not possible. The output holds no
     secrets: attach it when you ask for help.
     """
     python = f"{platform.python_version()} on {platform.system()}"
@@ -56,23 +56,23 @@ def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
         click.echo(f"canary {__version__}, Python {python}")
     with session_of(given) as session:
         subject = _subject(session, given["workloads"])
-        world = World(session.cluster, SystemClock(), _tell, session.options)
-        checks = _told(check_connection(world, subject), text=text)
+        world = World(session.cluster, SystemClock(), _note, session.options)
+        checks = _printed(check_connection(world, subject), text=text)
         if not any(check.outcome is CheckOutcome.FAILED for check in checks):
             session.require_deployments()
-            checks += _told(check_releases(world, session.samples, subject), text=text)
-        found = Counter(check.outcome for check in checks)
+            checks += _printed(check_releases(world, session.samples, subject), text=text)
+        counts = Counter(check.outcome for check in checks)
         result = {
             "canary": __version__,
             "python": python,
             "namespace": session.namespace,
-            "warnings": found[CheckOutcome.WARNING],
-            "failed": found[CheckOutcome.FAILED],
+            "warnings": counts[CheckOutcome.WARNING],
+            "failed": counts[CheckOutcome.FAILED],
             "checks": [asdict(check) for check in checks],
         }
         if not print_json(given, result):
-            click.echo(_conclusion(found))
-    return EXIT_FAILED if found[CheckOutcome.FAILED] else 0
+            click.echo(_conclusion(counts))
+    return ExitCode.CLUSTER if counts[CheckOutcome.FAILED] else ExitCode.DONE
 
 
 def _subject(session: Session, arguments: tuple[str, ...]) -> Subject:
@@ -92,8 +92,8 @@ def _subject(session: Session, arguments: tuple[str, ...]) -> Subject:
     )
 
 
-def _told(checks: Iterator[Check], *, text: bool) -> list[Check]:
-    """Return the checks, each told as soon as it is done."""
+def _printed(checks: Iterator[Check], *, text: bool) -> list[Check]:
+    """Return the checks. For text output, each is printed as soon as it is done."""
     done = []
     for check in checks:
         done.append(check)
@@ -104,18 +104,18 @@ def _told(checks: Iterator[Check], *, text: bool) -> list[Check]:
 
 def _line(check: Check) -> str:
     advice = f": {check.advice}" if check.advice else ""
-    return printable(f"{check.outcome:<7}  {check.subject:<{SUBJECT}}  {check.text}{advice}")
+    return printable(f"{check.outcome:<7}  {check.subject:<{SUBJECT_WIDTH}}  {check.text}{advice}")
 
 
-def _conclusion(found: Counter[CheckOutcome]) -> str:
-    counts = ", ".join(
-        f"{outcome}: {found[outcome]}" for outcome in (CheckOutcome.FAILED, CheckOutcome.WARNING) if found[outcome]
+def _conclusion(counts: Counter[CheckOutcome]) -> str:
+    problems = ", ".join(
+        f"{outcome}: {counts[outcome]}" for outcome in (CheckOutcome.FAILED, CheckOutcome.WARNING) if counts[outcome]
     )
-    verdict = "releases are not possible here" if found[CheckOutcome.FAILED] else "releases are possible here"
-    return f"{verdict} ({counts})" if counts else verdict
+    conclusion = "releases are not possible here" if counts[CheckOutcome.FAILED] else "releases are possible here"
+    return f"{conclusion} ({problems})" if problems else conclusion
 
 
-def _tell(event: Event) -> None:
-    """Say on stderr what takes its time."""
+def _note(event: Event) -> None:
+    """Print on stderr what takes a while."""
     if isinstance(event, Note):
         click.echo(f"canary: {event.text}", err=True)

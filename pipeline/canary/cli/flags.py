@@ -1,4 +1,4 @@
-"""Flags that several commands share. Those of settings follow from `config.Settings`."""
+"""Arguments and options that several commands share. The options of settings are derived from `settings.Settings`."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ VERDICT = (
 
 
 def manifests(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take files, folders or - as arguments."""
+    """Add the arguments for manifests: files, folders or -."""
     return click.argument("manifests", nargs=-1, metavar="[MANIFESTS]...")(function)
 
 
 def workloads(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take names of Deployments, or the manifests they stand in, as arguments."""
+    """Add the arguments for Deployments: their names, or manifests that contain them."""
     return click.argument("workloads", nargs=-1, metavar="[DEPLOYMENT|MANIFESTS]...")(function)
 
 
 def settings(*attributes: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Take flags for settings, in this order."""
+    """Add the options of settings, in this order."""
     known = {one.attribute: one for one in all_settings()}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -67,45 +67,47 @@ def _flag(one: Setting) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def connection(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take what says which cluster and namespace are meant."""
-    function = click.option("--context", metavar="NAME", help="Context of the kubeconfig.")(function)
+    """Add the options that name the cluster and the namespace."""
+    function = click.option("--context", metavar="NAME", help="Context in the kubeconfig.")(function)
     function = click.option(
         "--kubeconfig",
         metavar="FILE",
-        help="Kubeconfig; by default $KUBECONFIG, ~/.kube/config, or the account of the pod that this runs in.",
+        help="Path of a kubeconfig. By default $KUBECONFIG, ~/.kube/config, or the service account of the pod.",
     )(function)
     return settings("namespace")(function)
 
 
 def results(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take how results are written, and how much is told on the way."""
-    function = click.option("-v", "--verbose", is_flag=True, help="Say more on errors: where they come from.")(function)
+    """Add the options --output and --verbose."""
+    function = click.option("-v", "--verbose", is_flag=True, help="On an error, also print the traceback.")(function)
     return click.option(
         "-o",
         "--output",
         type=click.Choice(["text", "json"]),
         default="text",
-        help="How to write the result to stdout; all else goes to stderr.  [default: text]",
+        help="Format of the result on stdout. Everything else goes to stderr.  [default: text]",
     )(function)
 
 
 def lock(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take what is to be done about another driver."""
+    """Add the options for the lock against other drivers."""
     function = click.option(
-        "--break-lock", is_flag=True, help="Take the release over from another driver that works on it; that one stops."
+        "--break-lock", is_flag=True, help="Take the release over from another driver, which then stops."
     )(function)
     return settings("lock_timeout")(function)
 
 
 def supersede(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take the wish to end another release."""
+    """Add the option --supersede."""
     return click.option(
-        "--supersede", is_flag=True, help="Reject another release of the same Deployment that is in progress."
+        "--supersede", is_flag=True, help="Reject another release of the same Deployment if one is in progress."
     )(function)
 
 
 def dry_run(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take the wish to see what would be written."""
+    """Add the option --dry-run."""
     return click.option(
-        "--dry-run", is_flag=True, help="Write nothing; print the objects that would be, values of Secrets left out."
+        "--dry-run",
+        is_flag=True,
+        help="Write nothing. Print the objects that would be written, without the values of Secrets.",
     )(function)

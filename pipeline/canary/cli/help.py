@@ -1,4 +1,4 @@
-"""How commands are shown in help texts, and how they fail."""
+"""Commands with examples in their help texts, and with --verbose for their errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from canary.errors import CanaryError
 
 
 class Command(click.Command):
-    """A command whose help ends with examples, and which tells with --verbose where an error comes from."""
+    """A command whose help ends with examples. With --verbose it prints the traceback of an error."""
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:  # noqa: ANN401 - as click
         super().__init__(*args, **kwargs)
@@ -35,14 +35,14 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Lists commands in the order in which a release meets them, then blocks of lines."""
+    """Lists commands in the order in which they were added, then blocks of lines."""
 
     def __init__(self, *args: Any, blocks: Mapping[str, Sequence[str]], **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         self.blocks = blocks
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Return the names, in the order in which they were added."""
+        """Return the names of the commands, in that order."""
         return list(self.commands)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -12,7 +12,7 @@ def measures(in_force: InForce) -> Measures:
     """Return what canary and baseline are compared by.
 
     Raises:
-        InputError: a metric cannot be read, or two settings contradict each other.
+        InputError: a metric is not valid, or two settings contradict each other.
     """
     settings = in_force.settings
     metrics = _named(in_force)
@@ -30,8 +30,8 @@ def _named(in_force: InForce) -> list[Metric]:
     for name in ("good", "total"):
         if settings.metrics and sources[name] != "default":
             raise InputError(
-                f"{sources['metrics']} and {sources[name]}: of the two only one can hold; give all pairs as "
-                "metrics, such as --metric success=GOOD,TOTAL"
+                f"{sources['metrics']} and {sources[name]}: use only one of them; to compare by several pairs, "
+                "pass all of them as metrics, such as --metric success=GOOD,TOTAL"
             )
     try:
         return [Metric.parse(text, settings.tolerance) for text in settings.metrics]
@@ -43,7 +43,7 @@ def _selector(in_force: InForce, name: str) -> str:
     """Return a setting that is a selector.
 
     Raises:
-        InputError: it cannot be read; the message says where it is set.
+        InputError: it is not a valid selector; the message says where it is set.
     """
     text: str = getattr(in_force.settings, name)
     try:

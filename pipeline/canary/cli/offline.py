@@ -8,7 +8,7 @@ import click
 
 from canary.cli import flags, render
 from canary.cli.help import Command
-from canary.cli.releases import EXIT
+from canary.cli.releases import EXIT_CODES
 from canary.cli.render import print_json
 from canary.cli.session import session_of
 from canary.errors import InputError
@@ -25,16 +25,19 @@ from canary.verdict.rule import Evidence, combine, compare
         "canary config --schema > canary.schema.json",
     ),
     name="config",
-    short_help="Show each setting, and where it comes from.",
+    short_help="Show each setting and where its value comes from.",
 )
 @flags.manifests
 @flags.settings(
     *flags.IMAGES, "gate", *flags.VARIANTS, *flags.VERDICT, *flags.SAMPLES, "evidence", "lock_timeout", "namespace"
 )
-@click.option("--schema", is_flag=True, help="Print the JSON Schema of canary.yml instead, for editors.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of canary.yml instead, for your editor.")
 @flags.results
 def show_config(**given: Any) -> None:  # noqa: ANN401
-    """Show each setting and where it comes from: a flag, the environment, canary.yml or the default, in this order."""
+    """Show each setting and where its value comes from.
+
+    Precedence: flag, environment variable, canary.yml in the current directory, default.
+    """
     if given["schema"]:
         click.echo(render.to_json(config.schema()))
         return
@@ -51,17 +54,17 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
         "canary verdict --baseline 412/500 --canary 420/500 --tolerance 0.05",
         "canary verdict --baseline 9990/10000 --canary 9940/10000 --tolerance 0.001 --output json",
     ),
-    short_help="Judge counts given by hand.",
+    short_help="Judge counts that you pass.",
 )
-@click.option("--baseline", required=True, metavar="GOOD/TOTAL", help="What the baseline answered.")
-@click.option("--canary", required=True, metavar="GOOD/TOTAL", help="What the canary answered.")
+@click.option("--baseline", required=True, metavar="GOOD/TOTAL", help="Good and all requests of the baseline.")
+@click.option("--canary", required=True, metavar="GOOD/TOTAL", help="Good and all requests of the canary.")
 @flags.settings("tolerance", "alpha")
-@click.option("--dispersion", type=float, metavar="N", help="How much counts scatter beyond chance, 1 or more.")
+@click.option("--dispersion", type=float, metavar="N", help="How much more than by chance counts vary, 1 or more.")
 @flags.results
 def verdict(**given: Any) -> int:  # noqa: ANN401
-    """Judge counts given by hand, by the rule that releases are judged by.
+    """Judge counts that you pass, by the same rule as a release.
 
-    Exits with 0 on PROMOTE, 1 on REJECT and 4 while undecided. You can check the counts as often as you like.
+    Exits with 0 on PROMOTE, 1 on REJECT and 4 if undecided. You can check growing counts as often as you like.
     """
     with session_of(given) as session:
         session.require_tolerance("canary verdict")
@@ -75,7 +78,7 @@ def verdict(**given: Any) -> int:  # noqa: ANN401
         judged = combine([comparison])
         if not print_json(given, verdict_as_json(judged)):
             click.echo(f"{judged.decision}: {judged.sentence}")
-    return EXIT[judged.decision]
+    return EXIT_CODES[judged.decision]
 
 
 def _evidence(flag: str, text: str) -> Evidence:
@@ -83,4 +86,4 @@ def _evidence(flag: str, text: str) -> Evidence:
     try:
         return Evidence(float(good), float(total))
     except ValueError as error:
-        raise InputError(f"{flag} {text}: give good and all requests, such as 412/500") from error
+        raise InputError(f"{flag} {text}: must be good and all requests, such as 412/500") from error

@@ -1,4 +1,4 @@
-"""The command that rejects what everybody has forgotten."""
+"""The command that rejects abandoned canaries."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from canary.cli import flags
 from canary.cli.help import Command
 from canary.cli.render import print_json
 from canary.cli.session import session_of
+from canary.errors import ExitCode
 
 
 @click.command(
@@ -23,19 +24,18 @@ from canary.cli.session import session_of
 )
 @flags.settings("label", "evidence")
 @flags.connection
-@click.option("--dry-run", is_flag=True, help="Reject nothing; say what would be.")
+@click.option("--dry-run", is_flag=True, help="Reject nothing. Print what would be rejected.")
 @flags.results
 def reap(**given: Any) -> int:  # noqa: ANN401 - click's parameters
-    """Reject every canary of the namespace that nobody has worked on for --expire-after, as canary reject does.
+    """Reject every canary in the namespace that has expired, as canary reject does.
 
-    Each canary carries when it expires. Deploying and watching put that off, and so does a gate that waits for an
-    answer. Nothing that a driver works on is touched, nor canaries that another tool has made, nor what is on its way
-    to stable. pipeline/reaper.yml runs this every few minutes.
+    A canary expires when nobody has worked on it for the time --expire-after that it was deployed with: deploy, watch
+    and a gate that waits for an answer keep it alive. reap leaves a canary alone while a driver works on it or promotes
+    it, and if another tool made it. pipeline/reaper.yml runs this command every few minutes.
 
-    One that cannot be read or may not be deleted is reported, and the others are rejected all the same. The exit code
-    is then 2 or 3.
+    If a canary cannot be read or deleted, reap reports it and continues with the others. The exit code is then 2 or 3.
     """
     with session_of(given) as session:
-        found = session.release().reap(dry_run=given["dry_run"])
-        print_json(given, {"reaped": [asdict(one) for one in found]})
-    return max((one.exit_code for one in found), default=0)
+        reaped = session.release().reap(dry_run=given["dry_run"])
+        print_json(given, {"reaped": [asdict(workload) for workload in reaped]})
+    return max((workload.exit_code for workload in reaped), default=ExitCode.DONE)

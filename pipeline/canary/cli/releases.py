@@ -12,7 +12,7 @@ from canary.cli.arguments import require_namespace
 from canary.cli.help import Command
 from canary.cli.render import print_json, print_objects
 from canary.cli.session import Session, session_of
-from canary.errors import InputError, TimedOutError
+from canary.errors import ExitCode, InputError, TimedOutError
 from canary.manifests.bundle import Bundle
 from canary.objects import Object, is_deployment
 from canary.state.last_promote import read_last_promote
@@ -22,7 +22,11 @@ from canary.variants.derive import variant_replicas
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.rule import Decision, Verdict
 
-EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
+EXIT_CODES = {
+    Decision.PROMOTE: ExitCode.DONE,
+    Decision.REJECT: ExitCode.REJECTED,
+    Decision.UNDECIDED: ExitCode.TIMED_OUT,
+}
 
 
 @click.command(
@@ -33,7 +37,7 @@ EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
         "canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05 --steps 10,25,50",
         "kubectl kustomize overlays/prod | canary release - --image app=registry.example:5000/app:2",
     ),
-    short_help="Deploy, watch, decide, then promote or reject: all in one go.",
+    short_help="Run a whole release: deploy, watch, decide, promote or reject.",
 )
 @flags.manifests
 @flags.settings(
@@ -55,12 +59,12 @@ EXIT = {Decision.PROMOTE: 0, Decision.REJECT: 1, Decision.UNDECIDED: 4}
 @flags.lock
 @flags.results
 def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
-    """Release new images: deploy canary and baseline, watch them, decide, then promote or reject.
+    """Release new images: deploy canary and baseline, compare them, decide, then promote or reject.
 
-    Run the same command again to continue a release that was interrupted.
+    If a release was interrupted, run the same command again to continue it.
 
     With --steps, canary and baseline grow step by step. Each step needs the verdict PROMOTE on all requests counted so
-    far, and --min-duration and --min-requests of its own. The gate is asked after the last step, or as soon as the
+    far, and --min-duration and --min-requests of its own. The gate decides after the last step, or as soon as the
     verdict is REJECT.
     """
     with session_of(given) as session:
@@ -76,7 +80,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
                 "rejected": render.events_as_json(session.recorder.rejected),
             },
         )
-    return 0 if outcome.promoted else 1
+    return ExitCode.DONE if outcome.promoted else ExitCode.REJECTED
 
 
 @click.command(
@@ -85,7 +89,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
         "canary deploy manifests/ --image sampleapp:20",
         "canary deploy manifests/ --image sampleapp:20 --percentage 10 --dry-run",
     ),
-    short_help="Create canary and baseline beside stable.",
+    short_help="Create canary and baseline next to stable.",
 )
 @flags.manifests
 @flags.settings(*flags.IMAGES, *flags.VARIANTS)
@@ -95,14 +99,14 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
 @flags.lock
 @flags.results
 def deploy(**given: Any) -> None:  # noqa: ANN401
-    """Create canary and baseline beside stable, and wait until they are ready.
+    """Create canary and baseline next to stable, and wait until they are ready.
 
     For each Deployment in the manifests, deploy creates NAME-canary with the new images, and NAME-baseline as a copy of
-    what runs now. With --steps they get the first size, or keep the size that they have reached.
+    the Deployment that is running. With --steps they get the first size, or keep the size that they have reached.
 
-    Other objects that exist and would change are shown, and are left for promote (unless you pass --others now). The
-    canary gets copies of the ConfigMaps and Secrets among them. Before anything is written, deploy checks that promote
-    will be able to write all objects.
+    Other objects that exist and would change are shown, and are held until promote (unless you pass --others now). The
+    canary gets its own copies of the ConfigMaps and Secrets among them. Before deploy writes anything, it checks that
+    promote will be able to write all objects.
     """
     with session_of(given) as session:
         bundle = session.bundle()
@@ -126,15 +130,15 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
 @flags.settings(*flags.VERDICT, *flags.SAMPLES, "label", "expire_after")
 @flags.connection
 @click.option(
-    "--report-only", is_flag=True, help="Exit with 0 whatever the verdict: something else in the pipeline decides."
+    "--report-only", is_flag=True, help="Exit with 0 whatever the verdict is: another step of the pipeline decides."
 )
 @flags.lock
 @flags.results
 def watch(**given: Any) -> int:  # noqa: ANN401
     """Compare canary and baseline until the verdict is clear.
 
-    Exits with 0 on PROMOTE, 1 on REJECT and 4 while undecided. It does not promote or reject. A first release has
-    nothing to compare with: once its canary is ready and has answered requests, watch says so and exits with 0.
+    Exits with 0 on PROMOTE, 1 on REJECT and 4 if still undecided. It does not promote or reject. A first release has
+    nothing to compare with: once its canary is ready and has answered requests, watch reports that and exits with 0.
     """
     with session_of(given) as session:
         if not given["report_only"]:
@@ -142,16 +146,16 @@ def watch(**given: Any) -> int:  # noqa: ANN401
         verdict = _watched(session, report_only=given["report_only"])
         print_json(given, verdict_as_json(verdict))
     nothing_to_compare = verdict.decision is Decision.UNDECIDED and not verdict.comparisons
-    return 0 if given["report_only"] or nothing_to_compare else EXIT[verdict.decision]
+    return ExitCode.DONE if given["report_only"] or nothing_to_compare else EXIT_CODES[verdict.decision]
 
 
 def _watched(session: Session, *, report_only: bool) -> Verdict:
-    """Return the verdict; for a report, also one that was still undecided when time was up."""
+    """Return the verdict; for a report, also one that was still undecided when the time was up."""
     release_ = session.release(names=session.names())
     try:
         return release_.watch()
     except InputError:
-        session.require_deployments()  # a misspelt name is the likelier mistake
+        session.require_deployments()  # a misspelt name is the more likely mistake
         raise
     except TimedOutError as error:
         if report_only and session.recorder.verdict is not None:
@@ -166,14 +170,14 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
         "canary promote manifests/ --image sampleapp:20",
         "canary promote manifests/ --image sampleapp:20 --dry-run",
     ),
-    short_help="Roll the canary's version out to stable, then delete the variants.",
+    short_help="Roll the canary's version out to stable, then delete canary and baseline.",
 )
 @flags.manifests
 @flags.settings(*flags.IMAGES, "label", "timeout")
 @flags.connection
 @click.option("--unproven", is_flag=True, help="Promote without a canary, or against its verdict.")
 @click.option(
-    "--overwrite-stable", is_flag=True, help="Promote, and overwrite what somebody changed in stable since deploy."
+    "--overwrite-stable", is_flag=True, help="Promote, and overwrite what somebody has changed in stable since deploy."
 )
 @flags.dry_run
 @flags.lock
@@ -181,11 +185,12 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
 def promote(**given: Any) -> None:  # noqa: ANN401
     """Roll the canary's version out to stable, then delete canary and baseline.
 
-    Pass the manifests and images that the canary was deployed with; others are refused. It also refuses a canary whose
-    verdict is REJECT, and one that does not get ready within --timeout. One that nobody has compared is promoted
-    with a warning. A rollout that does not get ready is undone.
+    Pass the manifests and images that the canary was deployed with; promote refuses others. It also refuses a canary
+    whose verdict is REJECT, and a canary that is not ready within --timeout. A canary that nobody has compared is
+    promoted with a warning. If stable does not become ready with the new version, the promote is undone.
 
-    Where somebody has changed stable since deploy, the change is shown, and overwritten only with --overwrite-stable.
+    If somebody has changed stable since deploy, promote shows the change, and overwrites it only with
+    --overwrite-stable.
     """
     with session_of(given) as session:
         bundle = session.bundle()
@@ -202,19 +207,19 @@ def promote(**given: Any) -> None:  # noqa: ANN401
         "canary reject sampleapp",
         'canary reject manifests/ --reason "answers are slow"',
     ),
-    short_help="Delete canary and baseline; stable is not touched.",
+    short_help="Delete canary and baseline. Stable is not touched.",
 )
 @flags.workloads
 @flags.settings("label", "evidence")
 @flags.connection
-@click.option("--reason", default="by canary reject", metavar="TEXT", help="Why, for the record.")
+@click.option("--reason", default="by canary reject", metavar="TEXT", help="Why, for the output and the evidence.")
 @flags.lock
 @flags.results
 def reject(**given: Any) -> None:  # noqa: ANN401
-    """Delete canary and baseline; stable is not touched.
+    """Delete canary and baseline. Stable is not touched.
 
-    Before that, it saves what the canary did in a new folder below --evidence, and prints the folder's path: logs,
-    events, how containers ended, counts and the verdict.
+    First, reject saves the canary's logs, events, container exits, counts and verdict to a new folder in --evidence,
+    and prints the path of that folder.
     """
     with session_of(given) as session:
         session.require_deployments()
@@ -228,7 +233,7 @@ def reject(**given: Any) -> None:  # noqa: ANN401
         "canary rollback sampleapp",
         "canary rollback sampleapp --dry-run",
     ),
-    short_help="Put back what was before the last promote.",
+    short_help="Undo the last promote.",
 )
 @flags.workloads
 @flags.settings("label", "timeout", "evidence")
@@ -237,19 +242,19 @@ def reject(**given: Any) -> None:  # noqa: ANN401
 @flags.lock
 @flags.results
 def rollback(**given: Any) -> None:  # noqa: ANN401
-    """Put back what was before the last promote: stable, its configuration and the other objects of its manifests.
+    """Undo the last promote: restore stable, its configuration and the other objects of its manifests.
 
-    It works after a promote that is done, and after one that was interrupted. canary status shows which images it
-    restores. Stable keeps the number of pods that it has now, unless it had more before. Then canary and baseline are
-    deleted, also those of another release: their baseline runs the version that is rolled back.
+    This works after a finished promote and after an interrupted one. canary status shows which images it restores.
+    Stable keeps its current number of pods, unless it had more before. Then canary and baseline are deleted, also those
+    of another release, because their baseline runs the version that is rolled back.
 
-    A rollback that does not get ready is undone. Only the last promote can be rolled back: the one before it is not
-    kept. A first release has nothing to go back to.
+    If stable does not become ready, the rollback is undone. Only the last promote can be rolled back: what was before
+    that is not kept. A first release cannot be rolled back.
     """
     with session_of(given) as session:
         names = session.names()
         if any(read_last_promote(session.cluster, name) is None for name in names):
-            session.require_deployments()  # it may be misspelt; what was deleted can be rolled back
+            session.require_deployments()  # it may be misspelt; a deleted Deployment can be rolled back
         release_ = session.release(names=names)
         if given["dry_run"]:
             print_objects(given, release_.planned_rollback())
@@ -277,8 +282,8 @@ def rollback(**given: Any) -> None:  # noqa: ANN401
 def apply(**given: Any) -> None:  # noqa: ANN401
     """Apply manifests as they are, without a canary, and wait until their Deployments are ready.
 
-    Refuses to change a Deployment while a release of it is in progress. Without the Prometheus operator, skips its
-    ServiceMonitors and the like with a warning.
+    apply refuses to change a Deployment while a release of it is in progress. If the Prometheus operator is not
+    installed, apply skips ServiceMonitors and its other objects with a warning.
     """
     with session_of(given) as session:
         bundle = session.bundle(canary=False)
@@ -315,7 +320,7 @@ def status(**given: Any) -> None:  # noqa: ANN401
 
 
 def _print_planned(given: dict[str, Any], session: Session, action: str, bundle: Bundle) -> None:
-    """Print what an action would write; without a cluster, what can be told from the manifests."""
+    """Print what an action would write; without a cluster, as far as the manifests alone say."""
     reason = session.unreachable()
     if reason:
         click.echo(f"canary: {reason}; this is what the manifests alone say", err=True)

@@ -1,4 +1,4 @@
-"""The command that makes a Secret to pull images with: kubectl would take the password as an argument."""
+"""The command that creates a Secret for pulling images: kubectl takes the password as an argument."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from canary.objects import SECRET, Object
         "canary secret registry --server registry.example --username robot < password",
         "printenv PASSWORD | canary secret registry --server registry.example --username robot --namespace shop",
     ),
-    short_help="Create or update a Secret to pull images with.",
+    short_help="Create or update a Secret for pulling images.",
 )
 @click.argument("name")
 @click.option("--server", required=True, metavar="HOST", help="Registry to pull images from.")
-@click.option("--username", required=True, metavar="NAME", help="Name to log in to the registry with.")
+@click.option("--username", required=True, metavar="NAME", help="User name at the registry.")
 @flags.connection
 @flags.dry_run
 @flags.results
 def secret(**given: Any) -> None:  # noqa: ANN401
-    """Create or update a Secret to pull images from a registry with. The password comes from stdin.
+    """Create or update a Secret for pulling images from a registry. The password is read from stdin.
 
-    `kubectl create secret docker-registry` takes the password as an argument, which every user of the machine can see.
-    For Secrets of your own values, use kubectl create secret generic --from-file.
+    kubectl create secret docker-registry takes the password as an argument, which every user of the machine can see.
+    For a Secret with other values, use kubectl create secret generic --from-file.
     """
     with session_of(given) as session:
         made = _registry(given["name"], session.namespace, given["server"], given["username"], _password())
@@ -50,10 +50,10 @@ def secret(**given: Any) -> None:  # noqa: ANN401
 
 
 def _password() -> str:
-    """Return what stdin brings, without the last newline that `echo` adds.
+    """Return the password from stdin, without the newline that `echo` adds.
 
     Raises:
-        InputError: nobody sends a password, or it is not text.
+        InputError: stdin brings no password, or it is not text.
     """
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError("no password on stdin: send it from a file or a variable, such as < password")

@@ -37,7 +37,7 @@ _NAME = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _NAMESPACE = matching(_NAME, "a name of lower-case letters, digits and -", "NAME")
 _LABEL = matching(
     rf"(?:{_NAME}(?:\.{_NAME})*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?",
-    "a label's key such as azure-pipelines/version",
+    "a label key such as azure-pipelines/version",
     "KEY",
 )
 
@@ -55,7 +55,7 @@ def _setting(default: object, kind: Kind, sentence: str, *, flag: str = "") -> A
 class Settings:
     """What a release is made with; `canary config` explains each."""
 
-    manifests: tuple[str, ...] = _setting((), texts("MANIFESTS"), "Files and folders with the manifests, - for stdin.")
+    manifests: tuple[str, ...] = _setting((), texts("MANIFESTS"), "Files and folders with manifests; - for stdin.")
     images: tuple[str, ...] = _setting(
         (),
         texts("[NAME=]REF"),
@@ -65,43 +65,49 @@ class Settings:
     image_pull_secrets: tuple[str, ...] = _setting(
         (), texts("NAME"), "Secret to pull images with, added to every pod. Repeatable.", flag="image-pull-secret"
     )
-    namespace: str | None = _setting(None, _NAMESPACE, "Namespace of the release; by default the context's.")
+    namespace: str | None = _setting(
+        None, _NAMESPACE, "Namespace of the release. By default that of the kubeconfig's context."
+    )
     percentage: int = _setting(25, whole(1, 100), "Size of canary and baseline, in percent of stable's pods.")
     steps: tuple[int, ...] = _setting(
         (),
         rising(1, 100, "10,25,50"),
-        "Sizes to grow through, each once the verdict allows, instead of one percentage.",
+        "Sizes to grow through, in percent, instead of one --percentage. Each step needs the verdict PROMOTE.",
     )
     label: str = _setting(VERSION_LABEL, _LABEL, "Key of the label that marks the variants.")
     others: str = _setting(
         "hold",
         choice("hold", "now"),
-        "What becomes of other objects that exist and would change: held until promote, or written at deploy.",
+        "When to change other objects that exist: hold the change until promote, or write it now, at deploy.",
     )
-    gate: str = _setting("terminal", choice("terminal", "auto"), "Who decides: a person here, or the verdict.")
+    gate: str = _setting(
+        "terminal", choice("terminal", "auto"), "Who decides: a person at this terminal, or (auto) the verdict."
+    )
     tolerance: float | None = _setting(
         None,
         share("0.05 for five points"),
         "How much worse than the baseline a canary may be and still be promoted: a share, 0.05 for five points.",
     )
-    alpha: float = _setting(0.05, share("0.05", ends=False), "Error level of the verdict, over all looks together.")
+    alpha: float = _setting(0.05, share("0.05", ends=False), "Error level of the verdict, for all checks together.")
     good: str = _setting('requests_total{custom_status="good"}', text("SELECTOR"), "Counter of good requests.")
     total: str = _setting("requests_total", text("SELECTOR"), "Counter of all requests.")
     metrics: tuple[str, ...] = _setting(
         (),
         metrics(),
-        "Counters to judge by instead of --good and --total, with a tolerance of their own or that of --tolerance. "
+        "Counters to compare by, instead of --good and --total. The tolerance is by default that of --tolerance. "
         "Repeatable.",
         flag="metric",
     )
     latency_objective: float | None = _setting(
-        None, time("250ms"), "Judge also the share of requests that are answered within this time."
+        None, time("250ms"), "Also compare the share of requests that are answered within this time."
     )
     latency_tolerance: float | None = _setting(
-        None, share("0.05 for five points"), "The tolerance for that share. By default the same as --tolerance."
+        None,
+        share("0.05 for five points"),
+        "Tolerance for the share of --latency-objective. By default that of --tolerance.",
     )
     latency_histogram: str = _setting(
-        "request_duration_seconds", text("SELECTOR"), "Histogram of request durations, named without _bucket."
+        "request_duration_seconds", text("SELECTOR"), "Histogram of request durations, without the suffix _bucket."
     )
     metrics_port: str = _setting("metrics", port(), "Container port, by name or number, that exposes metrics.")
     metrics_path: str = _setting(
@@ -113,28 +119,34 @@ class Settings:
         None,
         text("URL"),
         "Read counts from this Prometheus: a URL, or svc:NAMESPACE/NAME:PORT through the API server. "
-        "By default they come straight from the pods.",
+        "By default they are read from the pods.",
     )
     prometheus_headers: tuple[str, ...] = _setting(
         (),
         texts("NAME=@FILE"),
-        "Header sent to Prometheus, its value read from a file. Repeatable.",
+        "Header to send to Prometheus, with its value read from a file. Repeatable.",
         flag="prometheus-header",
     )
-    prometheus_ca: str | None = _setting(None, text("FILE"), "Certificates to trust Prometheus by.")
-    warm_up: float = _setting(10.0, time("10s"), "Ignore what a pod answers in this time after it becomes ready.")
+    prometheus_ca: str | None = _setting(None, text("FILE"), "File with the CA certificates to verify Prometheus with.")
+    warm_up: float = _setting(
+        10.0, time("10s"), "Ignore requests that a pod answers in this time after it becomes ready."
+    )
     min_duration: float = _setting(
-        300.0, time("5m"), "Minimum time to watch before promoting, at each step; only time with counts from all pods."
+        300.0,
+        time("5m"),
+        "Minimum time to watch before promoting, at each step. Time without counts from all pods is left out.",
     )
     max_duration: float = _setting(3600.0, time("1h"), "Give up on a step after this long without a verdict.")
-    min_requests: int = _setting(50, whole(1), "Requests that each variant must have answered before promoting.")
+    min_requests: int = _setting(
+        50, whole(1), "Minimum number of requests to each variant before promoting, at each step."
+    )
     no_traffic_after: float = _setting(30.0, time("30s"), "Warn after this long without requests.")
-    interval: float = _setting(2.0, time("2s"), "Time between two looks at the variants.")
+    interval: float = _setting(2.0, time("2s"), "Time between two checks of the variants.")
     timeout: float = _setting(
         300.0,
         time("5m"),
         "Give up on a rollout after this long without progress (no further pod is updated or available), and on an API "
-        "server that has answered before after this long without an answer.",
+        "server that stops answering for this long.",
     )
     evidence: str | None = _setting(
         None,
@@ -146,7 +158,7 @@ class Settings:
         65.0,
         time("90s"),
         "How long to wait for another driver that holds the release's lock. "
-        "One that was killed loses it within a minute.",
+        "A driver that was killed loses the lock within a minute.",
     )
     expire_after: float = _setting(1800.0, time("30m"), "Idle time after which canary reap may reject a canary.")
 
@@ -252,7 +264,7 @@ def sizes(in_force: InForce) -> tuple[int, ...]:
     if percentage == steps:
         raise InputError(
             f"{in_force.sources['percentage']} and {in_force.sources['steps']}: "
-            "give one size as percentage, or several as steps, not both"
+            "use percentage for one size, or steps for several, not both"
         )
     return settings.steps
 
@@ -283,10 +295,10 @@ def read_file(path: Path) -> dict[str, tuple[Any, str]]:
     if not documents:
         return {}
     if len(documents) > 1:
-        raise InputError(f"{name}:{documents[1].line()}: a second document; settings stand in one")
+        raise InputError(f"{name}:{documents[1].line()}: a second document; put all settings into one")
     (document,) = documents
     if not isinstance(document.value, dict):
-        raise InputError(f"{name}:{document.line()}: settings are a mapping, such as percentage: 25")
+        raise InputError(f"{name}:{document.line()}: settings must be a mapping, such as percentage: 25")
     known = {one.key: one for one in all_settings()}
     found: dict[str, tuple[Any, str]] = {}
     for key, value in document.value.items():
@@ -299,8 +311,8 @@ def read_file(path: Path) -> dict[str, tuple[Any, str]]:
         try:
             found[one.attribute] = one.kind.read(value), source
         except ValueError as error:
-            given = value if isinstance(value, str | int | float) else "of another type"
-            raise InputError(f"{source}: {key} {given}: give {one.kind.wanted}") from error
+            shown = f"{key} {value}" if isinstance(value, str | int | float) and value != "" else key
+            raise InputError(f"{source}: {shown}: must be {one.kind.wanted}") from error
     return found
 
 
@@ -359,4 +371,4 @@ def _read(one: Setting, given: str, shown: str) -> Any:  # noqa: ANN401
     try:
         return one.kind.read_text(given)
     except ValueError as error:
-        raise InputError(f"{shown}: give {one.kind.wanted}") from error
+        raise InputError(f"{shown}: must be {one.kind.wanted}") from error

@@ -47,7 +47,7 @@ def text(metavar: str = "TEXT") -> Kind:
             raise ValueError(value)
         return value
 
-    return Kind("a string", {"type": "string", "minLength": 1}, read, read, metavar=metavar)
+    return Kind("a non-empty string", {"type": "string", "minLength": 1}, read, read, metavar=metavar)
 
 
 def port() -> Kind:
@@ -121,7 +121,7 @@ def metrics() -> Kind:
         "propertyNames": {"pattern": f"^{METRIC_NAME}$"},
         "additionalProperties": one,
     }
-    wanted = "good and total, both selectors, and perhaps a tolerance from 0 to 1, for each name"
+    wanted = "a mapping of names to good and total (both selectors) and an optional tolerance from 0 to 1"
     lines: Callable[[str], Any] = lambda given: tuple(filter(None, map(str.strip, given.splitlines())))  # noqa: E731
     return Kind(wanted, schema, read, lines, " ".join, "NAME=GOOD,TOTAL[,TOLERANCE]", many=True)
 
@@ -219,7 +219,7 @@ def time(example: str) -> Kind:
         return float(number)
 
     schema = {"type": ["string", "number"], "minimum": 0, "pattern": f"^(?:{DURATION_PATTERN})$"}
-    return Kind(f"a time such as {example}", schema, read, parse_duration, duration, "TIME")
+    return Kind(f"a duration such as {example}", schema, read, parse_duration, duration, "DURATION")
 
 
 def _number(value: object) -> int | float:

@@ -251,7 +251,7 @@ def _tolerance(name: str, text: str) -> float:
     except ValueError:
         tolerance = math.nan
     if not 0 <= tolerance <= 1:
-        raise InputError(f"metric {name}: tolerance {text}: give a share from 0 to 1, such as 0.05 for five points")
+        raise InputError(f"metric {name}: tolerance {text}: must be a share from 0 to 1, such as 0.05 for five points")
     return tolerance
 
 

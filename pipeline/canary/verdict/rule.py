@@ -223,7 +223,7 @@ def compare(
     if scatter is None:
         scatter = dispersion(baseline, canary)
     if not 1 <= scatter < math.inf:
-        raise InputError(f"dispersion {scatter:g}: give 1 (pure chance) or more")
+        raise InputError(f"dispersion {scatter:g}: must be 1 (pure chance) or more")
     reject_alpha = alpha / (REJECT_SHARE * comparisons)
     decision, difference, interval = Decision.UNDECIDED, None, (-1.0, 1.0)
     if baseline.share is not None and canary.share is not None:
@@ -298,9 +298,9 @@ def _check(baseline: Evidence, canary: Evidence, *, tolerance: float | None, alp
         if not 0 <= evidence.good <= evidence.total < math.inf:
             raise InputError(f"{name}: {evidence.good:g} good of {evidence.total:g} requests is impossible")
     if tolerance is not None and not 0 <= tolerance <= 1:
-        raise InputError(f"tolerance {tolerance:g}: give a share from 0 to 1, such as 0.05 for five points")
+        raise InputError(f"tolerance {tolerance:g}: must be a share from 0 to 1, such as 0.05 for five points")
     if not 0 < alpha < 1:
-        raise InputError(f"alpha {alpha:g}: give an error level between 0 and 1, such as 0.05")
+        raise InputError(f"alpha {alpha:g}: must be an error level between 0 and 1, such as 0.05")
     if comparisons < 1:
         raise InputError(f"{comparisons} comparisons: a release has at least one")
 

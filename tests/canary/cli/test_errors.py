@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from canary.cli.main import UNREAD, run
+from canary.cli.main import run
+from canary.errors import ExitCode
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.story import Story, deployment
 
@@ -38,28 +39,28 @@ WRONG = {
     ("deploy", "m.yml", "--image", "app:"): (
         "--image app:: 'app:' is not an image such as registry:5000/app:1.2 or app@sha256:…"
     ),
-    ("deploy", "m.yml", "--percentage", "0"): "--percentage 0: give a whole number from 1 to 100",
-    ("deploy", "m.yml", "--percentage", "101"): "--percentage 101: give a whole number from 1 to 100",
-    ("deploy", "m.yml", "--percentage", "half"): "--percentage half: give a whole number from 1 to 100",
+    ("deploy", "m.yml", "--percentage", "0"): "--percentage 0: must be a whole number from 1 to 100",
+    ("deploy", "m.yml", "--percentage", "101"): "--percentage 101: must be a whole number from 1 to 100",
+    ("deploy", "m.yml", "--percentage", "half"): "--percentage half: must be a whole number from 1 to 100",
     ("deploy", "m.yml", "--steps", "50,25"): (
-        "--steps 50,25: give rising whole numbers from 1 to 100, such as 10,25,50"
+        "--steps 50,25: must be rising whole numbers from 1 to 100, such as 10,25,50"
     ),
     ("deploy", "m.yml", "--steps", "25,50", "--percentage", "10"): (
-        "--percentage and --steps: give one size as percentage, or several as steps, not both"
+        "--percentage and --steps: use percentage for one size, or steps for several, not both"
     ),
     (*RELEASE, "--steps", "25,50"): f"a release in several steps {NO_TOLERANCE}",
     (*RELEASE, "--gate", "auto", "--metric", "a=x,y"): f"--gate auto {NO_TOLERANCE}",
     (*RELEASE, "--gate", "auto", "--metric", "a=x,y,2"): (
-        "--metric: metric a: tolerance 2: give a share from 0 to 1, such as 0.05 for five points"
+        "--metric: metric a: tolerance 2: must be a share from 0 to 1, such as 0.05 for five points"
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.1", "--metric", "a=x,y", "--metric", "a=y,z"): (
         "two metrics are named a: give each metric its own name"
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.1", "--metric", "a=x,y", "--good", "z"): (
-        "--metric and --good: of the two only one can hold; give all pairs as metrics, such as "
-        "--metric success=GOOD,TOTAL"
+        "--metric and --good: use only one of them; to compare by several pairs, "
+        "pass all of them as metrics, such as --metric success=GOOD,TOTAL"
     ),
-    ("deploy", "m.yml", "--timeout", "soon"): "--timeout soon: give a time such as 5m",
+    ("deploy", "m.yml", "--timeout", "soon"): "--timeout soon: must be a duration such as 5m",
     ("deploy", "m.yml", "--percentge", "5"): (
         "No such option '--percentge'. (Did you mean one of: '--context', '--percentage', '--supersede'?); "
         "see canary deploy --help"
@@ -73,9 +74,9 @@ WRONG = {
     ),
     (*RELEASE, "--gate", "auto"): f"--gate auto {NO_TOLERANCE}",
     (*RELEASE, "--gate", "auto", "--tolerance", "5"): (
-        "--tolerance 5: give a share from 0 to 1, such as 0.05 for five points"
+        "--tolerance 5: must be a share from 0 to 1, such as 0.05 for five points"
     ),
-    (*RELEASE, "--gate", "maybe"): "--gate maybe: give terminal or auto",
+    (*RELEASE, "--gate", "maybe"): "--gate maybe: must be terminal or auto",
     RELEASE: (
         "--gate terminal: nobody can be asked, this is not a terminal; pass --gate auto with a --tolerance, "
         "or run canary deploy and canary watch, then canary promote or canary reject"
@@ -261,7 +262,7 @@ def test_a_result_that_nobody_reads_is_not_mistaken_for_a_rejected_release(comma
     os.close(reads)
     with os.fdopen(writes) as nobody:
         done = subprocess.run([CANARY, "config"], stdout=nobody, stderr=subprocess.PIPE, check=False)
-    assert (done.returncode, done.stderr) == (UNREAD, b"")
+    assert (done.returncode, done.stderr) == (ExitCode.UNREAD, b"")
 
 
 def test_a_result_is_not_lost_to_a_terminal_without_a_character_for_it(command_line: CommandLine) -> None:

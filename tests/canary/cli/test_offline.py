@@ -41,7 +41,7 @@ def test_config_as_json_has_values_for_programs(command_line: CommandLine) -> No
         (["--total", 'a{b=~"("}'], """--total: selector 'a{b=~"("}': '(' is not a regular expression"""),
         (["--latency-histogram", "{}"], "--latency-histogram: selector '{}': write the name of a metric"),
         (["--metric", "a=x"], "--metric: 'a=x' is not a metric: write NAME=GOOD,TOTAL"),
-        (["--metric", "a=x,y", "--good", "z"], "--metric and --good: of the two only one can hold"),
+        (["--metric", "a=x,y", "--good", "z"], "--metric and --good: use only one of them"),
         (["--min-duration", "2h"], "--min-duration 2h is longer than --max-duration 1h"),
     ],
 )
@@ -112,13 +112,13 @@ def test_dispersion_widens_the_interval(command_line: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--baseline", "1", "--canary", "1/2"], "--baseline 1: give good and all requests, such as 412/500"),
-        (["--baseline", "1/2", "--canary", "a/b"], "--canary a/b: give good and all requests, such as 412/500"),
+        (["--baseline", "1", "--canary", "1/2"], "--baseline 1: must be good and all requests, such as 412/500"),
+        (["--baseline", "1/2", "--canary", "a/b"], "--canary a/b: must be good and all requests, such as 412/500"),
         (["--baseline", "1/2", "--canary", "3/2"], "canary: 3 good of 2 requests is impossible"),
         (["--baseline", "1/2", "--canary", "nan/2"], "canary: nan good of 2 requests is impossible"),
         (
             ["--baseline", "1/2", "--canary", "1/2", "--dispersion", "0.5"],
-            "dispersion 0.5: give 1 (pure chance) or more",
+            "dispersion 0.5: must be 1 (pure chance) or more",
         ),
     ],
 )

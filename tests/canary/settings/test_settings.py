@@ -63,29 +63,29 @@ WRONG = {
     "\nwarm_up: 10s": "2: unknown key warm_up; did you mean warm-up?",
     "image: a:1": "1: unknown key image; did you mean images?",
     "zzz: 1": f"1: unknown key zzz; known are {KNOWN}",
-    "metrics-path: metrics": "1: metrics-path metrics: give a path that begins with /, such as /actuator/prometheus",
-    "percentage: 0": "1: percentage 0: give a whole number from 1 to 100",
-    "percentage: 101": "1: percentage 101: give a whole number from 1 to 100",
-    "percentage: 2.5": "1: percentage 2.5: give a whole number from 1 to 100",
-    "percentage: '25'": "1: percentage 25: give a whole number from 1 to 100",
-    "percentage: yes": "1: percentage True: give a whole number from 1 to 100",
-    "percentage:": "1: percentage of another type: give a whole number from 1 to 100",
-    "min-requests: 0": "1: min-requests 0: give a whole number, 1 or more",
-    "tolerance: 5": "1: tolerance 5: give a share from 0 to 1, such as 0.05 for five points",
-    "alpha: 0": "1: alpha 0: give a share between 0 and 1, such as 0.05",
-    "gate: person": "1: gate person: give terminal or auto",
-    "warm-up: 10 s": "1: warm-up 10 s: give a time such as 10s",
-    "warm-up: -1": "1: warm-up -1: give a time such as 10s",
-    "images: 1": "1: images 1: give a string or a list of strings",
-    "images:\n- a:1\n- 2": "1: images of another type: give a string or a list of strings",
-    "good: ''": "1: good : give a string",
-    "total: {a: b}": "1: total of another type: give a string",
-    "metrics-port: 0": "1: metrics-port 0: give a port's name or number",
-    "metrics-port: 65536": "1: metrics-port 65536: give a port's name or number",
-    "label: a b": "1: label a b: give a label's key such as azure-pipelines/version",
-    "namespace: a/b": "1: namespace a/b: give a name of lower-case letters, digits and -",
-    "- percentage": "1: settings are a mapping, such as percentage: 25",
-    "gate: auto\n---\ngate: auto": "3: a second document; settings stand in one",
+    "metrics-path: metrics": "1: metrics-path metrics: must be a path that begins with /, such as /actuator/prometheus",
+    "percentage: 0": "1: percentage 0: must be a whole number from 1 to 100",
+    "percentage: 101": "1: percentage 101: must be a whole number from 1 to 100",
+    "percentage: 2.5": "1: percentage 2.5: must be a whole number from 1 to 100",
+    "percentage: '25'": "1: percentage 25: must be a whole number from 1 to 100",
+    "percentage: yes": "1: percentage True: must be a whole number from 1 to 100",
+    "percentage:": "1: percentage: must be a whole number from 1 to 100",
+    "min-requests: 0": "1: min-requests 0: must be a whole number, 1 or more",
+    "tolerance: 5": "1: tolerance 5: must be a share from 0 to 1, such as 0.05 for five points",
+    "alpha: 0": "1: alpha 0: must be a share between 0 and 1, such as 0.05",
+    "gate: person": "1: gate person: must be terminal or auto",
+    "warm-up: 10 s": "1: warm-up 10 s: must be a duration such as 10s",
+    "warm-up: -1": "1: warm-up -1: must be a duration such as 10s",
+    "images: 1": "1: images 1: must be a string or a list of strings",
+    "images:\n- a:1\n- 2": "1: images: must be a string or a list of strings",
+    "good: ''": "1: good: must be a non-empty string",
+    "total: {a: b}": "1: total: must be a non-empty string",
+    "metrics-port: 0": "1: metrics-port 0: must be a port's name or number",
+    "metrics-port: 65536": "1: metrics-port 65536: must be a port's name or number",
+    "label: a b": "1: label a b: must be a label key such as azure-pipelines/version",
+    "namespace: a/b": "1: namespace a/b: must be a name of lower-case letters, digits and -",
+    "- percentage": "1: settings must be a mapping, such as percentage: 25",
+    "gate: auto\n---\ngate: auto": "3: a second document; put all settings into one",
     "gate: auto\ngate: auto": "2: not valid YAML: key 'gate' appears twice in one mapping",
 }
 
@@ -116,10 +116,10 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         ("tolerance", "five", "a share from 0 to 1, such as 0.05 for five points"),
         ("tolerance", "nan", "a share from 0 to 1, such as 0.05 for five points"),
         ("alpha", "1", "a share between 0 and 1, such as 0.05"),
-        ("timeout", "soon", "a time such as 5m"),
+        ("timeout", "soon", "a duration such as 5m"),
         ("gate", "Auto", "terminal or auto"),
-        ("total", "", "a string"),
-        ("label", "/version", "a label's key such as azure-pipelines/version"),
+        ("total", "", "a non-empty string"),
+        ("label", "/version", "a label key such as azure-pipelines/version"),
         ("namespace", "Prod", "a name of lower-case letters, digits and -"),
     ],
 )
@@ -127,11 +127,11 @@ def test_flags_and_variables_are_checked_as_the_file_is(attribute: str, text: st
     one = next(one for one in all_settings() if one.attribute == attribute)
     with pytest.raises(InputError) as error:
         in_force({attribute: text}, {}, tmp_path)
-    assert str(error.value) == f"{one.flag} {text}: give {wanted}"
+    assert str(error.value) == f"{one.flag} {text}: must be {wanted}"
     if text:
         with pytest.raises(InputError) as error:
             in_force({}, {one.variable: text}, tmp_path)
-        assert str(error.value) == f"{one.variable}={text}: give {wanted}"
+        assert str(error.value) == f"{one.variable}={text}: must be {wanted}"
 
 
 def test_defaults_are_values_that_their_kinds_accept() -> None:
@@ -161,14 +161,14 @@ def test_of_steps_and_percentage_the_nearer_to_the_command_line_holds(
 
 def test_steps_and_percentage_at_the_same_place_contradict_each_other(tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text("steps: [10, 50]\npercentage: 10\n")
-    with pytest.raises(InputError, match=r"^canary.yml:2 and canary.yml:1: give one size as percentage, or several"):
+    with pytest.raises(InputError, match=r"^canary.yml:2 and canary.yml:1: use percentage for one size, or steps"):
         sizes(in_force({}, {}, tmp_path))
 
 
 @pytest.mark.parametrize("steps", ["[]", "[50, 10]", "[10, 10]", "[0, 10]", "[10, 101]", "0", "[ten]", "10,5", "ten"])
 def test_steps_rise_within_1_to_100(steps: str, tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(f"steps: {steps}")
-    with pytest.raises(InputError, match="give rising whole numbers from 1 to 100, such as 10,25,50"):
+    with pytest.raises(InputError, match="must be rising whole numbers from 1 to 100, such as 10,25,50"):
         in_force({}, {}, tmp_path)
 
 
@@ -232,7 +232,7 @@ def test_metrics_are_the_same_in_the_file_on_the_command_line_and_in_the_environ
 )
 def test_metrics_of_another_form_are_refused_by_driver_and_schema(metrics: Any, tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(yaml.safe_dump({"metrics": metrics}))
-    with pytest.raises(InputError, match=r"^canary.yml:1: metrics .*: give good and total, both selectors"):
+    with pytest.raises(InputError, match=r"^canary.yml:1: metrics( .*)?: must be a mapping of names to good and total"):
         in_force({}, {}, tmp_path)
     assert not jsonschema.Draft202012Validator(schema()).is_valid({"metrics": metrics})
 

@@ -137,7 +137,7 @@ def test_an_invalid_metric_is_refused_with_an_example(text: str) -> None:
 
 @pytest.mark.parametrize("tolerance", ["5", "-1", "nan", "much"])
 def test_a_tolerance_of_a_metric_is_a_share(tolerance: str) -> None:
-    with pytest.raises(InputError, match=f"metric a: tolerance {tolerance}: give a share from 0 to 1"):
+    with pytest.raises(InputError, match=f"metric a: tolerance {tolerance}: must be a share from 0 to 1"):
         Metric.parse(f"a=x,y,{tolerance}")
 
 

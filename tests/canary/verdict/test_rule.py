@@ -150,7 +150,7 @@ def test_a_tolerance_is_explained_as_a_multiple_of_the_baselines_errors(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"tolerance": 1.5}, r"tolerance 1.5: give a share from 0 to 1, such as 0.05 for five points"),
+        ({"tolerance": 1.5}, r"tolerance 1.5: must be a share from 0 to 1, such as 0.05 for five points"),
         ({"tolerance": -0.1}, "tolerance -0.1"),
         ({"tolerance": 0.05, "alpha": 0.0}, "alpha 0"),
         ({"tolerance": 0.05, "alpha": 1.0}, "alpha 1"),
