@@ -1,11 +1,11 @@
-"""A web service whose answers are good in `success_rate` percent of all requests, and that says so in its metrics.
+"""A web service that gives a good answer to `success_rate` percent of all requests, and counts good and bad answers.
 
     GET :8080/         `Hello World!` with status 200, or a bad answer with status 500
-    GET :8080/healthz  is the process alive? (liveness: while it fails, the container is restarted)
-    GET :8080/readyz   may it get traffic? (readiness: while it fails, Services leave the pod out)
-    GET :8000/metrics  what was counted, on a port of its own: publishing the service does not publish its metrics
+    GET :8080/healthz  is the process alive? (liveness probe: when it fails, the kubelet restarts the container)
+    GET :8080/readyz   is the app ready? (readiness probe: while it fails, Services send the pod no requests)
+    GET :8000/metrics  the counts, on a separate port: publishing the service does not publish its metrics
 
-The environment sets SUCCESS_RATE, HOST, PORT, METRICS_PORT, VERSION; and, to practise with, LATENCY_MS and CRASH_EVERY.
+Environment variables: SUCCESS_RATE, HOST, PORT, METRICS_PORT, VERSION; and, to practise with, LATENCY_MS, CRASH_EVERY.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, I
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# Percent of the answers that are good. Edit this line, build, release, and let the canary tell.
+# Percent of all answers that are good. Edit this line, build an image and release it: the canary shows the difference.
 success_rate = 5
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # seconds
@@ -35,17 +35,17 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment may change.
+    """The settings that environment variables change.
 
     Attributes:
-        success_rate: percent of the answers that are good, 0 to 100.
-        latency_ms: milliseconds by which every answer is late.
-        crash_every: which request after a start ends the process; 0 is none.
+        success_rate: percent of all answers that are good, 0 to 100.
+        latency_ms: delay of every answer, in milliseconds.
+        crash_every: number of requests after which the process exits; 0 means never.
         host: address to listen on.
-        port: for traffic.
+        port: for requests of users.
         metrics_port: for Prometheus.
-        version: what `app_info` says is running.
-        pod: who answers, for the header X-Served-By; in a pod, HOSTNAME is the pod's name.
+        version: reported by the metric `app_info`.
+        pod: value of the header X-Served-By. In a pod, HOSTNAME is the name of the pod.
     """
 
     success_rate: float
@@ -59,7 +59,7 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Return the settings, or raise ValueError with one line about the first that makes no sense."""
+    """Return the settings; raises ValueError with one line about the first invalid one."""
 
     def number(name: str, default: float, low: int, high: int) -> float:
         text = environ.get(name, str(default))
@@ -67,7 +67,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
             value = type(default)(text)
         except ValueError:
             value = low - 1
-        if not low <= value <= high:  # written so that NaN is refused as well
+        if not low <= value <= high:  # in this form, it also refuses NaN
             kind = "a whole number" if type(default) is int else "a number"
             raise ValueError(f"{name}={text} is not {kind} from {low} to {high}")
         return value
@@ -76,7 +76,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         success_rate=number("SUCCESS_RATE", float(success_rate), 0, 100),
         latency_ms=number("LATENCY_MS", 0.0, 0, 60_000),
         crash_every=int(number("CRASH_EVERY", 0, 0, 1_000_000_000)),
-        host=environ.get("HOST", "0.0.0.0"),  # noqa: S104 - all addresses of a pod are its own
+        host=environ.get("HOST", "0.0.0.0"),  # noqa: S104 - all addresses of a pod belong to the pod
         port=int(number("PORT", 8080, 1, 65535)),
         metrics_port=int(number("METRICS_PORT", 8000, 1, 65535)),
         version=environ.get("VERSION", "dev"),
@@ -87,12 +87,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 def create_app(
     settings: Settings, chance: Callable[[], float] = random.random, registry: CollectorRegistry = REGISTRY
 ) -> Flask:
-    """Return the web application; `chance` returns shares from 0 (included) to 1 (not included)."""
-    requests = Counter("requests_total", "Answers, by the app's own judgement.", ["custom_status"], registry=registry)
+    """Return the web application; `chance` returns random numbers from 0 (included) to 1 (excluded)."""
+    requests = Counter("requests_total", "Answers, as the app judges them.", ["custom_status"], registry=registry)
     for status in ("good", "bad"):
-        requests.labels(custom_status=status)  # there from the start, at zero: rate() cannot see a series begin
+        requests.labels(custom_status=status)  # starts both at 0: rate() misses the first increase of a new series
     duration = Histogram("request_duration_seconds", "Time to answer.", buckets=BUCKETS, registry=registry)
-    Info("app", "What is running.", registry=registry).info({"version": settings.version})
+    Info("app", "The running version.", registry=registry).info({"version": settings.version})
 
     app = Flask(__name__)
     numbers = itertools.count(1)
@@ -100,8 +100,8 @@ def create_app(
     @app.get("/")
     def hello() -> tuple[str, int, dict[str, str]]:
         if settings.crash_every and next(numbers) % settings.crash_every == 0:
-            print(f"app: CRASH_EVERY={settings.crash_every}, so this is it", file=sys.stderr, flush=True)
-            os._exit(1)  # at once, threads and all; Kubernetes sees it, and starts the container again
+            print(f"app: exiting because of CRASH_EVERY={settings.crash_every}", file=sys.stderr, flush=True)
+            os._exit(1)  # ends all threads at once; the kubelet then restarts the container
         with duration.time():
             time.sleep(settings.latency_ms / 1000)
             good = chance() < settings.success_rate / 100  # 0 percent is never, 100 percent is always
@@ -110,7 +110,7 @@ def create_app(
         return text, status, {"X-Served-By": settings.pod}
 
     @app.get("/healthz")
-    @app.get("/readyz")  # the same here: whoever listens is ready, and on SIGTERM the port closes first of all
+    @app.get("/readyz")  # the same check: the app is ready once it listens, and on SIGTERM it first closes the port
     def fine() -> str:
         return "ok"
 
@@ -118,18 +118,18 @@ def create_app(
 
 
 def main() -> None:
-    """Serve until SIGTERM; end with one line on stderr and exit code 2 when that is not possible."""
+    """Serve until SIGTERM; if that is not possible, print one line on stderr and exit with code 2."""
     try:
         settings = read_settings(os.environ)
-        # One process with threads: of several, each would have counters of its own, and a scrape would see any of them.
+        # One process with threads: several processes would each have their own counters, and a scrape would read one.
         server = Server(
             (settings.host, settings.port),
             create_app(settings),
             numthreads=16,
-            request_queue_size=128,  # connections that may wait; with the usual 5, a burst waits for a second
-            shutdown_timeout=20,  # seconds for what is in flight; less than the pod's terminationGracePeriodSeconds
+            request_queue_size=128,  # connections that can wait; the default of 5 delays a burst by a second
+            shutdown_timeout=20,  # seconds to finish open requests; less than the pod's terminationGracePeriodSeconds
         )
-        server.prepare()  # listens
+        server.prepare()  # starts to listen
         start_http_server(settings.metrics_port, settings.host)
     except (ValueError, OSError) as error:
         print(f"app: {error}", file=sys.stderr)
@@ -137,11 +137,11 @@ def main() -> None:
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())  # process 1, which it is in a container, has no default for them
+        signal.signal(number, lambda *_: stop.set())  # in a container this is process 1, which has no default handlers
     threading.Thread(target=server.serve).start()
     print(f"app: {settings.success_rate:g} % good on {settings.host}:{settings.port}", flush=True)
     stop.wait()
-    server.stop()  # closes the port, then answers what is in flight
+    server.stop()  # closes the port, then finishes open requests
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""Steady load for the sample: `locust -f loadtest/locustfile.py --headless --users 20 --host http://ADDRESS:8080`.
+"""Steady load for the sample app: `locust -f loadtest/locustfile.py --headless --users 20 --host http://ADDRESS:8080`.
 
-`make load` is that with limits, and locust.yml runs it in a cluster, on as many machines as it takes.
+`make load` runs it on this machine, and locust.yml in a cluster, on several machines.
 
-A user stands for `--rate` requests a second. They are sent whether or not earlier ones have been answered, as people
-do: load that waits for a slow service goes easy on it just when it matters (and its percentiles look fine).
+Each user sends `--rate` requests per second, and does not wait for earlier answers, as real users do not. Load that
+waits for a slow service sends less just when the service is slow, and its percentiles look better than they are.
 
-Each request makes a connection of its own, because a Service chooses a pod once per connection. `--keep-alive` shows
-what happens otherwise: the pods chosen first get all requests, and a canary may get none. `--ramp 2m` takes two minutes
-to bring all users on, in ten steps: the step at which answers get slow or fail tells what the service can take.
+Each request opens a new connection, because a Service chooses a pod once per connection. `--keep-alive` shows the other
+case: the pods that were chosen first get all requests, and a canary may get none. `--ramp 2m` starts the users in ten
+steps within two minutes. The step at which answers become slow or fail shows the limit of the service.
 
-The app's own bad answers (500) are answers. Failures are what no user should ever see: connections that are refused or
-break off, and answers that are not the app's.
+A bad answer of the app (500) is an answer. A failure is what no user should see: a connection that is refused or breaks
+off, or an answer that is not from the app.
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ STEPS = 10  # of a ramp
 
 @events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]
 def add_options(parser: LocustArgumentParser) -> None:
-    """Declare the options of this file."""
-    parser.add_argument("--rate", type=float, default=10, env_var="RATE", help="Requests per second and user.")
+    """Add the options of this file to Locust's."""
+    parser.add_argument("--rate", type=float, default=10, env_var="RATE", help="Requests per second, of each user.")
     parser.add_argument("--keep-alive", action="store_true", env_var="KEEP_ALIVE", help="Keep one connection per user.")
     parser.add_argument(
         "--ramp",
         type=parse_timespan,
         env_var="RAMP",
-        include_in_web_ui=False,  # which has a ramp of its own
-        help="Bring the users on in ten steps within this time, like 2m.",
+        include_in_web_ui=False,  # it has its own ramp
+        help="Start the users in ten steps within this time, such as 2m.",
     )
     parser.add_argument(
         "--answers",
         env_var="ANSWERS",
         include_in_web_ui=False,
-        help="File that gets a line an answer: time, status, who or why.",
+        help="Write one line per answer to this file: time, status, pod or error.",
     )
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def set_the_clock(**_: object) -> None:
-    """Have timers count from now: gevent's clock stood still while Python imported, and the run would be cut short."""
+    """Update gevent's clock, which stops while Python imports modules. Otherwise the run would end too early."""
     gevent.get_hub().loop.update_now()
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def write_answers(environment: Environment, **_: object) -> None:
-    """Write each answer down where `--answers` says; status 0 is a failure."""
+    """Write each answer to the file of `--answers`; status 0 is a failure."""
     if environment.parsed_options and environment.parsed_options.answers:
         file = Path(environment.parsed_options.answers).open("a", buffering=1)  # noqa: SIM115 - until the process ends
         environment.events.request.add_listener(
@@ -75,15 +75,15 @@ def write_answers(environment: Environment, **_: object) -> None:
 
 
 class Ramp(LoadTestShape):
-    """Brings the users on in equal steps, and stays at all of them until the run time is over."""
+    """Starts the users in equal steps, and then keeps all of them until the run time ends."""
 
-    abstract = True  # that is, not in force by being here: `follow_ramp` decides
+    abstract = True  # so that Locust does not use it by default; `follow_ramp` does
     use_common_options = True
 
     options: argparse.Namespace
 
     def tick(self) -> tuple[int, float] | None:
-        """Return how many users there should be now and how many may begin a second, or None at the end."""
+        """Return the number of users for now and how many may start per second; None at the end."""
         elapsed = time.perf_counter() - self.start_time
         if self.options.run_time and elapsed >= self.options.run_time:
             return None
@@ -94,14 +94,14 @@ class Ramp(LoadTestShape):
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def follow_ramp(environment: Environment, **_: object) -> None:
-    """Put the ramp in force if `--ramp` asks for it."""
+    """Use the ramp if `--ramp` is given."""
     if environment.parsed_options and environment.parsed_options.ramp:
         environment.shape_class = shape = Ramp()  # type: ignore[no-untyped-call]
         shape.options = environment.parsed_options
 
 
 class Caller(User):
-    """Asks for `/`."""
+    """Sends requests for `/`."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -110,28 +110,28 @@ class Caller(User):
         self.keep_alive: bool = environment.parsed_options.keep_alive
         self.url = urlsplit(self.host or str(environment.host))
         self.pace = constant_throughput(self.rate)
-        self.calls = Pool(1 if self.keep_alive else 1000)  # one connection can carry one request at a time
+        self.calls = Pool(1 if self.keep_alive else 1000)  # a connection carries one request at a time
         self.kept: http.client.HTTPConnection | None = None
 
     def wait_time(self) -> float:
-        """Return the seconds to the next request."""
+        """Return the seconds until the next request."""
         return self.pace(self)
 
     def on_start(self) -> None:
-        """Begin out of step with the other users, for a stream of requests instead of volleys."""
+        """Start at a random time, so that the users do not send all at once."""
         gevent.sleep(random.uniform(0, 1 / self.rate))  # noqa: S311 - not for secrets
 
     @task
     def send(self) -> None:
-        """Send a request without waiting for the answer."""
+        """Send a request, and do not wait for the answer."""
         self.calls.spawn(self.ask)
 
     def on_stop(self) -> None:
-        """Wait for answers that are still to come."""
+        """Wait for the answers that are still missing."""
         self.calls.join(timeout=10)
 
     def ask(self) -> None:
-        """Send a request, wait for the answer and count it."""
+        """Send a request, wait for the answer, and count it."""
         began, status, pod, length = time.perf_counter(), 0, "", 0
         failure: Exception | None = None
         connection = self.kept or http.client.HTTPConnection(self.url.netloc, timeout=10)

@@ -22,12 +22,12 @@ def make(sampleapp: ModuleType, chance: Any = None, **variables: str) -> tuple[F
     return sampleapp.create_app(sampleapp.read_settings(variables), dice, registry).test_client(), registry
 
 
-def test_the_line_to_edit_is_there_once_and_reads_as_the_tutorial_has_it() -> None:
+def test_the_line_to_edit_appears_once_and_as_in_the_tutorial() -> None:
     lines = (Path(__file__).parents[2] / "app" / "app.py").read_text().splitlines()
     assert lines.count("success_rate = 5") == 1
 
 
-def test_the_edited_line_decides_where_the_environment_does_not(
+def test_the_edited_line_is_used_without_an_environment_variable(
     sampleapp: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert sampleapp.read_settings({}).success_rate == 5
@@ -47,13 +47,13 @@ def test_the_share_of_good_answers_is_the_success_rate(sampleapp: ModuleType, ra
 
 
 @pytest.mark.parametrize("dice", [0.0, 0.5, 1 - 2**-53])
-def test_no_answer_is_good_at_0_percent_and_every_one_is_at_100(sampleapp: ModuleType, dice: float) -> None:
+def test_no_answer_is_good_at_0_percent_and_all_are_at_100(sampleapp: ModuleType, dice: float) -> None:
     never, _ = make(sampleapp, lambda: dice, SUCCESS_RATE="0")
     always, _ = make(sampleapp, lambda: dice, SUCCESS_RATE="100")
     assert (never.get("/").status_code, always.get("/").status_code) == (500, 200)
 
 
-def test_the_rate_has_no_step_too_many(sampleapp: ModuleType) -> None:
+def test_the_rate_is_exact_at_its_boundary(sampleapp: ModuleType) -> None:
     """Of the shares 0.00, 0.01, … 0.99, exactly as many are good as the rate says."""
     dice = iter(range(100))
     client, _ = make(sampleapp, lambda: next(dice) / 100, SUCCESS_RATE="7")
@@ -67,12 +67,12 @@ def test_a_good_answer_says_hello_and_a_bad_one_does_not(sampleapp: ModuleType) 
     assert "Hello" not in bad.get("/").text
 
 
-def test_an_answer_names_the_pod_that_gave_it(sampleapp: ModuleType) -> None:
+def test_an_answer_has_the_name_of_its_pod(sampleapp: ModuleType) -> None:
     client, _ = make(sampleapp, HOSTNAME="sampleapp-canary-abc")
     assert client.get("/").headers["X-Served-By"] == "sampleapp-canary-abc"
 
 
-def test_both_counters_are_there_at_zero_from_the_start(sampleapp: ModuleType) -> None:
+def test_both_counters_start_at_zero(sampleapp: ModuleType) -> None:
     _, registry = make(sampleapp)
     for status in ("good", "bad"):
         assert registry.get_sample_value("requests_total", {"custom_status": status}) == 0
@@ -97,12 +97,12 @@ def test_metrics_are_not_published_with_the_traffic(sampleapp: ModuleType) -> No
     assert client.get("/metrics").status_code == 404
 
 
-def test_app_info_tells_the_version(sampleapp: ModuleType) -> None:
+def test_app_info_has_the_version(sampleapp: ModuleType) -> None:
     _, registry = make(sampleapp, VERSION="1.2.3")
     assert registry.get_sample_value("app_info", {"version": "1.2.3"}) == 1
 
 
-def test_latency_is_added_to_every_answer_and_shows_in_the_histogram(
+def test_latency_is_added_to_every_answer_and_visible_in_the_histogram(
     sampleapp: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -118,7 +118,7 @@ def test_the_histogram_separates_answers_at_common_objectives(sampleapp: ModuleT
 
 
 @pytest.mark.parametrize("every", [1, 3, 100])
-def test_the_process_dies_on_each_nth_request_and_on_no_other(
+def test_the_process_exits_on_each_nth_request_and_on_no_other(
     sampleapp: ModuleType, monkeypatch: pytest.MonkeyPatch, every: int
 ) -> None:
     deaths: list[int] = []
@@ -132,7 +132,7 @@ def test_the_process_dies_on_each_nth_request_and_on_no_other(
     assert died == list(range(every, 301, every))
 
 
-def test_nothing_dies_by_default(sampleapp: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_does_not_crash_by_default(sampleapp: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampleapp.os, "_exit", lambda _: pytest.fail("it died"))
     client, _ = make(sampleapp)
     assert {client.get("/").status_code for _ in range(100)} <= {200, 500}
@@ -155,6 +155,6 @@ def test_nothing_dies_by_default(sampleapp: ModuleType, monkeypatch: pytest.Monk
         ("METRICS_PORT", "http"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_named(sampleapp: ModuleType, name: str, text: str) -> None:
+def test_the_error_about_an_invalid_setting_has_its_name(sampleapp: ModuleType, name: str, text: str) -> None:
     with pytest.raises(ValueError, match=f"^{name}={text} is not a .*number from .* to .*$"):
         sampleapp.read_settings({name: text})

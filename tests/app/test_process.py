@@ -18,7 +18,7 @@ from e2e.polling import poll
 from .conftest import Start, command, free_port, terminate
 
 
-def test_it_answers_on_the_ports_it_is_told(start: Start) -> None:
+def test_it_answers_on_the_ports_in_the_environment(start: Start) -> None:
     app = start(SUCCESS_RATE="100", HOSTNAME="me", VERSION="7")
     reply = app.get("/")
     assert (reply.status, reply.text, reply.served_by) == (200, "Hello World!", "me")
@@ -29,12 +29,12 @@ def test_it_answers_on_the_ports_it_is_told(start: Start) -> None:
     assert metrics["request_duration_seconds_count"] == 1
 
 
-def test_where_it_listens_by_default(sampleapp: ModuleType) -> None:
+def test_it_listens_on_all_addresses_and_ports_8080_and_8000_by_default(sampleapp: ModuleType) -> None:
     settings = sampleapp.read_settings({})
     assert (settings.host, settings.port, settings.metrics_port) == ("0.0.0.0", 8080, 8000)
 
 
-def test_counters_stay_whole_under_many_threads(start: Start) -> None:
+def test_counters_are_exact_with_many_threads(start: Start) -> None:
     app = start(SUCCESS_RATE="50")
     with ThreadPoolExecutor(16) as pool:
         statuses = list(pool.map(lambda _: app.get("/").status, range(400)))
@@ -44,7 +44,7 @@ def test_counters_stay_whole_under_many_threads(start: Start) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_on_sigterm_it_takes_no_more_and_answers_what_is_in_flight(start: Start) -> None:
+def test_on_sigterm_it_accepts_no_more_requests_and_finishes_open_ones(start: Start) -> None:
     """More requests than threads: those that wait for one are in flight as well."""
     app = start(SUCCESS_RATE="100", LATENCY_MS="700")
     with ThreadPoolExecutor(24) as pool:
@@ -66,7 +66,7 @@ def established(port: int) -> int:
     return sum(row[1].endswith(suffix) and row[3] == "01" for row in rows)
 
 
-def test_on_sigterm_an_idle_connection_does_not_hold_it_up(start: Start) -> None:
+def test_on_sigterm_an_idle_connection_does_not_delay_the_end(start: Start) -> None:
     app = start()
     connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=10)
     try:
@@ -78,7 +78,7 @@ def test_on_sigterm_an_idle_connection_does_not_hold_it_up(start: Start) -> None
         connection.close()
 
 
-def test_ctrl_c_ends_it_as_quietly(start: Start) -> None:
+def test_ctrl_c_ends_it_without_a_message(start: Start) -> None:
     app = start()
     app.process.send_signal(signal.SIGINT)
     assert app.process.wait(15) == 0
@@ -86,21 +86,21 @@ def test_ctrl_c_ends_it_as_quietly(start: Start) -> None:
     assert app.process.stderr.read() == ""
 
 
-def test_a_crash_ends_the_process_with_a_last_word(start: Start) -> None:
+def test_a_crash_ends_the_process_with_one_line_that_says_why(start: Start) -> None:
     app = start(CRASH_EVERY="3")
     assert {app.get("/").status for _ in range(2)} <= {200, 500}
     with pytest.raises((http.client.HTTPException, OSError)):
         app.get("/")
     assert app.process.wait(10) == 1
     assert app.process.stderr is not None
-    assert app.process.stderr.read() == "app: CRASH_EVERY=3, so this is it\n"
+    assert app.process.stderr.read() == "app: exiting because of CRASH_EVERY=3\n"
 
 
 @pytest.mark.parametrize(
     "variable",
     ["SUCCESS_RATE=abc", "SUCCESS_RATE=101", "SUCCESS_RATE=-1", "PORT=no", "LATENCY_MS=-1", "CRASH_EVERY=x"],
 )
-def test_bad_configuration_is_one_line_and_exit_code_2(variable: str) -> None:
+def test_an_invalid_setting_is_one_line_and_exit_code_2(variable: str) -> None:
     name, _, text = variable.partition("=")
     argv, environment = command(**{"HOST": "127.0.0.1", name: text})
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
