@@ -1,7 +1,7 @@
-"""Faults on purpose: what a real API server, its etcd and the way to it may do to a client, at a rate, by a seed.
+"""Chaos: injects the faults that a real API server, its etcd and the network can cause, at a rate and by a seed.
 
-Only that. A watch keeps its order, as a real one does: it may come late or end, so that what it tells comes after what
-another watch tells. An object that does not exist has no conflict, and health checks are left alone.
+Nothing else happens. The events of one watch keep their order, but a watch can be late or end, so that its client sees
+a change later than the client of another watch. Objects that do not exist have no conflicts. Health checks are spared.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from localcluster.apiserver.request_info import RequestInfo
 from localcluster.storage.store import Store
 
 log = logging.getLogger(__name__)
-LATEST = 2.0  # seconds that an event of a watch may come late
-ENDS = 0.25  # share of a watch's faults that end it; the others delay an event
+LATEST = 2.0  # seconds; the longest delay of a watch event
+ENDS = 0.25  # share of a watch's faults that end the watch; the others delay an event
 STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
 class Fault(enum.Enum):
-    """What may happen to a request; the values are the words of the log."""
+    """What can happen to a request. The values are what the log says."""
 
     CONFLICT = "409 Conflict"
     EXPIRED = "410 Expired"
@@ -48,8 +48,8 @@ class Chaos:
     """Decides which requests fail, and how: by the seed, and by how often the same request came before.
 
     Attributes:
-        seed: the same one gives the same decisions for the same requests, whatever comes between them.
-        rate: share of requests, and of a watch's events, that something happens to.
+        seed: the same seed gives the same faults for the same requests, whatever other requests come between.
+        rate: share of requests, and of watch events, that get a fault; 0–1.
     """
 
     seed: int
@@ -57,7 +57,7 @@ class Chaos:
     _seen: Counter[str] = field(default_factory=Counter)
 
     def decide(self, request: str, possible: tuple[Fault, ...]) -> Fault | None:
-        """Return what happens to a request, such as `GET /api/v1/pods`; None for nothing."""
+        """Return the fault of a request such as `GET /api/v1/pods`, or None."""
         draw = self._draw(request)
         if draw.random() >= self.rate:
             return None
@@ -66,7 +66,7 @@ class Chaos:
         return fault
 
     def event(self, watch: str) -> float | None:
-        """Return the seconds by which a watch's next event comes late, None for a watch that ends before it."""
+        """Return the delay of a watch's next event in seconds, or None if the watch ends before that event."""
         draw = self._draw(f"event of {watch}")
         if draw.random() >= self.rate:
             return 0.0
@@ -89,7 +89,7 @@ class Chaos:
         store: Store,
         handler: Callable[[], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Answer a request, or let something happen to it; raises ApiError, and CancelledError for a cut connection."""
+        """Answer a request, or inject a fault; raises ApiError, and CancelledError for a cut connection."""
         fault = self.decide(name, _possible(request, info, store))
         if fault == Fault.CONFLICT:
             assert info is not None
@@ -114,7 +114,7 @@ class Chaos:
         return answer
 
     async def delay(self, request: web.Request, name: str) -> None:
-        """Wait before an event of a watch, or end the watch: raises CancelledError."""
+        """Delay an event of a watch, or end the watch: raises CancelledError."""
         seconds = self.event(name)
         if seconds is None:
             _cut(request)
@@ -123,7 +123,7 @@ class Chaos:
 
 
 def _possible(request: web.Request, info: RequestInfo | None, store: Store) -> tuple[Fault, ...]:
-    """Return what may happen to a request."""
+    """Return the faults that a request can get."""
     if info is None or info.subresource in ("proxy", "log"):
         return ANYTIME
     if request.method == "GET":
@@ -138,7 +138,7 @@ def _possible(request: web.Request, info: RequestInfo | None, store: Store) -> t
 
 
 async def _expired_watch(request: web.Request) -> web.StreamResponse:
-    """Answer as watches do whose version is too old: with one event."""
+    """Answer as a watch whose resource version is too old: with one ERROR event."""
     old = int(requests.resource_version(request))
     error = ApiError(410, f"too old resource version: {old} ({old + 1})", reason="Expired")
     return web.Response(body=watch.line("ERROR", error.status()), content_type="application/json")
@@ -147,4 +147,4 @@ async def _expired_watch(request: web.Request) -> web.StreamResponse:
 def _cut(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
-    raise asyncio.CancelledError  # as when the client had gone
+    raise asyncio.CancelledError  # as if the client had disconnected

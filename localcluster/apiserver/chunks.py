@@ -1,4 +1,4 @@
-"""Lists, whole or in chunks: `limit` cuts one, `continue` goes on there, with the objects as they were then."""
+"""Lists, whole or in chunks: `limit` ends a chunk, and `continue` returns the next one of the same snapshot."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _TOO_OLD = (
     "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
     "deleted between the time the first chunk was returned and now may show up in the list."
 )
-NOW = -1  # in a token: go on with the objects as they are now
+NOW = -1  # in a continue token: take the objects as they are now
 
 
 def listed(request: web.Request, info: RequestInfo, store: Store) -> tuple[list[Object], Object]:
-    """Return the objects that a request lists, which are the store's own, and the list's metadata.
+    """Return the objects that a request lists (the store's own: do not change them), and the metadata of the list.
 
-    Raises ApiError 400, and 410 where a chunk or an exact version is too old.
+    Raises ApiError 400, and 410 if a chunk or an exact version is too old.
     """
     token, wanted, limit = request.query.get("continue", ""), requests.resource_version(request), _limit(request)
     exact = request.query.get("resourceVersionMatch") == "Exact"
@@ -40,7 +40,7 @@ def listed(request: web.Request, info: RequestInfo, store: Store) -> tuple[list[
     elif exact and wanted:
         version = int(wanted)
     elif wanted == "0":
-        limit = 0  # a real server answers from its cache then, which knows no limit
+        limit = 0  # a real server then answers from its watch cache, which ignores the limit
     objects = _at(store, info, version, start if token else None)
     selected = requests.selector(request, info)
     found = [obj for obj in objects if _key(obj) > start and selected(obj)]
@@ -80,7 +80,7 @@ def _token(version: int, last: tuple[str, str]) -> str:
 
 
 def _read(token: str) -> tuple[int, tuple[str, str]]:
-    """Return the version of a list and the last object before the chunk that a token stands for."""
+    """Return what a continue token holds: the version of the list, and the last object of the chunk before."""
     try:
         content = parsed(base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True))
         namespace, _, name = content["start"].removesuffix("\0").partition("/")

@@ -1,4 +1,4 @@
-"""What the server tells clients about itself: versions, groups, kinds, and as much OpenAPI as kubectl asks for."""
+"""Discovery: versions, groups and kinds, and as much OpenAPI as kubectl needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SUBRESOURCE_VERBS = {"log": ["get"], "proxy": ["create", "delete", "get", "patc
 
 
 def document(path: list[str]) -> dict[str, Any]:
-    """Return the document at a path without an object in it; raises ApiError 404."""
+    """Return the document at a path that names no object; raises ApiError 404."""
     match path:
         case []:
             return {"paths": ["/api", "/api/v1", "/apis", *_group_paths(), "/openapi/v3", "/version"]}
@@ -88,7 +88,7 @@ def _entries(resource: Resource) -> list[dict[str, Any]]:
 
 
 def _openapi(group: str, version: str) -> dict[str, Any]:
-    """Return the least that kubectl needs: that PATCH of each kind knows fieldValidation and dryRun."""
+    """Return the minimum that kubectl needs: PATCH of each kind supports fieldValidation and dryRun."""
     prefix = f"/apis/{group}/{version}" if group else f"/api/{version}"
     query = [
         {"name": n, "in": "query", "schema": {"type": "string"}} for n in ("dryRun", "fieldManager", "fieldValidation")

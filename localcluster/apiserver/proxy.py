@@ -1,4 +1,4 @@
-"""Requests that go on to a pod: the proxy subresources and the log."""
+"""Requests that the API server forwards to a pod: the proxy subresources and the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from localcluster.apimachinery.resources import POD
 from localcluster.apiserver.request_info import RequestInfo
 from localcluster.storage.store import Store
 
-# RFC 9110, 7.6.1: what concerns one connection is not forwarded.
+# RFC 9110, 7.6.1: headers that belong to one connection are not forwarded.
 _HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "host")
 )
@@ -47,9 +47,9 @@ class Services(Protocol):
 async def proxy(
     request: web.Request, info: RequestInfo, store: Store, kubelet: Kubelet, services: Services
 ) -> web.StreamResponse:
-    """Forward a request to the pod, or to one behind the Service, and return its answer; raises ApiError 503.
+    """Forward a request to the pod, or to a pod of the Service, and return its answer; raises ApiError 503.
 
-    Each request has a connection of its own, so that a Service's pods get their shares whoever asks.
+    Each request has its own connection, so that the requests are spread over the pods of a Service.
     """
     host, port = _address(info, store, kubelet, services)
     query = request.rel_url.raw_query_string
@@ -78,7 +78,7 @@ def _address(info: RequestInfo, store: Store, kubelet: Kubelet, services: Servic
     else:
         scheme, name, port = "", info.name, ""
     if scheme not in ("", "http"):
-        raise ApiError(400, f"localcluster proxies http, not {scheme}")
+        raise ApiError(400, f"localcluster proxies only http, not {scheme}")
     obj = store.get(info.resource, info.namespace, name)
     if info.resource != POD:
         return services.service_address(obj, port)
@@ -86,12 +86,12 @@ def _address(info: RequestInfo, store: Store, kubelet: Kubelet, services: Servic
     if not port:
         port = str(ports[0]["containerPort"]) if ports else "80"
     if not port.isdigit():
-        raise ApiError(400, f'pods are proxied by port number: "{port}" is none')
+        raise ApiError(400, f'pods are proxied by port number: "{port}" is not a number')
     return kubelet.pod_address(obj, int(port))
 
 
 async def log(request: web.Request, info: RequestInfo, store: Store, kubelet: Kubelet) -> web.StreamResponse:
-    """Return what a container wrote; with follow, go on as it writes."""
+    """Return the log of a container; with `follow`, continue until it ends."""
     if request.method != "GET":
         raise ApiError(405, "the server does not allow this method on the requested resource")
     query = request.query
@@ -115,7 +115,7 @@ async def log(request: web.Request, info: RequestInfo, store: Store, kubelet: Ku
     chunks = kubelet.pod_log(info.namespace, info.name, container, options)
     response: web.StreamResponse | None = None
     async for chunk in chunks:
-        if response is None:  # not before: until the first chunk an error can still be a Status
+        if response is None:  # until the first chunk, an error can still be answered as a Status
             response = await _start(request)
         await response.write(chunk)
     response = response or await _start(request)

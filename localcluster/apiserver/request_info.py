@@ -1,4 +1,4 @@
-"""What a URL of the API names."""
+"""RequestInfo: what the URL of a request names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RequestInfo:
         namespace: empty for cluster-wide kinds and for lists over all namespaces.
         name: empty for collections.
         subresource: empty for the object itself.
-        rest: what follows the subresource, as it was sent (for proxies), with its leading slash.
+        rest: the rest of the path after the subresource, as it was sent, with its leading slash (for proxies).
     """
 
     resource: Resource
@@ -32,7 +32,7 @@ _INDEX = {(r.group, r.version, r.plural): r for r in RESOURCES}
 
 
 def parse(raw_path: str) -> RequestInfo | None:
-    """Return what a path names (without the secret prefix), None where no object is meant; raises ApiError 404."""
+    """Return what a path (without the secret prefix) names, or None if it names no object; raises ApiError 404."""
     raw = raw_path.strip("/").split("/")
     parts = [unquote(part) for part in raw]
     match parts:
@@ -43,7 +43,7 @@ def parse(raw_path: str) -> RequestInfo | None:
         case _:
             return None
     parts, namespace = parts[skip:], ""
-    # /namespaces/NS/pods is a collection of pods, /namespaces/NS/status belongs to the namespace itself
+    # /namespaces/NS/pods is a collection of pods; /namespaces/NS/status belongs to the namespace itself
     if first == "namespaces" and len(parts) > 2 and (group, version, parts[2]) in _INDEX:
         namespace, parts, skip = parts[1], parts[2:], skip + 2
     elif first == "namespaces" and len(parts) > 2 and parts[2] not in ("status", "finalize"):

@@ -1,4 +1,4 @@
-"""What a request asks for: its object, options and selectors."""
+"""What a request contains: its object, its options and its selectors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLICIES = ("Foreground", "Background", "Orphan")
 
 
 class _JsonLoader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: what looks like a time is a string, as in JSON."""
+    """Reads YAML as Kubernetes does: values that look like times are strings, as in JSON."""
 
 
 def _as_written(loader: _JsonLoader, node: yaml.ScalarNode) -> str:
@@ -33,7 +33,7 @@ _JsonLoader.add_constructor("tag:yaml.org,2002:timestamp", _as_written)
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a Host header names this machine: a web page that rebinds its own name to 127.0.0.1 does not."""
+    """Return whether a Host header names this machine. A web page that rebinds its own name to 127.0.0.1 does not."""
     name = host if host.endswith("]") else host.rsplit(":", 1)[0]
     if name == "localhost":
         return True
@@ -50,7 +50,7 @@ async def json_body(request: web.Request) -> Object:
     try:
         return _map(parsed(await request.read() or b"{}"))
     except ValueError as error:
-        raise ApiError(400, f"the body is not JSON: {error}") from None
+        raise ApiError(400, f"the body is not valid JSON: {error}") from None
 
 
 def _instead_of_protobuf(request: web.Request) -> str:
@@ -61,14 +61,18 @@ def _instead_of_protobuf(request: web.Request) -> str:
 
 
 async def yaml_body(request: web.Request) -> Object:
-    """Return the configuration that is to be applied; raises ApiError 400."""
+    """Return the configuration to apply; raises ApiError 400."""
     body = await request.read()
     try:
         config = parsed(body)
     except ValueError:
         try:
             config = yaml.load(body, _JsonLoader)  # noqa: S506 - a SafeLoader
-        except (yaml.YAMLError, ValueError, RecursionError) as error:  # of dates that are none, and of endless nesting
+        except (
+            yaml.YAMLError,
+            ValueError,
+            RecursionError,
+        ) as error:  # ValueError: an invalid date; RecursionError: nested too deeply
             raise ApiError(400, f"error decoding YAML: {error}") from None
     if not _map(config).get("kind") or not config.get("apiVersion"):
         raise ApiError(400, f"invalid object type: {config.get('apiVersion', '')}, Kind={config.get('kind', '')}")
@@ -82,7 +86,7 @@ def _map(body: Json) -> Object:
 
 
 def named(obj: Object, info: RequestInfo) -> Object:
-    """Return the object with kind, name and namespace of its URL; raises ApiError 400 where these contradict it."""
+    """Return the object with kind, name and namespace of its URL; raises ApiError 400 if they contradict it."""
     resource = info.resource
     kind, version = obj.get("kind") or resource.kind, obj.get("apiVersion") or resource.api_version
     if (kind, version) != (resource.kind, resource.api_version):
@@ -103,9 +107,9 @@ def named(obj: Object, info: RequestInfo) -> Object:
 
 
 def typed(request: web.Request, info: RequestInfo, body: Object) -> tuple[Object, list[str]]:
-    """Return the object that the body is, and warnings of fields that nobody knows.
+    """Return the object in the body, and warnings about unknown fields.
 
-    Raises ApiError 400 where it is none of this kind, or has unknown fields and fieldValidation is Strict.
+    Raises ApiError 400 if the body is not of this kind, or if fieldValidation is Strict and fields are unknown.
     """
     resource = info.resource
     obj, unknown = decoded(resource, named(body, info))
@@ -117,12 +121,12 @@ def typed(request: web.Request, info: RequestInfo, body: Object) -> tuple[Object
 
 
 def bad_option(kind: str, field: str, message: str, reason: str = "FieldValueNotSupported") -> ApiError:
-    """Return the 422 of a request whose options do not do."""
+    """Return the 422 of a request with an invalid option."""
     return invalid(kind, "meta.k8s.io", "", [Cause(field, message, reason)])
 
 
 def dry_run(request: web.Request, options: Object | None = None) -> bool:
-    """Return whether nothing is to be stored, by the query or by the options in a body; raises ApiError 422."""
+    """Return whether the query, or the options in a body, ask for a dry run; raises ApiError 422."""
     value = request.query.get("dryRun") or ",".join(map(str, (options or {}).get("dryRun") or []))
     if value not in ("", "All"):
         kind = {"POST": "Create", "PUT": "Update"}.get(request.method, request.method.capitalize())
@@ -131,12 +135,12 @@ def dry_run(request: web.Request, options: Object | None = None) -> bool:
 
 
 def field_manager(request: web.Request) -> str:
-    """Return the field manager: the one that is named, else the client's name, as in Kubernetes."""
+    """Return the field manager: the given one, or else the client's name, as in Kubernetes."""
     return request.query.get("fieldManager") or request.headers.get("User-Agent", "unknown").split("/")[0]
 
 
 async def delete_body(request: web.Request) -> Object:
-    """Return the DeleteOptions that a request brings; raises ApiError 400."""
+    """Return the DeleteOptions in the body of a request; raises ApiError 400."""
     body = await json_body(request) if request.can_read_body else {}
     for key, wanted in _DELETE_OPTIONS.items():
         if body.get(key) is not None and not isinstance(body[key], wanted):
@@ -145,7 +149,7 @@ async def delete_body(request: web.Request) -> Object:
 
 
 def delete_options(request: web.Request, body: Object) -> tuple[int | None, str]:
-    """Return grace period (in seconds, None for the usual) and propagation policy; raises ApiError 400 and 422."""
+    """Return grace period (seconds; None for the default) and propagation policy; raises ApiError 400 and 422."""
     options = {**{k: v for k, v in request.query.items() if k in ("gracePeriodSeconds", "propagationPolicy")}, **body}
     policy = options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") else "Background")
     if policy not in POLICIES:
@@ -159,7 +163,7 @@ def delete_options(request: web.Request, body: Object) -> tuple[int | None, str]
 
 
 def check_preconditions(info: RequestInfo, obj: Object, body: Object) -> None:
-    """Raise ApiError 409 unless the object is the one that the client means."""
+    """Raise ApiError 409 unless the object meets the preconditions of a delete."""
     meta, what = obj["metadata"], f"{info.resource.kind}.{info.resource.group}".removesuffix(".")
     wanted = body.get("preconditions") or {}
     for key, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
@@ -170,19 +174,19 @@ def check_preconditions(info: RequestInfo, obj: Object, body: Object) -> None:
             raise ApiError(409, f"{message}. The object might have been deleted and then recreated", details=details)
 
 
-def included_in_rows(request: web.Request) -> str:
-    """Return what the rows of a Table should include, empty where the client wants plain objects."""
+def rows_include(request: web.Request) -> str:
+    """Return what each row of a Table includes of its object, or "" if the client wants plain objects."""
     wanted = "as=Table" in request.headers.get("Accept", "").replace(" ", "")
     return request.query.get("includeObject", "Metadata") if wanted else ""
 
 
 def flag(request: web.Request, name: str) -> bool:
-    """Return whether a yes-or-no option is set."""
+    """Return whether a boolean option is set."""
     return request.query.get(name) in ("1", "true")
 
 
 def resource_version(request: web.Request) -> str:
-    """Return the resource version that a list or watch starts at, empty for any; raises ApiError 400."""
+    """Return the resource version that a list or watch starts at, or "" for any; raises ApiError 400."""
     value = request.query.get("resourceVersion", "")
     if not re.fullmatch("[0-9]*", value):
         raise ApiError(400, f'invalid resource version: resourceVersion: Invalid value: "{value}": it is not a number')
@@ -190,7 +194,7 @@ def resource_version(request: web.Request) -> str:
 
 
 def selector(request: web.Request, info: RequestInfo) -> Callable[[Object], bool]:
-    """Return the predicate of the request's namespace, name, labelSelector and fieldSelector; raises ApiError 400."""
+    """Return the predicate for a request's namespace, name, labelSelector and fieldSelector; raises ApiError 400."""
     labels = selectors.label_selector(request.query.get("labelSelector", ""))
     fields = selectors.field_selector(info.resource, request.query.get("fieldSelector", ""))
 

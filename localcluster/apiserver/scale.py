@@ -1,4 +1,4 @@
-"""The scale subresource: the replicas of an object, and nothing else of it."""
+"""The scale subresource: only the replicas of an object."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def of(obj: Object) -> Object:
 
 
 def scaled(obj: Object, scale: Object) -> Object:
-    """Return the object as the Scale wants it; raises ApiError 400 and 422."""
+    """Return the object with the replicas of the Scale; raises ApiError 400 and 422."""
     for part in ("metadata", "spec"):
         if not isinstance(scale.get(part) or {}, dict):
             raise ApiError(400, f'Scale in version "v1" cannot be handled as a Scale: {part} must be an object')

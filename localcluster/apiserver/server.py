@@ -1,4 +1,4 @@
-"""The Kubernetes REST API over a registry: JSON only, one asyncio process."""
+"""The HTTP server of the Kubernetes REST API. It speaks JSON only."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ NOT_SERVED = ("exec", "attach", "portforward", "eviction", "ephemeralcontainers"
 def make_app(
     registry: Registry, secret: str, kubelet: Kubelet, services: Services, chaos: Chaos | None = None
 ) -> web.Application:
-    """Return the application; it answers under `/SECRET/` only, and with chaos not always.
+    """Return the application. It answers only under `/SECRET/`, and with chaos not always.
 
-    What streams (watches, logs) ends when the application shuts down.
+    Watches and logs end when the application shuts down.
     """
     api = _Api(registry, secret, kubelet, services, chaos)
     app = web.Application(middlewares=[api.guard], client_max_size=LARGEST_BODY)
@@ -64,7 +64,7 @@ class _Api:
     async def guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Let in only who knows the secret and calls us by a loopback name; turn errors into Status answers."""
+        """Let in only callers that know the secret and use a loopback name; turn errors into Status answers."""
         try:
             self._check_caller(request)
             return await handler(request)
@@ -75,17 +75,19 @@ class _Api:
             return web.json_response(too_large.status(), status=too_large.code)
         except (web.HTTPException, asyncio.CancelledError, ConnectionError):
             raise
-        except Exception as error:  # the boundary: whatever else goes wrong is our fault, and said to be
+        except Exception as error:  # the boundary: any other error is a bug of localcluster, and the answer says so
             LOG.exception("a %s request failed", request.method)
             return web.json_response(ApiError(500, f"internal error: {error!r}").status(), status=500)
 
     def _check_caller(self, request: web.Request) -> None:
-        first = request.raw_path.split("?")[0].removeprefix("/").partition("/")[0]  # `*` of OPTIONS has no slash
+        first = (
+            request.raw_path.split("?")[0].removeprefix("/").partition("/")[0]
+        )  # the path `*` of OPTIONS has no slash
         if not requests.is_loopback(request.host) or not hmac.compare_digest(first.encode(), self.secret.encode()):
             raise ApiError(403, "forbidden: this server answers under the secret path of its kubeconfig only")
 
     async def end_streams(self, _app: web.Application) -> None:
-        """Cancel every watch and log that is still being followed."""
+        """Cancel all watches and followed logs."""
         for task in list(self.streams):
             task.cancel()
 
@@ -110,7 +112,7 @@ class _Api:
     async def _answer(self, request: web.Request, info: RequestInfo | None, parts: list[str]) -> web.StreamResponse:
         if info is None:
             if parts[:1] == ["openapi"] and request.headers.get("Kubectl-Command") == "kubectl explain":
-                return web.Response(text=NO_EXPLANATION, status=406)  # kubectl shows what is no Status but plain text
+                return web.Response(text=NO_EXPLANATION, status=406)  # kubectl shows plain text as it is
             return web.json_response(discovery.document(parts))
         sub, resource = info.subresource, info.resource
         if sub in NOT_SERVED:
@@ -145,13 +147,13 @@ class _Api:
         obj = self.store.get(info.resource, info.namespace, info.name)
         if info.subresource == "scale":
             return web.json_response(scale.of(obj))
-        if include := requests.included_in_rows(request):
+        if include := requests.rows_include(request):
             return web.json_response(tables.table(info.resource, [obj], _version(obj), include=include))
         return web.json_response(obj)
 
     def _list(self, request: web.Request, info: RequestInfo) -> web.Response:
         objects, meta = chunks.listed(request, info, self.store)
-        if include := requests.included_in_rows(request):
+        if include := requests.rows_include(request):
             made = tables.table(info.resource, objects, meta["resourceVersion"], include=include)
             return web.json_response({**made, "metadata": meta})
         items = [{k: v for k, v in obj.items() if k not in ("kind", "apiVersion")} for obj in objects]
@@ -161,7 +163,7 @@ class _Api:
         if requests.flag(request, "sendInitialEvents"):
             message = "Forbidden: sendInitialEvents is forbidden for watch on this server"
             raise requests.bad_option("ListOptions", "sendInitialEvents", message, "FieldValueForbidden")
-        include, timeout = requests.included_in_rows(request), request.query.get("timeoutSeconds", "")
+        include, timeout = requests.rows_include(request), request.query.get("timeoutSeconds", "")
         events = watch.watch(
             self.store,
             info.resource,
@@ -227,7 +229,7 @@ class _Api:
             raise invalid(info.resource.kind, info.resource.group, info.name, [cause])
         try:
             return self._put(request, info, new)
-        except ApiError as error:  # what is wrong with the object that a patch makes is wrong with the patch
+        except ApiError as error:  # an error in the patched object is an error of the patch
             sentence = error.message.partition(f"cannot be handled as a {info.resource.kind}: ")[2]
             if error.code != 400 or not sentence:
                 raise
@@ -253,7 +255,7 @@ class _Api:
 
     def _delete(self, request: web.Request, info: RequestInfo, body: Object) -> web.Response:
         resource, name = info.resource, info.name
-        if not name and resource == NAMESPACE:  # nor can they be deleted all at once in Kubernetes
+        if not name and resource == NAMESPACE:  # Kubernetes cannot delete all namespaces at once either
             raise _not_allowed()
         grace, policy = requests.delete_options(request, body)
         selected = requests.selector(request, info)
@@ -284,7 +286,7 @@ class _Api:
 async def _review(request: web.Request, plural: str) -> web.Response:
     """Answer an access review: whoever knows the secret may do everything.
 
-    kubectl asks in protobuf, which there is no need to read.
+    kubectl sends protobuf here. There is no need to read it.
     """
     kind = discovery.REVIEWS.get(plural)
     if kind is None:

@@ -9,7 +9,7 @@ from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import Resource
 from localcluster.apimachinery.selectors import as_text
 
-# Columns by kind; a * marks those that kubectl shows with -o wide only.
+# Columns by kind. kubectl shows those with a * only with -o wide.
 _COLUMNS = {
     "Deployment": "Name,Ready,Up-to-date,Available,Age,*Containers,*Images,*Selector",
     "ReplicaSet": "Name,Desired,Current,Ready,Age,*Containers,*Images,*Selector",
@@ -22,11 +22,11 @@ _COLUMNS = {
     "Event": "Last Seen,Type,Reason,Object,*Subobject,*Source,Message,*First Seen,*Count,*Name",
     "EndpointSlice": "Name,AddressType,Ports,Endpoints,Age",
 }
-_LISTED = 3  # ports and addresses of an EndpointSlice that are shown; the others are counted
+_LISTED = 3  # how many ports and addresses of an EndpointSlice are shown; the others are counted
 
 
 def table(resource: Resource, objects: list[Object], version: str, *, include: str = "Metadata") -> dict[str, Any]:
-    """Return the Table of some objects; `include` says what each row brings of its object: Metadata, Object or None."""
+    """Return a Table of objects; `include` says what each row contains of its object: Metadata, Object or None."""
     definitions = [_column(name) for name in _COLUMNS.get(resource.kind, "Name,Age").split(",")]
     rows = [{"cells": _cells(resource.kind, obj), "object": _row_object(obj, include)} for obj in objects]
     meta = {"resourceVersion": version}
@@ -78,7 +78,7 @@ def _cells(kind: str, obj: Object) -> list[Any]:
 
 
 def _age(timestamp: str | None) -> str:
-    """Return the time since then as kubectl writes it: 5s, 2m3s, 17m, 3h4m, 25h, 3d."""
+    """Return the time since a timestamp as kubectl shows it: 5s, 2m3s, 17m, 3h4m, 25h, 3d."""
     if not timestamp:
         return "<unknown>"
     seconds = max(0, int((datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds()))
@@ -131,7 +131,7 @@ def _pod(obj: Object, age: str) -> list[Any]:
 
 
 def _initialising(obj: Object) -> str | None:
-    """Return what kubectl says of a pod whose init containers are not all done, as in `Init:0/2`; None of others."""
+    """Return the status of a pod whose init containers are not done, such as `Init:0/2`; None for other pods."""
     inits = obj.get("status", {}).get("initContainerStatuses", [])
     for done, state in enumerate(each.get("state", {}) for each in inits):
         ended, waiting = state.get("terminated"), state.get("waiting", {}).get("reason", "PodInitializing")
@@ -144,7 +144,7 @@ def _initialising(obj: Object) -> str | None:
 
 
 def _pod_status(obj: Object, states: list[Object]) -> str:
-    """Return the one word that kubectl shows: the phase, or what keeps a container from running."""
+    """Return the status that kubectl shows: the phase, or the reason why a container does not run."""
     status = obj.get("status", {})
     word: str = status.get("reason") or status.get("phase", "Pending")
     for state in reversed([s.get("state", {}) for s in states]):

@@ -1,4 +1,4 @@
-"""What an object asks for that localcluster accepts and does not act on: clients are warned of it."""
+"""Warnings about fields that localcluster accepts but does not act on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from localcluster.apimachinery.objects import Json, Object
 
-# Kinds that are only stored.
+# Kinds that localcluster only stores.
 _KINDS = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Role", "RoleBinding", "ServiceAccount")
 _NOTHING: tuple[Json, ...] = (None, "", {}, [])
 _UNSET: tuple[Json, ...] = (False,)
@@ -15,7 +15,7 @@ _DEFAULT_MODE: tuple[Json, ...] = (0o644,)
 _ANTI_AFFINITY = "affinity.podAntiAffinity"
 _REQUIRED = f"{_ANTI_AFFINITY}.requiredDuringSchedulingIgnoredDuringExecution[*]"
 
-# Fields by path, and the values that ask for nothing (defaults among them) besides null and what is empty.
+# Fields by path, with the values that need no warning (such as defaults). Null and empty values need none either.
 _POD_SPEC = {
     "activeDeadlineSeconds": _UNSET,
     "affinity.nodeAffinity": _UNSET,
@@ -101,13 +101,13 @@ _SERVICE_SPEC = {
     "trafficDistribution": _UNSET,
 }
 _NODE_SPEC = {"taints": _UNSET, "unschedulable": _UNSET}
-_COUNTED = ("cpu", "memory")  # the requests that the scheduler adds up
+_COUNTED = ("cpu", "memory")  # the requests that the scheduler counts
 _LOST_NODE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")  # admission adds these tolerations
 _POD_SECURITY = "pod-security.kubernetes.io/"
 
 
 def unsupported(new: Object, old: Object | None = None) -> list[str]:
-    """Return one sentence that names what an object asks for in vain, if anything; of an update, what is new in it."""
+    """Return a sentence that names the fields without effect, if there are any; for an update, only changed fields."""
     if new["kind"] in _KINDS:
         same = old is not None and _content(new) == _content(old)
         return [] if same else [f"localcluster only stores a {new['kind']}: it does not act on it"]
@@ -117,7 +117,7 @@ def unsupported(new: Object, old: Object | None = None) -> list[str]:
 
 
 def warning_headers(texts: list[str]) -> dict[str, str]:
-    """Return the header whose texts kubectl shows as warnings."""
+    """Return the Warning header, which kubectl prints."""
     return {"Warning": ", ".join(f"299 - {json.dumps(text)}" for text in texts)} if texts else {}
 
 
@@ -126,7 +126,7 @@ def _content(obj: Object) -> Object:
 
 
 def _ignored(obj: Object) -> Iterator[tuple[str, list[Json]]]:
-    """Yield path and values of each field that is ignored; `[*]` stands for all items of a list."""
+    """Yield path and values of each field without effect; `[*]` stands for all items of a list."""
     match obj["kind"]:
         case "Pod":
             yield from _pod_spec("spec", obj["spec"])
@@ -166,7 +166,7 @@ def _asked(path: str, part: Object, fields: Mapping[str, tuple[Json, ...]]) -> I
 
 
 def _values(value: Json, keys: list[str]) -> Iterator[Json]:
-    """Yield what is at a path of keys; a key with `[*]` stands for all items of its list."""
+    """Yield the values at a path of keys; a key with `[*]` stands for all items of its list."""
     if not keys:
         yield value
     elif isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Watches: a stream of what changes, for as long as the client wants it."""
+"""Watches: the stream of changes that a client asks for."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from localcluster.storage.store import Change, Store
 
 log = logging.getLogger(__name__)
 BOOKMARK = 30.0  # seconds between bookmarks
-LONGEST = 1800.0  # seconds that a watch lasts when the client does not say
-BEHIND = 8192  # changes that may wait for a watcher; one that reads more slowly loses its watch
+LONGEST = 1800.0  # seconds; how long a watch lasts if the client does not say
+BEHIND = 8192  # changes that can wait for a client; the watch of a slower client is closed
 
 
 async def watch(
@@ -26,13 +26,13 @@ async def watch(
     selected: Callable[[Object], bool],
     *,
     version: str,
-    timeout: float | None,  # noqa: ASYNC109 - the client's timeoutSeconds, an ordinary end of the stream
+    timeout: float | None,  # noqa: ASYNC109 - the client's timeoutSeconds, not an error
     bookmarks: bool,
 ) -> AsyncIterator[tuple[str, Object]]:
-    """Yield (type, object) from a resource version on; without one, every object that exists comes first as ADDED.
+    """Yield (type, object) from a resource version on; without one, first every existing object as ADDED.
 
-    An object that comes to be selected is ADDED, one that ceases to be is DELETED. A version that is too old yields
-    one ERROR with the Status 410. A watcher that does not keep up is cancelled: its client begins again where it was.
+    An object that starts to match the selector is ADDED, one that stops to match is DELETED. If the version is too old,
+    the only event is an ERROR with Status 410. A client that reads too slowly is disconnected, and can resume.
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + (timeout or LONGEST)
@@ -63,7 +63,7 @@ async def watch(
 
 @contextlib.contextmanager
 def _changes(store: Store, resource: Resource) -> Iterator[asyncio.Queue[Change]]:
-    """Give a queue of the changes to come of one kind; cancels the task that does not empty it."""
+    """Provide a queue of later changes of one kind; cancel the current task if it does not empty the queue."""
     queue: asyncio.Queue[Change] = asyncio.Queue()
     watcher = asyncio.current_task()
     assert watcher is not None
@@ -98,5 +98,5 @@ def _bookmark(resource: Resource, version: int) -> Object:
 
 
 def line(kind: str, obj: dict[str, Any]) -> bytes:
-    """Return one event as it goes over the wire."""
+    """Return an event as a line of JSON."""
     return json.dumps({"type": kind, "object": obj}, separators=(",", ":")).encode() + b"\n"

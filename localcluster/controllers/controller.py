@@ -1,4 +1,4 @@
-"""What all controllers share: a queue of objects to look at, owners and selectors."""
+"""What all controllers share: a work queue, owner references and adoption by selector."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from localcluster.storage.registry import Registry
 from localcluster.storage.store import Change
 
 MANAGER = "kube-controller-manager"
-SOON = 0.005  # seconds of a look that need no rest
-REST = 5.0  # times as long as a look took, an object is left alone
+SHORT = 0.005  # seconds; a sync that takes longer is followed by a rest
+REST = 5.0  # length of the rest, as a multiple of what the sync took
 Key = tuple[str, str]  # namespace and name
 
 log = logging.getLogger(__name__)
 
 
 class Controller:
-    """Brings what is nearer to what is wanted, one object at a time, whenever something that concerns it changes.
+    """Makes the cluster match what objects ask for, one object at a time, whenever something relevant changes.
 
-    `sync` does not await, so that no write of anybody else comes in between. An object that takes long is looked at
-    less often: what changes meanwhile is seen at the next look, all at once.
+    `sync` does not await, so no other write can come in between. An object whose sync takes long is synced less
+    often: one later sync then handles all changes that came in the meantime.
     """
 
     def __init__(self, registry: Registry, recorder: Recorder) -> None:
@@ -39,15 +39,15 @@ class Controller:
         self._due: dict[Key, None] = {}
         self._later: dict[Key, asyncio.TimerHandle] = {}
         self._resting: dict[Key, asyncio.TimerHandle] = {}
-        self._missed: set[Key] = set()  # of those that rest, the ones to look at again
+        self._missed: set[Key] = set()  # resting objects that have changed
         self._wake = asyncio.Event()
 
     def concerns(self, change: Change) -> Iterable[Key]:
-        """Return the keys of the objects to look at after a change."""
+        """Return the keys of the objects to sync after a change."""
         raise NotImplementedError
 
     def sync(self, key: Key) -> float | None:
-        """Look at one object; returns the seconds after which to look again, None for when something changes."""
+        """Sync one object; returns the seconds until the next sync, or None to wait for a change."""
         raise NotImplementedError
 
     async def run(self) -> None:
@@ -63,14 +63,14 @@ class Controller:
                     started = time.perf_counter()
                     self._try(key)
                     self._rest(key, time.perf_counter() - started)
-                    await asyncio.sleep(0)  # the listeners and the API have their turn
+                    await asyncio.sleep(0)  # let the API and the other controllers work
         finally:
             stop()
             for timer in [*self._later.values(), *self._resting.values()]:
                 timer.cancel()
 
-    def look_at(self, key: Key) -> None:
-        """Put an object into the queue."""
+    def enqueue(self, key: Key) -> None:
+        """Put an object into the work queue."""
         if key in self._resting:
             self._missed.add(key)
             return
@@ -78,10 +78,10 @@ class Controller:
         self._wake.set()
 
     def _rest(self, key: Key, spent: float) -> None:
-        """Leave an object alone for a multiple of the seconds that a look at it took."""
-        if spent > SOON:
+        """Let an object rest for a multiple of the seconds that its sync took."""
+        if spent > SHORT:
             self._resting[key] = asyncio.get_running_loop().call_later(REST * spent, self._rested, key)
-            if key in self._due:  # by what the look itself has changed
+            if key in self._due:  # because of what the sync itself has changed
                 del self._due[key]
                 self._missed.add(key)
 
@@ -89,11 +89,11 @@ class Controller:
         del self._resting[key]
         if key in self._missed:
             self._missed.remove(key)
-            self.look_at(key)
+            self.enqueue(key)
 
     def _note(self, change: Change) -> None:
         for key in self.concerns(change):
-            self.look_at(key)
+            self.enqueue(key)
 
     def _try(self, key: Key) -> None:
         try:
@@ -101,14 +101,14 @@ class Controller:
         except ApiError as error:
             log.info("%s %s: %s; trying again", type(self).__name__, "/".join(key), error.message)
             again = 1.0
-        except Exception:  # one object that the controller cannot digest must not stop it for all others
+        except Exception:  # one broken object must not stop the controller for all others
             log.exception("%s %s", type(self).__name__, "/".join(key))
             again = 10.0
         timer = self._later.pop(key, None)
         if timer is not None:
             timer.cancel()
         if again is not None:
-            self._later[key] = asyncio.get_running_loop().call_later(again, self.look_at, key)
+            self._later[key] = asyncio.get_running_loop().call_later(again, self.enqueue, key)
 
 
 def key_of(obj: Object) -> Key:
@@ -123,7 +123,7 @@ def controller_of(obj: Object) -> dict[str, Any] | None:
 
 
 def owner_reference(owner: Object) -> dict[str, Any]:
-    """Return the reference by which a controller marks what it made."""
+    """Return the owner reference for an object that a controller creates."""
     return {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
@@ -137,8 +137,8 @@ def owner_reference(owner: Object) -> dict[str, Any]:
 def owned(controller: Controller, owner: Object, resource: Resource) -> list[Object]:
     """Return the objects that an owner controls, after adopting and releasing as Kubernetes does.
 
-    They are the store's own: read them, never change them. An object without a controller that the owner's selector
-    matches is adopted; one that it does not match any more is released.
+    Do not change them: they are the store's. An object that matches the owner's selector and has no controller is
+    adopted. An object that no longer matches is released.
     """
     mine = []
     selector, uid = owner["spec"]["selector"], owner["metadata"]["uid"]
@@ -164,19 +164,19 @@ def owned(controller: Controller, owner: Object, resource: Resource) -> list[Obj
 
 
 def drop_owner(obj: Object, uid: str) -> None:
-    """Take one owner from an object, in place."""
+    """Remove one owner from an object, in place."""
     left = [owner for owner in obj["metadata"].pop("ownerReferences") if owner["uid"] != uid]
     if left:
         obj["metadata"]["ownerReferences"] = left
 
 
 def is_over(pod: Object) -> bool:
-    """Return whether all of a pod's containers have ended for good."""
+    """Return whether all containers of a pod have terminated and will not be restarted."""
     return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
 
 
-def resolve(value: int | str | None, total: int, *, up: bool) -> int:
-    """Return what a number or a percentage (`25%`) of total comes to."""
+def scaled_value(value: int | str | None, total: int, *, up: bool) -> int:
+    """Return a number, or a percentage (`25%`) of the total as a number."""
     if value is None or isinstance(value, int):
         return value or 0
     percent = re.fullmatch(r"(\d+)%", value)

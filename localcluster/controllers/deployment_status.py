@@ -1,4 +1,4 @@
-"""A Deployment's status: counts, and conditions with the reasons that Kubernetes gives."""
+"""The status of a Deployment: counts, and conditions with the reasons that Kubernetes uses."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from localcluster.apimachinery.conditions import condition
 from localcluster.apimachinery.objects import Object, now
 
 COUNTS = ("replicas", "readyReplicas", "availableReplicas")
-NEVER = 2**31 - 1  # progressDeadlineSeconds: Kubernetes' word for no deadline
+NEVER = 2**31 - 1  # the progressDeadlineSeconds that Kubernetes takes as no deadline
 
 
 def rollout_status(
     deployment: Object, sets: list[Object], new: Object | None, max_unavailable: int, *, progressing: bool
 ) -> tuple[Object, float | None]:
-    """Return the new status, and the seconds until the progress deadline is to be looked at again.
+    """Return the new status, and the seconds until the progress deadline must be checked again.
 
-    With progressing False (paused, or merely scaled) the condition Progressing stays what it was.
+    If progressing is False (paused, or only scaled), the condition Progressing does not change.
     """
     old = deployment.get("status", {})
     status = _counts(deployment, sets, new)
@@ -38,7 +38,7 @@ def rollout_status(
 
 
 def paused_condition(deployment: Object) -> Object | None:
-    """Return the status with a Progressing condition that says paused or resumed; None when nothing is new."""
+    """Return the status with a Progressing condition that says paused or resumed, or None if nothing has changed."""
     deadline = deployment["spec"].get("progressDeadlineSeconds", NEVER)
     old = condition(deployment, "Progressing")
     reason = old["reason"] if old else ""
@@ -52,7 +52,7 @@ def paused_condition(deployment: Object) -> Object | None:
 
 
 def created_condition(deployment: Object, name: str) -> Object:
-    """Return the status that says that the new ReplicaSet was created: from here on the progress deadline counts."""
+    """Return the status after the new ReplicaSet was created. The progress deadline counts from here."""
     conditions = [dict(c) for c in deployment.get("status", {}).get("conditions") or []]
     if deployment["spec"].get("progressDeadlineSeconds", NEVER) != NEVER:
         _set(conditions, "Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
@@ -112,7 +112,7 @@ def _has_moved(old: Object, status: Object) -> bool:
 def _set(
     conditions: list[dict[str, Any]], kind: str, status: str, reason: str, message: str, *, anew: bool = False
 ) -> None:
-    """Set a condition; the same status and reason are no news unless it is to be said anew (the deadline counts on)."""
+    """Set a condition. The same status and reason change nothing, unless `anew` restarts the progress deadline."""
     old = next((c for c in conditions if c["type"] == kind), None)
     if old is not None and (old["status"], old["reason"]) == (status, reason) and not anew:
         return

@@ -1,4 +1,4 @@
-"""Deployment → ReplicaSets, after Kubernetes' pkg/controller/deployment: which steps, and in which order."""
+"""The Deployment controller: the same steps in the same order as Kubernetes' pkg/controller/deployment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from localcluster.controllers.controller import (
     key_of,
     owned,
     owner_reference,
-    resolve,
+    scaled_value,
 )
 from localcluster.controllers.deployment_status import created_condition, paused_condition, rollout_status
 from localcluster.storage.store import Change
@@ -35,10 +35,10 @@ LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class Deployments(Controller):
-    """Rolls a Deployment's pod template out."""
+    """Rolls out the pod templates of Deployments."""
 
     def concerns(self, change: Change) -> Iterable[Key]:
-        """Return the Deployments of a change: itself, a ReplicaSet's owner, or those that might adopt a ReplicaSet."""
+        """Return the changed Deployment, the owner of a ReplicaSet, or the Deployments that can adopt a ReplicaSet."""
         namespace = change.object["metadata"].get("namespace", "")
         if change.resource == DEPLOYMENT:
             return [key_of(change.object)]
@@ -48,7 +48,7 @@ class Deployments(Controller):
                 return [(namespace, owner["name"])] if owner["kind"] == "Deployment" else []
             labels = change.object["metadata"].get("labels") or {}
             return [key_of(d) for d in self.store.peek(DEPLOYMENT, namespace) if matches(d["spec"]["selector"], labels)]
-        if change.resource == POD and change.type == "DELETED":  # strategy Recreate waits for the last old pod
+        if change.resource == POD and change.type == "DELETED":  # the strategy Recreate waits for the last old pod
             owner = controller_of(change.object)
             rs = self.store.glance(REPLICA_SET, namespace, owner["name"]) if owner else None
             above = controller_of(rs) if rs else None
@@ -56,7 +56,7 @@ class Deployments(Controller):
         return []
 
     def sync(self, key: Key) -> float | None:
-        """Do the next step of a rollout and write the status."""
+        """Take the next step of a rollout, and write the status."""
         deployment = self.store.find(DEPLOYMENT, *key)
         if deployment is None:
             return None
@@ -109,7 +109,7 @@ class Deployments(Controller):
         return self._write_status(deployment, sets)
 
     def _scale_down_old(self, deployment: Object, old: list[Object], new: Object) -> bool:
-        """Take old pods away, the unhealthy ones first, never going below what must be available."""
+        """Scale down old ReplicaSets, unhealthy pods first, without going below the required availability."""
         if not any(_replicas(s) for s in old):
             return False
         surplus = sum(map(_replicas, [*old, new])) - (_replicas(deployment) - max_unavailable(deployment))
@@ -133,7 +133,7 @@ class Deployments(Controller):
     # -- ReplicaSets
 
     def _new_set(self, deployment: Object, sets: list[Object]) -> tuple[Object, Object, list[Object]]:
-        """Find or create the ReplicaSet of the present template, and give Deployment and ReplicaSet their revision."""
+        """Find or create the ReplicaSet of the current template, and set the revision of both."""
         new = find_new(deployment, sets)
         revision = 1 + max((_revision(s) for s in sets if s is not new), default=0)
         if new is None:
@@ -157,9 +157,9 @@ class Deployments(Controller):
     def _create_set(self, deployment: Object, sets: list[Object], revision: int) -> Object:
         meta, spec = deployment["metadata"], deployment["spec"]
         mark = template_hash(spec["template"], deployment.get("status", {}).get("collisionCount") or 0)
-        template = json.loads(json.dumps(spec["template"]))
+        template = clone(spec["template"])
         template.setdefault("metadata", {}).setdefault("labels", {})[HASH] = mark
-        selector = json.loads(json.dumps(spec["selector"]))
+        selector = clone(spec["selector"])
         selector.setdefault("matchLabels", {})[HASH] = mark
         rs: Object = {
             "apiVersion": "apps/v1",
@@ -183,7 +183,7 @@ class Deployments(Controller):
         try:
             made = self.registry.create(REPLICA_SET, rs, manager=MANAGER)
         except ApiError as error:
-            if error.reason == "AlreadyExists":  # another template with the same hash: count on, so that it differs
+            if error.reason == "AlreadyExists":  # a hash collision: the next count gives another hash
                 status = {**deployment.get("status", {})}
                 status["collisionCount"] = status.get("collisionCount", 0) + 1
                 self._update_status(deployment, status)
@@ -194,7 +194,7 @@ class Deployments(Controller):
         return made
 
     def _scale(self, deployment: Object, rs: Object, size: int) -> bool:
-        """Give a ReplicaSet a size (and say so on the Deployment); returns whether the size is another than before."""
+        """Scale a ReplicaSet and write an Event about it; returns whether its size has changed."""
         before = _replicas(rs)
         annotations = {**(rs["metadata"].get("annotations") or {}), **_size_annotations(deployment)}
         if size == before and annotations == rs["metadata"].get("annotations"):
@@ -209,7 +209,7 @@ class Deployments(Controller):
         return size != before
 
     def _scale_in_proportion(self, deployment: Object, sets: list[Object]) -> None:
-        """Spread a new number of replicas over the ReplicaSets of a rollout that is under way or paused."""
+        """Spread a new number of replicas over the ReplicaSets of a rollout in progress (proportional scaling)."""
         new = find_new(deployment, sets)
         active = [s for s in sets if _replicas(s)]
         total = _replicas(deployment)
@@ -225,7 +225,7 @@ class Deployments(Controller):
             return
         allowed = total + max_surge(deployment) if total else 0
         to_add = allowed - sum(map(_replicas, active))
-        # The largest first; of equal ones the newest when it is about growing, the oldest when it is about shrinking.
+        # The largest first; among equals, the newest when scaling up, the oldest when scaling down.
         active = sorted(active if to_add < 0 else reversed(active), key=_replicas, reverse=True)
         sizes, added = [], 0
         for s in active:
@@ -265,18 +265,18 @@ class Deployments(Controller):
 
 
 def template_hash(template: Object, collisions: int) -> str:
-    """Return ten letters that stand for a pod template."""
+    """Return the pod-template-hash of a template: ten letters."""
     text = json.dumps(template, sort_keys=True) + (str(collisions) if collisions else "")
     return "".join(LETTERS[byte % len(LETTERS)] for byte in hashlib.sha256(text.encode()).digest()[:10])
 
 
 def find_new(deployment: Object, sets: list[Object]) -> Object | None:
-    """Return the oldest ReplicaSet whose template is the Deployment's, but for the hash label."""
+    """Return the oldest ReplicaSet with the Deployment's template (apart from the hash label), or None."""
     return next((s for s in sets if _bare(s["spec"]["template"]) == _bare(deployment["spec"]["template"])), None)
 
 
 def new_size(deployment: Object, sets: list[Object], new: Object) -> int:
-    """Return the size that the new ReplicaSet may have now."""
+    """Return the size that the new ReplicaSet can have now."""
     wanted, present = _replicas(deployment), _replicas(new)
     if deployment["spec"]["strategy"]["type"] == "Recreate" or present >= wanted:
         return wanted
@@ -285,22 +285,22 @@ def new_size(deployment: Object, sets: list[Object], new: Object) -> int:
 
 
 def max_surge(deployment: Object) -> int:
-    """Return how many pods a rollout may have beyond the wanted ones."""
+    """Return how many pods more than `replicas` a rollout can have."""
     rolling = deployment["spec"]["strategy"].get("rollingUpdate") or {}
-    return resolve(rolling.get("maxSurge"), _replicas(deployment), up=True)
+    return scaled_value(rolling.get("maxSurge"), _replicas(deployment), up=True)
 
 
 def max_unavailable(deployment: Object) -> int:
-    """Return how many pods may be unavailable in a rollout; 1 where surge and this would both be 0."""
+    """Return how many pods can be unavailable in a rollout; 1 if this and maxSurge would both be 0."""
     strategy = deployment["spec"]["strategy"]
     if strategy["type"] == "Recreate" or not _replicas(deployment):
         return 0
-    share = resolve((strategy.get("rollingUpdate") or {}).get("maxUnavailable"), _replicas(deployment), up=False)
+    share = scaled_value((strategy.get("rollingUpdate") or {}).get("maxUnavailable"), _replicas(deployment), up=False)
     return min(share or (0 if max_surge(deployment) else 1), _replicas(deployment))
 
 
 def is_complete(deployment: Object) -> bool:
-    """Return whether the status says that all replicas are updated and available and no old one is left."""
+    """Return whether all replicas are updated and available, and no old ones exist."""
     status = deployment.get("status", {})
     counts = {status.get(k, 0) for k in ("replicas", "updatedReplicas", "availableReplicas")}
     observed = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
@@ -314,7 +314,7 @@ def _bare(template: Object) -> Object:
 
 
 def _annotations_for(deployment: Object, rs: Object, revision: int) -> dict[str, str]:
-    """Return a new ReplicaSet's annotations: the Deployment's, its revision (never lower than before), its sizes."""
+    """Return the annotations of the new ReplicaSet: the Deployment's, the revision (it never decreases), the sizes."""
     old = rs["metadata"].get("annotations") or {}
     copied = {k: v for k, v in (deployment["metadata"].get("annotations") or {}).items() if k not in NOT_COPIED}
     result = {**old, **copied}
@@ -331,7 +331,7 @@ def _size_annotations(deployment: Object) -> dict[str, str]:
 
 
 def _share(deployment: Object, rs: Object) -> int:
-    """Return by how many replicas a ReplicaSet's size is to change for its share of the whole to stay."""
+    """Return the change in replicas that keeps a ReplicaSet's share of the total."""
     if not _replicas(deployment):
         return -_replicas(rs)
     before = int(_annotation(rs, MAXIMUM) or 0) or deployment.get("status", {}).get("replicas") or 1

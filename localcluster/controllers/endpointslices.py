@@ -1,4 +1,4 @@
-"""Service → EndpointSlices: which pods stand behind a Service, and which of them may get new connections."""
+"""The EndpointSlice controller: which pods a Service has, and which of them get new connections."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from localcluster.storage.store import Change
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 CONTROLLER = "endpointslice-controller.k8s.io"
-Ports = tuple[tuple[str, int, str], ...]  # name, number at the pod, protocol
+Ports = tuple[tuple[str, int, str], ...]  # name, number of the pod's port, protocol
 
 
 class EndpointSlices(Controller):
     """Writes the EndpointSlices of Services that have a selector."""
 
     def concerns(self, change: Change) -> Iterable[Key]:
-        """Return the Services of a change: itself, or those that select a pod, now or before."""
+        """Return the changed Service, or the Services that select a pod now or selected it before."""
         if change.resource == SERVICE:
             return [key_of(change.object)]
         if change.resource != POD:
@@ -31,7 +31,7 @@ class EndpointSlices(Controller):
         return [key_of(s) for s in services if any(_selects(s, each) for each in labels)]
 
     def sync(self, key: Key) -> float | None:
-        """Write one slice for each set of port numbers that the Service's pods have."""
+        """Write one EndpointSlice for each set of port numbers that the pods of a Service have."""
         service = self.store.find(SERVICE, *key)
         if service is None or not service["spec"].get("selector"):
             return None
@@ -59,7 +59,7 @@ class EndpointSlices(Controller):
 
 
 def target_port(service_port: Object, pod: Object) -> int | None:
-    """Return the pod's port number behind a Service's port; None where the pod has no port of that name."""
+    """Return the port number of a pod for a Service's port, or None if the pod has no port of that name."""
     target = service_port.get("targetPort", service_port["port"])
     if isinstance(target, int):
         return target

@@ -1,4 +1,4 @@
-"""Garbage collection: deletes objects whose owners are gone, and old Events."""
+"""The garbage collector: deletes objects whose owners are gone, and old Events."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ KINDS = {(r.api_version, r.kind): r for r in RESOURCES}
 
 
 class GarbageCollector(Controller):
-    """Deletes objects none of whose owners exists, and lets foreground deletions end. Its one key stands for all."""
+    """Deletes objects whose owners are all gone, and completes foreground deletions. It has one key for everything."""
 
     def concerns(self, change: Change) -> Iterable[Key]:
-        """Return the one key when an object went, is going, or has owners to check."""
+        """Return the one key if an object was deleted, is being deleted, or has owners to check."""
         meta = change.object["metadata"]
         fresh = change.type == "ADDED" and meta.get("ownerReferences")
         going = change.type == "DELETED" or "foregroundDeletion" in meta.get("finalizers", [])
         moved = change.previous and meta.get("ownerReferences") != change.previous["metadata"].get("ownerReferences")
         return [("", "all")] if change.resource != EVENT and (fresh or going or moved) else []
 
-    def sync(self, key: Key) -> float | None:  # noqa: ARG002 - there is one
-        """Sweep: dependents of what is gone are deleted, the last of a foreground deletion takes its owner with it."""
+    def sync(self, key: Key) -> float | None:  # noqa: ARG002 - there is only one
+        """Delete dependents whose owners are gone, and owners in foreground deletion whose dependents are gone."""
         self._forget_old_events()
         everything = [(r, obj) for r in RESOURCES if r != EVENT for obj in self.store.peek(r)]
         alive = {obj["metadata"]["uid"]: obj for _, obj in everything}
@@ -62,10 +62,10 @@ class GarbageCollector(Controller):
 
 
 def _is_alive(owner: dict[str, Any], alive: dict[str, Object], namespace: str) -> bool:
-    """Return whether an owner exists: the same uid and name, in the same namespace or in none."""
+    """Return whether an owner exists: the same uid and name, in the same namespace or cluster-wide."""
     found = alive.get(owner["uid"])
     if found is None or found["metadata"]["name"] != owner["name"]:
-        # An owner of a kind that is not served here cannot be looked up; Kubernetes leaves its dependents alone too.
+        # The owner is of a kind that is not served and cannot be found. Kubernetes keeps its dependents too.
         return (owner["apiVersion"], owner["kind"]) not in KINDS
     return bool(found["metadata"].get("namespace", namespace) == namespace)
 

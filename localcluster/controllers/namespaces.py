@@ -1,4 +1,4 @@
-"""Namespaces: empties those that are being deleted, and gives new ones their ServiceAccount."""
+"""The namespace controller."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from localcluster.storage.store import Change
 
 
 class Namespaces(Controller):
-    """Empties namespaces that are being deleted, and gives new ones the ServiceAccount `default`."""
+    """Empties namespaces that are being deleted, and gives new namespaces the ServiceAccount `default`."""
 
     def concerns(self, change: Change) -> Iterable[Key]:
-        """Return the namespace itself, or the one that lost an object."""
+        """Return the changed namespace, or the namespace of a deleted object."""
         if change.resource == NAMESPACE:
             return [key_of(change.object)]
         return [("", change.object["metadata"].get("namespace", ""))] if change.type == "DELETED" else []
 
     def sync(self, key: Key) -> float | None:
-        """Delete what is in a namespace, and it when nothing is left."""
+        """Delete the objects of a namespace that is being deleted, and then the namespace."""
         namespace = self.store.find(NAMESPACE, *key)
         if namespace is None:
             return None
@@ -32,7 +32,7 @@ class Namespaces(Controller):
                 self.registry.create(SERVICE_ACCOUNT, account, manager=MANAGER)
             return None
         content = [(r, o) for r in RESOURCES if r.namespaced for o in self.store.peek(r, name)]
-        # Pods last: what made them goes first, or it would make them anew.
+        # Pods last: the owners must go first, or they would create new pods.
         for resource, obj in sorted(content, key=lambda each: each[0] == POD):
             if "deletionTimestamp" not in obj["metadata"] and self.store.glance(resource, *key_of(obj)):
                 self.registry.delete(resource, *key_of(obj))

@@ -1,4 +1,4 @@
-"""ReplicaSet → Pods, after Kubernetes' pkg/controller/replicaset."""
+"""The ReplicaSet controller, after Kubernetes' pkg/controller/replicaset."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
 class ReplicaSets(Controller):
-    """Keeps as many pods as a ReplicaSet asks for."""
+    """Keeps the number of pods that a ReplicaSet asks for."""
 
     def concerns(self, change: Change) -> Iterable[Key]:
-        """Return the ReplicaSets of a change: itself, a pod's owner, or those that might adopt a pod."""
+        """Return the changed ReplicaSet, the owner of a pod, or the ReplicaSets that can adopt a pod."""
         if change.resource == REPLICA_SET:
             return [key_of(change.object)]
         if change.resource != POD:
@@ -58,7 +58,7 @@ class ReplicaSets(Controller):
         return 5.0 if failure else wait
 
     def _manage(self, rs: Object, active: list[Object]) -> str | None:
-        """Create what lacks, delete what is too many; returns why a pod could not be created."""
+        """Create missing pods, delete surplus ones; returns why a pod could not be created."""
         missing = rs["spec"]["replicas"] - len(active)
         for _ in range(missing):
             try:
@@ -73,7 +73,7 @@ class ReplicaSets(Controller):
         return None
 
     def _write_status(self, rs: Object, pods: list[Object], failure: str | None) -> float | None:
-        """Write the status; returns the seconds until the next pod is ready for minReadySeconds."""
+        """Write the status; returns the seconds until the next pod has been ready for minReadySeconds."""
         living = [p for p in pods if "deletionTimestamp" not in p["metadata"]]
         ready = [p for p in living if is_true(p, "Ready")]
         waits = [available_in(p, rs["spec"].get("minReadySeconds") or 0) for p in ready]
@@ -119,7 +119,7 @@ def _new_pod(rs: Object) -> Object:
 
 
 def available_in(pod: Object, seconds: int) -> float:
-    """Return in how many seconds a ready pod will have been ready for so long; 0 or less: it has been."""
+    """Return the seconds until a ready pod has been ready for so long; 0 or less if it already has."""
     if not seconds:
         return 0.0
     ready = condition(pod, "Ready")
@@ -128,7 +128,7 @@ def available_in(pod: Object, seconds: int) -> float:
 
 
 def deletion_rank(pod: Object) -> tuple[Any, ...]:
-    """Return the order in which pods are given up: the least useful first (Kubernetes' ActivePodsWithRanks)."""
+    """Return the sort key for deletion: the least useful pods first (Kubernetes' ActivePodsWithRanks)."""
     ready = condition(pod, "Ready")
     is_ready = ready is not None and ready["status"] == "True"
     restarts = max((c["restartCount"] for c in pod.get("status", {}).get("containerStatuses") or []), default=0)

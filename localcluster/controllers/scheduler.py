@@ -1,4 +1,4 @@
-"""Gives pods to the one node, or says why it cannot have them."""
+"""The scheduler: assigns pods to the one node, or says why they do not fit."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from localcluster.storage.store import Change
 
 
 class Scheduler(Controller):
-    """Binds pods; one that does not fit waits for the next that goes."""
+    """Binds pods to the node. A pod that does not fit waits until another pod is deleted."""
 
     def concerns(self, change: Change) -> Iterable[Key]:
-        """Return the pod itself while it has no node, and all such pods when another one went."""
+        """Return a pod without a node, or all pods without a node when another pod was deleted."""
         if change.resource != POD:
             return []
         if change.type == "DELETED":
@@ -26,7 +26,7 @@ class Scheduler(Controller):
         return [] if change.object["spec"].get("nodeName") else [key_of(change.object)]
 
     def sync(self, key: Key) -> float | None:
-        """Bind one pod, or say why not."""
+        """Bind a pod, or say in an Event why it does not fit."""
         pod = self.store.find(POD, *key)
         if pod is None or pod["spec"].get("nodeName") or "deletionTimestamp" in pod["metadata"]:
             return None

@@ -89,14 +89,14 @@ def test_what_a_long_look_itself_changes_is_looked_at_after_a_rest(registry: Reg
             """Take long, and change what is looked at."""
             super().sync(key)
             if self.looks == 1:
-                self.look_at(key)
+                self.enqueue(key)
             return None
 
     async def looks() -> int:
         controller = Changing(registry, Recorder(registry, "t"))
         controller.again = asyncio.Event()
         running = asyncio.create_task(controller.run())
-        controller.look_at(("", "one"))
+        controller.enqueue(("", "one"))
         for _ in range(9):
             await asyncio.sleep(0)
         seen = controller.looks
@@ -113,7 +113,7 @@ def test_what_takes_long_to_look_at_is_looked_at_once_for_many_changes(registry:
         running = asyncio.create_task(controller.run())
         await asyncio.sleep(0)
         for _ in range(50):
-            controller.look_at(("", "one"))
+            controller.enqueue(("", "one"))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         seen = controller.looks
