@@ -1,4 +1,4 @@
-"""The process that is the cluster: store, API, controllers, kubelet and Service listeners in one asyncio loop."""
+"""The daemon: API server, controllers, kubelet and kube-proxy in one process and one asyncio loop."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ from localcluster.storage.registry import Registry
 from localcluster.storage.store import Store
 
 log = logging.getLogger(__name__)
-LAST_SECONDS = 2.0  # grace of pods when the whole cluster goes
-WATCH_SECONDS = 2.0  # between two looks at the state folder
+LAST_SECONDS = 2.0  # grace period of pods when the cluster stops
+WATCH_SECONDS = 2.0  # between two checks of the state folder
 LOG_LIMIT = 10 * 1024 * 1024  # bytes of the daemon's log
 
 
 class AlreadyUpError(Exception):
-    """A daemon of this name is running."""
+    """The daemon of this cluster is already running."""
 
 
 def run(folders: Folders, back_off: float, end_with: int | None, chaos: Chaos | None) -> None:
-    """Be the cluster until SIGTERM or SIGINT, or until a process ends; raises AlreadyUpError."""
+    """Run the cluster until SIGTERM or SIGINT, or until the process `end_with` ends; raises AlreadyUpError."""
     folders.make()
     _raise_limit_of_open_files()
     with folders.lock.open("a+") as lock:
@@ -81,9 +81,9 @@ def run(folders: Folders, back_off: float, end_with: int | None, chaos: Chaos | 
 
 
 def _raise_limit_of_open_files() -> None:
-    """Use all that the system allows: each connection through a Service takes two descriptors."""
+    """Allow as many open files as the system does: each connection through a Service needs two."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS says infinity, and refuses it
+    with contextlib.suppress(ValueError, OSError):  # macOS reports infinity, but refuses it
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
@@ -95,7 +95,7 @@ async def _serve(
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     registry = Registry(Store(), network.service_range)
     images = Images(folders.images, Environments(default_cache() / "environments"))
-    environment = Environment(registry.store, lambda service, port: services.real_port(service, port))  # noqa: PLW0108 - made below
+    environment = Environment(registry.store, lambda service, port: services.real_port(service, port))  # noqa: PLW0108 - defined below
     recorder = Recorder(registry, "kubelet")
     kubelet = Kubelet(NodeContext(registry, network, images, environment, recorder, folders.state, back_off))
     tell = functools.partial(_write_facts, folders, network, chaos)
@@ -112,7 +112,7 @@ async def _serve(
     runner = None
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(work) for work in [*(c.run() for c in controllers), kubelet.run()]]
-        await asyncio.sleep(0)  # all listen before the first object is written
+        await asyncio.sleep(0)  # all of them listen before the first object is written
         registry.create(NODE, node(network.api_address), manager="kubelet")
         for name in ("default", "kube-system"):
             space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -122,7 +122,7 @@ async def _serve(
             make_app(registry, secret, kubelet, services, chaos),
             shutdown_timeout=0.5,
             access_log=None,
-            handler_cancellation=True,  # a watch or a followed log ends when its client has gone
+            handler_cancellation=True,  # a watch or a followed log ends when its client disconnects
         )
         await runner.setup()
         try:
@@ -131,9 +131,9 @@ async def _serve(
             _write_kubeconfig(folders, f"http://{network.api_address}:{port}/{secret}")
             log.info("up at %s:%d, state in %s", network.api_address, port, folders.state)
             if chaos:
-                log.info("chaos %d: something happens to %g of 100 requests", chaos.seed, chaos.rate * 100)
+                log.info("chaos %d: %g of 100 requests get a fault", chaos.seed, chaos.rate * 100)
             await _until_stopped(stopped, folders, end_with)
-            for task in tasks:  # or the controllers would replace the pods that end now
+            for task in tasks:  # else the controllers would replace the pods that end now
                 task.cancel()
             await kubelet.shut_down(LAST_SECONDS)
         finally:
@@ -144,42 +144,42 @@ async def _serve(
 
 
 async def _until_stopped(stopped: asyncio.Event, folders: Folders, end_with: int | None) -> None:
-    """Wait for a signal, for the end of the process that this cluster is for, or for the state folder to go.
+    """Wait for a signal, for the end of the process `end_with`, or until the state folder is deleted.
 
-    Without the folder nobody can reach or stop the cluster any more.
+    Without the folder, nobody can reach or stop the cluster.
     """
-    while not stopped.is_set() and folders.lock.exists() and (end_with is None or _runs(end_with)):
-        _keep_short(folders.log)
+    while not stopped.is_set() and folders.lock.exists() and (end_with is None or _is_running(end_with)):
+        _rotate(folders.log)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), WATCH_SECONDS)
 
 
-def _keep_short(path: Path) -> None:
-    """Begin the daemon's log anew when it has become long; what it held stays beside it, as `daemon.log.1`."""
+def _rotate(path: Path) -> None:
+    """Truncate the daemon's log when it is too long; its content moves to `daemon.log.1`."""
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > LOG_LIMIT:
             shutil.copyfile(path, path.with_name(f"{path.name}.1"))
             os.truncate(path, 0)
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # another user's
+        pass  # a process of another user
     return True
 
 
 async def _listen(runner: web.AppRunner, address: str) -> int:
-    """Listen; returns the port."""
+    """Listen on an address, and return the port."""
     await web.SockSite(runner, bound(address, api_port(address)), backlog=1024).start()
     return int(runner.addresses[0][1])
 
 
 def _write_kubeconfig(folders: Folders, server: str) -> None:
-    """Write the kubeconfig, readable by its owner alone: who knows the server's path may start processes."""
+    """Write the kubeconfig, readable only by its owner: who knows the server's path can start processes."""
     name = folders.name
     config = {
         "apiVersion": "v1",
@@ -198,7 +198,7 @@ def _write_kubeconfig(folders: Folders, server: str) -> None:
 
 
 def _write_facts(folders: Folders, network: Network, chaos: Chaos | None, facts: dict[str, Any]) -> None:
-    """Keep the file up to date that `localcluster status` reads."""
+    """Write the file that `localcluster status` reads."""
     fresh = folders.facts.with_suffix(".new")
     said = {"seed": chaos.seed, "rate": chaos.rate} if chaos else None
     fresh.write_text(json.dumps({"shared_address": network.shared, "chaos": said, **facts}))

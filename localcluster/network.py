@@ -1,4 +1,4 @@
-"""Loopback addresses: a /16 of 127/8 for every cluster, or, where only 127.0.0.1 exists, free ports of that one."""
+"""Loopback addresses: a /16 of 127/8 for each cluster or, if only 127.0.0.1 exists, free ports of that address."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ API_PORT = 6443
 
 
 class NotLoopbackError(Exception):
-    """An address could be reached from other machines: a bug, since the API lets no such address in."""
+    """An address that other machines can reach. This is a bug: validation refuses such addresses."""
 
 
 class NoAddressError(Exception):
-    """No loopback range is free on this machine."""
+    """No loopback address or range is free on this machine."""
 
 
 @dataclass
@@ -26,8 +26,8 @@ class Network:
     """The addresses of one cluster.
 
     Attributes:
-        prefix: the first two bytes, as in `127.96`; empty where all share 127.0.0.1.
-        lock: what keeps other clusters of this machine off the range as long as this process lives.
+        prefix: the first two bytes, such as `127.96`; empty if everything shares 127.0.0.1.
+        lock: reserves the range against other clusters on this machine while this process lives.
     """
 
     prefix: str
@@ -37,21 +37,21 @@ class Network:
 
     @property
     def shared(self) -> bool:
-        """Return whether pods and Services share 127.0.0.1 on ports of their own."""
+        """Return whether pods and Services share 127.0.0.1, each on its own ports."""
         return not self.prefix
 
     @property
     def api_address(self) -> str:
-        """Return the address that the API listens on."""
+        """Return the address of the API server."""
         return LOCALHOST if self.shared else f"{self.prefix}.0.1"
 
     @property
     def service_range(self) -> str:
-        """Return the addresses for Services, as in `127.96.128.0/17`."""
+        """Return the range of cluster IPs, such as `127.96.128.0/17`."""
         return f"{LOCALHOST}/32" if self.shared else f"{self.prefix}.128.0/17"
 
     def take(self) -> str:
-        """Return an address for a pod; an address that was given back comes again as late as possible."""
+        """Return a free address for a pod. Addresses are reused as late as possible."""
         if self.shared:
             return LOCALHOST
         for number in itertools.islice(self._numbers, 128 * 256):
@@ -62,23 +62,23 @@ class Network:
         raise NoAddressError(f"all pod addresses of {self.prefix}.0.0/17 are in use")
 
     def give_back(self, address: str) -> None:
-        """Take note that a pod is gone."""
+        """Free the address of a pod."""
         self._taken.discard(address)
 
     def close(self) -> None:
-        """Give the range back."""
+        """Free the range."""
         if self.lock is not None:
             self.lock.close()
 
 
 def choose() -> Network:
-    """Return a range that no other localcluster of this machine has; raises NoAddressError."""
+    """Return a network that no other localcluster on this machine uses; raises NoAddressError."""
     if not can_bind(f"127.{FIRST}.0.1"):
         return Network("")
     for second in range(FIRST, LAST + 1):
         lock = socket.socket(socket.AF_UNIX)
         try:
-            lock.bind(f"\0localcluster/127.{second}")  # an abstract name: it goes with the process, whatever ends that
+            lock.bind(f"\0localcluster/127.{second}")  # an abstract socket: it disappears with the process
         except OSError:
             lock.close()
             continue
@@ -87,12 +87,12 @@ def choose() -> Network:
 
 
 def bound(address: str, port: int = 0) -> socket.socket:
-    """Return a TCP socket that is bound to a loopback address: all sockets that localcluster listens on are made here.
+    """Return a TCP socket that is bound to a loopback address. All sockets that localcluster listens on come from here.
 
-    Raises OSError where another program has the address, and NotLoopbackError where other machines could reach it.
+    Raises OSError if another program uses the address, and NotLoopbackError if other machines can reach it.
     """
     if not ipaddress.ip_address(address).is_loopback:
-        raise NotLoopbackError(f"localcluster listens on loopback addresses only, and {address} is none")
+        raise NotLoopbackError(f"localcluster listens only on loopback addresses; {address} is not one")
     made = socket.socket()
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -105,7 +105,7 @@ def bound(address: str, port: int = 0) -> socket.socket:
 
 
 def can_bind(address: str, port: int = 0) -> bool:
-    """Return whether a TCP socket can be bound there."""
+    """Return whether a TCP socket can be bound to an address."""
     try:
         bound(address, port).close()
     except OSError:
@@ -114,11 +114,11 @@ def can_bind(address: str, port: int = 0) -> bool:
 
 
 def api_port(address: str) -> int:
-    """Return the usual port of an API server, or 0 (any free one) where that is taken."""
+    """Return the usual port of an API server, or 0 (any free port) if it is taken."""
     return API_PORT if can_bind(address, API_PORT) else 0
 
 
 def free_port(address: str = LOCALHOST) -> int:
-    """Return a port of an address that is free now."""
+    """Return a free port of an address."""
     with contextlib.closing(bound(address)) as probe:
         return int(probe.getsockname()[1])

@@ -1,1 +1,1 @@
-"""What all parts share, as in k8s.io/apimachinery: kinds, errors, quantities, selectors, conditions."""
+"""What all parts share, named after k8s.io/apimachinery: kinds, errors, quantities, selectors, conditions."""

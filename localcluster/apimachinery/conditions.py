@@ -13,13 +13,13 @@ def condition(obj: Object, kind: str) -> dict[str, Any] | None:
 
 
 def is_true(obj: Object, kind: str) -> bool:
-    """Return whether a status condition is there and true."""
+    """Return whether a status condition exists and is true."""
     found = condition(obj, kind)
     return found is not None and found["status"] == "True"
 
 
 def set_condition(conditions: list[dict[str, Any]], new: dict[str, Any]) -> None:
-    """Set a condition; lastTransitionTime moves only with its status, and nothing moves when nothing is said anew."""
+    """Set a condition. lastTransitionTime changes only with the condition's status."""
     old = next((c for c in conditions if c["type"] == new["type"]), None)
     if old is None:
         conditions.append({**new, "lastTransitionTime": now()})

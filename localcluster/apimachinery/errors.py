@@ -1,9 +1,11 @@
-"""Errors as the Kubernetes API gives them: a `Status` object with a code, a reason and, per field, a cause."""
+"""API errors: `Status` objects with a code, a reason and a cause for each invalid field."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+from localcluster.apimachinery.resources import Resource
 
 REASONS = {
     400: "BadRequest",
@@ -29,7 +31,7 @@ class Cause:
 
     Attributes:
         field: its path, as in `spec.template.spec.containers[0].image`.
-        message: the API server's sentence about it.
+        message: what is wrong, as Kubernetes words it.
         reason: `FieldValueRequired`, `FieldValueInvalid`, …
     """
 
@@ -39,7 +41,7 @@ class Cause:
 
 
 class ApiError(Exception):
-    """An API request that fails; `status()` is the body of the answer."""
+    """A failed API request; `status()` is the body of the answer."""
 
     def __init__(
         self,
@@ -79,14 +81,25 @@ class ApiError(Exception):
         return status
 
 
-def not_found(plural: str, group: str, name: str) -> ApiError:
-    """Return the 404 of an object that is not there."""
-    where = f"{plural}.{group}" if group else plural
-    return ApiError(404, f'{where} "{name}" not found', details={"name": name, "group": group, "kind": plural})
+def not_found(resource: Resource, name: str) -> ApiError:
+    """Return the 404 of an object that does not exist."""
+    return ApiError(404, f'{resource.full_name} "{name}" not found', details=_details(resource, name))
+
+
+def conflict(resource: Resource, name: str, why: str) -> ApiError:
+    """Return the 409 of a write of an outdated object."""
+    message = f'Operation cannot be fulfilled on {resource.full_name} "{name}": {why}'
+    return ApiError(409, message, details=_details(resource, name))
+
+
+def already_exists(resource: Resource, name: str) -> ApiError:
+    """Return the 409 of a POST of an object that exists."""
+    message = f'{resource.full_name} "{name}" already exists'
+    return ApiError(409, message, reason="AlreadyExists", details=_details(resource, name))
 
 
 def invalid(kind: str, group: str, name: str, causes: list[Cause]) -> ApiError:
-    """Return the 422 of an object whose fields do not make sense."""
+    """Return the 422 of an object with invalid fields."""
     sentences = [f"{cause.field}: {cause.message}" for cause in causes]
     text = sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
     what = f"{kind}.{group}" if group else kind
@@ -94,22 +107,5 @@ def invalid(kind: str, group: str, name: str, causes: list[Cause]) -> ApiError:
     return ApiError(422, f'{what} "{name}" is invalid: {text}', details=details, causes=tuple(causes))
 
 
-def conflict(plural: str, group: str, name: str, why: str) -> ApiError:
-    """Return the 409 of a write that lost a race."""
-    where = f"{plural}.{group}" if group else plural
-    return ApiError(
-        409,
-        f'Operation cannot be fulfilled on {where} "{name}": {why}',
-        details={"name": name, "group": group, "kind": plural},
-    )
-
-
-def already_exists(plural: str, group: str, name: str) -> ApiError:
-    """Return the 409 of a POST of a name that is taken."""
-    where = f"{plural}.{group}" if group else plural
-    return ApiError(
-        409,
-        f'{where} "{name}" already exists',
-        reason="AlreadyExists",
-        details={"name": name, "group": group, "kind": plural},
-    )
+def _details(resource: Resource, name: str) -> dict[str, Any]:
+    return {"name": name, "group": resource.group, "kind": resource.plural}

@@ -1,4 +1,4 @@
-"""Objects as JSON: copies, and times as Kubernetes writes them."""
+"""Objects as plain JSON: copies, and times as Kubernetes writes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Object = dict[str, Any]
 
 
 def now(later: float = 0.0) -> str:
-    """Return the time, or one so many seconds later, as Kubernetes writes it: to the second, in UTC."""
+    """Return the time so many seconds from now, as Kubernetes writes it: to the second, in UTC."""
     return (datetime.now(UTC) + timedelta(seconds=later)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

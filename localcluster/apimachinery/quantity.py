@@ -6,24 +6,26 @@ import functools
 import re
 from decimal import ROUND_UP, Context, Decimal
 
-PATTERN = re.compile(r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$")  # what Kubernetes' message names; it is stricter
+PATTERN = re.compile(
+    r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
+)  # the one in Kubernetes' message, which is stricter
 _NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE])([-+]?[0-9]{1,9})|(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]?))")
 _BINARY = {f"{letter}i": 1024 ** (n + 1) for n, letter in enumerate("KMGTPE")}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
-_LARGEST = Decimal(2**63 - 1)  # larger amounts are cut to this one
+_LARGEST = Decimal(2**63 - 1)  # larger amounts become this one
 _SMALLEST = Decimal("1e-9")  # smaller ones are rounded up to this one
 _EXACT = Context(prec=60)
 
 
 @functools.lru_cache(maxsize=4096)
 def amount(text: str) -> Decimal:
-    """Return what a quantity comes to; raises ValueError where the text is none."""
+    """Return the amount of a quantity; raises ValueError if the text is not a quantity."""
     return _read(text)[0]
 
 
 def canonical(text: str) -> str:
-    """Return a quantity as the API server writes it: `0.5` is `500m`, `1024Mi` is `1Gi`; raises ValueError."""
+    """Return a quantity in canonical form: `0.5` is `500m`, `1024Mi` is `1Gi`; raises ValueError."""
     value, notation = _read(text)
     if not value:
         return "0"
@@ -42,10 +44,10 @@ def canonical(text: str) -> str:
 
 
 def _read(text: str) -> tuple[Decimal, str]:
-    """Return the amount, and how it was written: `binary`, `decimal` or `exponent`."""
+    """Return the amount and its notation: `binary`, `decimal` or `exponent`."""
     found = _NUMBER.fullmatch(text)
     if found is None:
-        raise ValueError(f"no quantity: {text!r}")
+        raise ValueError(f"not a quantity: {text!r}")
     number, letter, exponent, suffix = found.groups()
     if letter:
         value, notation = _scaled(Decimal(number), int(exponent)), "exponent"
@@ -58,5 +60,5 @@ def _read(text: str) -> tuple[Decimal, str]:
 
 
 def _scaled(number: Decimal, exponent: int) -> Decimal:
-    """Return number × 10^exponent; what is beyond all bounds is cut before it costs anything."""
+    """Return number × 10^exponent. Extreme exponents are cut, so that they cost no time and memory."""
     return number.scaleb(max(-60, min(exponent, 60)), _EXACT) if number else number

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 VERSION = "v1.37.1"
-"""The Kubernetes that these kinds are of: the API server's version, and the node's."""
+"""The version of Kubernetes that these kinds are from; API server and node report it."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Resource:
         plural: name in URLs.
         kind: name in objects.
         namespaced: whether its objects live in a namespace.
-        short_names: what kubectl users type.
+        short_names: abbreviations for kubectl, such as `po`.
         subresources: `status`, `scale`, `log`, `proxy`.
-        generations: whether metadata.generation counts the changes of its spec.
+        generations: whether metadata.generation counts the changes of the spec.
     """
 
     group: str
@@ -34,8 +34,13 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """Return what objects carry as `apiVersion`."""
+        """Return the `apiVersion` of objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def full_name(self) -> str:
+        """Return the name in messages, such as `pods` or `deployments.apps`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
 RESOURCES = (
@@ -51,7 +56,7 @@ RESOURCES = (
     Resource("apps", "v1", "replicasets", "ReplicaSet", True, ("rs",), ("status", "scale"), generations=True),
     Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     Resource("coordination.k8s.io", "v1", "leases", "Lease"),
-    # Stored and served, but nothing acts on the following:
+    # The following are only stored: nothing acts on them.
     Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("status",)),
     Resource(
         "policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, ("pdb",), ("status",), generations=True

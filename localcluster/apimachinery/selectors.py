@@ -17,7 +17,7 @@ _REQUIREMENT = re.compile(
 )
 
 OPERATORS = frozenset(("In", "NotIn", "Exists", "DoesNotExist"))
-# What can be selected beside metadata.name and metadata.namespace, by kind.
+# Fields that can be selected, by kind, in addition to metadata.name and metadata.namespace.
 _FIELDS = {
     "Pod": ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP"),
     "Namespace": ("status.phase",),
@@ -41,7 +41,7 @@ def _split(selector: str) -> list[str]:
 
 
 def label_selector(selector: str) -> Callable[[Mapping[str, str]], bool]:
-    """Return the predicate on labels of a selector such as `app=web,tier in (a, b),!canary`; raises ApiError 400."""
+    """Return the predicate for a label selector such as `app=web,tier in (a, b),!canary`; raises ApiError 400."""
     tests = [_requirement(part, selector) for part in _split(selector)]
     return lambda labels: all(test(labels) for test in tests)
 
@@ -92,7 +92,7 @@ def matches(selector: Object, labels: Mapping[str, str]) -> bool:
 
 
 def as_text(selector: Object) -> str:
-    """Return a LabelSelector object in the notation of kubectl -l."""
+    """Return a LabelSelector object as kubectl -l writes it."""
     parts = [f"{k}={v}" for k, v in sorted(selector.get("matchLabels", {}).items())]
     for expression in selector.get("matchExpressions", []):
         key, values = expression["key"], ",".join(sorted(expression.get("values") or []))
@@ -108,7 +108,7 @@ def as_text(selector: Object) -> str:
 
 
 def field_selector(resource: Resource, selector: str) -> Callable[[Object], bool]:
-    """Return the predicate on objects of a selector such as `status.phase=Running`; raises ApiError 400."""
+    """Return the predicate for a field selector such as `status.phase=Running`; raises ApiError 400."""
     allowed = {"metadata.name", "metadata.namespace", *_FIELDS.get(resource.kind, ())}
     tests: list[tuple[str, bool, str]] = []
     for part in _split(selector):

@@ -1,4 +1,4 @@
-"""JSON as Kubernetes reads it: without NaN and Infinity, and not nested without end."""
+"""JSON as Kubernetes reads it: without NaN and Infinity, and not nested too deeply."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from localcluster.apimachinery.objects import Json
 
 
 def parsed(text: bytes | str) -> Json:
-    """Return the value; raises ValueError where the text is no JSON."""
+    """Return the value of a JSON text; raises ValueError."""
     try:
         return json.loads(text, parse_constant=_refuse)
     except RecursionError:
@@ -17,4 +17,4 @@ def parsed(text: bytes | str) -> Json:
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not valid in JSON")

@@ -93,7 +93,7 @@ class Chaos:
         fault = self.decide(name, _possible(request, info, store))
         if fault == Fault.CONFLICT:
             assert info is not None
-            raise conflict(info.resource.plural, info.resource.group, info.name, STALE)
+            raise conflict(info.resource, info.name, STALE)
         if fault == Fault.EXPIRED and requests.flag(request, "watch"):
             return await _expired_watch(request)
         if fault == Fault.EXPIRED:

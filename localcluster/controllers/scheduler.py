@@ -44,7 +44,7 @@ class Scheduler(Controller):
             name = f"{key[0]}/{key[1]}"
             self.recorder.normal(pod, "Scheduled", f"Successfully assigned {name} to {node_name}")
         set_condition(conditions, {**scheduled, "observedGeneration": pod["metadata"]["generation"]})
-        self.store.update(POD, {**pod, "status": {**status, "conditions": conditions}}, grow=False)
+        self.store.update(POD, {**pod, "status": {**status, "conditions": conditions}}, new_generation=False)
         return None
 
     def _objection(self, pod: Object, node: Object) -> str | None:

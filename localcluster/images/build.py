@@ -1,4 +1,4 @@
-"""Carries a Dockerfile out: copies files, keeps what it says of running them, installs requirements."""
+"""Builds an image from a Dockerfile: copies files, records the settings, installs requirements."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Stage:
 
 
 class Build:
-    """One pass through a Dockerfile."""
+    """One run through a Dockerfile."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Build:
         self._bases = 0
 
     def run(self, dockerfile: Path) -> dict[str, Any]:
-        """Carry all instructions out; returns what is to be known of the image. Raises BuildError."""
+        """Carry out all instructions; returns the settings of the image. Raises BuildError."""
         self._root.mkdir()
         started: Instruction | None = None
         for instruction in instructions(dockerfile):
@@ -60,14 +60,14 @@ class Build:
                 except (OutsideError, OSError) as error:
                     raise BuildError(f"{instruction.where}: {instruction.keyword}: {error}") from None
             elif instruction.keyword not in IGNORED:
-                raise BuildError(f"{instruction.where}: localcluster cannot carry out {instruction.keyword}")
+                raise BuildError(f"{instruction.where}: localcluster does not support {instruction.keyword}")
             if instruction.keyword in ("CMD", "ENTRYPOINT"):
                 started = instruction
         if not self._bases:
-            raise BuildError(f"{dockerfile}: no FROM")
+            raise BuildError(f"{dockerfile}: there is no FROM")
         unused = self._given.keys() - self._arguments.keys()
         if unused:
-            raise BuildError(f"{dockerfile}: no ARG for --build-arg {', '.join(sorted(unused))}")
+            raise BuildError(f"{dockerfile}: there is no ARG for --build-arg {', '.join(sorted(unused))}")
         self._stage.python = self._stage.python or str(self._environments.get("", [], self._tell))
         if started is not None:
             self._check_program(started)
@@ -79,7 +79,7 @@ class Build:
         path = f"{stage.python}{os.pathsep}{self._values()['PATH']}"
         place = self._root / normal(Path(stage.workdir) / program)[1:]
         if not (shutil.which(program, path=path) or place.exists()):
-            why = f"there is no {program} here: the base image is not used, programs are this machine's"
+            why = f"{program} is not on this machine: the base image is not used, programs are those of this machine"
             raise BuildError(f"{instruction.where}: {instruction.keyword}: {why}")
 
     def _values(self) -> dict[str, str]:
@@ -93,9 +93,9 @@ class Build:
     def _do_from(self, instruction: Instruction) -> None:
         self._bases += 1
         if self._bases > 1:
-            raise BuildError(f"{instruction.where}: localcluster cannot carry out builds of several stages")
+            raise BuildError(f"{instruction.where}: localcluster does not support multi-stage builds")
         base = substitute(instruction.text, self._values())
-        self._tell(f"FROM {base}: stands for this machine and its Python; a base image is not used")
+        self._tell(f"FROM {base}: not used; programs are those of this machine, and its Python")
 
     def _do_env(self, instruction: Instruction) -> None:
         name, _, rest = instruction.text.partition(" ")
@@ -116,7 +116,7 @@ class Build:
 
     def _do_copy(self, instruction: Instruction) -> None:
         if "from" in instruction.flags:
-            raise BuildError(f"{instruction.where}: localcluster cannot carry out COPY --from: it has no other images")
+            raise BuildError(f"{instruction.where}: localcluster does not support COPY --from")
         words = [substitute(word, self._values()) for word in instruction.words()]
         if len(words) < 2:
             raise BuildError(f"{instruction.where}: COPY needs a source and a destination")
@@ -127,11 +127,11 @@ class Build:
         for pattern in sources:
             inside = os.path.normpath(pattern.lstrip("/"))
             if inside.startswith(".."):
-                raise BuildError(f"{instruction.where}: COPY {pattern}: outside of {self._context}")
+                raise BuildError(f"{instruction.where}: COPY {pattern}: outside of the build context {self._context}")
             found = [self._context] if inside == "." else sorted(self._context.glob(inside))
             found = [path for path in found if path == self._context or not ignored(path)]
             if not found:
-                raise BuildError(f"{instruction.where}: COPY {pattern}: not in {self._context}")
+                raise BuildError(f"{instruction.where}: COPY {pattern}: not in the build context {self._context}")
             for source in found:
                 if source != self._context:
                     within(self._context, source.relative_to(self._context))
@@ -157,26 +157,26 @@ class Build:
             raise BuildError(f"{instruction.where}: {error}") from None
 
     def _refuse_links_that_leave(self, instruction: Instruction) -> None:
-        """Raise BuildError where the image has a symbolic link to a file of this machine: a pod would write there."""
+        """Raise BuildError if a symbolic link of the image leads out of it: a pod could write there."""
         root = self._root.resolve()
         for link in (path for path in self._root.rglob("*") if path.is_symlink()):
             target = Path(os.path.realpath(link))
             if link.readlink().is_absolute() or not target.is_relative_to(root):
                 name = link.relative_to(self._root)
                 why = f"/{name} is a symbolic link to {link.readlink()}, which is not in the image"
-                advice = f"leave it out with a line **/{link.name} in .dockerignore, or make it a relative link"
+                advice = f"exclude it with a line **/{link.name} in .dockerignore, or make it a relative link"
                 raise BuildError(f"{instruction.where}: COPY: {why}; {advice}")
 
 
 def _command(instruction: Instruction) -> list[str]:
-    """Return the words of the exec form; the other form is a shell's, as in Docker."""
+    """Return the command line of the exec form, or of a shell for the shell form."""
     if instruction.text.startswith("["):
         return instruction.exec_form()
     return ["/bin/sh", "-c", instruction.text]
 
 
 def _ignored(context: Path) -> Callable[[Path], bool]:
-    """Return what tells the files that .dockerignore keeps out."""
+    """Return the predicate for files that .dockerignore excludes."""
     file = context / ".dockerignore"
     lines = [line.strip() for line in file.read_text().splitlines()] if file.is_file() else []
     rules = [(line.lstrip("!").strip("/"), not line.startswith("!")) for line in lines if line and line[0] != "#"]

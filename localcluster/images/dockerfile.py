@@ -1,4 +1,4 @@
-"""Reads a Dockerfile: which instructions, from which lines, with ARG and ENV put in."""
+"""Reads the instructions of a Dockerfile, and substitutes variables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ VARIABLE = re.compile(r"\\\$|\$(?:\{(?P<braced>\w+)(?::(?P<how>[-+])(?P<other>[^
 
 
 class BuildError(Exception):
-    """A build context that localcluster cannot make an image of; the message names file and line."""
+    """An image cannot be built; the message names file and line."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Instruction:
     """One instruction.
 
     Attributes:
-        where: file and line, as in `app/Dockerfile:7`.
-        keyword: in capitals, as in `COPY`.
-        flags: what begins with two dashes, as in `{"chown": "1000"}`.
+        where: file and line, such as `app/Dockerfile:7`.
+        keyword: in capitals, such as `COPY`.
+        flags: options, such as `{"chown": "1000"}`.
         text: the rest, continuation lines joined.
     """
 
@@ -33,7 +33,7 @@ class Instruction:
     text: str
 
     def words(self) -> list[str]:
-        """Return the arguments of the exec form or, split as a shell does, of the plain one; raises BuildError."""
+        """Return the arguments of the exec form, or of the shell form, split as a shell does; raises BuildError."""
         if self.text.startswith("["):
             return self.exec_form()
         try:
@@ -63,7 +63,7 @@ def instructions(path: Path) -> Iterator[Instruction]:
     for number, line in enumerate([*lines, ""], 1):
         bare = line.strip()
         if bare.startswith("#") or (parts and not bare and number <= len(lines)):
-            continue  # comments and empty lines may stand between continued lines
+            continue  # comments and empty lines are allowed between continued lines
         first = first if parts else number
         if bare.endswith("\\"):
             parts.append(bare[:-1].strip())
@@ -85,7 +85,7 @@ def _instruction(where: str, text: str) -> Instruction:
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
-    """Replace `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}`; unknown names are empty, as in Docker."""
+    """Substitute `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+other}`; unknown names are empty, as in Docker."""
 
     def value(found: re.Match[str]) -> str:
         if found.group(0) == "\\$":

@@ -1,4 +1,4 @@
-"""Names of images: what may be one, after the grammar of container references."""
+"""Image references: which names are valid, by the grammar of container registries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST = 255
 
 
 def problem(reference: str) -> str:
-    """Return what is wrong with the name of an image, empty where nothing is."""
+    """Return why an image reference is invalid, or an empty string."""
     found = _REFERENCE.fullmatch(reference)
     if found is None:
         lower = _REFERENCE.fullmatch(reference.lower())
@@ -29,9 +29,9 @@ def problem(reference: str) -> str:
 
 
 def normal_name(reference: str) -> str:
-    """Return a reference with its tag and without what Docker Hub's names may leave out.
+    """Return a reference with its tag, and without the optional parts of Docker Hub's names.
 
-    Digests are not looked at (`app:1@sha256:…` is `app:1`).
+    Digests are ignored (`app:1@sha256:…` is `app:1`).
     """
     name = reference.partition("@")[0].removeprefix("docker.io/").removeprefix("library/")
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"

@@ -1,4 +1,4 @@
-"""Python environments for images, cached by the content of their requirements: installed once, whatever the image."""
+"""Python environments for images, cached by the content of their requirements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from localcluster.images.dockerfile import BuildError, Instruction
 
-# Options that change what is installed, and those that make no difference here.
+# Options that change what is installed, and options that make no difference here.
 HONOURED = {"--require-hashes", "--no-deps", "--pre"}
 HARMLESS = {"--no-cache-dir", "--disable-pip-version-check", "--quiet", "-q", "--no-input", "--root-user-action=ignore"}
 HARMLESS |= {"--no-compile", "--compile", "--upgrade", "-U", "--only-binary=:all:", "--prefer-binary"}
@@ -26,20 +26,20 @@ class Environments:
         self._folder = folder
 
     def get(self, requirements: str, options: list[str], tell: Callable[[str], None]) -> Path:
-        """Return the folder with the programs of an environment that has the requirements; raises BuildError.
+        """Return the `bin` folder of an environment with the requirements; raises BuildError.
 
-        The environment is made with uv where that works, else with venv and pip.
+        uv makes the environment if it works on this machine, otherwise venv and pip.
         """
         version = f"{sys.implementation.cache_tag} {sysconfig.get_platform()} {sys.base_prefix}"
         key = hashlib.sha256("\0".join([version, *sorted(options), requirements]).encode()).hexdigest()[:20]
         place = self._folder / key
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / f"{key}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one build installs, the others wait for it
+            fcntl.flock(lock, fcntl.LOCK_EX)  # only one build installs, others wait
             if not (place / "complete").exists():
                 shutil.rmtree(place, ignore_errors=True)
                 if requirements.strip():
-                    tell("installing the requirements (once; the environment is cached by their content)")
+                    tell("installing the requirements (only once: the environment is cached)")
                 self._make(place, requirements, options)
                 (place / "complete").touch()
         return place / "bin"
@@ -62,7 +62,7 @@ def pip_arguments(instruction: Instruction) -> tuple[list[str], list[str]]:
     """Return the files and the options of `RUN pip install … -r FILE`; raises BuildError for any other RUN."""
     words = instruction.words()
     refused = BuildError(
-        f"{instruction.where}: localcluster cannot carry out RUN {instruction.text}; only RUN pip install … -r FILE"
+        f"{instruction.where}: localcluster does not support RUN {instruction.text}; only RUN pip install … -r FILE"
     )
     for start in (
         ["pip", "install"],
@@ -91,7 +91,7 @@ def pip_arguments(instruction: Instruction) -> tuple[list[str], list[str]]:
 
 
 def _has_uv() -> bool:
-    """Return whether uv is on PATH and answers (a pyenv shim may be there for another Python)."""
+    """Return whether uv is on PATH and works (a pyenv shim can be there for another Python)."""
     if shutil.which("uv") is None:
         return False
     return subprocess.run(["uv", "--version"], capture_output=True, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Paths that somebody else wrote (a manifest, a Dockerfile), kept inside a folder of localcluster's own."""
+"""Paths in the root file system of an image or container, which never lead out of its folder."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path, PurePath
 
 
 class OutsideError(Exception):
-    """A path leads through a symbolic link, and so perhaps out of its folder."""
+    """A path leads through a symbolic link, and so possibly out of its folder."""
 
 
 def normal(path: str | PurePath) -> str:
-    """Return a path as a container sees it: absolute, and `..` ends at the root."""
+    """Return an absolute path as a container sees it: `..` stops at the root."""
     return "/" + os.path.normpath(f"/{path}").strip("/")
 
 
 def within(root: Path, path: str | PurePath) -> Path:
-    """Return where a path of a container is in the folder that stands for its file system.
+    """Return the real path for a path in a container whose root file system is the folder `root`.
 
-    Whoever writes or deletes there touches nothing outside the folder. Only the path's last part may be a symbolic
-    link: replace it, or refuse it. Raises OutsideError where another part is one.
+    Writing or deleting there changes nothing outside the folder. Only the last part of the path can be a symbolic link:
+    replace it, or refuse it. Raises OutsideError if another part is one.
     """
     place = root
     *parents, last = normal(path)[1:].split("/")

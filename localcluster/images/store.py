@@ -1,4 +1,4 @@
-"""Images: snapshots of a build context, and what their Dockerfiles say about running them."""
+"""The image store: snapshots of build contexts, and the settings from their Dockerfiles."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LONGEST_FILE_NAME = 250  # characters
 
 @dataclass(frozen=True)
 class Image:
-    """What is needed to run an image.
+    """An image, as containers need it.
 
     Attributes:
-        digest: `sha256:` and the digest of all that follows.
+        digest: `sha256:` and the digest of files and settings.
         root: the folder that stands for the image's file system.
-        python: folder of the programs of its Python environment.
+        python: the `bin` folder of its Python environment.
         entrypoint: ENTRYPOINT, exec form.
         command: CMD, exec form.
         env: ENV.
@@ -44,13 +44,13 @@ class Image:
     workdir: str
 
     def variables(self) -> dict[str, str]:
-        """Return ENV, with the image's Python first in PATH."""
+        """Return ENV, with the Python environment first in PATH."""
         path = self.env.get("PATH") or os.environ.get("PATH", os.defpath)
         return {**self.env, "PATH": f"{self.python}{os.pathsep}{path}"}
 
 
 class Images:
-    """The images of this machine, in one folder: `tags/NAME:TAG` holds a digest, `content/DIGEST` the rest."""
+    """The images on this machine, in one folder: `tags/NAME:TAG` holds a digest, `content/DIGEST` the image."""
 
     def __init__(self, folder: Path, environments: Environments) -> None:
         self._tags = folder / "tags"
@@ -58,7 +58,7 @@ class Images:
         self._environments = environments
 
     def find(self, reference: str) -> Image | None:
-        """Return the image of a reference such as `sampleapp:1` (no tag: `latest`), or None."""
+        """Return the image for a reference such as `sampleapp:1` (default tag: `latest`), or None."""
         if len(tag := self._file(reference)) > LONGEST_FILE_NAME:
             return None
         try:
@@ -67,11 +67,11 @@ class Images:
         except FileNotFoundError:
             return None
         root, python = self._content / digest / "root", Path(saved.pop("python"))
-        # Without its environment (somebody emptied the cache) an image is as good as not built.
+        # Without its Python environment (the cache was deleted), an image does not exist.
         return Image(f"sha256:{digest}", root, python, **saved) if python.is_dir() else None
 
     def list(self) -> list[tuple[str, str]]:
-        """Return all names with their digests."""
+        """Return all image names with their digests."""
         if not self._tags.is_dir():
             return []
         return sorted((unquote(tag.name), f"sha256:{tag.read_text()}") for tag in self._tags.iterdir())
@@ -85,11 +85,11 @@ class Images:
         dockerfile: Path | None = None,
         tell: Callable[[str], None] = lambda _: None,
     ) -> str:
-        """Make an image of a context, give it a name and return its digest; raises BuildError."""
+        """Build an image from a context, tag it and return its digest; raises BuildError."""
         why = problem(name)
         if why or len(tag := self._file(name)) > LONGEST_FILE_NAME:
-            why = why or "too long for a file of this machine"
-            raise BuildError(f"{name!r} cannot be an image's name: {why}")
+            why = why or "too long for a file name on this machine"
+            raise BuildError(f"{name!r} is not a valid image name: {why}")
         if not context.is_dir():
             raise BuildError(f"{context}: no such folder")
         self._content.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ class Images:
             try:
                 scratch.rename(self._content / digest)
             except OSError:
-                if not (self._content / digest).exists():  # else the same content was built before, or just now
+                if not (self._content / digest).exists():  # else the same image exists already
                     raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -114,12 +114,12 @@ class Images:
         return f"sha256:{digest}"
 
     def _file(self, reference: str) -> str:
-        """Return what the file of a tag is called."""
+        """Return the name of a tag's file."""
         return quote(normal_name(reference), safe="")
 
 
 def _digest(root: Path, saved: dict[str, Any]) -> str:
-    """Return the digest of an image's files (path, mode, content) and of how it is run."""
+    """Return the digest of an image's files (path, mode, content) and settings."""
     total = hashlib.sha256(json.dumps(saved, sort_keys=True).encode())
     for path in sorted(root.rglob("*")):
         mode = path.lstat().st_mode

@@ -1,4 +1,4 @@
-"""Waiting times that double."""
+"""Back-off: waiting times that double."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from localcluster.kubelet.probes import Failed, Target
 from localcluster.kubelet.process import Process
 from localcluster.kubelet.references import MissingReferenceError
 
-FORGIVEN_AFTER = 600.0  # seconds of running after which the back-off begins anew
+FORGIVEN_AFTER = 600.0  # seconds of running after which the back-off starts again
 ADDRESS_HINT = "pods share this machine: listen on $HOST:$PORT, not on 0.0.0.0 or a fixed port"
 
 
@@ -53,7 +53,7 @@ class Container:
         report: Callable[[], None],
         init: bool,
     ) -> None:
-        """`record` writes an Event (type, reason, message, field), `report` takes note of a changed status."""
+        """`record` writes an Event (type, reason, message, field), `report` writes the changed status."""
         self.name: str = spec["name"]
         self.spec = spec
         self.status = ContainerStatus(pod, spec, init=init, record=record, report=report)
@@ -68,10 +68,10 @@ class Container:
         self._post_start: asyncio.Task[None] | None = None
         self._back_off = BackOff(pod.back_off)
         self._began = 0.0
-        self._stopping: asyncio.Task[None] | None = None  # a failed probe ends the process
+        self._stopping: asyncio.Task[None] | None = None  # set when a failed probe stops the process
 
     async def live(self) -> None:
-        """Run processes one after the other until the last one is not to be followed by another."""
+        """Run the container, and restart it as the restart policy says; returns when there is no further restart."""
         while True:
             await self._start(await ensure_image(self._images, self.status))
             if self._process is not None:
@@ -86,7 +86,7 @@ class Container:
             self.status.restarts += 1
 
     async def stop(self, seconds: float, why: str) -> None:
-        """End the process: preStop, SIGTERM, and SIGKILL to the group when the seconds of grace are over."""
+        """Stop the process: preStop, SIGTERM, and SIGKILL to its group after the grace period (in seconds)."""
         process = self._process
         if process is None or not self.status.is_running:
             return
@@ -99,7 +99,7 @@ class Container:
             except (Failed, TimeoutError) as error:
                 self.status.warning("FailedPreStopHook", f"PreStopHook failed: {error}")
         process.signal(signal.SIGTERM)
-        # Kubernetes leaves two seconds even where the hook has used up the grace period.
+        # Kubernetes leaves two seconds even if the hook has used up the grace period.
         left = max(deadline - time.monotonic(), min(2.0, seconds))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.ended(), left)
@@ -107,19 +107,19 @@ class Container:
         self._finish(await process.ended())
 
     def kill(self) -> None:
-        """End the process group at once."""
+        """Kill the process group immediately."""
         if self._process is not None:
             self._process.signal(signal.SIGKILL)
 
     def stop_restarting(self) -> None:
-        """Ask only the readiness probe from now on: a pod that is being deleted is not restarted."""
+        """Keep only the readiness probe: containers of a pod that is being deleted are not restarted."""
         if self._prober is not None:
             self._prober.stop(keep="readiness")
         if self._post_start is not None:
             self._post_start.cancel()
 
     def log(self, restart: int) -> Path:
-        """Return the log of the process that was started after so many restarts."""
+        """Return the log of the process after so many restarts."""
         return self._folder / f"{restart}.log"
 
     async def _start(self, image: Image) -> None:
@@ -132,7 +132,7 @@ class Container:
         log = self.log(self.status.restarts)
         try:
             self._process = Process(config.argv, config.env, config.folder, log)
-        except (OSError, ValueError) as error:  # ValueError: of a zero byte
+        except (OSError, ValueError) as error:  # ValueError: an argument contains a zero byte
             is_missing = isinstance(error, FileNotFoundError)
             why = "executable file not found in $PATH" if is_missing else _reason(error)
             self.status.could_not_start(f'exec: "{config.argv[0]}": {why}')
@@ -156,7 +156,7 @@ class Container:
                 config = configure(self._pod, self.spec, image, root, self._environment)
             except (MissingReferenceError, OutsideError) as error:
                 reason, why = "CreateContainerConfigError", str(error)
-            except (OSError, ValueError) as error:  # of names that are no names of files, say
+            except (OSError, ValueError) as error:  # ValueError: an invalid file name, say
                 reason, why = "CreateContainerError", _reason(error)
             else:
                 for text in config.hidden_mounts:
@@ -176,7 +176,7 @@ class Container:
         await asyncio.sleep(seconds)
 
     def _finish(self, code: int) -> None:
-        """Take note that the process has ended."""
+        """Record that the process has ended."""
         if not self.status.is_running:
             return
         assert self._prober is not None
@@ -221,7 +221,7 @@ class Container:
 
 
 async def _in_a_thread(work: Callable[[], None]) -> None:
-    """Do what blocks in a thread. A cancellation waits for its end: whoever cleans up then finds all of it."""
+    """Run blocking work in a thread. A cancellation waits for its end, so that a clean-up finds all files."""
     doing = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         await asyncio.shield(doing)
@@ -231,11 +231,11 @@ async def _in_a_thread(work: Callable[[], None]) -> None:
 
 
 def _copy_image(image: Path, root: Path) -> None:
-    """Make a container's folder anew from an image's; raises OSError."""
+    """Replace a container's folder by a copy of its image's; raises OSError."""
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(image, root, symlinks=True)
 
 
 def _reason(error: OSError | ValueError) -> str:
-    """Return an error's own words, without its number."""
+    """Return the message of an error, without its number."""
     return str(getattr(error, "strerror", None) or error)

@@ -23,7 +23,7 @@ class ContainerConfig:
         folder: its working directory, where that really is.
         root: the folder that stands for the container's file system.
         mounts: where the volumes of the container are.
-        hidden_mounts: what to say of each mount that its process does not find by itself.
+        hidden_mounts: a warning for each mount that its process cannot find.
     """
 
     argv: list[str]
@@ -50,11 +50,11 @@ def configure(pod: PodContext, spec: Object, image: Image, root: Path, environme
     default = [] if spec.get("command") else image.command
     command += [expand(word, env) for word in spec.get("args") or default]
     if not command:
-        raise MissingReferenceError(f"no command specified: neither {spec['image']} nor the pod says what to run")
+        raise MissingReferenceError(f"no command specified: neither the image {spec['image']} nor the pod has one")
     workdir = spec.get("workingDir") or image.workdir
     hidden = [
-        f"container {spec['name']} does not find {path}: localcluster has no mounts, this one is at {root}{path}; "
-        f"use a path relative to {workdir}, or give {path} to the process in an argument or a variable"
+        f"container {spec['name']} cannot find {path}: localcluster has no mounts, the files are in {root}{path}; "
+        f"use a path relative to {workdir}, or pass {path} to the process in an argument or a variable"
         for path in unseen_mounts(mounts, workdir, [*command, *env.values()])
     ]
     if TMP in mounts:

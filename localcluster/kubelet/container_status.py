@@ -13,7 +13,7 @@ EPOCH = "1970-01-01T00:00:00Z"
 
 
 class ContainerStatus:
-    """The status of one container. Every change of its state is reported.
+    """The status of one container.
 
     Attributes:
         state: the present state: `waiting`, `running` or `terminated`.
@@ -33,7 +33,7 @@ class ContainerStatus:
         record: Callable[[str, str, str, str], None],
         report: Callable[[], None],
     ) -> None:
-        """`record` writes an Event (type, reason, message, field), `report` takes note of a change."""
+        """`record` writes an Event (type, reason, message, field), `report` writes the changed status."""
         self.pod = pod
         self.spec = spec
         self.name: str = spec["name"]
@@ -77,30 +77,30 @@ class ContainerStatus:
         return f"spec.{'initContainers' if self.init else 'containers'}{{{self.name}}}"
 
     def waits(self, reason: str, message: str) -> None:
-        """Take note that the container waits."""
+        """Set the state to waiting."""
         self._keep_last_state()
         self.state = {"waiting": {"reason": reason, "message": message}}
         self.report()
 
     def created(self) -> None:
-        """Take note that the container was created."""
+        """Record that the container was created."""
         self._keep_last_state()
         self._was_created = True
         self.normal("Created", "Container created")
 
     def runs(self) -> None:
-        """Take note that the process was started. Whoever sets `ready` and `started` then reports."""
+        """Set the state to running. The caller sets `ready` and `started`, and then reports."""
         self.state = {"running": {"startedAt": now()}}
         self.normal("Started", "Container started")
 
     def could_not_start(self, message: str) -> None:
-        """Take note that the process could not be started."""
+        """Set the state to terminated, because the process could not be started."""
         self.warning("Failed", f"Error: {message}")
         ended = {"exitCode": 128, "reason": "StartError", "message": message, "startedAt": EPOCH, "finishedAt": now()}
         self.state = {"terminated": {**ended, "containerID": self._id()}}
 
     def ended(self, code: int, message: str) -> None:
-        """Take note that the process has ended."""
+        """Set the state to terminated, because the process has ended."""
         ended = {"exitCode": code, "reason": "Error" if code else "Completed", "containerID": self._id()}
         ended |= {"startedAt": self.state["running"]["startedAt"], "finishedAt": now()}
         self.state = {"terminated": {**ended, **({"message": message} if message else {})}}

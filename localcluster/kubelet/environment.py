@@ -1,4 +1,4 @@
-"""What a container's process finds in its environment, and how its command line is put together."""
+"""The environment variables of containers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.][A-Za-z0-9_.-]*)\)")
 
 
 class Environment:
-    """Makes the variables of containers: out of what the store holds, and of where Services really listen."""
+    """Computes the variables of containers."""
 
     def __init__(self, store: Store, service_port: Callable[[Object, int], int]) -> None:
         """`service_port` returns where a port of a Service really is."""
@@ -46,7 +46,7 @@ class Environment:
             value = self._referred(pod, container, source) if source else expand(variable.get("value", ""), env)
             if value is not None:
                 env[variable["name"]] = value
-        for name in ("NO_PROXY", "no_proxy"):  # a proxy from the manifest must not get between the pods
+        for name in ("NO_PROXY", "no_proxy"):  # pods must reach each other without a proxy
             env[name] = ",".join(filter(None, [env.get(name), LOOPBACK]))
         return env
 
@@ -70,7 +70,7 @@ class Environment:
 
 
 def expand(text: str, env: Mapping[str, str]) -> str:
-    """Replace `$(NAME)` by its value, as Kubernetes does: unknown names stay as they are, `$$` is a `$`."""
+    """Replace `$(NAME)` by the value of NAME, as Kubernetes does: unknown names stay, `$$` becomes `$`."""
 
     def value(found: re.Match[str]) -> str:
         return "$" if found.group(0) == "$$" else env.get(found.group(1), found.group(0))
@@ -79,9 +79,9 @@ def expand(text: str, env: Mapping[str, str]) -> str:
 
 
 def service_variables(services: list[Object], real_port: Callable[[Object, int], int]) -> dict[str, str]:
-    """Return NAME_SERVICE_HOST and NAME_SERVICE_PORT of each Service: there is no DNS here to ask.
+    """Return NAME_SERVICE_HOST and NAME_SERVICE_PORT for each Service, because there is no DNS.
 
-    `real_port` tells where a port of a Service really is.
+    `real_port` returns where a port of a Service really is.
     """
     env: dict[str, str] = {}
     for service in services:
@@ -98,7 +98,7 @@ def service_variables(services: list[Object], real_port: Callable[[Object, int],
 
 
 def listening_variables(container: Object, host: str, real_ports: Mapping[int, int]) -> dict[str, str]:
-    """Return what tells a process where to listen: HOST, PORT (its first port) and NAME_PORT for each named one."""
+    """Return the variables that say where to listen: HOST, PORT (the first port) and NAME_PORT for named ports."""
     env, ports = {"HOST": host}, container.get("ports") or []
     for port in reversed(ports):
         number = str(real_ports.get(port["containerPort"], port["containerPort"]))
@@ -109,6 +109,6 @@ def listening_variables(container: Object, host: str, real_ports: Mapping[int, i
 
 
 def base_variables(pod: PodContext) -> dict[str, str]:
-    """Return what every process gets. Of this machine's environment, pods inherit only PATH, HOME and LANG."""
+    """Return the variables of every pod. It inherits only PATH, HOME and LANG from the daemon."""
     inherited = {k: os.environ[k] for k in ("PATH", "HOME", "LANG") if k in os.environ}
     return {"LANG": "C.UTF-8", **inherited, "HOSTNAME": pod.name, "TMPDIR": str(pod.folder / "tmp")}

@@ -1,4 +1,4 @@
-"""Waits until the image of a container is there. Nothing is pulled: `localcluster build` makes images."""
+"""Waits until the image of a container exists. Nothing is pulled: `localcluster build` makes images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from localcluster.kubelet.container_status import ContainerStatus
 
 
 async def ensure_image(images: Images, status: ContainerStatus) -> Image:
-    """Return a container's image as soon as it is there, and say meanwhile in status and Events what is missing."""
+    """Return the image of a container as soon as it exists; until then, status and Events say what is missing."""
     reference = status.spec["image"]
     if why := problem(reference):
         parse = f'couldn\'t parse image name "{reference}": {why}'
@@ -19,9 +19,9 @@ async def ensure_image(images: Images, status: ContainerStatus) -> Image:
         status.warning("InspectFailed", message)
         status.warning("Failed", "Error: InvalidImageName")
         status.waits("InvalidImageName", message)
-        await asyncio.Event().wait()  # for ever: a pod with another image is another pod
+        await asyncio.Event().wait()  # forever: a pod with another image is another pod
     back_off = BackOff(status.pod.back_off)
-    back_off.next()  # an image that was not there is not there the next moment either
+    back_off.next()  # no immediate second attempt
     while (image := images.find(reference)) is None:
         if status.spec.get("imagePullPolicy") == "Never":
             why = f'Container image "{reference}" is not present with pull policy of Never'
@@ -30,7 +30,7 @@ async def ensure_image(images: Images, status: ContainerStatus) -> Image:
             status.waits("ErrImageNeverPull", why)
             await asyncio.sleep(min(1.0, status.pod.back_off))
         else:
-            why = f'Failed to pull image "{reference}": localcluster pulls nothing; build it with'
+            why = f'Failed to pull image "{reference}": localcluster does not pull images; build it with'
             why += f" `localcluster build CONTEXT -t {reference}`"
             status.normal("Pulling", f'Pulling image "{reference}"')
             status.warning("Failed", why)

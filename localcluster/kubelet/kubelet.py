@@ -1,4 +1,4 @@
-"""The one node: it takes pods in, tells their workers what changed, and removes them when they are gone."""
+"""The kubelet: starts a worker for each pod of the node, passes changes on, and removes pods that have ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Kubelet:
-    """Runs the pods that have been given to the node."""
+    """Runs the pods that the scheduler has assigned to the node."""
 
     def __init__(self, node: NodeContext) -> None:
         self._node = node
@@ -44,8 +44,6 @@ class Kubelet:
         for worker in self._workers.values():
             worker.end(seconds)
         await asyncio.gather(*self._running.values(), return_exceptions=True)
-
-    # -- pods come and go
 
     def _note(self, change: Change) -> None:
         pod = change.object
@@ -72,7 +70,7 @@ class Kubelet:
         pod = worker.context
         try:
             await worker.run()
-        except Exception:  # whatever happens to one pod, the others go on
+        except Exception:  # an error in one pod must not stop the others
             log.exception("pod %s/%s", pod.namespace, pod.name)
         del self._workers[pod.uid], self._running[pod.uid]
         left = self._store.find(POD, pod.namespace, pod.name)
@@ -90,10 +88,8 @@ class Kubelet:
             if worker.context.namespace == namespace:
                 worker.refresh_volumes()
 
-    # -- what the API asks
-
     async def pod_log(self, namespace: str, pod: str, container: str, options: PodLogOptions) -> AsyncIterator[bytes]:
-        """Yield a container's output; raises ApiError 400 where there is none yet or any more."""
+        """Yield the log of a container; raises ApiError 400 if there is none."""
         worker = self._workers.get(self._store.get(POD, namespace, pod)["metadata"]["uid"])
         found = worker.container(container) if worker else None
         if found is None:
@@ -110,13 +106,13 @@ class Kubelet:
             yield chunk
 
     def pod_address(self, pod: Object, port: int) -> tuple[str, int]:
-        """Return where a pod's port really is; raises ApiError 503."""
+        """Return the host and port where a pod's port really is; raises ApiError 503."""
         address = self.real_address(pod["metadata"]["uid"], port)
         if address is None:
             raise ApiError(503, f"pod {pod['metadata']['name']} is not running")
         return address
 
     def real_address(self, uid: str, port: int) -> tuple[str, int] | None:
-        """Return where a port of the pod with this uid really is, None where no such pod runs."""
+        """Return the host and port where a port of the pod with this uid really is, or None if it does not run."""
         worker = self._workers.get(uid)
         return (worker.context.address, worker.context.real_port(port)) if worker else None

@@ -1,4 +1,4 @@
-"""The log of a container: a file with a time in front of each line, as container runtimes write it (`TIME LINE`)."""
+"""Container logs: files with a time in front of each line, as container runtimes write them (`TIME LINE`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOG_LIMIT = 10 * 1024 * 1024  # bytes; the kubelet's containerLogMaxSize
 
 
 class Log:
-    """Copies a pipe into a file, each line after its time (as container runtimes do: `TIME LINE`)."""
+    """Copies the lines of a pipe to a log file."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._file = path.open("wb", buffering=0)
@@ -27,7 +27,7 @@ class Log:
         asyncio.get_running_loop().add_reader(descriptor, self._read)
 
     async def finish(self) -> None:
-        """Wait until the pipe is empty (a moment at most: a process that left the group may hold it) and close."""
+        """Close the log when the pipe is closed, or soon: a process that left the group can keep the pipe open."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._done.wait(), 0.5)
         if not self._done.is_set():
@@ -61,14 +61,14 @@ class Log:
 
 
 def remark(path: Path, text: str) -> None:
-    """Add a line of our own to the log of a process that has ended: its log is where people look first."""
+    """Add a line by localcluster to the log of a process that has ended: users look there first."""
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
     with path.open("a") as file:
         file.write(f"{stamp} {text}\n")
 
 
 def tail(path: Path, lines: int = 80, limit: int = 2048) -> str:
-    """Return the end of a log without its times: at most so many lines and characters."""
+    """Return the end of a log without times: at most so many lines and characters."""
     if not path.exists():
         return ""
     with path.open("rb") as file:
@@ -78,7 +78,7 @@ def tail(path: Path, lines: int = 80, limit: int = 2048) -> str:
 
 
 async def read_log(path: Path, options: PodLogOptions, ended: asyncio.Event) -> AsyncIterator[bytes]:
-    """Yield the lines of a log; when it is followed, also those to come, until `ended` is set."""
+    """Yield the lines of a log; if it is followed, also later lines, until `ended` is set."""
     since, last_lines = b"", options.tail_lines
     if options.since_seconds is not None:
         since = (datetime.now(UTC) - timedelta(seconds=options.since_seconds)).isoformat()[:19].encode()
@@ -90,7 +90,7 @@ async def read_log(path: Path, options: PodLogOptions, ended: asyncio.Event) -> 
         rest = b""
         while options.follow and not options.previous:
             last = ended.is_set()
-            if file.tell() > os.fstat(file.fileno()).st_size:  # it was full and began anew
+            if file.tell() > os.fstat(file.fileno()).st_size:  # the log was full and was truncated
                 file.seek(0)
             *lines, rest = (rest + file.read()).splitlines(keepends=True) or [b""]
             if rest.endswith(b"\n"):
@@ -107,6 +107,6 @@ def _shown(lines: list[bytes], *, timestamps: bool) -> bytes:
 
 
 def taken_address(log: str) -> str | None:
-    """Return the line in which a process says that its address was in use, if one does."""
+    """Return the line of a log that says that an address is in use, or None."""
     found = re.search(r"^.*(EADDRINUSE|[Aa]ddress (already )?in use).*$", log, re.MULTILINE)
     return found.group(0).strip() if found else None

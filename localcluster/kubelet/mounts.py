@@ -18,19 +18,19 @@ from pathlib import Path, PurePosixPath
 from localcluster.apimachinery.objects import Object
 from localcluster.images.rootfs import OutsideError, normal, within
 
-Mounts = dict[PurePosixPath, Path]  # path in the container → where that really is; the container's root is one
+Mounts = dict[PurePosixPath, Path]  # path in the container → real path; includes the root
 ROOT = PurePosixPath("/")
 TMP = PurePosixPath("/tmp")  # noqa: S108 - a path to compare with
 LISTS_OF_PATHS = ("HOME", "PYTHONPATH", "TMPDIR")
 
 
 def link_mounts(root: Path, container: Object, volumes: Path) -> Mounts:
-    """Put the container's volumes into its folder and return where they are; raises OutsideError and OSError."""
+    """Link the volumes of a container into its folder, and return where they are; raises OutsideError and OSError."""
     mounts: Mounts = {ROOT: root}
     for mount in sorted(container.get("volumeMounts") or [], key=lambda m: normal(m["mountPath"]).count("/")):
         path = PurePosixPath(normal(mount["mountPath"]))
         if path in mounts:
-            raise OutsideError(f"no volume can be mounted at {path}: it is the container's root, or mounted twice")
+            raise OutsideError(f"cannot mount a volume at {path}: this is the container's root, or it is mounted twice")
         place = place_of(mounts, path)
         if place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
@@ -49,21 +49,21 @@ def link_mounts(root: Path, container: Object, volumes: Path) -> Mounts:
 
 
 def place_of(mounts: Mounts, path: str | PurePosixPath) -> Path:
-    """Return where a path of a container is: in the innermost mount around it; raises OutsideError."""
+    """Return the real path for a path in a container: inside the innermost mount; raises OutsideError."""
     inside = PurePosixPath(normal(path))
     around = max((p for p in mounts if inside.is_relative_to(p)), key=lambda p: len(p.parts))
     return mounts[around] if inside == around else within(mounts[around], inside.relative_to(around))
 
 
 def argument(root: Path, mounts: Mounts, word: str) -> str:
-    """Return a word of a command line, for a container whose file system is in the folder `root`."""
+    """Return a word of a command line with a container path replaced by the real path below `root`."""
     option, value = _split(word)
     is_path = mount_of(mounts, value) is not None or _image_has(root, value, Path.is_file)
     return f"{option}{root}{value}" if is_path else word
 
 
 def variable(root: Path, mounts: Mounts, name: str, value: str) -> str:
-    """Return the value of a variable, for a container whose file system is in the folder `root`."""
+    """Return the value of a variable with container paths replaced by the real paths below `root`."""
     is_list = name in LISTS_OF_PATHS
     parts = value.split(":") if is_list else [value]
     known = [mount_of(mounts, p) is not None or (is_list and _image_has(root, p, Path.exists)) for p in parts]
@@ -71,7 +71,7 @@ def variable(root: Path, mounts: Mounts, name: str, value: str) -> str:
 
 
 def mount_of(mounts: Mounts, value: str) -> PurePosixPath | None:
-    """Return the path of the innermost mount that a value points into, None where it points into none."""
+    """Return the mountPath of the innermost mount that a value points into, or None."""
     if not _is_absolute(value):
         return None
     around = [m for m in mounts if m != ROOT and PurePosixPath(value).is_relative_to(m)]
@@ -79,10 +79,10 @@ def mount_of(mounts: Mounts, value: str) -> PurePosixPath | None:
 
 
 def unseen_mounts(mounts: Mounts, workdir: str, words: list[str]) -> list[str]:
-    """Return the mounts that a process does not find by itself.
+    """Return the mounts that a process cannot find.
 
-    Found are those below WORKDIR, those that the words of its command line or its variables name, what is mounted
-    inside these, and /tmp (by TMPDIR).
+    It can find mounts below WORKDIR, mounts that its command line or variables name, mounts inside these, and /tmp
+    (by TMPDIR).
     """
     named = {mount_of(mounts, _split(word)[1]) for word in words}
     volumes = [m for m in mounts if m != ROOT]
@@ -91,7 +91,7 @@ def unseen_mounts(mounts: Mounts, workdir: str, words: list[str]) -> list[str]:
 
 
 def _split(word: str) -> tuple[str, str]:
-    """Return `--option=` and the value, or nothing and the word."""
+    """Return `--option=` and the value, or an empty string and the word."""
     option, equals, value = word.partition("=")
     return (option + equals, value) if word.startswith("-") and equals else ("", word)
 
@@ -99,10 +99,10 @@ def _split(word: str) -> tuple[str, str]:
 def _image_has(root: Path, value: str, check: Callable[[Path], bool]) -> bool:
     try:
         return _is_absolute(value) and check(root / value[1:])
-    except OSError:  # longer than a path can be
+    except OSError:  # too long for a path
         return False
 
 
 def _is_absolute(value: str) -> bool:
-    """Return whether a value may be an absolute path: `//host/x` is an address, and `..` leads nobody knows where."""
+    """Return whether a value can be an absolute path: `//host/x` is an address, and `..` is not supported."""
     return value.startswith("/") and not value.startswith("//") and ".." not in value.split("/") and value != "/"

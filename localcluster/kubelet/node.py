@@ -1,4 +1,4 @@
-"""The one node, which is this machine: its Node object, and what its pods share."""
+"""The one node, which is this machine: its Node object, and what all its pods share."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class NodeContext:
     """What all pods of the node share.
 
     Attributes:
-        registry: where pods and their status are.
+        registry: writes the status of pods.
         network: gives pods their addresses.
         images: the images of this machine.
-        environment: makes the variables of containers.
+        environment: computes the variables of containers.
         recorder: writes the kubelet's Events.
         state: the cluster's state folder, which marks its processes.
         back_off: seconds before the second restart of a container; they double from there.
@@ -42,7 +42,7 @@ class NodeContext:
 
 
 def node(address: str) -> Object:
-    """Return the Node object of this machine. Its capacity is nominal: requests are counted, limits not enforced."""
+    """Return the Node object. Its capacity is nominal: requests are counted, but limits are not enforced."""
     capacity = {"cpu": "64", "memory": "256Gi", "pods": "2000", "ephemeral-storage": "1Ti"}
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     system = platform.system().lower()

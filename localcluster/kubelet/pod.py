@@ -1,4 +1,4 @@
-"""A pod's life: volumes, init containers, containers, and its end."""
+"""Pod workers: each runs one pod with its volumes, init containers and containers, until it has ended."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 
 class PodWorker:
-    """Runs one pod, from the moment it has a node until nothing of it is left.
+    """Runs one pod, from its start until all of its processes and files are gone.
 
     Attributes:
         pod: the pod as it was last reported.
-        context: what its containers know of it.
+        context: what its containers know about it.
     """
 
     def __init__(self, node: NodeContext, pod: Object) -> None:
@@ -66,7 +66,7 @@ class PodWorker:
         )
 
     def container(self, name: str) -> Container | None:
-        """Return the container or init container of a name."""
+        """Return the container or init container with a name, or None."""
         return next((c for c in self._all() if c.name == name), None)
 
     def _all(self) -> Iterator[Container]:
@@ -74,7 +74,7 @@ class PodWorker:
         yield from self._containers
 
     async def run(self) -> None:
-        """Run the pod until it has been told to end and nothing of it is left."""
+        """Run the pod until `end` is called and everything is cleaned up."""
         living = asyncio.create_task(self._live())
         try:
             await self._ending.wait()
@@ -88,7 +88,7 @@ class PodWorker:
         await asyncio.to_thread(shutil.rmtree, self.context.folder, ignore_errors=True)
 
     def end(self, seconds: float) -> None:
-        """Let the pod end within so many seconds; a second call can only make it sooner."""
+        """Stop the pod within so many seconds; a second call can only shorten this."""
         deadline = time.monotonic() + seconds
         if seconds <= 0:
             self._kill()
@@ -116,8 +116,8 @@ class PodWorker:
             self.report()
             for container in self._inits:
                 if container.spec.get("restartPolicy") == "Always":
-                    why = f"init container {container.name} has restartPolicy Always: localcluster has no sidecars"
-                    self._warn("Failed", f"{why}; list it under containers")
+                    why = "localcluster does not support sidecars (restartPolicy Always)"
+                    self._warn("Failed", f"init container {container.name}: {why}; move it to containers")
                     return
                 await container.live()
                 if container.status.exit_code:
@@ -138,7 +138,7 @@ class PodWorker:
         self.report()
 
     def _write_volume(self, volume: Object) -> bool:
-        """Bring a volume up to date, or say in an Event why not."""
+        """Update a volume and return True, or write an Event that says why it cannot be updated."""
         try:
             write_volume(self._store, self.pod, volume, self.context.folder / "volumes")
         except (MissingReferenceError, OutsideError, OSError) as error:
@@ -147,10 +147,10 @@ class PodWorker:
         return True
 
     def _own_ports(self, address: str) -> dict[int, int]:
-        """Return where the container ports really are, if they cannot be where the pod wants them.
+        """Return other ports for the container ports that are not available.
 
-        Pods that share 127.0.0.1 all have ports of their own; others have one where another program holds the port on
-        every address of this machine (a server on 0.0.0.0:8080, say).
+        If pods share 127.0.0.1, all of them get other ports. Otherwise, a port is not available if another program
+        listens on it on all addresses of this machine (a server on 0.0.0.0:8080, say).
         """
         shared, moved = self._node.network.shared, {}
         ports = [p["containerPort"] for c in self.pod["spec"]["containers"] for p in c.get("ports") or []]
@@ -159,7 +159,7 @@ class PodWorker:
                 moved[port] = free_port(address)
         if moved and not shared:
             where = ", ".join(f"{port} is {address}:{real}" for port, real in moved.items())
-            self._warn("PortMoved", f"taken on all addresses of this machine: {where}")
+            self._warn("PortMoved", f"another program listens on all addresses of this machine: {where}")
         return moved
 
     def _warn(self, reason: str, message: str) -> None:
@@ -169,7 +169,7 @@ class PodWorker:
         self._node.recorder.record(kind, self.pod, reason, message, field)
 
     def report(self) -> None:
-        """Write the pod's status, if the pod still exists."""
+        """Write the status of the pod, if it still exists."""
         pod = self._store.find(POD, self.context.namespace, self.context.name)
         if pod is None or pod["metadata"]["uid"] != self.context.uid:
             return

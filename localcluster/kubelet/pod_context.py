@@ -1,4 +1,4 @@
-"""What a container knows of its pod."""
+"""PodContext: what a container knows about its pod."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from localcluster.apimachinery.objects import Object
 
 @dataclass(frozen=True)
 class PodContext:
-    """A pod as its containers see it.
+    """A pod as its containers see it. It never changes.
 
     Attributes:
         namespace: the pod's namespace.
         name: the pod's name.
         uid: the pod's uid.
         spec: the pod's spec.
-        folder: where the pod has its files.
+        folder: the folder of the pod's files.
         address: the pod's loopback address.
-        ports: where container ports really are, if they are not at their own number.
-        marks: the variables by which a process that was left behind is recognised.
-        back_off: see NodeContext.
+        ports: the real port for each container port that is not available.
+        marks: the variables by which processes that were left behind are recognised.
+        back_off: seconds before the second restart of a container.
     """
 
     namespace: str
@@ -36,5 +36,5 @@ class PodContext:
     back_off: float
 
     def real_port(self, port: int) -> int:
-        """Return where a container port really is: elsewhere only when it is taken or pods share an address."""
+        """Return the real port for a container port."""
         return self.ports.get(port, port)

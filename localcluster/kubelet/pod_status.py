@@ -1,4 +1,4 @@
-"""A pod's status as Kubernetes words it: phase, conditions and the statuses of its containers."""
+"""The status of a pod: phase, conditions and the statuses of its containers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pod_status(
     since: str,
     is_ending: bool,
 ) -> Object:
-    """Return the new status of a pod; `address` is empty until its volumes are there."""
+    """Return the new status of a pod; `address` is empty until its volumes exist."""
     old = pod.get("status", {})
     status: Object = {
         **old,

@@ -1,4 +1,4 @@
-"""Asks the probes of a running process again and again, and acts on their answers."""
+"""Runs the probes of a container periodically, and acts on the results."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from localcluster.kubelet.probes import Failed, Target
 
 
 class Prober:
-    """The probes of one process: they decide whether its container is started and ready, and when it is restarted."""
+    """The probes of one process. They decide whether its container is started and ready, and when it restarts."""
 
     def __init__(self, status: ContainerStatus, target: Target, restart: Callable[[str, Object], None]) -> None:
-        """`restart` is called with the kind of a probe that failed too often, and the probe."""
+        """`restart` is called with the kind of the probe that failed too often, and the probe."""
         self._status = status
         self._target = target
         self._restart = restart
@@ -29,17 +29,17 @@ class Prober:
             self._passed_startup.set()
 
     def start(self) -> None:
-        """Ask the probes from now on."""
+        """Start all probes."""
         self._tasks = {kind: asyncio.create_task(self._probe(kind, probe)) for kind, probe in self._probes.items()}
 
     def stop(self, *, keep: str = "") -> None:
-        """Stop asking, except one kind of probe."""
+        """Stop all probes, except one kind."""
         for kind, task in self._tasks.items():
             if kind != keep:
                 task.cancel()
 
     async def _probe(self, kind: str, probe: Object) -> None:
-        """Ask a probe every period, and act when it has given another answer often enough."""
+        """Run a probe periodically, and act when a threshold is reached."""
         failures = successes = 0
         period, seconds = probe.get("periodSeconds", 10), probe.get("timeoutSeconds", 1)
         await asyncio.sleep(probe.get("initialDelaySeconds", 0))

@@ -1,4 +1,4 @@
-"""Probes (httpGet, tcpSocket, exec), asked as kubelet asks them, and lifecycle hooks, which are alike."""
+"""The handlers of probes and lifecycle hooks: httpGet, tcpSocket, exec and sleep."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from localcluster.kubelet.process import Process
 Run = list[str]  # a command line
 
 
-class Failed(Exception):  # noqa: N818 - the answer of a probe, not an error of ours
-    """A probe's or hook's answer is no; the message is what kubelet says in the Unhealthy event."""
+class Failed(Exception):  # noqa: N818 - the result of a probe, not an error
+    """A probe or hook has failed; the message is what the kubelet says in the Event."""
 
 
 class Target:
-    """What probes and hooks of one container are aimed at.
+    """The container that probes and hooks act on.
 
     Attributes:
         container: its spec, for named ports.
         host: where its process listens.
-        port: turns a container port into the one where the process really listens.
-        launch: starts a command in the container's environment and folder.
+        port: returns the real port for a container port.
+        launch: starts a command in the container.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Target:
         self.launch = launch
 
     async def ask(self, action: Object, seconds: float) -> None:
-        """Carry out httpGet, tcpSocket, exec or sleep; raises Failed."""
+        """Run an httpGet, tcpSocket, exec or sleep handler; raises Failed."""
         if "sleep" in action:
             await asyncio.sleep(action["sleep"]["seconds"])
         elif "exec" in action:
@@ -51,7 +51,7 @@ class Target:
         elif "httpGet" in action:
             await self._get(action["httpGet"], seconds)
         else:
-            raise Failed(f"{', '.join(action)}: localcluster cannot carry that out; use httpGet, tcpSocket or exec")
+            raise Failed(f"localcluster does not support {', '.join(action)}; use httpGet, tcpSocket or exec")
 
     def _address(self, action: Object) -> tuple[str, int]:
         wanted = action["port"]
@@ -82,7 +82,7 @@ class Target:
         headers = {"User-Agent": "kube-probe/localcluster", "Connection": "close", "Accept": "*/*"}
         headers |= {h["name"]: h["value"] for h in action.get("httpHeaders") or []}
         insecure = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if scheme == "https" else None
-        if insecure is not None:  # kubelet does not verify either
+        if insecure is not None:  # the kubelet does not verify certificates either
             insecure.check_hostname, insecure.verify_mode = False, ssl.CERT_NONE
         limit = aiohttp.ClientTimeout(total=seconds)
         try:

@@ -14,10 +14,10 @@ from localcluster.kubelet.logs import Log
 
 
 class Process:
-    """A running process in a session of its own; whatever it writes goes line by line into its log."""
+    """A running process in its own session. Its output goes to a log, line by line."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], folder: Path, log: Path) -> None:
-        """Start it; raises OSError where the program or the folder is not there."""
+        """Start the process; raises OSError if the program or the folder does not exist."""
         reading, writing = os.pipe()
         try:
             self._popen = subprocess.Popen(
@@ -40,7 +40,7 @@ class Process:
         self._ended = asyncio.ensure_future(self._wait())
 
     async def ended(self) -> int:
-        """Return the exit code, when there is one (128 + n after signal n), and the rest of the group is gone."""
+        """Wait until the process has ended and its group is gone; returns the exit code (128 + n after signal n)."""
         return await asyncio.shield(self._ended)
 
     def signal(self, number: signal.Signals) -> None:
@@ -54,7 +54,7 @@ class Process:
     async def _wait(self) -> int:
         while (code := self._popen.poll()) is None:
             await _exit_of(self.pid)
-        # The kernel keeps a group's number while anyone is in it: this kills what the process left behind, or nobody.
+        # A group's number stays reserved while it has members: this kills the rest of the group, or nothing.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         await self._copier.finish()
@@ -62,7 +62,7 @@ class Process:
 
 
 async def _exit_of(pid: int) -> None:
-    """Wait until a child has exited; where the system cannot tell (macOS), for a moment."""
+    """Wait until a child process has exited, or for a moment if the system cannot tell (macOS)."""
     if not hasattr(os, "pidfd_open"):
         await asyncio.sleep(0.05)
         return

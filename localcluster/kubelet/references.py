@@ -1,4 +1,4 @@
-"""What a pod refers to: ConfigMaps, Secrets, and fields of its own (the downward API)."""
+"""What a pod refers to: ConfigMaps, Secrets, and its own fields (the downward API)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from localcluster.storage.store import Store
 
 
 class MissingReferenceError(Exception):
-    """A container refers to a ConfigMap or Secret, or a key of one, that is not there."""
+    """A pod refers to a ConfigMap, a Secret or a key that does not exist."""
 
 
 def read_data(store: Store, kind: str, namespace: str, name: str, *, optional: bool = False) -> dict[str, bytes] | None:
-    """Return the content of a `configmap` or `secret` by key, None where it is absent and may be.
+    """Return the data of a `configmap` or `secret` by key, or None if it is optional and does not exist.
 
     Raises MissingReferenceError.
     """
@@ -32,7 +32,7 @@ def read_data(store: Store, kind: str, namespace: str, name: str, *, optional: b
 
 
 def field_value(pod: Object, path: str) -> str:
-    """Return what the downward API says of a field of the pod."""
+    """Return the value of a field of the pod in the downward API."""
     found = re.fullmatch(r"metadata\.(labels|annotations)(?:\['(.+)'\])?", path)
     if found and found.group(2):
         return str((pod["metadata"].get(found.group(1)) or {}).get(found.group(2), ""))

@@ -1,1 +1,1 @@
-"""Services: listeners that hand each connection to a ready pod, as kube-proxy does."""
+"""kube-proxy: listens on the addresses of Services, and forwards each connection to a ready pod."""

@@ -1,4 +1,4 @@
-"""One listening address of a Service, and whether what is sent there arrives."""
+"""Listens on one address of a Service, and checks that connections arrive."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from localcluster.kubeproxy.splice import RESET, join
 from localcluster.network import bound
 
 Address = tuple[str, int]
-ARRIVAL = 1.0  # seconds that a connection to this machine itself may take
-BATCH = 64  # connections accepted before others have their turn
+ARRIVAL = 1.0  # seconds; the longest time for a connection to this machine
+BATCH = 64  # connections that are accepted before other work continues
 
 
 class Listener:
@@ -21,11 +21,11 @@ class Listener:
 
     Attributes:
         address: where it listens.
-        port: the Service's port that it stands for.
+        port: the port of the Service that it stands for.
     """
 
     def __init__(self, address: Address, port: int) -> None:
-        """Take the address; raises OSError where another program has it."""
+        """Bind the address; raises OSError if another program uses it."""
         self.port = port
         self._endpoints: list[Address] = []
         self._listening = False
@@ -35,13 +35,13 @@ class Listener:
 
     @property
     def is_idle(self) -> bool:
-        """Return whether it refuses connections, for want of endpoints: another process can take the port then."""
+        """Return whether it has no endpoints and refuses connections. Another program can take the port then."""
         return not self._listening
 
     def aim(self, endpoints: list[Address]) -> None:
-        """Send new connections there; with nowhere to send them they are refused.
+        """Forward new connections to endpoints; without endpoints, connections are refused.
 
-        Raises OSError where another process has the address or gets what is sent there.
+        Raises OSError if another program uses the address, or gets the connections to it.
         """
         self._endpoints = endpoints
         if endpoints and not self._listening:
@@ -52,12 +52,12 @@ class Listener:
             self._listening = True
         elif not endpoints and self._listening:
             self.close()
-            self._socket = bound(*self.address)  # keeps the port, refuses connections
+            self._socket = bound(*self.address)  # reserves the port and refuses connections
         elif not endpoints and can_connect(self.address):
             raise OSError(errno.EADDRINUSE, "another process listens there")
 
     def _check_arrival(self, listening: socket.socket) -> None:
-        """Connect to the address, and raise OSError unless the connection arrives at the listening socket."""
+        """Connect to the address; raises OSError if the connection does not arrive at the listening socket."""
         with socket.socket() as probe, selectors.DefaultSelector() as selector:
             probe.settimeout(ARRIVAL)
             probe.connect(self.address)
@@ -68,11 +68,11 @@ class Listener:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                     connection.close()
                     return
-                self._join(connection)  # a client was quicker
+                self._join(connection)  # another client came first
         raise OSError(errno.EADDRINUSE, "another process gets the connections")
 
     def close(self) -> None:
-        """Take no more connections; those that are open go on."""
+        """Stop listening. Open connections continue."""
         if self._socket is not None:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
@@ -96,7 +96,7 @@ class Listener:
 
 
 def can_connect(address: Address) -> bool:
-    """Return whether somebody takes connections there."""
+    """Return whether a program accepts connections at an address."""
     with socket.socket() as probe:
         probe.settimeout(ARRIVAL)
         try:

@@ -1,4 +1,4 @@
-"""Services as TCP listeners: each connection goes to a pod that is ready, chosen at random, as kube-proxy does."""
+"""Services as TCP listeners: each connection goes to a random ready pod, as with kube-proxy."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from localcluster.storage.registry import Registry
 from localcluster.storage.store import Change
 
 log = logging.getLogger(__name__)
-PORT_TAKEN = "PortTaken"  # a condition of Services
-LOOK_AGAIN = 5.0  # seconds until an address that another process has, or could take, is looked at again
+PORT_TAKEN = "PortTaken"  # condition type in the status of a Service
+RECHECK = 5.0  # seconds between two checks of an address that another program uses, or can take
 
 
 class Services(Controller):
-    """Listens on the addresses of Services. Connections that are open stay open when their pod is going."""
+    """Listens on the addresses of Services. Open connections stay open when their pod is deleted."""
 
     def __init__(
         self,
@@ -38,10 +38,12 @@ class Services(Controller):
         self._tell = tell
         self._pod_address = pod_address
         self._listeners: dict[Key, dict[Address, Listener]] = {}
-        self._taken: dict[Key, dict[Address, Address]] = {}  # what other processes have → where the Service is instead
+        self._taken: dict[
+            Key, dict[Address, Address]
+        ] = {}  # addresses that other programs use → where the Service is instead
 
     def concerns(self, change: Change) -> Iterable[Key]:
-        """Return the Service itself, or the one of an EndpointSlice."""
+        """Return the changed Service, or the Service of an EndpointSlice."""
         if change.resource == SERVICE:
             return [key_of(change.object)]
         if change.resource != ENDPOINT_SLICE:
@@ -50,7 +52,7 @@ class Services(Controller):
         return [(meta["namespace"], (meta.get("labels") or {}).get(SERVICE_NAME, ""))]
 
     def sync(self, key: Key) -> float | None:
-        """Open, close and aim the listeners of one Service."""
+        """Open, update and close the listeners of a Service."""
         service = self.store.find(SERVICE, *key)
         listeners = self._listeners.setdefault(key, {})
         wanted = {} if service is None else {a: p for p in _tcp_ports(service) for a in self._addresses(service, p)}
@@ -73,12 +75,12 @@ class Services(Controller):
         self._say_taken(service, taken)
         if self.facts() != before:
             self._tell(self.facts())
-        return LOOK_AGAIN if taken or any(one.is_idle for one in listeners.values()) else None
+        return RECHECK if taken or any(one.is_idle for one in listeners.values()) else None
 
     def _aimed(self, service: Object, address: Address, port: int, endpoints: list[Address]) -> Listener | None:
-        """Return the listener of one of the Service's addresses; None where another process has its node port.
+        """Return the listener for an address of the Service, or None if another program uses its node port.
 
-        It is on another port where a cluster address is taken, and returns when that is free again.
+        If another program uses the cluster IP's port, the listener is on another port until that one is free again.
         """
         key = key_of(service)
         listener = self._listeners[key].pop(address, None)
@@ -103,7 +105,7 @@ class Services(Controller):
         return None
 
     def _say_taken(self, service: Object, taken: dict[Address, Address]) -> None:
-        """Say in an event and in the Service's status which of its addresses other processes have, if that is news."""
+        """Say in an Event and in the status which addresses other programs use, if this has changed."""
         key = key_of(service)
         if taken == self._taken.get(key, {}):
             return
@@ -138,8 +140,8 @@ class Services(Controller):
     def facts(self) -> dict[str, Any]:
         """Return what `localcluster status` shows.
 
-        `services` is where each Service listens, as in `{"default/sampleapp": {"8080": "127.96.128.1:8080"}}`, and
-        `taken` which of its addresses other processes have, as in `{"default/sampleapp": ["127.0.0.1:30080"]}`.
+        `services` is where each Service listens, such as `{"default/sampleapp": {"8080": "127.96.128.1:8080"}}`;
+        `taken` are addresses that other programs use, such as `{"default/sampleapp": ["127.0.0.1:30080"]}`.
         """
         taken = {
             "/".join(key): [f"{host}:{port}" for host, port in sorted(found)]
@@ -157,12 +159,12 @@ class Services(Controller):
         return shown
 
     def real_port(self, service: Object, port: int) -> int:
-        """Return the port of a Service's cluster address at which it really listens for one of its ports."""
+        """Return the real port of a Service's cluster IP for one of its ports."""
         listener = self._listeners.get(key_of(service), {}).get((service["spec"].get("clusterIP", ""), port))
         return listener.address[1] if listener else port
 
     def service_address(self, service: Object, port: str) -> Address:
-        """Return a ready endpoint of a Service's port (name, number or, of one port, ""); raises ApiError 503."""
+        """Return a ready endpoint for a port of a Service (name, number or "", if only one); raises ApiError 503."""
         ports = service["spec"].get("ports") or []
         named = [p for p in ports if port in (p.get("name", ""), str(p["port"])) or (not port and len(ports) == 1)]
         name = service["metadata"]["name"]
@@ -187,7 +189,7 @@ class Services(Controller):
         return [s for s in slices if (s["metadata"].get("labels") or {}).get(SERVICE_NAME) == key[1]]
 
     def _endpoints(self, slices: list[Object], name: str) -> list[Address]:
-        """Return where new connections go: to ready pods; where there is none, to those that go but still serve."""
+        """Return the endpoints for new connections: ready pods or, if there are none, serving pods that terminate."""
         ready, leaving = [], []
         for one in slices:
             number = next((p["port"] for p in one.get("ports") or [] if (p.get("name") or "") == name), None)
@@ -206,7 +208,7 @@ class Services(Controller):
 
 
 def _aims(listener: Listener, endpoints: list[Address]) -> bool:
-    """Aim a listener; where that fails, close it and return False."""
+    """Set the endpoints of a listener and return True, or close it and return False."""
     try:
         listener.aim(endpoints)
     except OSError:

@@ -1,4 +1,4 @@
-"""Joins two TCP connections, so that each end's bytes reach the other, half-closed connections included."""
+"""Joins two TCP connections and forwards all bytes, also of half-closed connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with RST, as a refused conne
 
 
 async def join(accepted: socket.socket, target: tuple[str, int]) -> None:
-    """Connect an accepted connection with a target; where nobody answers there, it is reset."""
+    """Forward an accepted connection to a target, or reset it if the target does not answer."""
     loop = asyncio.get_running_loop()
     onward = socket.socket()
     try:
@@ -44,16 +44,16 @@ class Half(asyncio.Protocol):
         self._ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait with reading until the other half is there."""
+        """Do not read before the other half is connected."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
-        """Hand on."""
+        """Forward data to the other half."""
         self.peer.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Close one direction; when both are closed, both connections."""
+        """Close one direction; if both are closed, close both connections."""
         self._ended = True
         if self.peer._ended:  # noqa: SLF001 - the same class
             self.peer.transport.close()
@@ -62,15 +62,15 @@ class Half(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """Read no more from the other half while this one cannot write."""
+        """Stop reading from the other half while this one cannot write."""
         self.peer.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on reading from the other half."""
+        """Resume reading from the other half."""
         self.peer.transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Close the other half, after what is still to be written; at once where this one broke."""
+        """Close the other half after pending writes, or immediately after an error."""
         if error is not None:
             self.peer.transport.abort()
         else:

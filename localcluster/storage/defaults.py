@@ -1,4 +1,4 @@
-"""What Kubernetes fills in where an object says nothing."""
+"""The defaults that Kubernetes sets for missing fields."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _POD = {
     "dnsPolicy": "ClusterFirst",
     "schedulerName": "default-scheduler",
 }
-# What a status counts from the start.
+# Counts that a new status has.
 _COUNTS = {
     "ReplicaSet": ("replicas",),
     "PodDisruptionBudget": ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"),
     "HorizontalPodAutoscaler": ("desiredReplicas",),
 }
-# What volumes that project files say of their modes.
+# Volumes that have a defaultMode.
 _MODES = ("configMap", "secret", "projected", "downwardAPI")
 
 
 def fill(obj: Object) -> None:
-    """Fill in the defaults of an object, in place."""
+    """Set the defaults of an object, in place."""
     if defaults := _BY_KIND.get(obj["kind"]):
         defaults(obj)
 
@@ -69,7 +69,7 @@ def _pod(obj: Object) -> None:
 
 
 def admit(obj: Object) -> None:
-    """Fill in, in place, what Kubernetes' admission and storage say of an object: nobody owns these fields."""
+    """Set, in place, the fields that admission and storage set in Kubernetes: nobody owns these fields."""
     kind, spec = obj["kind"], obj.get("spec", {})
     if kind == "Pod":
         account = spec.get("serviceAccountName") or "default"
@@ -87,10 +87,10 @@ def admit(obj: Object) -> None:
 
 
 def _tolerate(spec: Object) -> None:
-    """Let a pod stay five minutes on a node that is lost, unless it says how long."""
-    given = spec.get("tolerations", [])
+    """Add the tolerations for a lost node (five minutes), unless the pod has its own."""
+    tolerations = spec.get("tolerations", [])
     for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
-        if not any(t.get("key") in (None, "", key) and t.get("effect") in (None, "", "NoExecute") for t in given):
+        if not any(t.get("key") in (None, "", key) and t.get("effect") in (None, "", "NoExecute") for t in tolerations):
             lost = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
             spec["tolerations"] = [*spec.get("tolerations", []), lost]
 

@@ -1,4 +1,4 @@
-"""Events: one-line remarks on an object that `kubectl describe` and `kubectl get events` show."""
+"""Writes Events, which `kubectl describe` and `kubectl events` show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Writes the Events of one component; what is said again of the same object is counted, not repeated."""
+    """Writes the Events of one component. A repeated Event about the same object only increases its count."""
 
     def __init__(self, registry: Registry, component: str) -> None:
         self._registry = registry
@@ -20,19 +20,19 @@ class Recorder:
         self._names: dict[tuple[str, ...], str] = {}
 
     def normal(self, obj: Object, reason: str, message: str, field: str = "") -> None:
-        """Remark on something that went as it should."""
+        """Write an Event of type Normal."""
         self.record("Normal", obj, reason, message, field)
 
     def warning(self, obj: Object, reason: str, message: str, field: str = "") -> None:
-        """Remark on something that did not; field is the path of a part, as in `spec.containers{app}`."""
+        """Write an Event of type Warning; `field` is the path of a part, such as `spec.containers{app}`."""
         self.record("Warning", obj, reason, message, field)
 
     def record(self, kind: str, obj: Object, reason: str, message: str, field: str) -> None:
-        """Write an Event of a type: `Normal` or `Warning`."""
+        """Write an Event of a type, `Normal` or `Warning`."""
         store, meta = self._registry.store, obj["metadata"]
         namespace = meta.get("namespace") or "default"
-        home = store.find(NAMESPACE, "", namespace)
-        if home is None or "deletionTimestamp" in home["metadata"]:
+        space = store.find(NAMESPACE, "", namespace)
+        if space is None or "deletionTimestamp" in space["metadata"]:
             log.info("%s %s/%s: %s: %s", obj["kind"], namespace, meta["name"], reason, message)
             return
         key = (namespace, meta["uid"], kind, reason, message, field)

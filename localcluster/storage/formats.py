@@ -1,4 +1,4 @@
-"""What names, labels and ports may look like, and the causes that say so in Kubernetes' words."""
+"""The formats of names, labels, paths and ports, with the errors that Kubernetes gives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DNS_1035 = (
 )
 _LABEL_VALUE = f"a valid label must be an empty string or {_ALL_SIGNS}, {_ENDS}"
 _KEY = f"a valid config key must {_ALL_SIGNS}"
-# Rule: longest, regular expression, what is demanded, examples.
+# By name of the format: maximum length, regular expression, requirement, examples.
 _RULES = {
     "subdomain": (
         253,
@@ -36,21 +36,21 @@ _RULES = {
 }
 
 
-def named(rule: str, field: str, value: str) -> Iterator[Cause]:
-    """Yield what is wrong with a name, by the name of its rule."""
+def check_name(rule: str, field: str, value: str) -> Iterator[Cause]:
+    """Yield the errors of a name that must have a format."""
     longest, pattern, _, _ = _RULES[rule]
     if len(value) > longest:
         yield invalid_value(field, value, f"must be no more than {longest} characters")
     if not re.fullmatch(pattern, value):
         yield invalid_value(field, value, _sentence(rule))
-    elif rule == "config key" and value.startswith(".."):  # it becomes the name of a file in volumes
+    elif rule == "config key" and value.startswith(".."):  # a key becomes a file name in volumes
         yield invalid_value(field, value, "must not be '..'" if value == ".." else "must not start with '..'")
     elif rule == "config key" and value == ".":
         yield invalid_value(field, value, "must not be '.'")
 
 
-def descending(field: str, path: str) -> Iterator[Cause]:
-    """Yield what is wrong with a path that must stay inside a volume."""
+def relative_path(field: str, path: str) -> Iterator[Cause]:
+    """Yield the errors of a path that must stay inside a volume."""
     if path.startswith("/"):
         yield invalid_value(field, path, "must be a relative path")
     if ".." in path.split("/"):
@@ -58,8 +58,8 @@ def descending(field: str, path: str) -> Iterator[Cause]:
 
 
 def file_path(field: str, path: str) -> Iterator[Cause]:
-    """Yield what is wrong with the path of a file that a volume is to hold."""
-    yield from descending(field, path)
+    """Yield the errors of the path of a file in a volume."""
+    yield from relative_path(field, path)
     if path.startswith("..") and not path.startswith("../"):
         yield invalid_value(field, path, "must not start with '..'")
 
@@ -69,11 +69,11 @@ def _sentence(rule: str) -> str:
     return f"{demand} (e.g. {examples}, regex used for validation is '{pattern}')"
 
 
-def labelled(path: str, meta: Object) -> Iterator[Cause]:
-    """Yield what is wrong with labels and annotations."""
+def labels_and_annotations(path: str, meta: Object) -> Iterator[Cause]:
+    """Yield the errors of labels and annotations."""
     for key, value in meta.get("labels", {}).items():
         yield from _qualified(f"{path}.labels", key)
-        yield from named("label value", f"{path}.labels", value)
+        yield from check_name("label value", f"{path}.labels", value)
     for key in meta.get("annotations", {}):
         yield from _qualified(f"{path}.annotations", key.lower())
     size = sum(len(k) + len(v) for k, v in meta.get("annotations", {}).items())
@@ -92,7 +92,7 @@ def _qualified(field: str, key: str) -> Iterator[Cause]:
 
 
 def variable_name(field: str, value: str) -> Iterator[Cause]:
-    """Yield what is wrong with the name of an environment variable."""
+    """Yield the errors of the name of an environment variable."""
     if not value:
         yield required(field)
     elif not re.fullmatch(r"[ -<>-~]+", value):
@@ -101,18 +101,18 @@ def variable_name(field: str, value: str) -> Iterator[Cause]:
 
 
 def port_reference(field: str, value: Json) -> Iterator[Cause]:
-    """Yield what is wrong with a port, by name or number."""
+    """Yield the errors of a port name or number."""
     yield from port_name(field, value) if isinstance(value, str) else port_number(field, value)
 
 
 def port_number(field: str, value: int) -> Iterator[Cause]:
-    """Yield what is wrong with a port number."""
+    """Yield the errors of a port number."""
     if not 1 <= value <= 65535:
         yield invalid_value(field, value, "must be between 1 and 65535, inclusive")
 
 
 def port_name(field: str, value: str) -> Iterator[Cause]:
-    """Yield what is wrong with a port's name."""
+    """Yield the errors of a port name."""
     if len(value) > 15:
         yield invalid_value(field, value, "must be no more than 15 characters")
     if not re.fullmatch(r"[-a-z0-9]+", value):

@@ -16,14 +16,14 @@ MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 
-_ODD_PATCH = (TypeError, KeyError, ValueError, AttributeError)  # what jsonpatch raises of operations that are none
+_ODD_PATCH = (TypeError, KeyError, ValueError, AttributeError)  # what jsonpatch raises for invalid operations
 _ORDER, _RETAIN, _DELETE_ITEMS = "$setElementOrder/", "$retainKeys", "$deleteFromPrimitiveList/"
 
 
 def patched(of: Type, obj: Object, body: bytes, content_type: str) -> Object:
-    """Return what a patch makes of an object; raises ApiError 400, 415 and 422."""
+    """Return the patched object; raises ApiError 400, 415 and 422."""
     if content_type not in (JSON_PATCH, MERGE_PATCH, STRATEGIC):
-        raise ApiError(415, f"localcluster knows no patch of type {content_type}")
+        raise ApiError(415, f"localcluster does not support patches of type {content_type}")
     try:
         patch = parsed(body)
     except ValueError as error:
@@ -41,7 +41,7 @@ def patched(of: Type, obj: Object, body: bytes, content_type: str) -> Object:
 
 
 def merge(obj: Json, patch: Json) -> Json:
-    """Return what an RFC 7386 patch makes of a value."""
+    """Return a value after a JSON merge patch (RFC 7386)."""
     if not isinstance(patch, dict):
         return clone(patch)
     result = dict(obj) if isinstance(obj, dict) else {}
@@ -54,10 +54,10 @@ def merge(obj: Json, patch: Json) -> Json:
 
 
 def strategic(of: Type, obj: Json, patch: Json) -> Json:
-    """Return what a strategic merge patch makes of a map or struct.
+    """Return a map or struct after a strategic merge patch.
 
-    As in Kubernetes' "Strategic Merge Patch" documentation: lists with a merge key are merged by it, `$patch` (replace,
-    delete, merge), `$setElementOrder/LIST`, `$retainKeys` and `$deleteFromPrimitiveList/LIST` direct it.
+    As Kubernetes documents it: lists with a merge key are merged by that key. The directives are `$patch` (replace,
+    delete, merge), `$setElementOrder/LIST`, `$retainKeys` and `$deleteFromPrimitiveList/LIST`.
     """
     if not isinstance(patch, dict):
         return clone(patch)
@@ -112,7 +112,7 @@ def _merged_list(of: Type, old: list[Json], patch: list[Json]) -> list[Json]:
 
 
 def _ordered(of: Type, items: list[Json], order: list[Json], before: list[Json]) -> list[Json]:
-    """Put the items that `order` names into its order, and each other one before the first that it stood before."""
+    """Sort the items that `order` names; each other item stays before the first item that it was before."""
 
     def key_of(item: Json) -> Json:
         return item.get(of.merge_key) if isinstance(item, dict) else item

@@ -1,6 +1,6 @@
-"""Every write of an object goes through here, whoever asks: defaults, validation, field ownership, deletion.
+"""All writes of objects: defaults, validation, field ownership, deletion.
 
-The API and the controllers call the same methods, as in Kubernetes, where controllers are clients like any other.
+The API server and the controllers call the same methods: in Kubernetes, controllers are API clients too.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ from localcluster.storage.schema import decoded, type_of
 from localcluster.storage.service_allocator import ServiceAllocator
 from localcluster.storage.store import Store
 
-ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, so that generated names spell nothing
-IMMORTAL = ("default", "kube-system", "kube-public")  # namespaces that Kubernetes does not let anybody delete
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as in Kubernetes: no vowels, so that generated names spell no words
+IMMORTAL = ("default", "kube-system", "kube-public")  # namespaces that cannot be deleted
 _SERVER_SET = ("name", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds")
-_STATUS_KEEPS = {"Deployment": ("labels",), "Pod": ("ownerReferences",)}  # what a write of the status leaves alone
+_STATUS_KEEPS = {
+    "Deployment": ("labels",),
+    "Pod": ("ownerReferences",),
+}  # metadata that a status update does not change
 
 
 class Registry:
     """Writes objects into a store.
 
-    `service_range` is where Services' addresses come from; all share it when it is a single address.
+    `service_range` holds the cluster IPs of Services. If it is a single address, all Services share it.
     """
 
     def __init__(self, store: Store, service_range: str = "127.96.128.0/17") -> None:
@@ -38,12 +41,12 @@ class Registry:
     def create(self, resource: Resource, obj: Object, *, manager: str, dry_run: bool = False) -> Object:
         """Create an object (metadata.generateName is honoured) and return it as stored.
 
-        Raises ApiError 403 and 404 for its namespace, 409 where it exists, 422 where it makes no sense.
+        Raises ApiError 403 and 404 for its namespace, 409 if it exists, 422 if it is invalid.
         """
         return self._create(resource, clone(obj), manager, dry_run=dry_run)
 
     def _create(self, resource: Resource, obj: Object, manager: str | None, *, dry_run: bool) -> Object:
-        """Create an object; without a manager, its managedFields are right already."""
+        """Create an object. Without a manager, its managedFields stay as they are."""
         meta = obj.setdefault("metadata", {})
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"] + "".join(secrets.choice(ALPHABET) for _ in range(5))
@@ -66,9 +69,9 @@ class Registry:
     def update(
         self, resource: Resource, obj: Object, *, manager: str, subresource: str = "", dry_run: bool = False
     ) -> Object:
-        """Replace an object; with subresource `status` its status only, without it all but its status.
+        """Replace an object: with the subresource `status` only its status, otherwise all but its status.
 
-        Raises ApiError 404, 409 where metadata.resourceVersion or uid is another one, 422 where it makes no sense.
+        Raises ApiError 404, 409 if metadata.resourceVersion or uid differ, 422 if it is invalid.
         """
         new = clone(obj)
         old = clone(self.store.current(resource, new))
@@ -92,8 +95,8 @@ class Registry:
     ) -> tuple[Object, bool]:
         """Apply a configuration server-side; return the object as stored and whether it was created.
 
-        Raises ApiError 400, 409 (conflicts with other managers) and 500 as Kubernetes does, besides what create and
-        update raise.
+        Raises what create and update raise, and ApiError 400, 409 (conflicts with other managers) and 500 as Kubernetes
+        does.
         """
         meta = config["metadata"]
         if meta.get("managedFields"):
@@ -103,7 +106,7 @@ class Registry:
         if live is None:
             if uid:
                 why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-                raise conflict(resource.plural, resource.group, meta["name"], why)
+                raise conflict(resource, meta["name"], why)
             shell = {k: meta[k] for k in ("name", "namespace") if k in meta}
             empty = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": shell}
             made = applied(of, empty, config, manager, force=force, subresource=subresource)
@@ -119,8 +122,8 @@ class Registry:
         return self._write(resource, live, new, subresource, dry_run=dry_run), False
 
     def _prepare(self, resource: Resource, old: Object, new: Object, subresource: str) -> None:
-        """Complete a new version of an object, in place: what this write must not change, stays."""
-        if subresource == "status":  # of the metadata, too, such a write changes most: revisions are written so
+        """Complete a new version of an object, in place: fields that this write must not change stay as they are."""
+        if subresource == "status":  # it also changes most metadata: the Deployment controller writes revisions so
             kept = _STATUS_KEEPS.get(resource.kind, ())
             meta = {k: v for k, v in new["metadata"].items() if k not in (*_SERVER_SET, *kept)}
             meta |= {k: v for k, v in clone(old["metadata"]).items() if k in (*_SERVER_SET, *kept)}
@@ -142,17 +145,17 @@ class Registry:
             raise invalid(resource.kind, resource.group, new["metadata"].get("name", ""), problems)
 
     def _assign(self, resource: Resource, new: Object, old: Object | None) -> None:
-        """Fill in what the cluster decides: after managedFields were made, so that no client owns it."""
+        """Set the fields that the cluster decides. managedFields are complete by then, so no client owns these."""
         if resource == SERVICE:
             self._allocator.allocate(new, old)
         else:
             defaults.admit(new)
 
     def _write(self, resource: Resource, old: Object, new: Object, subresource: str, *, dry_run: bool) -> Object:
-        grow = False if subresource == "status" else None
-        if resource == DEPLOYMENT and grow is None and _annotations(new) != _annotations(old):
-            grow = True
-        stored = self.store.update(resource, new, grow=grow, dry_run=dry_run)
+        new_generation = False if subresource == "status" else None
+        if resource == DEPLOYMENT and new_generation is None and _annotations(new) != _annotations(old):
+            new_generation = True
+        stored = self.store.update(resource, new, new_generation=new_generation, dry_run=dry_run)
         meta = stored["metadata"]
         over = "deletionTimestamp" in meta and not meta.get("finalizers")
         if over and resource not in (POD, NAMESPACE) and not dry_run:
@@ -171,11 +174,11 @@ class Registry:
     ) -> Object:
         """Delete an object and return it.
 
-        A pod that runs is only marked (deletionTimestamp, deletionGracePeriodSeconds): the kubelet ends its processes
-        and then calls `store.remove`. A namespace too is only marked, until the controller has emptied it, and so is an
-        object with finalizers; it goes with the update that takes the last one away. `Foreground` adds the finalizer
-        `foregroundDeletion`, which the garbage collector takes away when the dependents are gone; `Orphan` drops
-        the owner from its dependents. Raises ApiError 404, and 403 of namespaces that every cluster has.
+        A running pod is only marked (deletionTimestamp, deletionGracePeriodSeconds): the kubelet ends its processes and
+        then calls `store.remove`. A namespace is only marked too, until its controller has emptied it. So is an object
+        with finalizers: the update that removes the last finalizer removes the object. `Foreground` adds the finalizer
+        `foregroundDeletion`, which the garbage collector removes when the dependents are gone. `Orphan` removes the
+        owner reference from the dependents. Raises ApiError 404, and 403 for namespaces that every cluster has.
         """
         if resource == NAMESPACE and name in IMMORTAL:
             details = {"name": name, "kind": "namespaces"}
@@ -197,14 +200,14 @@ class Registry:
         first, before = "deletionTimestamp" not in meta, meta.get("deletionGracePeriodSeconds", 0)
         if first:
             meta["deletionTimestamp"] = now(seconds)
-        elif seconds < before:  # the time that was given is counted from the first request
+        elif seconds < before:  # the grace period counts from the first request
             asked = datetime.fromisoformat(meta["deletionTimestamp"]) - timedelta(seconds=before - seconds)
             meta["deletionTimestamp"] = asked.strftime("%Y-%m-%dT%H:%M:%SZ")
         if first or seconds < before:
             meta["deletionGracePeriodSeconds"] = seconds
         if first and resource == NAMESPACE:
             obj["status"] = {**obj.get("status", {}), "phase": "Terminating"}
-        return self.store.update(resource, obj, grow=first, dry_run=dry_run)
+        return self.store.update(resource, obj, new_generation=first, dry_run=dry_run)
 
     def _orphan(self, uid: str) -> None:
         for resource in RESOURCES:
@@ -217,7 +220,7 @@ class Registry:
     def _check_namespace(self, namespace: str, name: str) -> None:
         found = self.store.find(NAMESPACE, "", namespace)
         if found is None:
-            raise not_found("namespaces", "", namespace)
+            raise not_found(NAMESPACE, namespace)
         if "deletionTimestamp" in found["metadata"]:
             message = f"unable to create new content in namespace {namespace} because it is being terminated"
             raise ApiError(403, f'"{name}" is forbidden: {message}')

@@ -1,4 +1,4 @@
-"""The types of the kinds served: reading objects by them, and what server-side apply and patches must know of lists.
+"""The types of the kinds that are served: to decode objects, and for the lists in server-side apply and patches.
 
 They come from schema.json, which scripts/make_localcluster_schema.py makes.
 """
@@ -17,7 +17,7 @@ from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.objects import Json, Object, clone
 from localcluster.apimachinery.resources import Resource
 
-# A list-map key that may be left out stands for its default.
+# Keys of list maps that have a default.
 KEY_DEFAULTS = {"protocol": "TCP"}
 _GO = {"boolean": "bool", "time": "string", "number": "float64"}
 
@@ -30,12 +30,12 @@ class Type:
         kind: `struct`, `map`, `list`, or the name of a scalar.
         name: of a struct.
         fields: of a struct.
-        required: names of the struct's fields that must be there.
-        element: what a map or a list holds.
-        keys: what tells the items of a list apart (server-side apply); empty for other lists.
-        is_set: whether a list's items tell themselves apart.
-        atomic: whether a map or struct has one owner only and is replaced as a whole.
-        merge_key: what tells the items of a list apart (strategic merge patch).
+        required: names of the required fields of a struct.
+        element: of a map or a list.
+        keys: the fields that identify the items of a list (server-side apply); empty for other lists.
+        is_set: whether a list is a set.
+        atomic: whether a map or struct has one owner and is replaced as a whole.
+        merge_key: the field that identifies the items of a list (strategic merge patch).
         strategies: of a strategic merge patch: `merge`, `retainKeys`, `replace`.
     """
 
@@ -51,7 +51,7 @@ class Type:
     strategies: tuple[str, ...] = ()
 
     def child(self, key: str) -> Type | None:
-        """Return the type of a struct's field or a map's value, None for a field that is unknown."""
+        """Return the type of a field or a map's value, or None for an unknown field."""
         return self.fields.get(key) if self.kind == "struct" else self.element
 
 
@@ -93,9 +93,9 @@ def type_of(resource: Resource) -> Type:
 
 
 def decoded(resource: Resource, obj: Object) -> tuple[Object, list[str]]:
-    """Return a copy of an object as its type reads it, and what was dropped because it is not known.
+    """Return a copy of an object as its type defines it, and a sentence for each unknown field, which is dropped.
 
-    Nulls are dropped, numbers that are quantities become strings. Raises ApiError 400 where a value has the wrong type.
+    Nulls are dropped; quantities become strings. Raises ApiError 400 if a value has the wrong type.
     """
     reader = _Reader(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
     return dict(reader.read(type_of(resource), obj, "", "", resource.kind)), reader.unknown
@@ -107,7 +107,7 @@ class _Reader:
         self.unknown: list[str] = []
 
     def read(self, of: Type, value: Json, path: str, go: str, owner: str) -> Json:
-        """Return the value as its type reads it; `go` is the path as Go's JSON errors name it, without indices."""
+        """Return the value as its type defines it; `go` is the path in Go's JSON errors, without indices."""
         if of.kind == "any":
             return clone(value)
         if of.kind in ("struct", "map"):
@@ -155,7 +155,7 @@ class _Reader:
 
 
 def is_scalar(kind: str, value: Json) -> bool:
-    """Return whether a value is of a scalar type."""
+    """Return whether a value has a scalar type."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind in ("string", "bytes", "time"):
         return isinstance(value, str)

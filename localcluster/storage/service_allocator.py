@@ -16,16 +16,16 @@ NODE_PORTS = range(30000, 32768)
 
 
 class ServiceAllocator:
-    """Gives Services their cluster addresses and node ports, each once; nobody owns these fields."""
+    """Gives Services their cluster IPs and node ports. Nobody owns these fields."""
 
     def __init__(self, store: Store, network: str) -> None:
         self._store = store
         self._network = ipaddress.ip_network(network)
 
     def allocate(self, service: Object, old: Object | None) -> None:
-        """Give a Service what it lacks, in place; what it had, it keeps.
+        """Give a Service the addresses and ports that it lacks, in place.
 
-        Raises ApiError 422 where it asks for an address or a node port that is another's, or out of range.
+        Raises ApiError 422 if it asks for an address or a node port that is taken or out of range.
         """
         spec, before = service["spec"], (old or {}).get("spec", {})
         meta = service["metadata"]
@@ -50,7 +50,7 @@ class ServiceAllocator:
             if spec["type"] not in ("NodePort", "LoadBalancer"):
                 port.pop("nodePort", None)
             elif not port.get("nodePort"):
-                # At random, as a real API server does: several clusters of this machine share its ports.
+                # At random, as a real API server does: the clusters on this machine share its ports.
                 port["nodePort"] = kept.get((port.get("name"), port["port"])) or random.choice(  # noqa: S311
                     [p for p in NODE_PORTS if p not in ports]
                 )

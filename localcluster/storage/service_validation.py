@@ -1,4 +1,4 @@
-"""What makes no sense in a Service, and in the addresses that a status names, in Kubernetes' words."""
+"""Validation of Services, and of the addresses in a status."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from localcluster.apimachinery.errors import Cause
 from localcluster.apimachinery.field_errors import duplicate, forbidden, invalid_value, not_supported, required
 from localcluster.apimachinery.objects import Json, Object
-from localcluster.storage.formats import named, port_number, port_reference
+from localcluster.storage.formats import check_name, port_number, port_reference
 
 KINDS = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 WITH_NODE_PORTS = ("LoadBalancer", "NodePort")
 
 
 def service(obj: Object, old: Object | None) -> Iterator[Cause]:
-    """Yield what is wrong with a Service; which addresses and node ports are free, Addresses.give knows."""
+    """Yield the errors of a Service. ServiceAllocator checks which addresses and node ports are free."""
     spec = obj["spec"]
     if spec["type"] not in KINDS:
         yield not_supported("spec.type", spec["type"], KINDS)
@@ -29,7 +29,7 @@ def service(obj: Object, old: Object | None) -> Iterator[Cause]:
         if not name and len(ports) > 1:
             yield required(f"{where}.name")
         elif name:
-            yield from named("label", f"{where}.name", name)
+            yield from check_name("label", f"{where}.name", name)
             if name in names:
                 yield duplicate(f"{where}.name", name)
             names.add(name)
@@ -42,7 +42,7 @@ def service(obj: Object, old: Object | None) -> Iterator[Cause]:
 
 
 def status(obj: Object) -> Iterator[Cause]:
-    """Yield what is wrong with the addresses in the status of a Service or a Pod."""
+    """Yield the errors of the addresses in the status of a Service or a Pod."""
     found = obj.get("status", {})
     listed = [
         ("status.podIPs", found.get("podIPs", [])),
@@ -61,7 +61,7 @@ def status(obj: Object) -> Iterator[Cause]:
 def _node_ports(spec: Object, old: Object | None) -> Iterator[Cause]:
     given = [port.get("nodePort") for port in spec.get("ports", [])]
     before = [port.get("nodePort") for port in (old or {}).get("spec", {}).get("ports", [])]
-    if spec["type"] == "ClusterIP" and given != before:  # what was there goes with the type, by itself
+    if spec["type"] == "ClusterIP" and given != before:  # old node ports disappear with the old type
         for i, number in enumerate(given):
             if number:
                 yield forbidden(f"spec.ports[{i}].nodePort", "may not be used when `type` is 'ClusterIP'")
@@ -94,7 +94,7 @@ def _address(field: str, address: str) -> Iterator[Cause]:
 
 
 def _external(field: str, address: str) -> Iterator[Cause]:
-    """Yield what is wrong with an address from outside of the cluster."""
+    """Yield the errors of an external IP."""
     yield from _address(field, address)
     parsed = _parsed(address)
     if parsed is None:

@@ -1,6 +1,6 @@
-"""Objects in memory, their resource versions, and whoever watches them.
+"""The store: objects in memory, their resource versions and their history.
 
-Everything runs in one asyncio loop: a call that does not await is atomic, so there are no locks.
+Everything runs in one asyncio loop. Calls that do not await are atomic, so there are no locks.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from localcluster.apimachinery.errors import ApiError, already_exists, conflict,
 from localcluster.apimachinery.objects import Json, Object, clone, now
 from localcluster.apimachinery.resources import Resource
 
-HISTORY = 2048  # changes kept for watches that resume
+HISTORY = 2048  # changes that are kept, so that watches can resume
 
 
 @dataclass(frozen=True)
 class Change:
-    """One write. Its objects are the store's own: read them, never change them.
+    """One write. Do not change its objects: they are the store's.
 
     Attributes:
         type: `ADDED`, `MODIFIED` or `DELETED`.
@@ -39,7 +39,7 @@ class Change:
 
 
 def _share(new: Json, old: Json) -> Json:
-    """Return `new`, its parts that equal the old one's being the old one's, so that history costs little memory."""
+    """Return `new` with its unchanged parts taken from `old`, so that the history needs little memory."""
     if new == old and type(new) is type(old):
         return old
     if isinstance(new, dict) and isinstance(old, dict):
@@ -50,7 +50,7 @@ def _share(new: Json, old: Json) -> Json:
 
 
 class Store:
-    """Objects by kind, namespace and name. What goes in and out is copied: nobody shares a dict with the store."""
+    """Objects by kind, namespace and name. They are copied on the way in and out, except by `peek` and `glance`."""
 
     def __init__(self) -> None:
         self.version = 1
@@ -63,7 +63,7 @@ class Store:
         try:
             found = self._objects[resource][namespace, name]
         except KeyError:
-            raise not_found(resource.plural, resource.group, name) from None
+            raise not_found(resource, name) from None
         return dict(clone(found))
 
     def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
@@ -72,24 +72,24 @@ class Store:
         return clone(found) if found is not None else None
 
     def glance(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """Return the store's own object, or None, for reading only."""
+        """Return the store's own object, or None. Do not change it."""
         return self._objects.get(resource, {}).get((namespace, name))
 
     def list(self, resource: Resource, namespace: str = "") -> list[Object]:
-        """Return the objects of one namespace (of all, when empty), by name."""
+        """Return the objects of a namespace (of all namespaces if empty), by name."""
         objects = self._objects.get(resource, {})
         return [clone(objects[k]) for k in sorted(objects) if not namespace or k[0] == namespace]
 
     def peek(self, resource: Resource, namespace: str = "") -> Iterator[Object]:
-        """Yield the store's own objects, by name, for reading only: who looks at many needs no copies.
+        """Yield the store's own objects, by name, without the cost of copies. Do not change them.
 
-        What is written or removed meanwhile does not disturb.
+        Writes during the iteration are allowed.
         """
         objects = self._objects.get(resource, {})
         return iter([objects[k] for k in sorted(objects) if not namespace or k[0] == namespace])
 
     def create(self, resource: Resource, obj: Object, *, dry_run: bool = False) -> Object:
-        """Store a new object under its metadata's name, giving it uid, creationTimestamp and generation.
+        """Store a new object, and give it uid, creationTimestamp and generation.
 
         Raises ApiError 409 AlreadyExists.
         """
@@ -97,7 +97,7 @@ class Store:
         meta = obj["metadata"]
         key = (meta.get("namespace", ""), meta["name"])
         if key in self._objects.setdefault(resource, {}):
-            raise already_exists(resource.plural, resource.group, meta["name"])
+            raise already_exists(resource, meta["name"])
         meta["uid"] = str(uuid.uuid4())
         meta["creationTimestamp"] = now()
         if resource.generations:
@@ -107,27 +107,29 @@ class Store:
         return dict(clone(obj))
 
     def current(self, resource: Resource, obj: Object) -> Object:
-        """Return the store's own object that `obj` is a new version of.
+        """Return the store's own object that `obj` will replace.
 
-        Raises ApiError 404, and 409 Conflict where metadata.resourceVersion or uid is given and is another one.
+        Raises ApiError 404, and 409 Conflict if metadata.resourceVersion or uid are set and differ.
         """
         meta = obj["metadata"]
         old = self._objects.get(resource, {}).get((meta.get("namespace", ""), meta["name"]))
         if old is None:
-            raise not_found(resource.plural, resource.group, meta["name"])
+            raise not_found(resource, meta["name"])
         if meta.get("resourceVersion") not in (None, "", old["metadata"]["resourceVersion"]):
             stale = "the object has been modified; please apply your changes to the latest version and try again"
-            raise conflict(resource.plural, resource.group, meta["name"], stale)
+            raise conflict(resource, meta["name"], stale)
         if meta.get("uid") not in (None, "", old["metadata"]["uid"]):
             was = old["metadata"]["uid"]
             why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {was}"
-            raise conflict(resource.plural, resource.group, meta["name"], why)
+            raise conflict(resource, meta["name"], why)
         return old
 
-    def update(self, resource: Resource, obj: Object, *, grow: bool | None = None, dry_run: bool = False) -> Object:
-        """Replace an object. A write that changes nothing is no write: the resource version stays.
+    def update(
+        self, resource: Resource, obj: Object, *, new_generation: bool | None = None, dry_run: bool = False
+    ) -> Object:
+        """Replace an object. If nothing changes, the resource version stays the same.
 
-        `grow` says whether the generation counts on, None for when the spec has changed. Raises what `current` raises.
+        `new_generation`: whether the generation increases; None: if the spec has changed. Raises what `current` does.
         """
         old = self.current(resource, obj)
         obj = clone(obj)
@@ -137,31 +139,31 @@ class Store:
             meta[owned] = old["metadata"].get(owned)
         if not resource.generations:
             del meta["generation"]
-        elif obj.get("spec") != old.get("spec") if grow is None else grow:
+        elif obj.get("spec") != old.get("spec") if new_generation is None else new_generation:
             meta["generation"] += 1
         if obj != old and not dry_run:
-            # The metadata is the write's own: it gets a new resource version, and the old one is history.
+            # The metadata is never shared: it gets a new resource version.
             obj = {**_share(obj, old), "metadata": meta}
             self._write("MODIFIED", resource, key, obj, old)
         return dict(clone(obj))
 
     def remove(self, resource: Resource, namespace: str, name: str) -> Object:
-        """Remove the object at once (grace and finalizers are the registry's) and return it; raises ApiError 404."""
+        """Remove an object at once and return it; raises ApiError 404. The registry handles grace and finalizers."""
         old = self.get(resource, namespace, name)
         del self._objects[resource][namespace, name]
         self._write("DELETED", resource, (namespace, name), old, old)
         return old
 
     def since(self, resource: Resource, version: int) -> Sequence[Change]:
-        """Return the changes of one kind after a resource version, oldest first; raises ApiError 410 when too old."""
+        """Return the changes of one kind after a resource version, oldest first; raises ApiError 410 if too old."""
         oldest = self._history[0].version if self._history else self.version + 1
         forgotten = version + 1 < oldest and version < self.version and len(self._history) == HISTORY
-        if forgotten or version > self.version:  # a version to come was another store's, before a restart
+        if forgotten or version > self.version:  # a future version is from before a restart
             raise ApiError(410, f"too old resource version: {version} ({oldest})", reason="Expired")
         return [c for c in self._history if c.version > version and c.resource == resource]
 
     def at(self, resource: Resource, namespace: str, version: int) -> Sequence[Object]:
-        """Return the store's own objects, by name, as they were at a resource version; raises ApiError 410."""
+        """Return the store's own objects, by name, at a resource version; raises ApiError 410."""
         objects = dict(self._objects.get(resource, {}))
         for change in reversed(self.since(resource, version)):
             meta = change.object["metadata"]
@@ -172,7 +174,7 @@ class Store:
         return [objects[k] for k in sorted(objects) if not namespace or k[0] == namespace]
 
     def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
-        """Call `listener` after every write; returns what ends that."""
+        """Call `listener` after every write; returns a function that stops this."""
         self._listeners.append(listener)
 
         def stop() -> None:
@@ -183,7 +185,7 @@ class Store:
 
     @contextlib.contextmanager
     def queue(self) -> Iterator[asyncio.Queue[Change]]:
-        """Give a queue into which every later change goes."""
+        """Provide a queue of all later changes."""
         changes: asyncio.Queue[Change] = asyncio.Queue()
         stop = self.listen(changes.put_nowait)
         try:

@@ -1,4 +1,4 @@
-"""What makes no sense, in Kubernetes' words: every finding names its field."""
+"""Validation: the errors that Kubernetes gives, each with its field."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from localcluster.apimachinery.objects import Json, Object
 from localcluster.apimachinery.selectors import OPERATORS, matches
 from localcluster.storage import service_validation
 from localcluster.storage.formats import (
-    descending,
+    check_name,
     file_path,
-    labelled,
-    named,
+    labels_and_annotations,
     port_name,
     port_number,
     port_reference,
+    relative_path,
     variable_name,
 )
 from localcluster.storage.schema import ANY, Type
@@ -31,7 +31,7 @@ _MIB = 1024 * 1024
 
 
 def problems(of: Type, obj: Object, old: Object | None = None) -> list[Cause]:
-    """Return what is wrong with a defaulted object and, when there is an old one, with the change."""
+    """Return the errors of an object with its defaults set and, for an update, of the change."""
     found = [*_metadata(obj, old)]
     check = {
         "Deployment": _workload,
@@ -50,12 +50,12 @@ def problems(of: Type, obj: Object, old: Object | None = None) -> list[Cause]:
 
 
 def problems_of_status(obj: Object) -> list[Cause]:
-    """Return what is wrong with the addresses in an object's status."""
+    """Return the errors of the addresses in a status."""
     return list(service_validation.status(obj)) if obj["kind"] in ("Pod", "Service") else []
 
 
 def _required(of: Type, value: Json, path: str) -> Iterator[Cause]:
-    """Yield the fields that the type demands and that are not there."""
+    """Yield the required fields that are missing."""
     if of.kind == "struct" and isinstance(value, dict):
         for key in of.required:
             if value.get(key) in (None, "", []) and not (of.fields[key].kind == "struct" and of.fields[key].required):
@@ -77,8 +77,8 @@ def _metadata(obj: Object, old: Object | None) -> Iterator[Cause]:
     elif obj["kind"] == "Namespace" and "." in meta["name"]:
         yield invalid_value("metadata.name", meta["name"], "must not contain dots")
     elif old is None and obj["kind"] not in _ANY_NAME:
-        yield from named(_RULE_OF_NAME.get(obj["kind"], "subdomain"), "metadata.name", meta["name"])
-    yield from labelled("metadata", meta)
+        yield from check_name(_RULE_OF_NAME.get(obj["kind"], "subdomain"), "metadata.name", meta["name"])
+    yield from labels_and_annotations("metadata", meta)
     if old is not None and meta.get("uid") not in (None, "", old["metadata"]["uid"]):
         yield invalid_value("metadata.uid", meta["uid"], "field is immutable")
 
@@ -102,7 +102,7 @@ def _workload(obj: Object, old: Object | None) -> Iterator[Cause]:
             )
     if selector is None or (set(operators) <= OPERATORS and selector and not matches(selector, labels or {})):
         yield invalid_value("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
-    yield from labelled("spec.template.metadata", template["metadata"])
+    yield from labels_and_annotations("spec.template.metadata", template["metadata"])
     yield from _pod_spec("spec.template.spec", template["spec"])
     if template["spec"].get("restartPolicy") != "Always":
         yield not_supported("spec.template.spec.restartPolicy", template["spec"].get("restartPolicy"), ("Always",))
@@ -145,9 +145,9 @@ def _pod(obj: Object, old: Object | None) -> Iterator[Cause]:
     if old is None:
         return
     for i, container in enumerate(obj["spec"]["containers"]):
-        if not container.get("image"):  # said twice, as Kubernetes does
+        if not container.get("image"):  # a second time, as in Kubernetes
             yield required(f"spec.containers[{i}].image")
-    # Kubernetes names a few fields that may change: images, deadlines and tolerations; nodeName is the scheduler's.
+    # Only images, deadlines and tolerations can change. (nodeName is the scheduler's.)
     may_change = ("tolerations", "activeDeadlineSeconds", "nodeName", "containers", "initContainers")
     was, will = ({k: v for k, v in o["spec"].items() if k not in may_change} for o in (old, obj))
     for key in ("containers", "initContainers"):
@@ -166,7 +166,7 @@ def _pod_spec(path: str, spec: Object) -> Iterator[Cause]:
     for i, volume in enumerate(spec.get("volumes", [])):
         where, name = f"{path}.volumes[{i}]", volume.get("name")
         if name:
-            yield from named("label", f"{where}.name", name)
+            yield from check_name("label", f"{where}.name", name)
         if name in volumes:
             yield duplicate(f"{where}.name", name)
         volumes.add(name)
@@ -191,7 +191,7 @@ def _pod_spec(path: str, spec: Object) -> Iterator[Cause]:
 
 
 def _files(path: str, source: Object) -> Iterator[Cause]:
-    """Yield what is wrong with the files that a volume, or one source of a projected one, is to hold."""
+    """Yield the errors of the files in a volume, or in one source of a projected volume."""
     for kind in ("configMap", "secret"):
         for i, item in enumerate(source.get(kind, {}).get("items", [])):
             yield from file_path(f"{path}.{kind}.items[{i}].path", item.get("path", ""))
@@ -203,7 +203,7 @@ def _container(path: str, container: Object, volumes: set[str | None]) -> Iterat
     if not container.get("name"):
         yield required(f"{path}.name")
     else:
-        yield from named("label", f"{path}.name", container["name"])
+        yield from check_name("label", f"{path}.name", container["name"])
     if not container.get("image"):
         yield required(f"{path}.image")
     seen: set[str] = set()
@@ -235,7 +235,7 @@ def _container(path: str, container: Object, volumes: set[str | None]) -> Iterat
         if place in places:
             yield invalid_value(f"{where}.mountPath", place, "must be unique")
         places.add(place)
-        yield from descending(f"{path}.volumeMounts.subPath", mount.get("subPath", ""))  # without an index there too
+        yield from relative_path(f"{path}.volumeMounts.subPath", mount.get("subPath", ""))  # without an index here too
     if container.get("imagePullPolicy") not in ("Always", "IfNotPresent", "Never"):
         values = ("Always", "IfNotPresent", "Never")
         yield not_supported(f"{path}.imagePullPolicy", container.get("imagePullPolicy"), values)
@@ -275,7 +275,7 @@ def _limits(path: str, resources: Object) -> Iterator[Cause]:
 def _data(obj: Object, old: Object | None) -> Iterator[Cause]:
     for part in ("data", "binaryData"):
         for key in obj.get(part, {}):
-            yield from named("config key", f"{part}[{key}]", key)
+            yield from check_name("config key", f"{part}[{key}]", key)
     if sum(len(v) for part in ("data", "binaryData") for v in obj.get(part, {}).values()) > _MIB:
         yield Cause(
             "data" if obj["kind"] == "Secret" else "",

@@ -1,4 +1,4 @@
-"""Sets of fields: what managedFields records, and the algebra that server-side apply does with them.
+"""Sets of fields, as managedFields records them, and what server-side apply computes with them.
 
 A path is a tuple of elements written as in fieldsV1: `f:NAME` (a field or a map's key), `k:{...}` (the item of a list,
 by its keys), `v:VALUE` (an item of a set). The rules are those of sigs.k8s.io/structured-merge-diff (package typed).
@@ -15,7 +15,7 @@ from localcluster.storage.schema import ANY, KEY_DEFAULTS, Type
 Path = tuple[str, ...]
 Paths = set[Path]
 
-# What the server itself decides has no owner.
+# Metadata that the server sets; it has no owner.
 _UNOWNED = (
     "name",
     "namespace",
@@ -29,14 +29,14 @@ _UNOWNED = (
 
 
 def ownable(obj: Object) -> Object:
-    """Return an object without what nobody owns."""
+    """Return an object without the fields that have no owner."""
     meta = {k: v for k, v in obj.get("metadata", {}).items() if k not in _UNOWNED}
     rest = {k: v for k, v in obj.items() if k not in ("apiVersion", "kind", "metadata")}
     return {"metadata": meta, **rest}
 
 
 def element_of(of: Type, item: Json) -> str:
-    """Return the path element of a list's item."""
+    """Return the path element of a list item."""
     if of.is_set or not isinstance(item, dict):
         return "v:" + json.dumps(item)
     keys = {k: item.get(k, KEY_DEFAULTS.get(k)) for k in sorted(of.keys)}
@@ -44,21 +44,21 @@ def element_of(of: Type, item: Json) -> str:
 
 
 def is_leaf(of: Type, value: Json) -> bool:
-    """Return whether a value has one owner as a whole."""
+    """Return whether a value has one owner."""
     if of.kind == "list":
         return not (of.keys or of.is_set) or not isinstance(value, list)
     return of.kind not in ("struct", "map") or of.atomic or not isinstance(value, dict)
 
 
 def children(of: Type, value: Json) -> list[tuple[str, Type, Json]]:
-    """Return path element, type and value of what is in a list, map or struct."""
+    """Return path element, type and value of each child of a list, map or struct."""
     if isinstance(value, list):
         return [(element_of(of, item), of.element or ANY, item) for item in value]
     return [(f"f:{key}", of.child(key) or ANY, item) for key, item in value.items()]
 
 
 def fields_of(of: Type, value: Json, path: Path = ()) -> Paths:
-    """Return the fields that an applied configuration names."""
+    """Return the fields that a value sets."""
     if is_leaf(of, value):
         return {path}
     found: Paths = set()
@@ -72,7 +72,7 @@ def fields_of(of: Type, value: Json, path: Path = ()) -> Paths:
 
 @dataclass
 class Comparison:
-    """How a new value differs from an old one, in fields."""
+    """The fields in which two values differ."""
 
     added: Paths = field(default_factory=set)
     removed: Paths = field(default_factory=set)
@@ -114,7 +114,7 @@ def _items(value: Json) -> bool:
 
 
 def without(of: Type, value: Json, gone: Paths, path: Path = ()) -> Json:
-    """Return a value without some fields; a container that this leaves empty becomes None (in a list, it goes)."""
+    """Return a value without some fields. A map or list that becomes empty is None, and dropped from a list."""
     if is_leaf(of, value):
         return value
     kept = []
@@ -129,7 +129,7 @@ def without(of: Type, value: Json, gone: Paths, path: Path = ()) -> Json:
 
 
 def _with_parents(of: Type, paths: Paths) -> Paths:
-    """Return a set with the structs that its fields are in; keys of maps and items of lists do not come with theirs."""
+    """Return a set together with the structs around its fields (but not the keys of maps and items of lists)."""
     found = set(paths)
     for path in paths:
         here = of
@@ -142,7 +142,7 @@ def _with_parents(of: Type, paths: Paths) -> Paths:
 
 
 def pruned(of: Type, value: Json, last: Paths, owned: Paths) -> Json:
-    """Return a value without what its applier owned last and nobody owns now.
+    """Return a value without the fields that its applier owned before and that nobody owns now.
 
     Step by step what structured-merge-diff does (merge/update.go: prune, addBackOwnedItems, addBackDanglingItems).
     """
@@ -154,7 +154,7 @@ def pruned(of: Type, value: Json, last: Paths, owned: Paths) -> Json:
 
 
 def merged(of: Type, old: Json, new: Json) -> Json:
-    """Return the old value with what the new one says."""
+    """Return the old value, overwritten with the fields of the new one."""
     if is_leaf(of, new) or not isinstance(old, type(new)):
         return new
     if isinstance(new, list):
@@ -164,7 +164,7 @@ def merged(of: Type, old: Json, new: Json) -> Json:
 
 
 def _merged_lists(of: Type, old: list[Json], new: list[Json]) -> list[Json]:
-    """Return the items of both lists, the new ones in their order, the others between them where they were.
+    """Return the items of both lists: the new items in their order, the others between them in their places.
 
     Step by step what structured-merge-diff does (typed/merge.go, visitListItems), so that the order is the same.
     """
@@ -214,14 +214,14 @@ def encode(paths: Paths) -> Object:
 
 
 def _without_dots(node: Object) -> Object:
-    """Drop the `.` of what has nothing below it: there it goes without saying."""
+    """Drop the `.` of elements without children."""
     if set(node) == {"."}:
         return {}
     return {element: child if element == "." else _without_dots(child) for element, child in node.items()}
 
 
 def decode(fields: Object) -> Paths:
-    """Return fieldsV1 as a set; raises ValueError where it is none."""
+    """Return fieldsV1 as a set; raises ValueError if it is invalid."""
     found: Paths = set()
     for element, child in fields.items():
         if not isinstance(child, dict) or not (element == "." or element[:2] in ("f:", "k:", "v:", "i:")):
@@ -238,12 +238,12 @@ def decode(fields: Object) -> Paths:
 
 
 def in_order(paths: Paths) -> list[Path]:
-    """Return paths in the order of conflicts: at each level what is named itself comes before what is further down."""
+    """Return paths in the order of conflicts: at each level, leaves come before what has children."""
     return sorted(paths, key=lambda path: [(i + 1 < len(path), element) for i, element in enumerate(path)])
 
 
 def readable(path: Path) -> str:
-    """Return a path as conflicts name it: `.spec.containers[name="web"].image`."""
+    """Return a path as in conflicts: `.spec.containers[name="web"].image`."""
     text = ""
     for element in path:
         kind, rest = element[0], element[2:]

@@ -1,4 +1,4 @@
-"""Who owns which field: managedFields after every write.
+"""Field ownership: the managedFields of an object after a write.
 
 The rules are those of sigs.k8s.io/structured-merge-diff (merge/update.go) and of Kubernetes' managedfields package.
 """
@@ -14,7 +14,7 @@ from localcluster.storage.schema import Type
 
 Key = tuple[str, str, str]  # manager, operation, subresource
 
-# What an object of the API's own types has before anything is in it: nobody adds these.
+# The empty objects of Go's types: nobody owns these fields because of being there.
 _TEMPLATE: Object = {"metadata": {}, "spec": {"containers": None}}
 _EMPTY: dict[str, Object] = {
     "Deployment": {"spec": {"selector": None, "strategy": {}, "template": _TEMPLATE}, "status": {}},
@@ -27,7 +27,7 @@ _EMPTY: dict[str, Object] = {
 
 @dataclass
 class Entry:
-    """What one manager owns by one operation."""
+    """The fields that one manager owns through one operation."""
 
     fields: Paths
     api_version: str
@@ -35,7 +35,7 @@ class Entry:
 
 
 def entries_of(obj: Object) -> dict[Key, Entry]:
-    """Return what an object's managedFields say; raises ValueError when they cannot be read."""
+    """Return the managedFields of an object; raises ValueError if they are invalid."""
     return {
         (e["manager"], e["operation"], e.get("subresource", "")): Entry(
             field_sets.decode(e.get("fieldsV1", {})), e.get("apiVersion", ""), e.get("time", "")
@@ -46,7 +46,7 @@ def entries_of(obj: Object) -> dict[Key, Entry]:
 
 
 def written(entries: dict[Key, Entry]) -> list[Object]:
-    """Return entries as managedFields, in Kubernetes' order; those that own nothing are gone."""
+    """Return entries as managedFields, in Kubernetes' order, without entries that own nothing."""
     found = []
     for (manager, operation, subresource), entry in entries.items():
         if not entry.fields:
@@ -66,14 +66,14 @@ def after_update(
     *,
     given: list[Object] | None = None,
 ) -> list[Object]:
-    """Return managedFields after a write that is no apply: the manager owns what it changed, others own it no more.
+    """Return managedFields after a write other than apply: the manager, and nobody else, owns what it changed.
 
-    `given` are the managedFields that the write itself brings, as when kubectl renames its entries.
+    `given` are managedFields in the write itself: kubectl renames its entries in this way.
     """
     before = old if old is not None else _EMPTY.get(new["kind"], {"spec": {}, "status": {}})
     try:
         entries = entries_of({"metadata": {"managedFields": given}} if given else before)
-    except ValueError:  # what cannot be read counts as not given
+    except ValueError:  # invalid ones are ignored
         entries = entries_of(before)
     change = field_sets.compare(of, field_sets.ownable(before), field_sets.ownable(new))
     touched = change.added | change.modified

@@ -1,4 +1,4 @@
-"""Server-side apply: what a configuration makes of a live object, and who is in conflict with it.
+"""Server-side apply: merges a configuration into a live object, and finds conflicts with other managers.
 
 The rules are those of sigs.k8s.io/structured-merge-diff (merge/update.go) and of Kubernetes' managedfields package.
 """
@@ -19,10 +19,10 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def applied(of: Type, live: Object, config: Object, manager: str, *, force: bool, subresource: str = "") -> Object:
-    """Return the object that server-side apply makes of a live one, managedFields included, not yet defaulted.
+    """Return a live object after server-side apply, with managedFields, without new defaults.
 
-    Raises ApiError 409 where another manager owns a field with another value, 500 (as Kubernetes does) where the
-    configuration does not fit the type.
+    Raises ApiError 409 if another manager owns a field with another value, and 500 (as Kubernetes does) if the
+    configuration does not match the type.
     """
     meta = config["metadata"]
     wanted = field_sets.ownable(config)
@@ -61,12 +61,12 @@ def applied(of: Type, live: Object, config: Object, manager: str, *, force: bool
 def _refuse(
     of: Type, live: Object, conflicts: list[tuple[Key, field_sets.Path]], entries: dict[Key, Entry], manager: str
 ) -> None:
-    """Raise the 409, less what kubectl may: to change what it has applied client-side and is still as it was then."""
+    """Raise the 409. kubectl may change fields that it applied client-side and that nobody has changed since."""
     last_applied = live["metadata"].get("annotations", {}).get(LAST_APPLIED)
     if manager == "kubectl" and last_applied:
         try:
             was, is_now = field_sets.ownable(parsed(last_applied)), field_sets.ownable(live)
-        except (ValueError, AttributeError):  # no configuration: then nothing of it is allowed
+        except (ValueError, AttributeError):  # not a configuration: nothing is allowed
             was, is_now = {}, {}
         change = field_sets.compare(of, was, is_now)
         allowed = field_sets.fields_of(of, was) - change.modified - change.added - change.removed
@@ -94,7 +94,7 @@ def _refuse(
 
 
 def _sync_last_applied(after: Object, config: Object, manager: str) -> None:
-    """Keep kubectl's annotation true when kubectl itself applies server-side: a client-side apply may follow."""
+    """Update kubectl's annotation when kubectl applies server-side: a client-side apply can follow."""
     annotations = after["metadata"].get("annotations", {})
     if manager == "kubectl" and LAST_APPLIED in annotations:
         text = json.dumps(config, separators=(",", ":"), sort_keys=True) + "\n"
@@ -102,7 +102,7 @@ def _sync_last_applied(after: Object, config: Object, manager: str) -> None:
 
 
 def _misfits(of: Type, value: Json, path: field_sets.Path) -> Iterator[str]:
-    """Yield what does not fit the type, in structured-merge-diff's words."""
+    """Yield the type errors of a value, as structured-merge-diff words them."""
     where = field_sets.readable(path)
     if of.kind in ("struct", "map"):
         if not isinstance(value, dict | None):

@@ -136,7 +136,7 @@ def test_target_ports_are_found_by_name_in_each_pod(namespace: Namespace) -> Non
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::"])
 def test_no_socket_is_bound_that_other_machines_could_reach(address: str) -> None:
-    with pytest.raises(network.NotLoopbackError, match="localcluster listens on loopback addresses only"):
+    with pytest.raises(network.NotLoopbackError, match="localcluster listens only on loopback addresses"):
         network.bound(address)
 
 
@@ -201,7 +201,7 @@ def test_a_port_that_a_stranger_holds_on_all_addresses_is_moved(namespace: Names
         namespace.kubectl(*ROLLED_OUT)
         (name,) = (p["metadata"]["name"] for p in namespace.list("pods"))
         (said,) = namespace.events(name, "PortMoved")
-        assert said.startswith(f"taken on all addresses of this machine: {port} is 127.")
+        assert said.startswith(f"another program listens on all addresses of this machine: {port} is 127.")
         host = address(namespace)[0]
         (said,) = namespace.events("web", "PortTaken")
         instead = said.partition(f"another process has {host}:{port}: use ")[2].partition(";")[0]
