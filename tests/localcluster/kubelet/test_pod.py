@@ -100,7 +100,7 @@ def test_a_mount_that_a_process_cannot_find_is_told_in_the_pods_events(namespace
     namespace.pod("blind", is_ready)
     (said,) = namespace.events("blind", "MountNotVisible")
     assert said.startswith("container main cannot find /opt/data: localcluster has no mounts, the files are in /")
-    advice = "; use a path relative to /srv, or give /opt/data to the process in an argument or a variable"
+    advice = "; use a path relative to /srv, or pass /opt/data to the process in an argument or a variable"
     assert said.endswith("/root/opt/data" + advice)
 
 
