@@ -1,4 +1,4 @@
-"""A localcluster under test, and what tests do with it."""
+"""A localcluster under test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DATA = pathlib.Path(__file__).parent / "data"
 
 
 def until(what: str, condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """Return the first true answer of a condition; fail with the last one when there is none in time."""
+    """Return the first true result of a condition; fail with the last result on a timeout."""
     deadline = time.monotonic() + seconds
     while True:
         answer = condition()
@@ -33,7 +33,7 @@ def until(what: str, condition: Callable[[], Any], seconds: float = 30.0) -> Any
 
 
 class Command:
-    """The command `localcluster` with a home of its own."""
+    """The command `localcluster` with its own LOCALCLUSTER_HOME."""
 
     def __init__(self, home: pathlib.Path, cache: pathlib.Path, **env: str) -> None:
         self.home = home
@@ -57,7 +57,7 @@ class Cluster:
         self.server = config["clusters"][0]["cluster"]["server"]
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """Return what kubectl prints; fail with what it says where it fails."""
+        """Return what kubectl prints; fail with its error message."""
         command = [str(BIN / "kubectl"), "--kubeconfig", self.kubeconfig, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, input=stdin, check=False)
         assert done.returncode == 0, done.stderr
@@ -65,7 +65,7 @@ class Cluster:
 
 
 class Namespace:
-    """A namespace of a cluster, and what tests do in it."""
+    """A namespace of a cluster."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self.cluster = cluster
@@ -82,6 +82,10 @@ class Namespace:
     def apply(self, *objects: Object) -> None:
         self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
 
+    def wait_for_rollout(self, name: str = "web") -> str:
+        """Wait until a Deployment is rolled out; returns what kubectl prints."""
+        return self.kubectl("rollout", "status", f"deploy/{name}", "--timeout=60s")
+
     def get(self, kind: str, name: str) -> Object:
         found: Object = json.loads(self.kubectl("get", kind, name, "-o", "json"))
         return found
@@ -90,7 +94,7 @@ class Namespace:
         return json.loads(self.kubectl("get", kind, "-o", "json", *arguments))["items"]
 
     def pod(self, name: str, condition: Callable[[Object], Any], what: str = "pod", seconds: float = 30.0) -> Object:
-        """Return a pod once a condition holds of it."""
+        """Return a pod as soon as it meets a condition."""
         found: Object = until(what, lambda: (pod := self.get("pod", name)) and condition(pod) and pod, seconds)
         return found
 
@@ -100,7 +104,7 @@ class Namespace:
         return [e["message"] for e in found if e["reason"] == reason]
 
     def fetch(self, service: str, path: str = "/", port: str = "http") -> str:
-        """Return the body of an answer that came through the API server's Service proxy."""
+        """Return the body of an answer through the Service proxy of the API server."""
         url = f"{self.cluster.server}/api/v1/namespaces/{self.name}/services/{service}:{port}/proxy{path}"
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
             return str(answer.read().decode())

@@ -30,7 +30,7 @@ def command(tmp_path_factory: pytest.TempPathFactory, cache: pathlib.Path) -> Co
 
 @pytest.fixture(scope="session")
 def cluster(command: Command) -> Iterator[Cluster]:
-    """Give a cluster whose back-off is a second."""
+    """Provide a cluster with a back-off of one second."""
     command("up", "--back-off", "1", "--end-with", str(os.getpid()))  # even if this process is killed
     yield Cluster(command, "localcluster")
     command("down")
@@ -38,7 +38,7 @@ def cluster(command: Command) -> Iterator[Cluster]:
 
 @pytest.fixture
 def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Namespace]:
-    """Give a namespace that goes with the test."""
+    """Provide a namespace, which is deleted after the test."""
     name = f"t-{abs(hash(request.node.nodeid)) % 10**10}"
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     cluster.kubectl("apply", "-f", "-", stdin=json.dumps(space))
@@ -48,6 +48,6 @@ def namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Name
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """Give an API server alone: it holds the namespaces `default` and `other`, and nothing else."""
+    """Provide an API server with the namespaces `default` and `other`."""
     with Server() as running:
         yield running

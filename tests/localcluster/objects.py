@@ -8,7 +8,7 @@ Object = dict[str, Any]
 
 
 def container(image: str = "web:1", **spec: Any) -> Object:
-    """Return a container of the test image: ready as soon as it answers."""
+    """Return a container of the test image, which is ready as soon as it answers."""
     probe = {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 1}
     return {
         "name": "web",

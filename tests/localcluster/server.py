@@ -1,4 +1,4 @@
-"""The API under test, and how tests ask it."""
+"""An API server under test, without a kubelet."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Node:
 
 
 class Server:
-    """A server on a free port, for the length of a with block."""
+    """A server on a free port, until the end of a with block."""
 
     def __init__(self, chaos: Chaos | None = None) -> None:
         self.chaos = chaos
@@ -139,13 +139,13 @@ class Server:
             connection.close()
 
     def get(self, path: str) -> Any:
-        """Return an object; fail where there is none."""
+        """Return an object; fail if it does not exist."""
         answer = self.call("GET", path)
         assert answer.code == 200, answer.body
         return answer.body
 
     def post(self, path: str, obj: Object) -> Any:
-        """Create an object; fail where that is refused."""
+        """Create an object; fail if it is refused."""
         answer = self.call("POST", path, obj)
         assert answer.code == 201, answer.body
         return answer.body

@@ -1,4 +1,4 @@
-"""The command: up, down and what they leave behind, which is nothing."""
+"""The command: starting, stopping and inspecting a cluster."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def deaf(name: str = "deaf") -> dict[str, object]:
 SECRET: dict[str, object] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "eA=="}}
 
 
-def test_up_writes_a_kubeconfig_for_its_owner_alone_and_says_where_things_are(other: Command) -> None:
+def test_up_writes_a_private_kubeconfig_and_prints_where_the_state_is(other: Command) -> None:
     said = other("up", "--name", NAME).stderr
     path = Path(other("kubeconfig", "--name", NAME).stdout.strip())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -76,7 +76,7 @@ def test_up_writes_a_kubeconfig_for_its_owner_alone_and_says_where_things_are(ot
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_nobody_else_may_enter_the_folders(command: Command, tmp_path: Path, cache: Path, given: bool) -> None:
+def test_only_the_owner_can_enter_the_folders(command: Command, tmp_path: Path, cache: Path, given: bool) -> None:
     base = tmp_path / ("mine" if given else "localcluster")
     variables = {"LOCALCLUSTER_HOME": str(base)} if given else {"XDG_STATE_HOME": str(tmp_path)}
     fresh = Command(base, cache, **variables)
@@ -91,7 +91,7 @@ def test_nobody_else_may_enter_the_folders(command: Command, tmp_path: Path, cac
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700] * 3
 
 
-def test_a_folder_that_the_user_names_keeps_its_mode(tmp_path: Path, cache: Path) -> None:
+def test_an_existing_folder_in_localcluster_home_keeps_its_mode(tmp_path: Path, cache: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
     Command(shared, cache)("build", str(DATA / "web"), "-t", "web:1")
@@ -100,7 +100,7 @@ def test_a_folder_that_the_user_names_keeps_its_mode(tmp_path: Path, cache: Path
 
 
 @pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="macOS does not show a process's limits")
-def test_the_daemon_may_open_as_many_files_as_the_system_allows(other: Command) -> None:
+def test_the_daemon_can_open_as_many_files_as_the_system_allows(other: Command) -> None:
     up = [sys.executable, "-m", "localcluster", "up", "--name", NAME, *ENDS_WITH_US]
     subprocess.run(["sh", "-c", 'ulimit -Sn 256; exec "$@"', "sh", *up], env=other.env, check=True, capture_output=True)
     pid = json.loads(other("status", "--name", NAME, "--output", "json").stdout)["pid"]
@@ -130,10 +130,10 @@ def test_status_says_where_services_listen(other: Command) -> None:
     until("gone", lambda: listed() == {})
 
 
-def test_clusters_side_by_side_have_addresses_of_their_own(cluster: Cluster, other: Command) -> None:
+def test_two_clusters_on_one_machine_have_different_addresses(cluster: Cluster, other: Command) -> None:
     beside = start(other)
     beside.apply(deployment())
-    beside.kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    beside.wait_for_rollout()
     (one,) = beside.list("pods")
     ours = cluster.server.split("/")[2].rpartition(":")[0].rsplit(".", 2)[0]
     assert not one["status"]["podIP"].startswith(ours + ".")
@@ -143,7 +143,7 @@ def test_clusters_side_by_side_have_addresses_of_their_own(cluster: Cluster, oth
 def test_down_leaves_no_process_behind(other: Command) -> None:
     namespace = start(other)
     namespace.apply(SECRET, deployment(replicas=2), deaf())
-    namespace.kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    namespace.wait_for_rollout()
     until("the children run", lambda: len(processes(other)) >= 6)
     namespace.kubectl("delete", "pod", "deaf", "--wait=false")
     started = time.monotonic()
@@ -155,7 +155,7 @@ def test_down_leaves_no_process_behind(other: Command) -> None:
 
 
 @pytest.mark.parametrize("after", ["up", "down"])
-def test_what_a_killed_daemon_leaves_is_ended_by_the_next(other: Command, after: str) -> None:
+def test_up_and_down_end_the_processes_that_a_killed_daemon_left_behind(other: Command, after: str) -> None:
     namespace = start(other)
     namespace.apply(SECRET, deaf())
     until("it runs", lambda: len(processes(other)) >= 4)
@@ -184,7 +184,7 @@ def namespace_is_empty(command: Command) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_daemon_in_the_foreground_cleans_up_when_it_is_interrupted(other: Command, number: signal.Signals) -> None:
+def test_a_daemon_in_the_foreground_cleans_up_after_an_interrupt(other: Command, number: signal.Signals) -> None:
     arguments = [sys.executable, "-m", "localcluster", "up", "--foreground", "--name", NAME]
     running = subprocess.Popen(arguments, env=other.env, stderr=subprocess.PIPE, text=True, start_new_session=True)
     kubeconfig = other.home / NAME / "kubeconfig"
@@ -198,7 +198,7 @@ def test_a_daemon_in_the_foreground_cleans_up_when_it_is_interrupted(other: Comm
     assert not kubeconfig.exists()
 
 
-def test_a_daemon_whose_state_folder_is_removed_ends(other: Command) -> None:
+def test_a_daemon_ends_when_its_state_folder_is_deleted(other: Command) -> None:
     start(other).apply(SECRET, deaf())
     until("it runs", lambda: len(processes(other)) >= 2)
     pid = json.loads(other("status", "--name", NAME, "--output", "json").stdout)["pid"]
@@ -207,7 +207,7 @@ def test_a_daemon_whose_state_folder_is_removed_ends(other: Command) -> None:
     assert processes(other) == []
 
 
-def test_a_daemon_ends_with_the_process_that_it_is_for(other: Command) -> None:
+def test_a_daemon_ends_with_the_process_given_by_end_with(other: Command) -> None:
     with subprocess.Popen(["sleep", "600"]) as script:
         start(other, "--end-with", str(script.pid)).apply(SECRET, deaf())
         until("it runs", lambda: len(processes(other)) >= 2)
@@ -216,7 +216,7 @@ def test_a_daemon_ends_with_the_process_that_it_is_for(other: Command) -> None:
     assert other("status", "--name", NAME, check=False).returncode == 1
 
 
-def test_chaos_is_told_and_comes_only_to_a_cluster_that_starts_with_it(other: Command) -> None:
+def test_status_shows_chaos_and_a_running_cluster_cannot_get_it(other: Command) -> None:
     started = other("up", "--name", NAME, "--chaos", "7", "--chaos-rate", "1", *ENDS_WITH_US).stderr
     log = other.home / NAME / "daemon.log"
     said = f"chaos            seed 7: 100% of requests get a fault; see {log}\n"
@@ -235,7 +235,7 @@ def test_chaos_is_told_and_comes_only_to_a_cluster_that_starts_with_it(other: Co
     )
 
 
-def test_a_long_log_of_the_daemon_begins_anew(other: Command) -> None:
+def test_a_long_log_of_the_daemon_is_rotated(other: Command) -> None:
     start(other)
     log = other.home / NAME / "daemon.log"
     os.truncate(log, daemon.LOG_LIMIT + 1)
@@ -243,7 +243,7 @@ def test_a_long_log_of_the_daemon_begins_anew(other: Command) -> None:
     assert log.with_name("daemon.log.1").read_text().splitlines()[0].endswith(f"state in {log.parent}")
 
 
-def test_an_up_that_is_stopped_leaves_no_daemon(other: Command) -> None:
+def test_an_interrupted_up_leaves_no_daemon(other: Command) -> None:
     arguments = [sys.executable, "-m", "localcluster", "up", "--name", NAME]
     up = subprocess.Popen(arguments, env=other.env, stderr=subprocess.PIPE, text=True)
     until("the daemon starts", (other.home / NAME / "daemon.log").exists)
@@ -259,7 +259,7 @@ def test_a_second_daemon_of_the_same_name_is_refused(cluster: Cluster) -> None:
     assert "localcluster is already up; stop it with localcluster down" in refused.stderr
 
 
-def test_a_taken_port_is_not_a_failure() -> None:
+def test_the_api_server_gets_another_port_when_the_usual_one_is_taken() -> None:
     beyond = f"127.{network.LAST + 1}.0.1"  # no cluster takes that one
     assert network.api_port(beyond) == network.API_PORT
     with socket.socket() as holder:
@@ -268,7 +268,7 @@ def test_a_taken_port_is_not_a_failure() -> None:
         assert network.api_port(beyond) == 0
 
 
-def test_up_that_fails_shows_the_end_of_the_log(command: Command) -> None:
+def test_a_failed_up_shows_the_end_of_the_log(command: Command) -> None:
     blocker = command.home / "blocked"
     blocker.mkdir()
     (blocker / "pods").write_text("not a folder")
@@ -278,7 +278,7 @@ def test_up_that_fails_shows_the_end_of_the_log(command: Command) -> None:
     assert f"localcluster: blocked did not start; its log {blocker / 'daemon.log'} ends with:" in refused.stderr
 
 
-def test_status_and_kubeconfig_of_a_cluster_that_is_down(command: Command) -> None:
+def test_status_and_kubeconfig_fail_when_the_cluster_is_down(command: Command) -> None:
     assert command("status", "--name", "nobody", check=False).returncode == 1
     refused = command("kubeconfig", "--name", "nobody", check=False)
     assert (refused.returncode, refused.stdout) == (1, "")
@@ -292,7 +292,7 @@ def test_a_name_that_would_leave_the_state_folder_is_refused(command: Command) -
 
 
 @pytest.mark.parametrize("sub", ["up", "down", "status", "build", "images", "logs", "kubeconfig"])
-def test_help_shows_an_example(command: Command, sub: str) -> None:
+def test_the_help_of_each_command_shows_an_example(command: Command, sub: str) -> None:
     said = command(sub, "--help").stdout
     assert f"  localcluster {sub}" in said or f"$(localcluster {sub})" in said
 

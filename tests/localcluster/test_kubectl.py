@@ -1,4 +1,4 @@
-"""Every kubectl command that localcluster promises, by the real kubectl, on the whole cluster with pods that run."""
+"""Every kubectl command that the documentation promises, with the real kubectl and running pods."""
 
 from __future__ import annotations
 
@@ -19,16 +19,12 @@ def failing(namespace: Namespace, *arguments: str, stdin: str | None = None) -> 
     return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False)
 
 
-def rolled_out(namespace: Namespace, name: str = "web") -> str:
-    return namespace.kubectl("rollout", "status", f"deploy/{name}", "--timeout=60s")
-
-
 def images(namespace: Namespace) -> list[str]:
     template = namespace.get("deployment", "web")["spec"]["template"]
     return [container["image"] for container in template["spec"]["containers"]]
 
 
-def test_apply_creates_configures_and_leaves_alone(namespace: Namespace) -> None:
+def test_apply_creates_configures_or_leaves_unchanged(namespace: Namespace) -> None:
     first = yaml.safe_dump(deployment())
     assert "created" in namespace.kubectl("apply", "-f", "-", stdin=first)
     assert "unchanged" in namespace.kubectl("apply", "-f", "-", stdin=first)
@@ -36,7 +32,7 @@ def test_apply_creates_configures_and_leaves_alone(namespace: Namespace) -> None
     assert images(namespace) == ["web:2"]
 
 
-def test_apply_takes_away_what_the_manifest_no_longer_says(namespace: Namespace) -> None:
+def test_apply_removes_fields_that_the_manifest_no_longer_has(namespace: Namespace) -> None:
     manifest = deployment(replicas=0)
     containers = manifest["spec"]["template"]["spec"]["containers"]
     containers[0]["env"] = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
@@ -49,7 +45,7 @@ def test_apply_takes_away_what_the_manifest_no_longer_says(namespace: Namespace)
     assert (left["name"], left["env"]) == ("web", [{"name": "B", "value": "2"}])
 
 
-def test_server_side_apply_takes_over_from_client_side_apply(namespace: Namespace) -> None:
+def test_server_side_apply_takes_over_the_fields_of_client_side_apply(namespace: Namespace) -> None:
     manifest = deployment(replicas=0)
     containers = manifest["spec"]["template"]["spec"]["containers"]
     containers.append({"name": "side", "image": "web:1"})
@@ -64,7 +60,7 @@ def test_server_side_apply_takes_over_from_client_side_apply(namespace: Namespac
     assert images(namespace) == ["web:1"]
 
 
-def test_server_side_apply_tells_whose_field_it_would_take(namespace: Namespace) -> None:
+def test_server_side_apply_names_the_manager_that_it_conflicts_with(namespace: Namespace) -> None:
     manifest = yaml.safe_dump(deployment(replicas=0))
     namespace.kubectl("apply", "--server-side", "--field-manager=mine", "-f", "-", stdin=manifest)
     namespace.kubectl("set", "image", "deploy/web", "web=web:2")
@@ -78,7 +74,7 @@ def test_server_side_apply_tells_whose_field_it_would_take(namespace: Namespace)
     assert images(namespace) == ["web:1"]
 
 
-def test_apply_kustomization(namespace: Namespace, tmp_path: pathlib.Path) -> None:
+def test_apply_accepts_a_kustomization(namespace: Namespace, tmp_path: pathlib.Path) -> None:
     (tmp_path / "deployment.yml").write_text(yaml.safe_dump(deployment(replicas=0)))
     kustomization = {"resources": ["deployment.yml"], "images": [{"name": "web", "newTag": "2"}]}
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
@@ -108,7 +104,7 @@ def test_diff_shows_what_apply_would_change(namespace: Namespace) -> None:
     assert images(namespace) == ["web:1"]
 
 
-def test_a_field_that_nobody_knows_is_refused(namespace: Namespace) -> None:
+def test_an_unknown_field_is_refused(namespace: Namespace) -> None:
     manifest = deployment(replicas=0)
     manifest["spec"]["replicaz"] = 1
     refused = failing(namespace, "apply", "-f", "-", stdin=yaml.safe_dump(manifest))
@@ -118,9 +114,9 @@ def test_a_field_that_nobody_knows_is_refused(namespace: Namespace) -> None:
     assert 'Warning: unknown field "spec.replicaz"' in warned.stderr
 
 
-def test_get_wide_yaml_and_by_label(namespace: Namespace) -> None:
+def test_get_prints_wide_tables_yaml_and_selections(namespace: Namespace) -> None:
     namespace.apply(deployment(replicas=2), service())
-    rolled_out(namespace)
+    namespace.wait_for_rollout()
     header, row = namespace.kubectl("get", "deploy", "-o", "wide").splitlines()
     assert header.split() == ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"]
     assert row.split()[:4] == ["web", "2/2", "2", "2"]
@@ -135,7 +131,7 @@ def test_get_wide_yaml_and_by_label(namespace: Namespace) -> None:
     assert "No resources found" in failing(namespace, "get", "pods", "-l", "app=other").stderr
 
 
-def test_get_watches(namespace: Namespace) -> None:
+def test_get_watch_prints_changes(namespace: Namespace) -> None:
     command = [str(BIN / "kubectl"), "--kubeconfig", namespace.cluster.kubeconfig, "-n", namespace.name]
     with subprocess.Popen(
         [*command, "get", "deploy", "-w", "--no-headers"], stdout=subprocess.PIPE, text=True
@@ -151,7 +147,7 @@ def test_get_watches(namespace: Namespace) -> None:
 
 def test_describe_shows_events(namespace: Namespace) -> None:
     namespace.apply(deployment(), service())
-    rolled_out(namespace)
+    namespace.wait_for_rollout()
     described = namespace.kubectl("describe", "deploy", "web")
     assert "1 desired | 1 updated | 1 total | 1 available" in described
     assert "ScalingReplicaSet" in described
@@ -160,26 +156,26 @@ def test_describe_shows_events(namespace: Namespace) -> None:
     assert "ScalingReplicaSet" in namespace.kubectl("events")
 
 
-def test_rollouts_are_followed_restarted_listed_and_undone(namespace: Namespace) -> None:
+def test_rollout_status_restart_history_and_undo_work(namespace: Namespace) -> None:
     namespace.apply(deployment())
-    assert "successfully rolled out" in rolled_out(namespace)
+    assert "successfully rolled out" in namespace.wait_for_rollout()
     namespace.kubectl("set", "image", "deploy/web", "web=web:2")
-    rolled_out(namespace)
+    namespace.wait_for_rollout()
     history = namespace.kubectl("rollout", "history", "deploy/web").split()
     assert history[history.index("CHANGE-CAUSE") + 1 :: 2] == ["1", "2"]
     assert "web:1" in namespace.kubectl("rollout", "history", "deploy/web", "--revision=1")
     namespace.kubectl("rollout", "undo", "deploy/web")
-    rolled_out(namespace)
+    namespace.wait_for_rollout()
     assert images(namespace) == ["web:1"]
     before = {pod["metadata"]["uid"] for pod in namespace.list("pods")}
     namespace.kubectl("rollout", "restart", "deploy/web")
-    rolled_out(namespace)
+    namespace.wait_for_rollout()
     running = [p for p in namespace.list("pods") if "deletionTimestamp" not in p["metadata"]]
     assert running
     assert not before & {pod["metadata"]["uid"] for pod in running}
 
 
-def test_scale_set_env_label_annotate_and_patch(namespace: Namespace) -> None:
+def test_scale_set_label_annotate_and_patch_work(namespace: Namespace) -> None:
     namespace.apply(deployment())
     namespace.kubectl("scale", "deploy", "web", "--replicas=0", "--current-replicas=1")
     namespace.kubectl("set", "env", "deploy/web", "COLOUR=blue")
@@ -200,7 +196,7 @@ def test_scale_set_env_label_annotate_and_patch(namespace: Namespace) -> None:
     assert "tier" not in namespace.get("deployment", "web")["metadata"].get("labels", {})
 
 
-def test_wait_for_a_condition_and_for_deletion(namespace: Namespace) -> None:
+def test_wait_waits_for_a_condition_and_for_deletion(namespace: Namespace) -> None:
     namespace.apply(deployment())
     namespace.kubectl("wait", "deploy/web", "--for=condition=Available", "--timeout=60s")
     (pod,) = namespace.list("pods")
@@ -209,9 +205,9 @@ def test_wait_for_a_condition_and_for_deletion(namespace: Namespace) -> None:
     assert until("no pod is left", lambda: not namespace.list("pods"))
 
 
-def test_logs_of_a_deployment_are_followed(namespace: Namespace) -> None:
+def test_logs_follows_the_pods_of_a_deployment(namespace: Namespace) -> None:
     namespace.apply(deployment(), service())
-    rolled_out(namespace)
+    namespace.wait_for_rollout()
     with namespace.follow("deploy/web") as following:
         try:
             assert following.stdout is not None
@@ -223,7 +219,7 @@ def test_logs_of_a_deployment_are_followed(namespace: Namespace) -> None:
 
 def test_delete_in_the_foreground_waits_for_pods(namespace: Namespace) -> None:
     namespace.apply(deployment())
-    rolled_out(namespace)
+    namespace.wait_for_rollout()
     namespace.kubectl("delete", "deploy", "web", "--cascade=foreground", "--timeout=60s")
     assert namespace.list("replicasets") == []
     assert namespace.list("pods") == []
@@ -231,24 +227,24 @@ def test_delete_in_the_foreground_waits_for_pods(namespace: Namespace) -> None:
 
 def test_delete_orphan_leaves_the_replica_set(namespace: Namespace) -> None:
     namespace.apply(deployment())
-    rolled_out(namespace)
+    namespace.wait_for_rollout()
     namespace.kubectl("delete", "deploy", "web", "--cascade=orphan")
     (left,) = namespace.list("replicasets")
     assert "ownerReferences" not in left["metadata"] or left["metadata"]["ownerReferences"] == []
     assert len(namespace.list("pods")) == 1
 
 
-def test_auth_can_i_and_what_is_not_there(namespace: Namespace) -> None:
+def test_auth_can_i_says_yes_and_unsupported_commands_say_why_not(namespace: Namespace) -> None:
     assert namespace.kubectl("auth", "can-i", "create", "deployments").strip() == "yes"
     assert "*.*" in namespace.kubectl("auth", "can-i", "--list")
     assert "doesn't have a resource type" in failing(namespace, "get", "statefulsets").stderr
     namespace.apply(deployment())
-    rolled_out(namespace)
+    namespace.wait_for_rollout()
     assert "localcluster has no pods/exec" in failing(namespace, "exec", "deploy/web", "--", "true").stderr
     assert failing(namespace, "port-forward", "deploy/web", ":8080").returncode != 0
 
 
-def test_what_kubectl_create_sends_is_refused_with_the_end_of_a_command_that_works(
+def test_kubectl_create_is_refused_with_a_command_that_works(
     namespace: Namespace,
 ) -> None:
     commands = [
@@ -267,7 +263,7 @@ def test_what_kubectl_create_sends_is_refused_with_the_end_of_a_command_that_wor
     namespace.cluster.kubectl("delete", "namespace", f"{namespace.name}-more", "--wait=false")
 
 
-def test_explain_says_that_there_is_nothing_to_explain_with(namespace: Namespace) -> None:
+def test_explain_says_that_it_is_not_supported(namespace: Namespace) -> None:
     for what in ("pods", "deployment.spec.replicas"):
         refused = failing(namespace, "explain", what)
         assert refused.returncode == 1
@@ -286,9 +282,9 @@ def test_namespaces_that_every_cluster_has_cannot_be_deleted(namespace: Namespac
         assert namespace.cluster.kubectl("get", "namespace", name, "--no-headers").split()[1] == "Active"
 
 
-def test_get_shows_events_nodes_namespaces_and_endpoint_slices_as_kubernetes_does(namespace: Namespace) -> None:
+def test_get_prints_events_nodes_namespaces_and_endpoint_slices_as_in_kubernetes(namespace: Namespace) -> None:
     namespace.apply(deployment(), service())
-    rolled_out(namespace)
+    namespace.wait_for_rollout()
     header, *rows = namespace.kubectl("get", "events").splitlines()
     assert header.split() == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
     assert "Normal ScalingReplicaSet deployment/web Scaled up replica set" in " ".join(" ".join(rows).split())
@@ -313,7 +309,7 @@ def test_get_shows_events_nodes_namespaces_and_endpoint_slices_as_kubernetes_doe
     assert row.split()[1:4] == ["IPv4", "8080", running["status"]["podIP"]]
 
 
-def test_an_init_container_shows_in_the_status_and_its_log_can_be_read(namespace: Namespace) -> None:
+def test_get_shows_init_containers_and_logs_prints_their_log(namespace: Namespace) -> None:
     goes_on = namespace.cluster.command.home / f"{namespace.name}-goes-on"
     wait = script(f"echo waiting; until test -e {goes_on}; do sleep 0.1; done", name="wait")
     namespace.apply(pod("web", script("exit 3", name="main"), initContainers=[wait], restartPolicy="Never"))
@@ -328,7 +324,7 @@ def test_an_init_container_shows_in_the_status_and_its_log_can_be_read(namespace
     assert "container other is not valid for pod web" in failing(namespace, "logs", "web", "-c", "other").stderr
 
 
-def test_an_init_container_that_fails_shows_in_the_status(namespace: Namespace) -> None:
+def test_get_shows_a_failed_init_container(namespace: Namespace) -> None:
     fails = script("exit 1", name="fails")
     namespace.apply(pod("web", script("true"), initContainers=[fails], restartPolicy="Never"))
     until(

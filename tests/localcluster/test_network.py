@@ -1,4 +1,4 @@
-"""Machines that have 127.0.0.1 and no other loopback address (macOS), shown in a network namespace like that."""
+"""Machines whose only loopback address is 127.0.0.1 (macOS), simulated in a network namespace."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def alone(command: Command) -> Iterator[Alone]:
     machine.close()
 
 
-def test_pods_and_services_share_the_address_on_ports_of_their_own(alone: Alone) -> None:
+def test_pods_and_services_share_one_address_on_different_ports(alone: Alone) -> None:
     said = alone.localcluster("up", "--end-with", str(os.getpid())).stderr
     assert "This machine has 127.0.0.1 only" in said
     assert "Prometheus cannot discover pods here" in said

@@ -1,4 +1,4 @@
-"""A real Prometheus discovers pods through the API and scrapes them at their own addresses."""
+"""A real Prometheus discovers pods through the API and scrapes them at their addresses."""
 
 from __future__ import annotations
 
@@ -92,14 +92,14 @@ def query(prometheus: str, expression: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("job", ["pods", "endpoints"])
-def test_prometheus_finds_and_scrapes_every_pod_and_forgets_those_that_go(
+def test_prometheus_discovers_and_scrapes_each_pod_and_drops_deleted_ones(
     namespace: Namespace, prometheus: str, job: str
 ) -> None:
     annotated = {"annotations": {"prometheus.io/scrape": "true"}, "labels": {"app": "web"}}
     web = deployment(replicas=3, pod={"containers": [container()]})
     web["spec"]["template"]["metadata"] = annotated
     namespace.apply(web, service())
-    namespace.kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    namespace.wait_for_rollout()
     names = {p["metadata"]["name"] for p in namespace.list("pods")}
     good = f'requests_total{{job="{job}",custom_status="good"}}'
     until("all are scraped", lambda: query(prometheus, good) == dict.fromkeys(names, 1.0))

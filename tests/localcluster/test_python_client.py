@@ -1,4 +1,4 @@
-"""The official Python client, unmodified: typed, dynamic and watching."""
+"""The official Python client: typed calls, dynamic calls and watches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def dynamic(client: kubernetes.client.ApiClient, tmp_path: pathlib.Path) -> Dyna
     return kubernetes.dynamic.DynamicClient(client, cache_file=str(tmp_path / "discovery"))
 
 
-def test_typed_calls(client: kubernetes.client.ApiClient) -> None:
+def test_typed_calls_work(client: kubernetes.client.ApiClient) -> None:
     apps = kubernetes.client.AppsV1Api(client)
     made = apps.create_namespaced_deployment("default", deployment(replicas=2))  # type: ignore[arg-type] # a dict will do
     assert made.spec.replicas == 2
@@ -45,7 +45,7 @@ def test_typed_calls(client: kubernetes.client.ApiClient) -> None:
     assert missing.value.status == 404
 
 
-def test_dynamic_calls(dynamic: DynamicClient) -> None:
+def test_dynamic_calls_work(dynamic: DynamicClient) -> None:
     resource = dynamic.resources.get(api_version="v1", kind="ConfigMap")
     made = resource.server_side_apply(body=config_map(a="1"), namespace="default", field_manager="me")
     assert made.data.a == "1"
@@ -58,7 +58,7 @@ def test_dynamic_calls(dynamic: DynamicClient) -> None:
     assert resource.get(namespace="default").items == []
 
 
-def test_watches(client: kubernetes.client.ApiClient) -> None:
+def test_a_typed_watch_resumes_after_its_list(client: kubernetes.client.ApiClient) -> None:
     core = kubernetes.client.CoreV1Api(client)
     version = core.list_namespaced_config_map("default").metadata.resource_version  # type: ignore[union-attr]
     core.create_namespaced_config_map("default", config_map())  # type: ignore[arg-type] # a dict will do
@@ -70,7 +70,7 @@ def test_watches(client: kubernetes.client.ApiClient) -> None:
     assert [(event["type"], event["object"].metadata.name) for event in events] == [("ADDED", "c"), ("DELETED", "c")]
 
 
-def test_dynamic_watches(dynamic: DynamicClient) -> None:
+def test_a_dynamic_watch_gets_events(dynamic: DynamicClient) -> None:
     resource = dynamic.resources.get(api_version="v1", kind="ConfigMap")
     resource.create(body=config_map(), namespace="default")
     events = resource.watch(namespace="default", timeout=1)

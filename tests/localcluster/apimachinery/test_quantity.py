@@ -51,14 +51,14 @@ from tests.localcluster.server import PODS, Server
         ("100E", 2**63 - 1, "9223372036854775807"),
     ],
 )
-def test_each_suffix_is_read_and_written_as_kubernetes_does(text: str, value: int | str, written: str) -> None:
+def test_each_suffix_has_the_same_canonical_form_as_in_kubernetes(text: str, value: int | str, written: str) -> None:
     assert amount(text) == Decimal(value)
     assert canonical(text) == written
     assert amount(written) == amount(text)
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.2.3", "1K", "1mi", "1 Mi", "Mi", "..", "1e", "1e1.5", "١", "--1", "1Mi5"])
-def test_what_is_no_quantity_is_a_bad_request(server: Server, text: str) -> None:
+def test_an_invalid_quantity_is_a_bad_request(server: Server, text: str) -> None:
     with pytest.raises(ValueError, match="not a quantity"):
         amount(text)
     answer = server.call("POST", PODS, pod("web", container(resources={"limits": {"cpu": text}})))

@@ -38,12 +38,12 @@ WEB = {"app": "web", "tier": "front", "example.com/size": "3"}
         ("app=", False),
     ],
 )
-def test_label_selectors(selector: str, selects: bool) -> None:
+def test_a_label_selector_selects_by_its_requirements(selector: str, selects: bool) -> None:
     assert label_selector(selector)(WEB) is selects
 
 
 @pytest.mark.parametrize("selector", ["a===b", "a in b", "in (a)", "a in (b", "-a=b", "a b", "a=b=c", ",a"])
-def test_label_selectors_that_cannot_be_read(selector: str) -> None:
+def test_an_invalid_label_selector_is_a_bad_request(selector: str) -> None:
     with pytest.raises(ApiError) as refused:
         label_selector(selector)
     assert refused.value.code == 400
@@ -59,12 +59,12 @@ def test_label_selectors_that_cannot_be_read(selector: str) -> None:
         ("spec.nodeName!=", True),
     ],
 )
-def test_field_selectors(selector: str, selects: bool) -> None:
+def test_a_field_selector_selects_by_field_values(selector: str, selects: bool) -> None:
     pod = {"metadata": {"name": "a"}, "spec": {"nodeName": "here"}, "status": {"phase": "Running"}}
     assert field_selector(POD, selector)(pod) is selects
 
 
-def test_events_are_selected_by_the_object_they_are_about() -> None:
+def test_events_are_selected_by_their_involved_object() -> None:
     event = {"metadata": {"name": "e"}, "involvedObject": {"name": "a", "uid": "1"}, "type": "Normal"}
     assert field_selector(EVENT, "involvedObject.name=a,involvedObject.uid=1")(event)
     assert not field_selector(EVENT, "type=Warning")(event)
@@ -77,7 +77,7 @@ def test_events_are_selected_by_the_object_they_are_about() -> None:
         (POD, "foo=bar", "field label not supported: foo"),
     ],
 )
-def test_fields_that_cannot_be_selected(resource: Any, selector: str, message: str) -> None:
+def test_a_field_that_cannot_be_selected_is_a_bad_request(resource: Any, selector: str, message: str) -> None:
     with pytest.raises(ApiError, match=message):
         field_selector(resource, selector)
 
@@ -95,7 +95,7 @@ _expressions = st.fixed_dictionaries(
 
 
 @given(st.dictionaries(_keys, _values), st.lists(_expressions, max_size=3), st.dictionaries(_keys, _values))
-def test_selectors_in_objects_and_in_text_select_the_same(
+def test_a_selector_object_and_its_text_select_the_same(
     labels: dict[str, str], expressions: list[dict[str, Any]], of_object: dict[str, str]
 ) -> None:
     selector = {"matchLabels": labels, "matchExpressions": expressions}

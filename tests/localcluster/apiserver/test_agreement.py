@@ -1,4 +1,4 @@
-"""Random writes end alike here and on a real cluster: same codes, same fields at fault, same object, same owners.
+"""Random writes have the same outcome here and on a real cluster: codes, invalid fields, objects, field owners.
 
 The object's annotations, its generation and the answer to its deletion are compared as well.
 
@@ -264,7 +264,9 @@ def outcome(code: int, body: Object) -> Object:
 
 
 @pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind, seeds in WRITERS for seed in seeds])
-def test_random_writes_end_alike(server: Server, reference: Reference, kind: type[Writer], seed: int) -> None:
+def test_random_writes_have_the_same_outcome_on_both_clusters(
+    server: Server, reference: Reference, kind: type[Writer], seed: int
+) -> None:
     writer, path = kind(seed), kind.path
     accounts = "/api/v1/namespaces/default/serviceaccounts"
     server.post(accounts, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}})
@@ -282,7 +284,9 @@ def test_random_writes_end_alike(server: Server, reference: Reference, kind: typ
 
 @pytest.mark.parametrize("grace", ["", "?gracePeriodSeconds=7", "?gracePeriodSeconds=0"])
 @pytest.mark.parametrize("kind", [Writer, PodWriter, ServiceWriter])
-def test_deletions_are_answered_alike(server: Server, reference: Reference, kind: type[Writer], grace: str) -> None:
+def test_deletions_have_the_same_answer_on_both_clusters(
+    server: Server, reference: Reference, kind: type[Writer], grace: str
+) -> None:
     first = kind(1).made(whole=True)
     first["metadata"]["finalizers"] = ["canary-lab/agreement"]
     name, path = f"{kind.__name__.lower()}-{len(grace)}", kind.path
@@ -310,7 +314,7 @@ def test_deletions_are_answered_alike(server: Server, reference: Reference, kind
     assert deleted(ours) == deleted(reference.call)
 
 
-def test_chunks_of_a_list_are_alike(server: Server, reference: Reference) -> None:
+def test_the_chunks_of_a_list_are_the_same_on_both_clusters(server: Server, reference: Reference) -> None:
     path = "/api/v1/namespaces/default/configmaps"
 
     def chunks(call: Callable[..., Any]) -> list[Object]:

@@ -1,4 +1,4 @@
-"""Chaos: its rate, that a seed repeats it, and that nothing happens which a real cluster would not do."""
+"""Chaos: its rate, its seed, and that only faults happen that a real cluster can have."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_requests_and_events_fail_at_the_given_rate(rate: float) -> None:
     assert abs(late - many * rate) < bound
 
 
-def test_each_possible_fault_is_as_likely_as_the_others() -> None:
+def test_all_possible_faults_are_equally_likely() -> None:
     chaos = Chaos(1, 1.0)
     found = Counter(chaos.decide(f"GET /{n}", tuple(Fault)) for n in range(8000))
     assert set(found) == set(Fault)
@@ -59,13 +59,13 @@ def decisions(seed: int, requests: list[str]) -> dict[str, list[Fault | None]]:
     return made
 
 
-def test_the_same_seed_decides_the_same_whatever_comes_between() -> None:
+def test_the_same_seed_gives_the_same_faults_whatever_requests_come_between() -> None:
     one, two = ["GET /a"] * 200, ["PATCH /b"] * 200
     assert decisions(7, one + two) == decisions(7, [r for pair in zip(one, two, strict=True) for r in pair])
     assert decisions(7, one) != decisions(8, one)
 
 
-def test_a_client_sees_the_same_failures_again_with_the_same_seed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_client_meets_the_same_faults_again_with_the_same_seed(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[list[int]] = []
     for _ in range(2):
         with Server(Chaos(3, 0.4)) as server:
@@ -78,7 +78,7 @@ def test_a_client_sees_the_same_failures_again_with_the_same_seed(caplog: pytest
     assert {200, 201, 409, 429, 500, 503, CUT} <= set(seen[0])
 
 
-def test_each_fault_is_told_in_the_log_with_its_request(chaotic: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_fault_is_logged_with_its_request(chaotic: Server, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     code(chaotic, "GET", f"{CONFIG_MAPS}/c?x=y")
     (told,) = [r.getMessage() for r in caplog.records if r.name == chaos_module.__name__]
@@ -86,7 +86,7 @@ def test_each_fault_is_told_in_the_log_with_its_request(chaotic: Server, caplog:
     assert told.endswith(f": GET {CONFIG_MAPS}/c, time 1")
 
 
-def test_too_many_requests_says_when_to_try_again(chaotic: Server) -> None:
+def test_too_many_requests_has_a_retry_after_header(chaotic: Server) -> None:
     answers: list[Answer] = []
     while not any(answer.code == 429 for answer in answers):
         with contextlib.suppress(ConnectionError, http.client.HTTPException):
@@ -96,7 +96,7 @@ def test_too_many_requests_says_when_to_try_again(chaotic: Server) -> None:
     assert {answer.code for answer in answers} <= {429, 500, 503}
 
 
-def test_writes_whose_answer_is_lost_have_happened_and_others_have_not(chaotic: Server) -> None:
+def test_a_write_has_happened_exactly_if_its_fault_says_so(chaotic: Server) -> None:
     chaos = chaotic.chaos
     assert chaos is not None
     happened: dict[int, set[bool]] = {}
@@ -107,7 +107,7 @@ def test_writes_whose_answer_is_lost_have_happened_and_others_have_not(chaotic: 
     assert happened == {429: {False}, 503: {False}, 500: {False, True}, CUT: {False, True}}
 
 
-def test_conflicts_come_to_changes_of_what_is_there_alone(chaotic: Server) -> None:
+def test_only_changes_of_existing_objects_get_conflicts(chaotic: Server) -> None:
     assert chaotic.chaos is not None
     for method, path in (("GET", PODS), ("POST", CONFIG_MAPS), ("DELETE", f"{PODS}/x"), ("PATCH", f"{DEPLOYMENTS}/x")):
         assert 409 not in {code(chaotic, method, path, {}, MERGE) for _ in range(40)}
@@ -117,11 +117,11 @@ def test_conflicts_come_to_changes_of_what_is_there_alone(chaotic: Server) -> No
     assert 409 in {code(chaotic, "PATCH", f"{CONFIG_MAPS}/c", {}, MERGE) for _ in range(40)}
 
 
-def test_health_is_left_alone(chaotic: Server) -> None:
+def test_health_checks_get_no_faults(chaotic: Server) -> None:
     assert {code(chaotic, "GET", path) for path in ("/healthz", "/readyz", "/livez") for _ in range(20)} == {200}
 
 
-def test_a_watch_is_late_or_ends_and_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watch_is_late_or_ends_but_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chaos_module, "LATEST", 0.02)
     monkeypatch.setattr(chaos_module.Chaos, "decide", lambda *_: None)  # of the watch itself: it begins
     with Server(Chaos(1, 0.5)) as server:
@@ -143,7 +143,7 @@ def test_a_watch_is_late_or_ends_and_keeps_its_order(monkeypatch: pytest.MonkeyP
         assert watches > 1
 
 
-def test_a_watch_that_is_too_old_says_so_in_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_watch_gets_an_error_event(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chaos_module.Chaos, "decide", lambda _chaos, _request, possible: possible[-1])
     with Server(Chaos(1, 0.0)) as server:
         (event,) = server.watch(f"{CONFIG_MAPS}?watch=1&resourceVersion=1")

@@ -1,4 +1,4 @@
-"""Lists in chunks: what a continue token stands for, and for how long."""
+"""Lists in chunks: what a continue token returns, and for how long it is valid."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_chunks_add_up_to_the_list_across_namespaces(server: Server) -> None:
     assert set(rest.body["metadata"]) == {"resourceVersion"}
 
 
-def test_the_rest_of_a_list_is_as_it_was_when_the_list_began(server: Server) -> None:
+def test_later_chunks_show_the_objects_as_they_were_at_the_first_chunk(server: Server) -> None:
     filled(server)
     first = chunk(server, CONFIG_MAPS, 2)
     server.call("DELETE", f"{CONFIG_MAPS}/c")
@@ -51,7 +51,7 @@ def test_the_rest_of_a_list_is_as_it_was_when_the_list_began(server: Server) -> 
     assert rest.body["metadata"]["resourceVersion"] == first.body["metadata"]["resourceVersion"]
 
 
-def test_selectors_hold_for_each_chunk_and_nothing_is_said_of_how_many_are_left(server: Server) -> None:
+def test_chunks_of_a_selection_do_not_count_the_remaining_objects(server: Server) -> None:
     filled(server)
     path = f"{CONFIG_MAPS}?labelSelector=odd%3DTrue"
     first = chunk(server, path, 2)
@@ -65,7 +65,7 @@ def forget(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "HISTORY", 3)
 
 
-def test_a_list_at_an_exact_version_is_as_it_was_and_gone_when_that_is_long_ago(
+def test_a_list_at_an_exact_version_shows_the_past_until_it_expires(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(server)
@@ -80,7 +80,7 @@ def test_a_list_at_an_exact_version_is_as_it_was_and_gone_when_that_is_long_ago(
     assert (gone.code, gone.body["reason"]) == (410, "Expired")
 
 
-def test_an_expired_token_is_answered_by_one_that_goes_on_with_what_is_there_now(
+def test_an_expired_token_comes_with_a_new_one_for_the_current_objects(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(server)
@@ -95,18 +95,18 @@ def test_an_expired_token_is_answered_by_one_that_goes_on_with_what_is_there_now
 
 
 @pytest.mark.parametrize("query", ["limit=x", "continue=x", "continue=e30", "limit=2&continue=bnVsbA"])
-def test_what_is_no_number_and_no_token_is_a_bad_request(server: Server, query: str) -> None:
+def test_an_invalid_limit_or_token_is_a_bad_request(server: Server, query: str) -> None:
     assert server.call("GET", f"{CONFIG_MAPS}?{query}").code == 400
 
 
-def test_a_token_has_a_resource_version_of_its_own(server: Server) -> None:
+def test_a_token_cannot_be_combined_with_a_resource_version(server: Server) -> None:
     filled(server)
     token = chunk(server, CONFIG_MAPS, 2).body["metadata"]["continue"]
     refused = server.call("GET", f"{CONFIG_MAPS}?resourceVersion=1&continue={token}")
     assert (refused.code, refused.message) == (400, "specifying resource version is not allowed when using continue")
 
 
-def test_kubectl_gets_all_of_a_list_in_chunks(server: Server, tmp_path: pathlib.Path) -> None:
+def test_kubectl_reads_a_whole_list_in_chunks(server: Server, tmp_path: pathlib.Path) -> None:
     filled(server)
     get = [str(BIN / "kubectl"), "--kubeconfig", server.kubeconfig(tmp_path), "get", "configmaps", "--no-headers"]
     for output in ("name", "wide"):

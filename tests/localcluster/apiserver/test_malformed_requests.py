@@ -1,4 +1,4 @@
-"""Bodies that make no sense are the client's fault: the answer is a Status that says so, never an internal error."""
+"""A malformed body is the error of the client: the answer is a Status that says so, never an internal error."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def said(answer: Answer) -> str:
 
 @pytest.mark.parametrize("path", COLLECTIONS)
 @pytest.mark.parametrize("seed", range(2))
-def test_objects_with_something_odd_in_them_are_never_an_internal_error(server: Server, path: str, seed: int) -> None:
+def test_a_malformed_object_is_never_an_internal_error(server: Server, path: str, seed: int) -> None:
     draw, obj = random.Random(seed), COLLECTIONS[path]
     name = obj["metadata"]["name"]
     server.post(path, obj)
@@ -188,7 +188,7 @@ TYPES = ("application/json", MERGE, STRATEGIC, JSON_PATCH, APPLY, "text/plain", 
 
 
 @pytest.mark.parametrize("content_type", TYPES)
-def test_patches_that_make_no_sense_are_never_an_internal_error(server: Server, content_type: str) -> None:
+def test_a_malformed_patch_is_never_an_internal_error(server: Server, content_type: str) -> None:
     for patch in PATCHES:
         server.post(DEPLOYMENTS, deployment())
         for sub in ("/scale", "/status", ""):
@@ -200,7 +200,7 @@ def test_patches_that_make_no_sense_are_never_an_internal_error(server: Server, 
 
 
 @pytest.mark.parametrize("content_type", TYPES)
-def test_bodies_that_are_no_objects_are_never_an_internal_error(server: Server, content_type: str) -> None:
+def test_a_body_that_is_not_an_object_is_never_an_internal_error(server: Server, content_type: str) -> None:
     server.post(DEPLOYMENTS, deployment())
     for body in RAW:
         for method, path in (
@@ -226,7 +226,7 @@ ODD_OPTIONS: list[Object] = [
 
 
 @pytest.mark.parametrize("options", ODD_OPTIONS, ids=json.dumps)
-def test_delete_options_that_make_no_sense_delete_nothing(server: Server, options: Object) -> None:
+def test_malformed_delete_options_delete_nothing(server: Server, options: Object) -> None:
     server.post(DEPLOYMENTS, deployment())
     for path in (DEPLOYMENTS, f"{DEPLOYMENTS}/web"):
         assert server.call("DELETE", path, options).code in (400, 422)

@@ -1,4 +1,4 @@
-"""Requests that go on to pods: proxies and logs."""
+"""Requests that are forwarded to pods: proxies and logs."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def test_method_path_query_headers_and_body_pass_through(server: Server, method:
 
 
 @pytest.mark.usefixtures("upstream")
-def test_every_request_has_a_connection_of_its_own(server: Server) -> None:
+def test_each_proxied_request_has_its_own_connection(server: Server) -> None:
     ports = {server.call("GET", SERVICES + "/web:http/proxy/").headers["X-From"] for _ in range(3)}
     assert len(ports) == 3
 
 
-def test_what_does_not_answer_is_unavailable(server: Server) -> None:
+def test_a_pod_that_does_not_answer_is_unavailable(server: Server) -> None:
     server.post(PODS, pod("a"))
     server.post(SERVICES, service())
     server.node.endpoints = False
@@ -89,7 +89,7 @@ def test_logs_are_passed_on_with_their_options(server: Server) -> None:
         ("?container=web&tailLines=x", "tailLines must be a number that is not negative"),
     ],
 )
-def test_logs_need_a_container_that_is_there(server: Server, query: str, message: str) -> None:
+def test_logs_need_an_existing_container(server: Server, query: str, message: str) -> None:
     server.post(PODS, pod("a", container(), container(name="side")))
     answer = server.call("GET", PODS + "/a/log" + query)
     assert (answer.code, answer.message) == (400, message)

@@ -1,4 +1,4 @@
-"""Who is let in, what is served, and what is said of the rest."""
+"""Which requests are allowed and served, and how others are answered."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def test_without_the_secret_path_everything_is_forbidden(server: Server, prefix:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "10.0.0.1", "localhost.evil.example"])
-def test_a_web_page_that_points_its_name_at_this_machine_is_forbidden(server: Server, host: str) -> None:
+def test_a_web_page_that_rebinds_its_name_to_this_machine_is_forbidden(server: Server, host: str) -> None:
     assert server.call("GET", "/api", Host=host).code == 403
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1", "127.9.8.7:80", "[::1]:80"])
-def test_loopback_names_are_let_in(server: Server, host: str) -> None:
+def test_requests_by_a_loopback_name_are_allowed(server: Server, host: str) -> None:
     assert server.call("GET", "/api", Host=host).code == 200
 
 
@@ -54,13 +54,13 @@ def test_discovery_names_kinds_and_subresources(server: Server) -> None:
         ("GET", "/nope"),
     ],
 )
-def test_what_is_not_served_is_not_found(server: Server, method: str, path: str) -> None:
+def test_a_kind_that_is_not_served_is_not_found(server: Server, method: str, path: str) -> None:
     answer = server.call(method, path)
     assert (answer.code, answer.message) == (404, "the server could not find the requested resource")
 
 
 @pytest.mark.parametrize("sub", ["exec", "attach", "portforward"])
-def test_what_needs_a_real_node_says_that_it_is_not_there(server: Server, sub: str) -> None:
+def test_a_subresource_that_is_not_supported_says_so(server: Server, sub: str) -> None:
     answer = server.call("POST", f"{PODS}/x/{sub}")
     assert (answer.code, answer.body["reason"]) == (501, "NotImplemented")
 
@@ -68,12 +68,12 @@ def test_what_needs_a_real_node_says_that_it_is_not_there(server: Server, sub: s
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", DEPLOYMENTS + "/x"), ("PUT", DEPLOYMENTS), ("PATCH", DEPLOYMENTS)]
 )
-def test_a_method_that_does_not_fit_is_not_allowed(server: Server, method: str, path: str) -> None:
+def test_a_method_that_a_path_does_not_have_is_not_allowed(server: Server, method: str, path: str) -> None:
     assert server.call(method, path, {}).code == 405
 
 
 @pytest.mark.parametrize("accept", ["application/vnd.kubernetes.protobuf", "text/html", "*/*", ""])
-def test_the_answer_is_json_whatever_is_asked_for(server: Server, accept: str) -> None:
+def test_the_answer_is_json_whatever_the_client_accepts(server: Server, accept: str) -> None:
     answer = server.call("GET", PODS, Accept=accept)
     assert (answer.code, answer.body["kind"]) == (200, "PodList")
 

@@ -1,4 +1,4 @@
-"""What localcluster accepts and does not act on, it says in a warning, which kubectl prints."""
+"""Warnings, which kubectl prints, about fields that localcluster accepts but does not act on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def applied(namespace: Namespace, *objects: dict[str, Any], how: tuple[str, ...]
     return warnings(namespace, "apply", *how, "-f", "-", stdin=yaml.safe_dump_all(objects))
 
 
-def test_fields_that_nothing_acts_on_are_named_in_one_warning_an_object(namespace: Namespace) -> None:
+def test_one_warning_per_object_names_the_fields_without_effect(namespace: Namespace) -> None:
     node: dict[str, Any] = {
         "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": []}]}
     }
@@ -65,7 +65,7 @@ def test_fields_that_nothing_acts_on_are_named_in_one_warning_an_object(namespac
     assert said == f"{IGNORED} {expected.replace('volumes', 'hostNetwork, spec.template.spec.volumes', 1)}"
 
 
-def test_what_services_nodes_and_namespaces_ask_for_in_vain_is_named(namespace: Namespace) -> None:
+def test_warnings_name_the_fields_of_services_nodes_and_namespaces_without_effect(namespace: Namespace) -> None:
     udp = [{"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "http", "port": 8080}]
     said = applied(namespace, service(sessionAffinity="ClientIP", ports=udp))
     assert said == [f"{IGNORED} spec.sessionAffinity, spec.ports[*].protocol UDP"]
@@ -77,7 +77,7 @@ def test_what_services_nodes_and_namespaces_ask_for_in_vain_is_named(namespace: 
     assert tainted == [f"{IGNORED} spec.taints"]
 
 
-def test_kinds_that_are_only_stored_are_named(namespace: Namespace) -> None:
+def test_a_kind_that_is_only_stored_gets_a_warning(namespace: Namespace) -> None:
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}}
     rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "reader"}}
@@ -96,12 +96,12 @@ def test_kinds_that_are_only_stored_are_named(namespace: Namespace) -> None:
     assert warnings(namespace, "label", "role", "reader", "team=blue") == []
 
 
-def test_what_is_acted_on_gets_no_warning(namespace: Namespace) -> None:
+def test_fields_with_effect_get_no_warning(namespace: Namespace) -> None:
     plain = pod("plain", serviceAccountName="default", nodeSelector={"kubernetes.io/hostname": "elsewhere"})
     assert applied(namespace, deployment(replicas=0), service(), plain) == []
 
 
-def test_the_manifests_of_the_sample_get_one_warning(namespace: Namespace) -> None:
+def test_the_manifests_of_the_sample_app_get_one_warning(namespace: Namespace) -> None:
     said = warnings(namespace, "apply", "--dry-run=server", "-f", str(ROOT / "manifests"))
     pod_spec = "spec.template.spec"
     fields = ["securityContext", "containers[*].resources.limits", "containers[*].securityContext"]

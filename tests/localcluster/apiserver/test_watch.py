@@ -23,7 +23,7 @@ def short(events: Iterator[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(event["type"], event["object"]["metadata"]["name"]) for event in events]
 
 
-def test_without_a_version_what_exists_comes_first(server: Server) -> None:
+def test_without_a_version_a_watch_starts_with_all_existing_objects(server: Server) -> None:
     server.post(CONFIG_MAPS, config_map("a"))
     assert short(server.watch(CONFIG_MAPS + "?watch=1&timeoutSeconds=1")) == [("ADDED", "a")]
 
@@ -38,7 +38,7 @@ def test_a_watch_resumes_where_a_list_ended(server: Server) -> None:
     assert short(events) == [("ADDED", "b"), ("MODIFIED", "a"), ("DELETED", "b")]
 
 
-def test_changes_come_as_they_happen(server: Server) -> None:
+def test_a_watch_sends_changes_as_they_happen(server: Server) -> None:
     version = server.get(CONFIG_MAPS)["metadata"]["resourceVersion"]
     events = server.watch(f"{CONFIG_MAPS}?watch=1&resourceVersion={version}&timeoutSeconds=15")
     server.post(CONFIG_MAPS, config_map("a"))
@@ -50,7 +50,7 @@ def test_changes_come_as_they_happen(server: Server) -> None:
     assert int(last["object"]["metadata"]["resourceVersion"]) > int(first["object"]["metadata"]["resourceVersion"])
 
 
-def test_an_object_that_leaves_the_selection_is_deleted_for_the_watcher(server: Server) -> None:
+def test_an_object_that_stops_matching_the_selector_is_deleted_for_the_watch(server: Server) -> None:
     version = server.get(CONFIG_MAPS)["metadata"]["resourceVersion"]
     server.post(CONFIG_MAPS, config_map("a"))
     labelled(server, "a", tier="front")
@@ -61,7 +61,7 @@ def test_an_object_that_leaves_the_selection_is_deleted_for_the_watcher(server: 
     assert short(events) == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
 
 
-def test_one_object_is_watched_by_its_name(server: Server) -> None:
+def test_a_watch_of_a_name_sends_only_that_object(server: Server) -> None:
     for name in ("a", "b"):
         server.post(CONFIG_MAPS, config_map(name))
     by_field = "?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Db"
@@ -69,7 +69,7 @@ def test_one_object_is_watched_by_its_name(server: Server) -> None:
     assert short(server.watch(CONFIG_MAPS + "/b?watch=1&timeoutSeconds=1")) == [("ADDED", "b")]
 
 
-def test_a_version_that_is_too_old_is_an_error_event(server: Server) -> None:
+def test_a_watch_from_an_expired_version_gets_an_error_event(server: Server) -> None:
     for number in range(store_module.HISTORY + 2):
         server.store.version += 1
         server.registry.create(
@@ -81,7 +81,7 @@ def test_a_version_that_is_too_old_is_an_error_event(server: Server) -> None:
     assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
 
 
-def test_bookmarks_tell_the_version_to_resume_from(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bookmarks_contain_the_version_to_resume_from(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch_module, "BOOKMARK", 0.01)
     version = server.post(CONFIG_MAPS, config_map("a"))["metadata"]["resourceVersion"]
     bookmark = next(server.watch(f"{PODS}?watch=1&allowWatchBookmarks=true&resourceVersion={version}"))
@@ -94,7 +94,7 @@ def test_streaming_lists_are_refused_so_that_clients_fall_back(server: Server) -
     assert server.call("GET", PODS + query).code == 422
 
 
-def test_a_watcher_that_does_not_read_is_cut_off_and_begins_again_where_it_was(
+def test_a_client_that_reads_too_slowly_is_disconnected_and_can_resume(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_module, "BEHIND", 4)

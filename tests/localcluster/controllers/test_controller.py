@@ -1,4 +1,4 @@
-"""Many objects: what one change of one pod costs does not grow with the number of pods."""
+"""The cost of a change does not grow with the number of pods."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def registry() -> Registry:
 
 
 @pytest.mark.parametrize("kind", [ReplicaSets, EndpointSlices, GarbageCollector, Scheduler])
-def test_a_look_copies_none_of_the_pods_that_it_only_reads(
+def test_a_sync_copies_no_pods_that_it_only_reads(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, kind: type[Controller]
 ) -> None:
     controller = kind(registry, Recorder(registry, "t"))
@@ -83,7 +83,7 @@ class Slow(Controller):
         return None
 
 
-def test_what_a_long_look_itself_changes_is_looked_at_after_a_rest(registry: Registry) -> None:
+def test_changes_by_a_long_sync_itself_are_synced_after_a_rest(registry: Registry) -> None:
     class Changing(Slow):
         def sync(self, key: Key) -> float | None:
             """Take long, and change what is looked at."""
@@ -107,7 +107,7 @@ def test_what_a_long_look_itself_changes_is_looked_at_after_a_rest(registry: Reg
     assert asyncio.run(looks()) == 1
 
 
-def test_what_takes_long_to_look_at_is_looked_at_once_for_many_changes(registry: Registry) -> None:
+def test_an_object_whose_sync_takes_long_is_synced_once_for_many_changes(registry: Registry) -> None:
     async def looks() -> int:
         controller = Slow(registry, Recorder(registry, "t"))
         running = asyncio.create_task(controller.run())

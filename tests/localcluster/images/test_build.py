@@ -1,4 +1,4 @@
-"""`localcluster build`: what of a Dockerfile is carried out, and what is refused in one line."""
+"""`localcluster build`: which parts of a Dockerfile are carried out, and which are refused."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from localcluster.images.dockerfile import BuildError, instructions, substitute
-from localcluster.images.reference import normal_name, problem
+from localcluster.images.dockerfile import BuildError
 from localcluster.images.requirements import Environments
 from localcluster.images.store import Image, Images
 from tests.localcluster.cluster import Command
@@ -40,7 +39,7 @@ def build(images: Images, folder: Path, **arguments: str) -> Image:
     return found
 
 
-def test_what_the_dockerfile_says_is_kept(images: Images, tmp_path: Path) -> None:
+def test_an_image_has_the_settings_of_its_dockerfile(images: Images, tmp_path: Path) -> None:
     dockerfile = """\
 # syntax=docker/dockerfile:1
 ARG BASE=python
@@ -68,19 +67,19 @@ CMD ["one.py", "--version", "$VERSION"]
     assert files == ["data/deep/x.txt", "srv/app/one.py", "srv/app/two.py"]
 
 
-def test_a_command_that_is_no_list_is_run_by_a_shell(images: Images, tmp_path: Path) -> None:
+def test_the_shell_form_of_a_command_is_run_by_a_shell(images: Images, tmp_path: Path) -> None:
     found = build(images, context(tmp_path, "FROM python\nCMD echo $HOME\n"))
     assert found.command == ["/bin/sh", "-c", "echo $HOME"]
 
 
-def test_dockerignore_keeps_files_out(images: Images, tmp_path: Path) -> None:
+def test_dockerignore_excludes_files(images: Images, tmp_path: Path) -> None:
     folder = context(tmp_path, "FROM python\nCOPY . /\n", a_py="", a_pyc="", sub__b_pyc="", secret__key="", keep_pyc="")
     (folder / ".dockerignore").write_text("**/*.pyc\n!keep.pyc\nsecret\n# nothing\nDockerfile\n.dockerignore\n")
     found = build(images, folder)
     assert sorted(p.name for p in found.root.rglob("*") if p.is_file()) == ["a.py", "keep.pyc"]
 
 
-def test_the_digest_is_that_of_content_and_settings(images: Images, tmp_path: Path) -> None:
+def test_the_digest_depends_on_content_and_settings(images: Images, tmp_path: Path) -> None:
     folder = context(tmp_path, "FROM python\nARG V\nENV V=$V\nCOPY a.txt /\n", a_txt="one")
     first = build(images, folder, V="1").digest
     assert build(images, folder, V="1").digest == first
@@ -91,33 +90,13 @@ def test_the_digest_is_that_of_content_and_settings(images: Images, tmp_path: Pa
     assert changed.digest.startswith("sha256:")
 
 
-def test_a_name_that_is_built_again_moves_and_the_old_content_stays(images: Images, tmp_path: Path) -> None:
+def test_building_a_tag_again_moves_it_and_keeps_the_old_content(images: Images, tmp_path: Path) -> None:
     folder = context(tmp_path, "FROM python\nCOPY a.txt /\n", a_txt="one")
     first = build(images, folder)
     (folder / "a.txt").write_text("two")
     second = build(images, folder)
     assert [name for name, _ in images.list()] == ["x:1"]
     assert ((first.root / "a.txt").read_text(), (second.root / "a.txt").read_text()) == ("one", "two")
-
-
-@pytest.mark.parametrize(
-    ("reference", "name"),
-    [
-        ("app", "app:latest"),
-        ("docker.io/library/app:1", "app:1"),
-        ("host:5000/app", "host:5000/app:latest"),
-        ("team/app:1@sha256:abc", "team/app:1"),
-    ],
-)
-def test_names_are_read_as_docker_reads_them(reference: str, name: str) -> None:
-    assert normal_name(reference) == name
-
-
-@pytest.mark.parametrize(
-    "reference", ["app", "host:5000/team/app_x--y:1", "Host/app", "[::1]:5/a", f"app@sha256:{'a' * 64}", "a" * 255]
-)
-def test_what_can_be_an_images_name(reference: str) -> None:
-    assert problem(reference) == ""
 
 
 @pytest.mark.parametrize(
@@ -131,7 +110,7 @@ def test_what_can_be_an_images_name(reference: str) -> None:
         ("a" * 256, "repository name must not be more than 255 characters"),
     ],
 )
-def test_what_cannot_be_an_images_name_is_not_built(images: Images, tmp_path: Path, reference: str, why: str) -> None:
+def test_an_image_with_an_invalid_name_is_not_built(images: Images, tmp_path: Path, reference: str, why: str) -> None:
     with pytest.raises(BuildError) as refused:
         images.build(context(tmp_path, "FROM python\n"), reference)
     assert str(refused.value) == f"{reference!r} is not a valid image name: {why}"
@@ -162,7 +141,7 @@ def test_what_cannot_be_an_images_name_is_not_built(images: Images, tmp_path: Pa
         ("ENV A=b\n", "Dockerfile: there is no FROM"),
     ],
 )
-def test_what_cannot_be_carried_out_is_refused_with_its_line(
+def test_an_unsupported_instruction_is_refused_with_its_line(
     images: Images, tmp_path: Path, dockerfile: str, said: str
 ) -> None:
     with pytest.raises(BuildError) as refused:
@@ -218,7 +197,7 @@ def test_symbolic_links_inside_the_build_context_are_copied(images: Images, tmp_
 @pytest.mark.parametrize(
     "instruction", ["COPY file ../../../../../../../../../OUTSIDE/x", "WORKDIR /../../../..OUTSIDE/x"]
 )
-def test_paths_of_a_dockerfile_end_at_the_images_root(images: Images, tmp_path: Path, instruction: str) -> None:
+def test_paths_in_a_dockerfile_stop_at_the_root_of_the_image(images: Images, tmp_path: Path, instruction: str) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     text = f"FROM python\n{instruction.replace('OUTSIDE', str(outside))}\n"
@@ -232,7 +211,7 @@ def test_an_unknown_build_argument_is_refused(images: Images, tmp_path: Path) ->
         build(images, context(tmp_path, "FROM python\nARG VERSION\n"), VERSOIN="1")
 
 
-def test_requirements_are_installed_once_for_all_images_that_share_them(tmp_path: Path, cache: Path) -> None:
+def test_images_with_the_same_requirements_share_one_environment(tmp_path: Path, cache: Path) -> None:
     wheel = a_wheel(tmp_path)
     dockerfile = "FROM python\nCOPY . /\nRUN pip install --no-cache-dir --require-hashes -r requirements.txt\n"
     line = f"tiny @ {wheel.as_uri()} --hash=sha256:{sha256(wheel)}\n"
@@ -251,7 +230,7 @@ def test_requirements_are_installed_once_for_all_images_that_share_them(tmp_path
     assert ran.stdout == "installed\n"
 
 
-def test_requirements_whose_hash_is_wrong_are_refused(tmp_path: Path) -> None:
+def test_requirements_with_a_wrong_hash_are_refused(tmp_path: Path) -> None:
     wheel = a_wheel(tmp_path)
     dockerfile = "FROM python\nCOPY . /\nRUN pip install --require-hashes -r requirements.txt\n"
     folder = context(tmp_path, dockerfile, requirements_txt=f"tiny @ {wheel.as_uri()} --hash=sha256:{'0' * 64}\n")
@@ -260,7 +239,7 @@ def test_requirements_whose_hash_is_wrong_are_refused(tmp_path: Path) -> None:
         images.build(folder, "x:1")
 
 
-def test_without_uv_the_environment_is_made_with_venv_and_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_uv_venv_and_pip_make_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = a_wheel(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))  # no uv there
     programs = Environments(tmp_path / "cache").get(f"tiny @ {wheel.as_uri()}\n", [], lambda _: None)
@@ -276,18 +255,6 @@ def test_the_command_prints_the_digest_and_lists_images(command: Command) -> Non
     refused = command("build", str(command.home / "absent"), "-t", "x", check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == f"localcluster: {command.home / 'absent'}: no such folder\n"
-
-
-def test_values_are_put_in_as_docker_does() -> None:
-    values = {"A": "a", "EMPTY": ""}
-    assert substitute("$A ${A}b ${B:-c} ${A:-c} ${EMPTY:-d} ${A:+e} ${B:+f} $B \\$A", values) == "a ab c a d e   $A"
-
-
-def test_instructions_know_their_first_line(tmp_path: Path) -> None:
-    file = tmp_path / "Dockerfile"
-    file.write_text("# comment\nfrom python\n\nRUN a \\\n  # between\n\n  b\nCMD c")
-    found = [(i.where.rpartition(":")[2], i.keyword, i.text) for i in instructions(file)]
-    assert found == [("2", "FROM", "python"), ("4", "RUN", "a b"), ("8", "CMD", "c")]
 
 
 def a_wheel(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Services: connections go to ready pods, stay with them, and are refused where there is none."""
+"""Services: connections go to ready pods and stay with them; without ready pods, they are refused."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from localcluster import network
 from localcluster.kubeproxy.listeners import Listener
 from tests.localcluster.cluster import Namespace, until
 from tests.localcluster.objects import container, deployment, pod, script, service
-
-ROLLED_OUT = ("rollout", "status", "deploy/web", "--timeout=60s")
+from tests.localcluster.pods import is_ready
 
 
 def address(namespace: Namespace, name: str = "web") -> tuple[str, int]:
@@ -52,16 +51,16 @@ def echo(**spec: Any) -> dict[str, Any]:
 
 def test_connections_are_spread_over_the_ready_pods(namespace: Namespace) -> None:
     namespace.apply(deployment(replicas=3), service())
-    namespace.kubectl(*ROLLED_OUT)
+    namespace.wait_for_rollout()
     where = address(namespace)
     answers = Counter(ask(*where) for _ in range(150))
     assert len(answers) == 3
     assert min(answers.values()) > 25  # 50 are expected; 25 or fewer come once in a million runs
 
 
-def test_a_service_without_ready_pods_refuses_connections_and_takes_them_again(namespace: Namespace) -> None:
+def test_a_service_refuses_connections_while_it_has_no_ready_pods(namespace: Namespace) -> None:
     namespace.apply(deployment(), service())
-    namespace.kubectl(*ROLLED_OUT)
+    namespace.wait_for_rollout()
     where = address(namespace)
     assert ask(*where)
     namespace.kubectl("scale", "deploy/web", "--replicas=0")
@@ -69,14 +68,14 @@ def test_a_service_without_ready_pods_refuses_connections_and_takes_them_again(n
     with pytest.raises(ConnectionRefusedError):
         ask(*where)
     namespace.kubectl("scale", "deploy/web", "--replicas=1")
-    namespace.kubectl(*ROLLED_OUT)
+    namespace.wait_for_rollout()
     assert ask(*where)
 
 
-def test_a_pod_that_is_going_gets_no_new_connection_and_keeps_those_it_has(namespace: Namespace) -> None:
+def test_a_terminating_pod_gets_no_new_connections_and_keeps_open_ones(namespace: Namespace) -> None:
     slow = echo(lifecycle={"preStop": {"sleep": {"seconds": 3}}})
     namespace.apply(pod("first", slow), service("first"))
-    namespace.pod("first", ready)
+    namespace.pod("first", is_ready)
     where = address(namespace, "first")
     with socket.create_connection(where, timeout=10) as kept:
         kept.sendall(b"before")
@@ -88,18 +87,14 @@ def test_a_pod_that_is_going_gets_no_new_connection_and_keeps_those_it_has(names
         assert kept.recv(100) == b"after"
 
 
-def ready(obj: dict[str, Any]) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in obj["status"].get("conditions", []))
-
-
 def terminating(namespace: Namespace) -> list[dict[str, Any]]:
     endpoints = [e for s in namespace.list("endpointslices") for e in s.get("endpoints") or []]
     return [e for e in endpoints if e["conditions"]["terminating"]]
 
 
-def test_half_closed_connections_and_large_answers_pass(namespace: Namespace) -> None:
+def test_half_closed_connections_and_large_answers_are_forwarded(namespace: Namespace) -> None:
     namespace.apply(pod("echo", echo()), service("echo"))
-    namespace.pod("echo", ready)
+    namespace.pod("echo", is_ready)
     data = bytes(range(256)) * 40_000
     received = bytearray()
     with socket.create_connection(address(namespace, "echo"), timeout=10) as connection:
@@ -126,7 +121,7 @@ def test_target_ports_are_found_by_name_in_each_pod(namespace: Namespace) -> Non
     namespace.apply(pod("one", container()), pod("two", other), service("both", selector={"team": "lab"}))
     for name in ("one", "two"):
         namespace.kubectl("label", "pod", name, "team=lab")
-        namespace.pod(name, ready)
+        namespace.pod(name, is_ready)
     answers = until(
         "both", lambda: (got := {ask(*address(namespace, "both")) for _ in range(20)}) == {"one", "two"} and got
     )
@@ -135,14 +130,14 @@ def test_target_ports_are_found_by_name_in_each_pod(namespace: Namespace) -> Non
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.0.2.1", "::"])
-def test_no_socket_is_bound_that_other_machines_could_reach(address: str) -> None:
+def test_a_socket_that_other_machines_can_reach_is_refused(address: str) -> None:
     with pytest.raises(network.NotLoopbackError, match="localcluster listens only on loopback addresses"):
         network.bound(address)
 
 
 def test_a_pod_that_claims_another_address_gets_no_traffic_there(namespace: Namespace) -> None:
     namespace.apply(pod("web"), service())
-    namespace.pod("web", ready)
+    namespace.pod("web", is_ready)
     elsewhere = '{"status": {"podIP": "192.0.2.1", "podIPs": [{"ip": "192.0.2.1"}]}}'
     namespace.kubectl("patch", "pod", "web", "--subresource=status", "--type=merge", "-p", elsewhere)
 
@@ -153,15 +148,15 @@ def test_a_pod_that_claims_another_address_gets_no_traffic_there(namespace: Name
     assert ask(*address(namespace)) == "web"
 
 
-def test_a_node_port_is_on_localhost(namespace: Namespace) -> None:
+def test_a_node_port_listens_on_localhost(namespace: Namespace) -> None:
     namespace.apply(deployment(), service(type="NodePort"))
-    namespace.kubectl(*ROLLED_OUT)
+    namespace.wait_for_rollout()
     port = namespace.get("service", "web")["spec"]["ports"][0]["nodePort"]
     taken = namespace.events("web", "PortTaken")
     assert taken or ask("127.0.0.1", port)
 
 
-def test_a_port_that_is_taken_is_told_in_the_services_events(namespace: Namespace) -> None:
+def test_an_event_names_a_service_port_that_is_in_use(namespace: Namespace) -> None:
     port, holder = next((p, h) for p in range(32767, 30000, -1) if (h := hold(p)))
     with holder:
         ports = [{"name": "http", "port": 8080, "targetPort": "http", "nodePort": port}]
@@ -190,7 +185,7 @@ def answers_on(host: str, port: int) -> bool:
         return False
 
 
-def test_a_port_that_a_stranger_holds_on_all_addresses_is_moved(namespace: Namespace) -> None:
+def test_a_port_that_another_program_uses_on_all_addresses_is_moved(namespace: Namespace) -> None:
     with socket.socket() as stranger:
         stranger.bind(("0.0.0.0", 0))
         stranger.listen()
@@ -198,7 +193,7 @@ def test_a_port_that_a_stranger_holds_on_all_addresses_is_moved(namespace: Names
         web = container(ports=[{"name": "http", "containerPort": port}])
         ports = [{"name": "http", "port": port, "targetPort": "http"}]
         namespace.apply(deployment(pod={"containers": [web]}), service(ports=ports))
-        namespace.kubectl(*ROLLED_OUT)
+        namespace.wait_for_rollout()
         (name,) = (p["metadata"]["name"] for p in namespace.list("pods"))
         (said,) = namespace.events(name, "PortMoved")
         assert said.startswith(f"another program listens on all addresses of this machine: {port} is 127.")
@@ -208,7 +203,7 @@ def test_a_port_that_a_stranger_holds_on_all_addresses_is_moved(namespace: Names
         assert ask(host, int(instead.rpartition(":")[2])) == name
         assert namespace.fetch("web").split("\n")[1] == name
         namespace.apply(pod("reader", script("echo $WEB_SERVICE_HOST:$WEB_SERVICE_PORT_HTTP; sleep 60")))
-        namespace.pod("reader", ready)
+        namespace.pod("reader", is_ready)
         until("pods are told as well", lambda: namespace.kubectl("logs", "reader") == f"{instead}\n")
         shown = f"{port}/TCP (another process has {host}:{port}: use {instead})"
         assert shown in namespace.kubectl("get", "service", "web")
@@ -222,7 +217,7 @@ def test_a_port_that_a_stranger_holds_on_all_addresses_is_moved(namespace: Names
     assert f"{namespace.name}/web" not in facts["taken"]
 
 
-def test_a_stranger_that_comes_while_no_pod_is_ready_is_noticed(namespace: Namespace) -> None:
+def test_a_program_that_takes_the_port_while_no_pod_is_ready_is_noticed(namespace: Namespace) -> None:
     with socket.socket() as stranger:
         stranger.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
@@ -241,13 +236,13 @@ def test_a_stranger_that_comes_while_no_pod_is_ready_is_noticed(namespace: Names
         stranger.listen()
         (said,) = until("told", lambda: namespace.events("web", "PortTaken"))
         namespace.apply(deployment())
-        namespace.kubectl(*ROLLED_OUT)
+        namespace.wait_for_rollout()
         instead = said.partition(": use ")[2].partition(";")[0]
         assert ask(host, int(instead.rpartition(":")[2])).startswith("web-")
         assert namespace.fetch("web").split("\n")[1].startswith("web-")
 
 
-def test_a_listener_whose_connections_arrive_at_another_process_is_none() -> None:
+def test_a_listener_whose_connections_go_to_another_program_fails() -> None:
     async def aim() -> None:
         with socket.socket() as stranger:
             stranger.bind(("127.0.0.1", 0))
@@ -263,17 +258,17 @@ def test_a_listener_whose_connections_arrive_at_another_process_is_none() -> Non
     asyncio.run(aim())
 
 
-def test_a_pod_learns_the_services_of_its_namespace_from_its_environment(namespace: Namespace) -> None:
+def test_a_pod_finds_the_services_of_its_namespace_in_its_environment(namespace: Namespace) -> None:
     namespace.apply(service("the-api"))
     host, port = address(namespace, "the-api")
     namespace.apply(pod("reader", script("echo $THE_API_SERVICE_HOST $THE_API_SERVICE_PORT_HTTP; sleep 60")))
-    namespace.pod("reader", ready)
+    namespace.pod("reader", is_ready)
     assert namespace.kubectl("logs", "reader") == f"{host} {port}\n"
 
 
-def test_a_deleted_service_frees_its_address_and_its_slices(namespace: Namespace) -> None:
+def test_deleting_a_service_frees_its_address_and_deletes_its_endpoint_slices(namespace: Namespace) -> None:
     namespace.apply(deployment(), service())
-    namespace.kubectl(*ROLLED_OUT)
+    namespace.wait_for_rollout()
     where = address(namespace)
     namespace.kubectl("delete", "service", "web")
     until("slices are gone", lambda: namespace.list("endpointslices") == [])

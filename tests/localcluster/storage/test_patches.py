@@ -1,4 +1,4 @@
-"""What patches make of objects; the strategic ones by the rules of Kubernetes' documentation."""
+"""Patches; strategic merge patches follow the documentation of Kubernetes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pod(*containers: Object, **spec: Any) -> Object:
         ({"a": "x"}, {"a": {"b": 1}}, {"a": {"b": 1}}),
     ],
 )
-def test_merge_patches(old: Object, patch: Object, new: Object) -> None:
+def test_a_merge_patch_follows_rfc_7386(old: Object, patch: Object, new: Object) -> None:
     assert merge(old, patch) == new
 
 
@@ -91,24 +91,24 @@ def test_merge_patches(old: Object, patch: Object, new: Object) -> None:
         ),
     ],
 )
-def test_strategic_patches(old: Object, patch: Object, new: Object) -> None:
+def test_a_strategic_merge_patch_follows_its_directives_and_merge_keys(old: Object, patch: Object, new: Object) -> None:
     assert strategic(POD, old, patch) == new
 
 
-def test_strategic_patches_of_lists_of_scalars() -> None:
+def test_a_strategic_merge_patch_merges_lists_of_scalars() -> None:
     old = {"finalizers": ["a", "b"]}
     assert strategic(META, old, {"finalizers": ["b", "c"]}) == {"finalizers": ["a", "b", "c"]}
     assert strategic(META, old, {"$deleteFromPrimitiveList/finalizers": ["a"]}) == {"finalizers": ["b"]}
 
 
-def test_a_strategy_that_changes_its_type_drops_the_other_ones_parameters(server: Server) -> None:
+def test_changing_the_type_of_a_strategy_drops_the_parameters_of_the_old_type(server: Server) -> None:
     server.post(DEPLOYMENTS, deployment())
     patch = {"spec": {"strategy": {"$retainKeys": ["type"], "type": "Recreate"}}}
     patched = server.call("PATCH", DEPLOYMENTS + "/web", patch, STRATEGIC).body
     assert patched["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_json_patches(server: Server) -> None:
+def test_a_json_patch_is_applied_or_refused(server: Server) -> None:
     server.post(DEPLOYMENTS, deployment())
     image = "/spec/template/spec/containers/0/image"
     patch = [{"op": "test", "path": image, "value": "web:1"}, {"op": "replace", "path": image, "value": "web:2"}]

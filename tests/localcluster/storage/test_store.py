@@ -1,4 +1,4 @@
-"""The store: nobody shares an object with it, every write has a version, the past is kept for a while."""
+"""The store: copies, resource versions and history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.localcluster.server import config_map
 CONFIG_MAP = next(r for r in RESOURCES if r.kind == "ConfigMap")
 
 
-def test_what_goes_in_and_out_can_be_changed_without_changing_the_store() -> None:
+def test_changing_an_object_does_not_change_the_store() -> None:
     store, given = Store(), config_map(a="1")
     made = store.create(CONFIG_MAP, given)
     got = store.get(CONFIG_MAP, "", "c")
@@ -24,7 +24,7 @@ def test_what_goes_in_and_out_can_be_changed_without_changing_the_store() -> Non
     assert store.get(CONFIG_MAP, "", "c")["data"] == {"a": "1"}
 
 
-def test_every_write_has_a_higher_version_and_can_be_read_again() -> None:
+def test_each_write_has_a_higher_version_and_is_in_the_history() -> None:
     store, seen = Store(), list[Change]()
     stop = store.listen(seen.append)
     obj = store.create(CONFIG_MAP, config_map(a="1"))
@@ -41,7 +41,7 @@ def test_every_write_has_a_higher_version_and_can_be_read_again() -> None:
     assert (seen[1].previous["data"], seen[1].object["data"]) == ({"a": "1"}, {"a": "2"})
 
 
-def test_a_version_before_the_history_and_one_of_another_store_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_outside_of_the_history_is_expired(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "HISTORY", 3)
     store = Store()
     start = store.version
@@ -54,7 +54,7 @@ def test_a_version_before_the_history_and_one_of_another_store_are_gone(monkeypa
         assert (gone.value.code, gone.value.reason) == (410, "Expired")
 
 
-def test_a_stale_version_and_another_uid_are_conflicts() -> None:
+def test_an_outdated_version_or_another_uid_is_a_conflict() -> None:
     store = Store()
     old = store.create(CONFIG_MAP, config_map())
     store.update(CONFIG_MAP, {**old, "data": {"a": "1"}})
@@ -64,7 +64,7 @@ def test_a_stale_version_and_another_uid_are_conflicts() -> None:
         assert (conflict.value.code, conflict.value.reason) == (409, "Conflict")
 
 
-def test_queues_get_what_happens_while_they_are_open() -> None:
+def test_a_queue_gets_all_changes_while_it_is_open() -> None:
     async def names() -> list[str]:
         store = Store()
         with store.queue() as queue:

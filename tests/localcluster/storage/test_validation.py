@@ -1,4 +1,4 @@
-"""What is refused, in Kubernetes' words: the sentences were taken from Kubernetes 1.35 by the same requests."""
+"""Invalid objects are refused with the messages of Kubernetes 1.35, which were recorded with the same requests."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _without(obj: dict[str, Any], *path: str) -> dict[str, Any]:
         ([], "the body must be an object"),
     ],
 )
-def test_what_has_the_wrong_structure_is_a_bad_request(server: Server, obj: Any, message: str) -> None:
+def test_an_object_with_the_wrong_structure_is_a_bad_request(server: Server, obj: Any, message: str) -> None:
     answer = server.call("POST", DEPLOYMENTS, obj)
     assert (answer.code, answer.body["reason"], answer.message) == (400, "BadRequest", message)
 
@@ -114,7 +114,7 @@ def test_what_has_the_wrong_structure_is_a_bad_request(server: Server, obj: Any,
         ),
     ],
 )
-def test_what_makes_no_sense_is_unprocessable_and_names_the_field(
+def test_an_invalid_object_is_unprocessable_and_names_the_field(
     server: Server, obj: Any, causes: dict[str, str]
 ) -> None:
     answer = server.call("POST", DEPLOYMENTS, obj)
@@ -159,15 +159,13 @@ def _items(path: str) -> Any:
         (_mounted({"name": "v"}, subPath="/x"), "containers[0].volumeMounts.subPath", f'"/x": {ABSOLUTE}'),
     ],
 )
-def test_paths_and_names_that_would_leave_a_volume_are_refused(
-    server: Server, obj: Any, field: str, message: str
-) -> None:
+def test_a_path_that_leads_out_of_a_volume_is_refused(server: Server, obj: Any, field: str, message: str) -> None:
     answer = server.call("POST", DEPLOYMENTS, obj)
     assert (answer.code, list(answer.causes)) == (422, [f"spec.template.spec.{field}"])
     assert answer.causes[f"spec.template.spec.{field}"].startswith(f"Invalid value: {message}")
 
 
-def test_volumes_of_one_name_and_mounts_at_one_place_are_refused(server: Server) -> None:
+def test_duplicate_volumes_and_mount_paths_are_refused(server: Server) -> None:
     twice = [{"name": "v", "mountPath": "/v"}] * 2
     obj = deployment(pod={"containers": [container(volumeMounts=twice)], "volumes": [{"name": "v"}, {"name": "v"}]})
     assert server.call("POST", DEPLOYMENTS, obj).causes == {
@@ -179,7 +177,7 @@ def test_volumes_of_one_name_and_mounts_at_one_place_are_refused(server: Server)
 @pytest.mark.parametrize(
     ("key", "why"), [("..", "must not be '..'"), (".", "must not be '.'"), ("..data", "must not start with '..'")]
 )
-def test_keys_that_are_no_file_names_are_refused(server: Server, key: str, why: str) -> None:
+def test_a_key_that_is_not_a_valid_file_name_is_refused(server: Server, key: str, why: str) -> None:
     answer = server.call("POST", CONFIG_MAPS, config_map() | {"data": {key: "x"}})
     assert (answer.code, answer.causes) == (422, {f"data[{key}]": f'Invalid value: "{key}": {why}'})
 
@@ -194,7 +192,7 @@ def test_keys_that_are_no_file_names_are_refused(server: Server, key: str, why: 
         ("web", [{"port": 80, "targetPort": "ht_tp"}], {"spec.ports[0].targetPort"}),
     ],
 )
-def test_services_that_make_no_sense(server: Server, name: str, ports: Any, fields: set[str]) -> None:
+def test_an_invalid_service_is_refused(server: Server, name: str, ports: Any, fields: set[str]) -> None:
     answer = server.call("POST", SERVICES, service(name, ports=ports))
     assert (answer.code, set(answer.causes)) == (422, fields)
 
@@ -256,7 +254,7 @@ PORT_RANGE = "provided port is not in the valid range. The range of valid ports 
         ),
     ],
 )
-def test_addresses_and_node_ports_come_from_their_range(
+def test_addresses_and_node_ports_outside_of_their_range_are_refused(
     server: Server, spec: dict[str, Any], field: str, message: str | None
 ) -> None:
     taken = [{"port": 80, "nodePort": 30077}]
@@ -267,7 +265,7 @@ def test_addresses_and_node_ports_come_from_their_range(
         assert answer.causes[f"spec.{field}"] == f"Invalid value: {message}"
 
 
-def test_node_ports_belong_to_their_types_of_service(server: Server) -> None:
+def test_only_some_types_of_service_can_have_node_ports(server: Server) -> None:
     ports = [{"port": 80, "nodePort": 30078}]
     answer = server.call("POST", SERVICES, service(ports=ports))
     assert answer.causes == {"spec.ports[0].nodePort": "Forbidden: may not be used when `type` is 'ClusterIP'"}
@@ -279,7 +277,7 @@ def test_node_ports_belong_to_their_types_of_service(server: Server) -> None:
     assert answer.causes == {"spec.ports[1].nodePort": "Duplicate value: 30079"}
 
 
-def test_services_of_one_name_in_two_namespaces_have_addresses_of_their_own(server: Server) -> None:
+def test_services_with_the_same_name_in_two_namespaces_have_different_addresses(server: Server) -> None:
     spaces = [SERVICES, SERVICES.replace("/default/", "/other/")]
     assert len({server.post(path, service())["spec"]["clusterIP"] for path in spaces}) == 2
 
@@ -293,7 +291,9 @@ def test_services_of_one_name_in_two_namespaces_have_addresses_of_their_own(serv
         (SERVICES, service(), {"loadBalancer": {"ingress": [{"ip": "x"}]}}, "loadBalancer.ingress[0].ip"),
     ],
 )
-def test_addresses_in_a_status_are_addresses(server: Server, path: str, obj: Any, status: Any, field: str) -> None:
+def test_an_invalid_address_in_a_status_is_refused(
+    server: Server, path: str, obj: Any, status: Any, field: str
+) -> None:
     server.post(path, obj)
     answer = server.call("PATCH", f"{path}/web/status", {"status": status}, MERGE)
     assert (answer.code, list(answer.causes)) == (422, [f"status.{field}"])
@@ -339,12 +339,14 @@ def test_unknown_fields_are_dropped_with_a_warning_or_refused(server: Server) ->
         ("application/json", {}, 415),
     ],
 )
-def test_patches_that_do_not_fit_are_refused(server: Server, content_type: str, body: Any, code: int) -> None:
+def test_a_patch_that_does_not_match_the_schema_is_refused(
+    server: Server, content_type: str, body: Any, code: int
+) -> None:
     server.post(DEPLOYMENTS, deployment())
     assert server.call("PATCH", DEPLOYMENTS + "/web", body, content_type).code == code
 
 
-def test_names_of_environment_variables_are_printable_and_without_an_equals_sign(server: Server) -> None:
+def test_a_variable_name_is_printable_and_has_no_equals_sign(server: Server) -> None:
     odd = ["A=B", "", "ä", "\t", "A\n"]
     fine = ["A", "a.b-c", "1", "has space", "~"]
     given = container(

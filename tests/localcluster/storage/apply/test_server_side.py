@@ -1,4 +1,4 @@
-"""Server-side apply and managedFields, as Kubernetes 1.35 was seen to do them."""
+"""Server-side apply and managedFields, as observed on Kubernetes 1.35."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def test_a_created_object_is_owned_as_in_kubernetes(server: Server) -> None:
     }
 
 
-def test_nobody_owns_what_the_cluster_gives_a_service(server: Server) -> None:
+def test_nobody_owns_the_fields_of_a_service_that_the_cluster_sets(server: Server) -> None:
     (fields,) = plain(server.post(SERVICES, service())).values()
     assert set(fields["f:spec"]) == {"f:internalTrafficPolicy", "f:ports", "f:selector", "f:sessionAffinity", "f:type"}
     assert set(fields["f:spec"]["f:ports"]) == {".", 'k:{"port":8080,"protocol":"TCP"}'}
 
 
-def test_apply_creates_and_owns_what_the_configuration_names(server: Server) -> None:
+def test_apply_creates_and_owns_the_fields_of_the_configuration(server: Server) -> None:
     answer = server.apply(CONFIG_MAPS, config_map(a="1"), "me")
     assert answer.code == 201
     assert plain(answer.body) == {("me", "Apply", ""): {"f:data": {"f:a": {}}}}
@@ -76,7 +76,7 @@ def test_apply_creates_and_owns_what_the_configuration_names(server: Server) -> 
     assert (again.code, again.body) == (200, answer.body)
 
 
-def test_apply_removes_what_is_no_longer_named(server: Server) -> None:
+def test_apply_removes_fields_that_are_no_longer_in_the_configuration(server: Server) -> None:
     web = {**WEB, "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}
     server.apply(DEPLOYMENTS, workload(web, SIDE), "me")
     fewer = {**WEB, "env": [{"name": "B", "value": "2"}]}
@@ -87,7 +87,7 @@ def test_apply_removes_what_is_no_longer_named(server: Server) -> None:
     assert "env" not in without["spec"]["template"]["spec"]["containers"][0]
 
 
-def test_what_another_manager_wants_too_stays(server: Server) -> None:
+def test_a_field_that_another_manager_applies_too_stays(server: Server) -> None:
     server.apply(CONFIG_MAPS, config_map(a="1", b="2"), "me")
     server.apply(CONFIG_MAPS, config_map(b="2"), "other")
     left = server.apply(CONFIG_MAPS, config_map(a="1"), "me").body
@@ -98,7 +98,7 @@ def test_what_another_manager_wants_too_stays(server: Server) -> None:
     }
 
 
-def test_another_managers_value_is_a_conflict_unless_forced(server: Server) -> None:
+def test_a_different_value_by_another_manager_is_a_conflict_unless_forced(server: Server) -> None:
     server.post(DEPLOYMENTS, workload(WEB))
     changed = workload({**WEB, "image": "web:2"})
     changed["spec"]["replicas"] = 3
@@ -118,7 +118,7 @@ def test_another_managers_value_is_a_conflict_unless_forced(server: Server) -> N
     assert "f:replicas" not in plain(forced)["test", "Update", ""]["f:spec"]
 
 
-def test_what_another_manager_changed_in_a_container_goes_with_the_container(server: Server) -> None:
+def test_removing_a_container_removes_the_changes_of_other_managers_in_it(server: Server) -> None:
     server.apply(DEPLOYMENTS, workload(WEB, SIDE), "me")
     image = {"spec": {"template": {"spec": {"containers": [{"name": "side", "image": "side:2"}]}}}}
     server.call("PATCH", DEPLOYMENTS + "/web?fieldManager=set", image, STRATEGIC)
@@ -127,20 +127,20 @@ def test_what_another_manager_changed_in_a_container_goes_with_the_container(ser
     assert ("set", "Update", "") not in plain(left)
 
 
-def test_the_defaults_of_a_struct_go_with_what_was_applied_of_it(server: Server) -> None:
+def test_removing_the_applied_fields_of_a_struct_removes_its_defaults(server: Server) -> None:
     server.apply(DEPLOYMENTS, workload({**WEB, "livenessProbe": {"tcpSocket": {"port": 80}}}), "me")
     (left,) = server.apply(DEPLOYMENTS, workload(WEB), "me").body["spec"]["template"]["spec"]["containers"]
     assert "livenessProbe" not in left
 
 
-def test_a_field_that_is_left_out_falls_back_to_its_default(server: Server) -> None:
+def test_a_field_that_is_no_longer_applied_gets_its_default(server: Server) -> None:
     server.apply(DEPLOYMENTS, workload(WEB), "me")
     without = workload(WEB)
     del without["spec"]["replicas"]
     assert server.apply(DEPLOYMENTS, without, "me").body["spec"]["replicas"] == 1
 
 
-def test_renaming_an_entry_takes_its_fields_over(server: Server) -> None:
+def test_renaming_a_manager_in_managed_fields_transfers_its_fields(server: Server) -> None:
     """What a driver does with kubectl's fields, so that containers that a new manifest drops really go."""
     made = server.post(DEPLOYMENTS, workload(WEB, SIDE))
     forced = server.apply(DEPLOYMENTS, workload({**WEB, "image": "web:2"}), "me", force=True).body
@@ -157,7 +157,7 @@ def test_renaming_an_entry_takes_its_fields_over(server: Server) -> None:
     assert names(server.apply(DEPLOYMENTS, workload({**WEB, "image": "web:2"}), "taken").body) == ["web"]
 
 
-def test_the_scale_has_an_entry_of_its_own(server: Server) -> None:
+def test_the_scale_subresource_has_its_own_entry_in_managed_fields(server: Server) -> None:
     server.post(DEPLOYMENTS, workload(WEB))
     server.call("PATCH", DEPLOYMENTS + "/web/scale?fieldManager=hpa", {"spec": {"replicas": 2}}, MERGE)
     entries = plain(server.get(DEPLOYMENTS + "/web"))
@@ -165,7 +165,7 @@ def test_the_scale_has_an_entry_of_its_own(server: Server) -> None:
     assert "f:replicas" not in entries["test", "Update", ""]["f:spec"]
 
 
-def test_list_items_are_told_apart_by_port_and_protocol(server: Server) -> None:
+def test_list_items_are_identified_by_port_and_protocol(server: Server) -> None:
     server.apply(
         SERVICES, service(ports=[{"name": "a", "port": 80}, {"name": "b", "port": 80, "protocol": "UDP"}]), "me"
     )
@@ -195,7 +195,9 @@ TYPED = "failed to create typed patch object (default/web; apps/v1, Kind=Deploym
         ({"kind": ""}, 400, "invalid object type: apps/v1, Kind="),
     ],
 )
-def test_configurations_that_do_not_fit_are_refused(server: Server, change: Object, code: int, message: str) -> None:
+def test_a_configuration_that_does_not_match_the_schema_is_refused(
+    server: Server, change: Object, code: int, message: str
+) -> None:
     server.post(DEPLOYMENTS, deployment())
     config = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, **change}
     answer = server.apply(DEPLOYMENTS, config, "me")
@@ -208,13 +210,13 @@ def test_apply_without_a_manager_is_refused(server: Server) -> None:
     assert (answer.code, set(answer.causes)) == (422, {"fieldManager"})
 
 
-def test_a_uid_of_what_does_not_exist_is_a_conflict(server: Server) -> None:
+def test_a_uid_for_an_object_that_does_not_exist_is_a_conflict(server: Server) -> None:
     obj = config_map()
     obj["metadata"]["uid"] = "1"
     assert server.apply(CONFIG_MAPS, obj, "me").code == 409
 
 
-def test_yaml_is_read_and_its_times_stay_strings(server: Server) -> None:
+def test_times_in_yaml_stay_strings(server: Server) -> None:
     body = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  day: 2024-01-01\n"
     answer = server.call("PATCH", CONFIG_MAPS + "/c?fieldManager=me", body, "application/apply-patch+yaml")
     assert answer.body["data"] == {"day": "2024-01-01"}
@@ -232,13 +234,13 @@ def _config(containers: dict[str, dict[str, str]]) -> Object:
 
 
 @given(_configs)
-def test_a_set_of_fields_survives_being_written(containers: dict[str, dict[str, str]]) -> None:
+def test_encoding_and_decoding_returns_the_same_set_of_fields(containers: dict[str, dict[str, str]]) -> None:
     fields = field_sets.fields_of(TYPE, _config(containers))
     assert field_sets.decode(field_sets.encode(fields)) == fields
 
 
 @given(_configs, _configs)
-def test_merging_gives_the_new_values_and_loses_nothing(old: dict[str, Any], new: dict[str, Any]) -> None:
+def test_merging_sets_the_new_values_and_keeps_all_others(old: dict[str, Any], new: dict[str, Any]) -> None:
     before, wanted = _config(old), _config(new)
     untouched = copy.deepcopy(before)
     merged = field_sets.merged(TYPE, before, wanted)
@@ -248,9 +250,7 @@ def test_merging_gives_the_new_values_and_loses_nothing(old: dict[str, Any], new
 
 
 @given(_configs, _configs)
-def test_the_difference_of_two_values_is_empty_exactly_when_they_are_equal(
-    old: dict[str, Any], new: dict[str, Any]
-) -> None:
+def test_two_values_have_no_difference_exactly_if_they_are_equal(old: dict[str, Any], new: dict[str, Any]) -> None:
     before, after = _config(old), _config(new)
     change = field_sets.compare(TYPE, before, after)
     same = {n: dict(e) for n, e in old.items()} == {n: dict(e) for n, e in new.items()}
@@ -258,7 +258,7 @@ def test_the_difference_of_two_values_is_empty_exactly_when_they_are_equal(
 
 
 @given(_configs)
-def test_taking_away_all_that_was_added_gives_what_was_before(containers: dict[str, Any]) -> None:
+def test_removing_all_added_fields_restores_the_old_value(containers: dict[str, Any]) -> None:
     before = _config({"first": {"Z": "0"}})
     merged = field_sets.merged(TYPE, before, _config(containers))
     added = field_sets.compare(TYPE, before, merged).added
