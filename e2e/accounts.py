@@ -1,4 +1,4 @@
-"""The accounts of pipeline/rbac.yml, and a Secret of the kind that its additions are for."""
+"""The accounts of pipeline/rbac.yml, and a Secret that needs its optional rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WATCH = ("--tolerance", "0.05", "--warm-up", "0s", "--min-duration", "1s", "--in
 
 
 def log_in(namespace: Namespace, account: str) -> Namespace:
-    """Return the namespace as a service account sees it, by a token."""
+    """Return the namespace with the token of a service account."""
     kubeconfig = yaml.safe_load(namespace.kubectl("config", "view", "--raw", "--minify", "--flatten"))
     kubeconfig["users"] = [
         {"name": user["name"], "user": {"token": namespace.kubectl("create", "token", account).strip()}}

@@ -1,4 +1,4 @@
-"""The cluster's REST API without a client library's opinions: codes and bodies as they are."""
+"""The cluster's REST API without a client library: plain status codes and bodies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API answered.
+    """An answer of the API.
 
     Attributes:
         code: HTTP status.
@@ -71,7 +71,7 @@ class Api:
 
 @contextmanager
 def proxy(kubeconfig: Path) -> Iterator[str]:
-    """Run `kubectl proxy` while the block lasts; gives its URL."""
+    """Run `kubectl proxy` while the block lasts, and give its URL."""
     line = [command("kubectl"), "--kubeconfig", str(kubeconfig), "proxy", "--port=0", "--append-server-path"]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as running:
         try:

@@ -1,4 +1,4 @@
-"""A localcluster whose API fails on purpose, and how tests look at it all the same."""
+"""A localcluster whose API fails on purpose, and a kubectl that retries."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2e.app_versions import write_version
 from e2e.cluster import ROOT, Namespace, command
 from e2e.polling import poll
 from e2e.traffic import Traffic
-from e2e.versions import write_version
 
 RATE = 0.05
 RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "3s", "--gate", "auto")
@@ -21,7 +21,7 @@ VERSIONS = (5, 10, 20)
 
 @dataclass(frozen=True)
 class Patient(Namespace):
-    """A namespace that tests look at with kubectl until it answers."""
+    """A namespace in which kubectl is retried until it succeeds."""
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl until it succeeds, and return its standard output."""
@@ -74,7 +74,7 @@ BETTER, WORSE = (10, 20, 0), (20, 5, 1)
 
 
 def release(namespace: Patient, manifests: Path, story: tuple[int, int, int]) -> None:
-    """Make a release, and check what it leaves; the story is stable's version, the canary's, and the exit code."""
+    """Run a release and check the result. The story is stable's version, the canary's version and the exit code."""
     stable, version, code = story
     namespace.canary("apply", str(manifests), "--image", f"sampleapp:{stable}")
     before = namespace.get("deployment", "sampleapp")

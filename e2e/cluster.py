@@ -1,4 +1,4 @@
-"""What the e2e tests see of a cluster: a kubeconfig, kubectl, and the commands of this repository."""
+"""A cluster as the e2e tests use it: a kubeconfig, kubectl and the commands of this repository."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Images = list[str]
 
 
 def command(name: str) -> str:
-    """Return the path of a command of this environment, or of the machine."""
+    """Return the path of a command from this environment, or from the machine."""
     found = shutil.which(name, path=f"{BIN}{os.pathsep}{os.environ['PATH']}")
     assert found, f"{name} is not installed"
     return found

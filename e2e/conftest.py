@@ -1,6 +1,6 @@
-"""A cluster for the tests: the one of E2E_KUBECONFIG, else a localcluster of their own.
+"""The cluster of the tests: the one of E2E_KUBECONFIG, or a new localcluster.
 
-On a cluster of yours, the images sampleapp:5, :10 and :20 must be there already (`make e2e` loads them into kind).
+Your own cluster must have the images sampleapp:5, :10 and :20 (`make e2e` loads them into kind).
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 import yaml
 
+from e2e.app_versions import write_version
 from e2e.cluster import ROOT, Namespace, command
-from e2e.configured import settings
-from e2e.versions import write_version
+from e2e.configuration import settings
 
 VERSIONS = (5, 10, 20)
 
 
 @pytest.fixture(scope="session")
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give the kubeconfig of a cluster that has the three versions of the app."""
+    """Give the kubeconfig of a cluster with three versions of the app."""
     if given := os.environ.get("E2E_KUBECONFIG"):
         yield Path(given).resolve()
         return
@@ -51,7 +51,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def namespace(kubeconfig: Path, tmp_path: Path) -> Iterator[Namespace]:
-    """Give a namespace of the test's own; it is deleted afterwards."""
+    """Give a namespace for one test, and delete it afterwards."""
     own = Namespace(f"e2e-{uuid.uuid4().hex[:8]}", kubeconfig, tmp_path)
     own.kubectl(
         "create",
@@ -65,7 +65,7 @@ def namespace(kubeconfig: Path, tmp_path: Path) -> Iterator[Namespace]:
 
 @pytest.fixture(scope="session")
 def sample() -> dict[str, dict[str, Any]]:
-    """Give the objects of manifests/, by kind; less CPU is set aside, since many tests share a small node at once."""
+    """Give the objects of manifests/, by kind, with smaller CPU requests, because many tests share a small node."""
     documents = [d for f in sorted((ROOT / "manifests").glob("*.yml")) for d in yaml.safe_load_all(f.read_text())]
     objects = {d["kind"]: d for d in documents}
     (container,) = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
@@ -75,7 +75,7 @@ def sample() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def manifests(sample: dict[str, dict[str, Any]], tmp_path: Path) -> Path:
-    """Give a folder with the sample's manifests at two replicas: enough to compare, and quick."""
+    """Give a folder with the sample's manifests at two replicas: enough to compare, and fast."""
     objects = copy.deepcopy(sample)
     objects["Deployment"]["spec"]["replicas"] = 2
     folder = tmp_path / "manifests"
@@ -94,7 +94,7 @@ def stable(namespace: Namespace, manifests: Path) -> Namespace:
 
 @pytest.fixture
 def configured(namespace: Namespace, manifests: Path) -> Namespace:
-    """Give a stable with a ConfigMap of its own; the manifests have another content of it."""
+    """Give a stable with a ConfigMap whose content differs from the manifests."""
     (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("red")))
     namespace.canary("apply", str(manifests), "--image", "sampleapp:10")
     (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("blue")))

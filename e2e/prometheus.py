@@ -1,4 +1,4 @@
-"""What a Prometheus of the cluster says, asked through the API server, and what the pods themselves say."""
+"""Counts from a Prometheus in the cluster, through the API server, and from the pods themselves."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Prometheus:
 
 
 def counted_by_pods(namespace: Namespace) -> dict[tuple[str, str], float]:
-    """Return requests_total by pod and status, as the pods themselves say."""
+    """Return requests_total by pod and status, from the pods themselves."""
     counts = {}
     for pod in namespace.list("pods", "app=sampleapp"):
         name = pod["metadata"]["name"]
@@ -52,7 +52,7 @@ def counted_by_pods(namespace: Namespace) -> dict[tuple[str, str], float]:
 
 
 def install(kubeconfig: Path, folder: Path) -> Prometheus:
-    """Install monitoring/prometheus, as `make prometheus` does, and return it; it stays: others may use it too."""
+    """Install monitoring/prometheus, as `make prometheus` does, and return it. It stays for other tests."""
     monitoring = Namespace("monitoring", kubeconfig, folder)
     # Server-side: two workers may do this at once, and what both create is no error then.
     monitoring.kubectl("apply", "--server-side", "-k", str(ROOT / "monitoring/prometheus"))

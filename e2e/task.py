@@ -1,4 +1,4 @@
-"""The commands of the pipelines' canary steps, as a script of kubectl: what others do to the same objects.
+"""The kubectl commands of the pipelines' canary steps: what other tools do to the same objects.
 
 The order is that of Azure Pipelines' KubernetesManifest@1 task and of GitHub's Azure/k8s-deploy action (whose label is
 `workflow/version`), with traffic split by pods: `deploy` reads stable and applies everything in one go; `promote`
@@ -88,6 +88,6 @@ class Task:
 
 
 def _bare(live: Object) -> Object:
-    """Return what a live object says less what only the server sets."""
+    """Return a live object without the fields that only the API server sets."""
     metadata = {key: value for key, value in live["metadata"].items() if key not in OF_THE_SERVER}
     return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}

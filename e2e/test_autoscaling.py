@@ -81,7 +81,7 @@ def autoscaled(stable: Namespace) -> Namespace:
     return stable
 
 
-def test_an_autoscaled_stable_has_at_no_moment_fewer_pods_than_its_autoscaler_wants(
+def test_an_autoscaled_stable_never_has_fewer_pods_than_its_autoscaler_wants(
     autoscaled: Namespace, manifests: Path
 ) -> None:
     release = (str(manifests), "--image", "sampleapp:20")
@@ -100,7 +100,7 @@ def test_an_autoscaled_stable_has_at_no_moment_fewer_pods_than_its_autoscaler_wa
     poll("stable has its pods", lambda: len(autoscaled.pods_of("sampleapp")) >= SCALED)
 
 
-def test_what_the_autoscaler_does_meanwhile_outlives_the_undo(autoscaled: Namespace, manifests: Path) -> None:
+def test_the_undo_keeps_the_replicas_that_the_autoscaler_set_meanwhile(autoscaled: Namespace, manifests: Path) -> None:
     promote = ("promote", str(manifests), "--image", "sampleapp:missing", "--unproven", "--timeout", "12s")
     with watched(autoscaled) as seen:
         driver = autoscaled.start(*promote)

@@ -152,7 +152,7 @@ CONTAINER_DEFAULTS = {
 PROBE_DEFAULTS = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
 
 
-def test_what_a_manifest_leaves_out_has_its_default(api: Api) -> None:
+def test_missing_fields_get_their_defaults(api: Api) -> None:
     obj = container(ports=[{"containerPort": 80}], readinessProbe={"httpGet": {"port": 80}})
     made = api("POST", DEPLOYMENTS, obj).body
     assert made["metadata"]["generation"] == 1
@@ -208,7 +208,7 @@ def owners(obj: Object) -> list[tuple[str, str, str]]:
     return sorted(entry for entry in found if entry[0] != "kube-controller-manager")
 
 
-def test_every_write_leaves_its_manager(api: Api) -> None:
+def test_every_write_records_its_field_manager(api: Api) -> None:
     made = api("POST", DEPLOYMENTS, deployment()).body  # its manager is the client's name, up to the slash
     assert owners(made) == [("contract", "Update", "")]
     scale = api("PATCH", f"{X}/scale?fieldManager=scaler", {"spec": {"replicas": 0}}, MERGE).body
@@ -241,7 +241,7 @@ SELECTORS = {
 }
 
 
-def test_selectors_choose_what_they_say(api: Api) -> None:
+def test_selectors_select_the_right_objects(api: Api) -> None:
     for name, labels in {"one": {"a": "1", "b": "x"}, "two": {"a": "2"}, "none": {}}.items():
         config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}}
         assert api("POST", f"{CORE}/configmaps", config).code == 201

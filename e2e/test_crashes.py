@@ -61,7 +61,9 @@ def last_ends(folder: Path) -> list[dict[str, Any]]:
     return [one["lastState"]["terminated"] for one in containers if "terminated" in one.get("lastState", {})]
 
 
-def test_a_canary_that_crashes_is_rejected_with_exit_code_and_last_words(stable: Namespace, manifests: Path) -> None:
+def test_a_crashing_canary_is_rejected_with_its_exit_code_and_last_log_lines(
+    stable: Namespace, manifests: Path
+) -> None:
     crashing = changed(manifests, env=[{"name": "CRASH_EVERY", "value": "200"}])
 
     sentence = watched_to_its_end(stable, crashing)
@@ -80,9 +82,7 @@ def test_a_canary_that_crashes_is_rejected_with_exit_code_and_last_words(stable:
     assert json.loads((folder / "verdict.json").read_text())["reason"] == sentence
 
 
-def test_a_release_rejects_a_crashing_canary_by_itself_and_names_what_it_keeps(
-    stable: Namespace, manifests: Path
-) -> None:
+def test_a_release_rejects_a_crashing_canary_and_names_the_saved_evidence(stable: Namespace, manifests: Path) -> None:
     crashing = changed(manifests, env=[{"name": "CRASH_EVERY", "value": "200"}])
     release = ("release", crashing, "--image", "sampleapp:20", "--percentage", "100", "--gate", "auto", *WATCH)
 

@@ -94,7 +94,7 @@ def test_the_task_finishes_what_canary_deployed_and_compared(task: Task, manifes
     assert leftovers(namespace) == set()
 
 
-def test_the_task_goes_on_with_a_stable_that_canary_promoted(task: Task, manifests: Path) -> None:
+def test_the_task_accepts_a_stable_that_canary_promoted(task: Task, manifests: Path) -> None:
     namespace = task.namespace
     release = (str(manifests), "--image", "sampleapp:20", "--label", task.label)
     namespace.canary("deploy", *release)

@@ -25,7 +25,7 @@ def outcomes(checks: Checks, subject: str) -> list[str]:
     return [one["outcome"] for one in checks if one["subject"] == subject]
 
 
-def test_all_is_well_where_a_stable_runs_and_answers(stable: Namespace) -> None:
+def test_a_running_stable_that_answers_is_ready_for_releases(stable: Namespace) -> None:
     with Traffic(stable):
         checks = doctor(stable, "sampleapp")
     assert [one for one in checks if one["outcome"] != "ok"] == []
@@ -35,7 +35,7 @@ def test_all_is_well_where_a_stable_runs_and_answers(stable: Namespace) -> None:
     assert "Kubernetes v1." in text["API server"]
 
 
-def test_an_empty_namespace_and_the_manifests_of_a_first_release_are_looked_at(
+def test_an_empty_namespace_is_checked_with_the_manifests_of_a_first_release(
     namespace: Namespace, manifests: Path
 ) -> None:
     assert outcomes(doctor(namespace), "workloads") == ["warning"]
@@ -45,7 +45,7 @@ def test_an_empty_namespace_and_the_manifests_of_a_first_release_are_looked_at(
     assert namespace.list("pods") == []
 
 
-def test_while_a_release_is_watched_each_variant_has_its_traffic(stable: Namespace, manifests: Path) -> None:
+def test_the_traffic_of_each_variant_is_shown_during_a_release(stable: Namespace, manifests: Path) -> None:
     stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
     with Traffic(stable):
         checks = doctor(stable, "sampleapp")
@@ -54,7 +54,7 @@ def test_while_a_release_is_watched_each_variant_has_its_traffic(stable: Namespa
     assert all(variant in traffic for variant in ("stable", "baseline", "canary"))
 
 
-def test_what_surrounds_a_release_is_warned_of_at_deploy_and_by_doctor(stable: Namespace, manifests: Path) -> None:
+def test_deploy_and_doctor_warn_about_other_objects_of_the_workload(stable: Namespace, manifests: Path) -> None:
     budget = {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
@@ -82,7 +82,7 @@ def test_what_surrounds_a_release_is_warned_of_at_deploy_and_by_doctor(stable: N
     assert outcomes(doctor(stable, "sampleapp"), "surroundings") == ["warning", "warning"]
 
 
-def test_anti_affinity_that_leaves_the_canary_without_a_node_is_said_before_and_after(
+def test_anti_affinity_without_a_node_for_the_canary_is_reported_before_and_after(
     stable: Namespace, manifests: Path
 ) -> None:
     if len(stable.list("nodes")) > 3:
@@ -105,7 +105,7 @@ def test_anti_affinity_that_leaves_the_canary_without_a_node_is_said_before_and_
 
 
 @pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster has no RBAC")
-def test_an_account_of_few_rights_is_told_what_it_lacks(stable: Namespace, manifests: Path) -> None:
+def test_an_account_with_few_permissions_learns_what_it_lacks(stable: Namespace, manifests: Path) -> None:
     stable.kubectl("apply", "-f", str(ROOT / "pipeline/rbac.yml"))
 
     checks = doctor(log_in(stable, DEPLOY), f"{manifests}/", "--image", "sampleapp:20", code=3)

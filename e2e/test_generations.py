@@ -33,9 +33,7 @@ def deployment(sample: dict[str, Object], replicas: int) -> Object:
     return obj
 
 
-def test_the_revision_is_written_with_the_status_and_other_annotations_count_as_changes(
-    api: Api, sample: dict[str, Object]
-) -> None:
+def test_only_annotations_other_than_the_revision_change_the_generation(api: Api, sample: dict[str, Object]) -> None:
     path = f"{DEPLOYMENTS}/sampleapp"
     assert api("POST", DEPLOYMENTS, deployment(sample, 0)).code == 201
     made = poll("a revision", lambda: (live := api("GET", path).body)["metadata"].get("annotations") and live)
@@ -52,7 +50,7 @@ def test_the_revision_is_written_with_the_status_and_other_annotations_count_as_
     poll("the change is observed", lambda: api("GET", path).body["status"].get("observedGeneration") == 2)
 
 
-def test_a_scheduled_pod_is_of_generation_1_and_one_that_goes_has_its_grace_period_left(
+def test_a_scheduled_pod_has_generation_1_and_a_terminating_pod_keeps_its_grace_period(
     api: Api, sample: dict[str, Object]
 ) -> None:
     assert api("POST", DEPLOYMENTS, deployment(sample, 1)).code == 201

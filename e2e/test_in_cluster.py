@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from e2e.cluster import ROOT, Namespace
-from e2e.pages import type_lines
+from e2e.documented_commands import type_lines
 from e2e.polling import poll
 from e2e.prometheus import install
 from e2e.traffic import Traffic
@@ -89,7 +89,7 @@ def ending(namespace: Namespace, job: str) -> tuple[str, str]:
 
 
 @pytest.mark.usefixtures("prometheus")
-def test_a_job_releases_though_its_pod_is_deleted_in_the_middle(ready: Namespace, manifests: Path) -> None:
+def test_a_job_finishes_its_release_although_its_pod_is_deleted(ready: Namespace, manifests: Path) -> None:
     ready.canary("apply", str(manifests), "--image", "sampleapp:10")
     with Traffic(ready) as traffic:
         job = start(ready, "sampleapp:20", prometheus=True)
@@ -115,7 +115,7 @@ def test_a_job_releases_though_its_pod_is_deleted_in_the_middle(ready: Namespace
     assert not traffic.errors
 
 
-def test_a_job_whose_release_is_rejected_is_not_tried_again(ready: Namespace, manifests: Path) -> None:
+def test_a_job_with_a_rejected_release_is_not_retried(ready: Namespace, manifests: Path) -> None:
     ready.canary("apply", str(manifests), "--image", "sampleapp:20")
     type_lines(ready, "rights.md", "sampleapp-read-pods")
     stable = ready.get("deployment", "sampleapp")
@@ -134,7 +134,7 @@ def test_a_job_whose_release_is_rejected_is_not_tried_again(ready: Namespace, ma
     assert ready.images("sampleapp-canary") is None
 
 
-def test_the_reaper_rejects_what_has_expired_and_nothing_else(ready: Namespace, manifests: Path) -> None:
+def test_the_reaper_rejects_only_expired_canaries(ready: Namespace, manifests: Path) -> None:
     expired, alive = ("expired", "sampleapp"), ("alive", "other")
     sample = yaml.safe_load((manifests / "deployment.yml").read_text())
     for folder, name in (expired, alive):

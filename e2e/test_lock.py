@@ -45,7 +45,7 @@ def watching(namespace: Namespace) -> Iterator[subprocess.Popen[str]]:
         driver.communicate(timeout=60)
 
 
-def test_of_two_drivers_one_works_and_the_other_says_who_does(released: Namespace, manifests: Path) -> None:
+def test_only_one_of_two_drivers_works_and_the_other_names_it(released: Namespace, manifests: Path) -> None:
     assert "holderIdentity" not in lease(released)
     with watching(released) as first:
         who = lease(released)["holderIdentity"]
@@ -68,7 +68,7 @@ def test_of_two_drivers_one_works_and_the_other_says_who_does(released: Namespac
     assert released.list("leases") == []
 
 
-def test_who_is_interrupted_gives_the_lock_back(released: Namespace, manifests: Path) -> None:
+def test_an_interrupted_driver_releases_the_lock(released: Namespace, manifests: Path) -> None:
     with watching(released) as first:
         first.send_signal(signal.SIGINT)
         _, told = first.communicate(timeout=120)
@@ -77,7 +77,7 @@ def test_who_is_interrupted_gives_the_lock_back(released: Namespace, manifests: 
     assert "lock" not in released.canary("reject", "sampleapp").err
 
 
-def test_a_driver_that_was_killed_on_this_machine_keeps_nobody_away(released: Namespace, manifests: Path) -> None:
+def test_a_driver_killed_on_this_machine_blocks_no_other_driver(released: Namespace, manifests: Path) -> None:
     with watching(released) as first:
         first.kill()
         first.communicate(timeout=60)
@@ -85,7 +85,7 @@ def test_a_driver_that_was_killed_on_this_machine_keeps_nobody_away(released: Na
     assert released.images("sampleapp-canary") is None
 
 
-def test_a_driver_that_was_killed_elsewhere_is_waited_for(released: Namespace, manifests: Path) -> None:
+def test_a_driver_waits_for_the_lock_of_one_killed_on_another_machine(released: Namespace, manifests: Path) -> None:
     with watching(released) as first:
         first.kill()
         first.communicate(timeout=60)
@@ -99,7 +99,7 @@ def test_a_driver_that_was_killed_elsewhere_is_waited_for(released: Namespace, m
     assert released.images("sampleapp-canary") is None
 
 
-def test_while_a_person_is_asked_the_lock_is_renewed_and_the_canary_does_not_expire(
+def test_the_lock_is_renewed_and_the_canary_does_not_expire_while_a_person_decides(
     namespace: Namespace, manifests: Path
 ) -> None:
     release = ("release", str(manifests), "--image", "sampleapp:10", "--warm-up", "0s", "--min-duration", "0s")
@@ -141,7 +141,7 @@ def expiry(namespace: Namespace) -> datetime:
     return datetime.fromisoformat(found["metadata"]["annotations"]["canary-lab/expires"])
 
 
-def test_a_forgotten_canary_is_reaped_and_no_other(released: Namespace, manifests: Path) -> None:
+def test_only_an_abandoned_canary_is_reaped(released: Namespace, manifests: Path) -> None:
     [kept] = released.canary("reap", "--output", "json").json()["reaped"]
     assert not kept["expired"]
     assert "expires in 30 min unless somebody watches it" in released.canary("status", "sampleapp").out

@@ -10,7 +10,7 @@ from e2e.cluster import Namespace
 from e2e.traffic import Traffic
 
 
-def test_of_several_metrics_the_worse_one_rejects_and_is_named(namespace: Namespace, manifests: Path) -> None:
+def test_the_worse_of_several_metrics_rejects_and_is_named(namespace: Namespace, manifests: Path) -> None:
     namespace.canary("apply", str(manifests), "--image", "sampleapp:20")
     with Traffic(namespace):
         result = namespace.canary(
@@ -31,7 +31,7 @@ def test_of_several_metrics_the_worse_one_rejects_and_is_named(namespace: Namesp
     assert namespace.images("sampleapp") == ["sampleapp:20"]
 
 
-def test_a_misspelt_selector_promotes_nothing_and_is_named_with_the_value_that_is_right(
+def test_a_misspelt_selector_promotes_nothing_and_the_error_suggests_the_right_value(
     stable: Namespace, manifests: Path
 ) -> None:
     good = 'requests_total{custom_status="gut"}'

@@ -13,29 +13,29 @@ import pytest
 import yaml
 
 from e2e.cluster import Namespace
-from e2e.line import Line
+from e2e.faulty_proxy import FaultyProxy
 from e2e.traffic import Traffic
 
 WATCH = ("watch", "sampleapp", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "8s", "--interval", "1s")
 
 
 @pytest.fixture
-def line(stable: Namespace) -> Iterator[Line]:
+def proxy(stable: Namespace) -> Iterator[FaultyProxy]:
     config = yaml.safe_load(stable.kubeconfig.read_text())
-    line = Line(config["clusters"][0]["cluster"]["server"])
-    yield line
-    line.close()
+    proxy = FaultyProxy(config["clusters"][0]["cluster"]["server"])
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture
-def released(stable: Namespace, line: Line, manifests: Path) -> Namespace:
-    """Give a namespace with a release in progress, whose drivers reach the API server through the line."""
+def released(stable: Namespace, proxy: FaultyProxy, manifests: Path) -> Namespace:
+    """Give a namespace with a release in progress, whose drivers reach the API server through the proxy."""
     stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
     config = yaml.safe_load(stable.kubeconfig.read_text())
     cluster = config["clusters"][0]["cluster"]
     cluster["tls-server-name"] = urlsplit(cluster["server"]).hostname
-    cluster["server"] = line.url
-    kubeconfig = stable.folder / "through-the-line"
+    cluster["server"] = proxy.url
+    kubeconfig = stable.folder / "through-the-proxy"
     kubeconfig.write_text(yaml.safe_dump(config))
     return replace(stable, kubeconfig=kubeconfig)
 
@@ -51,7 +51,7 @@ def started(namespace: Namespace, *arguments: str) -> Iterator[subprocess.Popen[
 
 
 def told(driver: subprocess.Popen[str], words: str) -> str:
-    """Return what the driver says up to, and with, the line that has these words."""
+    """Return the output of the driver up to and including the line with these words."""
     assert driver.stderr is not None
     said = ""
     for line in driver.stderr:
@@ -61,27 +61,29 @@ def told(driver: subprocess.Popen[str], words: str) -> str:
     raise AssertionError(f"it never said {words!r}: {said}")
 
 
-def outage(line: Line, driver: subprocess.Popen[str]) -> None:
-    """Cut the line until the driver has noticed."""
-    line.cut()
+def outage(proxy: FaultyProxy, driver: subprocess.Popen[str]) -> None:
+    """Cut the connections until the driver has noticed."""
+    proxy.cut()
     told(driver, "waiting up to 300 s for it")
-    line.mend()
+    proxy.mend()
     told(driver, "answers again, after")
 
 
-def test_a_watch_goes_on_after_an_outage(stable: Namespace, released: Namespace, line: Line) -> None:
+def test_a_watch_continues_after_an_outage(stable: Namespace, released: Namespace, proxy: FaultyProxy) -> None:
     with Traffic(stable), started(released, *WATCH) as driver:
         told(driver, "waiting:")
-        outage(line, driver)
+        outage(proxy, driver)
         _, rest = driver.communicate(timeout=120)
     assert driver.returncode == 0, rest
     assert "verdict PROMOTE" in rest
 
 
-def test_a_promote_goes_on_after_an_outage(stable: Namespace, released: Namespace, line: Line, manifests: Path) -> None:
+def test_a_promote_continues_after_an_outage(
+    stable: Namespace, released: Namespace, proxy: FaultyProxy, manifests: Path
+) -> None:
     with started(released, "promote", str(manifests), "--image", "sampleapp:20") as driver:
         told(driver, "configured Deployment sampleapp")
-        outage(line, driver)
+        outage(proxy, driver)
         _, rest = driver.communicate(timeout=120)
     assert driver.returncode == 0, rest
     assert stable.images("sampleapp") == ["sampleapp:20"]

@@ -64,7 +64,7 @@ def with_variable_and_sidecar(sample: Object) -> Object:
 
 
 @pytest.mark.parametrize("make", [by_kubectl, by_the_task, by_helm_3, by_helm_4])
-def test_a_variable_and_a_sidecar_that_the_next_version_drops_are_gone_after_promote(
+def test_a_dropped_variable_and_sidecar_are_gone_after_promote(
     namespace: Namespace, manifests: Path, sample: dict[str, Object], make: Maker
 ) -> None:
     new = copy.deepcopy(sample["Deployment"])

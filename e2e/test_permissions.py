@@ -283,7 +283,7 @@ def actor(
 
 
 @pytest.mark.parametrize(("actor", "permission"), [(p, p) for p in PERMISSIONS], indirect=["actor"], ids=str)
-def test_what_an_account_lacks_is_named(actor: Actor, permission: Permission) -> None:
+def test_the_message_names_the_missing_permission(actor: Actor, permission: Permission) -> None:
     if permission.resource == "verticalpodautoscalers":
         pytest.skip("this cluster has no VerticalPodAutoscalers, which are an addition to Kubernetes")
     story(permission)(actor)

@@ -34,7 +34,7 @@ def released(stable: Namespace, manifests: Path) -> Namespace:
     return stable
 
 
-def test_pods_ask_for_no_more_than_restricted_allows(released: Namespace) -> None:
+def test_pods_meet_the_restricted_pod_security_standard(released: Namespace) -> None:
     pods = released.list("pods", "app=sampleapp")
     assert len(pods) == 4
     for pod in pods:
@@ -47,7 +47,7 @@ def test_pods_ask_for_no_more_than_restricted_allows(released: Namespace) -> Non
 
 
 @pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster enforces no Pod Security and has no exec")
-def test_a_running_pod_is_not_root_and_writes_nothing(released: Namespace) -> None:
+def test_a_running_pod_is_not_root_and_cannot_write(released: Namespace) -> None:
     with pytest.raises(AssertionError, match="violates PodSecurity"):  # so it is enforced here
         released.apply(BARE_POD)
     for pod in released.list("pods", "app=sampleapp"):

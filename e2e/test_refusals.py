@@ -21,7 +21,7 @@ BAD_INPUT = [
 
 
 @pytest.mark.parametrize(("options", "names"), BAD_INPUT)
-def test_bad_options_are_one_line_and_exit_2(
+def test_a_bad_option_gives_one_line_and_exit_2(
     namespace: Namespace, manifests: Path, options: list[str], names: str
 ) -> None:
     result = namespace.canary("release", str(manifests), *options, code=2)
@@ -29,7 +29,9 @@ def test_bad_options_are_one_line_and_exit_2(
     assert namespace.list("deployments") == []
 
 
-def test_bad_manifests_are_one_line_and_exit_2(namespace: Namespace, manifests: Path, sample: dict[str, Any]) -> None:
+def test_a_bad_manifest_gives_one_line_and_exit_2(
+    namespace: Namespace, manifests: Path, sample: dict[str, Any]
+) -> None:
     def release(objects: str) -> str:
         (manifests / "deployment.yml").write_text(objects)
         return namespace.canary("deploy", str(manifests), "--image", "sampleapp:20", code=2).err
@@ -49,13 +51,13 @@ def test_bad_manifests_are_one_line_and_exit_2(namespace: Namespace, manifests: 
     assert "nowhere" in namespace.canary("deploy", "nowhere", "--image", "sampleapp:20", code=2).err
 
 
-def test_a_namespace_that_is_not_there_is_exit_2(namespace: Namespace, manifests: Path) -> None:
+def test_an_unknown_namespace_gives_exit_2(namespace: Namespace, manifests: Path) -> None:
     missing = Namespace("e2e-not-there", namespace.kubeconfig, namespace.folder)
     result = missing.canary("deploy", str(manifests), "--image", "sampleapp:20", code=2)
     assert "e2e-not-there" in result.err
 
 
-def test_a_cluster_that_is_not_there_is_exit_3(namespace: Namespace, manifests: Path, tmp_path: Path) -> None:
+def test_an_unreachable_cluster_gives_exit_3(namespace: Namespace, manifests: Path, tmp_path: Path) -> None:
     config = yaml.safe_load(namespace.kubeconfig.read_text())
     config["clusters"][0]["cluster"] = {"server": "http://127.0.0.1:1"}
     nowhere = tmp_path / "kubeconfig"
@@ -72,7 +74,7 @@ def test_another_release_in_progress_is_named(stable: Namespace, manifests: Path
     assert stable.images("sampleapp-canary") == ["sampleapp:20"]
 
 
-def test_what_was_not_tried_is_not_promoted(stable: Namespace, manifests: Path) -> None:
+def test_a_version_that_no_canary_ran_is_not_promoted(stable: Namespace, manifests: Path) -> None:
     result = stable.canary("promote", str(manifests), "--image", "sampleapp:20", code=2)
     assert "--unproven" in result.err
     assert stable.images("sampleapp") == ["sampleapp:10"]
@@ -105,7 +107,7 @@ def test_a_hotfix_of_stable_is_shown_and_not_overwritten(stable: Namespace, mani
 
 
 @pytest.mark.parametrize("trouble", ["paused", "unready"])
-def test_an_unsound_stable_is_no_baseline(stable: Namespace, manifests: Path, trouble: str) -> None:
+def test_a_broken_stable_is_not_used_as_baseline(stable: Namespace, manifests: Path, trouble: str) -> None:
     if trouble == "paused":
         stable.kubectl("rollout", "pause", "deployment/sampleapp")
     else:

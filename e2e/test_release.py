@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e.cluster import Namespace
-from e2e.pages import type_lines
+from e2e.documented_commands import type_lines
 from e2e.polling import poll
 from e2e.traffic import Traffic
 
@@ -64,7 +64,7 @@ def test_a_first_release_has_no_baseline_and_says_why(namespace: Namespace, mani
     assert namespace.images("sampleapp-canary") is None
 
 
-def test_variants_differ_from_stable_as_the_strategy_says(stable: Namespace, manifests: Path) -> None:
+def test_variants_differ_from_stable_only_as_the_strategy_requires(stable: Namespace, manifests: Path) -> None:
     stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
 
     canary, baseline = stable.get("deployment", "sampleapp-canary"), stable.get("deployment", "sampleapp-baseline")
@@ -111,7 +111,7 @@ def test_every_command_can_be_run_twice(stable: Namespace, manifests: Path) -> N
     assert "unchanged" in stable.canary("apply", *release).err
 
 
-def test_an_interrupted_release_leaves_its_variants_and_goes_on_with_its_evidence(
+def test_an_interrupted_release_keeps_its_variants_and_continues_with_its_evidence(
     stable: Namespace, manifests: Path
 ) -> None:
     arguments = ("release", str(manifests), "--image", "sampleapp:20", *RELEASE[:-2], "--gate", "auto")

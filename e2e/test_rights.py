@@ -10,7 +10,7 @@ import yaml
 
 from e2e.accounts import DEPLOY, PROMOTE, SECRET, WATCH, log_in, secret
 from e2e.cluster import Namespace
-from e2e.pages import type_lines
+from e2e.documented_commands import type_lines
 from e2e.prometheus import install
 from e2e.traffic import Traffic
 
@@ -64,7 +64,7 @@ def test_the_promote_account_promotes(accounts: Namespace, manifests: Path) -> N
     assert accounts.images("sampleapp-canary") is None
 
 
-def test_a_prometheus_behind_the_api_server_takes_a_right_of_its_own(
+def test_a_prometheus_behind_the_api_server_needs_an_extra_permission(
     accounts: Namespace, manifests: Path, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monitoring = install(kubeconfig, tmp_path_factory.mktemp("monitoring")).namespace
@@ -80,7 +80,7 @@ def test_a_prometheus_behind_the_api_server_takes_a_right_of_its_own(
         monitoring.kubectl("delete", "role,rolebinding", f"canary-{accounts.name}", "--ignore-not-found")
 
 
-def test_a_secret_takes_rights_of_its_own(accounts: Namespace, manifests: Path) -> None:
+def test_a_secret_needs_extra_permissions(accounts: Namespace, manifests: Path) -> None:
     (manifests / "secret.yml").write_text(yaml.safe_dump(secret("red")))
     release = (str(manifests), "--image", "sampleapp:20")
     pipeline = log_in(accounts, DEPLOY)

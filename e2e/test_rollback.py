@@ -7,11 +7,11 @@ from pathlib import Path
 import yaml
 
 from e2e.cluster import Namespace
-from e2e.configured import settings, state
+from e2e.configuration import settings, state
 from e2e.polling import poll
 
 
-def test_a_promote_that_is_done_is_rolled_back(configured: Namespace, manifests: Path) -> None:
+def test_a_finished_promote_is_rolled_back(configured: Namespace, manifests: Path) -> None:
     was = state(configured)
     configured.canary("promote", str(manifests), "--image", "sampleapp:20", "--unproven")
     (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("green")))
@@ -29,7 +29,7 @@ def test_a_promote_that_is_done_is_rolled_back(configured: Namespace, manifests:
     assert state(configured) == was
 
 
-def test_a_promote_that_was_killed_is_rolled_back_after_its_variants_were_rejected(
+def test_a_killed_promote_is_rolled_back_after_its_variants_were_rejected(
     configured: Namespace, manifests: Path
 ) -> None:
     was = state(configured)
@@ -51,7 +51,7 @@ def test_a_promote_that_was_killed_is_rolled_back_after_its_variants_were_reject
     assert [name for name in names if "sampleapp-" in name] == ["configmap/sampleapp-before"]
 
 
-def test_a_rollback_that_was_killed_is_finished_by_the_same_command(configured: Namespace, manifests: Path) -> None:
+def test_the_same_command_finishes_a_killed_rollback(configured: Namespace, manifests: Path) -> None:
     was = state(configured)
     configured.canary("promote", str(manifests), "--image", "sampleapp:20", "--unproven")
     driver = configured.start("rollback", "sampleapp")
@@ -68,7 +68,7 @@ def test_a_rollback_that_was_killed_is_finished_by_the_same_command(configured: 
     assert configured.get("configmap", "sampleapp-rollback") is None
 
 
-def test_a_rollback_to_what_does_not_start_any_more_is_undone(configured: Namespace, manifests: Path) -> None:
+def test_a_rollback_to_a_version_that_no_longer_starts_is_undone(configured: Namespace, manifests: Path) -> None:
     configured.canary("promote", str(manifests), "--image", "sampleapp:20", "--unproven")
     was = state(configured)
     record = yaml.safe_load(configured.kubectl("get", "configmap", "sampleapp-before", "-o", "yaml"))

@@ -11,9 +11,7 @@ from e2e.polling import poll
 from e2e.traffic import Traffic
 
 
-def test_a_service_that_would_match_no_pod_is_refused_and_its_clients_notice_nothing(
-    stable: Namespace, manifests: Path
-) -> None:
+def test_a_service_that_matches_no_pod_is_refused_without_effect_on_clients(stable: Namespace, manifests: Path) -> None:
     file = manifests / "service.yml"
     service = yaml.safe_load(file.read_text())
     file.write_text(yaml.safe_dump(service | {"spec": service["spec"] | {"selector": {"app": "samplapp"}}}))
@@ -38,7 +36,7 @@ def test_a_service_that_would_match_no_pod_is_refused_and_its_clients_notice_not
     assert not traffic.errors
 
 
-def test_a_service_that_only_the_cluster_knows_is_not_lost_with_a_label(stable: Namespace, manifests: Path) -> None:
+def test_a_dropped_label_that_a_service_needs_is_refused(stable: Namespace, manifests: Path) -> None:
     file = manifests / "deployment.yml"
     without = yaml.safe_load(file.read_text())
     labelled = yaml.safe_load(file.read_text())

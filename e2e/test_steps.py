@@ -19,7 +19,7 @@ def at(namespace: Namespace) -> tuple[str, int]:
     return canary["metadata"]["annotations"][STEP], canary["spec"]["replicas"]
 
 
-def test_a_release_in_steps_that_is_killed_goes_on_at_its_step(stable: Namespace, manifests: Path) -> None:
+def test_a_killed_release_continues_at_its_step(stable: Namespace, manifests: Path) -> None:
     release = (
         "release", str(manifests), "--image", "sampleapp:20", "--steps", "50,100",
         "--tolerance", "0.05", "--warm-up", "1s", "--gate", "auto",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster import Namespace
-from e2e.outside import Client, ask
+from e2e.node_client import Client, ask
 from e2e.polling import poll
 
 CHI_SQUARED_2_DOF = 13.82  # exceeded by chance once in a thousand runs
@@ -53,7 +53,7 @@ def variant_of(pod: str) -> str:
     return next((v for v in ("canary", "baseline") if pod.startswith(f"sampleapp-{v}-")), "stable")
 
 
-def test_traffic_reaches_variants_in_proportion_to_their_pods_unless_connections_are_kept(
+def test_traffic_is_proportional_to_pods_unless_connections_are_kept_alive(
     stable: Namespace, manifests: Path, address: tuple[str, int]
 ) -> None:
     stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
@@ -71,7 +71,7 @@ def test_traffic_reaches_variants_in_proportion_to_their_pods_unless_connections
 
 
 @pytest.mark.timeout(900)  # ten rounds on kind are twenty releases
-def test_no_connection_is_lost_while_releases_come_and_go(
+def test_no_connection_is_lost_during_releases(
     stable: Namespace, manifests: Path, address: tuple[str, int], record_property: Callable[[str, object], None]
 ) -> None:
     """Count what a client outside gets while E2E_ROUNDS bad releases are rejected and as many good ones promoted.

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from e2e.cluster import Namespace
-from e2e.configured import state
+from e2e.configuration import state
 from e2e.polling import poll
 
 MISSING = ("--image", "sampleapp:missing", "--unproven", "--timeout", "12s")
@@ -40,7 +40,7 @@ def test_configuration_and_held_objects_are_back_as_they_were(configured: Namesp
     assert leftovers(configured) == []
 
 
-def test_a_driver_killed_in_the_middle_of_its_undo_is_gone_on_from(configured: Namespace, manifests: Path) -> None:
+def test_another_driver_finishes_the_undo_of_a_killed_one(configured: Namespace, manifests: Path) -> None:
     was = state(configured)
     driver = configured.start("promote", str(manifests), *MISSING)
     assert driver.stderr is not None
@@ -58,7 +58,7 @@ def test_a_driver_killed_in_the_middle_of_its_undo_is_gone_on_from(configured: N
     assert leftovers(configured) == []
 
 
-def test_an_undo_that_was_begun_is_finished_and_shown(configured: Namespace, manifests: Path) -> None:
+def test_an_unfinished_undo_is_shown_and_finished(configured: Namespace, manifests: Path) -> None:
     """The cluster as a driver leaves it that is killed when it has noted that it undoes, and before it has begun."""
     driver = configured.start("promote", str(manifests), *MISSING, "--timeout", "10m")
     try:
@@ -88,7 +88,7 @@ def serves(namespace: Namespace, kind: str) -> bool:
     return kind in namespace.kubectl("api-resources", "-o", "name").split()
 
 
-def test_a_quota_that_is_exceeded_is_the_reason(stable: Namespace, manifests: Path) -> None:
+def test_the_reason_names_an_exceeded_quota(stable: Namespace, manifests: Path) -> None:
     if not serves(stable, "resourcequotas"):
         pytest.skip("the cluster enforces no quotas")
     stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
@@ -104,7 +104,7 @@ def test_a_quota_that_is_exceeded_is_the_reason(stable: Namespace, manifests: Pa
     assert len(stable.pods_of("sampleapp")) == 2
 
 
-def test_an_admission_policy_that_says_no_in_the_middle_is_the_reason(configured: Namespace, manifests: Path) -> None:
+def test_the_reason_names_an_admission_policy_that_refuses_a_write(configured: Namespace, manifests: Path) -> None:
     if not serves(configured, "validatingadmissionpolicies.admissionregistration.k8s.io"):
         pytest.skip("the cluster has no admission policies")
     release = (str(manifests), "--image", "sampleapp:20")

@@ -1,4 +1,4 @@
-"""Load for the tests: through the API server's proxy of the Service, so that a kubeconfig is all it needs."""
+"""Load for the tests, through the API server's Service proxy, so that it only needs a kubeconfig."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from urllib3.exceptions import HTTPError
 from e2e.background import InBackground
 from e2e.cluster import Namespace
 
-LIMIT = 60_000  # requests; nothing here runs for ever
+LIMIT = 60_000  # requests, so that nothing runs for ever
 
 
 @dataclass
 class Traffic(InBackground):
-    """A few threads that ask the Service for `/`, one endpoint picked anew for each request.
+    """A few threads that request `/` from the Service. The API server picks an endpoint for each request.
 
     Attributes:
         namespace: where the Service is.
         service: its name and port.
         answers: HTTP status codes, counted.
-        errors: what else happened, counted by message.
+        errors: other failures, counted by message.
     """
 
     namespace: Namespace

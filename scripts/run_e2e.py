@@ -28,7 +28,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from e2e.versions import write_version  # noqa: E402  # makes versions as the tests do
+from e2e.app_versions import write_version  # noqa: E402  # makes versions as the tests do
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -41,7 +41,7 @@ MASTER, WORKER = LOCUST["Deployment", "locust-master"], LOCUST["Deployment", "lo
 ALL, IDS = [DEPLOYMENT, FORTIO, MASTER, WORKER], ["sampleapp", "fortio", "locust-master", "locust-worker"]
 
 
-def test_the_folders_hold_what_the_tasks_globs_may_read_and_nothing_else() -> None:
+def test_the_folders_have_only_files_that_the_tasks_globs_may_read() -> None:
     assert {p.name for p in (ROOT / "manifests").iterdir()} == {"deployment.yml", "service.yml"}
     assert {p.name for p in (ROOT / "misc").iterdir()} == {"service-monitor.yml", "fortio-deploy.yml"}
 
@@ -59,7 +59,7 @@ def test_kubernetes_knows_every_field(item: Object, version: str) -> None:
 @pytest.mark.parametrize(
     "item", [DEPLOYMENT, SERVICE, MONITOR, FORTIO, *LOCUST.values()], ids=lambda item: item["kind"]
 )
-def test_objects_go_to_the_namespace_of_the_release(item: Object) -> None:
+def test_objects_name_no_namespace(item: Object) -> None:
     assert "namespace" not in item["metadata"]
 
 
@@ -111,7 +111,7 @@ def test_a_rollout_never_has_fewer_pods_than_it_should() -> None:
 
 
 @pytest.mark.parametrize("deployment", ALL, ids=IDS)
-def test_pods_keep_to_the_restricted_pod_security_standard(deployment: Object) -> None:
+def test_pods_of_the_manifests_meet_the_restricted_pod_security_standard(deployment: Object) -> None:
     pod = deployment["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -123,14 +123,14 @@ def test_pods_keep_to_the_restricted_pod_security_standard(deployment: Object) -
 
 
 @pytest.mark.parametrize("deployment", ALL, ids=IDS)
-def test_pods_take_no_more_than_they_need(deployment: Object) -> None:
+def test_pods_have_requests_and_limits_that_fit(deployment: Object) -> None:
     assert container(deployment)["securityContext"]["readOnlyRootFilesystem"] is True
     assert deployment["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
     resources = container(deployment)["resources"]
     assert resources["requests"].keys() == resources["limits"].keys() == {"cpu", "memory"}
 
 
-def test_the_load_pods_images_have_a_version() -> None:
+def test_images_of_load_pods_have_a_version() -> None:
     assert re.fullmatch(r"fortio/fortio:\d+\.\d+\.\d+", container(FORTIO)["image"])
     assert re.fullmatch(r"locustio/locust:\d+\.\d+\.\d+", container(MASTER)["image"])
     assert container(WORKER)["image"] == container(MASTER)["image"]
@@ -154,14 +154,14 @@ def test_workers_find_the_master_and_the_autoscaler_finds_the_workers() -> None:
     assert "replicas" not in WORKER["spec"]
 
 
-def test_the_samples_settings_are_settings_and_are_the_samples() -> None:
+def test_the_samples_canary_yml_is_valid_and_fits_the_sample() -> None:
     settings = in_force({}, {}, ROOT).settings
     assert (settings.manifests, settings.percentage, settings.tolerance) == (("manifests",), 25, 0.05)
     assert settings.min_duration == 10
     assert settings.warm_up < Settings().warm_up
 
 
-def test_the_image_takes_nothing_that_is_not_pinned_by_its_hash() -> None:
+def test_the_image_installs_only_packages_pinned_by_hash() -> None:
     wanted = (ROOT / "app" / "requirements.in").read_text().splitlines()
     pinned = re.split(r"\n(?=[a-z])", (ROOT / "app" / "requirements.txt").read_text())[1:]
     names = {entry.split("==")[0] for entry in pinned}

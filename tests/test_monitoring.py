@@ -35,7 +35,7 @@ def read(path: str) -> dict[str, Any]:
     ],
     ids=["AKS", "GKE"],
 )
-def test_a_managed_prometheus_is_told_to_scrape_the_metrics_port_of_all_variants(
+def test_managed_prometheus_resources_scrape_the_metrics_port_of_all_variants(
     path: str, kind: str, endpoints: str, known: set[str]
 ) -> None:
     monitor = read(path)
@@ -53,14 +53,14 @@ def expressions() -> list[str]:
     return [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 
 
-def test_the_dashboard_has_the_tutorials_queries_as_they_are() -> None:
+def test_the_dashboard_has_exactly_the_tutorials_queries() -> None:
     assert expressions()[:2] == [
         'rate(requests_total{pod=~"sampleapp-.*", custom_status="good"}[1m])',
         'rate(requests_total{pod=~"sampleapp-baseline-.*|sampleapp-canary-.*", custom_status="good"}[1m])',
     ]
 
 
-def test_the_dashboard_asks_for_metrics_that_the_app_has() -> None:
+def test_the_dashboard_uses_metrics_that_the_app_has() -> None:
     source = (ROOT / "app/app.py").read_text()
     names = {name for query in expressions() for name in re.findall(r"rate\((\w+)\{", query)}
     assert names == {"requests_total", "request_duration_seconds_bucket"}
@@ -74,7 +74,7 @@ def test_a_pod_that_is_scraped_twice_counts_once_in_sums() -> None:
         assert query.count("rate(") == query.count("max by (namespace, pod")
 
 
-def test_grafanas_sidecar_finds_the_dashboard_by_the_label_that_the_chart_is_told() -> None:
+def test_grafanas_sidecar_finds_the_dashboard_by_the_label_in_the_chart_values() -> None:
     (generator,) = read("monitoring/grafana/kustomization.yaml")["configMapGenerator"]
     sidecar = read("monitoring/kube-prometheus-stack.values.yaml")["grafana"]["sidecar"]["dashboards"]
     assert generator["options"]["labels"] == {sidecar["label"]: sidecar["labelValue"]}

@@ -24,6 +24,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 @pytest.mark.parametrize("seed", range(10, 20))
-def test_a_release_under_heavy_chaos_ends_as_without(home: Home, tmp_path: Path, manifests: Path, seed: int) -> None:
+def test_a_release_under_heavy_chaos_ends_as_without_chaos(
+    home: Home, tmp_path: Path, manifests: Path, seed: int
+) -> None:
     with home.chaotic(seed, tmp_path, rate=0.15) as namespace:
         release(namespace, manifests, [BETTER, WORSE][seed % 2])

@@ -46,7 +46,7 @@ def test_counters_are_exact_with_many_threads(start: Start) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_on_sigterm_it_accepts_no_more_requests_and_finishes_open_ones(start: Start) -> None:
     """More requests than threads: those that wait for one are in flight as well."""
-    app = start(SUCCESS_RATE="100", LATENCY_MS="700")
+    app = start(SUCCESS_RATE="100", LATENCY_MS="2000")
     with ThreadPoolExecutor(24) as pool:
         replies = [pool.submit(app.get) for _ in range(24)]
         poll("all connections are accepted", lambda: established(app.port) >= 24)

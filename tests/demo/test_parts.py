@@ -142,7 +142,7 @@ def alive(pid: int) -> bool:
     return done.stdout.strip() not in ("", "Z")
 
 
-def test_a_process_that_heeds_sigterm_ends_by_itself(children: Children) -> None:
+def test_a_process_that_handles_sigterm_ends_by_itself(children: Children) -> None:
     code = """
 import signal, sys, threading
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))

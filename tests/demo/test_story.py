@@ -127,7 +127,7 @@ def test_a_good_version_must_be_promoted_and_run_everywhere(
         play(NEW, "promoted", seen(OLD), after, code)
 
 
-def test_a_driver_that_does_not_print_json_is_wrong(play: Callable[..., Played]) -> None:
+def test_a_driver_without_json_output_is_an_error(play: Callable[..., Played]) -> None:
     with pytest.raises(WrongError, match="should print JSON, not 'hm"):
         play(NEW, "promoted", seen(OLD), seen(NEW), 0, output="hm")
 
@@ -157,7 +157,7 @@ def test_a_version_is_a_copy_of_the_app_with_one_line_edited(play: Callable[...,
         ),
     ],
 )
-def test_a_place_that_is_not_possible_is_one_line_and_exit_code_2(variables: dict[str, str], said: str) -> None:
+def test_an_impossible_place_gives_one_line_and_exit_code_2(variables: dict[str, str], said: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.demo"],
         env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", "PYTHONUTF8": "1", **variables},

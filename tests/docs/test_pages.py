@@ -23,13 +23,13 @@ LINES = [line for page in PAGES for line in lines(page)]
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line[0] == "canary"], ids=" ".join)
-def test_canary_has_the_options(line: list[str]) -> None:
+def test_documented_options_of_canary_exist(line: list[str]) -> None:
     known = {option for parameter in canary.commands[line[1]].params for option in parameter.opts}
     assert {word for word in line if word.startswith("--")} <= known
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line[0] == "make"], ids=" ".join)
-def test_make_has_the_targets_and_the_variables(line: list[str]) -> None:
+def test_documented_targets_and_variables_of_make_exist(line: list[str]) -> None:
     makefile = (ROOT / "Makefile").read_text()
     for word in line[1:]:
         name, is_variable, _ = word.partition("=")
@@ -37,12 +37,12 @@ def test_make_has_the_targets_and_the_variables(line: list[str]) -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line[:2] == ["kubectl", "apply"]], ids=" ".join)
-def test_what_kubectl_applies_is_there(line: list[str]) -> None:
+def test_files_in_documented_kubectl_commands_exist(line: list[str]) -> None:
     flag = next(word for word in line if word in ("-f", "-k"))
     assert (ROOT / line[line.index(flag) + 1]).exists()
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_options_that_the_text_speaks_of_are_options_of_release(page: str) -> None:
+def test_options_named_in_the_text_are_options_of_release(page: str) -> None:
     known = {option for parameter in canary.commands["release"].params for option in parameter.opts}
     assert set(re.findall(r"`(--(?:prometheus|interval)[\w-]*)", (ROOT / page).read_text())) <= known

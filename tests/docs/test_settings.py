@@ -27,5 +27,5 @@ def test_a_canary_yml_that_a_page_shows_is_valid(page: str, text: str, tmp_path:
         Metric.parse(metric)
 
 
-def test_pages_show_some() -> None:
+def test_some_page_shows_a_canary_yml() -> None:
     assert {page for page, _ in SHOWN} >= {"steps-and-metrics.md"}

@@ -128,7 +128,7 @@ def load(url: str, folder: Path, enough: Callable[[], bool] | None, *options: st
     )
 
 
-def test_each_request_has_a_connection_of_its_own(service: Service, tmp_path: Path) -> None:
+def test_each_request_opens_its_own_connection(service: Service, tmp_path: Path) -> None:
     outcome = load(service.url, tmp_path, lambda: service.requests >= 20)
     assert service.connections == service.requests == outcome.requests["/ 200"] >= 20
 
@@ -174,7 +174,7 @@ def test_requests_keep_coming_while_nobody_answers(service: Service, tmp_path: P
     assert not outcome.failures
 
 
-def test_a_bad_answer_of_the_app_is_an_answer(service: Service, tmp_path: Path) -> None:
+def test_a_bad_answer_of_the_app_is_not_a_failure(service: Service, tmp_path: Path) -> None:
     service.status = 500
     outcome = load(service.url, tmp_path, lambda: service.requests >= 10)
     assert outcome.requests["/ 500"] >= 10

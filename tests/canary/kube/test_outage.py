@@ -15,9 +15,9 @@ from canary.kube.cluster import Cluster
 from canary.objects import CONFIG_MAP
 from canary.state.last_promote import undo_reason, unfinished_digest
 from canary.verdict.rule import Decision
-from e2e.line import Line
+from e2e.faulty_proxy import FaultyProxy
 from tests.canary.ghosts import ready, unready
-from tests.canary.line import through
+from tests.canary.proxied import transport_through
 from tests.canary.state.test_lock import BOB, Entered, lock
 from tests.canary.story import Faulty, Person, Story, config_map, deployment, service
 
@@ -27,24 +27,24 @@ TWO_MINUTES = 120
 
 
 @pytest.fixture
-def line(story: Story) -> Iterator[Line]:
-    line = Line(story.ghosts.url)
-    yield line
-    line.close()
+def proxy(story: Story) -> Iterator[FaultyProxy]:
+    proxy = FaultyProxy(story.ghosts.url)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture
-def driver(story: Story, line: Line) -> Iterator[Cluster]:
-    """Give the cluster as a driver sees it whose requests go through the line."""
-    transport = through(story, line)
+def driver(story: Story, proxy: FaultyProxy) -> Iterator[Cluster]:
+    """Give the cluster as a driver sees it whose requests go through the proxy."""
+    transport = transport_through(story, proxy)
     yield Cluster(transport, story.namespace)
     transport.close()
 
 
-def away(story: Story, line: Line, *, after: float, seconds: float = TWO_MINUTES) -> None:
-    """Cut the line at some time, and mend it later."""
-    story.clock.after(after, line.cut)
-    story.clock.after(after + seconds, line.mend)
+def away(story: Story, proxy: FaultyProxy, *, after: float, seconds: float = TWO_MINUTES) -> None:
+    """Cut the proxy at some time, and mend it later."""
+    story.clock.after(after, proxy.cut)
+    story.clock.after(after + seconds, proxy.mend)
 
 
 def told(story: Story) -> list[str]:
@@ -63,21 +63,25 @@ def check_told(story: Story) -> None:
     assert re.fullmatch(r"the lab answers again, after 1[12]\d s", back)
 
 
-def test_a_watch_goes_on_after_two_minutes_without_an_api_server(story: Story, line: Line, driver: Cluster) -> None:
+def test_a_watch_continues_after_two_minutes_without_an_api_server(
+    story: Story, proxy: FaultyProxy, driver: Cluster
+) -> None:
     story.stable(*OLD)
     story.release(*NEW).deploy()
-    away(story, line, after=3)
+    away(story, proxy, after=3)
     verdict = story.release(names=("app",), cluster=driver, max_duration=60).watch()
     assert verdict.decision is Decision.PROMOTE
     check_told(story)
     assert not [note for note in story.heard(Note) if "no requests" in note.text]
 
 
-def test_a_rollout_has_as_long_as_ever_when_the_api_server_is_back(story: Story, line: Line, driver: Cluster) -> None:
+def test_an_outage_does_not_count_towards_the_time_limit_of_a_rollout(
+    story: Story, proxy: FaultyProxy, driver: Cluster
+) -> None:
     story.stable(*OLD)
     story.release(*NEW).deploy()
     story.ghosts.script["app:2"] = unready
-    away(story, line, after=3)
+    away(story, proxy, after=3)
 
     def recover() -> None:
         story.ghosts.script.clear()
@@ -90,10 +94,10 @@ def test_a_rollout_has_as_long_as_ever_when_the_api_server_is_back(story: Story,
     check_told(story)
 
 
-def test_a_deploy_goes_on(story: Story, line: Line, driver: Cluster) -> None:
+def test_a_deploy_continues_after_an_outage(story: Story, proxy: FaultyProxy, driver: Cluster) -> None:
     story.stable(*OLD)
     story.ghosts.script["app:2"] = unready
-    away(story, line, after=1)
+    away(story, proxy, after=1)
 
     def recover() -> None:
         story.ghosts.script.clear()
@@ -105,37 +109,37 @@ def test_a_deploy_goes_on(story: Story, line: Line, driver: Cluster) -> None:
     check_told(story)
 
 
-def test_a_reject_goes_on(story: Story, line: Line, driver: Cluster) -> None:
+def test_a_reject_continues_after_an_outage(story: Story, proxy: FaultyProxy, driver: Cluster) -> None:
     story.stable(*OLD)
     story.release(*NEW).deploy()
     driver.get(CONFIG_MAP, "settings")
-    line.cut()
-    story.clock.after(TWO_MINUTES, line.mend)
+    proxy.cut()
+    story.clock.after(TWO_MINUTES, proxy.mend)
     story.release(names=("app",), cluster=driver).reject()
     assert story.names() == {"app"}
     check_told(story)
 
 
-def test_a_reject_deletes_nothing_whose_evidence_it_could_not_read(
-    story: Story, line: Line, driver: Cluster, tmp_path: Path
+def test_a_reject_deletes_nothing_until_it_has_read_the_evidence(
+    story: Story, proxy: FaultyProxy, driver: Cluster, tmp_path: Path
 ) -> None:
     story.stable(*OLD)
     story.release(*NEW).deploy()
-    cuts: Any = Faulty(driver, {"events": lambda *_: line.cut()})
+    cuts: Any = Faulty(driver, {"events": lambda *_: proxy.cut()})
     with pytest.raises(UnreachableError, match=r"canary reject, once more, finishes it"):
         story.release(names=("app",), cluster=cuts, evidence=str(tmp_path)).reject()
     assert story.names() == {"app", "app-canary", "app-baseline"}
 
 
 @pytest.mark.parametrize("action", ["run", "reject"])
-def test_every_answer_to_a_write_may_be_lost(story: Story, line: Line, driver: Cluster, action: str) -> None:
+def test_every_answer_to_a_write_may_be_lost(story: Story, proxy: FaultyProxy, driver: Cluster, action: str) -> None:
     story.stable(*OLD)
-    line.loses = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+    proxy.loses = frozenset({"POST", "PUT", "PATCH", "DELETE"})
     release = story.release(*NEW, cluster=driver)
     if action == "run":
         assert release.run().promoted
         assert image(story) == "app:2"
-        assert {one.split()[0] for one in line.lost} >= {"POST", "PATCH", "DELETE"}
+        assert {one.split()[0] for one in proxy.lost} >= {"POST", "PATCH", "DELETE"}
     else:
         release.deploy()
         release.reject()
@@ -147,22 +151,24 @@ def test_every_answer_to_a_write_may_be_lost(story: Story, line: Line, driver: C
     assert told(story) == []
 
 
-def test_what_another_has_made_meanwhile_is_not_taken_for_ones_own(story: Story, line: Line, driver: Cluster) -> None:
+def test_an_object_that_another_client_created_meanwhile_is_not_ours(
+    story: Story, proxy: FaultyProxy, driver: Cluster
+) -> None:
     driver.get(CONFIG_MAP, "settings")
-    line.cut()
+    proxy.cut()
     story.clock.after(5, lambda: story.create_as("kubectl-create", config_map(colour="red")))
-    story.clock.after(5, line.mend)
+    story.clock.after(5, proxy.mend)
     with pytest.raises(InputError, match="already exists"):
         driver.create(config_map(colour="blue"))
 
 
-def test_a_promote_whose_api_server_stays_away_begins_no_undo_and_is_finished_by_the_next(
-    story: Story, line: Line, driver: Cluster
+def test_a_promote_without_an_api_server_starts_no_undo_and_the_next_one_finishes_it(
+    story: Story, proxy: FaultyProxy, driver: Cluster
 ) -> None:
     story.stable(*OLD)
     story.release(*NEW).deploy()
     story.ghosts.script["app:2"] = unready
-    story.clock.after(3, line.cut)
+    story.clock.after(3, proxy.cut)
     began = story.clock.now()
     with pytest.raises(UnreachableError) as raised:
         story.release(*NEW, cluster=driver).promote()
@@ -185,20 +191,22 @@ def test_a_promote_whose_api_server_stays_away_begins_no_undo_and_is_finished_by
 
 
 @pytest.mark.parametrize("action", ["deploy", "watch"])
-def test_who_gives_up_says_how_to_go_on(story: Story, line: Line, driver: Cluster, action: str) -> None:
+def test_giving_up_names_the_command_to_continue(
+    story: Story, proxy: FaultyProxy, driver: Cluster, action: str
+) -> None:
     story.stable(*OLD)
     if action == "watch":
         story.release(*NEW).deploy()
     else:
         story.ghosts.script["app:2"] = unready
-    story.clock.after(1, line.cut)
+    story.clock.after(1, proxy.cut)
     objects: Any = NEW if action == "deploy" else ()
     with pytest.raises(UnreachableError, match="Run the same command again to continue; canary reject app ends "):
         getattr(story.release(*objects, names=("app",), cluster=driver), action)()
 
 
-def test_a_cluster_that_never_answered_is_given_up_soon(story: Story, line: Line, driver: Cluster) -> None:
-    line.cut()
+def test_a_cluster_that_never_answered_is_given_up_quickly(story: Story, proxy: FaultyProxy, driver: Cluster) -> None:
+    proxy.cut()
     began = story.clock.now()
     with pytest.raises(UnreachableError, match="cannot reach the lab"):
         story.release(*NEW, cluster=driver).deploy()
@@ -206,28 +214,26 @@ def test_a_cluster_that_never_answered_is_given_up_soon(story: Story, line: Line
     assert told(story) == []
 
 
-def test_a_watch_that_is_undecided_still_ends(story: Story, line: Line, driver: Cluster) -> None:
+def test_an_undecided_watch_ends_in_spite_of_an_outage(story: Story, proxy: FaultyProxy, driver: Cluster) -> None:
     story.stable(*OLD)
     story.release(*NEW).deploy()
-    away(story, line, after=3, seconds=30)
+    away(story, proxy, after=3, seconds=30)
     began = story.clock.now()
     with pytest.raises(TimedOutError, match="undecided after 60 s"):
         story.release(names=("app",), cluster=driver, max_duration=60, min_requests=10**9).watch()
     assert story.clock.now() - began == pytest.approx(90, abs=8)
 
 
-def test_a_gate_may_wait_through_an_outage_and_the_lock_is_still_ours(
-    story: Story, line: Line, driver: Cluster
-) -> None:
+def test_a_gate_waits_through_an_outage_and_keeps_the_lock(story: Story, proxy: FaultyProxy, driver: Cluster) -> None:
     story.stable(*OLD)
     first = lock(story, cluster=driver)
     guarded = Cluster(driver._transport, story.namespace, before_write=first.check)
 
     class Asks(Person):
         def decide(self, verdict: Any) -> Any:
-            line.cut()
+            proxy.cut()
             story.clock.sleep(TWO_MINUTES)
-            story.clock.after(5, line.mend)
+            story.clock.after(5, proxy.mend)
             return super().decide(verdict)
 
     assert story.release(*NEW, cluster=guarded, lock=first, gate=Asks(promote=True)).run().promoted
@@ -236,12 +242,14 @@ def test_a_gate_may_wait_through_an_outage_and_the_lock_is_still_ours(
     assert not [note for note in story.heard(Note) if "lock" in note.text]
 
 
-def test_who_finds_the_lock_taken_when_the_api_server_is_back_stops(story: Story, line: Line, driver: Cluster) -> None:
+def test_a_driver_stops_if_its_lock_was_taken_during_the_outage(
+    story: Story, proxy: FaultyProxy, driver: Cluster
+) -> None:
     story.stable(*OLD)
     story.release(*NEW).deploy()
     first = lock(story, cluster=driver)
     guarded = Cluster(driver._transport, story.namespace, before_write=first.check)
-    away(story, line, after=3)
+    away(story, proxy, after=3)
     others = Entered(lock(story, BOB, break_lock=True), story)
     story.clock.after(100, others.enter)
     with pytest.raises(LockLostError, match="taken by bob"):

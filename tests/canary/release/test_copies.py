@@ -87,7 +87,7 @@ def test_the_copy_is_there_before_the_canary_has_a_pod(story: Story) -> None:
 
 
 @pytest.mark.parametrize("who", ["reject", "somebody else"])
-def test_the_copy_goes_with_the_canary_whoever_deletes_it(story: Story, who: str) -> None:
+def test_the_copy_is_deleted_with_the_canary_by_any_tool(story: Story, who: str) -> None:
     deployed(story)
     if who == "reject":
         story.release(names=("app",)).reject()

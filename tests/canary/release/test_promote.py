@@ -187,7 +187,7 @@ def test_a_field_that_another_manager_holds_on_to_is_found_out_before_anything_i
     assert story.names() == {"app", "app-canary", "app-baseline"}
 
 
-def test_held_objects_are_written_by_promote(story: Story) -> None:
+def test_other_objects_objects_are_written_by_promote(story: Story) -> None:
     story.stable(service(port=8080), config_map(colour="red"), deployment("app:1"))
     new = (service(port=9090), config_map(colour="blue"), deployment("app:2"))
     story.release(*new).deploy()

@@ -25,8 +25,8 @@ from canary.objects import CONFIG_MAP, DEPLOYMENT, LEASE
 from canary.settings.settings import Settings
 from canary.state.lease import DURATION, read_holder
 from canary.state.lock import LONGEST_ATTEMPT, LeaseLock
-from e2e.line import Line
-from tests.canary.line import through
+from e2e.faulty_proxy import FaultyProxy
+from tests.canary.proxied import transport_through
 from tests.canary.story import Faulty, Story, config_map, deployment
 
 
@@ -512,38 +512,38 @@ def test_while_one_lock_is_waited_for_those_that_are_held_are_renewed(story: Sto
 
 def test_a_write_is_checked_again_before_each_attempt(story: Story) -> None:
     """The first attempt finds the API server away; until the second, another driver has taken the lock."""
-    line = Line(story.ghosts.url)
+    proxy = FaultyProxy(story.ghosts.url)
     first = lock(story)
-    transport = through(story, line)
+    transport = transport_through(story, proxy)
     cluster = Cluster(transport, story.namespace, before_write=first.check)
     others = Entered(lock(story, BOB, break_lock=True), story)
     cluster.get(CONFIG_MAP, "one")
     with first.held(["app"], story.events.append):
-        line.cut()
+        proxy.cut()
         story.clock.after(50, others.enter)
-        story.clock.after(52, line.mend)
+        story.clock.after(52, proxy.mend)
         with pytest.raises(LockLostError, match="taken by bob"):
             cluster.create(config_map("one"))
     assert story.cluster.get(CONFIG_MAP, "one") is None
     others.leave()
     transport.close()
-    line.close()
+    proxy.close()
 
 
 def test_a_lease_that_another_has_made_is_not_taken_for_ones_own_when_the_answer_was_lost(story: Story) -> None:
-    line = Line(story.ghosts.url)
-    transport = through(story, line)
+    proxy = FaultyProxy(story.ghosts.url)
+    transport = transport_through(story, proxy)
     cluster = Cluster(transport, story.namespace)
     cluster.get(CONFIG_MAP, "one")
     others = Entered(lock(story, BOB), story)
 
     def cut(*_: Any, **__: Any) -> None:
-        line.cut()
+        proxy.cut()
         story.clock.after(5, others.enter)
-        story.clock.after(5, line.mend)
+        story.clock.after(5, proxy.mend)
 
     with pytest.raises(LockedError, match="bob@build-7"):
         others.met_by(lock(story, cluster=Faulty(cluster, {"create": cut})))
     others.leave()
     transport.close()
-    line.close()
+    proxy.close()

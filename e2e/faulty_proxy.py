@@ -1,4 +1,4 @@
-"""A line between a driver and an API server, which a test can cut and mend."""
+"""A TCP proxy between a driver and an API server. A test can cut its connections and mend them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ T = TypeVar("T")
 REQUEST = re.compile(rb"([A-Z]+) (\S+) HTTP/1.1\r\n")
 
 
-class Line:
-    """Passes connections on to a server.
+class FaultyProxy:
+    """Forwards connections to a server.
 
     Attributes:
-        url: of its own end; what TLS there is goes through it as it is.
-        loses: methods of requests whose first answer is lost: it is carried out, and the connection breaks off.
-        lost: the requests of which that came true.
+        url: URL of the proxy. TLS passes through unchanged.
+        loses: methods of requests that lose their first answer. The server handles the request, then the connection
+            breaks.
+        lost: the requests that have lost their answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -33,14 +34,14 @@ class Line:
         self._open: set[asyncio.StreamWriter] = set()
         self._sent: Counter[tuple[str, str]] = Counter()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="line", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
         self._server = self._run(asyncio.start_server(self._connected, "127.0.0.1", 0))
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"{parts.scheme}://127.0.0.1:{port}{parts.path}"
 
     def cut(self) -> None:
-        """Break every connection off, and each new one."""
+        """Break every connection, and each new one."""
 
         async def cut() -> None:
             self._is_cut = True
@@ -49,11 +50,11 @@ class Line:
         self._run(cut())
 
     def mend(self) -> None:
-        """Pass connections on again."""
+        """Forward connections again."""
         self._is_cut = False
 
     def close(self) -> None:
-        """End it."""
+        """Stop the proxy."""
 
         async def close() -> None:
             self._server.close()
@@ -104,7 +105,7 @@ class Line:
         writer.transport.abort()
 
     def _loses(self, data: bytes) -> bool:
-        """Return whether a request begins here whose answer is to be lost: every other one of its kind and path."""
+        """Return whether a request starts here that loses its answer: every second one with this method and path."""
         found = REQUEST.match(data)
         method, path = (found[1].decode(), found[2].decode()) if found else ("", "")
         if method not in self.loses:

@@ -1,4 +1,4 @@
-"""Versions of the sample app, made as the tutorial makes them: by editing one line."""
+"""Versions of the sample app, made by editing one line, as in the tutorial."""
 
 from __future__ import annotations
 

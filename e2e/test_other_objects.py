@@ -67,7 +67,7 @@ def configured(namespace: Namespace, manifests: Path) -> Namespace:
     return namespace
 
 
-def test_a_service_that_would_lead_nowhere_breaks_nobody_before_promote(stable: Namespace, manifests: Path) -> None:
+def test_a_broken_service_does_not_reach_clients_before_promote(stable: Namespace, manifests: Path) -> None:
     service = read(manifests, "service")
     service["spec"]["ports"][0]["targetPort"] = 9999
     write(manifests, service)
@@ -93,9 +93,7 @@ def test_others_now_changes_the_service_at_deploy_as_the_task_does(stable: Names
     assert get(stable, "service", "sampleapp")["metadata"]["labels"]["tier"] == "front"
 
 
-def test_a_configuration_that_breaks_the_app_touches_neither_stable_nor_baseline(
-    configured: Namespace, manifests: Path
-) -> None:
+def test_a_broken_configuration_reaches_neither_stable_nor_baseline(configured: Namespace, manifests: Path) -> None:
     before = get(configured, "configmap", "settings")["metadata"]["resourceVersion"]
     stable = state(configured, "sampleapp")
     write(manifests, settings("abc"))
@@ -117,7 +115,7 @@ def test_a_configuration_that_breaks_the_app_touches_neither_stable_nor_baseline
     assert state(configured, "sampleapp") == stable
 
 
-def test_the_copy_goes_with_the_canary_whoever_deletes_it(configured: Namespace, manifests: Path) -> None:
+def test_the_copy_is_deleted_with_the_canary_by_any_tool(configured: Namespace, manifests: Path) -> None:
     write(manifests, settings("100"))
     configured.canary("deploy", str(manifests), "--image", "sampleapp:10", *HALF)
     assert configured.get("configmap", "settings-canary") is not None
@@ -126,7 +124,9 @@ def test_the_copy_goes_with_the_canary_whoever_deletes_it(configured: Namespace,
     assert get(configured, "configmap", "settings")["data"] == {"SUCCESS_RATE": "10"}
 
 
-def test_a_good_configuration_is_promoted_and_stable_s_pods_take_it(configured: Namespace, manifests: Path) -> None:
+def test_a_good_configuration_is_promoted_and_restarts_the_pods_of_stable(
+    configured: Namespace, manifests: Path
+) -> None:
     write(manifests, settings("100"))
     configured.canary("deploy", str(manifests), "--image", "sampleapp:10", *HALF)
     assert 500 in answers(configured)  # stable and baseline answer as badly as before
@@ -141,9 +141,7 @@ def test_a_good_configuration_is_promoted_and_stable_s_pods_take_it(configured: 
     assert get(configured, "deployment", "sampleapp")["metadata"]["generation"] == generation
 
 
-def test_a_key_that_kubectl_wrote_and_the_manifest_dropped_is_gone_for_the_canary_first(
-    configured: Namespace, manifests: Path
-) -> None:
+def test_a_key_that_the_manifest_drops_disappears_for_the_canary_first(configured: Namespace, manifests: Path) -> None:
     configured.kubectl("delete", "configmap", "settings")
     configured.apply(settings("10", OLD="1"))
     configured.canary("deploy", str(manifests), "--image", "sampleapp:20", *HALF)
@@ -153,7 +151,7 @@ def test_a_key_that_kubectl_wrote_and_the_manifest_dropped_is_gone_for_the_canar
     assert get(configured, "configmap", "settings")["data"] == {"SUCCESS_RATE": "10"}
 
 
-def test_names_that_kustomize_makes_of_the_content_need_no_copy(configured: Namespace, manifests: Path) -> None:
+def test_configuration_with_a_hashed_name_needs_no_copy(configured: Namespace, manifests: Path) -> None:
     (manifests / "configmap.yml").unlink()
 
     def kustomized(rate: str) -> str:
@@ -193,7 +191,7 @@ def test_immutable_configuration_with_new_content_is_refused(configured: Namespa
     assert configured.images("sampleapp-canary") is None
 
 
-def test_a_selector_that_cannot_change_is_refused_before_a_pod_starts(stable: Namespace, manifests: Path) -> None:
+def test_a_changed_selector_is_refused_before_a_pod_starts(stable: Namespace, manifests: Path) -> None:
     deployment = read(manifests, "deployment")
     deployment["spec"]["selector"]["matchLabels"] = {"app": "other"}
     deployment["spec"]["template"]["metadata"]["labels"] = {"app": "other"}
@@ -238,7 +236,9 @@ def policy(namespace: Namespace, expression: str, message: str) -> Iterator[str]
 
 @pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster has no admission")
 @pytest.mark.parametrize("kind", ["deployment", "service"])
-def test_an_admission_s_no_is_found_before_a_pod_starts(stable: Namespace, manifests: Path, kind: str) -> None:
+def test_a_refusal_by_an_admission_policy_is_found_before_a_pod_starts(
+    stable: Namespace, manifests: Path, kind: str
+) -> None:
     changed = copy.deepcopy(read(manifests, kind))
     changed["metadata"]["labels"] = {"app": "sampleapp", "day": "friday"}
     write(manifests, changed)
@@ -266,7 +266,7 @@ def dry_run(namespace: Namespace, obj: Object) -> str:
 
 
 @pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster's kubelet reads each object anew")
-def test_a_node_keeps_immutable_content_under_its_name_which_is_why_it_takes_a_new_one(namespace: Namespace) -> None:
+def test_a_node_keeps_the_old_content_of_an_immutable_name(namespace: Namespace) -> None:
     """Deleted and made anew, it would reach only pods on other nodes: nobody knows what stable runs with."""
 
     def value(pod: str) -> str:

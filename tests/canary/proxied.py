@@ -1,4 +1,4 @@
-"""A driver whose requests go through a line that a test can cut."""
+"""A driver that reaches the API server through a proxy that a test can cut."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from canary.events import Note
 from canary.kube.availability import Contact
 from canary.kube.connection import Connection
 from canary.kube.transport import Transport
-from e2e.line import Line
+from e2e.faulty_proxy import FaultyProxy
 from tests.canary.story import Story
 
 
-def through(story: Story, line: Line) -> Transport:
-    """Return a transport through the line to what it calls the lab, which waits by the story's clock."""
+def transport_through(story: Story, proxy: FaultyProxy) -> Transport:
+    """Return a transport through the proxy, with the story's clock. It calls its server `the lab`."""
     configuration = client.Configuration()
-    configuration.host = line.url
+    configuration.host = proxy.url
     configuration.proxy = None
     configuration.retries = False
     return Transport(

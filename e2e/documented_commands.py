@@ -1,4 +1,4 @@
-"""What pages of docs/ tell people to type, typed."""
+"""Runs the commands that pages of docs/ show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from e2e.cluster import BIN, ROOT, Namespace
 
 
 def type_lines(namespace: Namespace, page: str, *containing: str) -> None:
-    """Run the lines of a page's shell blocks that contain one of these texts, as they stand there."""
+    """Run the lines of a page's shell blocks that contain one of these texts, exactly as written."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
     for text in containing:

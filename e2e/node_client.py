@@ -1,4 +1,4 @@
-"""A client outside the cluster: it knows a node's address and port, nothing of Kubernetes."""
+"""A client outside the cluster. It knows the address and port of a node, and nothing about Kubernetes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from e2e.background import InBackground
 
-LIMIT = 120_000  # requests; nothing here runs for ever
-PATIENCE = 30  # seconds: a busy machine is slow to answer, and that is no loss
+LIMIT = 120_000  # requests, so that nothing runs for ever
+PATIENCE = 30  # seconds: a busy machine answers slowly, and a slow answer is not lost
 
 
 def ask(host: str, port: int, connection: http.client.HTTPConnection | None = None) -> tuple[int, str]:
-    """Return the status of an answer and the pod that gave it; over a connection of its own if none is given."""
+    """Return the status of an answer and the pod that sent it. Without a connection, open a new one."""
     own = connection is None
     connection = connection or http.client.HTTPConnection(host, port, timeout=PATIENCE)
     try:
@@ -29,10 +29,10 @@ def ask(host: str, port: int, connection: http.client.HTTPConnection | None = No
 
 @dataclass
 class Client(InBackground):
-    """Asks at a steady rate, over a new connection for each request, until the block ends.
+    """Sends requests at a steady rate, one new connection per request, until the block ends.
 
     Attributes:
-        host: of a node.
+        host: address of a node.
         port: NodePort of the Service.
         rate: requests per second, of all threads together.
         answers: HTTP status codes, counted.

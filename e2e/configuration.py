@@ -1,4 +1,4 @@
-"""A workload with configuration of its own, and what a release can change of it."""
+"""A workload with its own configuration, and the state that a release can change."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ WRITTEN = (("deployment", "sampleapp"), ("service", "sampleapp"), ("configmap", 
 
 
 def settings(colour: str) -> dict[str, Any]:
-    """Return a ConfigMap as a manifest has it."""
+    """Return the manifest of a ConfigMap."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"colour": colour}}
 
 
 def state(namespace: Namespace) -> list[Any]:
-    """Return what a release can change, as it is now."""
+    """Return the current state of everything that a release can change."""
     objects = (namespace.get(kind, name) for kind, name in WRITTEN)
     return [{key: found[key] for key in ("spec", "data") if key in found} for found in objects if found]
