@@ -89,7 +89,7 @@ def test_others_now_changes_the_service_at_deploy_as_the_task_does(stable: Names
     service["metadata"]["labels"] = {"app": "sampleapp", "tier": "front"}
     write(manifests, service)
     told = stable.canary("deploy", str(manifests), "--image", "sampleapp:20", *HALF, "--others", "now").err
-    assert "warning: Service sampleapp changes now, for stable and baseline as well" in told
+    assert "warning: Service sampleapp changes now, also for stable and baseline" in told
     assert get(stable, "service", "sampleapp")["metadata"]["labels"]["tier"] == "front"
 
 
@@ -100,7 +100,7 @@ def test_a_broken_configuration_reaches_neither_stable_nor_baseline(configured: 
 
     told = configured.canary("deploy", str(manifests), "--image", "sampleapp:20", *HALF, "--timeout", "20s", code=4).err
 
-    assert "ConfigMap settings would change: held until promote; the canary alone gets it, as settings-canary" in told
+    assert "ConfigMap settings would change: held until promote; only the canary gets it, as settings-canary" in told
     assert "SUCCESS_RATE" in told.splitlines()[-1]  # the app's own last words, in the reason
     assert get(configured, "configmap", "settings-canary")["data"] == {"SUCCESS_RATE": "abc"}
     assert get(configured, "configmap", "settings")["metadata"]["resourceVersion"] == before

@@ -1,4 +1,4 @@
-"""What a release needs of the world, as Protocols: the real ones are built in `cli.py`, tests pass in others."""
+"""What a release needs from outside, as Protocols. `cli` builds the real ones; tests pass in others."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from canary.verdict.scrapes import Pod, Scrape
 
 
 class Server(NamedTuple):
-    """What an API server says of itself.
+    """What an API server says about itself.
 
     Attributes:
-        version: of Kubernetes, such as `v1.35.4`.
-        time: Unix seconds, to the second; None where it does not say.
+        version: version of Kubernetes, such as `v1.35.4`.
+        time: its clock in Unix seconds, to the second; None if it does not say.
     """
 
     version: str
@@ -30,8 +30,8 @@ class Server(NamedTuple):
 class Cluster(Protocol):
     """The Kubernetes API, seen from one namespace.
 
-    Objects go in and come out as plain dicts. Every method raises ClusterError when the API server cannot be reached,
-    does not know the caller or forbids the request, and InputError when it finds the object itself wrong.
+    Objects go in and come out as plain dicts. Every method raises ClusterError if the API server is unreachable, does
+    not accept the credentials or forbids the request, and InputError if it rejects the object itself.
     """
 
     @property
@@ -40,66 +40,66 @@ class Cluster(Protocol):
 
     @property
     def away(self) -> float:
-        """Seconds for which the API server has not answered so far, all in all."""
+        """Seconds for which the API server has not answered, in all outages together."""
 
     def server(self) -> Server:
-        """Return what the API server says of itself."""
+        """Return the API server's version and time."""
 
     def may(self, verb: str, group: str, resource: str, name: str = "", *, namespace: str | None = None) -> bool:
-        """Return whether we have a right.
+        """Return whether the account has a right.
 
         Args:
-            verb: as RBAC has it.
-            group: API group, empty for the core's.
-            resource: plural, with its subresource: `deployments/scale`.
-            name: of the object, empty for any.
-            namespace: where it lives, the release's by default; empty for what lives in none.
+            verb: verb of RBAC.
+            group: API group, empty for the core group.
+            resource: plural name, with a subresource if any: `deployments/scale`.
+            name: name of the object, empty for all.
+            namespace: namespace of the object, by default the release's; empty if the kind is cluster-scoped.
         """
 
     def serves(self, kind: Kind) -> bool:
-        """Return whether the API server knows the kind."""
+        """Return whether the API server has the kind."""
 
     def plural(self, kind: Kind) -> str:
-        """Return what rights call a kind: `deployments`."""
+        """Return the plural name of a kind, as RBAC has it: `deployments`."""
 
     def get(self, kind: Kind, name: str) -> Object | None:
-        """Return an object, None if there is none."""
+        """Return an object, None if it does not exist."""
 
     def find(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> list[Object]:
-        """Return the namespace's objects that carry all of the labels."""
+        """Return the objects in the namespace that have all of the labels."""
 
     def create(self, obj: Object, *, dry_run: bool = False) -> Object:
-        """Create an object by POST; one that exists already is an InputError."""
+        """Create an object by POST. InputError if it exists."""
 
     def replace(self, obj: Object, *, dry_run: bool = False) -> Object:
-        """Put an object back as given, whatever it is by now."""
+        """Write an object as given, whether it has changed or been deleted since it was read."""
 
     def update(self, obj: Object) -> Object | None:
-        """Write an object that was read, unless it has been written or deleted since: then return None."""
+        """Write an object that was read. Return None if it has been written or deleted since."""
 
     def apply(self, obj: Object, *, dry_run: bool = False) -> Object:
-        """Apply an object server-side, as field manager `canary`, by force."""
+        """Apply an object server-side as field manager `canary`, with force."""
 
     def apply_over(self, live: Object, obj: Object) -> Object | None:
-        """Apply an object as `apply` does, unless `live` has been written or deleted since it was read: return None."""
+        """Apply an object over `live`. Return None if `live` has been written or deleted since it was read."""
 
     def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str | None]) -> Object:
-        """Set annotations of an object; None removes one."""
+        """Set annotations of an object. None removes one."""
 
     def take_over(self, kind: Kind, name: str) -> bool:
-        """Make `canary` the owner of the fields that kubectl, Helm or the task own; return whether anything changed."""
+        """Make `canary` the owner of fields that kubectl, Helm or the task own. Return whether anything changed."""
 
     def scale(self, name: str, replicas: int) -> None:
         """Set a Deployment's replicas through its scale subresource."""
 
     def delete(self, kind: Kind, name: str, *, uid: str | None = None, version: str | None = None) -> bool:
-        """Delete an object and, in the background, what it owns; return whether it was there.
+        """Delete an object and, in the background, what it owns. Return whether it existed.
 
-        With a uid or a resource version given, one that has another one is not there.
+        With a uid or a resource version, an object that has another one counts as not existing.
         """
 
     def log(self, pod: str, container: str, *, tail: int, previous: bool = False) -> str:
-        """Return a container's last log lines, empty if there are none to be had."""
+        """Return a container's last log lines, empty if there are none."""
 
     def events(self, obj: Object) -> list[Object]:
         """Return the Events about an object, oldest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubernetes import client
 
 from canary.events import Note
-from canary.kube.availability import Contact
+from canary.kube.availability import Availability
 from canary.kube.connection import Connection
 from canary.kube.transport import Transport
 from e2e.faulty_proxy import FaultyProxy
@@ -21,5 +21,5 @@ def transport_through(story: Story, proxy: FaultyProxy) -> Transport:
     return Transport(
         lambda: Connection(client.ApiClient(configuration), story.namespace, "the lab"),
         sleep=story.clock.sleep,
-        contact=Contact(lambda text: story.events.append(Note(text, warning=True)), story.clock.now),
+        availability=Availability(lambda text: story.events.append(Note(text, warning=True)), story.clock.now),
     )

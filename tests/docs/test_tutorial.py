@@ -49,7 +49,7 @@ def test_the_tutorial_ends_with_the_better_version_promoted_and_the_worse_one_re
 
     said = done.stdout
     assert done.returncode == 0, said
-    assert "promoted sampleapp: it runs sampleapp:20 now" in said
+    assert "promoted sampleapp: it now runs sampleapp:20" in said
     assert "rejected sampleapp: canary" in said
     assert "exit code 1" in said
     last = said.rpartition("kubectl get deployments -o wide")[2]

@@ -16,7 +16,7 @@ from canary.cli.recorder import Recorder
 from canary.doctor.connection import PrometheusService, Route
 from canary.errors import InputError
 from canary.events import Event, Listener, Note
-from canary.kube.availability import Contact
+from canary.kube.availability import Availability
 from canary.kube.cluster import Cluster
 from canary.kube.connection import Connection, connect
 from canary.kube.transport import Transport
@@ -105,7 +105,7 @@ class Clients:
             self._connect,
             patience=self.settings.timeout,
             sleep=SystemClock().sleep,
-            contact=Contact(lambda text: self.listen(Note(text, warning=True))),
+            availability=Availability(lambda text: self.listen(Note(text, warning=True))),
         )
         self._closing.callback(transport.close)
         return transport

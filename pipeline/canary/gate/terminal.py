@@ -19,9 +19,9 @@ class TerminalGate:
 
     Attributes:
         answers: where the person types.
-        questions: where the question is shown.
-        person: who that is.
-        release: its name, which who promotes against the verdict has to type.
+        questions: where the questions are shown.
+        person: the name of the person.
+        release: the name of the release. To promote against the verdict, the person types it.
     """
 
     answers: TextIO
@@ -30,46 +30,46 @@ class TerminalGate:
     release: str
 
     def __post_init__(self) -> None:
-        """Refuse to be asked where nobody can answer.
+        """Check that a person can answer.
 
         Raises:
-            InputError: it is not a terminal.
+            InputError: `answers` is not a terminal.
         """
         if not self.answers.isatty():
             raise InputError(
-                "--gate terminal: nobody can be asked, this is not a terminal; pass --gate auto with a --tolerance, "
+                "--gate terminal: stdin is not a terminal, so nobody can answer; pass --gate auto with a --tolerance, "
                 "or run canary deploy and canary watch, then canary promote or canary reject"
             )
 
     def decide(self, verdict: Verdict) -> Decided | None:
-        """Return what the person answers; the verdict itself, with its numbers, was shown just before.
+        """Return the person's answer. The verdict with its numbers was shown just before.
 
-        A promote against the verdict takes more than one key: the name of the release.
+        To promote against the verdict, the person types the name of the release.
 
         Raises:
             InterruptedReleaseError: the person ends the input (Ctrl-D). Ctrl-C is raised as KeyboardInterrupt.
         """
         is_first = not verdict.comparisons and verdict.decision is Decision.UNDECIDED
-        says = "there is nothing to compare" if is_first else f"the verdict is {verdict.decision}"
+        situation = "there is nothing to compare" if is_first else f"the verdict is {verdict.decision}"
         while True:
-            answer = self._ask(f"{says}: promote, reject or keep watching? [p/r/w] ").lower()
+            answer = self._ask(f"{situation}: promote, reject or keep watching? [p/r/w] ").lower()
             if answer in _WATCH:
                 return None
             if answer in _REJECT:
                 return Decided(promote=False, by=self.person)
             if answer not in _PROMOTE:
                 self._say(f"{_KEYS}\n")
-            elif verdict.decision is not Decision.REJECT or self._insists():
+            elif verdict.decision is not Decision.REJECT or self._confirms():
                 return Decided(promote=True, by=self.person)
 
-    def _insists(self) -> bool:
-        """Return whether the person promotes against the verdict."""
+    def _confirms(self) -> bool:
+        """Return whether the person confirms a promote against the verdict."""
         typed = self._ask(
-            "This promotes against the verdict, and stable records that. To do so, type the name of the release "
+            "This promotes against the verdict, and stable records that. To confirm, type the name of the release "
             f"({self.release}): "
         )
         if typed != self.release:
-            self._say(f"{typed!r} is not {self.release}: nothing was decided\n")
+            self._say(f"{typed!r} is not {self.release}: nothing is decided yet\n")
         return typed == self.release
 
     def _ask(self, question: str) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
+from canary import ports
 from canary.apply.managed_fields import FIELD_MANAGER, is_made_by_us, take_over
 from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
 from canary.kube.transport import Answer, Transport, refusal
 from canary.objects import DEPLOYMENT, Kind, Object
-from canary.ports import Server
 
 CONFLICTS = 5
-"""How often a write that read the object first is tried when others write it at the same time."""
+"""Attempts of a read and write while others write the object at the same time."""
 
 NO_LOG = "unable to retrieve container logs"
-"""How a kubelet words, as if it were the log, that it has thrown it away."""
+"""What a kubelet sends in place of a log that it has deleted."""
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -23,8 +23,8 @@ APPLY_PATCH = "application/apply-patch+yaml"
 SERVER_SET = ("uid", "creationTimestamp", "generation", "resourceVersion", "selfLink", "managedFields")
 
 
-class Cluster:
-    """The API server, seen from one namespace; see `collaborators.Cluster` for what each method promises."""
+class Cluster(ports.Cluster):
+    """The real cluster. What each method does is documented in `ports.Cluster`."""
 
     def __init__(
         self, transport: Transport, namespace: str, *, before_write: Callable[[], None] = lambda: None
@@ -32,9 +32,9 @@ class Cluster:
         """Use a transport.
 
         Args:
-            transport: sends requests.
-            namespace: the release's.
-            before_write: called before each attempt of a write that is no dry run; what it raises comes instead.
+            transport: sends the requests.
+            namespace: namespace of the release.
+            before_write: called before each attempt of a write, dry runs excepted. What it raises stops the write.
         """
         self._transport = transport
         self._before_write = before_write
@@ -43,68 +43,64 @@ class Cluster:
 
     @property
     def namespace(self) -> str:
-        """The namespace of the release."""
         return self._namespace
 
     @property
     def away(self) -> float:
-        """Seconds for which the API server has not answered so far, all in all."""
-        return self._transport.contact.away
+        return self._transport.availability.away
 
-    def server(self) -> Server:
-        """Return what the API server says of itself."""
+    def server(self) -> ports.Server:
         answer = self._transport.request("GET", "/version")
         sent = parsedate_to_datetime(answer.date).timestamp() if answer.date else None
-        return Server(str(_object(answer, "get the version").get("gitVersion")), sent)
+        return ports.Server(str(_object(answer, "get the version").get("gitVersion")), sent)
 
     def may(self, verb: str, group: str, resource: str, name: str = "", *, namespace: str | None = None) -> bool:
-        """Return whether we have a right; see `collaborators.Cluster`."""
         plural, _, subresource = resource.partition("/")
-        asked = {"verb": verb, "group": group, "resource": plural, "subresource": subresource, "name": name}
-        where = {"namespace": self._namespace if namespace is None else namespace}
+        attributes = {
+            "verb": verb,
+            "group": group,
+            "resource": plural,
+            "subresource": subresource,
+            "name": name,
+            "namespace": self._namespace if namespace is None else namespace,
+        }
         kind = Kind("authorization.k8s.io/v1", "SelfSubjectAccessReview")
         body = {
             "apiVersion": kind.api_version,
             "kind": kind.kind,
-            "spec": {"resourceAttributes": {key: value for key, value in (asked | where).items() if value}},
+            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
         }
         answer = self._transport.request("POST", self._path(kind), body=body, asks=True)
         return bool(_object(answer, f"ask whether we may {verb} {resource}")["status"]["allowed"])
 
     def serves(self, kind: Kind) -> bool:
-        """Return whether the API server knows the kind."""
         return kind.kind in self._discover(kind.api_version)
 
     def plural(self, kind: Kind) -> str:
-        """Return what rights call a kind: `deployments`."""
         return self._path(kind).rpartition("/")[2]
 
     def get(self, kind: Kind, name: str) -> Object | None:
-        """Return an object, None if there is none."""
         answer = self._transport.request("GET", self._path(kind, name))
         if answer.status == 404:
             return None
         return _object(answer, f"get {kind.kind} {name}")
 
     def find(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> list[Object]:
-        """Return the namespace's objects that carry all of the labels."""
         selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
         params = {"labelSelector": selector} if selector else {}
         return self._list(kind, params)
 
     def create(self, obj: Object, *, dry_run: bool = False) -> Object:
-        """Create an object by POST; one that exists already is an InputError."""
         kind, name = Kind.of(obj), obj["metadata"]["name"]
         params = _write_params(dry_run=dry_run) | {"fieldValidation": "Strict"}
         answer = self._write("POST", self._path(kind), params=params, body=self._placed(obj))
         if answer.status == 409 and answer.repeated:
-            made = self.get(kind, name)  # most likely by the first attempt, whose answer was lost
-            if made is not None and any(map(is_made_by_us, made["metadata"].get("managedFields") or [])):
-                return made
+            live = self.get(kind, name)  # most likely created by the first attempt, whose answer was lost
+            if live is not None and any(map(is_made_by_us, live["metadata"].get("managedFields") or [])):
+                return live
         return _object(answer, f"create {kind.kind} {name}")
 
     def replace(self, obj: Object, *, dry_run: bool = False) -> Object:
-        """Put an object back as given, whatever it is by now."""
         kind, name = Kind.of(obj), obj["metadata"]["name"]
         for _ in range(CONFLICTS):
             live = self.get(kind, name)
@@ -119,23 +115,19 @@ class Cluster:
         return _object(answer, f"replace {kind.kind} {name}")
 
     def update(self, obj: Object) -> Object | None:
-        """Write an object that was read, unless it has been written or deleted since: then return None."""
         kind, name = Kind.of(obj), obj["metadata"]["name"]
         answer = self._write("PUT", self._path(kind, name), params=_write_params(), body=obj)
         return None if answer.status in (404, 409) else _object(answer, f"update {kind.kind} {name}")
 
     def apply(self, obj: Object, *, dry_run: bool = False) -> Object:
-        """Apply an object server-side, as field manager `canary`, by force."""
         return _object(self._apply(obj, dry_run=dry_run), f"apply {obj['kind']} {obj['metadata']['name']}")
 
     def apply_over(self, live: Object, obj: Object) -> Object | None:
-        """Apply an object as `apply` does, unless `live` has been written or deleted since it was read: return None."""
         metadata = obj["metadata"] | {"resourceVersion": live["metadata"]["resourceVersion"]}
         answer = self._apply({**obj, "metadata": metadata})
         return None if answer.status == 409 else _object(answer, f"apply {obj['kind']} {obj['metadata']['name']}")
 
     def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str | None]) -> Object:
-        """Set annotations of an object; None removes one."""
         answer = self._write(
             "PATCH",
             self._path(kind, name),
@@ -146,7 +138,6 @@ class Cluster:
         return _object(answer, f"annotate {kind.kind} {name}")
 
     def take_over(self, kind: Kind, name: str) -> bool:
-        """Make `canary` the owner of the fields that kubectl, Helm or the task own; return whether anything changed."""
         for _ in range(CONFLICTS):
             live = self.get(kind, name)
             patch = take_over(live) if live else None
@@ -161,7 +152,6 @@ class Cluster:
         return True
 
     def scale(self, name: str, replicas: int) -> None:
-        """Set a Deployment's replicas through its scale subresource."""
         answer = self._write(
             "PATCH",
             f"{self._path(DEPLOYMENT, name)}/scale",
@@ -172,30 +162,21 @@ class Cluster:
         _object(answer, f"scale Deployment {name}")
 
     def delete(self, kind: Kind, name: str, *, uid: str | None = None, version: str | None = None) -> bool:
-        """Delete an object and, in the background, what it owns; return whether it was there.
-
-        Args:
-            kind: of the object.
-            name: of the object.
-            uid: which it must have.
-            version: its resource version, which it must have.
-        """
         body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
-        preconditions = {key: one for key, one in (("uid", uid), ("resourceVersion", version)) if one}
+        preconditions = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}
         if preconditions:
             body["preconditions"] = preconditions
         answer = self._write("DELETE", self._path(kind, name), params={}, body=body)
         if answer.status == 404 or (preconditions and answer.status == 409):
-            return answer.repeated  # then it was deleted by the first attempt, whose answer was lost
+            return answer.repeated  # the first attempt, whose answer was lost, has deleted it
         _object(answer, f"delete {kind.kind} {name}")
         return True
 
     def log(self, pod: str, container: str, *, tail: int, previous: bool = False) -> str:
-        """Return a container's last log lines, empty if there are none to be had."""
         params = {"container": container, "tailLines": str(tail), "previous": str(previous).lower()}
         path = f"{self._path(Kind('v1', 'Pod'), pod)}/log"
         answer = self._transport.request("GET", path, params=params, relayed=True)
-        if answer.status in (400, 404) or answer.text.startswith(NO_LOG):  # not started, or no previous life
+        if answer.status in (400, 404) or answer.text.startswith(NO_LOG):  # not started yet, or never restarted
             return ""
         if answer.status >= 500:
             raise NotAnsweringError(f"read the log of Pod {pod}: {answer.status}: {answer.message}")
@@ -204,24 +185,23 @@ class Cluster:
         return answer.text
 
     def events(self, obj: Object) -> list[Object]:
-        """Return the Events about an object, oldest first."""
         selector = f"involvedObject.uid={obj['metadata']['uid']}"
         return sorted(self._list(Kind("v1", "Event"), {"fieldSelector": selector}), key=_time)
 
     def get_text(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> str:
-        """Return what a GET of a path of the API server answers, such as a pod or a Service behind its proxy.
+        """Return the answer to a GET, such as that of a pod or a Service behind the API server's proxy.
 
-        Asked once: who samples comes again anyway.
+        The request is not repeated: whoever reads samples comes again anyway.
 
         Args:
-            path: beginning with a slash.
-            params: of the query.
-            timeout: seconds.
+            path: path of the URL, with its leading slash.
+            params: query parameters.
+            timeout: seconds to wait.
 
         Raises:
-            NotAnsweringError: the pod or Service behind the proxy did not answer with 200. So is an API server that
-                does not know the caller: credentials expire, and the next request that matters renews them.
-            ForbiddenError: the API server forbids it.
+            NotAnsweringError: the pod or Service behind the proxy did not answer with 200, or the API server did not
+                accept the credentials: they expire, and the next request by another method renews them.
+            ForbiddenError: the API server forbids the request.
         """
         answer = self._transport.once(path, params=params, timeout=timeout)
         if answer.status == 403 and answer.reason:
@@ -255,28 +235,28 @@ class Cluster:
         resources = self._discover(kind.api_version)
         if kind.kind not in resources:
             raise InputError(
-                f"the cluster knows no {kind.kind} of {kind.api_version}: is the custom resource definition installed?"
+                f"the cluster has no {kind.kind} of {kind.api_version}: is the custom resource definition installed?"
             )
         plural, namespaced = resources[kind.kind]
         scope = f"/namespaces/{self._namespace}" if namespaced else ""
         return f"{_root(kind.api_version)}{scope}/{plural}" + (f"/{name}" if name else "")
 
     def _placed(self, obj: Object) -> Object:
-        """Return the object with the release's namespace, or none where its kind lives in none."""
+        """Return the object with the release's namespace, or without one if its kind is cluster-scoped."""
         metadata = {key: value for key, value in obj["metadata"].items() if key != "namespace"}
         if self._discover(obj["apiVersion"])[obj["kind"]][1]:
             metadata["namespace"] = self._namespace
         return {**obj, "metadata": metadata}
 
     def _discover(self, api_version: str) -> dict[str, tuple[str, bool]]:
-        """Return plural name and whether it is namespaced for each kind of a group and version."""
+        """Return for each kind of a group and version its plural name, and whether it is namespaced."""
         if api_version not in self._resources:
             answer = self._transport.request("GET", _root(api_version))
             if answer.status == 404:
                 return {}
-            found = _object(answer, f"discover {api_version}")["resources"]
+            resources = _object(answer, f"discover {api_version}")["resources"]
             self._resources[api_version] = {
-                item["kind"]: (item["name"], item["namespaced"]) for item in found if "/" not in item["name"]
+                item["kind"]: (item["name"], item["namespaced"]) for item in resources if "/" not in item["name"]
             }
         return self._resources[api_version]
 
@@ -289,15 +269,15 @@ def _write_params(*, dry_run: bool = False) -> dict[str, str]:
     return {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
 
 
-def _object(answer: Answer, what: str) -> Object:
+def _object(answer: Answer, action: str) -> Object:
     if answer.status >= 400:
-        raise refusal(answer, what)
+        raise refusal(answer, action)
     try:
         value = answer.json
     except ValueError as error:
-        raise ClusterError(f"{what}: the answer is not JSON; is this a Kubernetes API server?") from error
+        raise ClusterError(f"{action}: the answer is not JSON; is this a Kubernetes API server?") from error
     if not isinstance(value, dict):
-        raise ClusterError(f"{what}: the answer is not an object; is this a Kubernetes API server?")
+        raise ClusterError(f"{action}: the answer is not an object; is this a Kubernetes API server?")
     return value
 
 

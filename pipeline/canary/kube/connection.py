@@ -1,6 +1,6 @@
-"""Where the API server is and who we are to it.
+"""Where the API server is, and the credentials for it.
 
-The official client does what is hard: kubeconfig, contexts, credential plugins, service accounts, TLS, proxies.
+The official client does the hard part: kubeconfig, contexts, credential plugins, service accounts, TLS, proxies.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from canary.errors import InputError
 from canary.urls import is_loopback, origin
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod finds its service account."""
+"""The folder in a pod that holds its service account."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Connection:
 
     Attributes:
         api: the official client.
-        namespace: of the kubeconfig's context, or of the service account; empty where none is named.
-        description: where it leads, for messages.
-        proxy: the proxy on the way, without its user and password; empty where there is none.
+        namespace: namespace of the kubeconfig's context or of the service account; empty if neither names one.
+        description: the server, for messages.
+        proxy: the proxy on the way, without its user and password; empty if there is none.
     """
 
     api: client.ApiClient
@@ -44,15 +44,15 @@ class Connection:
 
 
 def connect(kubeconfig: str | None = None, context: str | None = None, *, account: Path = ACCOUNT) -> Connection:
-    """Find the API server: the kubeconfig given, $KUBECONFIG, ~/.kube/config, or the account of the pod we run in.
+    """Find the API server: the given kubeconfig, ~/.kube/config, or the service account of the pod.
 
     Raises:
-        InputError: there is none of them, or it cannot be understood.
+        InputError: none of them exists, or it is not valid.
     """
     configuration = client.Configuration()
     configuration.retries = False
     configuration.connection_pool_maxsize = 16  # as many pods are scraped at once
-    if kubeconfig and not any(Path(one).exists() for one in kubeconfig.split(os.pathsep)):
+    if kubeconfig and not any(Path(path).exists() for path in kubeconfig.split(os.pathsep)):
         raise InputError(f"kubeconfig {kubeconfig}: no such file")
     try:
         contexts, active = config.list_kube_config_contexts(kubeconfig)
@@ -63,7 +63,7 @@ def connect(kubeconfig: str | None = None, context: str | None = None, *, accoun
     chosen = next((c for c in contexts if c["name"] == context), None) if context else active
     if chosen is None:
         names = ", ".join(c["name"] for c in contexts)
-        raise InputError(f"the kubeconfig has no context {context}; it has: {names}")
+        raise InputError(f"the kubeconfig has no context {context}; its contexts are: {names}")
     try:
         config.load_kube_config(kubeconfig, context, client_configuration=configuration, persist_config=False)
     except (config.ConfigException, OSError) as error:
@@ -77,7 +77,7 @@ def _in_cluster(configuration: client.Configuration, account: Path, error: Excep
     try:
         config.load_incluster_config(configuration)
     except config.ConfigException:
-        raise InputError("no kubeconfig, and this is not a pod: give --kubeconfig, or set KUBECONFIG") from error
+        raise InputError("no kubeconfig, and this is not a pod: pass --kubeconfig, or set KUBECONFIG") from error
     named = account / "namespace"
     namespace = named.read_text().strip() if named.exists() else ""
     description = f"{configuration.host} (service account)"
@@ -86,12 +86,12 @@ def _in_cluster(configuration: client.Configuration, account: Path, error: Excep
 
 def _client(configuration: client.Configuration) -> client.ApiClient:
     if is_loopback(configuration.host):
-        configuration.proxy = None  # no proxy leads back to this machine, whatever HTTPS_PROXY says
+        configuration.proxy = None  # whatever HTTPS_PROXY says
     return client.ApiClient(configuration)
 
 
 def _proxy(configuration: client.Configuration) -> str:
-    """Return the proxy that requests go through, by HTTPS_PROXY and NO_PROXY or the kubeconfig's `proxy-url`."""
+    """Return the proxy that requests use, by HTTPS_PROXY and NO_PROXY or the kubeconfig's `proxy-url`."""
     if not configuration.proxy or should_bypass_proxies(configuration.host, configuration.no_proxy or ""):
         return ""
     return origin(configuration.proxy)

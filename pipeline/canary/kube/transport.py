@@ -1,6 +1,6 @@
-"""Requests to the API server: sent, repeated where that is sound, and its errors in our words.
+"""Sends requests to the API server, repeats them where that is safe, and translates errors.
 
-Bodies are JSON as it is: the official client's typed models would drop fields that they do not know.
+Bodies are plain JSON: the official client's typed models would drop fields that they do not know.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ import urllib3
 from kubernetes import client
 
 from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError, UnreachableError
-from canary.kube.availability import QUIET, Contact
+from canary.kube.availability import QUIET, Availability
 from canary.kube.connection import Connection
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 2.0
-"""Seconds between two attempts; it doubles from the first to the longest."""
+"""Seconds between two attempts, doubled from the first to the longest."""
 
 RELAYED = 10.0
-"""Seconds for which a server error is asked about again that may be that of a kubelet which is gone."""
+"""Seconds for which a request is repeated whose server error may come from a kubelet that is gone."""
 
 AWAY = {502, 503, 504}
-"""How a proxy or load balancer answers for an API server that is away, and an API server that stops or starts."""
+"""Answers of a proxy or load balancer whose API server is away, and of an API server that stops or starts."""
 
 ETCD = "etcdserver: "
-"""How the message of a 500 begins when the API server's store did not answer: whether it wrote is open."""
+"""Start of the message of a 500 if etcd did not answer the API server: the write may have been carried out or not."""
 
 STALE = "the object has been modified"
-"""How a 409 is worded of a write that lost a race; one that names no version of the object can be sent again."""
+"""Part of the message of a 409 if a write lost a race. A write that names no resource version can be sent again."""
 
 UNSENT = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-"""What fails before anything is sent."""
+"""Errors before anything was sent."""
 
 TYPED_PATCH = ("failed to create typed patch object", "duplicate entries for key")
-"""How the API server words a wrong type, or a list item given twice, in a server-side apply: as its own error, 500."""
+"""Messages for a wrong type or a duplicate list item in a server-side apply. The API server answers them with 500."""
 
 FORBIDDEN = re.compile(r'User ".*?" cannot (\S+) (?:resource|path) "([^"]+)"(?: in API group "([^"]*)")?')
-"""How an API server words that an account lacks a right. Admission refuses with the same code, in other words."""
+"""The message if the account lacks a right. Admission refuses with the same status, but another message."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Answer:
 
     Attributes:
         status: HTTP status code.
-        body: its body.
-        date: when it was sent, by the server's clock, as HTTP writes it; empty where it does not say.
-        retry_after: seconds after which the server wants to be asked again, 0 where it does not say.
-        repeated: whether the same write was sent before, got no answer, and may have been carried out.
+        body: HTTP body.
+        date: header `Date`, the time by the server's clock; empty if there is none.
+        retry_after: seconds of the header `Retry-After`; 0 if there is none.
+        repeated: whether the same write was sent before without an answer, and may have been carried out.
     """
 
     status: int
@@ -78,7 +78,7 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """Return the `reason` of a `Status`, empty if the body is none."""
+        """Return the `reason` of a `Status`, empty if the body is not a `Status`."""
         return str(self._status().get("reason") or "")
 
     @property
@@ -88,7 +88,7 @@ class Answer:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Return what is wrong with which field, as the API server says it."""
+        """Return what is wrong with each field, in the API server's words."""
         causes = (self._status().get("details") or {}).get("causes") or []
         return tuple(f"{cause.get('field')}: {cause.get('message')}" for cause in causes if cause.get("field"))
 
@@ -102,21 +102,21 @@ class Answer:
 
 @dataclass
 class Transport:
-    """Sends requests and repeats those that failed on the way.
+    """Sends requests, and repeats those that got no answer.
 
     Attributes:
-        connect: opens a connection; called again when the API server no longer accepts the credentials.
+        connect: opens a connection. Called again if the API server no longer accepts the credentials.
         patience: seconds for which a server that has answered before may be away.
-        first_patience: the same for one that never answered.
-        sleep: waits.
-        contact: what is known of the way there.
+        first_patience: the same for a server that has not answered yet.
+        sleep: waits for some seconds.
+        availability: what is known of the way to the API server.
     """
 
     connect: Callable[[], Connection]
     patience: float = 300.0
     first_patience: float = 3.0
     sleep: Callable[[float], None] = time.sleep
-    contact: Contact = field(default_factory=Contact)
+    availability: Availability = field(default_factory=Availability)
     _connection: Connection | None = field(default=None, init=False, repr=False)
     _answered: bool = field(default=False, init=False, repr=False)
 
@@ -147,29 +147,28 @@ class Transport:
     ) -> Answer:
         """Return the answer, whatever its status.
 
-        Sent again for a while is what failed on the way, or was answered 429, 502, 503 or 504, or 500 because etcd did
-        not answer, or 409 because others wrote at the same time; where nothing is changed, after any 500. What is
-        forbidden a moment after an outage is asked for again: an API server answers before it has loaded who may do
-        what.
+        A request is repeated for a while if it got no answer; if the answer is 429, 502, 503 or 504; if it is 500
+        because etcd did not answer (a read is repeated after any 500); or if it is 409 because others wrote at the
+        same time. A request that is forbidden a moment after an outage is repeated too: an API server answers before
+        it has loaded its authorization rules.
 
         Args:
-            method: of HTTP.
-            path: beginning with a slash.
-            params: of the query.
-            body: sent as JSON.
-            content_type: of the body.
+            method: HTTP method.
+            path: path of the URL, with its leading slash.
+            params: query parameters.
+            body: body, sent as JSON.
+            content_type: media type of the body.
             asks: whether a POST changes nothing.
-            relayed: whether a kubelet answers, through the API server: then a server error may well be its own.
-            before: called before each attempt; what it raises comes instead of the answer.
+            relayed: whether a kubelet answers through the API server. A server error may then be the kubelet's.
+            before: called before each attempt. What it raises takes the place of the answer.
 
         Raises:
             UnreachableError: no answer, or 401.
-            NotAnsweringError: a kubelet was asked, and nothing came until the time was up: it is more likely to hang
-                than the API server is.
+            NotAnsweringError: no answer in time through a kubelet, which is more likely to hang than the API server.
         """
         changes = method != "GET" and not asks
         delay, renewed, repeated = FIRST_DELAY, False, False
-        with self.contact.outage() as outage:
+        with self.availability.outage() as outage:
             while True:
                 before()
                 patience = self.patience if self._answered else self.first_patience
@@ -217,36 +216,35 @@ class Transport:
                     repeated |= changes and answer.status not in (409, 429)
                 wait = max(delay, answer.retry_after)
                 is_away = failure is not None or answer.status in AWAY
-                outage.goes_on(self.connection.description, why, patience, is_fault=is_away)
-                if outage.lasts + wait > (patience if failure or not relayed else min(patience, RELAYED)):
+                outage.note_failure(self.connection.description, why, patience, is_fault=is_away)
+                if outage.seconds + wait > (patience if failure or not relayed else min(patience, RELAYED)):
                     if failure:
-                        raise self._unreachable(failure, outage.lasts) from failure
+                        raise self._unreachable(failure, outage.seconds) from failure
                     return replace(answer, repeated=repeated)
                 self.sleep(wait)
                 delay = min(delay * 2, LONGEST_DELAY)
 
     def once(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> Answer:
-        """Return the answer to one GET, not repeated.
+        """Return the answer to a GET that is sent only once.
 
         Raises:
             NotAnsweringError: no answer within `timeout` seconds, or a refusal by an API server that was away until a
-                moment ago. Whether it is the API server that is silent, or what lies behind it, the next request that
-                matters will tell.
+                moment ago. It stays open whether the API server is silent, or the pod or Service behind it.
         """
         try:
             answer = self._once("GET", path, timeout=(timeout, timeout), params=params)
         except urllib3.exceptions.HTTPError as error:
             if not isinstance(error, urllib3.exceptions.ReadTimeoutError):
-                self.contact.note_fault()
+                self.availability.note_fault()
             raise NotAnsweringError(f"no answer from {self.connection.description}: {_cause(error)}") from error
         if self._refuses_too_early(answer):
             raise NotAnsweringError(f"{self.connection.description} is starting: {answer.message}")
         return answer
 
     def _refuses_too_early(self, answer: Answer) -> bool:
-        """Return whether an API server that has just started says no before it knows who may do what."""
+        """Return whether an API server that has just started refuses because it has not loaded its rules yet."""
         is_refusal = answer.status == 401 or (answer.status == 403 and FORBIDDEN.search(answer.message))
-        return bool(is_refusal and answer.reason) and self.contact.is_settling
+        return bool(is_refusal and answer.reason) and self.availability.is_settling
 
     def _once(
         self,
@@ -275,7 +273,7 @@ class Transport:
                 response.status, response.read(), headers.get("Date") or "", _seconds(headers.get("Retry-After"))
             )
         except client.ApiException as error:
-            # The official client makes a status of 0 of what TLS has to say.
+            # The official client turns an error of TLS into a status of 0.
             if isinstance(error.__context__, urllib3.exceptions.SSLError):
                 raise error.__context__ from error
             raise urllib3.exceptions.SSLError(str(error.reason)) from error
@@ -286,41 +284,41 @@ class Transport:
 
 
 def _is_untrusted(error: Exception) -> bool:
-    """Return whether one side does not accept the other's certificate, which no second attempt changes."""
+    """Return whether one side rejects the other's certificate. Another attempt would not change that."""
     if not isinstance(error, urllib3.exceptions.SSLError):
         return False
     cause = error.args[0] if error.args else None
     if isinstance(cause, ssl.SSLError):
         return any(word in (cause.reason or "") for word in ("CERTIFICATE", "UNKNOWN_CA"))
-    return isinstance(cause, ValueError)  # urllib3's own check of the name in it
+    return isinstance(cause, ValueError)  # urllib3's own check of the name in the certificate
 
 
 def _names_version(body: object) -> bool:
-    """Return whether a body is meant for one version of an object alone; a JSON patch may test for it."""
+    """Return whether a body is for one resource version only; a JSON patch may test for one."""
     meta = body.get("metadata") if isinstance(body, dict) else None
     return not isinstance(body, dict) or bool(isinstance(meta, dict) and meta.get("resourceVersion"))
 
 
 def _seconds(retry_after: str | None) -> float:
-    """Return what a Retry-After header says, 0 where it says a date or nothing."""
+    """Return the seconds of a Retry-After header, 0 if it has a date or is missing."""
     return float(retry_after) if retry_after and retry_after.isdecimal() else 0.0
 
 
 def _cause(error: Exception) -> str:
-    """Return what went wrong without urllib3's object addresses."""
+    """Return the cause of an error, without the addresses of urllib3's objects."""
     return str(error).rpartition(">: ")[2] or str(error)
 
 
 def refusal(answer: Answer, what: str) -> InputError | ClusterError:
-    """Return the API server's refusal as an error of ours.
+    """Return an answer that is a refusal as one of our errors.
 
     Args:
-        answer: with a status of 400 or more.
-        what: was asked for, such as `create Deployment sampleapp-canary`.
+        answer: an answer with a status of 400 or more.
+        what: the action, such as `create Deployment sampleapp-canary`.
     """
-    detail = "; ".join(answer.fields) if answer.fields and len(answer.fields) > 1 else answer.message
-    if answer.status == 403 and (lacking := FORBIDDEN.search(answer.message)):
-        verb, resource, group = lacking.groups(default="")
+    detail = "; ".join(answer.fields) if len(answer.fields) > 1 else answer.message
+    if answer.status == 403 and (missing_right := FORBIDDEN.search(answer.message)):
+        verb, resource, group = missing_right.groups(default="")
         return ForbiddenError(f"{what}: {answer.message}", f"{verb} {resource}{group and '.'}{group}")
     if answer.status in (400, 403, 404, 409, 413, 422) or any(words in answer.message for words in TYPED_PATCH):
         return InputError(f"{what}: {detail}")

@@ -1,4 +1,4 @@
-"""Where counts come from: straight from the pods, or from Prometheus."""
+"""Where counts come from: the pods, or Prometheus."""
 
 from canary.metrics.direct import DirectSource
 from canary.metrics.prometheus import PrometheusSource

@@ -1,4 +1,4 @@
-"""The API server, as far as samples need it."""
+"""What reading samples needs of the API server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Api(Protocol):
     """Reads from pods and Services through the API server's proxy."""
 
     def get_text(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> str:
-        """Return what a GET of a path answers.
+        """Return the answer to a GET.
 
         Raises:
-            NotAnsweringError: what lies behind the proxy does not answer, or not with 200.
-            ForbiddenError: the API server forbids it.
+            NotAnsweringError: the pod or Service behind the proxy does not answer, or not with 200.
+            ForbiddenError: the API server forbids the request.
         """

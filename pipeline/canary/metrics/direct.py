@@ -1,4 +1,4 @@
-"""Counts straight from the pods, through the API server's pod proxy: a cluster without Prometheus works too."""
+"""Counts from the pods, through the API server's pod proxy: no Prometheus is needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DirectSource:
     """Scrapes each pod's metrics, all pods at once.
 
     Attributes:
-        timeout: seconds that a pod may take to answer.
+        timeout: seconds to wait for a pod's answer.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class DirectSource:
         self._now = now
         self.timeout = timeout
 
-    def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:  # noqa: ARG002 - a pod only knows the present
-        """Return one scrape of each pod; without counters, and with the reason, where it failed.
+    def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:  # noqa: ARG002 - a pod has no history
+        """Return one scrape of each pod. A scrape that failed has the reason and no counters.
 
         Raises:
-            ClusterError: the API server forbids reading from pods, or does not know the caller.
+            ClusterError: the API server forbids reading from pods, or does not accept the credentials.
         """
         if not pods:
             return []
@@ -54,7 +54,7 @@ class DirectSource:
             return list(threads.map(self._scrape, pods))
 
     def exposed(self, pods: Sequence[Pod]) -> ExposedMetrics:
-        """Return what the pods expose now, those left out that do not answer.
+        """Return what the pods expose now. Pods that do not answer are left out.
 
         Raises:
             ClusterError: as for `read`.
@@ -80,8 +80,8 @@ class DirectSource:
         return Scrape(pod, self._now(), self._measures.count(parts), started=started, parts=parts)
 
     def _page(self, pod: Pod) -> tuple[str, list[Sample]]:
-        """Return what a pod exposes, and of that the samples that are counted by."""
-        # A port must be a number here: with a name the API server fails.
+        """Return what a pod exposes, and the samples in it that are counted."""
+        # The port must be a number: the API server fails if it is a name.
         path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{pod.port}/proxy{self._path}"
         try:
             page = self._api.get_text(path, timeout=self.timeout)

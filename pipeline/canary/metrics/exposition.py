@@ -1,7 +1,7 @@
 """Reads what a pod exposes, in Prometheus' text format or in OpenMetrics.
 
-A page has hundreds of lines or thousands, of which a release counts by a few, and reads those again and again. So of a
-page only these are read, and the labels of a series only the first time.
+A page has hundreds or thousands of lines. A release needs a few of them, again and again. So only these are parsed,
+and the labels of a series only the first time.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ _LABELS = r'\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\}'
 _SAMPLE = re.compile(
     rf"([a-zA-Z_:][a-zA-Z0-9_:]*)?[ \t]*({_LABELS})?[ \t]*([^\s{{}}]+)(?:[ \t]+[-+.0-9eE]+)?(?:[ \t]+#.*)?\s*"
 )
-"""Name (which may stand in the braces, quoted), labels, value, timestamp, exemplar."""
+"""Name (which may be quoted inside the braces), labels, value, timestamp, exemplar."""
 
 _STRANGE = re.compile(r"\n[^\sa-zA-Z_:#{]")
-"""The beginning of a line that is neither empty nor a comment nor a sample."""
+"""Start of a line that is neither empty nor a comment nor a sample."""
 
 
 class Reader:
-    """Reads the series of some names from many pages."""
+    """Reads the series with certain names from many pages."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        """Read series of these names."""
+        """Read series with these names."""
         self._names = tuple(set(names))
 
     def read(self, page: str) -> list[Sample]:
-        """Return the samples of these names, under the names that they have there.
+        """Return the samples with these names.
 
-        What else is on the page is looked at so far as to tell whether it is metrics at all.
+        Other lines are only checked as far as needed to see whether the page holds metrics.
 
         Raises:
-            ValueError: it is not, or a line that is wanted cannot be read.
+            ValueError: it does not, or one of the samples is not valid.
         """
         lines = _lines(page)
         first = next((line for line in lines if line and not line.startswith("#")), "")
@@ -50,13 +50,13 @@ class Reader:
 
 
 def names(page: str) -> frozenset[str]:
-    """Return the names of all series of a page."""
+    """Return the names of all series on a page."""
     series = (line for line in _lines(page) if line and line[0] not in "#{")
     return frozenset(line.partition("{")[0].partition(" ")[0].rstrip() for line in series)
 
 
 def _lines(page: str) -> list[str]:
-    """Return the lines of a page, without what is left out before them."""
+    """Return the lines of a page without their leading blanks."""
     lines = page.split("\n")
     if page[:1].isspace() or "\n " in page or "\n\t" in page:
         return [line.lstrip() for line in lines]
@@ -65,7 +65,7 @@ def _lines(page: str) -> list[str]:
 
 @lru_cache(maxsize=100_000)
 def _labels(text: str) -> Mapping[str, str]:
-    """Return the labels that a text in braces means."""
+    """Return the labels in a text with braces."""
     [family] = parse(f"x{text} 0\n")
     labels: Mapping[str, str] = family.samples[0].labels
     return labels

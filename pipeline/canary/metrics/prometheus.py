@@ -1,8 +1,8 @@
-"""Counts from Prometheus: every scrape that it made of the pods, raw.
+"""Counts from Prometheus: the raw samples of every scrape of the pods.
 
-Ranges are read (`requests_total{…}[90s]`), not `rate()` or `increase()`, which extrapolate and would lose what a
-restarted driver did not look at. A pod that two jobs scrape is counted once: of each process one job's series are
-taken, never their sum. All queries of one look are evaluated at the same instant of Prometheus' own clock.
+The queries are ranges (`requests_total{…}[90s]`), not `rate()` or `increase()`, which extrapolate and would miss what
+happened while the driver was restarted. A pod that two jobs scrape is counted once: for each process the series of one
+job are used, never their sum. All queries of one read are evaluated at the same instant of Prometheus' own clock.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from canary.verdict.selector import Matcher, Selector
 
 PODS_PER_QUERY = 50  # keeps a query shorter than what proxies accept
 LONGEST_RANGE = 3600.0  # seconds
-OVERLAP = 60.0  # seconds read again before `since`: clocks differ, and scrapes seen before are not counted twice
+OVERLAP = 60.0  # seconds read again before `since`, as clocks differ; scrapes that were seen are not counted twice
 SILENCE = 60.0  # seconds without a scrape after which a pod counts as missing, or three scrape intervals if longer
 
 SCRAPER = ("job", "instance", "endpoint", "service", "prometheus", "prometheus_replica", "replica", "cluster")
 Stream = tuple[str, ...]
-"""Who scraped: the values of the labels in `SCRAPER`."""
+"""The scraper of a series: the values of the labels in `SCRAPER`."""
 
 
 class Queries(Protocol):
@@ -40,13 +40,13 @@ class Queries(Protocol):
         Raises:
             NotAnsweringError: Prometheus does not answer, or is overloaded: ask again later.
             ClusterError: it does not accept the credentials.
-            InputError: it does not understand the query.
+            InputError: it rejects the query.
         """
 
 
 @dataclass
 class _Process:
-    """What one container of a pod counted: samples by who scraped them and when."""
+    """What one container of a pod counted: samples by their scraper and time."""
 
     streams: dict[Stream, dict[float, dict[frozenset[tuple[str, str]], Sample]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
@@ -54,34 +54,36 @@ class _Process:
 
     def add(self, labels: Mapping[str, str], values: Iterable[tuple[float, str]]) -> None:
         stream = self.streams[tuple(labels.get(name, "") for name in SCRAPER)]
-        name, series = labels["__name__"], frozenset(labels.items())  # two selectors may give the same series
+        name, series = labels["__name__"], frozenset(labels.items())  # two selectors may match the same series
         for at, value in values:
             stream[float(at)][series] = name, labels, float(value)
 
     def ups(self) -> list[dict[float, float]]:
-        """Return, for each who scrapes, whether each of its scrapes succeeded (1 or 0), by instant."""
-        found = [
+        """Return for each scraper whether each of its scrapes succeeded (1 or 0), by instant."""
+        ups = [
             {at: value for at, samples in instants.items() for name, _, value in samples.values() if name == "up"}
             for instants in self.streams.values()
         ]
-        return [ups for ups in found if ups]
+        return [by_instant for by_instant in ups if by_instant]
 
     def scrapes(self, grid: Selector) -> dict[float, list[Sample]]:
-        """Return the samples of each scrape of one stream: the first one that is not long behind the others.
+        """Return the samples of each scrape of one stream: the first stream that is not far behind the others.
 
-        Only instants with a sample of `grid` are returned, and successful scrapes before it first appeared. `grid` was
-        queried before its parts: by then all samples of the same scrape were stored, so that a good counter that is
-        absent there is one that the process has not created yet.
+        The instants are those with a sample of `grid`, and successful scrapes before it first appeared. `grid` was
+        queried before its parts, when all samples of the same scrape were stored. So if a good counter is absent, the
+        process has not created it yet.
         """
         chosen: dict[Stream, dict[float, list[Sample]]] = {}
         for stream, instants in self.streams.items():
             read = {at: list(samples.values()) for at, samples in instants.items()}
-            counted = [at for at, samples in read.items() if any(grid.matches(one[0], one[1]) for one in samples)]
+            counted = [
+                at for at, samples in read.items() if any(grid.matches(name, labels) for name, labels, _ in samples)
+            ]
             early = [at for at, samples in read.items() if at < min(counted, default=0.0) and _succeeded(samples)]
             if counted:
                 chosen[stream] = {at: read[at] for at in sorted(early + counted)}
         newest = max((max(instants) for instants in chosen.values()), default=0.0)
-        return next((chosen[one] for one in sorted(chosen) if max(chosen[one]) >= newest - SILENCE), {})
+        return next((chosen[stream] for stream in sorted(chosen) if max(chosen[stream]) >= newest - SILENCE), {})
 
 
 def _succeeded(samples: Iterable[Sample]) -> bool:
@@ -89,7 +91,7 @@ def _succeeded(samples: Iterable[Sample]) -> bool:
 
 
 class PrometheusSource:
-    """Reads every scrape that Prometheus made of the pods since the last look.
+    """Reads every scrape of the pods that Prometheus made since the last read.
 
     The series must carry the labels `namespace` and `pod`, as those of a ServiceMonitor or PodMonitor do.
     """
@@ -104,11 +106,11 @@ class PrometheusSource:
             self._parts["histogram"] = Measures((), measures.histogram)
 
     def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:
-        """Return the scrapes made since then, oldest first, and one without counters for each pod that is missing.
+        """Return the scrapes since then, oldest first. A pod whose counts are missing has one scrape without counters.
 
         Raises:
-            ClusterError: Prometheus does not accept the credentials, or has not answered even once.
-            InputError: it does not understand the query.
+            ClusterError: Prometheus does not accept the credentials, or has never answered.
+            InputError: it rejects the query.
         """
         scrapes: list[Scrape] = []
         try:
@@ -123,46 +125,45 @@ class PrometheusSource:
         return sorted(scrapes, key=lambda scrape: scrape.at)
 
     def exposed(self, pods: Sequence[Pod]) -> ExposedMetrics:
-        """Return what Prometheus has of the pods now: their names, and the series of what is measured.
+        """Return what Prometheus has of the pods now: the names of all series, and the series that are measured.
 
         Raises:
-            ClusterError: as for `read`, and where it does not answer.
+            ClusterError: as for `read`, or if Prometheus does not answer.
         """
-        found, at = ExposedMetrics(), float(self._queries.query("time()")[1])
+        exposed, at = ExposedMetrics(), float(self._queries.query("time()")[1])
         for first in range(0, len(pods), PODS_PER_QUERY):
-            where = _of_pods(pods[first : first + PODS_PER_QUERY])
-            every = ", ".join(map(str, where))
-            names = self._queries.query(f"group by (__name__) ({{{every}}})", at)
+            matchers = _matchers(pods[first : first + PODS_PER_QUERY])
+            names = self._queries.query(f"group by (__name__) ({{{', '.join(map(str, matchers))}}})", at)
             samples = [
                 (selector.name, series["metric"], float(series["value"][1]))
-                for selector in dict.fromkeys(Selector(one.name) for one in self._measures.selectors())
-                for series in self._queries.query(str(selector.narrowed(where)), at)
+                for selector in dict.fromkeys(Selector(measured.name) for measured in self._measures.selectors())
+                for series in self._queries.query(str(selector.narrowed(matchers)), at)
             ]
-            there = ExposedMetrics(frozenset(series["metric"]["__name__"] for series in names))
-            found |= there | ExposedMetrics.of(samples, self._measures)
-        return found
+            exposed |= ExposedMetrics(frozenset(series["metric"]["__name__"] for series in names))
+            exposed |= ExposedMetrics.of(samples, self._measures)
+        return exposed
 
     def _read(self, pods: Sequence[Pod], since: float, at: float) -> list[Scrape]:
         seconds = round(min(max(at - since, 0) + OVERLAP, LONGEST_RANGE))
         by_name = {(pod.namespace, pod.name): pod for pod in pods}
-        where = _of_pods(pods)
+        matchers = _matchers(pods)
         # The order matters: `up` first, then the counters of all requests, then the rest; see `_Process.scrapes`.
         up = Selector("up")
-        selectors = [up, *dict.fromkeys(one for part in self._parts.values() for one in part.selectors()[:1])]
+        selectors = [up, *dict.fromkeys(part.selectors()[0] for part in self._parts.values())]
         selectors += dict.fromkeys(
-            one for part in self._parts.values() for one in part.selectors() if one not in selectors
+            selector for part in self._parts.values() for selector in part.selectors() if selector not in selectors
         )
         selectors.append(Selector(START))
-        found: dict[Pod, dict[str, _Process]] = {pod: defaultdict(_Process) for pod in pods}
+        processes: dict[Pod, dict[str, _Process]] = {pod: defaultdict(_Process) for pod in pods}
         for selector in selectors:
-            for series in self._queries.query(f"{selector.narrowed(where)}[{seconds}s]", at):
+            for series in self._queries.query(f"{selector.narrowed(matchers)}[{seconds}s]", at):
                 labels = series["metric"]
                 pod = by_name.get((labels.get("namespace", ""), labels.get("pod", "")))
                 if pod:
-                    found[pod][labels.get("container", "")].add(labels, series["values"])
-        return [scrape for pod, processes in found.items() for scrape in self._of_pod(pod, processes, at)]
+                    processes[pod][labels.get("container", "")].add(labels, series["values"])
+        return [scrape for pod, of_pod in processes.items() for scrape in self._scrapes(pod, of_pod, at)]
 
-    def _of_pod(self, pod: Pod, processes: Mapping[str, _Process], at: float) -> Iterator[Scrape]:
+    def _scrapes(self, pod: Pod, processes: Mapping[str, _Process], at: float) -> Iterator[Scrape]:
         seen: set[float] = set()
         for container, process in processes.items():
             succeeded: dict[float, list[Sample]] = {
@@ -170,7 +171,7 @@ class PrometheusSource:
             }
             seen.update(succeeded)
             for name, part in self._parts.items():
-                # Scraped, and none of the series there: nothing was counted yet.
+                # Scraped, but without any of the series: nothing was counted yet.
                 scrapes = process.scrapes(part.selectors()[0]) or succeeded
                 seen.update(scrapes)
                 for instant, samples in scrapes.items():
@@ -184,7 +185,7 @@ class PrometheusSource:
 
 
 def _problem(seen: Sequence[float], at: float, *, failing: bool) -> str:
-    """Return why a pod that was scraped at the instants `seen` counts as missing at `at`, empty if it does not."""
+    """Return why the counts of a pod that was scraped at the instants `seen` are missing at `at`; empty if not."""
     if failing:
         return "Prometheus cannot scrape it: its `up` is 0"
     if not seen:
@@ -197,8 +198,8 @@ def _problem(seen: Sequence[float], at: float, *, failing: bool) -> str:
     return ""
 
 
-def _of_pods(pods: Sequence[Pod]) -> tuple[Matcher, ...]:
-    """Return the conditions that the series of these pods meet."""
+def _matchers(pods: Sequence[Pod]) -> tuple[Matcher, ...]:
+    """Return the matchers for the series of these pods."""
     return (
         Matcher("namespace", "=~", _any(pod.namespace for pod in pods)),
         Matcher("pod", "=~", _any(pod.name for pod in pods)),
@@ -206,5 +207,5 @@ def _of_pods(pods: Sequence[Pod]) -> tuple[Matcher, ...]:
 
 
 def _any(values: Iterable[str]) -> str:
-    """Return a regular expression that matches each of the values and nothing else."""
+    """Return a regular expression that matches exactly these values."""
     return "|".join(re.escape(value).replace("\\-", "-") for value in sorted(set(values)))

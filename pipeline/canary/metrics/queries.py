@@ -19,7 +19,7 @@ SERVICE = re.compile(r"svc:(?P<namespace>[a-z0-9-]+)/(?P<service>(?:https?:)?[a-
 
 
 class UrlQueries:
-    """A Prometheus, or something that speaks as one, at a URL."""
+    """A Prometheus at a URL, or a server with the same API."""
 
     def __init__(
         self, url: str, *, headers: Mapping[str, Path] | None = None, ca: Path | None = None, timeout: float = 10.0
@@ -27,13 +27,13 @@ class UrlQueries:
         """Query a URL.
 
         Args:
-            url: up to, and without, `/api/v1`.
-            headers: a file for each header, read again for each query: tokens are renewed.
-            ca: certificates to trust instead of the usual ones.
+            url: the URL without `/api/v1`.
+            headers: the file of each header's value. It is read for each query, as tokens are renewed.
+            ca: file with CA certificates to trust instead of the usual ones.
             timeout: seconds that a query may take.
 
         Raises:
-            InputError: the URL is none.
+            InputError: the URL is not valid.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -58,19 +58,23 @@ class UrlQueries:
             )
         except requests.Timeout as error:
             raise NotAnsweringError(f"Prometheus at {self._shown} did not answer in {self._timeout:g} s") from error
-        except requests.exceptions.InvalidHeader:  # its message holds the value, which may be a secret
-            raise InputError("Prometheus: a header's file holds what cannot be in a header") from None
+        except requests.exceptions.InvalidHeader:  # the exception holds the value, which may be a secret
+            raise InputError(
+                "Prometheus: the file of --prometheus-header has a character that a header cannot have"
+            ) from None
         except OSError as error:
             raise NotAnsweringError(f"cannot reach Prometheus at {self._shown}: {_cause(error)}") from error
         if response.status_code in (401, 403):
-            # A token that has expired may be renewed any moment, by who writes the file; a right is not.
+            # Another program may renew an expired token in the file at any moment. A missing right stays missing.
             kind = NotAnsweringError if response.status_code == 401 else ClusterError
             raise kind(
-                f"Prometheus at {self._shown} does not let us in ({response.status_code}); "
-                "give its credentials as a header, --prometheus-header Authorization=@FILE"
+                f"Prometheus at {self._shown} does not accept the credentials ({response.status_code}); "
+                "pass them in a header: --prometheus-header Authorization=@FILE"
             )
         if 300 <= response.status_code < 400:
-            raise ClusterError(f"Prometheus at {self._shown} redirects elsewhere: is a login page in front of it?")
+            raise ClusterError(
+                f"Prometheus at {self._shown} redirects to another address: is a login page in front of it?"
+            )
         return _result(response.text, f"Prometheus at {self._shown} ({response.status_code})")
 
     def close(self) -> None:
@@ -79,25 +83,25 @@ class UrlQueries:
 
 
 class ServiceQueries:
-    """A Prometheus in the cluster, reached through the API server: the kubeconfig is all that it takes."""
+    """A Prometheus in the cluster, reached through the API server with nothing but the kubeconfig."""
 
     def __init__(self, api: Api, address: str, *, timeout: float = 10.0) -> None:
         """Query a Service.
 
         Args:
             api: the API server.
-            address: `svc:NAMESPACE/NAME:PORT`, the port by number or name, `https:NAME` where it speaks TLS.
+            address: `svc:NAMESPACE/NAME:PORT` with the number or name of the port, and `https:NAME` for TLS.
             timeout: seconds that a query may take.
 
         Raises:
-            InputError: the address is none.
+            InputError: the address is not valid.
         """
-        found = SERVICE.fullmatch(address)
-        if not found:
+        service = SERVICE.fullmatch(address)
+        if not service:
             raise InputError(f"Prometheus: {address!r} is not an address; write svc:NAMESPACE/NAME:PORT")
         self._api = api
         self._address = address
-        self._path = f"/api/v1/namespaces/{found['namespace']}/services/{found['service']}/proxy/api/v1/query"
+        self._path = f"/api/v1/namespaces/{service['namespace']}/services/{service['service']}/proxy/api/v1/query"
         self._timeout = timeout
 
     def query(self, expression: str, at: float | None = None) -> Any:  # noqa: ANN401 - its shape follows the expression
@@ -110,17 +114,17 @@ def _parameters(expression: str, at: float | None) -> dict[str, str]:
     return {"query": expression} | ({} if at is None else {"time": f"{at:.3f}"})
 
 
-def _result(text: str, who: str) -> Any:  # noqa: ANN401 - its shape follows the expression
+def _result(text: str, server: str) -> Any:  # noqa: ANN401 - its shape follows the expression
     try:
         answer = json.loads(text)
         if answer["status"] == "success" and not answer.get("warnings"):
             return answer["data"]["result"]
         problem = f"{answer.get('errorType', 'warning')}: {answer.get('error') or '; '.join(answer['warnings'])}"
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotAnsweringError(f"{who} answered something else: {text[:100]!r}") from error
+        raise NotAnsweringError(f"{server} did not answer as Prometheus does: {text[:100]!r}") from error
     if answer.get("errorType") == "bad_data":
-        raise InputError(f"{who} does not understand the query: {problem}")
-    raise NotAnsweringError(f"{who}: {problem}")  # a warning means that part of the data was left out
+        raise InputError(f"{server} rejects the query: {problem}")
+    raise NotAnsweringError(f"{server}: {problem}")  # a warning means that some data is missing
 
 
 def _value(name: str, file: Path) -> str:
@@ -131,5 +135,5 @@ def _value(name: str, file: Path) -> str:
 
 
 def _cause(error: OSError) -> str:
-    """Return what went wrong without urllib3's object addresses."""
+    """Return the cause of an error, without the addresses of urllib3's objects."""
     return re.split(r">: |: |\[Errno \d+\] ", str(error))[-1].strip("'\")") or type(error).__name__

@@ -1,4 +1,4 @@
-"""The difference of canary and baseline, drawn: its interval against the tolerance."""
+"""The difference between canary and baseline as a drawing: its interval against the tolerance."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ SCALES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def bar(comparison: Comparison, width: int) -> Text:
-    """Return a line of `width` characters: the interval, the edge of the tolerance and zero on one scale.
+    """Return a line of `width` characters: the interval, the limit of the tolerance and zero on one scale.
 
-    The scale is symmetric and named at both ends, in points. What is worse than the tolerance allows is shaded.
+    The scale is symmetric, with its size in points at both ends. The part beyond the tolerance is shaded.
     """
     shade, line, left, right, dot, edge, zero = "░─├┤●┃│"
     low, high = comparison.interval
     tolerance = comparison.tolerance or 0.0
     reach = max(tolerance * 1.5, min(1.0, max(-low, high)))
-    scale = next(one for one in SCALES if one >= min(reach, 1.0))
-    names = [f"{sign}{scale * 100:g}" for sign in "−+"]
-    cells = max(11, (width - sum(map(len, names)) - 3) | 1)  # an odd number has a middle
+    scale = next(scale for scale in SCALES if scale >= min(reach, 1.0))
+    ends = [f"{sign}{scale * 100:g}" for sign in "−+"]
+    cells = max(11, (width - sum(map(len, ends)) - 3) | 1)  # an odd number has a middle
 
     def place(share: float) -> int:
         return round((max(-scale, min(scale, share)) + scale) / (2 * scale) * (cells - 1))
@@ -46,7 +46,7 @@ def bar(comparison: Comparison, width: int) -> Text:
     if comparison.tolerance is not None:
         at = place(-tolerance)
         drawn[at] = (edge if drawn[at][0] != dot else dot, "red")
-    return Text.assemble(f"{names[0]} ", *drawn, f" {names[1]}")
+    return Text.assemble(f"{ends[0]} ", *drawn, f" {ends[1]}")
 
 
 def signed(share: float, decimals: int) -> str:

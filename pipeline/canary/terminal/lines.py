@@ -1,4 +1,4 @@
-"""Events in words, one line each."""
+"""Events as text, one line each."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from canary.verdict.rule import Decision, Verdict
 COLOURS = {Decision.PROMOTE: "green", Decision.REJECT: "red", Decision.UNDECIDED: "yellow"}
 
 
-def words(event: Event) -> Text | None:
-    """Return what happened, None where it needs no words."""
+def line_of(event: Event) -> Text | None:
+    """Return an event as a line, followed by a diff if it has one; None if it is not shown."""
     match event:
         case Started():
             images = f": {', '.join(event.images)}" if event.images else ""
@@ -44,8 +44,8 @@ def words(event: Event) -> Text | None:
         case Differs():
             return _differs(event)
         case StableChanged():
-            told = _line(f"stable {event.workload} has changed since {event.since}:", "yellow")
-            return _with_difference(told, event.difference)
+            heading = _line(f"stable {event.workload} has changed since {event.since}:", "yellow")
+            return _with_difference(heading, event.difference)
         case Waiting():
             reason = f": {event.reason}" if event.reason else ""
             ready = f"{event.ready} of {counted(event.desired, 'pod')} ready"
@@ -57,9 +57,9 @@ def words(event: Event) -> Text | None:
             waits = event.waiting_for and decision is not Decision.REJECT
             step = f"{event.step}, " if event.step else ""
             waiting = f"; waiting: {event.waiting_for}" if waits else ""
-            verdict = f"{decision}: " if _compared(event.verdict) else ""
+            verdict = f"{decision}: " if _has_verdict(event.verdict) else ""
             return _line(f"{step}{verdict}{event.verdict.sentence}{waiting}")
-        case Judged() if not _compared(event.verdict):
+        case Judged() if not _has_verdict(event.verdict):
             return _line(event.verdict.sentence)
         case Judged():
             decision = event.verdict.decision
@@ -72,39 +72,39 @@ def words(event: Event) -> Text | None:
             verdict = f" (verdict: {event.verdict})" if event.verdict else ""
             return _line(f"decided to {'promote' if event.promote else 'reject'}, by {event.by}{verdict}")
         case Promoted():
-            return _line(f"promoted {event.workload}: it runs {', '.join(event.images)} now", "bold green")
+            return _line(f"promoted {event.workload}: it now runs {', '.join(event.images)}", "bold green")
         case Rejected():
             deleted = f"; deleted {', '.join(event.deleted)}" if event.deleted else ""
             kept = f"; logs and events are saved to {event.evidence}" if event.evidence else ""
             reason = f" {event.reason}" if event.reason.startswith("by ") else f": {event.reason}"
             return _line(f"rejected {event.workload}{reason}{deleted}{kept}", "bold red")
         case RolledBack():
-            return _line(f"rolled back {event.workload}: it runs {', '.join(event.images)} now", "bold green")
+            return _line(f"rolled back {event.workload}: it now runs {', '.join(event.images)}", "bold green")
         case Undone():
-            return _line(f"undone: {event.workload} is what it was before, as {event.reason}", "bold red")
-        case _:  # a question is put by who asks it
+            return _line(f"undone: {event.workload} is as it was before, because {event.reason}", "bold red")
+        case _:  # the gate shows its question itself
             return None
 
 
 def _differs(event: Differs) -> Text:
-    """Return what becomes of an object, and below it what would change of it."""
-    would = "would change" if event.difference else "is not there, and stable would find it"
-    copy = f"; the canary alone gets it, as {event.copy}" if event.copy else ""
-    told = _line(f"{event.kind} {event.name} {would}: held until promote{copy}")
+    """Return what happens to an object, and below it how it would change."""
+    would = "would change" if event.difference else "does not exist yet, and stable would use it"
+    copy = f"; only the canary gets it, as {event.copy}" if event.copy else ""
+    heading = _line(f"{event.kind} {event.name} {would}: held until promote{copy}")
     if event.now:
-        text = f"{event.kind} {event.name} changes now, for stable and baseline as well; a reject does not undo it"
-        told = _line(f"warning: {text}", "yellow")
-    return _with_difference(told, event.difference)
+        text = f"{event.kind} {event.name} changes now, also for stable and baseline; a reject does not undo it"
+        heading = _line(f"warning: {text}", "yellow")
+    return _with_difference(heading, event.difference)
 
 
-def _with_difference(told: Text, difference: Iterable[str]) -> Text:
+def _with_difference(heading: Text, difference: Iterable[str]) -> Text:
     colours = {"+": "green", "-": "red"}
     lines = (Text(f"  {printable(line)}", colours.get(line[:1], "")) for line in difference)
-    return Text("\n").join([told, *lines])
+    return Text("\n").join([heading, *lines])
 
 
-def _compared(verdict: Verdict) -> bool:
-    """Return whether there is a verdict at all: without comparisons only a crash makes one."""
+def _has_verdict(verdict: Verdict) -> bool:
+    """Return whether the verdict says anything: without comparisons, only a crash leads to one."""
     return bool(verdict.comparisons) or verdict.decision is not Decision.UNDECIDED
 
 

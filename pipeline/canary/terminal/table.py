@@ -1,4 +1,4 @@
-"""One look at the variants, as a table with the differences below it."""
+"""One look at the variants: a table, and the differences below it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from canary.terminal.lines import COLOURS
 from canary.verdict.rule import Comparison, Decision, Evidence, decimals, share_interval
 
 VARIANT_COLOURS = {"canary": "bold", "baseline": "", "stable": "dim"}
-SHOWN = ("", "pods", "requests", "good", "95 % interval", "req/s", "p50", "p99")
-GIVEN_UP = ("p50", "req/s", "95 % interval", "p99", "pods")  # in this order, where the terminal is too narrow
+COLUMNS = ("", "pods", "requests", "good", "95 % interval", "req/s", "p50", "p99")
+OPTIONAL = ("p50", "req/s", "95 % interval", "p99", "pods")  # left out in this order if the terminal is too narrow
 GAP = 2
 
 
 def look(event: Looked, width: int) -> RenderableType:
-    """Return what is shown of a look, at most `width` columns wide where that is possible."""
+    """Return a look, at most `width` columns wide if that is possible."""
     parts: list[RenderableType] = []
     for workload in dict.fromkeys(state.workload for state in event.variants):
         states = [state for state in event.variants if state.workload == workload]
-        comparisons = [one for one in event.verdict.comparisons if one.workload == workload]
-        precision = max((decimals(one.tolerance) for one in comparisons), default=1)
+        comparisons = [comparison for comparison in event.verdict.comparisons if comparison.workload == workload]
+        precision = max((decimals(comparison.tolerance) for comparison in comparisons), default=1)
         parts.append(_variants(workload, states, width, precision))
         for comparison in comparisons:
             parts += [Text(), *_difference(comparison, width, several=len(comparisons) > 1)]
@@ -35,12 +35,12 @@ def look(event: Looked, width: int) -> RenderableType:
 
 
 def _variants(workload: str, states: list[VariantState], width: int, precision: int) -> Table:
-    header = {name: Text(name or printable(workload)) for name in SHOWN}
-    rows = [_shown(state, precision) for state in states]
-    names = list(SHOWN)
-    for name in GIVEN_UP:
+    header = {name: Text(name or printable(workload)) for name in COLUMNS}
+    rows = [_cells(state, precision) for state in states]
+    names = list(COLUMNS)
+    for name in OPTIONAL:
         needed = sum(GAP + max(row[column].cell_len for row in [header, *rows]) for column in names)
-        if needed > width:  # the margin takes as much as the last gap, which is not there
+        if needed > width:  # the margin is as wide as the gap that the last column does not have
             names.remove(name)
     table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim", pad_edge=False)
     for name in names:
@@ -50,7 +50,7 @@ def _variants(workload: str, states: list[VariantState], width: int, precision: 
     return table
 
 
-def _shown(state: VariantState, precision: int) -> dict[str, Text]:
+def _cells(state: VariantState, precision: int) -> dict[str, Text]:
     share = low = high = ""
     if state.total:
         share = f"{state.good / state.total * 100:.{precision}f} %"
@@ -63,8 +63,8 @@ def _shown(state: VariantState, precision: int) -> dict[str, Text]:
         "good": Text(share or "–"),
         "95 % interval": Text(f"{low}–{high}" if share else "–"),
         "req/s": Text("–" if state.rate is None else f"{state.rate:.1f}"),
-        "p50": Text(_duration(state.p50)),
-        "p99": Text(_duration(state.p99)),
+        "p50": Text(_latency(state.p50)),
+        "p99": Text(_latency(state.p99)),
     }
 
 
@@ -75,7 +75,7 @@ def _difference(comparison: Comparison, width: int, *, several: bool) -> list[Re
     precision = decimals(comparison.tolerance)
     low, high = (signed(end, precision) for end in comparison.interval)
     tolerance = comparison.tolerance
-    edge = "" if tolerance is None else f", {tolerance * 100:.{precision}f} worse tolerated"
+    edge = "" if tolerance is None else f", tolerance {tolerance * 100:.{precision}f}"
     head = Text.assemble(
         f"{what}canary − baseline ",
         (f"{signed(comparison.difference, precision)} points", f"bold {COLOURS[comparison.decision]}"),
@@ -90,14 +90,14 @@ def _state(event: Looked) -> Text:
     text = Text.assemble((str(decision), f"bold {COLOURS[decision]}"), (f" after {minutes}:{seconds:02}", "dim"))
     if event.step:
         text.append(f", {event.step}")
-    if event.waiting_for and decision is not Decision.REJECT:  # which waits for nothing
+    if event.waiting_for and decision is not Decision.REJECT:  # a rejected canary is not waited for
         text.append(f", waiting: {printable(event.waiting_for)}")
     elif not event.verdict.comparisons:
         text.append(f": {printable(event.verdict.sentence)}")
     return text
 
 
-def _duration(seconds: float | None) -> str:
+def _latency(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 1:

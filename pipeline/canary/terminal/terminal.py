@@ -1,4 +1,4 @@
-"""A listener that shows a release: a live table on a terminal, timestamped lines where there is none (pipelines)."""
+"""A listener that shows a release: as a live table on a terminal, as lines with timestamps in a pipeline."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from rich.live import Live
 from rich.text import Text
 
 from canary.events import Event, Looked, Ready, Waiting
-from canary.terminal.lines import words
+from canary.terminal.lines import line_of
 from canary.terminal.table import look
 from canary.verdict.rule import Decision
 
-QUIET = 10.0  # seconds between two lines about looks that say the same
+QUIET = 10.0  # seconds between two lines about looks with the same verdict
 
 
 class Output(Console):
-    """A console whose reader may go away: that is raised as BrokenPipeError, where rich would end the process."""
+    """A console whose reader may go away. That raises BrokenPipeError here, while rich would end the process."""
 
     def on_broken_pipe(self) -> None:
-        """Raise what rich is handling."""
+        """Raise the exception again."""
         raise BrokenPipeError
 
 
@@ -34,22 +34,22 @@ class Terminal:
         """Show events on a console.
 
         Args:
-            console: where to.
-            live: whether it can redraw; by default where it is a terminal, and not a dumb one.
-            now: Unix seconds, for the lines' timestamps.
+            console: the console.
+            live: whether it can redraw. By default, if it is a terminal that is not dumb.
+            now: returns Unix seconds, for the timestamps.
         """
         self._console = console
         self._can_redraw = console.file.isatty() and not console.is_dumb_terminal if live is None else live
         self._now = now
         self._live: Live | None = None
-        self._gone = False
+        self._is_reader_lost = False
         self._waiting: dict[str, Waiting] = {}
-        self._told: tuple[float, Decision] | None = None
+        self._last_look: tuple[float, Decision] | None = None
 
     def __call__(self, event: Event) -> None:
-        """Show what happened; nothing more once that fails: a release does not end because nobody reads of it."""
-        with self._unless_nobody_reads():
-            if self._gone:
+        """Show an event. If that fails, show nothing more: a release does not end because its output is not read."""
+        with self._ignoring_a_lost_reader():
+            if self._is_reader_lost:
                 return
             if self._can_redraw:
                 self._redraw(event)
@@ -57,29 +57,29 @@ class Terminal:
                 self._line(event)
 
     def close(self) -> None:
-        """Leave the last table where it is, and give the cursor back."""
-        with self._unless_nobody_reads():
+        """Leave the last table on the screen, and show the cursor again."""
+        with self._ignoring_a_lost_reader():
             live, self._live = self._live, None
             if live:
                 live.stop()
 
     @contextmanager
-    def _unless_nobody_reads(self) -> Iterator[None]:
+    def _ignoring_a_lost_reader(self) -> Iterator[None]:
         try:
             yield
         except OSError:
-            self._gone, self._live = True, None
+            self._is_reader_lost, self._live = True, None
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._console.file.fileno())  # for what is left in buffers, and for errors' messages
+            os.dup2(nowhere, self._console.file.fileno())  # for text in buffers, and for error messages
             os.close(nowhere)
 
     def _redraw(self, event: Event) -> None:
         if isinstance(event, Waiting):
             self._waiting[event.name] = event
-            self._show(Group(*(words(one) or Text() for one in self._waiting.values())), stays=False)
+            self._show(Group(*(line_of(waiting) or Text() for waiting in self._waiting.values())), stays=False)
         elif isinstance(event, Looked):
             self._show(look(event, self._console.width), stays=True)
-        elif text := words(event):
+        elif text := line_of(event):
             if isinstance(event, Ready):
                 self._waiting.pop(event.name, None)
             self.close()
@@ -90,7 +90,7 @@ class Terminal:
 
         Args:
             content: what to draw.
-            stays: whether it is to be left there when something else is said.
+            stays: whether it stays on the screen when something else is shown.
         """
         if self._live and self._live.transient == stays:
             self.close()
@@ -111,11 +111,11 @@ class Terminal:
                 return
             self._waiting[event.name] = event
         if isinstance(event, Looked):
-            said = self._told
-            if event.last or (said and event.verdict.decision is said[1] and event.at - said[0] < QUIET):
-                return  # the verdict follows and says the same
-            self._told = (event.at, event.verdict.decision)
-        text = words(event)
+            last = self._last_look
+            if event.last or (last and event.verdict.decision is last[1] and event.at - last[0] < QUIET):
+                return  # the verdict follows, with the same text
+            self._last_look = (event.at, event.verdict.decision)
+        text = line_of(event)
         if text:
             stamp = time.strftime("%H:%M:%S", time.localtime(self._now()))
             self._console.print(Text.assemble((stamp, "dim"), " ", text), soft_wrap=True)

@@ -78,7 +78,7 @@ WRONG = {
     ),
     (*RELEASE, "--gate", "maybe"): "--gate maybe: must be terminal or auto",
     RELEASE: (
-        "--gate terminal: nobody can be asked, this is not a terminal; pass --gate auto with a --tolerance, "
+        "--gate terminal: stdin is not a terminal, so nobody can answer; pass --gate auto with a --tolerance, "
         "or run canary deploy and canary watch, then canary promote or canary reject"
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.05", "--min-duration", "2h"): (
@@ -142,14 +142,17 @@ def test_without_a_kubeconfig_it_says_what_to_give(command_line: CommandLine) ->
     home = {"HOME": str(command_line.folder), "PATH": os.environ["PATH"]}
     done = subprocess.run([CANARY, "status"], capture_output=True, text=True, env=home, check=False)
     assert done.returncode == 2
-    assert done.stderr == "canary: error: no kubeconfig, and this is not a pod: give --kubeconfig, or set KUBECONFIG\n"
+    assert done.stderr == "canary: error: no kubeconfig, and this is not a pod: pass --kubeconfig, or set KUBECONFIG\n"
 
 
 def test_a_kubeconfig_or_context_that_is_not_there_is_named(command_line: CommandLine) -> None:
     assert command_line("status", "--kubeconfig", "nowhere").err == "canary: error: kubeconfig nowhere: no such file\n"
     command_line.of_cluster("http://127.0.0.1:1", "lab")
     result = command_line("status", "--context", "prod")
-    assert (result.code, result.err) == (2, "canary: error: the kubeconfig has no context prod; it has: lab\n")
+    assert (result.code, result.err) == (
+        2,
+        "canary: error: the kubeconfig has no context prod; its contexts are: lab\n",
+    )
 
 
 def test_a_cluster_that_does_not_answer_is_exit_3(command_line: CommandLine) -> None:

@@ -32,7 +32,7 @@ def test_a_rollback_tells_what_it_does_and_ends_with_0(canary: CommandLine, stor
     assert result.lines[0] == f"rollback app in namespace {story.namespace}"
     assert "configured ConfigMap settings: as it was before" in result.lines
     assert "deleted ConfigMap fresh: was not there before" in result.lines
-    assert result.lines[-1] == "rolled back app: it runs app:1 now"
+    assert result.lines[-1] == "rolled back app: it now runs app:1"
     assert image(story) == "app:1"
 
 

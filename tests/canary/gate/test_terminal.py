@@ -81,14 +81,14 @@ def test_a_promote_against_the_verdict_takes_the_name_of_the_release(keyboard: K
     assert keyboard.gate().decide(WORSE) == Decided(promote=True, by="robin")
     assert keyboard.screen.getvalue() == (
         "the verdict is REJECT: promote, reject or keep watching? [p/r/w] "
-        "This promotes against the verdict, and stable records that. To do so, type the name of the release (app): "
+        "This promotes against the verdict, and stable records that. To confirm, type the name of the release (app): "
     )
 
 
 def test_another_name_promotes_nothing_against_the_verdict(keyboard: Keyboard) -> None:
     keyboard.type(b"p\np\nr\n")
     assert keyboard.gate().decide(WORSE) == Decided(promote=False, by="robin")
-    assert "'p' is not app: nothing was decided" in keyboard.screen.getvalue()
+    assert "'p' is not app: nothing is decided yet" in keyboard.screen.getvalue()
 
 
 def test_no_answer_leaves_everything_as_it_is(keyboard: Keyboard) -> None:
@@ -101,6 +101,6 @@ def test_nobody_is_asked_where_there_is_no_terminal() -> None:
     with pytest.raises(InputError) as error:
         TerminalGate(io.StringIO("p\n"), io.StringIO(), "robin", "app")
     assert str(error.value) == (
-        "--gate terminal: nobody can be asked, this is not a terminal; pass --gate auto with a --tolerance, "
+        "--gate terminal: stdin is not a terminal, so nobody can answer; pass --gate auto with a --tolerance, "
         "or run canary deploy and canary watch, then canary promote or canary reject"
     )

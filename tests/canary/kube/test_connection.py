@@ -48,7 +48,7 @@ def test_the_context_names_the_namespace(tmp_path: Path) -> None:
 
 
 def test_a_context_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no context three; it has: one, two"):
+    with pytest.raises(InputError, match="no context three; its contexts are: one, two"):
         connect(kubeconfig(tmp_path), "three")
 
 

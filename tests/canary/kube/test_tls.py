@@ -13,7 +13,7 @@ import pytest
 from kubernetes import client
 
 from canary.errors import NotAnsweringError, UnreachableError
-from canary.kube.availability import Contact
+from canary.kube.availability import Availability
 from canary.kube.connection import Connection
 from canary.kube.transport import Transport
 from tests.canary.kube.test_transport import Time
@@ -84,7 +84,7 @@ def transport(server: Server, time: Time, *, trusts: Path | None) -> Transport:
         configuration.ssl_ca_cert = str(trusts) if trusts else None
         return Connection(client.ApiClient(configuration), "default", server.url)
 
-    return Transport(connect, sleep=time.sleep, contact=Contact(monotonic=lambda: time.now))
+    return Transport(connect, sleep=time.sleep, availability=Availability(monotonic=lambda: time.now))
 
 
 @pytest.mark.parametrize("how", ["end", "reset", "cut"])

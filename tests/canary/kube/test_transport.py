@@ -13,7 +13,7 @@ import urllib3
 from kubernetes import client
 
 from canary.errors import ClusterError, ForbiddenError, InputError, LockLostError, NotAnsweringError, UnreachableError
-from canary.kube.availability import Contact
+from canary.kube.availability import Availability
 from canary.kube.cluster import Cluster
 from canary.kube.connection import Connection
 from canary.kube.transport import Answer, Transport, refusal
@@ -102,8 +102,8 @@ def connection(url: str, token: str = "") -> Connection:
 def transport_to(url: str, time: Time, *tokens: str, said: list[str] | None = None) -> Transport:
     """Return a transport that waits by that clock, and takes another token for each connection."""
     left = iter(tokens)
-    contact = Contact((said if said is not None else []).append, lambda: time.now)
-    return Transport(lambda: connection(url, next(left, "")), sleep=time.sleep, contact=contact)
+    availability = Availability((said if said is not None else []).append, lambda: time.now)
+    return Transport(lambda: connection(url, next(left, "")), sleep=time.sleep, availability=availability)
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_a_server_that_answered_before_is_waited_for_and_that_is_said_once(
     server.answers = [trouble] * 60
     assert transport.request("GET", "/x").status == 200
     assert time.now == pytest.approx(120, abs=10)
-    assert transport.contact.away == pytest.approx(time.now)
+    assert transport.availability.away == pytest.approx(time.now)
     lost, back = said
     why = "answers 503: said 503" if trouble else "Remote end closed connection without response"
     assert lost.startswith(f"{server.url} {why}" if trouble else f"cannot reach {server.url}: ")
@@ -288,7 +288,7 @@ def test_a_node_that_is_silent_is_not_taken_for_an_api_server_that_is(
     with pytest.raises(NotAnsweringError, match="Read timed out"):
         Log(transport, "shop").log("app-1", "app", tail=1)
     assert time.now == 0
-    assert transport.contact.away == 0
+    assert transport.availability.away == 0
 
 
 class Log(Cluster):
@@ -347,7 +347,9 @@ def test_a_sample_that_is_refused_by_a_server_that_came_back_a_moment_ago_is_mis
 def test_credentials_that_expired_are_fetched_again_once(server: Server, time: Time) -> None:
     tokens = iter(["old", "new"])
     transport = Transport(
-        lambda: connection(server.url, next(tokens)), sleep=time.sleep, contact=Contact(monotonic=lambda: time.now)
+        lambda: connection(server.url, next(tokens)),
+        sleep=time.sleep,
+        availability=Availability(monotonic=lambda: time.now),
     )
     server.answers = [401]
     assert transport.request("GET", "/x").status == 200

@@ -290,7 +290,7 @@ def test_what_pods_publish_is_what_prometheus_has_of_them(queries: UrlQueries, p
 
 @needs_prometheus
 def test_a_query_that_prometheus_does_not_understand_is_told(queries: UrlQueries) -> None:
-    with pytest.raises(InputError, match=r"does not understand the query: bad_data: .*unclosed left parenthesis"):
+    with pytest.raises(InputError, match=r"rejects the query: bad_data: .*unclosed left parenthesis"):
         queries.query("sum(")
 
 

@@ -58,7 +58,7 @@ def test_deploy_shows_what_would_change_and_what_becomes_of_it(canary: CommandLi
         "       protocol: TCP",
         "       targetPort: http",
     ]
-    at = told.index("ConfigMap settings would change: held until promote; the canary alone gets it, as settings-canary")
+    at = told.index("ConfigMap settings would change: held until promote; only the canary gets it, as settings-canary")
     assert told[at + 6 : at + 8] == ["  -  colour: red", "  +  colour: blue"]
     assert "  +  password: <7 bytes, changed>" in told
     assert "hunter" not in result.err + result.out
@@ -89,7 +89,7 @@ def test_others_now_writes_them_at_deploy_and_says_what_that_means(canary: Comma
     result = canary("deploy", *NEW, "--others", "now")
     assert result.code == 0
     assert (port(story), colour(story)) == (9090, "blue")
-    warned = "warning: Service app changes now, for stable and baseline as well; a reject does not undo it"
+    warned = "warning: Service app changes now, also for stable and baseline; a reject does not undo it"
     assert warned in result.lines
     assert story.cluster.get(CONFIG_MAP, "settings-canary") is None
     assert canary("reject", "app").code == 0

@@ -96,12 +96,12 @@ def screen(*events: Event, width: int = 80) -> str:
         (Grows(Step(25, (10, 25, 50))), "step 2 of 3 (25 %): canary and baseline grow"),
         (Decided(promote=True, by="auto"), "decided to promote, by auto"),
         (Decided(promote=False, by="ann"), "decided to reject, by ann"),
-        (Promoted("web", ("web:2",)), "promoted web: it runs web:2 now"),
+        (Promoted("web", ("web:2",)), "promoted web: it now runs web:2"),
         (
             Rejected("web", "worse", ("web-canary", "web-baseline")),
             "rejected web: worse; deleted web-canary, web-baseline",
         ),
-        (Undone("web", "a pod never got ready"), "undone: web is what it was before, as a pod never got ready"),
+        (Undone("web", "a pod never got ready"), "undone: web is as it was before, because a pod never got ready"),
         (Judged(combine([])), "nothing to compare"),
     ],
 )
@@ -155,7 +155,7 @@ def test_the_table_shows_each_variant_and_the_difference_against_the_tolerance()
         "  stable      4/4      4,000   9.8 %       8.3–11.2   20.0  3.1 ms  12 ms",
         "  baseline    1/1  1,000 + ?   9.8 %       7.1–12.9    5.0  3.1 ms  12 ms",
         "  canary      0/1      1,000  20.1 %      16.3–24.1      –       –  1.2 s",
-        "  canary − baseline +10.3 points (+5.8 to +15.9, 5.0 worse tolerated)",
+        "  canary − baseline +10.3 points (+5.8 to +15.9, tolerance 5.0)",
         "  −20 ░░░░░░░░░░░░░░░░░░░░░░░░░┃       │         ├──────●────────┤        +20",
         "  PROMOTE after 1:15, waiting: 12 of 300 s",
     ]
