@@ -1,1 +1,1 @@
-"""Measures the verdict by simulation, beside what others do on the same streams of requests."""
+"""Simulates the verdict and the rules of other tools on the same streams of requests."""

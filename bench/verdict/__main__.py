@@ -1,4 +1,7 @@
-"""Writes the tables of docs/verdict.md, docs/verdict.csv and docs/images/verdict.png: `make bench-verdict`."""
+"""Simulate the verdict and other rules: `make bench-verdict`.
+
+Writes the tables of docs/verdict.md, docs/verdict.csv and docs/images/verdict.png.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def same_rule() -> None:
-    """Stop where the simulated rule is not the one that releases are judged by."""
+    """Exit if the simulated rule decides differently from the rule for releases."""
     for cell in (Cell(0.9, "edge", 1, 20, 0.05), Cell(0.999, "twice", 4, 200), Cell(1.0, "equal", 0.25, 20)):
         rule = Ours(cell, 20)
         for block in blocks(cell, 20, np.random.default_rng(1)):
@@ -48,11 +51,11 @@ def same_rule() -> None:
 
 
 def main() -> None:
-    """Simulate all cells and write what they come to."""
+    """Simulate all cells and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="2,000 releases a cell instead of 400")
-    parser.add_argument("--candidates", action="store_true", help="other constants of our rule instead")
-    parser.add_argument("--seed", type=int, default=6)
+    parser.add_argument("--full", action="store_true", help="simulate 2,000 releases per cell instead of 400")
+    parser.add_argument("--candidates", action="store_true", help="simulate other constants of our rule instead")
+    parser.add_argument("--seed", type=int, default=6, help="the same seed gives the same results")
     arguments = parser.parse_args()
     releases, began = 2000 if arguments.full else 400, time.monotonic()
     same_rule()
@@ -74,11 +77,11 @@ def main() -> None:
 
 
 def replaced(page: str, what: str, text: str) -> str:
-    """Return the page with the text between two marks."""
+    """Return the page with a new text between two marks."""
     before, begin, rest = page.partition(f"<!-- {what} -->\n")
     _, end, after = rest.partition(f"<!-- end of {what} -->\n")
     if not begin or not end:
-        sys.exit(f"docs/verdict.md has no place for {what}")
+        sys.exit(f"docs/verdict.md: the marks <!-- {what} --> and <!-- end of {what} --> are missing. Add them")
     return f"{before}{begin}\n{text}\n\n{end}{after}"
 
 

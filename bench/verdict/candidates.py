@@ -1,4 +1,4 @@
-"""Other constants for the verdict, on the same streams: what the rule's own were chosen against."""
+"""Candidates for the constants of the verdict, simulated on the same streams as the rule itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TheRule(Ours):
-    """As it is."""
+    """The rule without changes."""
 
     name = "the rule"
 
@@ -32,38 +32,38 @@ class SameRho(Ours):
     name = "ρ² = 1/200 for every tolerance"
 
     def rho_squared(self) -> float:
-        """Return the same for all."""
+        """Return the same value for every tolerance."""
         return 1 / 200
 
 
 class OnePseudo(Ours):
-    """Less added to the counts."""
+    """Adds less to the counts."""
 
-    name = "one good and one bad request added instead of two"
+    name = "one good and one bad request added, instead of two of each"
     pseudo = 1.0
 
 
 class ThreePseudo(Ours):
-    """More added to the counts."""
+    """Adds more to the counts."""
 
-    name = "three instead of two"
+    name = "three of each, instead of two"
     pseudo = 3.0
 
 
 class Alpha(Ours):
-    """REJECT errs as often as PROMOTE may."""
+    """Lets REJECT err as often as PROMOTE."""
 
-    name = "the whole of α for REJECT"
+    name = "α instead of α / 10 for REJECT"
     reject_share = 1
 
 
 class EdgeVariance(Ours):
-    """The canary's variance is that at the edge of the tolerance, where that is less (Farrington and Manning 1990)."""
+    """Takes the canary's variance at the edge of the tolerance if that is smaller (Farrington and Manning 1990)."""
 
-    name = "the canary's variance at the edge of the tolerance, where less"
+    name = "the canary's variance at the edge of the tolerance, if smaller"
 
     def variance(self, p: list[np.ndarray], n: list[np.ndarray]) -> np.ndarray:
-        """Return a variance with which a worse canary looks more certain."""
+        """Return a smaller variance for a canary that is worse."""
         edge = np.clip(p[0] - self.cell.tolerance, self.pseudo / (n[1] + 2 * self.pseudo), 1)
         less: np.ndarray = np.maximum(0.0, p[1] * (1 - p[1]) - edge * (1 - edge)) / n[1]
         variance: np.ndarray = super().variance(p, n) - less
@@ -71,9 +71,9 @@ class EdgeVariance(Ours):
 
 
 class NoDispersion(Ours):
-    """Requests are independent."""
+    """Assumes that requests are independent."""
 
-    name = "φ = 1 throughout"
+    name = "φ = 1 always"
 
     def dispersion(self, block: Block) -> list[np.ndarray]:
         """Return ones."""
@@ -81,12 +81,12 @@ class NoDispersion(Ours):
 
 
 class EachItsOwn(Ours):
-    """Two dispersions."""
+    """Measures a dispersion for each variant."""
 
-    name = "a φ for each variant"
+    name = "a separate φ for each variant"
 
     def dispersion(self, block: Block) -> list[np.ndarray]:
-        """Return each variant's own."""
+        """Return the dispersion of each variant."""
         return [
             np.maximum(
                 1.0,
@@ -101,7 +101,7 @@ class EachItsOwn(Ours):
 
 
 class NothingPresumed(Ours):
-    """Independent until shown otherwise."""
+    """Assumes independent requests until the dispersion is measured."""
 
     name = "φ = 1 before the eighth scrape"
 
@@ -111,27 +111,27 @@ class NothingPresumed(Ours):
 
 
 class FourScrapes(Ours):
-    """Measured sooner."""
+    """Measures the dispersion earlier."""
 
     name = "φ measured from the fourth scrape on"
     least_scrapes = 4
 
 
 class SixteenScrapes(Ours):
-    """Measured later."""
+    """Measures the dispersion later."""
 
     name = "φ measured from the sixteenth scrape on"
     least_scrapes = 16
 
 
 class UpperBound(Ours):
-    """φ's upper confidence bound at 90 %, by Wilson and Hilferty's χ² quantile."""
+    """Takes the upper confidence bound of φ at 90 %, with Wilson and Hilferty's χ² quantile."""
 
-    name = "φ's upper bound at 90 % from the third scrape on"
+    name = "the upper bound of φ at 90 %, from the third scrape on"
     least_scrapes = 3
 
     def dispersion(self, block: Block) -> list[np.ndarray]:
-        """Return χ² over its lower quantile."""
+        """Return χ² divided by its lower quantile."""
         chi, degrees, told = np.sum(block.scatter, axis=0)
         of = np.maximum(told, 1.0)
         quantile = of * np.maximum(1 - 2 / (9 * of) - 1.2816 * np.sqrt(2 / (9 * of)), 0.05) ** 3
@@ -140,31 +140,31 @@ class UpperBound(Ours):
 
 
 class Fading(Ours):
-    """The presumption counts as four degrees of freedom among those seen."""
+    """Counts the assumed φ like four measured degrees of freedom."""
 
-    name = "a presumed φ that fades: (4 φ₀ + χ²) / (4 + degrees of freedom)"
+    name = "an assumed φ that fades: (4 φ₀ + χ²) / (4 + degrees of freedom)"
 
     def dispersion(self, block: Block) -> list[np.ndarray]:
-        """Return the mean of what is presumed and what is seen."""
+        """Return the weighted mean of the assumed and the measured dispersion."""
         chi, degrees, told = np.sum(block.scatter, axis=0)
         seen = told * chi / np.maximum(degrees, 1e-9)
         return 2 * [np.maximum(1.0, (4 * self.presumed(block) + seen) / (4 + told))]
 
 
 class EightErrors(Ours):
-    """The presumption stays where nothing can contradict it."""
+    """Keeps the assumed φ until there are enough scrapes and errors."""
 
-    name = "φ presumed until eight scrapes and eight errors tell of it"
+    name = "φ assumed until there are eight scrapes and eight errors"
 
     def early(self, block: Block, told: np.ndarray) -> np.ndarray:
-        """Return whether too little tells of it."""
+        """Return whether there are too few scrapes or errors."""
         return (block.numbers < self.least_scrapes) | (told < self.least_scrapes)
 
 
 class FiveMinutes(Ours):
-    """Not the rule, but how it is used where nothing is set: looks every 2 s, `--min-duration` of 5 min."""
+    """The rule with the default settings: a look every 2 s, and `--min-duration` of 5 min."""
 
-    name = "the rule, and PROMOTE after 150 scrapes at the earliest (the defaults of `canary release`)"
+    name = "the rule, with PROMOTE only after 150 scrapes (the defaults of `canary release`)"
     least_looks = 150
 
 
@@ -188,7 +188,7 @@ CANDIDATES: tuple[type[Ours], ...] = (
 
 
 def candidates(pool: Executor, releases: int, seed: int) -> str:
-    """Return what each candidate comes to, in Markdown."""
+    """Return the results of all candidates, in Markdown."""
     cells = [cell for cell in grid() if cell.kind in ("equal", "edge") and cell.ratio == 1]
     cells.sort(key=lambda cell: -cell.one_look / cell.look)
     by_name: dict[str, list[Result]] = defaultdict(list)
@@ -197,11 +197,11 @@ def candidates(pool: Executor, releases: int, seed: int) -> str:
             by_name[one.rule].append(one)
     head = (
         "| | equal rejected | edge promoted, some errors | edge promoted, baseline without errors | cells above 5 % "
-        "| requests, 20 a look | requests, 200 a look |"
+        "| requests, 20 per look | requests, 200 per look |"
     )
     rows = [head, "|" + 7 * " --- |"]
     rows += [f"| {candidate.name} | {' | '.join(_figures(by_name[candidate.name]))} |" for candidate in CANDIDATES]
-    made = f"Simulated: {releases:,} releases in each of {len(cells)} cells, where both variants have the same traffic."
+    made = f"Simulated: {releases:,} releases in each of {len(cells)} cells, with the same traffic on both variants."
     return f"{made}\n\n" + "\n".join(rows)
 
 

@@ -1,4 +1,4 @@
-"""Tables for docs/verdict.md, all cells as CSV, and the picture."""
+"""The tables for docs/verdict.md, all cells as CSV, and the picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bench.verdict.simulate import Result
 
-WALD = 0.49  # of the one-look sample: Wald's test of two simple hypotheses, on average, errors of 5 % (Wald 1945)
+WALD = 0.49  # of one look: what Wald's test of two simple hypotheses needs on average, with errors of 5 % (Wald 1945)
 NAMES = [rule.name for rule in RULES]
 COLOURS = dict(zip(NAMES, ("#2a7", "#999", "#e73", "#36c", "#a4a"), strict=True))
 
@@ -29,16 +29,18 @@ def tables(results: Sequence[Result], releases: int) -> str:
     """Return all tables in Markdown."""
     made = f"Simulated: {releases:,} releases in each of {len(results) // len(NAMES):,} cells."
     rules = (
-        "**Each rule over all cells**: the mean, and the worst cell in brackets. The last column is the median of the "
-        "requests until the decision about an equal canary, where answers are independent, as a multiple of one look."
+        "**Each rule, over all cells**: the mean, with the worst cell in brackets. The last column has the requests "
+        "until an equal canary is decided, with independent answers, as a multiple of one look: the median, with the "
+        "worst cell in brackets."
     )
     goals = (
-        "**The verdict's goals, by share of good requests**: the worst cell of canary traffic of 1/4, 1 and 4 × the "
-        "baseline's. Bold is what misses its goal."
+        "**The verdict's goals, by share of good requests**: the worst of three cells, with canary traffic of 1/4, 1 "
+        "and 4 × the baseline's. Bold figures miss their goal."
     )
     cells = (
-        "**Cell by cell, where canary and baseline have the same traffic.** Each entry: equal canary rejected / canary "
-        "at the edge promoted / canary twice as far promoted, in percent; median requests for an equal one, × one look."
+        "**Cell by cell, with the same traffic on canary and baseline.** Each entry: equal canary rejected / canary at "
+        "the edge promoted / canary twice as far promoted, in percent; then the median requests for an equal canary, "
+        "× one look."
     )
     sources = "\n".join(f"* {rule.name}: {rule.source}" for rule in RULES)
     return "\n\n".join(
@@ -50,13 +52,13 @@ def tables(results: Sequence[Result], releases: int) -> str:
             _goals(results),
             cells,
             _cells(results),
-            f"The rules' numbers:\n\n{sources}",
+            f"The values of the rules, and their sources:\n\n{sources}",
         ]
     )
 
 
 def durations() -> str:
-    """Return how long it takes until half of the equal canaries are promoted, in Markdown."""
+    """Return the time until half of the equal canaries are promoted, in Markdown."""
     rows = ["| good | tolerance | requests of each variant | 1 / s | 10 / s | 100 / s |", "|" + 6 * " --- |"]
     for share, tolerance in ((0.2, 0.05), (0.9, 0.05), (0.95, 0.02), (0.99, 0.01), (0.999, 0.001), (0.9999, 0.0001)):
         few, many = 1, 10**9
@@ -80,7 +82,7 @@ def _time(seconds: float) -> str:
 
 
 def as_csv(results: Sequence[Result]) -> str:
-    """Return every cell and rule."""
+    """Return the results of all cells and rules."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -114,7 +116,7 @@ def as_csv(results: Sequence[Result]) -> str:
 
 
 def picture(results: Sequence[Result], file: Path) -> None:
-    """Draw error rates against the requests needed, a dot for each cell."""
+    """Draw the error rates against the requests needed, with one dot per cell."""
     mpl.use("agg")
     mpl.rcParams.update(
         {"svg.hashsalt": "canary", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
@@ -126,7 +128,7 @@ def picture(results: Sequence[Result], file: Path) -> None:
         ("equal", "equal canary rejected", lambda one: one.rejected, 0.005),
     ]
     for axis, (kind, title, error, goal) in zip(axes, panels, strict=True):
-        for name in reversed(NAMES):  # ours last, on top
+        for name in reversed(NAMES):  # ours last, so that it is on top
             dots = [(needed[_key(one), name], one) for one in results if one.rule == name and one.cell.kind == kind]
             points = [(of.median / of.cell.one_look, error(one)) for of, one in dots if of.median]
             look = {"s": 16, "alpha": 0.5, "linewidths": 0, "color": COLOURS[name], "clip_on": False}
@@ -163,8 +165,8 @@ def _by_rule(results: Sequence[Result]) -> str:
 
 def _goals(results: Sequence[Result]) -> str:
     head = (
-        "| good | requests a look | answers | equal rejected (≤ 0.5 %) | edge promoted (≤ 5 %) | edge rejected (≤ 5 %) "
-        "| requests, × one look (≤ 0.65; ≤ 0.9 at 10 %) |"
+        "| good | requests per look | answers | equal rejected (≤ 0.5 %) | edge promoted (≤ 5 %) "
+        "| edge rejected (≤ 5 %) | requests, × one look (≤ 0.65; ≤ 0.9 at 10 %) |"
     )
     rows = [head, "|" + 7 * " --- |"]
     ours = [one for one in results if one.rule == NAMES[0]]
@@ -176,11 +178,11 @@ def _goals(results: Sequence[Result]) -> str:
                 edge = [one for one in of if one.cell.kind == "edge"]
                 needed = max(one.median / one.cell.one_look for one in of if one.cell.kind == "equal" and one.median)
                 limit = 0.9 if share == 0.1 else 0.65
-                held = stream != "slow"  # a canary that starts slowly is not at the edge at first
+                is_at_the_edge = stream != "slow"  # a canary that starts slowly is not at the edge at first
                 rows.append(
-                    f"| {share * 100:g} % | {look} | {stream} | {_held(equal, 0.005)} | "
-                    f"{_held(max(one.promoted for one in edge), 0.05)} | "
-                    f"{_held(max(one.rejected for one in edge), 0.05) if held else '–'} | "
+                    f"| {share * 100:g} % | {look} | {stream} | {_checked(equal, 0.005)} | "
+                    f"{_checked(max(one.promoted for one in edge), 0.05)} | "
+                    f"{_checked(max(one.rejected for one in edge), 0.05) if is_at_the_edge else '–'} | "
                     f"{(f'{needed:.2f}' if needed <= limit else f'**{needed:.2f}**') if stream == 'iid' else '–'} |"
                 )
     return "\n".join(rows)
@@ -210,7 +212,7 @@ def _percent(share: float) -> str:
     return f"{share * 100:.1f}".removesuffix(".0")
 
 
-def _held(share: float, limit: float) -> str:
+def _checked(share: float, limit: float) -> str:
     """Return the share in percent, in bold where it exceeds the limit."""
     text = f"{_percent(share)} %"
     return text if share <= limit else f"**{text}**"

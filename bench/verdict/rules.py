@@ -1,7 +1,7 @@
-"""Rules that turn what was looked at into PROMOTE (1) or REJECT (−1): ours, and others' with their documented defaults.
+"""Rules that decide PROMOTE (1) or REJECT (−1): ours, and those of other tools with their documented defaults.
 
-Others are told the baseline's true share, where they compare with a fixed number: their threshold is the worst share
-that the tolerance allows, which a person who sets it could only guess. A minute has twelve looks.
+Rules that compare with a fixed number know the baseline's true share here: their threshold is the worst share that the
+tolerance allows, which a person could only guess. A minute has twelve looks.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ LEAST_REQUESTS = 50  # of each variant, before PROMOTE
 
 
 class Rule(ABC):
-    """One rule on one cell.
+    """A rule in one cell.
 
     Attributes:
-        decisions: 1, −1, or 0 while undecided, for each release.
-        requests: the baseline's requests when it was decided.
+        decisions: for each release 1, −1, or 0 while undecided.
+        requests: for each release, the requests of the baseline until the decision.
     """
 
     name: str
     source: str
 
     def __init__(self, cell: Cell, releases: int) -> None:
-        """Begin with nothing decided."""
+        """Start with no decisions."""
         self.cell = cell
         self.decisions = np.zeros(releases, int)
         self.requests = np.zeros(releases)
@@ -51,7 +51,7 @@ class Rule(ABC):
         self.requests[rows] = block.numbers[first[new]] * block.totals[0]
 
     def undecided(self) -> np.ndarray:
-        """Return the releases that this rule wants to go on seeing."""
+        """Return the releases that this rule has not decided."""
         return np.zeros(len(self.decisions), bool) if self.over else self.decisions == 0
 
     @abstractmethod
@@ -60,12 +60,12 @@ class Rule(ABC):
 
 
 class Ours(Rule):
-    """`canary.verdict`, for whole arrays; the two are compared before every run.
+    """The rule of `canary.verdict`, for whole arrays; each run first checks that both decide the same.
 
     Attributes:
-        pseudo: good requests added to each variant, and bad ones.
-        reject_share: how much more rarely REJECT errs.
-        least_scrapes: scrapes before the dispersion is measured and not presumed.
+        pseudo: number of good requests, and of bad ones, that are added to each variant.
+        reject_share: divisor of α for REJECT.
+        least_scrapes: scrapes from which the dispersion is measured, not assumed.
         least_looks: looks before PROMOTE.
     """
 
@@ -96,32 +96,32 @@ class Ours(Rule):
         return np.where((difference - low > edge) & enough, 1, np.where(difference + high < edge, -1, 0))
 
     def rho_squared(self) -> float:
-        """Return what the interval is tightest for."""
+        """Return ρ², which sets where the interval is narrowest."""
         return max(verdict.SMALLEST_TOLERANCE, self.cell.tolerance) / 4
 
     def variance(self, p: list[np.ndarray], n: list[np.ndarray]) -> np.ndarray:
-        """Return the variance of the difference of two shares after so many independent requests."""
+        """Return the variance of the difference of two shares after n independent requests."""
         variance: np.ndarray = p[0] * (1 - p[0]) / n[0] + p[1] * (1 - p[1]) / n[1]
         return variance
 
     def dispersion(self, block: Block) -> list[np.ndarray]:
-        """Return the dispersion of each variant; the rule has one for both."""
+        """Return the dispersion of each variant; the rule uses one for both."""
         chi, degrees, told = np.sum(block.scatter, axis=0)
         seen = (1 + 2 / np.maximum(told, 1e-9)) * chi / np.maximum(degrees, 1e-9)
         early = self.early(block, told)
         return 2 * [np.maximum(1.0, np.where(early, self.presumed(block), np.where(told > 0, seen, 1.0)))]
 
     def early(self, block: Block, told: np.ndarray) -> np.ndarray:  # noqa: ARG002
-        """Return whether the dispersion is still presumed."""
+        """Return whether the dispersion is still assumed."""
         return block.numbers < self.least_scrapes
 
     def presumed(self, block: Block) -> float:
-        """Return the dispersion that is presumed as long as none can be measured."""
+        """Return the dispersion to assume until it is measured."""
         return 1 + verdict.PRESUMED_CORRELATION * (max(block.totals) - 1)
 
 
 class NaiveZ(Rule):
-    """A two-sample z-test at 5 %, made for one look, looked at every time."""
+    """A two-sample z-test at 5 %, which is made for one look, but looks every time."""
 
     name = "naive z"
     source = "any textbook"
@@ -139,10 +139,10 @@ class NaiveZ(Rule):
 
 
 class ByMinute(Rule):
-    """A rule that judges the canary's share of each minute on a schedule."""
+    """A rule that judges the canary's share of good requests once per minute."""
 
     def judge(self, block: Block) -> np.ndarray:
-        """Return what the minutes of the block come to."""
+        """Return the decisions at the end of each minute."""
         looks = len(block.numbers)
         found = np.zeros((len(block.rows), looks), int)
         for last in range(LOOKS_A_MINUTE - 1, looks, LOOKS_A_MINUTE):
@@ -156,7 +156,7 @@ class ByMinute(Rule):
 
     @abstractmethod
     def minute(self, block: Block, number: int, baseline: np.ndarray, canary: np.ndarray) -> np.ndarray:
-        """Return 1, −1 or 0 for each release after a minute."""
+        """Return 1, −1 or 0 for each release at the end of a minute."""
 
     def good_enough(self, canary: np.ndarray) -> np.ndarray:
         """Return whether the canary's share of a minute meets the threshold."""
@@ -164,7 +164,7 @@ class ByMinute(Rule):
 
 
 class Argo(ByMinute):
-    """Argo Rollouts: five measurements, a minute apart, none of which may fail."""
+    """Argo Rollouts: five measurements, one per minute; none of them may fail."""
 
     name = "Argo-style"
     source = "argo-rollouts docs/features/analysis.md: interval: 60s, count: 5; failureLimit is 0 unless set"
@@ -181,7 +181,7 @@ class Flagger(ByMinute):
     source = "flagger docs (How it works): interval: 1m, threshold: 5, maxWeight: 50, stepWeight: 10"
 
     def __init__(self, cell: Cell, releases: int) -> None:
-        """Begin without steps or failures."""
+        """Start without steps or failures."""
         super().__init__(cell, releases)
         self.steps, self.failures = np.zeros(releases, int), np.zeros(releases, int)
 
@@ -194,7 +194,7 @@ class Flagger(ByMinute):
 
 
 class Kayenta(ByMinute):
-    """Kayenta's NetflixACAJudge: a Mann–Whitney interval of the error rates of fifty minutes, looked at once."""
+    """Kayenta's NetflixACAJudge: a Mann–Whitney interval of the error rates of fifty minutes, with one look."""
 
     name = "Kayenta-style"
     source = (
@@ -204,12 +204,12 @@ class Kayenta(ByMinute):
     points = 50
 
     def __init__(self, cell: Cell, releases: int) -> None:
-        """Begin without data."""
+        """Start without data."""
         super().__init__(cell, releases)
         self.errors = np.zeros((2, releases, self.points))
 
     def minute(self, block: Block, number: int, baseline: np.ndarray, canary: np.ndarray) -> np.ndarray:
-        """Note a minute, and judge after the last."""
+        """Record a minute, and judge after the last one."""
         if number > self.points:
             return np.zeros(len(block.rows), int)
         for i, share in enumerate((baseline, canary)):

@@ -1,4 +1,4 @@
-"""Runs all rules on a cell's streams."""
+"""Run all rules on the streams of a cell."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """How one rule did on one cell.
+    """The result of one rule in one cell.
 
     Attributes:
-        cell: which.
-        rule: its name.
-        promoted: share of the releases.
-        rejected: share of the releases.
-        median: baseline's requests until the decision, of the releases decided; None if there were none.
-        p95: the same for 95 of 100.
+        cell: the simulated kind of release.
+        rule: name of the rule.
+        promoted: share of the releases, in 0–1.
+        rejected: share of the releases, in 0–1.
+        median: requests of the baseline until the decision, over all decided releases; None if none was decided.
+        p95: the same, as the 95th percentile.
     """
 
     cell: Cell
@@ -45,7 +45,7 @@ class Result:
 
 
 def simulate(cell: Cell, releases: int, seed: int, rules: Sequence[type[Rule]] = RULES) -> list[Result]:
-    """Return how each rule did on the same streams; the same seed gives the same streams."""
+    """Return the result of each rule on the same streams; the same seed gives the same streams."""
     rng = np.random.default_rng([seed, zlib.crc32(repr(cell).encode())])
     judges = [rule(cell, releases) for rule in rules]
     stream = blocks(cell, releases, rng)

@@ -1,4 +1,4 @@
-"""Streams of requests: releases whose true shares are known, look by look."""
+"""Streams of requests: simulated releases whose true shares are known, look by look."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 LOOKS_A_MINUTE = 12  # a scrape every 5 s
-LEAST_LOOKS = 600  # fifty minutes: the fixed schedules of others must be able to end
-HORIZON = 8  # times the one-look sample after which a release stays undecided
+LEAST_LOOKS = 600  # fifty minutes, so that the fixed schedules of other rules can end
+HORIZON = 8  # × one look; after that, a release stays undecided
 BLOCK = 5 * LOOKS_A_MINUTE
-Z = 1.6448536269514722  # 95 % of a normal distribution lie below
+Z = 1.6448536269514722  # 95 % of a normal distribution are below
 
 SHARES = {0.1: 0.05, 0.5: 0.05, 0.9: 0.05, 0.99: 0.01, 0.999: 0.001, 1.0: 0.001}
-"""The baseline's share of good requests, and the tolerance that suits it."""
+"""The baseline's share of good requests, and a tolerance that suits it."""
 DIFFERENCES = {"equal": 0, "edge": -1, "twice": -2, "better": 1}
-"""The canary's share less the baseline's, in tolerances."""
+"""The canary's share minus the baseline's, in tolerances."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Cell:
     Attributes:
         share: the baseline's true share of good requests.
         kind: key of `DIFFERENCES`.
-        ratio: the canary's requests over the baseline's.
-        look: the baseline's requests a look.
+        ratio: the canary's requests divided by the baseline's.
+        look: requests of the baseline per look.
         correlation: of the answers within one look (beta-binomial), 0 for independent ones.
-        slow: whether the canary's first tenth is worse by two tolerances.
+        slow: whether the first tenth of the canary's requests is worse by two tolerances.
     """
 
     share: float
@@ -57,19 +57,19 @@ class Cell:
 
     @property
     def one_look(self) -> float:
-        """Return the baseline's requests for a test with one look: errors of 5 % either way, variance at the edge."""
+        """Return the requests of a baseline for one look: errors of 5 % on both sides, variance at the edge."""
         edge = max(0.0, self.share - self.tolerance)
         variance = self.share * (1 - self.share) + edge * (1 - edge) / self.ratio
         return (2 * Z / self.tolerance) ** 2 * variance
 
     @property
     def iid(self) -> bool:
-        """Return whether answers are independent and the canary starts as it goes on."""
+        """Return whether answers are independent and the canary is the same from the start."""
         return not self.correlation and not self.slow
 
     @property
     def stream(self) -> str:
-        """Return how answers come: `iid`, `0.01`, `0.05` or `slow`."""
+        """Return the kind of answers: `iid`, `0.01`, `0.05` or `slow`."""
         return "slow" if self.slow else f"{self.correlation:g}" if self.correlation else "iid"
 
 
@@ -86,7 +86,7 @@ def grid() -> list[Cell]:
 
 @dataclass(frozen=True)
 class Block:
-    """Some looks in a row at several releases; arrays have a row for each release and a column for each look.
+    """Consecutive looks at several releases; arrays have a row for each release and a column for each look.
 
     Attributes:
         rows: numbers of the releases.
@@ -106,7 +106,7 @@ class Block:
 
     @cached_property
     def scatter(self) -> np.ndarray:
-        """Return, for each variant, Pearson's χ², its degrees of freedom, and how many scrapes or errors tell of it."""
+        """Return for each variant Pearson's χ², its degrees of freedom, and the scrapes or errors behind it."""
         degrees, found = np.maximum(self.numbers - 1, 1), []
         for good, spread, total in zip(self.sums, self.spreads, self.totals, strict=True):
             bad = self.numbers * total - good
@@ -119,7 +119,7 @@ class Block:
 
 
 def blocks(cell: Cell, releases: int, rng: np.random.Generator) -> Generator[Block, np.ndarray | None, None]:
-    """Yield a cell's releases block by block; `send` those (as numbers) that somebody still wants to see."""
+    """Yield a cell's releases block by block; `send` the numbers of the releases to continue."""
     looks = max(LEAST_LOOKS, math.ceil(HORIZON * cell.one_look / cell.look))
     slow_looks = round(cell.one_look / cell.look / 10) if cell.slow else 0
     totals = (cell.look, max(1, round(cell.look * cell.ratio)))
