@@ -135,7 +135,7 @@ def test_a_driver_without_json_output_is_an_error(play: Callable[..., Played]) -
 def test_a_version_is_a_copy_of_the_app_with_one_line_edited(play: Callable[..., Played], tmp_path: Path) -> None:
     demo = play(NEW, "promoted", seen(OLD), seen(NEW), 0)
     context = demo.version(20)
-    original = (Path(__file__).parents[2] / "app" / "app.py").read_text().splitlines()
+    original = (Path(__file__).parents[3] / "app" / "app.py").read_text().splitlines()
     edited = (context / "app.py").read_text().splitlines()
     assert [pair for pair in zip(original, edited, strict=True) if len(set(pair)) > 1] == [
         ("success_rate = 5", "success_rate = 20")
@@ -165,6 +165,6 @@ def test_an_impossible_place_gives_one_line_and_exit_code_2(variables: dict[str,
         text=True,
         timeout=60,
         check=False,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert (done.returncode, done.stdout.splitlines(), done.stderr) == (2, [said], "")
