@@ -1,14 +1,15 @@
-"""YAML and JSON text as plain JSON values, each with the line it stands on.
+"""YAML and JSON text as plain JSON values, each with its line.
 
-Scalars are read as Kubernetes' own tools read them (sigs.k8s.io/yaml, YAML 1.1), so that a manifest means here what it
-means to `kubectl apply`:
+Scalars are read as Kubernetes' own tools read them (sigs.k8s.io/yaml, YAML 1.1), so that a manifest has the same
+meaning as for `kubectl apply`:
 
 * `yes`, `no`, `on`, `off`, `y`, `n` are booleans, `0644` and `0o644` are octal, `1e3` is a number;
 * dates and times stay strings, and so does `22:22`, which YAML 1.1 would read as base 60;
 * keys become strings: `1: a` is `{"1": "a"}`, `on: a` is `{"true": "a"}`.
 
-Two keys of the same name in one mapping are refused, where Kubernetes would silently take the last.
-Only plain values are ever built: no tag makes an object.
+A key that appears twice in one mapping is refused, while Kubernetes silently takes the last. Only plain values are
+built: no tag creates an object. PyYAML's own constructor does not fit: it takes the last key, too, and its aliases give
+the same object again, so that a change in one place would change all of them.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import yaml
 from canary.errors import InputError
 
 Path = tuple[str | int, ...]
-"""Where a value stands inside its document: keys and indices from the root."""
+"""Position of a value in its document: keys and indices from the root."""
 
 _MOST_VALUES = 500_000
 """More values than this come from aliases of aliases ("billion laughs"), not from a manifest."""
@@ -37,7 +38,7 @@ class Document:
 
     Attributes:
         value: plain JSON value; None for an empty document.
-        lines: the line (from 1) of each value, by its path; a file in JSON has the document's first line alone.
+        lines: the line (from 1) of each value, by its path; for JSON only the first line of the document.
     """
 
     value: Any
@@ -55,10 +56,10 @@ def parse(text: str, name: str) -> list[Document]:
 
     Args:
         text: the file's content.
-        name: what errors call it, such as `manifests/deployment.yml`.
+        name: its name in errors, such as `manifests/deployment.yml`.
 
     Raises:
-        InputError: `name:line: what is wrong`; never with a piece of the text, which may be a Secret's.
+        InputError: `name:line: what is wrong`, without any of the text, which may be a Secret.
     """
     if text.lstrip().startswith("{") or name.endswith(".json"):
         try:
@@ -76,7 +77,7 @@ class _JSONError(Exception):
 
 
 def _json(text: str) -> Iterator[Document]:
-    """Yield JSON documents, one after the other as `kubectl -f` takes them."""
+    """Yield JSON documents that follow each other, as `kubectl -f` accepts them."""
     decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_not_finite)
     at = _skip_space(text, 0)
     while at < len(text):
@@ -116,28 +117,28 @@ def _not_finite(constant: str) -> float:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's scanner, parser and composer with Kubernetes' rules for plain scalars."""
+    """PyYAML's scanner, parser and composer, with Kubernetes' rules for plain scalars."""
 
-    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML keeps its rules on the class; none of its own are wanted
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML keeps its rules on the class; ours follow below
 
 
 _BOOLEANS = {"y": True, "yes": True, "true": True, "on": True, "n": False, "no": False, "false": False, "off": False}
 _INT = re.compile(r"[-+]?(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?")
-_NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 for _tag, _pattern, _first in (
     ("bool", r"yes|Yes|YES|no|No|NO|[yYnN]|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("merge", r"<<", "<"),
     ("int", _INT.pattern, "-+0123456789"),
-    ("float", f"{_FLOAT.pattern}|{_NO_NUMBER.pattern}", "-+.0123456789"),
+    ("float", f"{_FLOAT.pattern}|{_NOT_FINITE.pattern}", "-+.0123456789"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), list(_first))
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's, which also quotes strings that Kubernetes' tools would not read as such: `y`, `1e3`."""
+    """PyYAML's dumper, which also quotes strings that Kubernetes' tools would not read as strings: `y`, `1e3`."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as above
         first: [
@@ -148,11 +149,11 @@ class _Dumper(yaml.SafeDumper):
     }
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's signature
-        """Write everything out: readers of a dry run want to see each object whole."""
+        """Write no aliases: a dry run shows each object in full."""
         return True
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        """Write a text of several lines as such, where YAML can."""
+        """Write a text with several lines as a block, if YAML can."""
         return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
@@ -163,11 +164,11 @@ def _yaml(text: str, name: str) -> Iterator[Document]:
     try:
         loader = _Loader(text)
         while loader.check_node():
-            reader = _Reader(name)
+            constructor = _Constructor(name)
             node = loader.get_node()
             assert node is not None
-            value = reader.value(node, ())
-            yield Document(value, reader.lines)
+            value = constructor.value(node, ())
+            yield Document(value, constructor.lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -180,39 +181,40 @@ def _yaml(text: str, name: str) -> Iterator[Document]:
 
 
 def _sentence(error: yaml.MarkedYAMLError) -> str:
-    """Return what PyYAML says, without the snippet of the text that it would add."""
+    """Return PyYAML's message without its snippet of the text."""
     if error.context and error.problem:
         return f"{error.problem} ({error.context})"
     return error.problem or error.context or "cannot be read"
 
 
-class _Reader:
-    """Turns the nodes of one document into plain values, and notes their lines."""
+class _Constructor:
+    """Turns the nodes of one document into plain values, and records their lines."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.lines: dict[Path, int] = {}
-        self.open: set[int] = set()
+        self.enclosing: set[int] = set()
         self.values = 0
 
     def value(self, node: yaml.Node, path: Path) -> Any:  # noqa: ANN401 - a JSON value is any value
         self.values += 1
         if self.values > _MOST_VALUES:
-            raise self.error(node, "its aliases unfold to too many values")
+            raise self.error(node, "its aliases expand to too many values")
         self.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node)
-        if id(node) in self.open:
-            raise self.error(node, "an alias refers to a value around itself")
-        self.open.add(id(node))
+        if id(node) in self.enclosing:
+            raise self.error(node, "an alias refers to a value that contains it")
+        is_sequence = isinstance(node, yaml.SequenceNode)
+        if node.tag != f"tag:yaml.org,2002:{'seq' if is_sequence else 'map'}":
+            raise self.error(node, f"tag {node.tag!r} is not supported")
+        self.enclosing.add(id(node))
         try:
-            if isinstance(node, yaml.SequenceNode):
-                self.expect_tag(node, "seq")
+            if is_sequence:
                 return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-            self.expect_tag(node, "map")
             return self.mapping(node, path)
         finally:
-            self.open.discard(id(node))
+            self.enclosing.discard(id(node))
 
     def mapping(self, node: yaml.Node, path: Path) -> dict[str, Any]:
         own: dict[str, Any] = {}
@@ -234,7 +236,7 @@ class _Reader:
 
     def key(self, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode):
-            raise self.error(node, "a key must be a plain value")
+            raise self.error(node, "a key must be a scalar")
         key = self.scalar(node)
         if key is None:
             raise self.error(node, "a key must be a string")
@@ -255,13 +257,9 @@ class _Reader:
                 number = float(text.replace("_", ""))
                 return text if math.isinf(number) else _whole(number)
             case "float":
-                raise self.error(node, "JSON has no number for infinity or for what is no number")
+                raise self.error(node, "JSON has neither infinity nor NaN")
             case _:
-                raise self.error(node, f"tag {node.tag!r} is not supported here")
-
-    def expect_tag(self, node: yaml.Node, tag: str) -> None:
-        if node.tag != f"tag:yaml.org,2002:{tag}":
-            raise self.error(node, f"tag {node.tag!r} is not supported here")
+                raise self.error(node, f"tag {node.tag!r} is not supported")
 
     def error(self, node: yaml.Node, problem: str) -> InputError:
         return InputError(f"{self.name}:{node.start_mark.line + 1}: not valid YAML: {problem}")
@@ -276,5 +274,5 @@ def _integer(text: str) -> int | float:
 
 
 def _whole(number: float) -> int | float:
-    """Return a whole number as such, as JSON has no other."""
+    """Return a whole number as an int: JSON does not tell 1.0 from 1."""
     return int(number) if number.is_integer() and abs(number) < 1e21 else number

@@ -122,13 +122,13 @@ ERRORS = {
         "x.yml:4: not valid YAML: key 'kind' appears twice in one mapping; is --- missing between two documents?"
     ),
     "a: !!python/object:os.system x": (
-        "x.yml:1: not valid YAML: tag 'tag:yaml.org,2002:python/object:os.system' is not supported here"
+        "x.yml:1: not valid YAML: tag 'tag:yaml.org,2002:python/object:os.system' is not supported"
     ),
-    "a: !!binary aGk=": "x.yml:1: not valid YAML: tag 'tag:yaml.org,2002:binary' is not supported here",
-    "a: &a [*a]": "x.yml:1: not valid YAML: an alias refers to a value around itself",
+    "a: !!binary aGk=": "x.yml:1: not valid YAML: tag 'tag:yaml.org,2002:binary' is not supported",
+    "a: &a [*a]": "x.yml:1: not valid YAML: an alias refers to a value that contains it",
     "a: *b": "x.yml:1: not valid YAML: found undefined alias 'b'",
-    "a:\n  - .inf": "x.yml:2: not valid YAML: JSON has no number for infinity or for what is no number",
-    "? [a]\n: 1": "x.yml:1: not valid YAML: a key must be a plain value",
+    "a:\n  - .inf": "x.yml:2: not valid YAML: JSON has neither infinity nor NaN",
+    "? [a]\n: 1": "x.yml:1: not valid YAML: a key must be a scalar",
     "~: 1": "x.yml:1: not valid YAML: a key must be a string",
     "a: {<<: 1}": "x.yml:1: not valid YAML: << takes a mapping",
     "a\n\x01": "x.yml:2: not valid YAML: a control character",
@@ -170,5 +170,5 @@ def test_errors_show_nothing_of_a_text_that_may_be_a_secrets() -> None:
 def test_a_few_aliases_cannot_unfold_to_millions_of_values() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    with pytest.raises(InputError, match="its aliases unfold to too many values"):
+    with pytest.raises(InputError, match="its aliases expand to too many values"):
         parse("\n".join(lines), "x.yml")
