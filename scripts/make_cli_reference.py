@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from canary.cli.main import canary
-from canary.settings.settings import all_settings
+from canary.settings.settings import SETTINGS
 
 TARGET = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
 WIDTH = 100
@@ -37,10 +37,11 @@ Schema of the file.
 def reference() -> str:
     """Return the page."""
     rows = []
-    for one in all_settings():
-        default = "" if one.default in (None, ()) else f"`{one.kind.show(one.default)}`"
-        flag = "arguments" if one.attribute == "manifests" else f"`{one.flag} {one.kind.metavar}`".replace("|", "\\|")
-        rows.append(f"| `{one.key}` | {flag} | `{one.variable}` | {default} | {one.help} |")
+    for setting in SETTINGS.values():
+        default = f"`{setting.show(setting.default)}`" if setting.has_default else ""
+        metavar = setting.value_type.metavar.replace("|", "\\|")
+        flag = "arguments" if setting.attribute == "manifests" else f"`{setting.flag} {metavar}`"
+        rows.append(f"| `{setting.key}` | {flag} | `{setting.variable}` | {default} | {setting.help} |")
     page = HEAD.format(help=_help(canary, "canary"), settings="\n".join(rows))
     for name, command in canary.commands.items():
         page += f"\n## canary {name}\n\n```text\n{_help(command, f'canary {name}')}\n```\n"

@@ -11,7 +11,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from canary.settings.settings import Settings, in_force
+from canary.settings.resolution import resolve
+from canary.settings.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 Object = dict[str, Any]
@@ -155,7 +156,7 @@ def test_workers_find_the_master_and_the_autoscaler_finds_the_workers() -> None:
 
 
 def test_the_samples_canary_yml_is_valid_and_fits_the_sample() -> None:
-    settings = in_force({}, {}, ROOT).settings
+    settings = resolve({}, {}, ROOT).settings
     assert (settings.manifests, settings.percentage, settings.tolerance) == (("manifests",), 25, 0.05)
     assert settings.min_duration == 10
     assert settings.warm_up < Settings().warm_up

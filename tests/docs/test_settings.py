@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from canary.settings.settings import in_force
+from canary.settings.resolution import resolve
 from canary.verdict.measures import Metric
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -21,7 +21,7 @@ SHOWN = [
 @pytest.mark.parametrize(("page", "text"), SHOWN)
 def test_a_canary_yml_that_a_page_shows_is_valid(page: str, text: str, tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(text, encoding="utf-8")
-    settings = in_force({}, {}, tmp_path).settings
+    settings = resolve({}, {}, tmp_path).settings
     assert settings.tolerance is not None, page
     for metric in settings.metrics:
         Metric.parse(metric)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from canary.settings.settings import Setting, all_settings
+from canary.settings.settings import SETTINGS, Setting
 
 IMAGES = ("images", "image_pull_secrets")
 VARIANTS = ("percentage", "steps", "others", "label", "timeout", "expire_after")
@@ -48,21 +48,25 @@ def workloads(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def settings(*attributes: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the options of settings, in this order."""
-    known = {one.attribute: one for one in all_settings()}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for attribute in reversed(attributes):
-            function = _flag(known[attribute])(function)
+            function = _option(SETTINGS[attribute])(function)
         return function
 
     return decorate
 
 
-def _flag(one: Setting) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    default = "" if one.default in (None, ()) else f"  [default: {one.kind.show(one.default)}]"
-    short = ["-n"] if one.attribute == "namespace" else []  # as kubectl has it
+def _option(setting: Setting) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    default = f"  [default: {setting.show(setting.default)}]" if setting.has_default else ""
+    short = ["-n"] if setting.attribute == "namespace" else []  # as in kubectl
     return click.option(
-        *short, one.flag, one.attribute, multiple=one.kind.many, metavar=one.kind.metavar, help=one.help + default
+        *short,
+        setting.flag,
+        setting.attribute,
+        multiple=setting.value_type.is_list,
+        metavar=setting.value_type.metavar,
+        help=setting.help + default,
     )
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from canary.errors import InputError
-from canary.settings.settings import InForce
+from canary.settings.resolution import Resolved
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.selector import Selector
 
 
-def measures(in_force: InForce) -> Measures:
+def measures(resolved: Resolved) -> Measures:
     """Return what canary and baseline are compared by.
 
     Raises:
         InputError: a metric is not valid, or two settings contradict each other.
     """
-    settings = in_force.settings
-    metrics = _named(in_force)
-    good, total, histogram = (_selector(in_force, name) for name in ("good", "total", "latency_histogram"))
+    settings = resolved.settings
+    metrics = _named(resolved)
+    good, total, histogram = (_selector(resolved, name) for name in ("good", "total", "latency_histogram"))
     if not metrics:
         metrics = [Metric.share("success", good, total, settings.tolerance)]
     if settings.latency_objective is not None:
@@ -25,8 +25,8 @@ def measures(in_force: InForce) -> Measures:
     return Measures.of(metrics, histogram)
 
 
-def _named(in_force: InForce) -> list[Metric]:
-    settings, sources = in_force.settings, in_force.sources
+def _named(resolved: Resolved) -> list[Metric]:
+    settings, sources = resolved.settings, resolved.sources
     for name in ("good", "total"):
         if settings.metrics and sources[name] != "default":
             raise InputError(
@@ -39,15 +39,15 @@ def _named(in_force: InForce) -> list[Metric]:
         raise InputError(f"{sources['metrics']}: {error}") from error
 
 
-def _selector(in_force: InForce, name: str) -> str:
+def _selector(resolved: Resolved, name: str) -> str:
     """Return a setting that is a selector.
 
     Raises:
         InputError: it is not a valid selector; the message says where it is set.
     """
-    text: str = getattr(in_force.settings, name)
+    text: str = getattr(resolved.settings, name)
     try:
         Selector.parse(text)
     except InputError as error:
-        raise InputError(f"{in_force.sources[name]}: {error}") from error
+        raise InputError(f"{resolved.sources[name]}: {error}") from error
     return text

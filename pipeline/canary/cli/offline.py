@@ -12,7 +12,7 @@ from canary.cli.releases import EXIT_CODES
 from canary.cli.render import print_json
 from canary.cli.session import session_of
 from canary.errors import InputError
-from canary.settings import settings as config
+from canary.settings.settings import schema
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.rule import Evidence, combine, compare
 
@@ -39,13 +39,12 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
     Precedence: flag, environment variable, canary.yml in the current directory, default.
     """
     if given["schema"]:
-        click.echo(render.to_json(config.schema()))
+        click.echo(render.to_json(schema()))
         return
     with session_of(given) as session:
-        in_force = session.in_force
         session.check_settings()
-        if not print_json(given, render.config_as_json(in_force)):
-            click.echo(render.config_as_text(in_force))
+        if not print_json(given, render.config_as_json(session.resolved)):
+            click.echo(render.config_as_text(session.resolved))
 
 
 @click.command(

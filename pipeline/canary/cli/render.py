@@ -14,7 +14,8 @@ from canary.manifests.documents import dump
 from canary.manifests.masking import masked
 from canary.objects import Object
 from canary.release.status import Status
-from canary.settings.settings import InForce, all_settings, shown
+from canary.settings.resolution import Resolved
+from canary.settings.settings import SETTINGS
 from canary.times import parse_timestamp, readable
 
 
@@ -97,18 +98,20 @@ def _life(seconds: float) -> str:
     )
 
 
-def config_as_text(in_force: InForce) -> str:
-    """Return every setting with its value and where that came from."""
-    names = [(one.key, one.attribute) for one in all_settings()]
-    rows = [(key, shown(in_force.settings, name) or "-", in_force.sources[name]) for key, name in names]
+def config_as_text(resolved: Resolved) -> str:
+    """Return every setting with its value and its source."""
+    rows = [
+        (setting.key, resolved.show(attribute) or "-", resolved.sources[attribute])
+        for attribute, setting in SETTINGS.items()
+    ]
     return "\n".join(columns(rows))
 
 
-def config_as_json(in_force: InForce) -> dict[str, Any]:
-    """Return every setting with its value and where that came from; times are in seconds."""
+def config_as_json(resolved: Resolved) -> dict[str, Any]:
+    """Return every setting with its value and its source. Durations are in seconds."""
     return {
-        one.key: {"value": getattr(in_force.settings, one.attribute), "source": in_force.sources[one.attribute]}
-        for one in all_settings()
+        setting.key: {"value": getattr(resolved.settings, attribute), "source": resolved.sources[attribute]}
+        for attribute, setting in SETTINGS.items()
     }
 
 

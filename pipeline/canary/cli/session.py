@@ -27,8 +27,9 @@ from canary.objects import DEPLOYMENT
 from canary.observe.deployments import read_workload
 from canary.ports import Cluster, Gate, SampleSource
 from canary.release.release import Release
-from canary.settings import settings as config
 from canary.settings.options import Options
+from canary.settings.resolution import Resolved, resolve
+from canary.settings.settings import SETTINGS, Settings
 from canary.verdict.measures import Measures
 
 if TYPE_CHECKING:  # for the annotation; see Session.clients
@@ -77,18 +78,18 @@ class Session:
         self._closing.close()
 
     @cached_property
-    def in_force(self) -> config.InForce:
-        """Settings and where each came from."""
-        return config.in_force(self._flags.settings, os.environ, Path.cwd())
+    def resolved(self) -> Resolved:
+        """Settings, and where each comes from."""
+        return resolve(self._flags.settings, os.environ, Path.cwd())
 
     @cached_property
-    def settings(self) -> config.Settings:
+    def settings(self) -> Settings:
         """Settings, each checked by itself and against the others."""
-        settings = self.in_force.settings
+        settings = self.resolved.settings
         if settings.min_duration > settings.max_duration:
             raise InputError(
-                f"--min-duration {config.shown(settings, 'min_duration')} is longer than "
-                f"--max-duration {config.shown(settings, 'max_duration')}"
+                f"--min-duration {self.resolved.show('min_duration')} is longer than "
+                f"--max-duration {self.resolved.show('max_duration')}"
             )
         return settings
 
@@ -103,12 +104,12 @@ class Session:
     @cached_property
     def steps(self) -> tuple[int, ...]:
         """Sizes of canary and baseline, one after the other, in percent of stable's pods."""
-        return config.sizes(self.in_force)
+        return self.resolved.sizes()
 
     @cached_property
     def measures(self) -> Measures:
         """What canary and baseline are compared by."""
-        return measures.measures(self.in_force)
+        return measures.measures(self.resolved)
 
     @cached_property
     def clients(self) -> Clients:
@@ -284,16 +285,15 @@ class Session:
             min_requests=settings.min_requests,
             no_traffic_after=settings.no_traffic_after,
             evidence=settings.evidence or _state_folder(self.namespace),
-            arguments=release_arguments(self.in_force),
-            connection_flags=connection_flags(self.in_force, kubeconfig=flags.kubeconfig, context=flags.context),
+            arguments=release_arguments(self.resolved),
+            connection_flags=connection_flags(self.resolved, kubeconfig=flags.kubeconfig, context=flags.context),
         )
 
 
 def session_of(given: Mapping[str, Any]) -> Session:
     """Return the session of a command, from click's parameters."""
-    settings = {one.attribute for one in config.all_settings()}
     flags = {name: given[name] for name in Flags.__dataclass_fields__ if name in given}
-    return Session(Flags(**flags, settings={name: value for name, value in given.items() if name in settings}))
+    return Session(Flags(**flags, settings={name: value for name, value in given.items() if name in SETTINGS}))
 
 
 def _stdin() -> BinaryIO | None:

@@ -1,6 +1,6 @@
-"""What the values of settings may be, and how they are read from text (flags, environment) and from YAML.
+"""The types of settings: how their values are read from text (flags, environment) and from YAML, and written.
 
-Each kind carries its JSON Schema, too, so that an editor completes `canary.yml` by the rules that the driver checks.
+Each type has its JSON Schema, so that an editor checks `canary.yml` by the same rules as the driver.
 """
 
 from __future__ import annotations
@@ -10,70 +10,70 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from canary.times import DURATION_PATTERN, duration, parse_duration
+from canary import times
 from canary.verdict.measures import METRIC_NAME
 
 Schema = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of value.
+class ValueType:
+    """A type of values.
 
     Attributes:
-        wanted: what a user should give, to follow "give": `a whole number from 1 to 100`.
-        schema: the same as JSON Schema.
-        read: returns the setting's value for one from YAML; ValueError when it is not of this kind.
+        requirement: what a value must be, for errors: `a whole number from 1 to 100`.
+        schema: the requirement as JSON Schema.
+        read: returns the setting's value for a value from YAML. ValueError if it does not meet the requirement.
         read_text: the same for a text from a flag or the environment.
         show: returns the value as a user would write it.
-        metavar: what help texts call it.
-        many: whether a flag may be given several times.
+        metavar: its name in help texts.
+        is_list: whether a flag may be given several times.
     """
 
-    wanted: str
+    requirement: str
     schema: Schema
     read: Callable[[Any], Any]
     read_text: Callable[[str], Any]
     show: Callable[[Any], str] = str
     metavar: str = "TEXT"
-    many: bool = False
+    is_list: bool = False
 
 
-def text(metavar: str = "TEXT") -> Kind:
-    """Return the kind of strings that are not empty."""
+def string(metavar: str = "TEXT") -> ValueType:
+    """Return the type of non-empty strings."""
 
     def read(value: object) -> str:
         if not isinstance(value, str) or not value:
             raise ValueError(value)
         return value
 
-    return Kind("a non-empty string", {"type": "string", "minLength": 1}, read, read, metavar=metavar)
+    return ValueType("a non-empty string", {"type": "string", "minLength": 1}, read, read, metavar=metavar)
 
 
-def port() -> Kind:
-    """Return the kind of a port's name or number; the setting is a string either way."""
-    named, numbered = text(), whole(1, 65535)
+def port() -> ValueType:
+    """Return the type of a port, by name or number. The setting is always a string."""
+    name, number = string(), integer(1, 65535)
 
     def read(value: object) -> str:
-        return named.read(value) if isinstance(value, str) else str(numbered.read(value))
+        return name.read(value) if isinstance(value, str) else str(number.read(value))
 
     schema = {"type": ["string", "integer"], "minLength": 1, "minimum": 1, "maximum": 65535}
-    return Kind("a port's name or number", schema, read, named.read_text, metavar="PORT")
+    return ValueType("a port's name or number", schema, read, name.read_text, metavar="PORT")
 
 
-def matching(pattern: str, wanted: str, metavar: str) -> Kind:
-    """Return the kind of strings that match a regular expression in full."""
+def pattern(regex: str, requirement: str, metavar: str) -> ValueType:
+    """Return the type of strings that match a regular expression in full."""
 
     def read(value: object) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+        if not isinstance(value, str) or not re.fullmatch(regex, value, re.ASCII):
             raise ValueError(value)
         return value
 
-    return Kind(wanted, {"type": "string", "pattern": f"^(?:{pattern})$"}, read, read, metavar=metavar)
+    return ValueType(requirement, {"type": "string", "pattern": f"^(?:{regex})$"}, read, read, metavar=metavar)
 
 
-def texts(metavar: str) -> Kind:
-    """Return the kind of lists of strings, of which one may stand alone; the environment separates them by spaces."""
+def strings(metavar: str) -> ValueType:
+    """Return the type of lists of strings, or of a single one. In the environment, spaces separate them."""
 
     def read(value: object) -> tuple[str, ...]:
         value = [value] if isinstance(value, str) else value
@@ -82,63 +82,63 @@ def texts(metavar: str) -> Kind:
         return tuple(value)
 
     schema = {"type": ["array", "string"], "items": {"type": "string", "minLength": 1}, "minLength": 1}
-    return Kind(
-        "a string or a list of strings", schema, read, lambda line: tuple(line.split()), " ".join, metavar, many=True
+    return ValueType(
+        "a string or a list of strings", schema, read, lambda line: tuple(line.split()), " ".join, metavar, is_list=True
     )
 
 
-def metrics() -> Kind:
-    """Return the kind of named pairs of selectors, each with a tolerance of its own or none.
+def metric_list() -> ValueType:
+    """Return the type of metrics: named pairs of selectors, each with an optional tolerance.
 
-    In the file they are a mapping by name; as text `NAME=GOOD,TOTAL[,TOLERANCE]`, in the environment one a line.
+    The file has a mapping by name; a text is `NAME=GOOD,TOTAL[,TOLERANCE]`, with one line each in the environment.
     """
-    one_share = share("0.05")
+    tolerance = share("0.05")
 
-    def written(name: object, value: object) -> str:
+    def as_text(name: object, value: object) -> str:
         if not isinstance(name, str) or not re.fullmatch(METRIC_NAME, name, re.ASCII) or not isinstance(value, dict):
             raise ValueError(value)
         selectors = [value.get("good"), value.get("total")]
         if not set(value) <= {"good", "total", "tolerance"} or not all(isinstance(s, str) and s for s in selectors):
             raise ValueError(value)
-        own = [repr(one_share.read(value["tolerance"]))] if "tolerance" in value else []
+        own = [repr(tolerance.read(value["tolerance"]))] if "tolerance" in value else []
         return f"{name}={','.join([*map(str, selectors), *own])}"
 
     def read(value: object) -> tuple[str, ...]:
         if not isinstance(value, dict) or not value:
             raise ValueError(value)
-        return tuple(written(name, one) for name, one in value.items())
+        return tuple(as_text(name, metric) for name, metric in value.items())
 
     selector = {"type": "string", "minLength": 1}
-    one = {
+    metric = {
         "type": "object",
         "additionalProperties": False,
         "required": ["good", "total"],
-        "properties": {"good": selector, "total": selector, "tolerance": one_share.schema},
+        "properties": {"good": selector, "total": selector, "tolerance": tolerance.schema},
     }
     schema = {
         "type": "object",
         "minProperties": 1,
         "propertyNames": {"pattern": f"^{METRIC_NAME}$"},
-        "additionalProperties": one,
+        "additionalProperties": metric,
     }
-    wanted = "a mapping of names to good and total (both selectors) and an optional tolerance from 0 to 1"
+    requirement = "a mapping of names to good and total (both selectors) and an optional tolerance from 0 to 1"
     lines: Callable[[str], Any] = lambda given: tuple(filter(None, map(str.strip, given.splitlines())))  # noqa: E731
-    return Kind(wanted, schema, read, lines, " ".join, "NAME=GOOD,TOTAL[,TOLERANCE]", many=True)
+    return ValueType(requirement, schema, read, lines, " ".join, "NAME=GOOD,TOTAL[,TOLERANCE]", is_list=True)
 
 
-def choice(*words: str) -> Kind:
-    """Return the kind of a few words."""
+def choice(*words: str) -> ValueType:
+    """Return the type of a choice of words."""
 
     def read(value: object) -> str:
         if value not in words:
             raise ValueError(value)
         return str(value)
 
-    return Kind(" or ".join(words), {"enum": list(words)}, read, read, metavar="|".join(words))
+    return ValueType(" or ".join(words), {"enum": list(words)}, read, read, metavar="|".join(words))
 
 
-def whole(least: int, most: int | None = None) -> Kind:
-    """Return the kind of whole numbers, both ends included."""
+def integer(least: int, most: int | None = None) -> ValueType:
+    """Return the type of whole numbers from `least` to `most`."""
 
     def read(value: object) -> int:
         number = _number(value)
@@ -151,17 +151,17 @@ def whole(least: int, most: int | None = None) -> Kind:
             raise ValueError(line)
         return read(int(line))
 
-    wanted = f"a whole number, {least} or more" if most is None else f"a whole number from {least} to {most}"
+    requirement = f"a whole number, {least} or more" if most is None else f"a whole number from {least} to {most}"
     schema = {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
-    return Kind(wanted, schema, read, read_text, metavar="N")
+    return ValueType(requirement, schema, read, read_text, metavar="N")
 
 
-def rising(least: int, most: int, example: str) -> Kind:
-    """Return the kind of lists of whole numbers, each larger than the one before; in text, commas separate them.
+def rising_integers(least: int, most: int, example: str) -> ValueType:
+    """Return the type of lists of whole numbers, each larger than the one before. In a text, commas separate them.
 
-    The schema cannot say that they rise, nor how large they may be in text.
+    The schema cannot express that they rise, nor their limits in a text.
     """
-    one = whole(least, most)
+    item = integer(least, most)
 
     def checked(numbers: tuple[int, ...]) -> tuple[int, ...]:
         if not numbers or list(numbers) != sorted(set(numbers)):
@@ -169,19 +169,19 @@ def rising(least: int, most: int, example: str) -> Kind:
         return numbers
 
     def read_text(line: str) -> tuple[int, ...]:
-        return checked(tuple(one.read_text(part.strip()) for part in line.split(",")))
+        return checked(tuple(item.read_text(part.strip()) for part in line.split(",")))
 
     def read(value: object) -> tuple[int, ...]:
         if isinstance(value, str):
             return read_text(value)
-        return checked(tuple(one.read(item) for item in (value if isinstance(value, list) else [value])))
+        return checked(tuple(map(item.read, value if isinstance(value, list) else [value])))
 
-    return Kind(
+    return ValueType(
         f"rising whole numbers from {least} to {most}, such as {example}",
-        one.schema
+        item.schema
         | {
             "type": ["array", "string", "integer"],
-            "items": one.schema,
+            "items": item.schema,
             "minItems": 1,
             "uniqueItems": True,
             "pattern": r"^ *[0-9]{1,18} *(?:, *[0-9]{1,18} *)*$",
@@ -193,8 +193,8 @@ def rising(least: int, most: int, example: str) -> Kind:
     )
 
 
-def share(example: str, *, ends: bool = True) -> Kind:
-    """Return the kind of numbers in 0–1, both ends included or not."""
+def share(example: str, *, ends: bool = True) -> ValueType:
+    """Return the type of numbers in 0–1, with or without the ends."""
 
     def read(value: object) -> float:
         number = _number(value)
@@ -202,27 +202,29 @@ def share(example: str, *, ends: bool = True) -> Kind:
             raise ValueError(value)
         return float(number)
 
-    wanted = f"a share {'from 0 to 1' if ends else 'between 0 and 1'}, such as {example}"
+    requirement = f"a share {'from 0 to 1' if ends else 'between 0 and 1'}, such as {example}"
     limits = {"minimum": 0, "maximum": 1} if ends else {"exclusiveMinimum": 0, "exclusiveMaximum": 1}
-    return Kind(wanted, {"type": "number"} | limits, read, lambda line: read(float(line)), "{:g}".format, "SHARE")
+    return ValueType(
+        requirement, {"type": "number"} | limits, read, lambda line: read(float(line)), "{:g}".format, "SHARE"
+    )
 
 
-def time(example: str) -> Kind:
-    """Return the kind of times, in seconds: `90`, `90s`, `1m30s`, `250ms`."""
+def duration(example: str) -> ValueType:
+    """Return the type of durations, in seconds: `90`, `90s`, `1m30s`, `250ms`."""
 
     def read(value: object) -> float:
         if isinstance(value, str):
-            return parse_duration(value)
+            return times.parse_duration(value)
         number = _number(value)
         if number < 0:
             raise ValueError(value)
         return float(number)
 
-    schema = {"type": ["string", "number"], "minimum": 0, "pattern": f"^(?:{DURATION_PATTERN})$"}
-    return Kind(f"a duration such as {example}", schema, read, parse_duration, duration, "DURATION")
+    schema = {"type": ["string", "number"], "minimum": 0, "pattern": f"^(?:{times.DURATION_PATTERN})$"}
+    return ValueType(f"a duration such as {example}", schema, read, times.parse_duration, times.duration, "DURATION")
 
 
 def _number(value: object) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(value)  # noqa: TRY004 - whoever reads settings expects one kind of error
+        raise ValueError(value)  # noqa: TRY004 - callers expect ValueError alone
     return value

@@ -176,7 +176,7 @@ def test_a_bug_is_never_mistaken_for_a_rejected_release(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("x")
 
-    monkeypatch.setattr("canary.settings.settings.in_force", broken)
+    monkeypatch.setattr("canary.cli.session.resolve", broken)
     monkeypatch.setattr("tempfile.tempdir", str(command_line.folder))
     assert run(["config"]) == 70
     told = capsys.readouterr().err
@@ -192,7 +192,7 @@ def test_a_bug_is_never_mistaken_for_a_rejected_release(
 def test_a_bug_is_told_where_no_file_can_be_written(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("canary.settings.settings.in_force", lambda *_: 1 / 0)
+    monkeypatch.setattr("canary.cli.session.resolve", lambda *_: 1 / 0)
     monkeypatch.setattr("tempfile.tempdir", str(command_line.folder / "gone"))
     assert run(["config"]) == 70
     [line] = capsys.readouterr().err.splitlines()

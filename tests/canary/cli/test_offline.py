@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from canary.settings.settings import all_settings, schema
+from canary.settings.settings import SETTINGS, schema
 from canary.verdict.rule import Evidence, compare
 from tests.canary.commandline import CommandLine
 
@@ -18,7 +18,7 @@ def test_config_tells_each_setting_and_where_it_comes_from(command_line: Command
     result = command_line("config", "--percentage", "50", environment={"CANARY_TOLERANCE": "0.01"})
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
-    assert [line.split()[0] for line in lines] == [one.key for one in all_settings()]
+    assert [line.split()[0] for line in lines] == [one.key for one in SETTINGS.values()]
     assert lines[1] == "images              a:1 b:1                               canary.yml:1"
     assert lines[4] == "percentage          50                                    --percentage"
     assert "tolerance           0.01                                  CANARY_TOLERANCE" in lines

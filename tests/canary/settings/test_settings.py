@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import canary
 from canary.errors import InputError
-from canary.settings.settings import Settings, all_settings, in_force, read_file, schema, shown, sizes
+from canary.settings.resolution import read_file, resolve
+from canary.settings.settings import SETTINGS, Settings, schema
 
 COMMITTED = Path(canary.__file__).parent / "canary.schema.json"
 
@@ -26,7 +27,7 @@ def test_of_flag_environment_file_and_default_the_first_holds(tmp_path: Path) ->
     flags = {"percentage": "30", "images": ("a:2",), "alpha": None, "image_pull_secrets": ()}
     environment = {"CANARY_PERCENTAGE": "20", "CANARY_TOLERANCE": "0.2", "CANARY_ALPHA": "", "CANARY_MANIFESTS": "a b"}
 
-    found = in_force(flags, environment, tmp_path)
+    found = resolve(flags, environment, tmp_path)
 
     assert found.settings == Settings(
         manifests=("a", "b"), images=("a:2",), percentage=30, tolerance=0.2, warm_up=90.0, gate="auto"
@@ -40,29 +41,29 @@ def test_of_flag_environment_file_and_default_the_first_holds(tmp_path: Path) ->
         "warm_up": "canary.yml:5",
         "gate": "canary.yml:6",
     }
-    assert set(found.sources) == {one.attribute for one in all_settings()}
+    assert set(found.sources) == set(SETTINGS)
 
 
 @pytest.mark.parametrize("text", ["", "---\n", "# nothing\n"])
 def test_a_file_may_be_missing_or_empty(text: str, tmp_path: Path) -> None:
-    assert in_force({}, {}, tmp_path).settings == Settings()
+    assert resolve({}, {}, tmp_path).settings == Settings()
     (tmp_path / "canary.yml").write_text(text)
-    assert in_force({}, {}, tmp_path).settings == Settings()
+    assert resolve({}, {}, tmp_path).settings == Settings()
 
 
 def test_a_misspelt_variable_is_told_and_one_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
-    in_force({}, {"CANARY_URL": "x", "CANARY_IMAGE_NAME": "x", "CANARY_TOKEN": "x", "TOLERENCE": "1"}, tmp_path)
+    resolve({}, {"CANARY_URL": "x", "CANARY_IMAGE_NAME": "x", "CANARY_TOKEN": "x", "TOLERENCE": "1"}, tmp_path)
     with pytest.raises(InputError) as error:
-        in_force({}, {"CANARY_TOLERENCE": "0.01"}, tmp_path)
+        resolve({}, {"CANARY_TOLERENCE": "0.01"}, tmp_path)
     assert str(error.value) == "environment variable CANARY_TOLERENCE: did you mean CANARY_TOLERANCE?"
 
 
-KNOWN = ", ".join(one.key for one in all_settings())
+KNOWN = ", ".join(one.key for one in SETTINGS.values())
 WRONG = {
     "percentge: 25": "1: unknown key percentge; did you mean percentage?",
     "\nwarm_up: 10s": "2: unknown key warm_up; did you mean warm-up?",
     "image: a:1": "1: unknown key image; did you mean images?",
-    "zzz: 1": f"1: unknown key zzz; known are {KNOWN}",
+    "zzz: 1": f"1: unknown key zzz; the keys are {KNOWN}",
     "metrics-path: metrics": "1: metrics-path metrics: must be a path that begins with /, such as /actuator/prometheus",
     "percentage: 0": "1: percentage 0: must be a whole number from 1 to 100",
     "percentage: 101": "1: percentage 101: must be a whole number from 1 to 100",
@@ -94,14 +95,14 @@ WRONG = {
 def test_what_is_wrong_with_a_file_is_told_with_its_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(text)
     with pytest.raises(InputError) as error:
-        in_force({}, {}, tmp_path)
+        resolve({}, {}, tmp_path)
     assert str(error.value) == f"canary.yml:{WRONG[text]}"
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "canary.yml").mkdir()
     with pytest.raises(InputError, match=r"^canary\.yml: Is a directory$"):
-        in_force({}, {}, tmp_path)
+        resolve({}, {}, tmp_path)
     (tmp_path / "latin.yml").write_bytes(b"gate: \xff")
     with pytest.raises(InputError, match=r"^latin\.yml: not UTF-8 text$"):
         read_file(tmp_path / "latin.yml")
@@ -124,24 +125,24 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_flags_and_variables_are_checked_as_the_file_is(attribute: str, text: str, wanted: str, tmp_path: Path) -> None:
-    one = next(one for one in all_settings() if one.attribute == attribute)
+    one = next(one for one in SETTINGS.values() if one.attribute == attribute)
     with pytest.raises(InputError) as error:
-        in_force({attribute: text}, {}, tmp_path)
+        resolve({attribute: text}, {}, tmp_path)
     assert str(error.value) == f"{one.flag} {text}: must be {wanted}"
     if text:
         with pytest.raises(InputError) as error:
-            in_force({}, {one.variable: text}, tmp_path)
+            resolve({}, {one.variable: text}, tmp_path)
         assert str(error.value) == f"{one.variable}={text}: must be {wanted}"
 
 
 def test_defaults_are_values_that_their_kinds_accept() -> None:
-    for one in all_settings():
+    for one in SETTINGS.values():
         if one.default not in (None, ()):
-            assert one.kind.read_text(shown(Settings(), one.attribute)) == one.default
+            assert one.value_type.read_text(one.show(one.default)) == one.default
 
 
 @pytest.mark.parametrize(
-    ("file", "environment", "flags", "sizes_"),
+    ("file", "environment", "flags", "sizes"),
     [
         ("", {}, {}, (25,)),
         ("percentage: 10", {}, {}, (10,)),
@@ -153,23 +154,23 @@ def test_defaults_are_values_that_their_kinds_accept() -> None:
     ],
 )
 def test_of_steps_and_percentage_the_nearer_to_the_command_line_holds(
-    file: str, environment: dict[str, str], flags: dict[str, str], sizes_: tuple[int, ...], tmp_path: Path
+    file: str, environment: dict[str, str], flags: dict[str, str], sizes: tuple[int, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "canary.yml").write_text(file)
-    assert sizes(in_force(flags, environment, tmp_path)) == sizes_
+    assert resolve(flags, environment, tmp_path).sizes() == sizes
 
 
 def test_steps_and_percentage_at_the_same_place_contradict_each_other(tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text("steps: [10, 50]\npercentage: 10\n")
     with pytest.raises(InputError, match=r"^canary.yml:2 and canary.yml:1: use percentage for one size, or steps"):
-        sizes(in_force({}, {}, tmp_path))
+        resolve({}, {}, tmp_path).sizes()
 
 
 @pytest.mark.parametrize("steps", ["[]", "[50, 10]", "[10, 10]", "[0, 10]", "[10, 101]", "0", "[ten]", "10,5", "ten"])
 def test_steps_rise_within_1_to_100(steps: str, tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(f"steps: {steps}")
     with pytest.raises(InputError, match="must be rising whole numbers from 1 to 100, such as 10,25,50"):
-        in_force({}, {}, tmp_path)
+        resolve({}, {}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_a_file_may_say_things_as_the_command_line_does(
     line: str, attribute: str, value: object, tmp_path: Path
 ) -> None:
     (tmp_path / "canary.yml").write_text(line)
-    assert getattr(in_force({}, {}, tmp_path).settings, attribute) == value
+    assert getattr(resolve({}, {}, tmp_path).settings, attribute) == value
     assert jsonschema.Draft202012Validator(schema()).is_valid(yaml.safe_load(line))
 
 
@@ -198,24 +199,24 @@ def test_what_a_service_sets_in_a_pod_is_not_read_as_a_setting(tmp_path: Path) -
         "CANARY_METRICS_SERVICE_HOST": "10.0.0.7",
         "CANARY_INTERVAL_PORT": "udp://10.0.0.8:53",  # close to CANARY_INTERVAL
     }
-    assert in_force({}, linked, tmp_path).settings == Settings()
+    assert resolve({}, linked, tmp_path).settings == Settings()
     own = {**linked, "CANARY_METRICS_PORT": "web"}
-    assert in_force({}, own, tmp_path).settings.metrics_port == "web"
+    assert resolve({}, own, tmp_path).settings.metrics_port == "web"
     with pytest.raises(InputError, match="CANARY_INTERVALL: did you mean CANARY_INTERVAL"):
-        in_force({}, {**linked, "CANARY_INTERVALL": "1s"}, tmp_path)
+        resolve({}, {**linked, "CANARY_INTERVALL": "1s"}, tmp_path)
 
 
 def test_metrics_are_the_same_in_the_file_on_the_command_line_and_in_the_environment(tmp_path: Path) -> None:
     paid, answers = 'paid=orders_total{status="paid"},orders_total,0.01', "answers=good_total,all_total"
     given = (paid, answers)
-    assert in_force({"metrics": given}, {}, tmp_path).settings.metrics == given
-    assert in_force({}, {"CANARY_METRICS": f"{paid}\n{answers}\n"}, tmp_path).settings.metrics == given
+    assert resolve({"metrics": given}, {}, tmp_path).settings.metrics == given
+    assert resolve({}, {"CANARY_METRICS": f"{paid}\n{answers}\n"}, tmp_path).settings.metrics == given
     (tmp_path / "canary.yml").write_text(
         "metrics:\n"
         '  paid:\n    good: orders_total{status="paid"}\n    total: orders_total\n    tolerance: 0.01\n'
         "  answers: {good: good_total, total: all_total}\n"
     )
-    assert in_force({}, {}, tmp_path).settings.metrics == given
+    assert resolve({}, {}, tmp_path).settings.metrics == given
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ def test_metrics_are_the_same_in_the_file_on_the_command_line_and_in_the_environ
 def test_metrics_of_another_form_are_refused_by_driver_and_schema(metrics: Any, tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(yaml.safe_dump({"metrics": metrics}))
     with pytest.raises(InputError, match=r"^canary.yml:1: metrics( .*)?: must be a mapping of names to good and total"):
-        in_force({}, {}, tmp_path)
+        resolve({}, {}, tmp_path)
     assert not jsonschema.Draft202012Validator(schema()).is_valid({"metrics": metrics})
 
 
@@ -258,11 +259,11 @@ plain = (
 )
 
 
-@given(st.sampled_from([*all_settings()]), plain)
-@example(next(one for one in all_settings() if one.key == "percentage"), 25.0)
+@given(st.sampled_from([*SETTINGS.values()]), plain)
+@example(next(one for one in SETTINGS.values() if one.key == "percentage"), 25.0)
 def test_the_schema_accepts_what_the_driver_accepts_and_nothing_else(one: Any, value: object) -> None:
     try:
-        one.kind.read(value)
+        one.value_type.read(value)
         accepted = True
     except ValueError:
         accepted = False
@@ -276,4 +277,4 @@ def test_the_schema_refuses_unknown_keys() -> None:
 def test_every_default_of_the_schema_can_be_written_into_a_file(tmp_path: Path) -> None:
     defaults = {key: one["default"] for key, one in schema()["properties"].items() if "default" in one}
     (tmp_path / "canary.yml").write_text(yaml.safe_dump(defaults))
-    assert in_force({}, {}, tmp_path).settings == Settings()
+    assert resolve({}, {}, tmp_path).settings == Settings()
