@@ -1,4 +1,4 @@
-"""Settings of all tests."""
+"""Settings for all tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A shell's background jobs, which may run the tests, start with Ctrl-C ignored, and what they start inherits that.
+# A shell starts background jobs with Ctrl-C ignored. If that is how the tests run, their processes would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A property holds however busy the machine is: time is measured by benchmarks, not by tests.
+# Tests must pass on a busy machine too, so properties have no time limit.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
 

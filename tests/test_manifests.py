@@ -1,4 +1,4 @@
-"""The sample's manifests: valid, consistent with each other and with the app, and as strict as they say."""
+"""The sample's manifests are valid, consistent with each other and with the app, and as strict as they claim."""
 
 from __future__ import annotations
 

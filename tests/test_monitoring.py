@@ -1,4 +1,4 @@
-"""What monitors the app: others' Prometheus finds it, and Grafana shows what a release is judged by."""
+"""Monitoring: every supported Prometheus finds the app, and Grafana shows the data behind the verdict."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(path: str) -> dict[str, Any]:
     return found
 
 
-# The fields that the services' published definitions know; both refuse others.
+# The fields in the services' published definitions; both services refuse others.
 @pytest.mark.parametrize(
     ("path", "kind", "endpoints", "known"),
     [

@@ -91,12 +91,12 @@ class EachItsOwn(Ours):
             np.maximum(
                 1.0,
                 np.where(
-                    self.early(block, told),
-                    self.presumed(block),
-                    (1 + 2 / np.maximum(told, 1e-9)) * chi / np.maximum(degrees, 1e-9),
+                    self.early(block, known_by),
+                    self.assumed(block),
+                    (1 + 2 / np.maximum(known_by, 1e-9)) * chi / np.maximum(degrees, 1e-9),
                 ),
             )
-            for chi, degrees, told in block.scatter
+            for chi, degrees, known_by in block.scatter
         ]
 
 
@@ -105,7 +105,7 @@ class NothingPresumed(Ours):
 
     name = "φ = 1 before the eighth scrape"
 
-    def presumed(self, block: Block) -> float:  # noqa: ARG002
+    def assumed(self, block: Block) -> float:  # noqa: ARG002
         """Return 1."""
         return 1.0
 
@@ -132,11 +132,11 @@ class UpperBound(Ours):
 
     def dispersion(self, block: Block) -> list[np.ndarray]:
         """Return χ² divided by its lower quantile."""
-        chi, degrees, told = np.sum(block.scatter, axis=0)
-        of = np.maximum(told, 1.0)
+        chi, degrees, known_by = np.sum(block.scatter, axis=0)
+        of = np.maximum(known_by, 1.0)
         quantile = of * np.maximum(1 - 2 / (9 * of) - 1.2816 * np.sqrt(2 / (9 * of)), 0.05) ** 3
         seen = chi / np.maximum(degrees, 1e-9) * of / quantile
-        return 2 * [np.maximum(1.0, np.where(self.early(block, told), self.presumed(block), seen))]
+        return 2 * [np.maximum(1.0, np.where(self.early(block, known_by), self.assumed(block), seen))]
 
 
 class Fading(Ours):
@@ -146,9 +146,9 @@ class Fading(Ours):
 
     def dispersion(self, block: Block) -> list[np.ndarray]:
         """Return the weighted mean of the assumed and the measured dispersion."""
-        chi, degrees, told = np.sum(block.scatter, axis=0)
-        seen = told * chi / np.maximum(degrees, 1e-9)
-        return 2 * [np.maximum(1.0, (4 * self.presumed(block) + seen) / (4 + told))]
+        chi, degrees, known_by = np.sum(block.scatter, axis=0)
+        seen = known_by * chi / np.maximum(degrees, 1e-9)
+        return 2 * [np.maximum(1.0, (4 * self.assumed(block) + seen) / (4 + known_by))]
 
 
 class EightErrors(Ours):
@@ -156,9 +156,9 @@ class EightErrors(Ours):
 
     name = "φ assumed until there are eight scrapes and eight errors"
 
-    def early(self, block: Block, told: np.ndarray) -> np.ndarray:
+    def early(self, block: Block, known_by: np.ndarray) -> np.ndarray:
         """Return whether there are too few scrapes or errors."""
-        return (block.numbers < self.least_scrapes) | (told < self.least_scrapes)
+        return (block.numbers < self.least_scrapes) | (known_by < self.least_scrapes)
 
 
 class FiveMinutes(Ours):

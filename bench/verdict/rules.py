@@ -44,8 +44,8 @@ class Rule(ABC):
         if self.over or not self.undecided()[block.rows].any():
             return
         found = self.judge(block)
-        hit, first = (found != 0).any(1), (found != 0).argmax(1)
-        new = hit & (self.decisions[block.rows] == 0)
+        decided, first = (found != 0).any(1), (found != 0).argmax(1)
+        new = decided & (self.decisions[block.rows] == 0)
         rows = block.rows[new]
         self.decisions[rows] = found[new, first[new]]
         self.requests[rows] = block.numbers[first[new]] * block.totals[0]
@@ -106,16 +106,16 @@ class Ours(Rule):
 
     def dispersion(self, block: Block) -> list[np.ndarray]:
         """Return the dispersion of each variant; the rule uses one for both."""
-        chi, degrees, told = np.sum(block.scatter, axis=0)
-        seen = (1 + 2 / np.maximum(told, 1e-9)) * chi / np.maximum(degrees, 1e-9)
-        early = self.early(block, told)
-        return 2 * [np.maximum(1.0, np.where(early, self.presumed(block), np.where(told > 0, seen, 1.0)))]
+        chi, degrees, known_by = np.sum(block.scatter, axis=0)
+        seen = (1 + 2 / np.maximum(known_by, 1e-9)) * chi / np.maximum(degrees, 1e-9)
+        early = self.early(block, known_by)
+        return 2 * [np.maximum(1.0, np.where(early, self.assumed(block), np.where(known_by > 0, seen, 1.0)))]
 
-    def early(self, block: Block, told: np.ndarray) -> np.ndarray:  # noqa: ARG002
+    def early(self, block: Block, known_by: np.ndarray) -> np.ndarray:  # noqa: ARG002
         """Return whether the dispersion is still assumed."""
         return block.numbers < self.least_scrapes
 
-    def presumed(self, block: Block) -> float:
+    def assumed(self, block: Block) -> float:
         """Return the dispersion to assume until it is measured."""
         return 1 + verdict.PRESUMED_CORRELATION * (max(block.totals) - 1)
 

@@ -110,11 +110,11 @@ class Block:
         degrees, found = np.maximum(self.numbers - 1, 1), []
         for good, spread, total in zip(self.sums, self.spreads, self.totals, strict=True):
             bad = self.numbers * total - good
-            telling = (good > 0) & (bad > 0)
-            share = np.where(telling, good / (good + bad), 0.5)
+            mixed = (good > 0) & (bad > 0)
+            share = np.where(mixed, good / (good + bad), 0.5)
             chi = np.maximum(0.0, spread - good * share) / (share * (1 - share))
-            told = np.minimum(degrees, np.minimum(good, bad))
-            found.append(telling * np.stack([chi, np.broadcast_to(degrees, good.shape), told]))
+            known_by = np.minimum(degrees, np.minimum(good, bad))
+            found.append(mixed * np.stack([chi, np.broadcast_to(degrees, good.shape), known_by]))
         return np.stack(found)
 
 

@@ -71,7 +71,7 @@ class Children:
     """Starts processes, and ends those that are still running."""
 
     def __init__(self, folder: Path, show: Callable[..., None], interrupts: Interrupts) -> None:
-        """Write output that nobody reads to the file `log` in the folder.
+        """Write the output of commands to the file `log` in the folder, unless somebody reads it.
 
         Args:
             folder: for the log.

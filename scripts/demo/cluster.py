@@ -123,7 +123,7 @@ def connection(kubeconfig: Path) -> Iterator[client.ApiClient]:
         with config.new_client_from_config(str(kubeconfig)) as api:
             yield api
     except ApiException as error:
-        said = json.loads(error.body)["message"] if error.body else error.reason
-        raise CommandError(f"the API server says: {said}") from error
+        message = json.loads(error.body)["message"] if error.body else error.reason
+        raise CommandError(f"the API server says: {message}") from error
     except (HTTPError, config.ConfigException) as error:
         raise CommandError(f"the API server does not answer: {error}") from error

@@ -1,4 +1,4 @@
-"""Where the demo runs: a localcluster of its own, a kind cluster, or the cluster of a kubeconfig's context.
+"""Where the demo runs: a new localcluster, a kind cluster, or the cluster of a kubeconfig context.
 
 A place builds images, has a kubeconfig, and knows the URL at which this machine reaches the Service.
 """
@@ -28,7 +28,7 @@ class Place(Protocol):
         title: shown on the screen.
         namespace: of the release.
         kubeconfig: of the cluster; exists after `up`.
-        rate: requests per second that two cores can handle beside everything else.
+        rate: requests per second that two cores can handle in addition to everything else.
     """
 
     title: str
@@ -134,11 +134,11 @@ class Remote:
             flags = ("--kubeconfig", str(self.kubeconfig), "--port", "0")
             self._proxy = self._children.start("kubectl", "proxy", *flags, stdout=-1)
             assert self._proxy.stdout
-            said = self._proxy.stdout.readline()
-            if "Starting to serve on" not in said:
-                raise CommandError(f"kubectl proxy did not start: {said.strip() or self._children.log.read_text()}")
+            line = self._proxy.stdout.readline()
+            if "Starting to serve on" not in line:
+                raise CommandError(f"kubectl proxy did not start: {line.strip() or self._children.log.read_text()}")
             path = f"/api/v1/namespaces/{self.namespace}/services/sampleapp:http/proxy/"
-            self._url = f"http://{said.split()[-1]}{path}"
+            self._url = f"http://{line.split()[-1]}{path}"
         return self._url
 
     def keep(self) -> list[str]:

@@ -61,7 +61,7 @@ class Running:
     metrics_port: int
 
     def get(self, path: str = "/", port: int | None = None) -> Reply:
-        """Ask over a connection of its own."""
+        """Send a request over a new connection."""
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=10)
         try:
             connection.request("GET", path)
@@ -76,7 +76,7 @@ class Running:
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
     def listens(self) -> bool:
-        """Return whether somebody accepts connections for traffic."""
+        """Return whether the app accepts connections."""
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
@@ -85,14 +85,14 @@ Start = Callable[..., Running]
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def command(**variables: str) -> tuple[list[str], dict[str, str]]:
-    """Return command line and environment for the app with these variables and no others of its own."""
+    """Return the app's command line and environment, with only these of its variables."""
     own = {"SUCCESS_RATE", "LATENCY_MS", "CRASH_EVERY", "HOST", "PORT", "METRICS_PORT", "VERSION", "HOSTNAME"}
     return [sys.executable, str(APP)], {k: v for k, v in os.environ.items() if k not in own} | variables
 

@@ -1,4 +1,4 @@
-"""The web application, asked without a server, with dice of its own."""
+"""The web application without a server, with a given source of random numbers."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_on_sigterm_it_accepts_no_more_requests_and_finishes_open_ones(start: St
         replies = [pool.submit(app.get) for _ in range(24)]
         poll("all connections are accepted", lambda: established(app.port) >= 24)
         terminate(app)
-        poll("it listens no more", lambda: not app.listens())
+        poll("it closes the port", lambda: not app.listens())
         assert app.process.poll() is None, "it ended before it had answered"
         assert {reply.result().status for reply in replies} == {200}
     assert app.process.wait(30) == 0

@@ -1,4 +1,4 @@
-"""What the pages tell people to type exists: options of `canary`, targets and variables of `make`, files."""
+"""The commands in the pages exist: options of `canary`, targets and variables of `make`, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages show as `canary.yml` is taken by the driver."""
+"""The driver accepts each `canary.yml` that the pages show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/tutorial.md does what it says: its commands are run as they stand, in a copy of the repository."""
+"""The commands in docs/tutorial.md work as written, in a copy of the repository."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_the_tutorial_ends_with_the_better_version_promoted_and_the_worse_one_re
         check=False,
     )
 
-    said = done.stdout
-    assert done.returncode == 0, said
-    assert "promoted sampleapp: it now runs sampleapp:20" in said
-    assert "rejected sampleapp: canary" in said
-    assert "exit code 1" in said
-    last = said.rpartition("kubectl get deployments -o wide")[2]
+    output = done.stdout
+    assert done.returncode == 0, output
+    assert "promoted sampleapp: it now runs sampleapp:20" in output
+    assert "rejected sampleapp: canary" in output
+    assert "exit code 1" in output
+    last = output.rpartition("kubectl get deployments -o wide")[2]
     assert "sampleapp:20" in last
     assert "sampleapp-canary" not in last

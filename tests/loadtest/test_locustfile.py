@@ -1,4 +1,4 @@
-"""The load: how it arrives, and what it calls a failure."""
+"""How Locust sends requests, and which answers count as failures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
 
 @dataclass
 class Service:
-    """A server that answers as it is told.
+    """A server whose answers the test sets.
 
     Attributes:
         status: of its answers.
@@ -44,7 +44,7 @@ class Service:
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    """Give a service that answers at once."""
+    """Give a service that answers immediately."""
     state = Service()
     state.hold.set()
 
@@ -80,7 +80,7 @@ def service() -> Iterator[Service]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What Locust reports.
+    """The results of Locust.
 
     Attributes:
         requests: by name.
@@ -94,7 +94,7 @@ class Outcome:
 
 
 def load(url: str, folder: Path, enough: Callable[[], bool] | None, *options: str) -> Outcome:
-    """Run Locust until there is enough, or None: until it ends by itself; return what it reports."""
+    """Run Locust until `enough` returns true, or to its own end if that is None; returns its results."""
     answers = folder / "answers"
     process = subprocess.Popen(
         [
@@ -141,7 +141,7 @@ def test_with_keep_alive_each_user_has_one_connection_for_all_requests(service: 
 
 def test_a_ramp_brings_all_users_on_and_ends_with_the_run_time(service: Service, tmp_path: Path) -> None:
     outcome = load(service.url, tmp_path, None, "--users", "20", "--keep-alive", "--ramp", "2s", "--run-time", "6s")
-    assert service.connections == 20  # one a user
+    assert service.connections == 20  # one per user
     assert not outcome.failures
     assert outcome.requests["/ 200"] == service.requests
 
@@ -155,17 +155,17 @@ for age in (0, 500, 1500, 8500, 9500, 15_000, 20_001):
     ramp.start_time = time.perf_counter() - age
     print(ramp.tick())
 """
-    done = subprocess.run(  # in a process of its own, because Locust makes all of Python's sockets gevent's
+    done = subprocess.run(  # in a separate process, because Locust replaces all of Python's sockets with gevent's
         [sys.executable, "-c", program], cwd=LOCUSTFILE.parent, capture_output=True, text=True, check=True
     )
     assert done.stdout.split("\n") == ["(5, 50)", "(5, 50)", "(10, 50)", "(45, 50)", "(50, 50)", "(50, 50)", "None", ""]
 
 
-def test_requests_keep_coming_while_nobody_answers(service: Service, tmp_path: Path) -> None:
+def test_requests_keep_coming_while_unused_answers(service: Service, tmp_path: Path) -> None:
     service.hold.clear()
 
     def enough() -> bool:
-        if service.requests >= 30:  # two users that waited for their answers would have sent two
+        if service.requests >= 30:  # two users that wait for their answers would send two
             service.hold.set()
         return service.hold.is_set()
 
@@ -191,11 +191,11 @@ def test_an_answer_that_is_not_the_apps_is_a_failure(service: Service, tmp_path:
 
 
 def test_a_refused_connection_is_a_failure(tmp_path: Path) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # bound, and not listening
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, and not listening
         answers = tmp_path / "answers"
         outcome = load(
-            f"http://127.0.0.1:{nobody.getsockname()[1]}",
+            f"http://127.0.0.1:{unused.getsockname()[1]}",
             tmp_path,
             lambda: answers.exists() and len(answers.read_text().splitlines()) >= 5,
         )
