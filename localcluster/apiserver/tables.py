@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,26 +10,20 @@ from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import Resource
 from localcluster.apimachinery.selectors import as_text
 
-# Columns by kind. kubectl shows those with a * only with -o wide.
-_COLUMNS = {
-    "Deployment": "Name,Ready,Up-to-date,Available,Age,*Containers,*Images,*Selector",
-    "ReplicaSet": "Name,Desired,Current,Ready,Age,*Containers,*Images,*Selector",
-    "Pod": "Name,Ready,Status,Restarts,Age,*IP,*Node,*Nominated Node,*Readiness Gates",
-    "Service": "Name,Type,Cluster-IP,External-IP,Port(s),Age,*Selector",
-    "ConfigMap": "Name,Data,Age",
-    "Secret": "Name,Type,Data,Age",
-    "Namespace": "Name,Status,Age",
-    "Node": "Name,Status,Roles,Age,Version,*Internal-IP,*External-IP,*OS-Image,*Kernel-Version,*Container-Runtime",
-    "Event": "Last Seen,Type,Reason,Object,*Subobject,*Source,Message,*First Seen,*Count,*Name",
-    "EndpointSlice": "Name,AddressType,Ports,Endpoints,Age",
-}
+_NODE_WIDE = "*Internal-IP,*External-IP,*OS-Image,*Kernel-Version,*Container-Runtime"
 _LISTED = 3  # how many ports and addresses of an EndpointSlice are shown; the others are counted
 
 
 def table(resource: Resource, objects: list[Object], version: str, *, include: str = "Metadata") -> dict[str, Any]:
     """Return a Table of objects; `include` says what each row contains of its object: Metadata, Object or None."""
-    definitions = [_column(name) for name in _COLUMNS.get(resource.kind, "Name,Age").split(",")]
-    rows = [{"cells": _cells(resource.kind, obj), "object": _row_object(obj, include)} for obj in objects]
+    columns, printer = _PRINTERS.get(resource.kind, ("Name,Age", lambda _, age: [age]))
+    definitions = [_column(name) for name in columns.split(",")]
+    place = next(i for i, column in enumerate(definitions) if column["name"] == "Name")
+    rows = []
+    for obj in objects:
+        cells = printer(obj, _age(obj["metadata"].get("creationTimestamp")))
+        cells.insert(place, obj["metadata"]["name"])
+        rows.append({"cells": cells, "object": _row_object(obj, include)})
     meta = {"resourceVersion": version}
     head = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta}
     return {**head, "columnDefinitions": definitions, "rows": rows}
@@ -46,35 +41,6 @@ def _row_object(obj: Object, include: str) -> Object | None:
     if include == "Object":
         return obj
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
-
-
-def _cells(kind: str, obj: Object) -> list[Any]:
-    age = _age(obj["metadata"].get("creationTimestamp"))
-    name, data = obj["metadata"]["name"], len(obj.get("data", {})) + len(obj.get("binaryData", {}))
-    match kind:
-        case "Deployment":
-            return [name, *_deployment(obj, age)]
-        case "ReplicaSet":
-            return [name, *_replica_set(obj, age)]
-        case "Pod":
-            return [name, *_pod(obj, age)]
-        case "Service":
-            return [name, *_service(obj, age)]
-        case "ConfigMap":
-            return [name, data, age]
-        case "Secret":
-            return [name, obj.get("type"), data, age]
-        case "Namespace":
-            return [name, obj["status"].get("phase"), age]
-        case "Node":
-            return [name, *_node(obj, age)]
-        case "Event":
-            return [*_event(obj), name]
-        case "EndpointSlice":
-            ports = [p.get("port", p.get("name", "*")) for p in obj["ports"] or []]
-            addresses = [address for endpoint in obj["endpoints"] or [] for address in endpoint["addresses"]]
-            return [name, obj["addressType"], _some(ports), _some(addresses), age]
-    return [name, age]
 
 
 def _age(timestamp: str | None) -> str:
@@ -172,7 +138,7 @@ def _node(obj: Object, age: str) -> list[Any]:
     return [*narrow, *addresses, *system]
 
 
-def _event(obj: Object) -> list[Any]:
+def _event(obj: Object, _: str) -> list[Any]:
     first = obj.get("firstTimestamp") or obj.get("eventTime")
     series, source, about = obj.get("series") or {}, obj.get("source") or {}, obj["involvedObject"]
     last = series.get("lastObservedTime") or obj.get("lastTimestamp") or first
@@ -206,3 +172,28 @@ def _service(obj: Object, age: str) -> list[Any]:
     selector = as_text({"matchLabels": spec.get("selector") or {}}) or "<none>"
     kind, address = spec.get("type", "ClusterIP"), spec.get("clusterIP") or "<none>"
     return [kind, address, external, shown, age, selector]
+
+
+def _endpoint_slice(obj: Object, age: str) -> list[Any]:
+    ports = [p.get("port", p.get("name", "*")) for p in obj["ports"] or []]
+    addresses = [address for endpoint in obj["endpoints"] or [] for address in endpoint["addresses"]]
+    return [obj["addressType"], _some(ports), _some(addresses), age]
+
+
+def _data(obj: Object) -> int:
+    return len(obj.get("data", {})) + len(obj.get("binaryData", {}))
+
+
+# Columns by kind, and the function that returns their cells, without the name. A * marks columns of -o wide.
+_PRINTERS: dict[str, tuple[str, Callable[[Object, str], list[Any]]]] = {
+    "Deployment": ("Name,Ready,Up-to-date,Available,Age,*Containers,*Images,*Selector", _deployment),
+    "ReplicaSet": ("Name,Desired,Current,Ready,Age,*Containers,*Images,*Selector", _replica_set),
+    "Pod": ("Name,Ready,Status,Restarts,Age,*IP,*Node,*Nominated Node,*Readiness Gates", _pod),
+    "Service": ("Name,Type,Cluster-IP,External-IP,Port(s),Age,*Selector", _service),
+    "ConfigMap": ("Name,Data,Age", lambda obj, age: [_data(obj), age]),
+    "Secret": ("Name,Type,Data,Age", lambda obj, age: [obj.get("type"), _data(obj), age]),
+    "Namespace": ("Name,Status,Age", lambda obj, age: [obj["status"].get("phase"), age]),
+    "Node": (f"Name,Status,Roles,Age,Version,{_NODE_WIDE}", _node),
+    "Event": ("Last Seen,Type,Reason,Object,*Subobject,*Source,Message,*First Seen,*Count,*Name", _event),
+    "EndpointSlice": ("Name,AddressType,Ports,Endpoints,Age", _endpoint_slice),
+}

@@ -10,97 +10,54 @@ from localcluster.apimachinery.objects import Json, Object
 # Kinds that localcluster only stores.
 _KINDS = ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Role", "RoleBinding", "ServiceAccount")
 _NOTHING: tuple[Json, ...] = (None, "", {}, [])
-_UNSET: tuple[Json, ...] = (False,)
-_DEFAULT_MODE: tuple[Json, ...] = (0o644,)
 _ANTI_AFFINITY = "affinity.podAntiAffinity"
+_PREFERRED = f"{_ANTI_AFFINITY}.preferredDuringSchedulingIgnoredDuringExecution"
 _REQUIRED = f"{_ANTI_AFFINITY}.requiredDuringSchedulingIgnoredDuringExecution[*]"
 
-# Fields by path, with the values that need no warning (such as defaults). Null and empty values need none either.
-_POD_SPEC = {
-    "activeDeadlineSeconds": _UNSET,
-    "affinity.nodeAffinity": _UNSET,
-    "affinity.podAffinity": _UNSET,
-    f"{_ANTI_AFFINITY}.preferredDuringSchedulingIgnoredDuringExecution": _UNSET,
-    f"{_REQUIRED}.matchLabelKeys": _UNSET,
-    f"{_REQUIRED}.mismatchLabelKeys": _UNSET,
-    f"{_REQUIRED}.namespaceSelector": _UNSET,
-    "automountServiceAccountToken": _UNSET,
-    "dnsConfig": _UNSET,
-    "dnsPolicy": ("ClusterFirst",),
-    "enableServiceLinks": (True,),
-    "evictionResponders": _UNSET,
-    "hostAliases": _UNSET,
-    "hostIPC": _UNSET,
-    "hostNetwork": _UNSET,
-    "hostPID": _UNSET,
-    "hostUsers": (True,),
-    "hostname": _UNSET,
-    "hostnameOverride": _UNSET,
-    "imagePullSecrets": _UNSET,
-    "os": _UNSET,
-    "overhead": _UNSET,
-    "preemptionPolicy": ("PreemptLowerPriority",),
-    "priority": (0,),
-    "priorityClassName": _UNSET,
-    "readinessGates": _UNSET,
-    "resourceClaims": _UNSET,
-    "resources": _UNSET,
-    "runtimeClassName": _UNSET,
-    "schedulerName": ("default-scheduler",),
-    "schedulingGates": _UNSET,
-    "schedulingGroup": _UNSET,
-    "securityContext": _UNSET,
-    "serviceAccountName": ("default",),
-    "setHostnameAsFQDN": _UNSET,
-    "shareProcessNamespace": _UNSET,
-    "subdomain": _UNSET,
-    "topologySpreadConstraints": _UNSET,
-    "volumes[*].configMap.defaultMode": _DEFAULT_MODE,
-    "volumes[*].configMap.items[*].mode": _DEFAULT_MODE,
-    "volumes[*].downwardAPI.defaultMode": _DEFAULT_MODE,
-    "volumes[*].downwardAPI.items[*].mode": _DEFAULT_MODE,
-    "volumes[*].downwardAPI.items[*].resourceFieldRef": _UNSET,
-    "volumes[*].emptyDir.medium": _UNSET,
-    "volumes[*].emptyDir.sizeLimit": _UNSET,
-    "volumes[*].projected.defaultMode": _DEFAULT_MODE,
-    "volumes[*].secret.defaultMode": _DEFAULT_MODE,
-    "volumes[*].secret.items[*].mode": _DEFAULT_MODE,
-}
-_CONTAINER = {
-    "env[*].valueFrom.resourceFieldRef.containerName": _UNSET,
-    "env[*].valueFrom.resourceFieldRef.divisor": ("0",),
-    "lifecycle.stopSignal": _UNSET,
-    "ports[*].hostIP": _UNSET,
-    "ports[*].hostPort": _UNSET,
-    "resizePolicy": _UNSET,
-    "resources.claims": _UNSET,
-    "resources.limits": _UNSET,
-    "restartPolicyRules": _UNSET,
-    "securityContext": _UNSET,
-    "stdin": _UNSET,
-    "terminationMessagePath": ("/dev/termination-log",),
-    "tty": _UNSET,
-    "volumeDevices": _UNSET,
-    "volumeMounts[*].bindMountOptions": _UNSET,
-    "volumeMounts[*].mountPropagation": ("None",),
-    "volumeMounts[*].readOnly": _UNSET,
-    "volumeMounts[*].recursiveReadOnly": ("Disabled",),
-    "volumeMounts[*].subPathExpr": _UNSET,
-}
-_SERVICE_SPEC = {
-    "externalIPs": _UNSET,
-    "externalName": _UNSET,
-    "externalTrafficPolicy": ("Cluster",),
-    "internalTrafficPolicy": ("Cluster",),
-    "ipFamilies": (["IPv4"],),
-    "ipFamilyPolicy": ("SingleStack",),
-    "loadBalancerClass": _UNSET,
-    "loadBalancerIP": _UNSET,
-    "loadBalancerSourceRanges": _UNSET,
-    "sessionAffinity": ("None",),
-    "trafficDistribution": _UNSET,
-}
-_NODE_SPEC = {"taints": _UNSET, "unschedulable": _UNSET}
+
+def _fields(*lines: str) -> dict[str, Json]:
+    """Return fields with the value that needs no warning: the one after `=`, or false."""
+    words = sorted(word.partition("=") for line in lines for word in line.split())
+    return {field: json.loads(value) if value else False for field, _, value in words}
+
+
+# Fields without effect. Their defaults need no warning, nor do null and empty values.
+_POD_SPEC = _fields(
+    # names and DNS
+    'hostname hostnameOverride setHostnameAsFQDN subdomain hostAliases dnsConfig dnsPolicy="ClusterFirst"',
+    # isolation
+    "hostIPC hostNetwork hostPID hostUsers=true shareProcessNamespace securityContext runtimeClassName os",
+    # accounts and images
+    'automountServiceAccountToken serviceAccountName="default" imagePullSecrets',
+    # scheduling
+    'affinity.nodeAffinity affinity.podAffinity schedulerName="default-scheduler" schedulingGates schedulingGroup',
+    f"{_REQUIRED}.matchLabelKeys {_REQUIRED}.mismatchLabelKeys {_REQUIRED}.namespaceSelector {_PREFERRED}",
+    'topologySpreadConstraints priority priorityClassName preemptionPolicy="PreemptLowerPriority" overhead',
+    "resources resourceClaims evictionResponders",
+    # life
+    "activeDeadlineSeconds readinessGates enableServiceLinks=true",
+    # volumes
+    "volumes[*].configMap.defaultMode=420 volumes[*].configMap.items[*].mode=420",
+    "volumes[*].secret.defaultMode=420 volumes[*].secret.items[*].mode=420 volumes[*].projected.defaultMode=420",
+    "volumes[*].downwardAPI.defaultMode=420 volumes[*].downwardAPI.items[*].mode=420",
+    "volumes[*].downwardAPI.items[*].resourceFieldRef volumes[*].emptyDir.medium volumes[*].emptyDir.sizeLimit",
+)
+_CONTAINER = _fields(
+    # isolation
+    "securityContext resources.limits resources.claims resizePolicy volumeDevices",
+    'volumeMounts[*].readOnly volumeMounts[*].recursiveReadOnly="Disabled" volumeMounts[*].subPathExpr',
+    'volumeMounts[*].mountPropagation="None" volumeMounts[*].bindMountOptions',
+    # process
+    'env[*].valueFrom.resourceFieldRef.containerName env[*].valueFrom.resourceFieldRef.divisor="0" stdin tty',
+    'lifecycle.stopSignal restartPolicyRules terminationMessagePath="/dev/termination-log"',
+    "ports[*].hostIP ports[*].hostPort",
+)
+_SERVICE_SPEC = _fields(
+    'externalIPs externalName externalTrafficPolicy="Cluster" internalTrafficPolicy="Cluster" trafficDistribution',
+    'sessionAffinity="None" ipFamilies=["IPv4"] ipFamilyPolicy="SingleStack"',
+    "loadBalancerClass loadBalancerIP loadBalancerSourceRanges",
+)
+_NODE_SPEC = _fields("taints unschedulable")
 _COUNTED = ("cpu", "memory")  # the requests that the scheduler counts
 _LOST_NODE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")  # admission adds these tolerations
 _POD_SECURITY = "pod-security.kubernetes.io/"
@@ -158,9 +115,9 @@ def _pod_spec(path: str, spec: Object) -> Iterator[tuple[str, list[Json]]]:
         yield f"{path}.containers[*].restartPolicy", policies
 
 
-def _asked(path: str, part: Object, fields: Mapping[str, tuple[Json, ...]]) -> Iterator[tuple[str, list[Json]]]:
+def _asked(path: str, part: Object, fields: Mapping[str, Json]) -> Iterator[tuple[str, list[Json]]]:
     for field, nothing in fields.items():
-        values = [v for v in _values(part, field.split(".")) if v not in _NOTHING and v not in nothing]
+        values = [v for v in _values(part, field.split(".")) if v not in _NOTHING and v != nothing]
         if values:
             yield f"{path}.{field.removeprefix('all[*].')}", values
 
