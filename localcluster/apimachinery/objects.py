@@ -1,9 +1,10 @@
-"""Objects as plain JSON: copies, and times as Kubernetes writes them."""
+"""Objects as plain JSON: reading, copying, and times as Kubernetes writes them."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 Json = Any  # what json.loads returns
 Object = dict[str, Any]
@@ -21,3 +22,15 @@ def clone(value: Json) -> Json:
     if isinstance(value, list):
         return [clone(v) if isinstance(v, (dict, list)) else v for v in value]
     return value
+
+
+def parsed(text: bytes | str) -> Json:
+    """Return the value of a JSON text, without NaN, Infinity and too deep nesting, as in Kubernetes; raises ValueError."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("exceeded max depth") from None
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not valid in JSON")

@@ -9,8 +9,7 @@ import re
 from aiohttp import web
 
 from localcluster.apimachinery.errors import ApiError
-from localcluster.apimachinery.objects import Object
-from localcluster.apimachinery.strict_json import parsed
+from localcluster.apimachinery.objects import Object, parsed
 from localcluster.apiserver import requests
 from localcluster.apiserver.request_info import RequestInfo
 from localcluster.storage.store import Store

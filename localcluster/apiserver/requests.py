@@ -11,8 +11,7 @@ from aiohttp import web
 
 from localcluster.apimachinery import selectors
 from localcluster.apimachinery.errors import ApiError, Cause, invalid
-from localcluster.apimachinery.objects import Json, Object
-from localcluster.apimachinery.strict_json import parsed
+from localcluster.apimachinery.objects import Json, Object, parsed
 from localcluster.apiserver.request_info import RequestInfo
 from localcluster.storage.schema import decoded
 

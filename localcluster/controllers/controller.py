@@ -69,6 +69,18 @@ class Controller:
             for timer in [*self._later.values(), *self._resting.values()]:
                 timer.cancel()
 
+    def keys_of_owners(self, change: Change, kind: Resource, dependents: Resource) -> list[Key]:
+        """Return the changed object of a kind, the owner of a changed dependent, or those that can adopt it."""
+        if change.resource == kind:
+            return [key_of(change.object)]
+        if change.resource != dependents:
+            return []
+        meta, owner = change.object["metadata"], controller_of(change.object)
+        if owner is not None:
+            return [(meta["namespace"], owner["name"])] if owner["kind"] == kind.kind else []
+        labels = meta.get("labels") or {}
+        return [key_of(o) for o in self.store.peek(kind, meta["namespace"]) if matches(o["spec"]["selector"], labels)]
+
     def enqueue(self, key: Key) -> None:
         """Put an object into the work queue."""
         if key in self._resting:
@@ -143,11 +155,8 @@ def owned(controller: Controller, owner: Object, resource: Resource) -> list[Obj
     mine = []
     selector, uid = owner["spec"]["selector"], owner["metadata"]["uid"]
     for obj in controller.store.peek(resource, owner["metadata"]["namespace"]):
-        meta, ref, matching = (
-            obj["metadata"],
-            controller_of(obj),
-            matches(selector, obj["metadata"].get("labels") or {}),
-        )
+        meta, ref = obj["metadata"], controller_of(obj)
+        matching = matches(selector, meta.get("labels") or {})
         if ref is not None and ref["uid"] == uid and matching:
             mine.append(obj)
         elif ref is not None and ref["uid"] == uid and "deletionTimestamp" not in owner["metadata"]:

@@ -10,7 +10,6 @@ from typing import Any
 from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.objects import Object, clone
 from localcluster.apimachinery.resources import DEPLOYMENT, POD, REPLICA_SET
-from localcluster.apimachinery.selectors import matches
 from localcluster.controllers.controller import (
     MANAGER,
     Controller,
@@ -39,21 +38,12 @@ class Deployments(Controller):
 
     def concerns(self, change: Change) -> Iterable[Key]:
         """Return the changed Deployment, the owner of a ReplicaSet, or the Deployments that can adopt a ReplicaSet."""
-        namespace = change.object["metadata"].get("namespace", "")
-        if change.resource == DEPLOYMENT:
-            return [key_of(change.object)]
-        if change.resource == REPLICA_SET:
-            owner = controller_of(change.object)
-            if owner is not None:
-                return [(namespace, owner["name"])] if owner["kind"] == "Deployment" else []
-            labels = change.object["metadata"].get("labels") or {}
-            return [key_of(d) for d in self.store.peek(DEPLOYMENT, namespace) if matches(d["spec"]["selector"], labels)]
         if change.resource == POD and change.type == "DELETED":  # the strategy Recreate waits for the last old pod
-            owner = controller_of(change.object)
+            namespace, owner = change.object["metadata"]["namespace"], controller_of(change.object)
             rs = self.store.glance(REPLICA_SET, namespace, owner["name"]) if owner else None
             above = controller_of(rs) if rs else None
             return [(namespace, above["name"])] if above else []
-        return []
+        return self.keys_of_owners(change, DEPLOYMENT, REPLICA_SET)
 
     def sync(self, key: Key) -> float | None:
         """Take the next step of a rollout, and write the status."""

@@ -10,12 +10,10 @@ from localcluster.apimachinery.conditions import condition, is_true
 from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import POD, REPLICA_SET
-from localcluster.apimachinery.selectors import matches
 from localcluster.controllers.controller import (
     MANAGER,
     Controller,
     Key,
-    controller_of,
     is_over,
     key_of,
     owned,
@@ -31,17 +29,7 @@ class ReplicaSets(Controller):
 
     def concerns(self, change: Change) -> Iterable[Key]:
         """Return the changed ReplicaSet, the owner of a pod, or the ReplicaSets that can adopt a pod."""
-        if change.resource == REPLICA_SET:
-            return [key_of(change.object)]
-        if change.resource != POD:
-            return []
-        owner = controller_of(change.object)
-        namespace = change.object["metadata"]["namespace"]
-        if owner is not None:
-            return [(namespace, owner["name"])] if owner["kind"] == "ReplicaSet" else []
-        labels = change.object["metadata"].get("labels") or {}
-        sets = self.store.peek(REPLICA_SET, namespace)
-        return [key_of(rs) for rs in sets if matches(rs["spec"]["selector"], labels)]
+        return self.keys_of_owners(change, REPLICA_SET, POD)
 
     def sync(self, key: Key) -> float | None:
         """Create or delete pods, then write the status."""
@@ -77,12 +65,10 @@ class ReplicaSets(Controller):
         living = [p for p in pods if "deletionTimestamp" not in p["metadata"]]
         ready = [p for p in living if is_true(p, "Ready")]
         waits = [available_in(p, rs["spec"].get("minReadySeconds") or 0) for p in ready]
-        template = rs["spec"]["template"]["metadata"].get("labels") or {}
+        labels = rs["spec"]["template"]["metadata"].get("labels") or {}
         status: dict[str, Any] = {
             "replicas": len(living),
-            "fullyLabeledReplicas": sum(
-                template.items() <= (p["metadata"].get("labels") or {}).items() for p in living
-            ),
+            "fullyLabeledReplicas": sum(labels.items() <= (p["metadata"].get("labels") or {}).items() for p in living),
             "readyReplicas": len(ready),
             "availableReplicas": sum(wait <= 0 for wait in waits),
             "observedGeneration": rs["metadata"]["generation"],
@@ -91,15 +77,8 @@ class ReplicaSets(Controller):
         status["terminatingReplicas"] = len(pods) - len(living)
         if failure:
             old = condition(rs, "ReplicaFailure")
-            status["conditions"] = [
-                {
-                    "type": "ReplicaFailure",
-                    "status": "True",
-                    "reason": "FailedCreate",
-                    "message": failure,
-                    "lastTransitionTime": old["lastTransitionTime"] if old else now(),
-                }
-            ]
+            new = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": failure}
+            status["conditions"] = [{**new, "lastTransitionTime": old["lastTransitionTime"] if old else now()}]
         if status != rs.get("status"):
             self.registry.update(REPLICA_SET, {**rs, "status": status}, manager=MANAGER, subresource="status")
         return min((wait for wait in waits if wait > 0), default=None)

@@ -7,8 +7,7 @@ import json
 import jsonpatch
 
 from localcluster.apimachinery.errors import ApiError
-from localcluster.apimachinery.objects import Json, Object, clone
-from localcluster.apimachinery.strict_json import parsed
+from localcluster.apimachinery.objects import Json, Object, clone, parsed
 from localcluster.storage.schema import ANY, Type
 
 JSON_PATCH = "application/json-patch+json"

@@ -9,8 +9,7 @@ import json
 from collections.abc import Iterator
 
 from localcluster.apimachinery.errors import ApiError, Cause
-from localcluster.apimachinery.objects import Json, Object, now
-from localcluster.apimachinery.strict_json import parsed
+from localcluster.apimachinery.objects import Json, Object, now, parsed
 from localcluster.storage.apply import field_sets
 from localcluster.storage.apply.managed_fields import Entry, Key, entries_of, written
 from localcluster.storage.schema import KEY_DEFAULTS, Type, is_scalar
