@@ -189,17 +189,19 @@ def _write_kubeconfig(folders: Folders, server: str) -> None:
         "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
         "current-context": name,
     }
-    fresh = folders.kubeconfig.with_suffix(".new")
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        yaml.safe_dump(config, file, sort_keys=False)
-    fresh.replace(folders.kubeconfig)
+    _replace(folders.kubeconfig, yaml.safe_dump(config, sort_keys=False))
 
 
 def _write_facts(folders: Folders, network: Network, chaos: Chaos | None, facts: dict[str, Any]) -> None:
     """Write the file that `localcluster status` reads."""
-    fresh = folders.facts.with_suffix(".new")
     said = {"seed": chaos.seed, "rate": chaos.rate} if chaos else None
-    fresh.write_text(json.dumps({"shared_address": network.shared, "chaos": said, **facts}))
-    fresh.replace(folders.facts)
+    _replace(folders.facts, json.dumps({"shared_address": network.shared, "chaos": said, **facts}))
+
+
+def _replace(path: Path, content: str) -> None:
+    """Replace a file at once by one that only its owner can read."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
+    fresh.replace(path)

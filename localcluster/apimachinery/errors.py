@@ -1,10 +1,12 @@
-"""API errors: `Status` objects with a code, a reason and a cause for each invalid field."""
+"""API errors: `Status` objects with a code, a reason and a cause for each invalid field, as Kubernetes words them."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from localcluster.apimachinery.objects import Json
 from localcluster.apimachinery.resources import Resource
 
 REASONS = {
@@ -109,3 +111,32 @@ def invalid(kind: str, group: str, name: str, causes: list[Cause]) -> ApiError:
 
 def _details(resource: Resource, name: str) -> dict[str, Any]:
     return {"name": name, "group": resource.group, "kind": resource.plural}
+
+
+def required(field: str, why: str = "") -> Cause:
+    """Return the cause for a missing field."""
+    return Cause(field, f"Required value: {why}" if why else "Required value", "FieldValueRequired")
+
+
+def invalid_value(field: str, value: Json, why: str) -> Cause:
+    """Return the cause for an invalid value."""
+    shown = json.dumps(value, separators=(",", ":"))
+    return Cause(field, f"Invalid value: {shown}: {why}", "FieldValueInvalid")
+
+
+def not_supported(field: str, value: Json, values: tuple[str, ...]) -> Cause:
+    """Return the cause for a value that is not one of those supported."""
+    supported = ", ".join(f'"{v}"' for v in values)
+    return Cause(
+        field, f"Unsupported value: {json.dumps(value)}: supported values: {supported}", "FieldValueNotSupported"
+    )
+
+
+def forbidden(field: str, why: str) -> Cause:
+    """Return the cause for a field that must not be set, or not change."""
+    return Cause(field, f"Forbidden: {why}", "FieldValueForbidden")
+
+
+def duplicate(field: str, value: Json) -> Cause:
+    """Return the cause for a duplicate value."""
+    return Cause(field, f"Duplicate value: {json.dumps(value)}", "FieldValueDuplicate")

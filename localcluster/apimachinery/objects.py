@@ -25,7 +25,7 @@ def clone(value: Json) -> Json:
 
 
 def parsed(text: bytes | str) -> Json:
-    """Return the value of a JSON text, without NaN, Infinity and too deep nesting, as in Kubernetes; raises ValueError."""
+    """Return the value of a JSON text; raises ValueError, as Kubernetes does also for NaN and deep nesting."""
     try:
         return json.loads(text, parse_constant=_refuse)
     except RecursionError:

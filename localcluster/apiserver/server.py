@@ -11,8 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from localcluster.apimachinery.errors import ApiError, Cause, invalid
-from localcluster.apimachinery.field_errors import invalid_value
+from localcluster.apimachinery.errors import ApiError, Cause, invalid, invalid_value
 from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import NAMESPACE
 from localcluster.apiserver import chunks, discovery, proxy, request_info, requests, scale, tables, watch

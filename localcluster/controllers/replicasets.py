@@ -10,15 +10,7 @@ from localcluster.apimachinery.conditions import condition, is_true
 from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.objects import Object, now
 from localcluster.apimachinery.resources import POD, REPLICA_SET
-from localcluster.controllers.controller import (
-    MANAGER,
-    Controller,
-    Key,
-    is_over,
-    key_of,
-    owned,
-    owner_reference,
-)
+from localcluster.controllers.controller import MANAGER, Controller, Key, is_over, key_of, owned, owner_reference
 from localcluster.storage.store import Change
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"

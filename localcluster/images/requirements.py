@@ -19,6 +19,9 @@ HARMLESS = {"--no-cache-dir", "--disable-pip-version-check", "--quiet", "-q", "-
 HARMLESS |= {"--no-compile", "--compile", "--upgrade", "-U", "--only-binary=:all:", "--prefer-binary"}
 
 
+PIP = (["pip"], ["pip3"], ["python", "-m", "pip"], ["python3", "-m", "pip"])
+
+
 class Environments:
     """Virtual environments under one cache folder."""
 
@@ -64,18 +67,10 @@ def pip_arguments(instruction: Instruction) -> tuple[list[str], list[str]]:
     refused = BuildError(
         f"{instruction.where}: localcluster does not support RUN {instruction.text}; only RUN pip install … -r FILE"
     )
-    for start in (
-        ["pip", "install"],
-        ["pip3", "install"],
-        ["python", "-m", "pip", "install"],
-        ["python3", "-m", "pip", "install"],
-    ):
-        if words[: len(start)] == start:
-            rest = iter(words[len(start) :])
-            break
-    else:
+    start = words.index("install") if "install" in words else 0
+    if words[:start] not in PIP:
         raise refused
-    files, options = [], []
+    files, options, rest = [], [], iter(words[start + 1 :])
     for word in rest:
         if word in ("-r", "--requirement"):
             files.append(next(rest, ""))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from localcluster.apimachinery.errors import Cause
-from localcluster.apimachinery.field_errors import invalid_value, required
+from localcluster.apimachinery.errors import Cause, invalid_value, required
 from localcluster.apimachinery.objects import Json, Object
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"

@@ -8,8 +8,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 
-from localcluster.apimachinery.errors import ApiError, conflict, invalid, not_found
-from localcluster.apimachinery.field_errors import invalid_value
+from localcluster.apimachinery.errors import ApiError, conflict, invalid, invalid_value, not_found
 from localcluster.apimachinery.objects import Object, clone, now
 from localcluster.apimachinery.resources import DEPLOYMENT, NAMESPACE, POD, RESOURCES, SERVICE, Resource
 from localcluster.storage import defaults, validation

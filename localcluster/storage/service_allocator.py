@@ -6,8 +6,7 @@ import ipaddress
 import random
 from collections.abc import Iterator
 
-from localcluster.apimachinery.errors import Cause, invalid
-from localcluster.apimachinery.field_errors import invalid_value
+from localcluster.apimachinery.errors import Cause, invalid, invalid_value
 from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import SERVICE
 from localcluster.storage.store import Store

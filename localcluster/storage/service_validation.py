@@ -5,8 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from localcluster.apimachinery.errors import Cause
-from localcluster.apimachinery.field_errors import duplicate, forbidden, invalid_value, not_supported, required
+from localcluster.apimachinery.errors import Cause, duplicate, forbidden, invalid_value, not_supported, required
 from localcluster.apimachinery.objects import Json, Object
 from localcluster.storage.formats import check_name, port_number, port_reference
 

@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator
 
 from localcluster.apimachinery import quantity
-from localcluster.apimachinery.errors import Cause
-from localcluster.apimachinery.field_errors import duplicate, forbidden, invalid_value, not_supported, required
+from localcluster.apimachinery.errors import Cause, duplicate, forbidden, invalid_value, not_supported, required
 from localcluster.apimachinery.objects import Json, Object
 from localcluster.apimachinery.selectors import OPERATORS, matches
 from localcluster.storage import service_validation
