@@ -1,7 +1,5 @@
 """The command `localcluster`."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,7 +1,5 @@
 """The daemon: API server, controllers, kubelet and kube-proxy in one process and one asyncio loop."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import fcntl

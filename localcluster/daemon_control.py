@@ -1,7 +1,5 @@
 """Finds, starts and stops the daemon of a cluster, from another process."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

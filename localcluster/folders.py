@@ -1,7 +1,5 @@
 """Where things are: state, logs, images and the cache of Python environments."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

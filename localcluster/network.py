@@ -1,11 +1,10 @@
 """Loopback addresses: a /16 of 127/8 for each cluster or, if only 127.0.0.1 exists, free ports of that address."""
 
-from __future__ import annotations
-
 import contextlib
 import ipaddress
 import itertools
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 LOCALHOST = "127.0.0.1"
@@ -33,7 +32,7 @@ class Network:
     prefix: str
     lock: socket.socket | None = None
     _taken: set[str] = field(default_factory=set)
-    _numbers: itertools.cycle[int] = field(default_factory=lambda: itertools.cycle(range(256 + 1, 128 * 256)))
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.cycle(range(256 + 1, 128 * 256)))
 
     @property
     def shared(self) -> bool:

@@ -1,7 +1,5 @@
 """The conditions of a status, such as `Ready`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from localcluster.apimachinery.objects import Object, now

@@ -1,7 +1,5 @@
 """API errors: `Status` objects with a code, a reason and a cause for each invalid field, as Kubernetes words them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Objects as plain JSON: reading, copying, and times as Kubernetes writes them."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn

@@ -1,7 +1,5 @@
 """PodLogOptions: which part of a container's log a client wants."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Quantities such as `100m`, `1.5Gi` or `2e3`, after Kubernetes' apimachinery (pkg/api/resource)."""
 
-from __future__ import annotations
-
 import functools
 import re
 from decimal import ROUND_UP, Context, Decimal

@@ -1,7 +1,5 @@
 """The kinds that localcluster serves."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 VERSION = "v1.37.1"

@@ -1,7 +1,5 @@
 """Label and field selectors, as lists, watches and controllers use them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 

@@ -4,8 +4,6 @@ Nothing else happens. The events of one watch keep their order, but a watch can 
 a change later than the client of another watch. Objects that do not exist have no conflicts. Health checks are spared.
 """
 
-from __future__ import annotations
-
 import asyncio
 import enum
 import logging

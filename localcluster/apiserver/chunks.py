@@ -1,7 +1,5 @@
 """Lists, whole or in chunks: `limit` ends a chunk, and `continue` returns the next one of the same snapshot."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """Discovery: versions, groups and kinds, and as much OpenAPI as kubectl needs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from localcluster.apimachinery.errors import ApiError

@@ -1,7 +1,5 @@
 """Requests that the API server forwards to a pod: the proxy subresources and the log."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """RequestInfo: what the URL of a request names."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from urllib.parse import unquote
 

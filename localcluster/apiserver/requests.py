@@ -1,7 +1,5 @@
 """What a request contains: its object, its options and its selectors."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The scale subresource: only the replicas of an object."""
 
-from __future__ import annotations
-
 import json
 
 from localcluster.apimachinery.errors import ApiError, Cause, invalid

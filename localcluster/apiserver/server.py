@@ -1,7 +1,5 @@
 """The HTTP server of the Kubernetes REST API. It speaks JSON only."""
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import json

@@ -1,7 +1,5 @@
 """Tables: how kubectl get shows objects."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any

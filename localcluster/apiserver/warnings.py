@@ -1,7 +1,5 @@
 """Warnings about fields that localcluster accepts but does not act on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 

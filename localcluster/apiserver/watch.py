@@ -1,7 +1,5 @@
 """Watches: the stream of changes that a client asks for."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

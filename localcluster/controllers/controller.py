@@ -1,7 +1,5 @@
 """What all controllers share: a work queue, owner references and adoption by selector."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re

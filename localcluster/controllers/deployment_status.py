@@ -1,7 +1,5 @@
 """The status of a Deployment: counts, and conditions with the reasons that Kubernetes uses."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The Deployment controller: the same steps in the same order as Kubernetes' pkg/controller/deployment."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

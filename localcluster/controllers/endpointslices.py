@@ -1,7 +1,5 @@
 """The EndpointSlice controller: which pods a Service has, and which of them get new connections."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

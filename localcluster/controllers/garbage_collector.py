@@ -1,7 +1,5 @@
 """The garbage collector: deletes objects whose owners are gone, and old Events."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any

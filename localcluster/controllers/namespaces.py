@@ -1,7 +1,5 @@
 """The namespace controller."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from localcluster.apimachinery.objects import Object

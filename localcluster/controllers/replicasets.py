@@ -1,7 +1,5 @@
 """The ReplicaSet controller, after Kubernetes' pkg/controller/replicaset."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any

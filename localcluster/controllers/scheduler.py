@@ -1,7 +1,5 @@
 """The scheduler: assigns pods to the one node, or says why they do not fit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from decimal import Decimal
 

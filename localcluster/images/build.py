@@ -1,7 +1,5 @@
 """Builds an image from a Dockerfile: copies files, records the settings, installs requirements."""
 
-from __future__ import annotations
-
 import fnmatch
 import os
 import re

@@ -1,7 +1,5 @@
 """Reads the instructions of a Dockerfile, and substitutes variables."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

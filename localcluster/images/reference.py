@@ -1,7 +1,5 @@
 """Image references: which names are valid, by the grammar of container registries."""
 
-from __future__ import annotations
-
 import re
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"

@@ -1,7 +1,5 @@
 """Python environments for images, cached by the content of their requirements."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import shutil

@@ -1,7 +1,5 @@
 """Paths in the root file system of an image or container, which never lead out of its folder."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path, PurePath
 

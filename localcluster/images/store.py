@@ -1,7 +1,5 @@
 """The image store: snapshots of build contexts, and the settings from their Dockerfiles."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

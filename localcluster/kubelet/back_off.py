@@ -1,7 +1,5 @@
 """Back-off: waiting times that double."""
 
-from __future__ import annotations
-
 LONGEST_BACK_OFF = 300.0  # seconds
 
 

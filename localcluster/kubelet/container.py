@@ -4,8 +4,6 @@ Not as in Kubernetes: limits of memory and CPU are not enforced, users, capabili
 set, and a process that does not handle SIGTERM ends by it at once (as process 1 of a container it would ignore it).
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

@@ -1,7 +1,5 @@
 """How a container's process is started: command line, variables, working directory."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

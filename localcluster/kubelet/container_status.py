@@ -1,7 +1,5 @@
 """The status of a container as Kubernetes words it, and the Events about it."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """The environment variables of containers."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Waits until the image of a container exists. Nothing is pulled: `localcluster build` makes images."""
 
-from __future__ import annotations
-
 import asyncio
 
 from localcluster.images.reference import problem

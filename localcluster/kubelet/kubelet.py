@@ -1,7 +1,5 @@
 """The kubelet: starts a worker for each pod of the node, passes changes on, and removes pods that have ended."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Container logs: files with a time in front of each line, as container runtimes write them (`TIME LINE`)."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -9,8 +9,6 @@ replaced, but only where they cannot be anything else, since `/app` may as well 
 * the parts of HOME, PYTHONPATH and TMPDIR that the image or a mount has.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath

@@ -1,7 +1,5 @@
 """The one node, which is this machine: its Node object, and what all its pods share."""
 
-from __future__ import annotations
-
 import os
 import platform
 from dataclasses import dataclass

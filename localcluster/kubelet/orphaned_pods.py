@@ -5,8 +5,6 @@ variable (some overwrite it with their title). Such a process is recognised by i
 pod's. A user's shell in that directory has a terminal, which no pod has.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """Pod workers: each runs one pod with its volumes, init containers and containers, until it has ended."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import shutil

@@ -1,7 +1,5 @@
 """PodContext: what a container knows about its pod."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The status of a pod: phase, conditions and the statuses of its containers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from localcluster.apimachinery.conditions import set_condition

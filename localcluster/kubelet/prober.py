@@ -1,7 +1,5 @@
 """Runs the probes of a container periodically, and acts on the results."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The handlers of probes and lifecycle hooks: httpGet, tcpSocket, exec and sleep."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

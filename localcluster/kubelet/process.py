@@ -1,7 +1,5 @@
 """One process of a container, and its process group."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """What a pod refers to: ConfigMaps, Secrets, and its own fields (the downward API)."""
 
-from __future__ import annotations
-
 import base64
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Writes the files of volumes from ConfigMaps, Secrets and the downward API."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from localcluster.apimachinery.objects import Object

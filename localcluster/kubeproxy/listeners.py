@@ -1,7 +1,5 @@
 """Listens on one address of a Service, and checks that connections arrive."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import random

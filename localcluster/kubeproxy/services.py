@@ -1,7 +1,5 @@
 """Services as TCP listeners: each connection goes to a random ready pod, as with kube-proxy."""
 
-from __future__ import annotations
-
 import logging
 import random
 from collections.abc import Callable, Iterable

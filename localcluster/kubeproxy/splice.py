@@ -1,7 +1,5 @@
 """Joins two TCP connections and forwards all bytes, also of half-closed connections."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import struct
@@ -37,7 +35,7 @@ async def join(accepted: socket.socket, target: tuple[str, int]) -> None:
 class Half(asyncio.Protocol):
     """One of the two connections."""
 
-    peer: Half
+    peer: "Half"
     transport: asyncio.Transport
 
     def __init__(self) -> None:

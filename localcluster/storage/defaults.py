@@ -1,7 +1,5 @@
 """The defaults that Kubernetes sets for missing fields."""
 
-from __future__ import annotations
-
 import base64
 
 from localcluster.apimachinery.objects import Object

@@ -1,7 +1,5 @@
 """Writes Events, which `kubectl describe` and `kubectl events` show."""
 
-from __future__ import annotations
-
 import logging
 
 from localcluster.apimachinery.objects import Object, now

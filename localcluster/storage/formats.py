@@ -1,7 +1,5 @@
 """The formats of names, labels, paths and ports, with the errors that Kubernetes gives."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Patches: JSON patch, merge patch and strategic merge patch."""
 
-from __future__ import annotations
-
 import json
 
 import jsonpatch

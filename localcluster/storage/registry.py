@@ -3,8 +3,6 @@
 The API server and the controllers call the same methods: in Kubernetes, controllers are API clients too.
 """
 
-from __future__ import annotations
-
 import secrets
 from datetime import datetime, timedelta
 

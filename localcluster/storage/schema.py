@@ -3,8 +3,6 @@
 They come from schema.json, which scripts/make_localcluster_schema.py makes.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import functools
@@ -41,16 +39,16 @@ class Type:
 
     kind: str
     name: str = ""
-    fields: dict[str, Type] = field(default_factory=dict)
+    fields: dict[str, "Type"] = field(default_factory=dict)
     required: tuple[str, ...] = ()
-    element: Type | None = None
+    element: "Type | None" = None
     keys: tuple[str, ...] = ()
     is_set: bool = False
     atomic: bool = False
     merge_key: str = ""
     strategies: tuple[str, ...] = ()
 
-    def child(self, key: str) -> Type | None:
+    def child(self, key: str) -> "Type | None":
         """Return the type of a field or a map's value, or None for an unknown field."""
         return self.fields.get(key) if self.kind == "struct" else self.element
 

@@ -1,7 +1,5 @@
 """Allocates the cluster IPs and node ports of Services."""
 
-from __future__ import annotations
-
 import ipaddress
 import random
 from collections.abc import Iterator

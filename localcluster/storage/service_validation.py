@@ -1,7 +1,5 @@
 """Validation of Services, and of the addresses in a status."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Iterator
 

@@ -3,8 +3,6 @@
 Everything runs in one asyncio loop. Calls that do not await are atomic, so there are no locks.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import uuid

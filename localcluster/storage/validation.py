@@ -1,7 +1,5 @@
 """Validation: the errors that Kubernetes gives, each with its field."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -4,8 +4,6 @@ A path is a tuple of elements written as in fieldsV1: `f:NAME` (a field or a map
 by its keys), `v:VALUE` (an item of a set). The rules are those of sigs.k8s.io/structured-merge-diff (package typed).
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 

@@ -3,8 +3,6 @@
 The rules are those of sigs.k8s.io/structured-merge-diff (merge/update.go) and of Kubernetes' managedfields package.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 
