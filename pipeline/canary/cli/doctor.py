@@ -33,7 +33,6 @@ SUBJECT_WIDTH = 12  # characters that the longest subject has
         "canary doctor sampleapp --namespace shop",
         "canary doctor manifests/ --image sampleapp:20 --prometheus svc:monitoring/prometheus:9090 --output json",
     ),
-    short_help="Check whether this cluster is ready for a release.",
 )
 @flags.workloads
 @flags.settings(*flags.IMAGES, "percentage", "steps", *flags.SAMPLES, "label")

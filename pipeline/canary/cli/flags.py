@@ -36,14 +36,16 @@ VERDICT = (
 )
 
 
-def manifests(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the arguments for manifests: files, folders or -."""
-    return click.argument("manifests", nargs=-1, metavar="[MANIFESTS]...")(function)
-
-
-def workloads(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the arguments for Deployments: their names, or manifests that contain them."""
-    return click.argument("workloads", nargs=-1, metavar="[DEPLOYMENT|MANIFESTS]...")(function)
+manifests = click.argument("manifests", nargs=-1, metavar="[MANIFESTS]...")
+workloads = click.argument("workloads", nargs=-1, metavar="[DEPLOYMENT|MANIFESTS]...")
+supersede = click.option(
+    "--supersede", is_flag=True, help="Reject another release of the same Deployment if one is in progress."
+)
+dry_run = click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Write nothing. Print the objects that would be written, without the values of Secrets.",
+)
 
 
 def settings(*attributes: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -99,19 +101,3 @@ def lock(function: Callable[..., Any]) -> Callable[..., Any]:
         "--break-lock", is_flag=True, help="Take the release over from another driver, which then stops."
     )(function)
     return settings("lock_timeout")(function)
-
-
-def supersede(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option --supersede."""
-    return click.option(
-        "--supersede", is_flag=True, help="Reject another release of the same Deployment if one is in progress."
-    )(function)
-
-
-def dry_run(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the option --dry-run."""
-    return click.option(
-        "--dry-run",
-        is_flag=True,
-        help="Write nothing. Print the objects that would be written, without the values of Secrets.",
-    )(function)

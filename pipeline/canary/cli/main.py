@@ -105,10 +105,8 @@ def _report(error: Exception) -> str:
         ) as file:
             traceback.print_exception(error, file=file)
     except OSError as full:
-        return (
-            f"report it to whoever maintains your canary (the details could not be written to a file: {full.strerror})"
-        )
-    return f"report it to whoever maintains your canary, and attach {file.name}"
+        return f"report it to the maintainers of canary (the details could not be written to a file: {full.strerror})"
+    return f"report it to the maintainers of canary, and attach {file.name}"
 
 
 def _fail(message: str, code: int) -> int:
@@ -128,4 +126,4 @@ def _one_line(error: click.ClickException) -> str:
 def _commands_with(option: str) -> list[str]:
     """Return the names of the commands that have an option, without `config`, which has those of all commands."""
     commands = [command for command in canary.commands.values() if command is not offline.show_config]
-    return [str(command.name) for command in commands if any(option in one.opts for one in command.params)]
+    return [str(command.name) for command in commands if any(option in parameter.opts for parameter in command.params)]

@@ -25,7 +25,6 @@ from canary.verdict.rule import Evidence, combine, compare
         "canary config --schema > canary.schema.json",
     ),
     name="config",
-    short_help="Show each setting and where its value comes from.",
 )
 @flags.manifests
 @flags.settings(
@@ -53,7 +52,6 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
         "canary verdict --baseline 412/500 --canary 420/500 --tolerance 0.05",
         "canary verdict --baseline 9990/10000 --canary 9940/10000 --tolerance 0.001 --output json",
     ),
-    short_help="Judge counts that you pass.",
 )
 @click.option("--baseline", required=True, metavar="GOOD/TOTAL", help="Good and all requests of the baseline.")
 @click.option("--canary", required=True, metavar="GOOD/TOTAL", help="Good and all requests of the canary.")

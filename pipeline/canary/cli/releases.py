@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -69,7 +70,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """
     with session_of(given) as session:
         bundle = session.bundle()
-        name = " ".join(one["metadata"]["name"] for one in bundle.deployments)
+        name = " ".join(deployment["metadata"]["name"] for deployment in bundle.deployments)
         outcome = session.release(bundle=bundle, gate=session.gate(name)).run()
         print_json(
             given,
@@ -114,7 +115,7 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
             _print_planned(given, session, "deploy", bundle)
             return
         status = session.release(bundle=bundle).deploy()
-        print_json(given, render.status_as_json(status))
+        print_json(given, asdict(status))
 
 
 @click.command(
@@ -124,7 +125,6 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
         "canary watch sampleapp --metric 'paid=orders_total{status=\"paid\"},orders_total,0.01'",
         "canary watch manifests/ --tolerance 0.01 --max-duration 30m --report-only --output json",
     ),
-    short_help="Compare canary and baseline until the verdict is clear.",
 )
 @flags.workloads
 @flags.settings(*flags.VERDICT, *flags.SAMPLES, "label", "expire_after")
@@ -310,13 +310,13 @@ def status(**given: Any) -> None:  # noqa: ANN401
     """Show stable, baseline and canary, the last verdict, and what you can do next."""
     with session_of(given) as session:
         session.require_deployments()
-        found = session.release(names=session.names()).status()
-        if not any(one.variants for one in found.workloads):
+        result = session.release(names=session.names()).status()
+        if not any(workload.variants for workload in result.workloads):
             require_namespace(session.cluster)
-        for problem in (one for workload in found.workloads for one in workload.problems):
+        for problem in (problem for workload in result.workloads for problem in workload.problems):
             click.echo(f"canary: warning: {problem}", err=True)
-        if not print_json(given, render.status_as_json(found)):
-            click.echo(render.status_as_text(found))
+        if not print_json(given, asdict(result)):
+            click.echo(render.status_as_text(result))
 
 
 def _print_planned(given: dict[str, Any], session: Session, action: str, bundle: Bundle) -> None:

@@ -38,29 +38,24 @@ def print_objects(
 
 
 def to_json(value: object) -> str:
-    """Return indented JSON, in the order in which it was put together."""
+    """Return indented JSON, with its keys in the given order."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def status_as_json(status: Status) -> dict[str, Any]:
-    """Return what there is of a release."""
-    return asdict(status)
-
-
 def status_as_text(status: Status) -> str:
-    """Return what there is of a release, a block for each workload."""
+    """Return the status of a release, with a block for each workload."""
     if not status.workloads:
         return f"no release in namespace {status.namespace}"
     blocks = []
     for workload in status.workloads:
         rows = [
             (
-                str(one.variant),
-                one.name,
-                f"{one.ready}/{one.desired} ready",
-                ", ".join(one.images) + (f"  ({one.reason})" if one.reason else ""),
+                str(variant.variant),
+                variant.name,
+                f"{variant.ready}/{variant.desired} ready",
+                ", ".join(variant.images) + (f"  ({variant.reason})" if variant.reason else ""),
             )
-            for one in workload.variants
+            for variant in workload.variants
         ]
         step = f", at {workload.step}" if workload.step else ""
         lines = [f"{workload.name} in namespace {status.namespace}{step}"]
@@ -69,7 +64,7 @@ def status_as_text(status: Status) -> str:
             since, renewed = readable(workload.driver.since), readable(workload.driver.renewed)
             lines.append(f"  locked by {workload.driver.name} since {since}, last renewed at {renewed}")
         if workload.expires_in is not None:
-            lines.append(f"  {_life(workload.expires_in)}")
+            lines.append(f"  {_expiry(workload.expires_in)}")
         lines += [f"  {sentence}" for sentence in workload.unknown]
         if workload.verdict:
             lines.append(f"  verdict: {workload.verdict}: {workload.sentence}")
@@ -84,18 +79,13 @@ def status_as_text(status: Status) -> str:
     return "\n\n".join(blocks)
 
 
-def _life(seconds: float) -> str:
-    """Return when a canary expires, in words."""
+def _expiry(seconds: float) -> str:
+    """Return in how many seconds a canary expires, in words."""
     if seconds <= 0:
         return "expired: canary reap rejects it, unless somebody watches it"
-    if seconds < 60:
-        return "expires within a minute unless somebody watches it"
     minutes, hours = round(seconds / 60), round(seconds / 3600)
-    return (
-        f"expires in {minutes} min unless somebody watches it"
-        if minutes < 120
-        else (f"expires in {hours} h unless somebody watches it")
-    )
+    left = "within a minute" if seconds < 60 else f"in {minutes} min" if minutes < 120 else f"in {hours} h"
+    return f"expires {left} unless somebody watches it"
 
 
 def config_as_text(resolved: Resolved) -> str:
@@ -116,11 +106,11 @@ def config_as_json(resolved: Resolved) -> dict[str, Any]:
 
 
 def events_as_json(events: Sequence[Differs | Written | Promoted | Rejected | RolledBack]) -> list[dict[str, Any]]:
-    """Return events that a command's result consists of."""
+    """Return the events that the result of a command consists of."""
     return [asdict(event) for event in events]
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines whose columns stand below each other."""
+    """Return rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -23,7 +23,6 @@ from canary.objects import SECRET, Object
         "canary secret registry --server registry.example --username robot < password",
         "printenv PASSWORD | canary secret registry --server registry.example --username robot --namespace shop",
     ),
-    short_help="Create or update a Secret for pulling images.",
 )
 @click.argument("name")
 @click.option("--server", required=True, metavar="HOST", help="Registry to pull images from.")

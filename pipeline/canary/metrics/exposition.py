@@ -45,8 +45,8 @@ class Reader:
             _sample(first)
         if strange := _STRANGE.search(page):
             raise _invalid(page[strange.start() + 1 :].partition("\n")[0])
-        wanted = (_sample(line) for line in lines if line.startswith(self._names))
-        return [sample for sample in wanted if sample[0] in self._names]
+        samples = (_sample(line) for line in lines if line.startswith(self._names))
+        return [sample for sample in samples if sample[0] in self._names]
 
 
 def names(page: str) -> frozenset[str]:
@@ -72,10 +72,10 @@ def _labels(text: str) -> Mapping[str, str]:
 
 
 def _sample(line: str) -> Sample:
-    found = _SAMPLE.fullmatch(line)
-    if not found:
+    match = _SAMPLE.fullmatch(line)
+    if not match:
         raise _invalid(line)
-    name, labels, value = found.groups()
+    name, labels, value = match.groups()
     try:
         return name or "", _labels(labels) if labels and name else {}, float(value)
     except ValueError as error:

@@ -15,24 +15,23 @@ class Options:
 
     Attributes:
         measures: what canary and baseline are compared by.
-        steps: sizes of baseline and canary, in percent of stable's replicas, 1–100, rising; one or more.
+        steps: sizes of canary and baseline, in percent of stable's replicas, 1–100 and rising. At least one.
         label: key of the label that marks variants.
-        timeout: seconds that a rollout may go without progress: without a further pod updated or available.
-        others: what becomes of objects beside the Deployments that exist and would change: `hold` leaves them to
-            promote, `now` writes them at deploy.
-        unproven: promote what no canary has shown.
-        overwrite_stable: promote over a stable that was changed since deploy.
+        timeout: seconds that a rollout may take without progress: without a further pod updated or available.
+        others: when to change objects other than the Deployments that exist: `hold` until promote, or `now`.
+        unproven: promote without a canary, or against its verdict.
+        overwrite_stable: promote although stable was changed since deploy.
         supersede: reject another release that is in progress, and deploy this one.
-        expire_after: seconds after the last sign of life from which on a canary may be reaped.
-        alpha: error level of the verdict, in 0–1, exclusive.
-        metrics_port: name or number of the container port that exposes metrics; empty where Prometheus is asked.
-        interval: seconds between two looks at the variants.
-        warm_up: seconds after a pod got ready from which on its answers count.
-        min_duration: seconds of watching that stand before PROMOTE, at each step.
+        expire_after: seconds without anybody working on a canary after which it may be reaped.
+        alpha: error level of the verdict, between 0 and 1.
+        metrics_port: name or number of the container port that exposes metrics; empty if counts are from Prometheus.
+        interval: seconds between two checks of the variants.
+        warm_up: seconds after a pod became ready in which its requests do not count.
+        min_duration: minimum seconds of watching before PROMOTE, at each step.
         max_duration: seconds of watching a step after which an undecided release ends with TimedOutError.
-        min_requests: requests of each variant that stand before PROMOTE, at each step.
-        no_traffic_after: seconds without a request after which it is asked whether anything sends load.
-        evidence: folder in which is kept what a rejected canary did, one folder each; empty keeps nothing.
+        min_requests: minimum requests to each variant before PROMOTE, at each step.
+        no_traffic_after: seconds without a request after which a warning is shown.
+        evidence: folder for the evidence of rejected canaries, one folder each; empty to save none.
         arguments: the arguments of the release, for the commands that continue it; None if they are not known.
         connection_flags: the flags that name the cluster and the namespace.
     """

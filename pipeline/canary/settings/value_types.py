@@ -24,7 +24,7 @@ class ValueType:
         requirement: what a value must be, for errors: `a whole number from 1 to 100`.
         schema: the requirement as JSON Schema.
         read: returns the setting's value for a value from YAML. ValueError if it does not meet the requirement.
-        read_text: the same for a text from a flag or the environment.
+        from_text: turns a text from a flag or the environment into a value for `read`.
         show: returns the value as a user would write it.
         metavar: its name in help texts.
         is_list: whether a flag may be given several times.
@@ -33,10 +33,14 @@ class ValueType:
     requirement: str
     schema: Schema
     read: Callable[[Any], Any]
-    read_text: Callable[[str], Any]
+    from_text: Callable[[str], Any] = str
     show: Callable[[Any], str] = str
     metavar: str = "TEXT"
     is_list: bool = False
+
+    def read_text(self, text: str) -> Any:  # noqa: ANN401 - a value of this type
+        """Return the setting's value for a text. ValueError if it does not meet the requirement."""
+        return self.read(self.from_text(text))
 
 
 def string(metavar: str = "TEXT") -> ValueType:
@@ -47,7 +51,7 @@ def string(metavar: str = "TEXT") -> ValueType:
             raise ValueError(value)
         return value
 
-    return ValueType("a non-empty string", {"type": "string", "minLength": 1}, read, read, metavar=metavar)
+    return ValueType("a non-empty string", {"type": "string", "minLength": 1}, read, metavar=metavar)
 
 
 def port() -> ValueType:
@@ -58,7 +62,7 @@ def port() -> ValueType:
         return name.read(value) if isinstance(value, str) else str(number.read(value))
 
     schema = {"type": ["string", "integer"], "minLength": 1, "minimum": 1, "maximum": 65535}
-    return ValueType("a port's name or number", schema, read, name.read_text, metavar="PORT")
+    return ValueType("a port's name or number", schema, read, metavar="PORT")
 
 
 def pattern(regex: str, requirement: str, metavar: str) -> ValueType:
@@ -69,7 +73,7 @@ def pattern(regex: str, requirement: str, metavar: str) -> ValueType:
             raise ValueError(value)
         return value
 
-    return ValueType(requirement, {"type": "string", "pattern": f"^(?:{regex})$"}, read, read, metavar=metavar)
+    return ValueType(requirement, {"type": "string", "pattern": f"^(?:{regex})$"}, read, metavar=metavar)
 
 
 def strings(metavar: str) -> ValueType:
@@ -82,9 +86,7 @@ def strings(metavar: str) -> ValueType:
         return tuple(value)
 
     schema = {"type": ["array", "string"], "items": {"type": "string", "minLength": 1}, "minLength": 1}
-    return ValueType(
-        "a string or a list of strings", schema, read, lambda line: tuple(line.split()), " ".join, metavar, is_list=True
-    )
+    return ValueType("a string or a list of strings", schema, read, str.split, " ".join, metavar, is_list=True)
 
 
 def metric_list() -> ValueType:
@@ -103,7 +105,12 @@ def metric_list() -> ValueType:
         own = [repr(tolerance.read(value["tolerance"]))] if "tolerance" in value else []
         return f"{name}={','.join([*map(str, selectors), *own])}"
 
+    def from_text(text: str) -> tuple[str, ...]:
+        return tuple(filter(None, map(str.strip, text.splitlines())))
+
     def read(value: object) -> tuple[str, ...]:
+        if isinstance(value, tuple):  # from a text
+            return value
         if not isinstance(value, dict) or not value:
             raise ValueError(value)
         return tuple(as_text(name, metric) for name, metric in value.items())
@@ -122,8 +129,7 @@ def metric_list() -> ValueType:
         "additionalProperties": metric,
     }
     requirement = "a mapping of names to good and total (both selectors) and an optional tolerance from 0 to 1"
-    lines: Callable[[str], Any] = lambda given: tuple(filter(None, map(str.strip, given.splitlines())))  # noqa: E731
-    return ValueType(requirement, schema, read, lines, " ".join, "NAME=GOOD,TOTAL[,TOLERANCE]", is_list=True)
+    return ValueType(requirement, schema, read, from_text, " ".join, "NAME=GOOD,TOTAL[,TOLERANCE]", is_list=True)
 
 
 def choice(*words: str) -> ValueType:
@@ -134,7 +140,7 @@ def choice(*words: str) -> ValueType:
             raise ValueError(value)
         return str(value)
 
-    return ValueType(" or ".join(words), {"enum": list(words)}, read, read, metavar="|".join(words))
+    return ValueType(" or ".join(words), {"enum": list(words)}, read, metavar="|".join(words))
 
 
 def integer(least: int, most: int | None = None) -> ValueType:
@@ -146,14 +152,14 @@ def integer(least: int, most: int | None = None) -> ValueType:
             raise ValueError(value)
         return int(number)
 
-    def read_text(line: str) -> int:
-        if not re.fullmatch(r"-?[0-9]{1,18}", line, re.ASCII):
-            raise ValueError(line)
-        return read(int(line))
+    def from_text(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,18}", text, re.ASCII):
+            raise ValueError(text)
+        return int(text)
 
     requirement = f"a whole number, {least} or more" if most is None else f"a whole number from {least} to {most}"
     schema = {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
-    return ValueType(requirement, schema, read, read_text, metavar="N")
+    return ValueType(requirement, schema, read, from_text, metavar="N")
 
 
 def rising_integers(least: int, most: int, example: str) -> ValueType:
@@ -163,18 +169,13 @@ def rising_integers(least: int, most: int, example: str) -> ValueType:
     """
     item = integer(least, most)
 
-    def checked(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    def read(value: object) -> tuple[int, ...]:
+        if isinstance(value, str):
+            value = [item.from_text(part.strip()) for part in value.split(",")]
+        numbers = tuple(map(item.read, value if isinstance(value, list) else [value]))
         if not numbers or list(numbers) != sorted(set(numbers)):
             raise ValueError(numbers)
         return numbers
-
-    def read_text(line: str) -> tuple[int, ...]:
-        return checked(tuple(item.read_text(part.strip()) for part in line.split(",")))
-
-    def read(value: object) -> tuple[int, ...]:
-        if isinstance(value, str):
-            return read_text(value)
-        return checked(tuple(map(item.read, value if isinstance(value, list) else [value])))
 
     return ValueType(
         f"rising whole numbers from {least} to {most}, such as {example}",
@@ -187,9 +188,8 @@ def rising_integers(least: int, most: int, example: str) -> ValueType:
             "pattern": r"^ *[0-9]{1,18} *(?:, *[0-9]{1,18} *)*$",
         },
         read,
-        read_text,
-        lambda numbers: ",".join(map(str, numbers)),
-        "N,N,…",
+        show=lambda numbers: ",".join(map(str, numbers)),
+        metavar="N,N,…",
     )
 
 
@@ -204,9 +204,7 @@ def share(example: str, *, ends: bool = True) -> ValueType:
 
     requirement = f"a share {'from 0 to 1' if ends else 'between 0 and 1'}, such as {example}"
     limits = {"minimum": 0, "maximum": 1} if ends else {"exclusiveMinimum": 0, "exclusiveMaximum": 1}
-    return ValueType(
-        requirement, {"type": "number"} | limits, read, lambda line: read(float(line)), "{:g}".format, "SHARE"
-    )
+    return ValueType(requirement, {"type": "number"} | limits, read, float, "{:g}".format, "SHARE")
 
 
 def duration(example: str) -> ValueType:
@@ -221,7 +219,7 @@ def duration(example: str) -> ValueType:
         return float(number)
 
     schema = {"type": ["string", "number"], "minimum": 0, "pattern": f"^(?:{times.DURATION_PATTERN})$"}
-    return ValueType(f"a duration such as {example}", schema, read, times.parse_duration, times.duration, "DURATION")
+    return ValueType(f"a duration such as {example}", schema, read, show=times.duration, metavar="DURATION")
 
 
 def _number(value: object) -> int | float:

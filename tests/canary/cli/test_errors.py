@@ -183,7 +183,7 @@ def test_a_bug_is_never_mistaken_for_a_rejected_release(
     [report] = command_line.folder.glob("canary-bug-*.txt")
     assert told == (
         "canary: error: this is a bug in canary: KeyError: 'x'; "
-        f"report it to whoever maintains your canary, and attach {report}\n"
+        f"report it to the maintainers of canary, and attach {report}\n"
     )
     assert report.read_text().startswith("Traceback")
     assert "in broken" in report.read_text()
