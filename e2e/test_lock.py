@@ -53,13 +53,13 @@ def test_only_one_of_two_drivers_works_and_the_other_names_it(released: Namespac
 
         refused = released.canary("reject", "sampleapp", "--lock-timeout", "20s", code=2).err
         assert f"{who} has held the lock on sampleapp since " in refused
-        assert "It has renewed the lock meanwhile, so it is at work" in refused
+        assert "It renewed the lock just now, so it is at work" in refused
         assert "--break-lock" in refused
         assert f"locked by {who} since " in released.canary("status", "sampleapp").out
         assert released.images("sampleapp-canary") == ["sampleapp:20"]
 
         broken = released.canary("reject", "sampleapp", "--break-lock").err
-        assert f"the lock on sampleapp is broken: {who} held it since " in broken
+        assert f"breaking the lock on sampleapp, which {who} has held since " in broken
         _, told = first.communicate(timeout=120)
     assert first.returncode == 130, told
     assert "the lock on sampleapp" in told.splitlines()[-1]
@@ -95,7 +95,7 @@ def test_a_driver_waits_for_the_lock_of_one_killed_on_another_machine(released: 
     assert "or pass --break-lock to take the release over" in refused
     told = released.canary("reject", "sampleapp").err
     assert "waiting up to 65 s for the lock on sampleapp" in told
-    assert "the lock on sampleapp is taken over from" in told
+    assert "taking over the lock on sampleapp from" in told
     assert released.images("sampleapp-canary") is None
 
 

@@ -4,6 +4,7 @@
     ├── InputError            2    manifests, options or the state of the release do not allow the action
     │   └── LockedError            another driver is working on the release
     ├── ClusterError          3    the cluster is unreachable, or forbids the action
+    │   ├── ConflictError          others keep writing the same object
     │   ├── ForbiddenError         the account lacks a right; the message names it
     │   ├── UnreachableError       no request gets through to the API server
     │   └── NotAnsweringError      a pod or Service behind the API server's proxy does not answer
@@ -73,6 +74,10 @@ class ClusterError(CanaryError):
     """The API server is unreachable, does not accept the credentials, or forbids the request."""
 
     exit_code = ExitCode.CLUSTER
+
+
+class ConflictError(ClusterError):
+    """Others keep writing the same object, so that a write that depends on what was read cannot be made."""
 
 
 class ForbiddenError(ClusterError):

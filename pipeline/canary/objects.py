@@ -63,6 +63,29 @@ def describe(item: Object) -> str:
     return f"{item['kind']} {item['metadata']['name']}"
 
 
+def annotations_of(obj: Object | None) -> dict[str, str]:
+    """Return an object's annotations, none where there is no object."""
+    annotations: dict[str, str] = (obj or {"metadata": {}})["metadata"].get("annotations") or {}
+    return annotations
+
+
+def labels_of(obj: Object) -> dict[str, str]:
+    """Return an object's labels."""
+    labels: dict[str, str] = obj["metadata"].get("labels") or {}
+    return labels
+
+
+def owner_reference(owner: Object) -> Object:
+    """Return the entry of `metadata.ownerReferences` that makes an object go with its owner."""
+    metadata = owner["metadata"]
+    return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": metadata["name"], "uid": metadata["uid"]}
+
+
+def owner_uids(obj: Object) -> set[str]:
+    """Return the uids of the objects that own an object."""
+    return {owner["uid"] for owner in obj["metadata"].get("ownerReferences") or []}
+
+
 def content(obj: Object) -> Object:
     """Return what pods find in a ConfigMap or a Secret."""
     return {field: obj.get(field) or {} for field in ("data", "binaryData")}

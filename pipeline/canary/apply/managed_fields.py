@@ -11,7 +11,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from canary.objects import LAST_APPLIED, Object
+from canary.objects import LAST_APPLIED, Object, annotations_of
 
 FIELD_MANAGER = "canary"
 LONGEST_ANNOTATIONS = 200_000
@@ -48,9 +48,7 @@ def with_last_applied(obj: Object) -> Object:
 
     Secrets are returned as they are (the annotation would repeat their values), and so is what is too large for it.
     """
-    annotations = {
-        key: value for key, value in (obj["metadata"].get("annotations") or {}).items() if key != LAST_APPLIED
-    }
+    annotations = {key: value for key, value in annotations_of(obj).items() if key != LAST_APPLIED}
     bare = {**obj, "metadata": {**obj["metadata"], "annotations": annotations}}
     text = json.dumps(bare, separators=(",", ":")) + "\n"
     if obj["kind"] == "Secret" or len(text.encode()) > LONGEST_ANNOTATIONS:

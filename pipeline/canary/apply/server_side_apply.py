@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from canary.apply.managed_fields import with_last_applied
-from canary.errors import ClusterError, InputError
+from canary.errors import InputError
 from canary.events import Note, Written
 from canary.manifests.images import pull_policy
-from canary.objects import DEPLOYMENT, Kind, Object
+from canary.objects import DEPLOYMENT, Kind, Object, describe
 from canary.observe.deployments import images, is_autoscaled, replicas
 from canary.ports import Cluster, World
+from canary.retry import retry_on_conflict
 from canary.variants.derive import configuration_of, stable, with_configuration
 
 OPERATOR = "monitoring.coreos.com"
-ATTEMPTS = 20
-"""How often a Deployment is written that changes all the time: the status of a rollout counts as a change, too."""
 
 
 def to_be_applied(cluster: Cluster, incoming: Object, *, configuration: str = "") -> Object:
@@ -90,17 +89,16 @@ def _written(cluster: Cluster, incoming: Object, configuration: str) -> tuple[Ob
 
     A Deployment gets the replicas that it has at that very moment, which an autoscaler may change.
     """
-    for _ in range(ATTEMPTS):
+
+    def attempt() -> tuple[Object | None, Object] | None:
         before = cluster.get(Kind.of(incoming), incoming["metadata"]["name"])
         wanted = to_be_applied(cluster, incoming, configuration=configuration)
         if before is None or Kind.of(incoming) != DEPLOYMENT:
             return before, cluster.apply(wanted)
         after = cluster.apply_over(before, wanted)
-        if after is not None:
-            return before, after
-    raise ClusterError(
-        f"apply Deployment {incoming['metadata']['name']}: others write it at the same time, all the time"
-    )
+        return None if after is None else (before, after)
+
+    return retry_on_conflict(attempt, f"apply {describe(incoming)}")
 
 
 def without_unknown_monitors(world: World, objects: Sequence[Object]) -> tuple[Object, ...]:

@@ -14,7 +14,7 @@ from canary.doctor.connection import ROLES, PrometheusService, Route, check_cloc
 from canary.doctor.workload import check_images, check_metrics, check_stable
 from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.manifests.bundle import Bundle
-from canary.objects import DEPLOYMENT, NAMESPACE, SERVICE, Kind, Object
+from canary.objects import DEPLOYMENT, NAMESPACE, SERVICE, Kind, Object, labels_of
 from canary.observe.deployments import Workload, read_workload, replicas
 from canary.observe.surroundings import Planned, findings
 from canary.ports import SampleSource, World
@@ -112,7 +112,7 @@ def _workloads(world: World) -> tuple[str, ...]:
         found = world.cluster.find(DEPLOYMENT)
     except ForbiddenError:  # the rights are looked at next, and name it
         return ()
-    labels = {one["metadata"]["name"]: one["metadata"].get("labels") or {} for one in found}
+    labels = {one["metadata"]["name"]: labels_of(one) for one in found}
     return tuple(sorted(name for name, own in labels.items() if world.options.label not in own))
 
 

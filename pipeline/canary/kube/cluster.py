@@ -10,9 +10,7 @@ from canary.apply.managed_fields import FIELD_MANAGER, is_made_by_us, take_over
 from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
 from canary.kube.transport import Answer, Transport, refusal
 from canary.objects import DEPLOYMENT, Kind, Object
-
-CONFLICTS = 5
-"""Attempts of a read and write while others write the object at the same time."""
+from canary.retry import retry_on_conflict
 
 NO_LOG = "unable to retrieve container logs"
 """What a kubelet sends in place of a log that it has deleted."""
@@ -102,17 +100,18 @@ class Cluster(ports.Cluster):
 
     def replace(self, obj: Object, *, dry_run: bool = False) -> Object:
         kind, name = Kind.of(obj), obj["metadata"]["name"]
-        for _ in range(CONFLICTS):
+        what = f"replace {kind.kind} {name}"
+
+        def attempt() -> Object | None:
             live = self.get(kind, name)
             if live is None:
                 return self.create(_without_server_fields(obj), dry_run=dry_run)
-            metadata = obj["metadata"] | {k: live["metadata"][k] for k in ("uid", "resourceVersion")}
-            body = {**obj, "metadata": metadata}
+            metadata = obj["metadata"] | {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
             params = _write_params(dry_run=dry_run)
-            answer = self._write("PUT", self._path(kind, name), params=params, body=body)
-            if answer.status != 409:
-                break
-        return _object(answer, f"replace {kind.kind} {name}")
+            answer = self._write("PUT", self._path(kind, name), params=params, body={**obj, "metadata": metadata})
+            return None if answer.status == 409 else _object(answer, what)
+
+        return retry_on_conflict(attempt, what)
 
     def update(self, obj: Object) -> Object | None:
         kind, name = Kind.of(obj), obj["metadata"]["name"]
@@ -138,18 +137,17 @@ class Cluster(ports.Cluster):
         return _object(answer, f"annotate {kind.kind} {name}")
 
     def take_over(self, kind: Kind, name: str) -> bool:
-        for _ in range(CONFLICTS):
+        what, path = f"take over the fields of {kind.kind} {name}", self._path(kind, name)
+
+        def attempt() -> bool | None:
             live = self.get(kind, name)
             patch = take_over(live) if live else None
             if patch is None:
                 return False
-            answer = self._write(
-                "PATCH", self._path(kind, name), params=_write_params(), body=patch, content_type=JSON_PATCH
-            )
-            if answer.status != 409:
-                break
-        _object(answer, f"take over the fields of {kind.kind} {name}")
-        return True
+            answer = self._write("PATCH", path, params=_write_params(), body=patch, content_type=JSON_PATCH)
+            return None if answer.status == 409 else bool(_object(answer, what))
+
+        return retry_on_conflict(attempt, what)
 
     def scale(self, name: str, replicas: int) -> None:
         answer = self._write(

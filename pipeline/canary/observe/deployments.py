@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from canary.marks import Variant, variant_name
-from canary.objects import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, REPLICA_SET, SERVICE, Object
+from canary.objects import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, REPLICA_SET, SERVICE, Object, owner_uids
 from canary.ports import Cluster
+from canary.times import parse_timestamp
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,10 @@ def pods_by_deployment(cluster: Cluster, deployments: Iterable[Object]) -> dict[
     owned = {
         one["metadata"]["uid"]: uid
         for one in cluster.find(REPLICA_SET, labels=labels)
-        for uid in _owners(one) & found.keys()
+        for uid in owner_uids(one) & found.keys()
     }
     for pod in cluster.find(POD, labels=labels):
-        for uid in {owned[one] for one in _owners(pod) & owned.keys()}:
+        for uid in {owned[one] for one in owner_uids(pod) & owned.keys()}:
             if not pod["metadata"].get("deletionTimestamp"):
                 found[uid].append(pod)
     return found
@@ -126,7 +126,7 @@ def pods_by_deployment(cluster: Cluster, deployments: Iterable[Object]) -> dict[
 def replica_sets_of(cluster: Cluster, deployment: Object) -> list[Object]:
     """Return the ReplicaSets that a Deployment owns."""
     labels, uid = deployment["spec"]["selector"].get("matchLabels") or {}, deployment["metadata"]["uid"]
-    return [found for found in cluster.find(REPLICA_SET, labels=labels) if uid in _owners(found)]
+    return [found for found in cluster.find(REPLICA_SET, labels=labels) if uid in owner_uids(found)]
 
 
 def services_of(cluster: Cluster, deployment: Object) -> tuple[str, ...]:
@@ -151,14 +151,10 @@ def ready_since(pod: Object) -> float | None:
     condition = condition_of(pod, "Ready")
     if condition.get("status") != "True":
         return None
-    return datetime.fromisoformat(condition["lastTransitionTime"]).timestamp()
+    return parse_timestamp(condition["lastTransitionTime"])
 
 
 def condition_of(obj: Object, kind: str) -> Object:
     """Return a condition of an object's status, empty if it has none of that kind."""
     conditions: list[Object] = (obj.get("status") or {}).get("conditions") or []
     return next((condition for condition in conditions if condition["type"] == kind), {})
-
-
-def _owners(obj: Object) -> set[str]:
-    return {owner["uid"] for owner in obj["metadata"].get("ownerReferences") or []}

@@ -18,6 +18,7 @@ from canary.objects import (
     VERTICAL_POD_AUTOSCALER,
     Kind,
     Object,
+    labels_of,
     pod_labels,
     selects,
 )
@@ -220,7 +221,7 @@ def _anti_affinity(cluster: Cluster, planned: Planned) -> Iterator[Finding]:
     nodes = yield from _list(cluster, NODE, "is free for the variants' pods, which required anti-affinity keeps apart")
     for key in dict.fromkeys(term["topologyKey"] for term in apart):
         usable = [node for node in nodes if not (node.get("spec") or {}).get("unschedulable")]
-        places = {(node["metadata"].get("labels") or {}).get(key) for node in usable} - {None}
+        places = {labels_of(node).get(key) for node in usable} - {None}
         if nodes and pods > len(places):
             yield Finding(
                 f"{planned.name} requires anti-affinity between its pods: with the variants they are {pods}, and of "

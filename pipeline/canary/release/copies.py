@@ -13,7 +13,7 @@ from canary.errors import InputError
 from canary.events import Written
 from canary.manifests.references import Reference, copy_name
 from canary.marks import DIGEST, Variant, variant_name
-from canary.objects import DEPLOYMENT, Kind, Object, content
+from canary.objects import DEPLOYMENT, Kind, Object, annotations_of, content, owner_reference, owner_uids
 from canary.ports import Cluster, World
 from canary.variants.derive import own_marks
 
@@ -64,14 +64,14 @@ def check_name_is_free(cluster: Cluster, copy: Copy) -> None:
     live = cluster.get(Kind.of(copy.object), copy.object["metadata"]["name"])
     if live is None:
         return
-    name, theirs = copy.object["metadata"]["name"], _digest(live)
+    name, theirs = copy.object["metadata"]["name"], annotations_of(live).get(DIGEST)
     if theirs is None:
         raise InputError(
             f"{copy.of} would change, and the canary's copy of it would be named {name}, as another "
             f"{copy.of.kind} is: rename that one, or delete it"
         )
-    owner = next((owner for owner in _owners(live) if _is_alive(cluster, owner)), None)
-    if theirs != _digest(copy.object) and owner is not None:
+    owner = next((owner for owner in live["metadata"].get("ownerReferences") or [] if _is_alive(cluster, owner)), None)
+    if theirs != annotations_of(copy.object).get(DIGEST) and owner is not None:
         raise InputError(
             f"{copy.of} would change, and {copy.of.kind} {name} is the copy of it that {owner['name']} runs with: "
             "end that release first"
@@ -90,7 +90,7 @@ def create_copy(world: World, copy: Copy) -> None:
     owners = [_owner(world.cluster, variant_name(one, Variant.CANARY)) for one in copy.workloads]
     live = world.cluster.get(kind, name)
     if live is not None:
-        if {owner["uid"] for owner in owners} <= {owner["uid"] for owner in _owners(live)}:
+        if {owner["uid"] for owner in owners} <= owner_uids(live):
             return
         world.cluster.delete(kind, name, uid=live["metadata"]["uid"])  # its canary is gone, and it is about to go
     metadata = copy.object["metadata"] | {"ownerReferences": owners}
@@ -127,26 +127,11 @@ def _copy(source: Object, one: Reference, *, mark: str, label: str) -> Object:
 _MARKS = ("labels", "annotations")
 
 
-def _digest(obj: Object) -> str | None:
-    found: str | None = (obj["metadata"].get("annotations") or {}).get(DIGEST)
-    return found
-
-
-def _owners(obj: Object) -> list[Object]:
-    found: list[Object] = obj["metadata"].get("ownerReferences") or []
-    return found
-
-
 def _owner(cluster: Cluster, canary: str) -> Object:
     deployment = cluster.get(DEPLOYMENT, canary)
     if deployment is None:
         raise InputError(f"Deployment {canary} was deleted while its configuration was copied: deploy it again")
-    return {
-        "apiVersion": DEPLOYMENT.api_version,
-        "kind": DEPLOYMENT.kind,
-        "name": canary,
-        "uid": deployment["metadata"]["uid"],
-    }
+    return owner_reference(deployment)
 
 
 def _is_alive(cluster: Cluster, owner: Object) -> bool:

@@ -8,7 +8,7 @@ from canary.apply.server_side_apply import pods_and_images, write
 from canary.events import Grows, Note, Written
 from canary.manifests.bundle import Bundle, digest
 from canary.marks import DIGEST
-from canary.objects import Object
+from canary.objects import Object, annotations_of
 from canary.observe.deployments import read_workload, replicas
 from canary.observe.rollout import wait_until_ready
 from canary.ports import World
@@ -66,7 +66,7 @@ def workloads_in_another_release(world: World, bundle: Bundle) -> tuple[str, ...
     mark, names = digest(bundle), []
     for name in (incoming["metadata"]["name"] for incoming in bundle.deployments):
         found = read_workload(world.cluster, name)
-        theirs = {_digest(live) for live in (found.canary, found.baseline) if live is not None}
+        theirs = {annotations_of(live).get(DIGEST) for live in (found.canary, found.baseline) if live is not None}
         promoted = unfinished_digest(world.cluster, name)
         is_promoted = promoted is not None and bool(theirs & {promoted, None})
         if theirs - {mark} and not is_promoted and not is_rolling_back(world.cluster, name):
@@ -113,12 +113,6 @@ def _scale(world: World, sizes: Mapping[str, int]) -> None:
     for name, count in sizes.items():
         world.cluster.scale(name, count)
         world.listen(Written("Deployment", name, "scaled", f"to {count}"))
-
-
-def _digest(variant: Object) -> str | None:
-    """Return the digest that a variant carries, None where another tool made it."""
-    mark: str | None = (variant["metadata"].get("annotations") or {}).get(DIGEST)
-    return mark
 
 
 def _waiting_for_copies(canary: Object) -> Object:

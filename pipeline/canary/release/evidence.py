@@ -7,9 +7,9 @@ it may hold secrets. Everything is bounded, and what is left out is said.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -25,6 +25,7 @@ from canary.observe.diagnosis import restarted
 from canary.ports import World
 from canary.release.watch import last_verdict
 from canary.state.counts import read_json
+from canary.times import timestamp
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.rule import Decision, Verdict
 
@@ -49,7 +50,7 @@ class _Case:
     found: Workload
     canary: Object
     reason: str
-    at: datetime
+    at: float
     gaps: list[str] = field(default_factory=list)
 
     @property
@@ -80,8 +81,8 @@ def save_evidence(world: World, found: Workload, reason: str) -> str:
     """
     if not world.options.evidence or found.canary is None:
         return ""
-    at = datetime.fromtimestamp(world.clock.now(), UTC)
-    folder = Path(world.options.evidence) / f"{found.name}-{at:%Y%m%dT%H%M%SZ}"
+    at = world.clock.now()
+    folder = Path(world.options.evidence) / f"{found.name}-{re.sub('[-:]', '', timestamp(at))}"
     case = _Case(world, found, found.canary, reason, at)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # logs may hold what is not for everybody
@@ -194,7 +195,7 @@ def _log(case: _Case, pod: str, container: str, *, previous: bool) -> str:
 
 
 def _summary(case: _Case, pods: Mapping[Variant, list[Object]], verdict: str) -> Iterator[str]:
-    yield f"The canary of {case.found.name} was rejected at {_time(case.at.timestamp())}"
+    yield f"The canary of {case.found.name} was rejected at {timestamp(case.at)}"
     yield f"  namespace  {case.world.cluster.namespace}"
     yield f"  reason     {case.reason}"
     yield f"  verdict    {verdict}"
@@ -220,10 +221,6 @@ def _summary(case: _Case, pods: Mapping[Variant, list[Object]], verdict: str) ->
 def _worst_first(pods: list[Object]) -> list[Object]:
     died = {one.pod["metadata"]["uid"] for one in crashes(pods)}
     return sorted(pods, key=lambda pod: (pod["metadata"]["uid"] not in died, pod["metadata"]["name"]))
-
-
-def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _json(value: object) -> str:

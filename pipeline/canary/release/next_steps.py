@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from canary.marks import DIGEST, VERSION_LABEL
+from canary.objects import annotations_of
 from canary.observe.deployments import Workload, images, is_ready
 from canary.settings.options import Options
 from canary.settings.release_arguments import MANIFESTS, ReleaseArguments, arguments_of, command
@@ -40,7 +41,7 @@ def next_steps(
 
 def _is_of_another(found: Workload, was: LastPromote) -> bool:
     """Return whether the canary is of another release than the promote, which was given up then."""
-    annotations = found.canary["metadata"].get("annotations") or {} if found.canary else {}
+    annotations = annotations_of(found.canary) if found.canary else {}
     return bool(annotations.get(DIGEST, was.digest) != was.digest)
 
 

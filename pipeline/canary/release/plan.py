@@ -10,7 +10,7 @@ from canary.errors import ForbiddenError, InputError
 from canary.events import Note
 from canary.manifests.bundle import Bundle, digest
 from canary.marks import ARGUMENTS, CREATED, DIGEST, STABLE, Variant, variant_name
-from canary.objects import SERVICE, Kind, Object
+from canary.objects import SERVICE, Kind, Object, annotations_of, labels_of
 from canary.observe.deployments import Workload, images, progress, read_workload, replicas
 from canary.observe.diagnosis import why_not_ready
 from canary.observe.observation import metrics_port_of
@@ -219,12 +219,12 @@ def _marked(made: Object, marks: Mapping[str, str]) -> Object:
 def _check_same_release(found: Workload, live: Object, mark: str, promoting: str | None, *, label: str) -> None:
     """Refuse to go on where the variant that is there belongs to another release."""
     name = live["metadata"]["name"]
-    if label not in (live["metadata"].get("labels") or {}):
+    if label not in labels_of(live):
         raise InputError(
             f"Deployment {name} is no variant (it has no label {label}): "
             f"rename it, or delete it, before releasing {found.name}"
         )
-    theirs = (live["metadata"].get("annotations") or {}).get(DIGEST)
+    theirs = annotations_of(live).get(DIGEST)
     if theirs != mark:
         ending = f"promote it, or reject it first (canary reject {found.name}, or --supersede with this one)"
         if promoting is not None and promoting == theirs:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from canary.apply.dry_run import DryRun, configuration_manifests
 from canary.errors import InputError, TimedOutError
 from canary.events import Note
 from canary.manifests.bundle import Bundle, digest
 from canary.marks import DIGEST
-from canary.objects import Object
+from canary.objects import Object, annotations_of
 from canary.observe.crashes import canary_crashes
 from canary.observe.deployments import Workload, images, is_ready, progress
 from canary.observe.diagnosis import why_not_ready
@@ -18,6 +16,7 @@ from canary.observe.rollout import wait_until_ready
 from canary.ports import World
 from canary.state.counts import read_record
 from canary.state.record import unproven_since
+from canary.times import timestamp
 from canary.variants import derive as variants
 from canary.variants.derive import template_differences
 from canary.verdict.rule import Decision
@@ -59,14 +58,14 @@ def check_proof(world: World, bundle: Bundle, found: Workload, incoming: Object,
             _check_verdict(world, found)
         elif (against := _verdict_against(world, found)) and not overridden:
             who = f"{decided} promoted" if decided else "promoted"
-            overridden = f"{_time(world.clock.now())}: {who} against the verdict: {against}"
+            overridden = f"{timestamp(world.clock.now())}: {who} against the verdict: {against}"
         if not resumed:
             _check_alive(world, found)
             _check_ready(world, found)
     except UnprovenError as error:
         if not world.options.unproven:
             raise
-        overridden = f"{_time(world.clock.now())}: {error.why}"
+        overridden = f"{timestamp(world.clock.now())}: {error.why}"
         world.listen(Note(f"promoting {found.name} unproven: {error.why}", warning=True))
     return overridden
 
@@ -79,7 +78,7 @@ def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Objec
         raise UnprovenError(
             f"no canary has tried this release of {found.name}", ": run canary deploy and canary watch first"
         )
-    theirs = (found.canary["metadata"].get("annotations") or {}).get(DIGEST)
+    theirs = annotations_of(found.canary).get(DIGEST)
     if theirs == digest(bundle):
         return
     name = found.canary["metadata"]["name"]
@@ -166,7 +165,3 @@ def _runs_already(world: World, bundle: Bundle, stable: Object | None, incoming:
     return not any(
         dry_run.change(other).configures_anew for other in configuration_manifests(bundle, incoming).values()
     )
-
-
-def _time(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

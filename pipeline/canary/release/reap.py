@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from canary.errors import ForbiddenError, InputError, LockedError
 from canary.events import Note, Started
@@ -14,7 +13,8 @@ from canary.release.reject import reject
 from canary.release.status import workloads_in_release
 from canary.state.expiry import expiry
 from canary.state.last_promote import is_rolling_back, unfinished_digest
-from canary.state.lease import read_holder, time
+from canary.state.lease import read_holder
+from canary.times import readable
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _judged(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
         world.listen(Note(f"{name} is left: {left}"))
     elif dry_run:
         if there := read_holder(world.cluster, name):
-            held = f"{there.name}, who last renewed its lock at {time(there.renewed)}, is still at work"
+            held = f"{there.name}, who last renewed its lock at {readable(there.renewed)}, is still at work"
             reason = f"its canary expired at {expired_at}, unless {held}"
         world.listen(Note(f"{name} would be rejected: {reason}"))
     return Reaped(name, not left, deleted, left or reason)
@@ -84,7 +84,7 @@ def _left(world: World, name: str) -> tuple[str, str]:
     at = expiry(canary)
     if at is None:
         return "its canary was made by another tool than this driver, and never expires", ""
-    shown = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    shown = readable(at)
     if at > now:
         return f"its canary does not expire before {shown}", shown
     if is_rolling_back(cluster, name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canary.events import Note, Rejected, Written
 from canary.marks import CREATED, Variant
-from canary.objects import DEPLOYMENT, Object
+from canary.objects import DEPLOYMENT, Object, annotations_of, labels_of
 from canary.observe.deployments import read_workload
 from canary.ports import World
 from canary.release.evidence import save_evidence
@@ -27,7 +27,7 @@ def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
     deleted = delete_variants(world, name)
     if deleted:
         world.listen(Rejected(name, reason, deleted, kept))
-        made = (found.canary["metadata"].get("annotations") or {}).get(CREATED) if found.canary else None
+        made = annotations_of(found.canary).get(CREATED) if found.canary else None
         if made:
             text = f"its release had also made {made.replace(' ', ', ')}, which nothing deletes: kubectl delete {made}"
             world.listen(Note(f"{text}, unless something else uses it by now"))
@@ -65,4 +65,4 @@ def delete_variants(world: World, name: str) -> tuple[str, ...]:
 
 
 def _is_variant(world: World, deployment: Object, variant: Variant) -> bool:
-    return bool((deployment["metadata"].get("labels") or {}).get(world.options.label) == variant)
+    return bool(labels_of(deployment).get(world.options.label) == variant)

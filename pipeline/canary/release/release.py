@@ -18,7 +18,7 @@ from canary.events import DecisionAsked, Listener, Note, Started
 from canary.manifests.bundle import Bundle, digest, require_deployment
 from canary.manifests.images import images_of, refuse_untagged
 from canary.marks import DIGEST
-from canary.objects import Object
+from canary.objects import Object, annotations_of, labels_of
 from canary.observe.crashes import warn_of_crashed
 from canary.observe.deployments import read_workload
 from canary.observe.rollout import wait_until_ready
@@ -297,7 +297,7 @@ class Release:
         for name in names:
             found = read_workload(self.cluster, name)
             both = (one for one in (found.canary, found.baseline) if one is not None)
-            there = [one for one in both if self.options.label in (one["metadata"].get("labels") or {})]
+            there = [one for one in both if self.options.label in labels_of(one)]
             if there:
                 raise InputError(
                     f"a release of {name} is in progress ({there[0]['metadata']['name']} runs "
@@ -355,7 +355,7 @@ class Release:
             canaries = [found for name in names if (found := read_workload(self.cluster, name).canary) is not None]
         except CanaryError:
             return True
-        return any(mark is None or mark == _digest(canary) for canary in canaries)
+        return any(mark is None or mark == annotations_of(canary).get(DIGEST) for canary in canaries)
 
     @contextmanager
     def _finished_by(self, command: str) -> Iterator[None]:
@@ -367,8 +367,3 @@ class Release:
             raise UnreachableError(
                 f"{error}. {' and '.join(names)} may be half done: {command} finishes it once the API server answers"
             ) from error
-
-
-def _digest(canary: Object) -> str | None:
-    mark: str | None = (canary["metadata"].get("annotations") or {}).get(DIGEST)
-    return mark

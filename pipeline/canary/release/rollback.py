@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from canary.apply.dry_run import require_rights
@@ -17,7 +17,17 @@ from canary.errors import (
 )
 from canary.events import Note, RolledBack, Undone
 from canary.marks import ROLLBACK_FROM, TOO_LARGE, UNDOING, Variant, before_name, rollback_name, variant_name
-from canary.objects import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind, Object, describe
+from canary.objects import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    SECRET,
+    SERVICE,
+    Kind,
+    Object,
+    annotations_of,
+    describe,
+)
 from canary.observe.deployments import images, progress, read_workload
 from canary.observe.rollout import wait_until_ready
 from canary.observe.services import check_services, services_by_deployment, wait_for_endpoints
@@ -215,7 +225,7 @@ def _keep_what_is(world: World, one: Target) -> None:
     cluster, name = world.cluster, rollback_name(one.name)
     earlier = cluster.get(CONFIG_MAP, name)
     if earlier is not None:
-        if ROLLBACK_FROM not in (earlier["metadata"].get("annotations") or {}):
+        if ROLLBACK_FROM not in annotations_of(earlier):
             raise InputError(
                 f"ConfigMap {name} is not canary's (it has no annotation {ROLLBACK_FROM}), and rollback needs "
                 "that name to keep what there is now: rename the ConfigMap, or delete it"
@@ -238,14 +248,14 @@ def _undoing(cluster: Cluster, one: Target) -> str:
     """Return why the rollback failed that an earlier run began to undo, empty if none did."""
     if one.promote.state is not PromoteState.ROLLING_BACK:
         return ""
-    return _marks(cluster.get(CONFIG_MAP, rollback_name(one.name))).get(UNDOING, "")
+    return annotations_of(cluster.get(CONFIG_MAP, rollback_name(one.name))).get(UNDOING, "")
 
 
 def _undo(world: World, targets: Sequence[Target], cause: str) -> PromoteError:
     """Put everything back as it was before the rollback, and return the error to raise."""
     cluster, names = world.cluster, " ".join(one.name for one in targets)
     keepers = {one.name: cluster.get(CONFIG_MAP, rollback_name(one.name)) for one in targets}
-    if any(TOO_LARGE in _marks(keeper) for keeper in keepers.values()):
+    if any(TOO_LARGE in annotations_of(keeper) for keeper in keepers.values()):
         return PromoteError(f"rollback failed, and cannot be undone: {cause}; canary rollback {names} tries again")
     there = {name: keeper for name, keeper in keepers.items() if keeper is not None}
     try:
@@ -259,7 +269,7 @@ def _undo(world: World, targets: Sequence[Target], cause: str) -> PromoteError:
                     waited.append(name)
         late = _wait(world, waited)
         for name, keeper in there.items():
-            set_state(cluster, name, PromoteState(_marks(keeper)[ROLLBACK_FROM]))
+            set_state(cluster, name, PromoteState(annotations_of(keeper)[ROLLBACK_FROM]))
             delete_snapshots(cluster, keeper)
             world.listen(Undone(name, cause))
     except KeyboardInterrupt:
@@ -287,7 +297,7 @@ def _wait(world: World, names: Sequence[str]) -> str:
 
 def _forget(cluster: Cluster, name: str) -> None:
     keeper = cluster.get(CONFIG_MAP, rollback_name(name))
-    if keeper is not None and ROLLBACK_FROM in _marks(keeper):
+    if keeper is not None and ROLLBACK_FROM in annotations_of(keeper):
         delete_snapshots(cluster, keeper)
 
 
@@ -301,7 +311,3 @@ def _shown(cluster: Cluster, was: Object) -> Object:
     if live is None:
         return shown
     return shown | {"spec": was["spec"] | {"replicas": restored_replicas(cluster, was, live)}}
-
-
-def _marks(keeper: Object | None) -> Mapping[str, str]:
-    return (keeper or {"metadata": {}})["metadata"].get("annotations") or {}

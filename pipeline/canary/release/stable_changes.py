@@ -13,7 +13,7 @@ from canary.errors import InputError
 from canary.events import Note, StableChanged
 from canary.manifests.difference import difference
 from canary.marks import DIGEST, STABLE
-from canary.objects import DEPLOYMENT, Object
+from canary.objects import DEPLOYMENT, Object, annotations_of
 from canary.observe.deployments import Workload
 from canary.ports import World
 from canary.state.last_promote import read_last_promote, stable_before
@@ -35,7 +35,7 @@ def is_changed(found: Workload, *, label: str) -> bool:
 
     A stable that equals the baseline is the same, too: a new version of Kubernetes fills in new defaults in both.
     """
-    record = _mark(found.canary, STABLE)
+    record = annotations_of(found.canary).get(STABLE)
     if not record or record == stable_digest(found.stable, label=label):
         return False
     if found.stable is None or found.baseline is None:
@@ -52,7 +52,7 @@ def check_unchanged(world: World, found: Workload) -> None:
     label = world.options.label
     if found.canary is None:
         return
-    if not _mark(found.canary, STABLE):
+    if not annotations_of(found.canary).get(STABLE):
         text = (
             f"{found.canary['metadata']['name']} carries no record of stable {found.name}, which only canary deploy "
             "makes: whether somebody has changed stable since cannot be told"
@@ -82,7 +82,7 @@ def check_unchanged_since_interruption(world: World, found: Workload, mark: str)
         or found.stable is None
         or was is None
         or was.too_large
-        or _mark(found.canary, DIGEST) not in ("", mark)
+        or annotations_of(found.canary).get(DIGEST, mark) != mark
     ):
         return
     before = stable_before(world.cluster, found.name)
@@ -108,15 +108,11 @@ def _refuse(world: World, found: Workload, was: Object | None, since: str) -> No
 def _change(found: Workload, was: Object | None, label: str) -> str:
     if found.stable is None:
         return "was deleted"
-    if _mark(found.canary, STABLE) == NO_STABLE and was is None:
+    if annotations_of(found.canary).get(STABLE) == NO_STABLE and was is None:
         return "was created"
     if was is None:
         return "has changed (in what cannot be told, its baseline is gone)"
     return f"has changed ({', '.join(template_differences(was, found.stable, label=label))})"
-
-
-def _mark(canary: Object | None, key: str) -> str:
-    return str(((canary or {"metadata": {}})["metadata"].get("annotations") or {}).get(key, ""))
 
 
 def _difference(name: str, was: Object, now: Object) -> tuple[str, ...]:

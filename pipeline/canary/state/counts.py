@@ -38,7 +38,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from canary.errors import InputError
-from canary.objects import CONFIG_MAP, DEPLOYMENT, Object
+from canary.objects import CONFIG_MAP, Object, owner_reference, owner_uids
 from canary.ports import Cluster
 from canary.state.record import Record, joined
 from canary.variants.steps import step_of
@@ -72,12 +72,10 @@ class CountsWriter:
             canary: its Deployment, as the API server has it.
             record: of the whole release.
         """
-        name, uid = canary["metadata"]["name"], canary["metadata"]["uid"]
-        owner = {"apiVersion": DEPLOYMENT.api_version, "kind": DEPLOYMENT.kind, "name": name, "uid": uid}
         kept = {
             "apiVersion": CONFIG_MAP.api_version,
             "kind": CONFIG_MAP.kind,
-            "metadata": {"name": counts_name(name), "ownerReferences": [owner]},
+            "metadata": {"name": counts_name(canary["metadata"]["name"]), "ownerReferences": [owner_reference(canary)]},
             **_content(workload, _step(canary), record),
         }
         if self._written.get(workload) != kept:
@@ -152,8 +150,8 @@ def _keeper(cluster: Cluster, workload: str, canary: Object) -> Object | None:
             f"ConfigMap {name} is not from canary (it has no key format), which keeps the counts of {workload} under "
             f"that name: rename it, or delete it: {_deletion(keeper)}"
         )
-    owners = keeper["metadata"].get("ownerReferences") or []
-    if owners and canary["metadata"]["uid"] not in (owner["uid"] for owner in owners):
+    owners = owner_uids(keeper)
+    if owners and canary["metadata"]["uid"] not in owners:
         return None
     if version != FORMAT:
         raise InputError(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from canary.errors import InputError
 from canary.marks import EXPIRES, Variant, variant_name
-from canary.objects import DEPLOYMENT, Object
+from canary.objects import DEPLOYMENT, Object, annotations_of
 from canary.ports import Cluster
+from canary.times import parse_timestamp, timestamp
 
 
 def expiry(canary: Object) -> float | None:
@@ -16,11 +15,11 @@ def expiry(canary: Object) -> float | None:
     Raises:
         InputError: the annotation is not a valid time.
     """
-    stamp = (canary["metadata"].get("annotations") or {}).get(EXPIRES)
+    stamp = annotations_of(canary).get(EXPIRES)
     if stamp is None:
         return None
     try:
-        return datetime.fromisoformat(stamp).timestamp()
+        return parse_timestamp(stamp)
     except ValueError as error:
         name = canary["metadata"]["name"]
         raise InputError(
@@ -31,7 +30,7 @@ def expiry(canary: Object) -> float | None:
 
 def expiry_annotation(at: float) -> dict[str, str]:
     """Return the annotation of a canary that expires at some Unix seconds."""
-    return {EXPIRES: datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return {EXPIRES: timestamp(at)}
 
 
 def later_expiry(canary: Object, at: float) -> dict[str, str]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from canary.errors import InputError
 from canary.marks import DIGEST, PROMOTED, PROMOTED_TEMPLATE, STATE, TOGETHER, TOO_LARGE, UNDOING, before_name
-from canary.objects import CONFIG_MAP, DEPLOYMENT, Kind, Object
+from canary.objects import CONFIG_MAP, DEPLOYMENT, Kind, Object, annotations_of
 from canary.observe.deployments import images
 from canary.ports import Cluster
 from canary.state.snapshots import (
@@ -199,7 +199,7 @@ def _parsed(keeper: Object, name: str) -> LastPromote | None:
     Raises:
         InputError: it is ours, and cannot be read.
     """
-    annotations = keeper["metadata"].get("annotations") or {}
+    annotations = annotations_of(keeper)
     if DIGEST not in annotations:
         return None
     try:

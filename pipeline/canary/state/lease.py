@@ -1,17 +1,17 @@
-"""The Lease of a workload's lock: who holds it, and what it says once it is taken, renewed or given back."""
+"""The Lease behind a workload's lock: who holds it, and what it is once taken, renewed or given back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from canary.marks import PROCESS, Variant, variant_name
-from canary.objects import DEPLOYMENT, LEASE, Object
+from canary.objects import LEASE, Object, annotations_of, owner_reference
 from canary.ports import Cluster
+from canary.times import micro_timestamp, parse_timestamp, readable
 
 DURATION = 60.0
-"""Seconds for which a lock holds without being renewed."""
+"""Seconds for which a lock is valid without being renewed."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Holder:
 
     Attributes:
         name: such as `ada@laptop, process 4711`.
-        since: Unix seconds when it began, by its own clock.
-        renewed: Unix seconds when it last said that it still does, by its own clock.
+        since: Unix seconds when it took the lock, by its own clock.
+        renewed: Unix seconds when it last renewed the lock, by its own clock.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Holder:
 
 
 def read_holder(cluster: Cluster, name: str) -> Holder | None:
-    """Return who holds the lock on a workload's release, None if nobody does. Who holds it may be gone all the same."""
+    """Return who holds the lock on a workload, None if nobody does. The holder may be gone nevertheless."""
     lease = cluster.get(LEASE, lease_name(name))
     return holder_of(lease) if lease is not None else None
 
@@ -41,7 +41,7 @@ def lease_name(name: str) -> str:
 
 
 def holder_of(lease: Object) -> Holder | None:
-    """Return whom a Lease names, fresh or not."""
+    """Return the holder that a Lease names, expired or not."""
     spec = lease.get("spec") or {}
     name = spec.get("holderIdentity")
     if not name:
@@ -50,21 +50,21 @@ def holder_of(lease: Object) -> Holder | None:
 
 
 def duration(lease: Object) -> float:
-    """Return the seconds for which a Lease holds without being renewed."""
+    """Return the seconds for which a Lease is valid without being renewed."""
     return float((lease.get("spec") or {}).get("leaseDurationSeconds") or DURATION)
 
 
 def taken(lease: Object, name: str, process: str, at: float) -> Object:
-    """Return a Lease that a process has just taken.
+    """Return a Lease as a process takes it.
 
     Args:
-        lease: as it was, or with its name alone.
+        lease: as it was, or with nothing but its name.
         name: of the process, for a person.
-        process: its mark.
+        process: the mark of the process.
         at: Unix seconds.
     """
     spec = lease.get("spec") or {}
-    annotations = (lease["metadata"].get("annotations") or {}) | {PROCESS: process}
+    annotations = annotations_of(lease) | {PROCESS: process}
     metadata = {key: value for key, value in lease["metadata"].items() if key != "ownerReferences"}
     return {
         **lease,
@@ -72,37 +72,28 @@ def taken(lease: Object, name: str, process: str, at: float) -> Object:
         "spec": {
             "holderIdentity": name,
             "leaseDurationSeconds": int(DURATION),
-            "acquireTime": _stamp(at),
-            "renewTime": _stamp(at),
+            "acquireTime": micro_timestamp(at),
+            "renewTime": micro_timestamp(at),
             "leaseTransitions": (spec.get("leaseTransitions") or 0) + (1 if spec else 0),
         },
     }
 
 
 def renewed(lease: Object, at: float) -> Object:
-    """Return a Lease that its holder has just renewed, at Unix seconds."""
-    return {**lease, "spec": lease["spec"] | {"renewTime": _stamp(at)}}
+    """Return a Lease as its holder renews it at `at`, Unix seconds."""
+    return {**lease, "spec": lease["spec"] | {"renewTime": micro_timestamp(at)}}
 
 
 def process_mark(lease: Object) -> str:
-    """Return the mark of the process that holds a Lease, empty where it says none."""
-    annotations = lease["metadata"].get("annotations") or {}
-    return str(annotations.get(PROCESS, ""))
+    """Return the mark of the process that holds a Lease, empty where it has none."""
+    return annotations_of(lease).get(PROCESS, "")
 
 
 def without_holder(lease: Object, variants: Sequence[Object]) -> Object:
-    """Return a Lease that nobody holds, and that goes with the variants when another tool deletes them."""
+    """Return a Lease that nobody holds. It belongs to the variants, and goes when another tool deletes them."""
     kept = ("leaseDurationSeconds", "leaseTransitions")
-    annotations = {key: value for key, value in (lease["metadata"]["annotations"] or {}).items() if key != PROCESS}
-    owners = [
-        {
-            "apiVersion": DEPLOYMENT.api_version,
-            "kind": DEPLOYMENT.kind,
-            "name": one["metadata"]["name"],
-            "uid": one["metadata"]["uid"],
-        }
-        for one in variants
-    ]
+    annotations = {key: value for key, value in annotations_of(lease).items() if key != PROCESS}
+    owners = [owner_reference(deployment) for deployment in variants]
     return {
         **lease,
         "metadata": {**lease["metadata"], "annotations": annotations, "ownerReferences": owners},
@@ -111,24 +102,14 @@ def without_holder(lease: Object, variants: Sequence[Object]) -> Object:
 
 
 def how_lost(name: str, lease: Object | None) -> str:
-    """Return what became of a workload's lock that we held, None being what is left of it."""
+    """Return how this driver lost a lock, as a sentence; `lease` is None where it was deleted."""
     if lease is None:
-        return f"the lock on {name}, Lease {lease_name(name)}, was deleted"
-    there = holder_of(lease)
-    if there is None:
-        return f"the lock on {name} was taken, and given back, by another driver"
-    return f"the lock on {name} was taken by {there.name} at {time(there.since)}"
+        return f"Lease {lease_name(name)}, the lock on {name}, was deleted"
+    holder = holder_of(lease)
+    if holder is None:
+        return f"another driver took the lock on {name} and gave it back"
+    return f"{holder.name} took the lock on {name} at {readable(holder.since)}"
 
 
-def _stamp(seconds: float) -> str:
-    """Return a time as Leases have it (MicroTime)."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _seconds(stamp: str | None) -> float:
-    return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
-
-
-def time(seconds: float) -> str:
-    """Return Unix seconds for a person."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def _seconds(timestamp: str | None) -> float:
+    return parse_timestamp(timestamp) if timestamp else 0.0

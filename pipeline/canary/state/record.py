@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from canary.marks import UNPROVEN
-from canary.objects import DEPLOYMENT, Object
+from canary.objects import DEPLOYMENT, Object, annotations_of
 from canary.ports import Cluster
 from canary.variants.steps import Step
 from canary.verdict.history import History
@@ -96,5 +96,4 @@ def take_step(cluster: Cluster, canary: str, step: Step) -> None:
 
 def unproven_since(stable: Object | None) -> str:
     """Return when a stable was promoted by `--unproven`, and what spoke against it; empty if it was not."""
-    found: str = ((stable or {"metadata": {}})["metadata"].get("annotations") or {}).get(UNPROVEN, "")
-    return found
+    return annotations_of(stable).get(UNPROVEN, "")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from canary.errors import ClusterError
 from canary.events import Written
 from canary.objects import DEPLOYMENT, Object
 from canary.observe.deployments import is_autoscaled, replicas
 from canary.ports import Cluster, World
+from canary.retry import retry_on_conflict
 from canary.state.snapshots import Snapshot
-
-ATTEMPTS = 20
-"""How often a Deployment is put back that changes all the time: the status of a rollout counts as a change, too."""
 
 
 def restore(world: World, one: Snapshot, *, at_least: bool = False) -> None:
@@ -41,13 +38,13 @@ def restored_replicas(cluster: Cluster, was: Object, live: Object) -> int:
 def _put_back_at_its_size(cluster: Cluster, was: Object) -> None:
     """Put a Deployment back with as many pods as `size_of` says at that very moment: an autoscaler may change it."""
     name = was["metadata"]["name"]
-    for _ in range(ATTEMPTS):
+
+    def attempt() -> Object | None:
         live = cluster.get(DEPLOYMENT, name)
         if live is None:
-            cluster.replace(was)
-            return
+            return cluster.replace(was)
         metadata = was["metadata"] | {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
         sized = {**was, "metadata": metadata, "spec": was["spec"] | {"replicas": restored_replicas(cluster, was, live)}}
-        if cluster.update(sized) is not None:
-            return
-    raise ClusterError(f"put back Deployment {name}: others write it at the same time, again and again")
+        return cluster.update(sized)
+
+    retry_on_conflict(attempt, f"restore Deployment {name}")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from canary.errors import InputError
-from canary.objects import CONFIG_MAP, SECRET, Kind, Object
+from canary.objects import CONFIG_MAP, SECRET, Kind, Object, owner_reference, owner_uids
 from canary.ports import Cluster
 
 DATA = "objects.json"
@@ -94,7 +94,7 @@ def create_config_map(
     """Make the ConfigMap, then the Secret that belongs to it, if there are values for one."""
     metadata: Object = {"name": keeper, "annotations": dict(marks)}
     if owner is not None:
-        metadata["ownerReferences"] = [_reference(owner)]
+        metadata["ownerReferences"] = [owner_reference(owner)]
     made = cluster.create(
         {"apiVersion": CONFIG_MAP.api_version, "kind": CONFIG_MAP.kind, "metadata": metadata, **content}
     )
@@ -103,7 +103,7 @@ def create_config_map(
             {
                 "apiVersion": SECRET.api_version,
                 "kind": SECRET.kind,
-                "metadata": {"name": keeper, "ownerReferences": [_reference(made)]},
+                "metadata": {"name": keeper, "ownerReferences": [owner_reference(made)]},
                 "type": "Opaque",
                 "data": dict(values),
             }
@@ -139,8 +139,7 @@ def is_complete(cluster: Cluster, keeper: Object) -> bool:
     if not _has_secrets(_unpacked(keeper)):
         return True
     secret = cluster.get(SECRET, keeper["metadata"]["name"])
-    owners = (secret or {"metadata": {}})["metadata"].get("ownerReferences") or []
-    return any(owner["uid"] == keeper["metadata"]["uid"] for owner in owners)
+    return secret is not None and keeper["metadata"]["uid"] in owner_uids(secret)
 
 
 def delete_snapshots(cluster: Cluster, keeper: Object) -> None:
@@ -190,8 +189,3 @@ def _unpacked(keeper: Object) -> list[dict[str, Any]]:
 
 def _encoded(value: bytes) -> str:
     return base64.b64encode(value).decode()
-
-
-def _reference(owner: Object) -> Object:
-    metadata = owner["metadata"]
-    return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": metadata["name"], "uid": metadata["uid"]}

@@ -186,7 +186,11 @@ class Shelf:
         return self.kept
 
 
-CANARY = {"metadata": {"name": NAME.removesuffix("-counts"), "uid": "of-the-canary"}}
+CANARY = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": NAME.removesuffix("-counts"), "uid": "of-the-canary"},
+}
 MEASURES = Measures.of(
     [
         SUCCESS,
