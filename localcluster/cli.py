@@ -20,9 +20,15 @@ EXTRA = ("aiohttp", "jsonpatch")
 """What only the daemon imports: the packages of the extra `localcluster` in pyproject.toml."""
 
 NAME = click.option(
-    "--name", default="localcluster", show_default=True, help="Name of the cluster. Several can run at the same time."
+    "--name",
+    default="localcluster",
+    show_default=True,
+    metavar="NAME",
+    help="Name of the cluster. Several can run at the same time.",
 )
-OUTPUT = click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="Output format.")
+OUTPUT = click.option(
+    "--output", "-o", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output format."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,7 +57,7 @@ def main() -> None:
     type=click.FloatRange(min=0.1),
     default=10.0,
     show_default=True,
-    help="Seconds before the second restart of a container that crashes. They double with each further restart.",
+    help="Seconds before the second restart of a container that crashes. Doubles with each further restart.",
 )
 @click.option(
     "--timeout", type=click.IntRange(min=1), default=30, show_default=True, help="Seconds to wait for the API server."
@@ -89,7 +95,7 @@ def up(
       localcluster up --chaos 7 --chaos-rate 0.1
       localcluster up --name other --output json
       localcluster up --foreground
-      localcluster up --end-with $$      # stops when the calling script ends, in whatever way
+      localcluster up --end-with $$      # stops when the script that runs this ends
     """
     folders = _folders(name)
     _require_extra()
@@ -145,9 +151,9 @@ def down(name: str) -> None:
 @NAME
 @OUTPUT
 def status(name: str, output: str) -> None:
-    """Show whether the cluster is up, where its state is, and where its Services listen.
+    """Show whether the cluster is up, and where its Services listen.
 
-    Exits with 1 when the cluster is down.
+    Shows also the folder of its state and logs. Exits with 1 when the cluster is down.
 
     \b
     Examples:
