@@ -32,7 +32,7 @@ class ContainerConfig:
     hidden_mounts: list[str]
 
     def translated(self, command: list[str]) -> list[str]:
-        """Return a command line with the container's paths replaced by where they really are."""
+        """Return a command line with the paths of the container replaced by real paths."""
         return [argument(self.root, self.mounts, word) for word in command]
 
 

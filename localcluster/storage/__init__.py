@@ -1,1 +1,1 @@
-"""Where objects are kept: the store, and what is done to them on the way in (defaults, validation, patches)."""
+"""The storage of objects: the store, and what happens before it (defaults, validation, patches, field ownership)."""

@@ -31,7 +31,7 @@ def command(tmp_path_factory: pytest.TempPathFactory, cache: pathlib.Path) -> Co
 @pytest.fixture(scope="session")
 def cluster(command: Command) -> Iterator[Cluster]:
     """Provide a cluster with a back-off of one second."""
-    command("up", "--back-off", "1", "--end-with", str(os.getpid()))  # even if this process is killed
+    command("up", "--back-off", "1", "--end-with", str(os.getpid()))  # so that it ends even if this process is killed
     yield Cluster(command, "localcluster")
     command("down")
 

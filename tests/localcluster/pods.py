@@ -30,7 +30,7 @@ def logs(namespace: Namespace, name: str) -> str:
 
 
 def workdir(namespace: Namespace, found: Object, name: str = "main") -> Path:
-    """Return where a container's WORKDIR, /srv, really is."""
+    """Return the real path of /srv, the WORKDIR of a container."""
     meta = found["metadata"]
     folder = f"{namespace.name}_{meta['name']}_{meta['uid']}"
     return (

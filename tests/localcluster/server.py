@@ -36,7 +36,7 @@ CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
 @dataclass
 class Answer:
-    """What the server answered."""
+    """An answer of the server."""
 
     code: int
     body: Any

@@ -33,7 +33,7 @@ ENDS_WITH_US = ("--end-with", str(os.getpid()))
 
 @pytest.fixture
 def other(command: Command) -> Iterator[Command]:
-    """Give the command, and see that the cluster `other` is down afterwards."""
+    """Provide the command, and stop the cluster `other` after the test."""
     yield command
     command("down", "--name", NAME)
 
@@ -48,9 +48,9 @@ def processes(command: Command) -> list[int]:
 
 
 def deaf(name: str = "deaf") -> dict[str, object]:
-    """Return a pod that does not listen to SIGTERM and has children in sessions of their own.
+    """Return a pod that ignores SIGTERM and has children in their own sessions.
 
-    One of them has nothing of the environment that it was given, as if it had written a title over it.
+    One of them has lost its environment, like a process that overwrites it with its title.
     """
     text = "trap '' TERM; setsid sleep 1000 & setsid env -i sleep 1000 & while true; do sleep 0.2; done"
     secret = {"name": "v", "secret": {"secretName": "s"}}
@@ -83,7 +83,7 @@ def test_only_the_owner_can_enter_the_folders(command: Command, tmp_path: Path, 
     if not given:
         del fresh.env["LOCALCLUSTER_HOME"]
         for folder in (base, base / "images"):
-            folder.mkdir(mode=0o755)  # as earlier versions made them
+            folder.mkdir(mode=0o755)  # the mode of earlier versions
     fresh("build", str(DATA / "web"), "-t", "web:1")
     fresh("up", *ENDS_WITH_US)
     fresh("down")
@@ -124,10 +124,10 @@ def test_status_says_where_services_listen(other: Command) -> None:
     def listed() -> object:
         return json.loads(other("status", "--name", NAME, "--output", "json").stdout)["services"]
 
-    until("listed", lambda: listed() == {"default/empty": {"8080": f"{address}:8080"}})
+    until("the Service is listed", lambda: listed() == {"default/empty": {"8080": f"{address}:8080"}})
     assert f"default/empty    8080 at {address}:8080" in other("status", "--name", NAME).stdout
     namespace.kubectl("delete", "service", "empty")
-    until("gone", lambda: listed() == {})
+    until("the Service is no longer listed", lambda: listed() == {})
 
 
 def test_two_clusters_on_one_machine_have_different_addresses(cluster: Cluster, other: Command) -> None:
@@ -149,7 +149,7 @@ def test_down_leaves_no_process_behind(other: Command) -> None:
     started = time.monotonic()
     assert other("down", "--name", NAME).stderr == f"{NAME} is down\n"
     assert processes(other) == []
-    assert time.monotonic() - started < 15  # not the 600 s that the pod may have: the daemon does not wait for it
+    assert time.monotonic() - started < 15  # the daemon does not wait for the 600 s of the pod
     assert other("status", "--name", NAME, check=False).returncode == 1
     assert other("down", "--name", NAME).stderr == f"{NAME} was not up\n"
 
@@ -158,7 +158,7 @@ def test_down_leaves_no_process_behind(other: Command) -> None:
 def test_up_and_down_end_the_processes_that_a_killed_daemon_left_behind(other: Command, after: str) -> None:
     namespace = start(other)
     namespace.apply(SECRET, deaf())
-    until("it runs", lambda: len(processes(other)) >= 4)
+    until("the pod runs", lambda: len(processes(other)) >= 4)
     stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     try:
         pid = json.loads(other("status", "--name", NAME, "--output", "json").stdout)["pid"]
@@ -188,7 +188,7 @@ def test_a_daemon_in_the_foreground_cleans_up_after_an_interrupt(other: Command,
     arguments = [sys.executable, "-m", "localcluster", "up", "--foreground", "--name", NAME]
     running = subprocess.Popen(arguments, env=other.env, stderr=subprocess.PIPE, text=True, start_new_session=True)
     kubeconfig = other.home / NAME / "kubeconfig"
-    until("it is up", kubeconfig.exists)
+    until("the cluster is up", kubeconfig.exists)
     Namespace(Cluster(other, NAME), "default").apply(SECRET, deaf())
     until("the pod runs", lambda: len(processes(other)) >= 2)
     running.send_signal(number)
@@ -200,19 +200,19 @@ def test_a_daemon_in_the_foreground_cleans_up_after_an_interrupt(other: Command,
 
 def test_a_daemon_ends_when_its_state_folder_is_deleted(other: Command) -> None:
     start(other).apply(SECRET, deaf())
-    until("it runs", lambda: len(processes(other)) >= 2)
+    until("the pod runs", lambda: len(processes(other)) >= 2)
     pid = json.loads(other("status", "--name", NAME, "--output", "json").stdout)["pid"]
     shutil.rmtree(other.home / NAME, ignore_errors=True)
-    until("it has ended", lambda: not Path(f"/proc/{pid}").exists())
+    until("the daemon has ended", lambda: not Path(f"/proc/{pid}").exists())
     assert processes(other) == []
 
 
 def test_a_daemon_ends_with_the_process_given_by_end_with(other: Command) -> None:
     with subprocess.Popen(["sleep", "600"]) as script:
         start(other, "--end-with", str(script.pid)).apply(SECRET, deaf())
-        until("it runs", lambda: len(processes(other)) >= 2)
+        until("the pod runs", lambda: len(processes(other)) >= 2)
         script.kill()
-    until("it has ended", lambda: processes(other) == [])
+    until("the daemon has ended", lambda: processes(other) == [])
     assert other("status", "--name", NAME, check=False).returncode == 1
 
 
@@ -224,7 +224,7 @@ def test_status_shows_chaos_and_a_running_cluster_cannot_get_it(other: Command) 
     assert said in other("status", "--name", NAME).stdout
     assert json.loads(other("status", "--name", NAME, "--output", "json").stdout)["chaos"] == {"seed": 7, "rate": 1.0}
     server = Cluster(other, NAME).server
-    with contextlib.suppress(OSError):  # refused or cut
+    with contextlib.suppress(OSError):  # an error status, or a cut connection
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{server}/api/v1/pods", timeout=10)
     assert "GET /api/v1/pods, time 1" in other("logs", "--name", NAME).stdout
     refused = other("up", "--name", NAME, "--chaos", "8", check=False)
@@ -239,7 +239,7 @@ def test_a_long_log_of_the_daemon_is_rotated(other: Command) -> None:
     start(other)
     log = other.home / NAME / "daemon.log"
     os.truncate(log, daemon.LOG_LIMIT + 1)
-    until("it is short again", lambda: log.stat().st_size < daemon.LOG_LIMIT)
+    until("the log is short again", lambda: log.stat().st_size < daemon.LOG_LIMIT)
     assert log.with_name("daemon.log.1").read_text().splitlines()[0].endswith(f"state in {log.parent}")
 
 
@@ -249,7 +249,7 @@ def test_an_interrupted_up_leaves_no_daemon(other: Command) -> None:
     until("the daemon starts", (other.home / NAME / "daemon.log").exists)
     up.terminate()
     up.communicate(timeout=20)
-    if up.returncode:  # else it had been quicker than we
+    if up.returncode:  # otherwise it finished before the signal
         assert other("status", "--name", NAME, check=False).returncode == 1
 
 
@@ -260,7 +260,7 @@ def test_a_second_daemon_of_the_same_name_is_refused(cluster: Cluster) -> None:
 
 
 def test_the_api_server_gets_another_port_when_the_usual_one_is_taken() -> None:
-    beyond = f"127.{network.LAST + 1}.0.1"  # no cluster takes that one
+    beyond = f"127.{network.LAST + 1}.0.1"  # no cluster uses this address
     assert network.api_port(beyond) == network.API_PORT
     with socket.socket() as holder:
         holder.bind((beyond, network.API_PORT))
@@ -302,7 +302,7 @@ def test_without_the_packages_of_its_extra_up_names_the_extra(tmp_path: Path) ->
     for package in (here, *(Path(module.__file__ or "").parent for module in (click, yaml))):
         (tmp_path / package.name).symlink_to(package)
     done = subprocess.run(
-        [sys.executable, "-S", "-m", "localcluster", "up"],  # -S: nothing but what is in this folder
+        [sys.executable, "-S", "-m", "localcluster", "up"],  # -S: only the packages in this folder
         env={"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -14,7 +14,7 @@ from tests.localcluster.objects import deployment, pod, script, service
 
 
 def failing(namespace: Namespace, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Return how kubectl ended, whatever its exit code."""
+    """Return the result of kubectl, also if it fails."""
     command = [str(BIN / "kubectl"), "--kubeconfig", namespace.cluster.kubeconfig, "-n", namespace.name, *arguments]
     return subprocess.run(command, capture_output=True, text=True, input=stdin, check=False)
 
@@ -318,7 +318,7 @@ def test_get_shows_init_containers_and_logs_prints_their_log(namespace: Namespac
         return namespace.kubectl("get", "pod", "web", "--no-headers").split()
 
     until("the init container shows", lambda: row()[1:3] == ["0/1", "Init:0/1"])
-    until("it writes", lambda: failing(namespace, "logs", "web", "-c", "wait").stdout == "waiting\n")
+    until("the container writes", lambda: failing(namespace, "logs", "web", "-c", "wait").stdout == "waiting\n")
     goes_on.touch()
     until("the container ended", lambda: row()[1:3] == ["0/1", "Error"])
     assert "container other is not valid for pod web" in failing(namespace, "logs", "web", "-c", "other").stderr

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not can_isolate(), reason="needs root, unshare a
 
 
 class Alone:
-    """A network namespace whose loopback has one address, and a cluster in there."""
+    """A network namespace with one loopback address, and a cluster in it."""
 
     def __init__(self, command: Command) -> None:
         self.command = command

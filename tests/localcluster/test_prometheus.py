@@ -31,12 +31,12 @@ def discovers_pods() -> bool:
 
 
 pytestmark = pytest.mark.skipif(
-    not discovers_pods(), reason="no prometheus with kubernetes_sd_configs on PATH, and PROMETHEUS names none"
+    not discovers_pods(), reason="no prometheus with kubernetes_sd_configs on PATH or in PROMETHEUS"
 )
 
 
 def config(namespace: Namespace) -> dict[str, Any]:
-    """Return a configuration as in a cluster: pods by their annotation, endpoints by their port's name."""
+    """Return a configuration as for a cluster: pods by annotation, endpoints by the name of their port."""
 
     def discovery(role: str) -> list[dict[str, Any]]:
         names = {"names": [namespace.name]}
@@ -65,7 +65,7 @@ def config(namespace: Namespace) -> dict[str, Any]:
 
 @pytest.fixture
 def prometheus(namespace: Namespace, tmp_path: Path) -> Iterator[str]:
-    """Give the address of a Prometheus that watches the test's namespace."""
+    """Provide the address of a Prometheus that watches the namespace of the test."""
     assert PROMETHEUS
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config(namespace)))
     arguments = ["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:0"]
@@ -84,7 +84,7 @@ def prometheus(namespace: Namespace, tmp_path: Path) -> Iterator[str]:
 
 
 def query(prometheus: str, expression: str) -> dict[str, float]:
-    """Return an instant query's values by pod."""
+    """Return the values of an instant query by pod."""
     url = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression, 'time': time.time()})}"
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10) as answer:
         found = json.load(answer)["data"]["result"]
@@ -102,7 +102,7 @@ def test_prometheus_discovers_and_scrapes_each_pod_and_drops_deleted_ones(
     namespace.wait_for_rollout()
     names = {p["metadata"]["name"] for p in namespace.list("pods")}
     good = f'requests_total{{job="{job}",custom_status="good"}}'
-    until("all are scraped", lambda: query(prometheus, good) == dict.fromkeys(names, 1.0))
+    until("all pods are scraped", lambda: query(prometheus, good) == dict.fromkeys(names, 1.0))
     assert query(prometheus, f'up{{job="{job}"}}') == dict.fromkeys(names, 1.0)
     namespace.kubectl("scale", "deploy/web", "--replicas=1")
-    until("one is left", lambda: len(query(prometheus, good)) == 1)
+    until("one pod is left", lambda: len(query(prometheus, good)) == 1)

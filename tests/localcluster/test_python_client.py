@@ -28,7 +28,7 @@ def dynamic(client: kubernetes.client.ApiClient, tmp_path: pathlib.Path) -> Dyna
 
 def test_typed_calls_work(client: kubernetes.client.ApiClient) -> None:
     apps = kubernetes.client.AppsV1Api(client)
-    made = apps.create_namespaced_deployment("default", deployment(replicas=2))  # type: ignore[arg-type] # a dict will do
+    made = apps.create_namespaced_deployment("default", deployment(replicas=2))  # type: ignore[arg-type] # a dict is allowed too
     assert made.spec.replicas == 2
     apps.patch_namespaced_deployment("web", "default", {"spec": {"paused": True}})
     assert apps.read_namespaced_deployment("web", "default").spec.paused
@@ -61,7 +61,7 @@ def test_dynamic_calls_work(dynamic: DynamicClient) -> None:
 def test_a_typed_watch_resumes_after_its_list(client: kubernetes.client.ApiClient) -> None:
     core = kubernetes.client.CoreV1Api(client)
     version = core.list_namespaced_config_map("default").metadata.resource_version  # type: ignore[union-attr]
-    core.create_namespaced_config_map("default", config_map())  # type: ignore[arg-type] # a dict will do
+    core.create_namespaced_config_map("default", config_map())  # type: ignore[arg-type] # a dict is allowed too
     core.delete_namespaced_config_map("c", "default")
     watch = kubernetes.watch.Watch()
     events = watch.stream(

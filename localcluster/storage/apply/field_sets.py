@@ -236,7 +236,7 @@ def decode(fields: Object) -> Paths:
 
 
 def in_order(paths: Paths) -> list[Path]:
-    """Return paths in the order of conflicts: at each level, leaves come before what has children."""
+    """Return paths in the order of conflicts: at each level, leaves come before others."""
     return sorted(paths, key=lambda path: [(i + 1 < len(path), element) for i, element in enumerate(path)])
 
 

@@ -12,7 +12,7 @@ from localcluster.storage.schema import Type
 
 Key = tuple[str, str, str]  # manager, operation, subresource
 
-# The empty objects of Go's types: nobody owns these fields because of being there.
+# Fields that every object of a kind has, because Go's types have them. Nobody owns them only for that.
 _TEMPLATE: Object = {"metadata": {}, "spec": {"containers": None}}
 _EMPTY: dict[str, Object] = {
     "Deployment": {"spec": {"selector": None, "strategy": {}, "template": _TEMPLATE}, "status": {}},

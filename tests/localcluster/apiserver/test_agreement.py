@@ -28,12 +28,12 @@ from tests.localcluster.server import APPLY, MERGE, STRATEGIC, Server
 
 Object = dict[str, Any]
 REFERENCE = os.environ.get("REFERENCE_KUBECONFIG", "")
-pytestmark = pytest.mark.skipif(not REFERENCE, reason="REFERENCE_KUBECONFIG names no cluster to agree with")
-CHANGED = "the object has been modified"  # the reference's own controllers write too: then ask once more
+pytestmark = pytest.mark.skipif(not REFERENCE, reason="REFERENCE_KUBECONFIG is not set")
+CHANGED = "the object has been modified"  # by a controller of the reference cluster: try again
 
 
 class Reference:
-    """A real cluster behind `kubectl proxy`, with a namespace of its own."""
+    """A real cluster behind `kubectl proxy`, with its own namespace."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -68,7 +68,7 @@ def reference() -> Iterator[Reference]:
             space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace}}
             cluster.call("POST", "/api/v1/namespaces", space)
             account = f"/api/v1/namespaces/{cluster.namespace}/serviceaccounts/default"
-            while cluster.call("GET", account)[0] != 200:  # without it no pod can be made
+            while cluster.call("GET", account)[0] != 200:  # pods need it
                 time.sleep(0.1)
             yield cluster
             cluster.call("DELETE", f"/api/v1/namespaces/{cluster.namespace}")
@@ -89,7 +89,7 @@ class Writer:
         self.random = random.Random(seed)
 
     def made(self, *, whole: bool = False) -> Object:
-        """Return an object; a whole one has what must be there when it is created or replaced."""
+        """Return an object; a whole one has all fields that are required to create or replace it."""
         return self.deployment(1 if whole else 0.85)
 
     def maybe(self, share: float) -> bool:
@@ -143,7 +143,7 @@ class Writer:
             "metadata": {"name": "w", **self.words()},
             "spec": {
                 "replicas": 0,
-                "paused": True,  # or the real one's controller would annotate it, now or later
+                "paused": True,  # else the controller of the real cluster annotates it at some time
                 "selector": {"matchLabels": {"a": "b"}},
                 "template": template,
                 **fields,
@@ -185,7 +185,7 @@ class Writer:
 
 
 class PodWriter(Writer):
-    """Makes random writes of a pod that no node takes."""
+    """Makes random writes of a pod that cannot be scheduled."""
 
     path = "/api/v1/namespaces/default/pods"
 
@@ -244,11 +244,11 @@ class ServiceWriter(Writer):
 
 WRITERS = [(Writer, range(30)), (PodWriter, range(20)), (ServiceWriter, range(20))]
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
-GIVEN = ("clusterIP", "clusterIPs")  # each cluster from a range of its own
+GIVEN = ("clusterIP", "clusterIPs")  # each cluster has its own range
 
 
 def outcome(code: int, body: Object) -> Object:
-    """Return what must be the same on both: the refusal, or the object and its owners."""
+    """Return what must be the same on both clusters: the error, or the object and its field owners."""
     if code >= 400:
         fields = sorted(cause["field"] for cause in body.get("details", {}).get("causes", []))
         return {"code": code, "reason": body.get("reason"), "fields": fields}
@@ -326,7 +326,7 @@ def test_the_chunks_of_a_list_are_the_same_on_both_clusters(server: Server, refe
             body = call("GET", f"{path}?limit=2{more}&labelSelector=!kubernetes.io/x")
             names = [item["metadata"]["name"] for item in body["items"] if item["metadata"]["name"].startswith("chunk")]
             found.append({"names": names, "left": body["metadata"].get("remainingItemCount")})
-            if len(found) == 1:  # what happens meanwhile does not show
+            if len(found) == 1:  # ignore changes in between
                 call("DELETE", f"{path}/chunk-d")
             more = f"&continue={body['metadata']['continue']}" if "continue" in body["metadata"] else ""
         odd = call("GET", f"{path}?limit=1&continue=x")

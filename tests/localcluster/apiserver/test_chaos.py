@@ -16,18 +16,18 @@ from localcluster.apiserver.chaos import ANYTIME, Chaos, Fault
 from tests.localcluster.server import CONFIG_MAPS, DEPLOYMENTS, MERGE, PODS, Answer, Server, config_map
 
 FAILURES = {409, 410, 429, 500, 503}
-CUT = 0  # in the place of a code
+CUT = 0  # instead of a status code
 
 
 @pytest.fixture
 def chaotic() -> Iterator[Server]:
-    """Give a server at which every request fails until its rate is changed."""
+    """Provide a server on which every request fails until its rate is changed."""
     with Server(Chaos(7, 1.0)) as running:
         yield running
 
 
 def code(server: Server, method: str, path: str, body: object = None, content_type: str = "application/json") -> int:
-    """Return the code of an answer, CUT where there was none."""
+    """Return the status code of an answer, or CUT if there is no answer."""
     try:
         return server.call(method, path, body, content_type).code
     except (ConnectionError, http.client.HTTPException):
@@ -123,7 +123,7 @@ def test_health_checks_get_no_faults(chaotic: Server) -> None:
 
 def test_a_watch_is_late_or_ends_but_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chaos_module, "LATEST", 0.02)
-    monkeypatch.setattr(chaos_module.Chaos, "decide", lambda *_: None)  # of the watch itself: it begins
+    monkeypatch.setattr(chaos_module.Chaos, "decide", lambda *_: None)  # the watch itself starts without a fault
     with Server(Chaos(1, 0.5)) as server:
         names = [f"c{n:02}" for n in range(30)]
         version = server.get(CONFIG_MAPS)["metadata"]["resourceVersion"]

@@ -60,7 +60,7 @@ def test_chunks_of_a_selection_do_not_count_the_remaining_objects(server: Server
 
 
 def forget(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the server forget all but its last three changes."""
+    """Make the server forget all but the last three changes."""
     server.store._history = type(server.store._history)(server.store._history, maxlen=3)
     monkeypatch.setattr(store_module, "HISTORY", 3)
 

@@ -35,7 +35,7 @@ ODD: list[Any] = [
 
 
 def full_pod(name: str) -> Object:
-    """Return a pod that says something in each part of its spec."""
+    """Return a pod with a value in each part of its spec."""
     variables = [
         {"name": "A", "value": "1"},
         {"name": "B", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}},
@@ -103,7 +103,7 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
 
 
 def spoilt(obj: Object, draw: random.Random) -> Any:
-    """Return an object with something odd in one or two places."""
+    """Return an object with one or two malformed values."""
     made = copy.deepcopy(obj)
     for _ in range(draw.choice([1, 1, 2])):
         *parents, last = draw.choice(list(places(made)))
@@ -194,7 +194,7 @@ def test_a_malformed_patch_is_never_an_internal_error(server: Server, content_ty
         for sub in ("/scale", "/status", ""):
             answer = server.call("PATCH", f"{DEPLOYMENTS}/web{sub}?fieldManager=kubectl", patch, content_type)
             assert "internal error" not in said(answer), (sub, patch, answer.body)
-        answer = server.apply(DEPLOYMENTS, deployment(replicas=2), "kubectl")  # what it leaves can be written again
+        answer = server.apply(DEPLOYMENTS, deployment(replicas=2), "kubectl")  # the result can be written again
         assert "internal error" not in said(answer), (patch, answer.body)
         server.call("DELETE", f"{DEPLOYMENTS}/web")
 

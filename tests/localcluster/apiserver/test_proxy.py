@@ -35,7 +35,7 @@ class _Echo(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def upstream(server: Server) -> Iterator[None]:
-    """Give a pod and a Service that answer with what they were asked."""
+    """Provide a pod and a Service that answer with the request that they got."""
     echo = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
     with running(echo):
         server.node.address = ("127.0.0.1", echo.server_address[1])

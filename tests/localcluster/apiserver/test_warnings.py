@@ -16,7 +16,7 @@ IGNORED = "Warning: localcluster does not act on"
 
 
 def warnings(namespace: Namespace, *arguments: str, stdin: str | None = None) -> list[str]:
-    """Return the warnings that kubectl prints for a command that succeeds."""
+    """Return the warnings of a successful kubectl command."""
     command = [str(BIN / "kubectl"), "--kubeconfig", namespace.cluster.kubeconfig, "-n", namespace.name, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, input=stdin, check=False)
     assert done.returncode == 0, done.stderr
@@ -57,7 +57,7 @@ def test_one_warning_per_object_names_the_fields_without_effect(namespace: Names
         )
     )
     assert applied(namespace, asks_for_much) == [f"{IGNORED} {expected}"]
-    assert warnings(namespace, "set", "image", "deploy/web", "web=web:2") == []  # it was said
+    assert warnings(namespace, "set", "image", "deploy/web", "web=web:2") == []  # nothing new
     asks_for_much["spec"]["template"]["spec"]["hostNetwork"] = True
     assert applied(namespace, asks_for_much) == [f"{IGNORED} spec.template.spec.hostNetwork"]
     asks_for_much["metadata"]["name"] = "other"

@@ -27,7 +27,7 @@ PODS = 60
 
 @pytest.fixture
 def registry() -> Registry:
-    """Give a registry with a ReplicaSet, its pods and their Service."""
+    """Provide a registry with a ReplicaSet, its pods and their Service."""
     registry = Registry(Store())
     registry.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}, manager="t")
     registry.create(NODE, node("127.0.0.1"), manager="t")
@@ -50,7 +50,7 @@ def test_a_sync_copies_no_pods_that_it_only_reads(
     pod = next(registry.store.peek(POD))
     change = Change("MODIFIED", POD, pod, 1, pod)
     key = key_of(pod) if kind is Scheduler else ("", "all") if kind is GarbageCollector else ("default", "web")
-    controller.sync(key)  # what there is to write is written
+    controller.sync(key)  # the first sync writes what is missing
     copies = []
     real = objects.clone
 
@@ -65,20 +65,20 @@ def test_a_sync_copies_no_pods_that_it_only_reads(
 
 
 class Slow(Controller):
-    """Takes long for a look, and counts them."""
+    """A controller whose syncs take long, and that counts them."""
 
-    looks = 0
+    syncs = 0
     again = asyncio.Event()
 
     def concerns(self, change: Change) -> list[Key]:
-        """Return one key, whatever happens."""
+        """Return always the same key."""
         return [("", "one")]
 
     def sync(self, key: Key) -> float | None:
-        """Take long."""
+        """Sync slowly."""
         time.sleep(0.05)
-        self.looks += 1
-        if self.looks > 1:
+        self.syncs += 1
+        if self.syncs > 1:
             self.again.set()
         return None
 
@@ -86,29 +86,29 @@ class Slow(Controller):
 def test_changes_by_a_long_sync_itself_are_synced_after_a_rest(registry: Registry) -> None:
     class Changing(Slow):
         def sync(self, key: Key) -> float | None:
-            """Take long, and change what is looked at."""
+            """Sync slowly, and change the object."""
             super().sync(key)
-            if self.looks == 1:
+            if self.syncs == 1:
                 self.enqueue(key)
             return None
 
-    async def looks() -> int:
+    async def syncs() -> int:
         controller = Changing(registry, Recorder(registry, "t"))
         controller.again = asyncio.Event()
         running = asyncio.create_task(controller.run())
         controller.enqueue(("", "one"))
         for _ in range(9):
             await asyncio.sleep(0)
-        seen = controller.looks
+        seen = controller.syncs
         await controller.again.wait()
         running.cancel()
         return seen
 
-    assert asyncio.run(looks()) == 1
+    assert asyncio.run(syncs()) == 1
 
 
 def test_an_object_whose_sync_takes_long_is_synced_once_for_many_changes(registry: Registry) -> None:
-    async def looks() -> int:
+    async def syncs() -> int:
         controller = Slow(registry, Recorder(registry, "t"))
         running = asyncio.create_task(controller.run())
         await asyncio.sleep(0)
@@ -116,9 +116,9 @@ def test_an_object_whose_sync_takes_long_is_synced_once_for_many_changes(registr
             controller.enqueue(("", "one"))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        seen = controller.looks
-        await controller.again.wait()  # what was missed is looked at in the end
+        seen = controller.syncs
+        await controller.again.wait()  # the missed changes are synced in the end
         running.cancel()
         return seen
 
-    assert asyncio.run(looks()) == 1
+    assert asyncio.run(syncs()) == 1

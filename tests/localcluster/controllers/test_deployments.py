@@ -18,7 +18,7 @@ def conditions(obj: Object) -> dict[str, tuple[str, str]]:
 
 
 class Client(threading.Thread):
-    """Sends requests, a new connection each, until told to stop."""
+    """Sends requests, each on a new connection, until it is stopped."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def test_a_rollout_never_has_more_or_fewer_pods_than_the_strategy_allows(namespa
         seen.append((status["replicas"], status.get("availableReplicas", 0)))
         return bool(status.get("updatedReplicas") == status.get("availableReplicas") == status["replicas"] == 4)
 
-    until("rolled out", done)
+    until("the rollout is complete", done)
     assert max(replicas for replicas, _ in seen) <= 5
     assert min(available for _, available in seen) >= 3
 
@@ -92,12 +92,12 @@ def test_recreate_stops_all_old_pods_before_it_starts_a_new_one(namespace: Names
     seen: set[tuple[str, ...]] = set()
 
     def done() -> bool:
-        pods = [p for p in namespace.list("pods") if p["status"]["phase"] not in ("Succeeded", "Failed")]  # have ended
+        pods = [p for p in namespace.list("pods") if p["status"]["phase"] not in ("Succeeded", "Failed")]
         images = sorted({p["spec"]["containers"][0]["image"] for p in pods})
         seen.add(tuple(images))
         return images == ["web:2"]
 
-    until("new pods", done)
+    until("there are only new pods", done)
     namespace.wait_for_rollout()
     assert ("web:1", "web:2") not in seen
 
@@ -165,9 +165,9 @@ def test_a_rollout_past_its_progress_deadline_says_so(namespace: Namespace) -> N
 
 def test_pods_are_available_after_min_ready_seconds(namespace: Namespace) -> None:
     namespace.apply(deployment(minReadySeconds=2))
-    until("ready", lambda: namespace.get("deploy", "web").get("status", {}).get("readyReplicas") == 1)
+    until("the pod is ready", lambda: namespace.get("deploy", "web").get("status", {}).get("readyReplicas") == 1)
     assert "availableReplicas" not in namespace.get("deploy", "web")["status"]
-    until("available", lambda: namespace.get("deploy", "web")["status"].get("availableReplicas") == 1)
+    until("the pod is available", lambda: namespace.get("deploy", "web")["status"].get("availableReplicas") == 1)
 
 
 def test_scaling_writes_an_event_about_the_deployment(namespace: Namespace) -> None:
@@ -186,9 +186,9 @@ def test_scaling_during_a_rollout_is_spread_over_both_versions(namespace: Namesp
     namespace.apply(deployment(replicas=4, strategy=rolling))
     namespace.wait_for_rollout()
     namespace.kubectl("set", "image", "deploy/web", "web=nowhere:1")
-    until("two versions", lambda: sizes(namespace) == [2, 4])
+    until("there are pods of both versions", lambda: sizes(namespace) == [2, 4])
     namespace.kubectl("scale", "deploy/web", "--replicas=8")
-    until("in proportion", lambda: sizes(namespace) == [3, 7])
+    until("both versions are scaled in proportion", lambda: sizes(namespace) == [3, 7])
 
 
 def test_a_crashing_version_does_not_replace_the_old_one(namespace: Namespace) -> None:
@@ -197,7 +197,7 @@ def test_a_crashing_version_does_not_replace_the_old_one(namespace: Namespace) -
     namespace.wait_for_rollout()
     crashing = {"containers": [container(command=["/bin/sh", "-c", "exit 3"])]}
     namespace.apply(deployment(replicas=2, strategy=rolling, pod=crashing))
-    until("crashes", lambda: crash_loops(namespace))
+    until("the new pod crashes", lambda: crash_loops(namespace))
     assert namespace.get("deploy", "web")["status"]["availableReplicas"] == 2
     assert namespace.fetch("web").startswith("1\n")
 

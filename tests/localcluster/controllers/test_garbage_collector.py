@@ -22,4 +22,4 @@ def test_an_object_whose_owner_does_not_exist_is_deleted(namespace: Namespace) -
     }
     meta = {"name": "kept-by-nobody", "ownerReferences": [owner]}
     namespace.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta})
-    until("collected", lambda: "kept-by-nobody" not in namespace.kubectl("get", "cm", "-o", "name"))
+    until("the object is deleted", lambda: "kept-by-nobody" not in namespace.kubectl("get", "cm", "-o", "name"))

@@ -14,8 +14,8 @@ def test_an_orphaned_replica_set_is_adopted_and_scaled_down(namespace: Namespace
     assert not orphan.get("ownerReferences")
     namespace.apply(deployment(image="web:2"))
     namespace.wait_for_rollout()
-    until("adopted", lambda: namespace.get("rs", orphan["name"])["metadata"].get("ownerReferences"))
-    until("scaled down", lambda: namespace.get("rs", orphan["name"])["spec"]["replicas"] == 0)
+    until("the ReplicaSet is adopted", lambda: namespace.get("rs", orphan["name"])["metadata"].get("ownerReferences"))
+    until("the ReplicaSet is scaled down", lambda: namespace.get("rs", orphan["name"])["spec"]["replicas"] == 0)
 
 
 def test_a_deleted_pod_is_replaced_and_a_relabelled_one_is_released(namespace: Namespace) -> None:
@@ -23,8 +23,8 @@ def test_a_deleted_pod_is_replaced_and_a_relabelled_one_is_released(namespace: N
     namespace.wait_for_rollout()
     first = namespace.list("pods")[0]["metadata"]["name"]
     namespace.kubectl("label", "pod", first, "app=other", "--overwrite")
-    until("two pods", lambda: len(namespace.list("pods")) == 2)
+    until("there are two pods", lambda: len(namespace.list("pods")) == 2)
     assert not namespace.get("pod", first)["metadata"].get("ownerReferences")
     second = namespace.list("pods", "-l", "app=web")[0]["metadata"]["name"]
     namespace.kubectl("delete", "pod", second)
-    until("a third", lambda: namespace.list("pods", "-l", "app=web")[0]["metadata"]["name"] != second)
+    until("there is a third pod", lambda: namespace.list("pods", "-l", "app=web")[0]["metadata"]["name"] != second)

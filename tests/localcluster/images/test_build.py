@@ -21,7 +21,7 @@ def images(tmp_path: Path, cache: Path) -> Images:
 
 
 def context(tmp_path: Path, dockerfile: str, **files: str) -> Path:
-    """Return a build context; a file's name is written with __ for a slash and _ for a dot."""
+    """Return a build context. In the names of files, __ stands for a slash and _ for a dot."""
     folder = tmp_path / "context"
     folder.mkdir(exist_ok=True)
     (folder / "Dockerfile").write_text(dockerfile)
@@ -241,7 +241,7 @@ def test_requirements_with_a_wrong_hash_are_refused(tmp_path: Path) -> None:
 
 def test_without_uv_venv_and_pip_make_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = a_wheel(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))  # no uv there
+    monkeypatch.setenv("PATH", str(tmp_path))  # there is no uv
     programs = Environments(tmp_path / "cache").get(f"tiny @ {wheel.as_uri()}\n", [], lambda _: None)
     ran = subprocess.run(
         [programs / "python", "-c", "import tiny; print(tiny.word)"], capture_output=True, text=True, check=True
@@ -258,7 +258,7 @@ def test_the_command_prints_the_digest_and_lists_images(command: Command) -> Non
 
 
 def a_wheel(folder: Path) -> Path:
-    """Return a wheel of a package `tiny`, made by hand: no index is needed to install it."""
+    """Return a wheel of a package `tiny`, which needs no package index."""
     path = folder / "tiny-1-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("tiny.py", "word = 'installed'\n")

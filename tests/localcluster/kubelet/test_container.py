@@ -48,7 +48,10 @@ def test_the_status_says_why_the_system_refuses_a_container(namespace: Namespace
     assert state(found)["state"]["waiting"]["message"] == "File name too long"
     zero = namespace.pod("zero", lambda p: "terminated" in state(p)["state"])
     assert state(zero)["state"]["terminated"]["reason"] == "StartError"
-    until("told", lambda: [said for said in namespace.events("file", "FailedMount") if "File name too long" in said])
+    until(
+        "there is an event",
+        lambda: [said for said in namespace.events("file", "FailedMount") if "File name too long" in said],
+    )
 
 
 def test_a_program_that_does_not_exist_is_a_start_error(namespace: Namespace) -> None:
@@ -62,7 +65,10 @@ def test_a_program_that_does_not_exist_is_a_start_error(namespace: Namespace) ->
 def test_a_process_whose_address_is_in_use_gets_advice(namespace: Namespace) -> None:
     fixed = [{"name": "HOST", "value": "0.0.0.0"}, {"name": "PORT", "value": "28081"}]
     namespace.apply(pod("first", container(env=fixed)), pod("second", container(env=fixed)))
-    said = until("told", lambda: namespace.events("first", "AddressInUse") + namespace.events("second", "AddressInUse"))
+    said = until(
+        "there is an event",
+        lambda: namespace.events("first", "AddressInUse") + namespace.events("second", "AddressInUse"),
+    )
     assert "Address already in use" in said[0]
     hint = "pods share this machine: listen on $HOST:$PORT, not on 0.0.0.0 or a fixed port"
     assert said[0].endswith(hint)

@@ -54,4 +54,4 @@ def test_a_container_waits_for_a_missing_config_map(namespace: Namespace) -> Non
     found = namespace.pod("waiting", lambda p: waiting_reason(p) == "CreateContainerConfigError")
     assert state(found)["state"]["waiting"]["message"] == 'configmap "later" not found'
     namespace.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later"}, "data": {"x": "here"}})
-    until("started", lambda: logs(namespace, "waiting") == "here\n")
+    until("the container has started", lambda: logs(namespace, "waiting") == "here\n")

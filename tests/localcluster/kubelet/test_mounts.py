@@ -21,7 +21,7 @@ Object = dict[str, Any]
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """Return a folder of the user's, with one file."""
+    """Return a folder of the user with one file."""
     folder = tmp_path / "outside"
     folder.mkdir()
     (folder / "precious").write_text("mine")
@@ -37,7 +37,7 @@ def runs(namespace: Namespace, name: str) -> None:
 
 
 def refused(namespace: Namespace, name: str) -> str:
-    """Return why the pod's container cannot be made."""
+    """Return why the container of a pod cannot be created."""
 
     def why(obj: Any) -> Any:
         statuses = obj["status"].get("containerStatuses", [])
@@ -57,7 +57,7 @@ def test_a_mount_below_a_symbolic_link_in_an_image_is_refused(
     )
     built = json.loads(command("build", str(tmp_path / "context"), "-t", "linked:1", "--output", "json").stdout)
     root = command.home / "images" / "content" / built["digest"].partition(":")[2] / "root"
-    (root / "srv" / "link").symlink_to(outside.parent)  # as an image that an earlier version built may have it
+    (root / "srv" / "link").symlink_to(outside.parent)  # an image by an earlier version can have such a link
     main = script("sleep 60", image="linked:1", volumeMounts=[{"name": "v", "mountPath": "/srv/link/outside"}])
     namespace.apply(pod("web", main, volumes=[{"name": "v", "emptyDir": {}}]))
     assert refused(namespace, "web") == f"/srv/link/outside: /srv/link is a symbolic link to {outside.parent}"
@@ -102,9 +102,9 @@ def test_a_volume_folder_that_a_pod_turned_into_a_symbolic_link_is_refused(names
     main = script(text, volumeMounts=[{"name": "v", "mountPath": "/srv/v"}])
     namespace.apply(settings, pod("web", main, volumes=[volume]))
     runs(namespace, "web")
-    until("linked", lambda: "linked" in namespace.kubectl("logs", "web"))
+    until("the link exists", lambda: "linked" in namespace.kubectl("logs", "web"))
     namespace.apply({**settings, "data": {"k": "two"}})
-    (said,) = until("told", lambda: namespace.events("web", "FailedMount"))
+    (said,) = until("there is an event", lambda: namespace.events("web", "FailedMount"))
     assert said.endswith(f" : /sub/precious: /sub is a symbolic link to {outside}")
     assert is_as_it_was(outside)
 
@@ -116,7 +116,7 @@ def test_a_volume_inside_another_exists_in_any_order(namespace: Namespace) -> No
     main = script("echo $(cat v/in/k); sleep 60", volumeMounts=mounts)
     namespace.apply(settings, pod("web", main, volumes=volumes))
     runs(namespace, "web")
-    until("read", lambda: namespace.kubectl("logs", "web") == "found\n")
+    until("the file is read", lambda: namespace.kubectl("logs", "web") == "found\n")
 
 
 def test_a_process_finds_volumes_relative_to_workdir_and_through_its_command_line(namespace: Namespace) -> None:
@@ -194,7 +194,7 @@ def test_only_unambiguous_paths_are_replaced(namespace: Namespace) -> None:
 def test_an_event_names_a_mount_whose_path_is_in_a_shell_script(namespace: Namespace) -> None:
     main = script("cat /data/x; sleep 60", volumeMounts=[{"name": "v", "mountPath": "/data"}])
     namespace.apply(pod("blind", main, volumes=[{"name": "v", "emptyDir": {}}]))
-    until("told", lambda: namespace.events("blind", "MountNotVisible"))
+    until("there is an event", lambda: namespace.events("blind", "MountNotVisible"))
 
 
 def test_a_mount_inside_another_is_found_in_any_order(namespace: Namespace) -> None:

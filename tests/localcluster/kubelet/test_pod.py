@@ -47,7 +47,7 @@ def test_a_deleted_pod_gets_its_pre_stop_hook_and_then_sigterm(namespace: Namesp
     namespace.pod("leaving", is_ready)
     follower = namespace.follow("leaving")
     assert follower.stdout is not None
-    assert follower.stdout.readline() == "up\n"  # the trap is set, and the follower is there
+    assert follower.stdout.readline() == "up\n"  # now the trap is set and the log is followed
     namespace.kubectl("delete", "pod", "leaving")
     assert follower.communicate(timeout=20)[0] == "hook\nterm\n"
     assert "Stopping container main" in namespace.events("leaving", "Killing")
@@ -57,7 +57,7 @@ def test_a_process_that_ignores_sigterm_is_killed_with_its_children(namespace: N
     text = "trap '' TERM; sleep 1000 & echo $! > child; echo $$; while true; do sleep 0.2; done"
     namespace.apply(pod("deaf", script(text), terminationGracePeriodSeconds=1))
     found = namespace.pod("deaf", is_ready)
-    main = until("started", lambda: logs(namespace, "deaf")).strip()
+    main = until("the container has started", lambda: logs(namespace, "deaf")).strip()
     child = (workdir(namespace, found) / "child").read_text().strip()
     namespace.kubectl("delete", "pod", "deaf")
     assert not Path(f"/proc/{main}").exists()
@@ -78,6 +78,6 @@ def test_a_second_deletion_can_only_shorten_the_grace_period(namespace: Namespac
 def test_a_force_deleted_pod_is_killed_immediately(namespace: Namespace) -> None:
     namespace.apply(pod("deaf", script("trap '' TERM; echo $$; while true; do sleep 0.2; done")))
     namespace.pod("deaf", is_ready)
-    main = until("started", lambda: logs(namespace, "deaf")).strip()
+    main = until("the container has started", lambda: logs(namespace, "deaf")).strip()
     namespace.kubectl("delete", "pod", "deaf", "--grace-period=0", "--force")
     until("the process is gone", lambda: not Path(f"/proc/{main}").exists())

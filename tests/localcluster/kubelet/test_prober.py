@@ -13,7 +13,9 @@ def test_a_pod_is_ready_while_its_readiness_probe_succeeds(namespace: Namespace)
     folder = workdir(namespace, found, "web")
     (folder / "unready").touch()
     namespace.pod("web", lambda p: not is_ready(p))
-    assert until("told", lambda: namespace.events("web", "Unhealthy"))[-1].startswith("Readiness probe failed: ")
+    assert until("there is an event", lambda: namespace.events("web", "Unhealthy"))[-1].startswith(
+        "Readiness probe failed: "
+    )
     (slice_,) = namespace.list("endpointslices")
     assert slice_["endpoints"][0]["conditions"] == {"ready": False, "serving": False, "terminating": False}
     (folder / "unready").unlink()

@@ -16,13 +16,13 @@ def test_a_changed_config_map_reaches_running_pods(namespace: Namespace) -> None
     namespace.apply(settings)
     main = script("while sleep 0.1; do cat s/a; echo; done", volumeMounts=[{"name": "s", "mountPath": "/srv/s"}])
     namespace.apply(pod("reader", main, volumes=[{"name": "s", "configMap": {"name": "s"}}]))
-    until("one", lambda: "one\n" in logs(namespace, "reader"))
+    until("the pod sees one", lambda: "one\n" in logs(namespace, "reader"))
     namespace.apply({**settings, "data": {"a": "two"}})
-    until("two", lambda: "two\n" in logs(namespace, "reader"))
+    until("the pod sees two", lambda: "two\n" in logs(namespace, "reader"))
 
 
 def test_an_event_names_the_missing_config_map_of_a_volume(namespace: Namespace) -> None:
     namespace.apply(pod("waiting", volumes=[{"name": "v", "configMap": {"name": "absent"}}]))
-    said = until("told", lambda: namespace.events("waiting", "FailedMount"))
+    said = until("there is an event", lambda: namespace.events("waiting", "FailedMount"))
     assert said == ['MountVolume.SetUp failed for volume "v" : configmap "absent" not found']
     assert waiting_reason(namespace.get("pod", "waiting"), "web") == "ContainerCreating"

@@ -35,7 +35,7 @@ def ask(host: str, port: int) -> str:
 
 
 def echo(**spec: Any) -> dict[str, Any]:
-    """Return a container that sends back what it gets, until the sender closes its half, then a last word."""
+    """Return a container that echoes what it gets, and says bye when the sender closes its half."""
     lines = [
         "import asyncio, os",
         "async def answer(r, w):",
@@ -55,7 +55,7 @@ def test_connections_are_spread_over_the_ready_pods(namespace: Namespace) -> Non
     where = address(namespace)
     answers = Counter(ask(*where) for _ in range(150))
     assert len(answers) == 3
-    assert min(answers.values()) > 25  # 50 are expected; 25 or fewer come once in a million runs
+    assert min(answers.values()) > 25  # 50 are expected; 25 or fewer happen once in a million runs
 
 
 def test_a_service_refuses_connections_while_it_has_no_ready_pods(namespace: Namespace) -> None:
@@ -64,7 +64,7 @@ def test_a_service_refuses_connections_while_it_has_no_ready_pods(namespace: Nam
     where = address(namespace)
     assert ask(*where)
     namespace.kubectl("scale", "deploy/web", "--replicas=0")
-    until("no pod", lambda: namespace.list("pods") == [])
+    until("there are no pods", lambda: namespace.list("pods") == [])
     with pytest.raises(ConnectionRefusedError):
         ask(*where)
     namespace.kubectl("scale", "deploy/web", "--replicas=1")
@@ -81,7 +81,7 @@ def test_a_terminating_pod_gets_no_new_connections_and_keeps_open_ones(namespace
         kept.sendall(b"before")
         assert kept.recv(100) == b"before"
         namespace.kubectl("delete", "pod", "first", "--wait=false")
-        (one,) = until("terminating", lambda: terminating(namespace))
+        (one,) = until("a pod terminates", lambda: terminating(namespace))
         assert one["conditions"] == {"ready": False, "serving": True, "terminating": True}
         kept.sendall(b"after")
         assert kept.recv(100) == b"after"
@@ -144,7 +144,7 @@ def test_a_pod_that_claims_another_address_gets_no_traffic_there(namespace: Name
     def addresses() -> list[list[str]]:
         return [e["addresses"] for s in namespace.list("endpointslices") for e in s["endpoints"]]
 
-    until("it is believed", lambda: addresses() == [["192.0.2.1"]])
+    until("the slice has the address", lambda: addresses() == [["192.0.2.1"]])
     assert ask(*address(namespace)) == "web"
 
 
@@ -161,10 +161,10 @@ def test_an_event_names_a_service_port_that_is_in_use(namespace: Namespace) -> N
     with holder:
         ports = [{"name": "http", "port": 8080, "targetPort": "http", "nodePort": port}]
         namespace.apply(deployment(), service(type="NodePort", ports=ports))
-        said = until("told", lambda: namespace.events("web", "PortTaken"))
+        said = until("there is an event", lambda: namespace.events("web", "PortTaken"))
         assert said[0].startswith(f"another process has 127.0.0.1:{port}; when it ends, this Service takes the port")
         assert said[0].endswith(f"; find it with: ss -ltnp 'sport = :{port}'")
-    until("it listens after all", lambda: answers_on("127.0.0.1", port))
+    until("the Service listens", lambda: answers_on("127.0.0.1", port))
 
 
 def hold(port: int) -> socket.socket | None:
@@ -204,12 +204,12 @@ def test_a_port_that_another_program_uses_on_all_addresses_is_moved(namespace: N
         assert namespace.fetch("web").split("\n")[1] == name
         namespace.apply(pod("reader", script("echo $WEB_SERVICE_HOST:$WEB_SERVICE_PORT_HTTP; sleep 60")))
         namespace.pod("reader", is_ready)
-        until("pods are told as well", lambda: namespace.kubectl("logs", "reader") == f"{instead}\n")
+        until("pods know the port too", lambda: namespace.kubectl("logs", "reader") == f"{instead}\n")
         shown = f"{port}/TCP (another process has {host}:{port}: use {instead})"
         assert shown in namespace.kubectl("get", "service", "web")
         status = namespace.cluster.command("status").stdout
         assert f"{port} at {instead} (another process has {host}:{port})" in status
-    until("it is back", lambda: answers_on(host, port))
+    until("the Service is back on its port", lambda: answers_on(host, port))
     assert f"{port}/TCP " in namespace.kubectl("get", "service", "web")
     assert "another process" not in namespace.kubectl("get", "service", "web")
     facts = json.loads(namespace.cluster.command("status", "--output", "json").stdout)
@@ -221,7 +221,7 @@ def test_a_program_that_takes_the_port_while_no_pod_is_ready_is_noticed(namespac
     with socket.socket() as stranger:
         stranger.setsockopt(
             socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # as servers do: beside ours that does not listen
+        )  # as servers do; possible while ours does not listen
         stranger.bind(("0.0.0.0", 0))
         port = stranger.getsockname()[1]
         namespace.apply(service(ports=[{"name": "http", "port": port, "targetPort": "http"}]))
@@ -232,9 +232,11 @@ def test_a_program_that_takes_the_port_while_no_pod_is_ready_is_noticed(namespac
             services: dict[str, dict[str, str]] = status["services"]
             return services
 
-        until("it has its port", lambda: listed().get(f"{namespace.name}/web") == {str(port): f"{host}:{port}"})
+        until(
+            "the Service has its port", lambda: listed().get(f"{namespace.name}/web") == {str(port): f"{host}:{port}"}
+        )
         stranger.listen()
-        (said,) = until("told", lambda: namespace.events("web", "PortTaken"))
+        (said,) = until("there is an event", lambda: namespace.events("web", "PortTaken"))
         namespace.apply(deployment())
         namespace.wait_for_rollout()
         instead = said.partition(": use ")[2].partition(";")[0]
@@ -248,7 +250,7 @@ def test_a_listener_whose_connections_go_to_another_program_fails() -> None:
             stranger.bind(("127.0.0.1", 0))
             stranger.listen()
             listener = Listener(("127.0.0.1", network.free_port()), 8080)
-            listener.address = stranger.getsockname()  # as on a machine that sends these connections elsewhere
+            listener.address = stranger.getsockname()  # as on a machine that routes these connections elsewhere
             try:
                 with pytest.raises(OSError, match="another process gets the connections"):
                     listener.aim([("127.0.0.1", 1)])
@@ -271,6 +273,6 @@ def test_deleting_a_service_frees_its_address_and_deletes_its_endpoint_slices(na
     namespace.wait_for_rollout()
     where = address(namespace)
     namespace.kubectl("delete", "service", "web")
-    until("slices are gone", lambda: namespace.list("endpointslices") == [])
+    until("the slices are deleted", lambda: namespace.list("endpointslices") == [])
     with pytest.raises(ConnectionRefusedError):
         ask(*where)

@@ -30,7 +30,7 @@ def test_each_write_has_a_higher_version_and_is_in_the_history() -> None:
     obj = store.create(CONFIG_MAP, config_map(a="1"))
     obj["data"] = {"a": "2"}
     store.update(CONFIG_MAP, obj)
-    store.update(CONFIG_MAP, {**obj, "metadata": {"name": "c"}})  # nothing changes: no write
+    store.update(CONFIG_MAP, {**obj, "metadata": {"name": "c"}})  # this changes nothing
     store.remove(CONFIG_MAP, "", "c")
     stop()
     store.create(CONFIG_MAP, config_map())

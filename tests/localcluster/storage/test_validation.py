@@ -270,7 +270,7 @@ def test_only_some_types_of_service_can_have_node_ports(server: Server) -> None:
     answer = server.call("POST", SERVICES, service(ports=ports))
     assert answer.causes == {"spec.ports[0].nodePort": "Forbidden: may not be used when `type` is 'ClusterIP'"}
     made = server.post(SERVICES, service(ports=ports, type="NodePort"))
-    made["spec"]["type"] = "ClusterIP"  # and what was allocated for the old type goes with it
+    made["spec"]["type"] = "ClusterIP"  # the node port of the old type disappears with it
     assert "nodePort" not in server.call("PUT", f"{SERVICES}/web", made).body["spec"]["ports"][0]
     both = [{"port": 80, "nodePort": 30079, "name": "a"}, {"port": 81, "nodePort": 30079, "name": "b"}]
     answer = server.call("POST", SERVICES, service("both", ports=both, type="NodePort"))

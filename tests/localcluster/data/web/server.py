@@ -33,7 +33,7 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     request_queue_size = 128
 
     def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # HTTPServer's looks its own name up
+        socketserver.TCPServer.server_bind(self)  # HTTPServer's own method resolves the host name
 
 
 def main() -> None:

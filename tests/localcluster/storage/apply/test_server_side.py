@@ -141,7 +141,7 @@ def test_a_field_that_is_no_longer_applied_gets_its_default(server: Server) -> N
 
 
 def test_renaming_a_manager_in_managed_fields_transfers_its_fields(server: Server) -> None:
-    """What a driver does with kubectl's fields, so that containers that a new manifest drops really go."""
+    """A driver takes over kubectl's fields in this way, so that its apply can remove containers."""
     made = server.post(DEPLOYMENTS, workload(WEB, SIDE))
     forced = server.apply(DEPLOYMENTS, workload({**WEB, "image": "web:2"}), "me", force=True).body
     assert names(forced) == ["web", "side"]
@@ -222,7 +222,7 @@ def test_times_in_yaml_stay_strings(server: Server) -> None:
     assert answer.body["data"] == {"day": "2024-01-01"}
 
 
-# Properties of the algebra, on Deployments of random containers and variables.
+# Properties of sets of fields, with random containers and variables.
 _variables = st.dictionaries(st.sampled_from("ABC"), st.sampled_from("12"))
 _configs = st.dictionaries(st.sampled_from(["web", "side", "log"]), _variables, min_size=1)
 TYPE = type_of(DEPLOYMENT)
