@@ -13,7 +13,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class Kind(NamedTuple):
-    """What an object is.
+    """The kind of an object, with its API version.
 
     Attributes:
         api_version: group and version, as in the object.
@@ -53,18 +53,18 @@ def is_deployment(item: Object) -> bool:
 
 
 def identity(item: Object) -> tuple[str, str, str]:
-    """Return an object's group, kind and name: what makes it the same object whatever the version of its API."""
+    """Return an object's group, kind and name, which are the same in every version of its API."""
     group = item["apiVersion"].rpartition("/")[0]
     return group, item["kind"], item["metadata"]["name"]
 
 
 def describe(item: Object) -> str:
-    """Return kind and name as messages have them, such as `Deployment sampleapp`."""
+    """Return kind and name for messages, such as `Deployment sampleapp`."""
     return f"{item['kind']} {item['metadata']['name']}"
 
 
 def annotations_of(obj: Object | None) -> dict[str, str]:
-    """Return an object's annotations, none where there is no object."""
+    """Return an object's annotations, an empty dict without an object."""
     annotations: dict[str, str] = (obj or {"metadata": {}})["metadata"].get("annotations") or {}
     return annotations
 
@@ -76,7 +76,7 @@ def labels_of(obj: Object) -> dict[str, str]:
 
 
 def owner_reference(owner: Object) -> Object:
-    """Return the entry of `metadata.ownerReferences` that makes an object go with its owner."""
+    """Return an entry for `metadata.ownerReferences`: Kubernetes deletes an object after its owner."""
     metadata = owner["metadata"]
     return {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": metadata["name"], "uid": metadata["uid"]}
 
@@ -87,7 +87,7 @@ def owner_uids(obj: Object) -> set[str]:
 
 
 def content(obj: Object) -> Object:
-    """Return what pods find in a ConfigMap or a Secret."""
+    """Return the content of a ConfigMap or Secret, without its metadata."""
     return {field: obj.get(field) or {} for field in ("data", "binaryData")}
 
 
@@ -98,12 +98,12 @@ def pod_labels(workload: Object) -> Mapping[str, str]:
 
 
 def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
-    """Return whether a LabelSelector matches labels: an empty one matches all, none at all matches nothing."""
+    """Return whether a LabelSelector matches labels. An empty one matches all labels, None matches nothing."""
     if selector is None:
         return False
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False
-    return all(_meets(one, labels) for one in selector.get("matchExpressions") or [])
+    return all(_meets(expression, labels) for expression in selector.get("matchExpressions") or [])
 
 
 def _meets(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

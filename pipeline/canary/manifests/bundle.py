@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from canary.errors import InputError
 from canary.manifests.documents import Document, parse
 from canary.manifests.validation import check_deployment
-from canary.objects import Object, describe, identity, is_deployment
+from canary.objects import Object, annotations_of, describe, identity, is_deployment
 
 SUFFIXES = (".yml", ".yaml", ".json")
 STDIN = "<stdin>"
@@ -214,7 +214,7 @@ def _checked(item: dict[str, Any], source: str, namespace: str) -> Object:
     for field in ("labels", "annotations"):
         if not isinstance(metadata.get(field) or {}, dict):
             raise InputError(f"{source}: {describe(item)}: metadata.{field} must be a mapping")
-    if "helm.sh/hook" in (metadata.get("annotations") or {}):
+    if "helm.sh/hook" in annotations_of(item):
         raise InputError(
             f"{source}: {describe(item)} is a Helm hook, which only Helm runs; leave it out: helm template --no-hooks"
         )

@@ -6,7 +6,7 @@ import base64
 import binascii
 from copy import deepcopy
 
-from canary.objects import LAST_APPLIED, Object
+from canary.objects import LAST_APPLIED, Object, annotations_of
 
 
 def masked(item: Object, *, before: Object | None = None) -> Object:
@@ -23,7 +23,7 @@ def masked(item: Object, *, before: Object | None = None) -> Object:
         if isinstance(copy.get(field), dict):
             was = {key: decode(value) for key, value in ((before or {}).get(field) or {}).items()}
             copy[field] = {key: _mask(decode(value), was.get(key)) for key, value in copy[field].items()}
-    annotations = copy["metadata"].get("annotations") or {}
+    annotations = annotations_of(copy)
     if LAST_APPLIED in annotations:  # kubectl repeats the values there
         annotations[LAST_APPLIED] = f"<{len(annotations[LAST_APPLIED].encode())} bytes>"
     return copy

@@ -12,7 +12,7 @@ from copy import deepcopy
 from canary.errors import InputError
 from canary.manifests.references import Reference, references_as_text, references_from_text, with_copies, without_copies
 from canary.marks import CONFIGURATION, COPIES, OWN_PREFIX, VERSION_LABEL, Variant, variant_name
-from canary.objects import LAST_APPLIED, Object
+from canary.objects import LAST_APPLIED, Object, annotations_of
 
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
 """On a pod template: when somebody restarted the pods. It says nothing about their version."""
@@ -62,7 +62,7 @@ def canary(incoming: Object, *, replicas: int, label: str = VERSION_LABEL, copie
 
 def copied_by(deployment: Object) -> frozenset[Reference]:
     """Return the configuration of which a canary's pods use copies, empty for other Deployments."""
-    return references_from_text((deployment["metadata"].get("annotations") or {}).get(COPIES, ""))
+    return references_from_text(annotations_of(deployment).get(COPIES, ""))
 
 
 def baseline(live: Object, *, replicas: int, label: str = VERSION_LABEL) -> Object:
@@ -94,8 +94,8 @@ def stable(incoming: Object, *, replicas: int | None) -> Object:
 
 def configuration_of(deployment: Object) -> str:
     """Return the digest of the release that last changed the configuration of the pods, empty if none did."""
-    annotations = (deployment["spec"]["template"].get("metadata") or {}).get("annotations") or {}
-    return str(annotations.get(CONFIGURATION, ""))
+    template = {"metadata": deployment["spec"]["template"].get("metadata") or {}}
+    return annotations_of(template).get(CONFIGURATION, "")
 
 
 def with_configuration(deployment: Object, mark: str) -> Object:

@@ -1,4 +1,4 @@
-"""Steps: the sizes that canary and baseline take one after another. The one at hand stands on the canary."""
+"""Steps: the sizes of canary and baseline, one after another. The canary's annotations have the current step."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canary.marks import STEP, STEPS
-from canary.objects import Object
+from canary.objects import Object, annotations_of
 
 
 @dataclass(frozen=True)
 class Step:
-    """One of the sizes that a release takes.
+    """One of the sizes of a release.
 
     Attributes:
         percentage: size of canary and baseline, in percent of stable's pods.
-        steps: all sizes of the release, this one among them, rising.
+        steps: all sizes of the release, in rising order, including this one.
     """
 
     percentage: int
@@ -23,7 +23,7 @@ class Step:
 
     @property
     def number(self) -> int:
-        """Return which one it is, from 1 on."""
+        """Return the number of the step, starting at 1."""
         return self.steps.index(self.percentage) + 1
 
     @property
@@ -33,7 +33,7 @@ class Step:
 
     @property
     def annotations(self) -> dict[str, str]:
-        """Return what a canary carries at this step."""
+        """Return the annotations of a canary at this step."""
         return {STEP: str(self.percentage), STEPS: ",".join(map(str, self.steps))}
 
     def __str__(self) -> str:
@@ -41,20 +41,20 @@ class Step:
 
 
 def step_of(canary: Object) -> Step | None:
-    """Return the step that a canary is at, None where it does not say so, or not as we would."""
-    annotations = canary["metadata"].get("annotations") or {}
+    """Return a canary's current step, None if its annotations have none or an invalid one."""
+    annotations = annotations_of(canary)
     try:
-        percentage, steps = int(annotations[STEP]), tuple(int(one) for one in annotations[STEPS].split(","))
+        percentage, steps = int(annotations[STEP]), tuple(map(int, annotations[STEPS].split(",")))
     except (KeyError, ValueError):
         return None
     return Step(percentage, steps) if percentage in steps else None
 
 
 def step_at_hand(steps: tuple[int, ...], canaries: Iterable[Object]) -> Step:
-    """Return where a release that takes these steps goes on: at the furthest one that a canary has got to.
+    """Return the step at which a release continues: the highest one that any canary has reached.
 
-    A release whose canaries are at none of these steps, or that has none yet, begins with the first.
+    Without canaries at these steps, it is the first.
     """
-    found = (step_of(canary) for canary in canaries)
-    reached = [one.percentage for one in found if one is not None and one.percentage in steps]
+    current = [step_of(canary) for canary in canaries]
+    reached = [step.percentage for step in current if step is not None and step.percentage in steps]
     return Step(max(reached, default=steps[0]), steps)
