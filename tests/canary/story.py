@@ -196,6 +196,11 @@ class Faulty:
         return call
 
 
+def image_of(workload: Object) -> str:
+    """Return the image of a Deployment's first container."""
+    return str(workload["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
 def deployment(image: str = "app:1", *, name: str = "app", replicas: int | None = 4, **spec: Any) -> Object:
     """Return a Deployment as a manifest has it."""
     container = {

@@ -74,7 +74,7 @@ def _option(setting: Setting) -> Callable[[Callable[..., Any]], Callable[..., An
 
 def connection(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that name the cluster and the namespace."""
-    function = click.option("--context", metavar="NAME", help="Context in the kubeconfig.")(function)
+    function = click.option("--context", metavar="NAME", help="Context of the kubeconfig to use.")(function)
     function = click.option(
         "--kubeconfig",
         metavar="FILE",

@@ -34,7 +34,7 @@ class Cluster(ports.Cluster):
             namespace: namespace of the release.
             before_write: called before each attempt of a write, dry runs excepted. What it raises stops the write.
         """
-        self._transport = transport
+        self.transport = transport
         self._before_write = before_write
         self._namespace = namespace
         self._resources: dict[str, dict[str, tuple[str, bool]]] = {}
@@ -45,10 +45,10 @@ class Cluster(ports.Cluster):
 
     @property
     def away(self) -> float:
-        return self._transport.availability.away
+        return self.transport.availability.away
 
     def server(self) -> ports.Server:
-        answer = self._transport.request("GET", "/version")
+        answer = self.transport.request("GET", "/version")
         sent = parsedate_to_datetime(answer.date).timestamp() if answer.date else None
         return ports.Server(str(_object(answer, "get the version").get("gitVersion")), sent)
 
@@ -68,7 +68,7 @@ class Cluster(ports.Cluster):
             "kind": kind.kind,
             "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
         }
-        answer = self._transport.request("POST", self._path(kind), body=body, asks=True)
+        answer = self.transport.request("POST", self._path(kind), body=body, asks=True)
         return bool(_object(answer, f"ask whether we may {verb} {resource}")["status"]["allowed"])
 
     def serves(self, kind: Kind) -> bool:
@@ -78,7 +78,7 @@ class Cluster(ports.Cluster):
         return self._path(kind).rpartition("/")[2]
 
     def get(self, kind: Kind, name: str) -> Object | None:
-        answer = self._transport.request("GET", self._path(kind, name))
+        answer = self.transport.request("GET", self._path(kind, name))
         if answer.status == 404:
             return None
         return _object(answer, f"get {kind.kind} {name}")
@@ -173,7 +173,7 @@ class Cluster(ports.Cluster):
     def log(self, pod: str, container: str, *, tail: int, previous: bool = False) -> str:
         params = {"container": container, "tailLines": str(tail), "previous": str(previous).lower()}
         path = f"{self._path(Kind('v1', 'Pod'), pod)}/log"
-        answer = self._transport.request("GET", path, params=params, relayed=True)
+        answer = self.transport.request("GET", path, params=params, relayed=True)
         if answer.status in (400, 404) or answer.text.startswith(NO_LOG):  # not started yet, or never restarted
             return ""
         if answer.status >= 500:
@@ -201,7 +201,7 @@ class Cluster(ports.Cluster):
                 accept the credentials: they expire, and the next request by another method renews them.
             ForbiddenError: the API server forbids the request.
         """
-        answer = self._transport.once(path, params=params, timeout=timeout)
+        answer = self.transport.get_once(path, params=params, timeout=timeout)
         if answer.status == 403 and answer.reason:
             raise ForbiddenError(f"GET {path}: {answer.message}")
         if answer.status != 200:
@@ -210,7 +210,7 @@ class Cluster(ports.Cluster):
 
     def close(self) -> None:
         """Close all sockets."""
-        self._transport.close()
+        self.transport.close()
 
     def _apply(self, obj: Object, *, dry_run: bool = False) -> Answer:
         params = _write_params(dry_run=dry_run) | {"force": "true", "fieldValidation": "Strict"}
@@ -221,10 +221,10 @@ class Cluster(ports.Cluster):
         self, method: str, path: str, *, params: Mapping[str, str], body: object, content_type: str = "application/json"
     ) -> Answer:
         before = self._before_write if "dryRun" not in params else lambda: None
-        return self._transport.request(method, path, params=params, body=body, content_type=content_type, before=before)
+        return self.transport.request(method, path, params=params, body=body, content_type=content_type, before=before)
 
     def _list(self, kind: Kind, params: Mapping[str, str]) -> list[Object]:
-        answer = self._transport.request("GET", self._path(kind), params=params)
+        answer = self.transport.request("GET", self._path(kind), params=params)
         items = _object(answer, f"list {kind.kind}s")["items"] or []
         # items of a list carry neither kind nor apiVersion
         return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in items]
@@ -249,7 +249,7 @@ class Cluster(ports.Cluster):
     def _discover(self, api_version: str) -> dict[str, tuple[str, bool]]:
         """Return for each kind of a group and version its plural name, and whether it is namespaced."""
         if api_version not in self._resources:
-            answer = self._transport.request("GET", _root(api_version))
+            answer = self.transport.request("GET", _root(api_version))
             if answer.status == 404:
                 return {}
             resources = _object(answer, f"discover {api_version}")["resources"]

@@ -175,7 +175,7 @@ class Transport:
                 failure: Exception | None = None
                 answer = Answer(0, b"")
                 try:
-                    answer = self._once(
+                    answer = self.send(
                         method,
                         path,
                         timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
@@ -224,7 +224,7 @@ class Transport:
                 self.sleep(wait)
                 delay = min(delay * 2, LONGEST_DELAY)
 
-    def once(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> Answer:
+    def get_once(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> Answer:
         """Return the answer to a GET that is sent only once.
 
         Raises:
@@ -232,7 +232,7 @@ class Transport:
                 moment ago. It stays open whether the API server is silent, or the pod or Service behind it.
         """
         try:
-            answer = self._once("GET", path, timeout=(timeout, timeout), params=params)
+            answer = self.send("GET", path, timeout=(timeout, timeout), params=params)
         except urllib3.exceptions.HTTPError as error:
             if not isinstance(error, urllib3.exceptions.ReadTimeoutError):
                 self.availability.note_fault()
@@ -246,7 +246,7 @@ class Transport:
         is_refusal = answer.status == 401 or (answer.status == 403 and FORBIDDEN.search(answer.message))
         return bool(is_refusal and answer.reason) and self.availability.is_settling
 
-    def _once(
+    def send(
         self,
         method: str,
         path: str,
@@ -256,6 +256,7 @@ class Transport:
         body: object = None,
         content_type: str = "",
     ) -> Answer:
+        """Send a request, once, and return the answer."""
         api = self.connection.api
         headers = {"Accept": "application/json, */*"} | ({"Content-Type": content_type} if body is not None else {})
         request = api.param_serialize(

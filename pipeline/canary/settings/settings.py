@@ -81,7 +81,7 @@ class Settings:
     metrics: tuple[str, ...] = _setting(
         (),
         metric_list(),
-        "Counters to compare by, instead of --good and --total. The tolerance is by default that of --tolerance. "
+        "Counters to compare by, instead of --good and --total. The default tolerance is that of --tolerance. "
         "Repeatable.",
         flag="metric",
     )
@@ -123,7 +123,7 @@ class Settings:
     min_duration: float = _setting(
         300.0,
         duration("5m"),
-        "Minimum time to watch before promoting, at each step. Time without counts from all pods is left out.",
+        "Minimum time to watch before promoting, at each step. Time in which counts are missing is not included.",
     )
     max_duration: float = _setting(3600.0, duration("1h"), "Give up on a step after this long without a verdict.")
     min_requests: int = _setting(

@@ -23,7 +23,9 @@ def test_names_are_plain_or_as_kubectl_writes_them(name: str, tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("path", ["-", "manifests/", "./a", "/nowhere/at/all", "a.yml", "a.yaml", "a.json", "deploy/"])
-def test_manifests_are_told_by_how_they_are_written(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_with_a_slash_or_a_suffix_of_manifests_is_manifests(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert names_and_manifests(["app", path], nobody) == (["app"], [path])
 
@@ -34,7 +36,7 @@ def test_a_file_below_a_folder_named_deploy_is_a_file(tmp_path: Path, monkeypatc
     assert names_and_manifests(["deploy/prod"], nobody) == ([], ["deploy/prod"])
 
 
-def test_a_folder_is_one_unless_there_is_a_deployment_of_its_name(in_cluster: CommandLine, story: Story) -> None:
+def test_a_folder_that_is_also_a_deployment_is_refused(in_cluster: CommandLine, story: Story) -> None:
     in_cluster.write_objects("web/app.yml", deployment())
     in_cluster.write_objects("app/app.yml", deployment())
     assert in_cluster("apply", "web").code == 0
@@ -49,7 +51,7 @@ def test_a_folder_is_one_unless_there_is_a_deployment_of_its_name(in_cluster: Co
     )
 
 
-def test_a_folder_is_not_guessed_at_where_no_cluster_answers(command_line: CommandLine) -> None:
+def test_without_a_cluster_the_name_of_a_folder_is_refused(command_line: CommandLine) -> None:
     command_line.write_objects("web/app.yml", deployment())
     result = command_line("reject", "web")
     assert (result.code, "web may be a Deployment, and is also a folder here" in result.err) == (2, True)

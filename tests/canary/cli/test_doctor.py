@@ -27,7 +27,7 @@ def test_the_command_prints_a_line_for_each_and_exits_with_0(in_cluster: Command
     assert "counting requests for 3 s" in result.err
 
 
-def test_as_json_it_is_all_there_and_nothing_secret_is(in_cluster: CommandLine, story: Story) -> None:
+def test_the_json_has_every_check_and_no_secret(in_cluster: CommandLine, story: Story) -> None:
     story.stable(service(), deployment("app:1"))
     result = in_cluster("doctor", "app", "--output", "json")
     found = json.loads(result.out)
@@ -38,7 +38,7 @@ def test_as_json_it_is_all_there_and_nothing_secret_is(in_cluster: CommandLine, 
     assert story.ghosts.url.rpartition("/")[2] not in result.out + result.err
 
 
-def test_manifests_with_their_images_may_be_given(in_cluster: CommandLine, story: Story) -> None:
+def test_the_checks_take_manifests_and_images(in_cluster: CommandLine, story: Story) -> None:
     in_cluster.write_objects("m/all.yml", service(), deployment("app:1", replicas=2))
     result = in_cluster("doctor", "m/", "--image", "app:2")
     assert result.code == 0
@@ -47,7 +47,9 @@ def test_manifests_with_their_images_may_be_given(in_cluster: CommandLine, story
     assert (wrong.code, "other" in wrong.err) == (2, True)
 
 
-def test_a_name_of_nothing_is_bad_input_and_no_cluster_is_a_failure(in_cluster: CommandLine, story: Story) -> None:
+def test_an_unknown_name_is_bad_input_and_an_unreachable_cluster_is_a_failed_check(
+    in_cluster: CommandLine, story: Story
+) -> None:
     assert in_cluster("doctor", "apq").code == 2
     in_cluster.of_cluster("http://127.0.0.1:9/secret", "shop")
     result = in_cluster("doctor", "app")
@@ -56,7 +58,7 @@ def test_a_name_of_nothing_is_bad_input_and_no_cluster_is_a_failure(in_cluster: 
     assert "secret" not in result.out
 
 
-def test_without_a_kubeconfig_it_says_what_to_set(command_line: CommandLine) -> None:
+def test_without_a_kubeconfig_the_error_says_what_to_set(command_line: CommandLine) -> None:
     result = command_line("doctor")
     assert (result.code, "KUBECONFIG" in result.err or "kubeconfig" in result.err) == (2, True)
 

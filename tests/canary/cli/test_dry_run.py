@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.canary.cli.test_releases import NEW, image
 from tests.canary.commandline import CommandLine
-from tests.canary.story import Story, deployment, service
+from tests.canary.quick_release import NEW
+from tests.canary.story import Story, deployment, image_of, service
 
 
 def test_a_dry_run_of_deploy_shows_the_variants_as_the_cluster_would_have_them(
@@ -16,7 +16,7 @@ def test_a_dry_run_of_deploy_shows_the_variants_as_the_cluster_would_have_them(
     assert result.code == 0
     shown = {item["metadata"]["name"]: item for item in result.yaml() if item["kind"] == "Deployment"}
     assert set(shown) == {"app-baseline", "app-canary"}
-    assert [image(shown[name]) for name in sorted(shown)] == ["app:1", "app:2"]
+    assert [image_of(shown[name]) for name in sorted(shown)] == ["app:1", "app:2"]
     assert all(item["spec"]["replicas"] == 2 for item in shown.values())
     assert story.names() == {"app"}
 
@@ -24,8 +24,8 @@ def test_a_dry_run_of_deploy_shows_the_variants_as_the_cluster_would_have_them(
 def test_a_dry_run_of_promote_shows_stable_as_it_would_be(canary: CommandLine, story: Story) -> None:
     result = canary("promote", "m.yml", "--image", "app:2", "--dry-run")
     [shown] = [item for item in result.yaml() if item["kind"] == "Deployment"]
-    assert (shown["metadata"]["name"], image(shown)) == ("app", "app:2")
-    assert image(story.deployment()) == "app:1"
+    assert (shown["metadata"]["name"], image_of(shown)) == ("app", "app:2")
+    assert image_of(story.deployment()) == "app:1"
 
 
 @pytest.mark.parametrize("action", ["deploy", "promote", "apply"])
@@ -36,7 +36,7 @@ def test_a_dry_run_without_a_cluster_shows_what_the_manifests_say(action: str, c
     assert result.code == 0
     assert result.err.endswith("this is what the manifests alone say\n")
     shown = {item["kind"]: item for item in result.yaml()}
-    assert image(shown["Deployment"]) == "app:2"
+    assert image_of(shown["Deployment"]) == "app:2"
     assert shown["Service"]["metadata"]["namespace"] == "lab"
     made = (shown["Deployment"]["metadata"]["name"], shown["Deployment"]["spec"]["replicas"])
     assert made == (("app-canary", 1) if action == "deploy" else ("app", 3))

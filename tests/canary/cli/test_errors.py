@@ -105,7 +105,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
-def test_wrong_input_is_told_in_one_line(arguments: tuple[str, ...], command_line: CommandLine) -> None:
+def test_wrong_input_is_reported_in_one_line(arguments: tuple[str, ...], command_line: CommandLine) -> None:
     command_line.of_cluster("http://127.0.0.1:1", "lab")
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "other"}}
     command_line.write_objects("m.yml", deployment())
@@ -129,7 +129,7 @@ def test_a_stateful_set_that_runs_the_image_is_refused(command_line: CommandLine
     assert "StatefulSet worker runs app:1 as well, and a StatefulSet cannot be released as a canary" in result.err
 
 
-def test_a_wrong_canary_yml_is_told_with_its_line(command_line: CommandLine) -> None:
+def test_an_error_in_canary_yml_is_reported_with_its_line(command_line: CommandLine) -> None:
     command_line.write("canary.yml", "gate: auto\npercentge: 25\n")
     result = command_line("deploy", "m.yml")
     assert (result.code, result.err) == (
@@ -138,14 +138,14 @@ def test_a_wrong_canary_yml_is_told_with_its_line(command_line: CommandLine) -> 
     )
 
 
-def test_without_a_kubeconfig_it_says_what_to_give(command_line: CommandLine) -> None:
+def test_without_a_kubeconfig_the_error_says_what_to_pass(command_line: CommandLine) -> None:
     home = {"HOME": str(command_line.folder), "PATH": os.environ["PATH"]}
     done = subprocess.run([CANARY, "status"], capture_output=True, text=True, env=home, check=False)
     assert done.returncode == 2
     assert done.stderr == "canary: error: no kubeconfig, and this is not a pod: pass --kubeconfig, or set KUBECONFIG\n"
 
 
-def test_a_kubeconfig_or_context_that_is_not_there_is_named(command_line: CommandLine) -> None:
+def test_a_missing_kubeconfig_or_context_is_named(command_line: CommandLine) -> None:
     assert command_line("status", "--kubeconfig", "nowhere").err == "canary: error: kubeconfig nowhere: no such file\n"
     command_line.of_cluster("http://127.0.0.1:1", "lab")
     result = command_line("status", "--context", "prod")
@@ -155,7 +155,7 @@ def test_a_kubeconfig_or_context_that_is_not_there_is_named(command_line: Comman
     )
 
 
-def test_a_cluster_that_does_not_answer_is_exit_3(command_line: CommandLine) -> None:
+def test_an_unreachable_cluster_exits_with_3(command_line: CommandLine) -> None:
     command_line.of_cluster("http://127.0.0.1:1", "lab")
     result = command_line("status")
     assert (result.code, result.out) == (3, "")
@@ -163,7 +163,7 @@ def test_a_cluster_that_does_not_answer_is_exit_3(command_line: CommandLine) -> 
     assert len(result.err.splitlines()) == 1
 
 
-def test_verbose_tells_where_an_error_comes_from(command_line: CommandLine) -> None:
+def test_verbose_prints_the_traceback_of_an_error(command_line: CommandLine) -> None:
     done = subprocess.run([CANARY, "deploy", "nowhere", "-v"], capture_output=True, text=True, check=False)
     assert "Traceback" in done.stderr
     assert done.stderr.splitlines()[-1] == "canary: error: nowhere: no such file or folder"
@@ -189,7 +189,7 @@ def test_a_bug_is_never_mistaken_for_a_rejected_release(
     assert "in broken" in report.read_text()
 
 
-def test_a_bug_is_told_where_no_file_can_be_written(
+def test_a_bug_is_reported_even_if_no_file_can_be_written(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("canary.cli.session.resolve", lambda *_: 1 / 0)
@@ -200,14 +200,14 @@ def test_a_bug_is_told_where_no_file_can_be_written(
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["release", "--help"], ["config"], ["config", "--schema"]])
-def test_what_needs_no_cluster_does_not_wait_for_the_client_of_one(
+def test_commands_without_a_cluster_do_not_load_the_kubernetes_client(
     command_line: CommandLine, arguments: list[str]
 ) -> None:
     program = f"import sys; from canary.cli.main import run; run({arguments}); sys.exit('kubernetes' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
-def test_a_misspelt_deployment_is_not_rejected_in_silence(in_cluster: CommandLine, story: Story) -> None:
+def test_reject_refuses_a_misspelt_deployment(in_cluster: CommandLine, story: Story) -> None:
     result = in_cluster("reject", "sampleap")
     assert (result.code, result.out) == (2, "")
     assert result.err == (
@@ -245,7 +245,7 @@ def test_a_signal_ends_a_command_with_130_and_says_where_to_look(
         (RELEASE, WRONG[RELEASE]),
     ],
 )
-def test_a_process_without_stdin_is_told_what_is_missing(
+def test_a_process_without_stdin_reports_what_is_missing(
     arguments: tuple[str, ...], message: str, command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command_line.write_objects("m.yml", deployment())
@@ -254,13 +254,13 @@ def test_a_process_without_stdin_is_told_what_is_missing(
     assert (done.returncode, done.stderr) == (2, f"canary: error: {message}\n")
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(command_line: CommandLine) -> None:
+def test_a_reader_that_stops_early_is_not_an_error(command_line: CommandLine) -> None:
     done = subprocess.run(["sh", "-c", f"'{CANARY}' config | head -n 1"], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout.startswith("manifests ")
 
 
-def test_a_result_that_nobody_reads_is_not_mistaken_for_a_rejected_release(command_line: CommandLine) -> None:
+def test_an_unread_result_has_an_exit_code_of_its_own(command_line: CommandLine) -> None:
     reads, writes = os.pipe()
     os.close(reads)
     with os.fdopen(writes) as nobody:
@@ -268,7 +268,7 @@ def test_a_result_that_nobody_reads_is_not_mistaken_for_a_rejected_release(comma
     assert (done.returncode, done.stderr) == (ExitCode.UNREAD, b"")
 
 
-def test_a_result_is_not_lost_to_a_terminal_without_a_character_for_it(command_line: CommandLine) -> None:
+def test_a_character_that_the_terminal_lacks_does_not_lose_the_result(command_line: CommandLine) -> None:
     command_line.write("canary.yml", 'evidence: "\\u2603"\n')
     narrow = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
     done = subprocess.run([CANARY, "config"], capture_output=True, text=True, env=narrow, check=False)

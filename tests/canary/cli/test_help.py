@@ -20,7 +20,7 @@ COMMANDS = {name: command for name, command in canary.commands.items() if isinst
 EXPECTED = Path(__file__).parent / "expected"
 
 
-def test_commands_stand_in_the_order_of_a_release(command_line: CommandLine) -> None:
+def test_commands_are_listed_in_the_order_of_a_release(command_line: CommandLine) -> None:
     assert list(COMMANDS) == [
         "release", "deploy", "watch", "promote", "reject", "rollback", "reap", "apply", "status", "doctor",
         "secret", "config", "verdict",
@@ -32,13 +32,13 @@ def test_the_help_of_a_command_ends_with_its_examples(command_line: CommandLine)
     assert command_line("reject", "--help").out == (EXPECTED / "reject-help.txt").read_text()
 
 
-def test_help_goes_to_stderr_where_a_command_was_expected(command_line: CommandLine) -> None:
+def test_without_a_command_the_help_goes_to_stderr(command_line: CommandLine) -> None:
     result = command_line()
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("Usage: canary [OPTIONS] COMMAND [ARGS]...")
 
 
-def test_help_loads_nothing_that_only_a_cluster_or_a_terminal_needs() -> None:
+def test_help_does_not_load_the_slow_packages() -> None:
     """These packages take three times as long to import as all of `canary`."""
     code = "import sys; from canary.cli.main import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -47,14 +47,14 @@ def test_help_loads_nothing_that_only_a_cluster_or_a_terminal_needs() -> None:
     assert not loaded & {"kubernetes", "requests", "urllib3", "rich", "prometheus_client"}
 
 
-def test_the_version_is_told(command_line: CommandLine) -> None:
+def test_the_version_is_printed(command_line: CommandLine) -> None:
     result = command_line("--version")
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith("canary, version ")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself_and_each_of_its_flags(name: str, command_line: CommandLine) -> None:
+def test_every_command_and_every_flag_has_a_help_text(name: str, command_line: CommandLine) -> None:
     command = COMMANDS[name]
     assert command.examples
     result = command_line(name, "--help")
@@ -67,7 +67,7 @@ def test_every_command_explains_itself_and_each_of_its_flags(name: str, command_
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_example_has_arguments_that_its_command_takes(name: str) -> None:
+def test_the_arguments_of_every_example_are_accepted(name: str) -> None:
     for example in COMMANDS[name].examples:
         words = shlex.split(example.split(" | ")[-1].partition(" < ")[0].partition(" > ")[0])
         words = words[words.index("canary") + 1 :]
@@ -75,7 +75,7 @@ def test_every_example_has_arguments_that_its_command_takes(name: str) -> None:
         COMMANDS[name].make_context(name, words[1:], parent=click.Context(canary, **canary.context_settings))
 
 
-def test_every_setting_can_be_given_to_config_and_release() -> None:
+def test_config_and_release_have_a_flag_for_every_setting() -> None:
     for name in ("config", "release"):
         taken = {parameter.name for parameter in COMMANDS[name].params}
         assert set(SETTINGS) <= taken

@@ -12,7 +12,7 @@ import pytest
 from canary.cli.identity import ProcessIdentity
 
 
-def test_a_process_that_has_ended_is_gone_and_one_that_runs_is_not() -> None:
+def test_an_ended_process_is_gone_and_a_running_one_is_not() -> None:
     us = ProcessIdentity()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as running:
         other = replace(us, number=running.pid)
@@ -30,21 +30,21 @@ def test_a_process_of_another_machine_is_never_known_to_be_gone() -> None:
     assert not us.is_gone(replace(us, place="elsewhere", number=ended.pid).mark)
 
 
-def test_a_process_whose_number_is_ours_now_is_gone() -> None:
+def test_a_process_whose_number_is_now_ours_is_gone() -> None:
     assert ProcessIdentity().is_gone(ProcessIdentity().mark)
     assert ProcessIdentity().mark != ProcessIdentity().mark
 
 
-def test_a_process_that_we_may_not_signal_runs() -> None:
+def test_a_process_that_we_may_not_signal_is_not_gone() -> None:
     us = ProcessIdentity()
     assert not us.is_gone(replace(us, number=1).mark)
 
 
 @pytest.mark.parametrize("mark", ["", "x", "x y z", "-"])
-def test_a_mark_of_another_form_says_nothing(mark: str) -> None:
+def test_an_unknown_mark_is_not_gone(mark: str) -> None:
     assert not ProcessIdentity().is_gone(mark)
 
 
-def test_its_name_tells_who_and_where() -> None:
+def test_the_name_has_user_host_and_number() -> None:
     assert ProcessIdentity().name.endswith(f", process {os.getpid()}")
     assert "@" in ProcessIdentity().name

@@ -13,7 +13,7 @@ from canary.verdict.rule import Evidence, compare
 from tests.canary.commandline import CommandLine
 
 
-def test_config_tells_each_setting_and_where_it_comes_from(command_line: CommandLine) -> None:
+def test_config_shows_each_setting_and_its_source(command_line: CommandLine) -> None:
     command_line.write("canary.yml", "images: [a:1, b:1]\nwarm-up: 90\n")
     result = command_line("config", "--percentage", "50", environment={"CANARY_TOLERANCE": "0.01"})
     assert (result.code, result.err) == (0, "")
@@ -51,7 +51,7 @@ def test_config_refuses_what_watch_refuses(command_line: CommandLine, arguments:
     assert told in refused.err
 
 
-def test_config_says_at_which_line_a_selector_is(command_line: CommandLine) -> None:
+def test_config_reports_the_line_of_a_wrong_selector(command_line: CommandLine) -> None:
     command_line.write("canary.yml", "percentage: 10\ngood: requests total\n")
     assert "canary.yml:2: selector 'requests total': " in command_line("config").err
 
@@ -127,7 +127,7 @@ def test_impossible_counts_are_refused(flags: list[str], message: str, command_l
     assert (result.code, result.out, result.err) == (2, "", f"canary: error: {message}\n")
 
 
-def test_the_tolerance_of_a_verdict_may_stand_in_canary_yml(command_line: CommandLine) -> None:
+def test_verdict_reads_its_tolerance_from_canary_yml(command_line: CommandLine) -> None:
     command_line.write("canary.yml", "tolerance: 0.5\n")
     result = command_line("verdict", "--baseline", "90/100", "--canary", "90/100", "-o", "json")
     assert (result.code, json.loads(result.out)["tolerance"]) == (0, 0.5)

@@ -8,10 +8,8 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,33 +18,9 @@ from canary.marks import VERSION_LABEL
 from canary.objects import DEPLOYMENT
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.ghosts import Ghosts, waiting
-from tests.canary.story import Story, deployment, service
+from tests.canary.quick_release import NEW, QUICK, pods_that_answer
+from tests.canary.story import Story, deployment, image_of, service
 from tests.http_servers import serving
-
-NEW = ("m.yml", "--image", "app:2", "--percentage", "50")
-QUICK = ("--tolerance", "0.05", "--warm-up", "0", "--min-duration", "0", "--interval", "10ms", "--max-duration", "20s")
-
-
-def image(found: dict[str, Any]) -> str:
-    name: str = found["spec"]["template"]["spec"]["containers"][0]["image"]
-    return name
-
-
-@contextmanager
-def pods_that_answer(good: float) -> Iterator[int]:
-    """Serve metrics that count a hundred more requests at each look; give the port."""
-    looks = itertools.count(1)
-
-    def answer(_path: str, _headers: Mapping[str, str]) -> tuple[int, str]:
-        total = 100 * next(looks)
-        lines = [
-            f'requests_total{{custom_status="{status}"}} {total * share}\n'
-            for status, share in (("good", good), ("bad", 1 - good))
-        ]
-        return 200, "".join(lines)
-
-    with serving(answer) as page:
-        yield page.server_port
 
 
 @pytest.fixture
@@ -64,7 +38,7 @@ def test_a_release_is_promoted_with_exit_0(canary: CommandLine, story: Story, an
     assert (found["promoted"], found["by"], found["verdict"]["decision"]) == (True, "auto", "PROMOTE")
     assert min(found["verdict"]["requests"].values()) >= 50
     assert story.names() == {"app"}
-    assert image(story.deployment()) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
 
 
 def test_a_release_is_rejected_with_exit_1(canary: CommandLine, story: Story, answers: Ghosts) -> None:
@@ -72,7 +46,7 @@ def test_a_release_is_rejected_with_exit_1(canary: CommandLine, story: Story, an
     assert (result.code, result.out) == (1, "")
     assert any(line.startswith("verdict REJECT: canary 50") for line in result.lines)
     assert story.names() == {"app"}
-    assert image(story.deployment()) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
 
 
 @pytest.mark.parametrize(("answer", "code", "runs"), [("p\napp\n", 0, "app:3"), ("r\n", 1, "app:1")])
@@ -150,14 +124,14 @@ def test_a_release_in_steps_grows_and_its_status_shows_where_it_is(
     result = canary("release", *growing, "--gate", "auto", *QUICK)
     assert result.code == 0, result.err
     assert "step 2 of 2 (50 %): canary and baseline grow" in result.lines
-    assert image(story.deployment()) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
 
 
 ALL = 'all=requests_total{custom_status=~"good|bad"},requests_total,0.01'
 GOOD = 'good=requests_total{custom_status="good"},requests_total'
 
 
-def test_of_several_metrics_the_one_that_decides_is_named(canary: CommandLine, answers: Ghosts) -> None:
+def test_the_metric_that_decides_is_named(canary: CommandLine, answers: Ghosts) -> None:
     judged_by = ("--metric", ALL, "--metric", GOOD)
     result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK, *judged_by, "-o", "json")
     assert result.code == 1, result.err
@@ -171,7 +145,7 @@ def test_of_several_metrics_the_one_that_decides_is_named(canary: CommandLine, a
     assert all(one["reject_alpha"] == pytest.approx(0.05 / 10 / 2) for one in found.values())
 
 
-def test_metrics_with_tolerances_of_their_own_need_no_other(canary: CommandLine, answers: Ghosts) -> None:
+def test_metrics_with_their_own_tolerances_need_no_tolerance_for_all(canary: CommandLine, answers: Ghosts) -> None:
     result = canary("release", *NEW, "--gate", "auto", *QUICK[2:], "--metric", ALL, "--metric", f"{GOOD},0.1")
     assert result.code == 0, result.err
     [verdict] = [line for line in result.lines if line.startswith("verdict PROMOTE: all: canary 100.0")]
@@ -211,21 +185,21 @@ def test_watching_a_first_release_says_that_there_is_nothing_to_compare_with_and
     )
 
 
-def test_a_verdict_is_said_once_where_there_is_no_terminal(canary: CommandLine, answers: Ghosts) -> None:
+def test_a_pipeline_gets_the_verdict_once(canary: CommandLine, answers: Ghosts) -> None:
     result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK)
     [verdict] = [line for line in result.lines if line.startswith("verdict")]
     assert result.err.count(verdict.partition(": ")[2]) == 2  # and again as the reason of the rejection
     assert not any(line.startswith("REJECT") for line in result.lines)
 
 
-def test_a_canary_that_does_not_start_is_exit_4(canary: CommandLine, ghosts: Ghosts) -> None:
+def test_a_canary_that_does_not_start_exits_with_4(canary: CommandLine, ghosts: Ghosts) -> None:
     ghosts.script["app:2"] = waiting("ImagePullBackOff", "no such image")
     result = canary("deploy", *NEW, "--timeout", "0.2s")
     assert result.code == 4
     assert "ImagePullBackOff" in result.err
 
 
-def test_reject_deletes_the_variants_and_says_so(canary: CommandLine, story: Story) -> None:
+def test_reject_deletes_the_variants_and_reports_it(canary: CommandLine, story: Story) -> None:
     canary("deploy", *NEW)
     result = canary("reject", "m.yml", "--reason", "too slow", "-o", "json")
     [rejected] = result.json()["rejected"]
@@ -252,12 +226,12 @@ def test_status_shows_the_variants_and_what_can_be_done_next(canary: CommandLine
     assert (found["namespace"], [one["name"] for one in found["workloads"]]) == (story.namespace, ["app"])
 
 
-def test_status_of_nothing_says_so(in_cluster: CommandLine, story: Story) -> None:
+def test_status_without_a_release_says_so(in_cluster: CommandLine, story: Story) -> None:
     result = in_cluster("status")
     assert (result.code, result.out) == (0, f"no release in namespace {story.namespace}\n")
 
 
-def test_apply_skips_a_monitor_where_there_is_no_operator(in_cluster: CommandLine, story: Story) -> None:
+def test_apply_skips_a_monitor_if_the_operator_is_not_installed(in_cluster: CommandLine, story: Story) -> None:
     misc = str(Path(__file__).parents[3] / "misc")
     why = "this cluster does not have the Prometheus operator (monitoring.coreos.com) for ServiceMonitor sampleapp"
     dry = in_cluster("apply", misc, "--dry-run")
@@ -271,14 +245,14 @@ def test_apply_skips_a_monitor_where_there_is_no_operator(in_cluster: CommandLin
     assert (alone.code, alone.lines[-1]) == (2, f"canary: error: {why}: install it first")
 
 
-def test_apply_tells_what_it_wrote(in_cluster: CommandLine, story: Story) -> None:
+def test_apply_reports_what_it_wrote(in_cluster: CommandLine, story: Story) -> None:
     in_cluster.write_objects("service.yml", service())
     for expected in ("created", "unchanged"):
         [written] = in_cluster("apply", "service.yml", "-o", "json").json()["written"]
         assert (written["kind"], written["name"], written["action"]) == ("Service", "app", expected)
 
 
-def test_settings_of_a_release_may_stand_in_canary_yml(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+def test_a_release_reads_its_settings_from_canary_yml(canary: CommandLine, story: Story, answers: Ghosts) -> None:
     canary.write(
         "canary.yml",
         "manifests: [m.yml]\nimages: [app:2]\ngate: auto\ntolerance: 0.05\n"
@@ -311,10 +285,10 @@ def test_manifests_come_through_stdin(in_cluster: CommandLine, story: Story) -> 
     in_cluster.write_objects("m.yml", deployment())
     result = in_cluster("apply", "-", "--image", "app:7", stdin=Path("m.yml").read_text())
     assert result.code == 0, result.err
-    assert image(story.deployment()) == "app:7"
+    assert image_of(story.deployment()) == "app:7"
 
 
-def test_another_label_reaches_every_command(canary: CommandLine, story: Story) -> None:
+def test_every_command_uses_another_label(canary: CommandLine, story: Story) -> None:
     assert canary("deploy", *NEW, "--label", "workflow/version").code == 0
     variant = story.cluster.get(DEPLOYMENT, "app-canary")
     assert variant is not None
@@ -324,7 +298,7 @@ def test_another_label_reaches_every_command(canary: CommandLine, story: Story) 
     assert story.names() == {"app"}
 
 
-def test_a_promote_goes_on_when_nobody_reads_what_it_says_any_more(canary: CommandLine, story: Story) -> None:
+def test_a_promote_continues_if_its_output_is_no_longer_read(canary: CommandLine, story: Story) -> None:
     assert canary("deploy", *NEW).code == 0
     reader, writer = os.pipe()
     os.close(reader)
@@ -333,11 +307,11 @@ def test_a_promote_goes_on_when_nobody_reads_what_it_says_any_more(canary: Comma
     finally:
         os.close(writer)
     assert done.returncode == 0
-    assert image(story.deployment()) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
     assert story.names() == {"app"}
 
 
-def test_status_of_what_is_not_there_names_what_is_meant(canary: CommandLine, story: Story) -> None:
+def test_status_of_an_unknown_name_suggests_a_similar_one(canary: CommandLine, story: Story) -> None:
     result = canary("status", "ap")
     assert (result.code, result.out) == (2, "")
     assert result.err == (
@@ -346,7 +320,7 @@ def test_status_of_what_is_not_there_names_what_is_meant(canary: CommandLine, st
     )
 
 
-def test_watch_of_what_is_not_there_names_what_is_meant(canary: CommandLine) -> None:
+def test_watch_of_an_unknown_name_suggests_a_similar_one(canary: CommandLine) -> None:
     result = canary("watch", "ap", *QUICK)
     assert result.code == 2
     assert "there is no Deployment ap in namespace" in result.err
@@ -354,7 +328,7 @@ def test_watch_of_what_is_not_there_names_what_is_meant(canary: CommandLine) -> 
 
 
 @pytest.mark.parametrize("asked", [(), ("app",), ("m.yml",)])
-def test_status_in_a_namespace_that_is_not_there_says_so(canary: CommandLine, asked: tuple[str, ...]) -> None:
+def test_status_reports_a_missing_namespace(canary: CommandLine, asked: tuple[str, ...]) -> None:
     result = canary("status", *asked, "--namespace", "nowhere")
     assert (result.code, result.out, result.err) == (2, "", "canary: error: there is no namespace nowhere\n")
 

@@ -8,7 +8,7 @@ from canary.errors import InterruptedReleaseError
 from canary.objects import CONFIG_MAP
 from tests.canary.commandline import CommandLine
 from tests.canary.state.test_last_promote import secret
-from tests.canary.story import Faulty, Story, config_map, deployment
+from tests.canary.story import Faulty, Story, config_map, deployment, image_of
 
 
 @pytest.fixture
@@ -22,26 +22,22 @@ def canary(in_cluster: CommandLine, story: Story) -> CommandLine:
     return in_cluster
 
 
-def image(story: Story) -> str:
-    return str(story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"])
-
-
-def test_a_rollback_tells_what_it_does_and_ends_with_0(canary: CommandLine, story: Story) -> None:
+def test_a_rollback_reports_what_it_does_and_exits_with_0(canary: CommandLine, story: Story) -> None:
     result = canary("rollback", "app")
     assert (result.code, result.out) == (0, "")
     assert result.lines[0] == f"rollback app in namespace {story.namespace}"
     assert "configured ConfigMap settings: as it was before" in result.lines
     assert "deleted ConfigMap fresh: was not there before" in result.lines
     assert result.lines[-1] == "rolled back app: it now runs app:1"
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
 
 
-def test_a_rollback_prints_json_when_asked(canary: CommandLine) -> None:
+def test_a_rollback_prints_json(canary: CommandLine) -> None:
     result = canary("rollback", "app", "--output", "json")
     assert result.json() == {"rolled_back": [{"workload": "app", "images": ["app:1"]}], "rejected": []}
 
 
-def test_a_dry_run_prints_what_would_be_written_less_values_of_secrets_and_changes_nothing(
+def test_a_dry_run_prints_the_objects_without_the_values_of_secrets_and_changes_nothing(
     canary: CommandLine, story: Story
 ) -> None:
     result = canary("rollback", "app", "--dry-run")
@@ -53,10 +49,10 @@ def test_a_dry_run_prints_what_would_be_written_less_values_of_secrets_and_chang
     assert "status" not in stable
     assert set(stable["metadata"]) <= {"name", "namespace", "labels", "annotations"}
     assert result.lines == ["would delete ConfigMap fresh, which was not there before"]
-    assert image(story) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
 
 
-def test_status_names_the_rollback_and_what_it_brings(canary: CommandLine) -> None:
+def test_status_shows_the_rollback_and_the_images_it_restores(canary: CommandLine) -> None:
     lines = canary("status", "app").out.splitlines()
     [line] = [line for line in lines if line.startswith("  rollback ")]
     assert line.startswith("  rollback brings back app:1, replaced 20")
@@ -76,7 +72,7 @@ def test_a_first_release_cannot_be_rolled_back(in_cluster: CommandLine, story: S
     )
 
 
-def test_a_misspelt_name_is_told_with_the_one_that_is_meant(canary: CommandLine) -> None:
+def test_a_rollback_of_a_misspelt_name_suggests_a_similar_one(canary: CommandLine) -> None:
     result = canary("rollback", "ap")
     assert result.code == 2
     assert "there is no Deployment ap in namespace" in result.err
@@ -89,7 +85,7 @@ def test_a_rollback_without_a_name_is_refused(canary: CommandLine) -> None:
     assert "Name it: canary rollback NAME" in result.err
 
 
-def test_the_rollback_that_reject_names_after_an_interrupted_promote_works_when_typed(
+def test_the_rollback_command_that_reject_prints_after_an_interrupted_promote_works(
     in_cluster: CommandLine, story: Story
 ) -> None:
     story.stable(deployment("app:1"))
@@ -110,4 +106,4 @@ def test_the_rollback_that_reject_names_after_an_interrupted_promote_works_when_
     )
     command = told.partition("; canary ")[2].partition(" puts back")[0].split()
     assert in_cluster(*command).code == 0
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"

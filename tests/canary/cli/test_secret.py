@@ -40,7 +40,7 @@ def test_a_registry_secret_is_created_then_updated_and_left_alone_when_nothing_c
     assert login(story) == {"username": "robot", "password": "another", "auth": auth}
 
 
-def test_the_result_is_told_as_json_and_a_newline_of_windows_is_no_part_of_the_password(
+def test_the_result_is_json_and_the_password_ends_before_a_windows_newline(
     in_cluster: CommandLine, story: Story
 ) -> None:
     result = in_cluster(*LOGIN, "-o", "json", stdin=f"{PASSWORD}\r\n")
@@ -79,7 +79,7 @@ def test_a_dry_run_shows_lengths_and_writes_nothing(in_cluster: CommandLine, sto
     assert story.cluster.get(SECRET, "registry") is None
 
 
-def test_wrong_input_is_told_in_one_line(command_line: CommandLine) -> None:
+def test_wrong_input_is_reported_in_one_line(command_line: CommandLine) -> None:
     result = command_line(*LOGIN, stdin="\n")
     assert (result.code, result.err) == (2, "canary: error: the password on stdin is empty\n")
 

@@ -53,7 +53,7 @@ def test_a_person_is_shown_the_verdict_and_decides(keyboard: Keyboard, keys: byt
     assert keyboard.screen.getvalue() == "the verdict is PROMOTE: promote, reject or keep watching? [p/r/w] "
 
 
-def test_a_person_is_told_that_a_first_release_has_no_verdict(keyboard: Keyboard) -> None:
+def test_a_person_sees_that_a_first_release_has_nothing_to_compare(keyboard: Keyboard) -> None:
     keyboard.type(b"p\n")
     assert keyboard.gate().decide(FIRST) == Decided(promote=True, by="robin")
     assert keyboard.screen.getvalue() == "there is nothing to compare: promote, reject or keep watching? [p/r/w] "
@@ -76,7 +76,7 @@ def test_a_person_may_keep_watching(keyboard: Keyboard, keys: bytes) -> None:
     assert keyboard.gate().decide(WORSE) is None
 
 
-def test_a_promote_against_the_verdict_takes_the_name_of_the_release(keyboard: Keyboard) -> None:
+def test_a_promote_against_the_verdict_needs_the_name_of_the_release(keyboard: Keyboard) -> None:
     keyboard.type(b"p\napp\n")
     assert keyboard.gate().decide(WORSE) == Decided(promote=True, by="robin")
     assert keyboard.screen.getvalue() == (
@@ -97,7 +97,7 @@ def test_no_answer_leaves_everything_as_it_is(keyboard: Keyboard) -> None:
         keyboard.gate().decide(BETTER)
 
 
-def test_nobody_is_asked_where_there_is_no_terminal() -> None:
+def test_the_gate_refuses_input_that_is_not_a_terminal() -> None:
     with pytest.raises(InputError) as error:
         TerminalGate(io.StringIO("p\n"), io.StringIO(), "robin", "app")
     assert str(error.value) == (

@@ -58,12 +58,12 @@ def containers(story: Story) -> dict[str, Any]:
     return {c["name"]: c for c in story.deployment()["spec"]["template"]["spec"]["containers"]}
 
 
-def test_an_object_that_is_not_there_is_none(story: Story) -> None:
+def test_a_missing_object_is_none(story: Story) -> None:
     assert story.cluster.get(DEPLOYMENT, "app") is None
     assert story.cluster.find(DEPLOYMENT) == []
 
 
-def test_found_objects_say_what_they_are(story: Story) -> None:
+def test_listed_objects_have_their_kind_and_version(story: Story) -> None:
     story.cluster.create(deployment())
     [found] = story.cluster.find(DEPLOYMENT, labels={"app": "app"})
     assert Kind.of(found) == DEPLOYMENT
@@ -85,7 +85,7 @@ def test_a_misspelt_field_is_bad_input_and_named(story: Story) -> None:
         story.cluster.apply(wrong)
 
 
-def test_every_field_that_makes_no_sense_is_named(story: Story) -> None:
+def test_every_invalid_field_is_named(story: Story) -> None:
     wrong = deployment()
     wrong["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"] = 99999
     wrong["spec"]["selector"]["matchLabels"] = {"app": "other"}
@@ -108,7 +108,7 @@ def test_dry_runs_write_nothing(story: Story) -> None:
     assert story.cluster.get(CONFIG_MAP, "settings") is None
 
 
-def test_the_release_s_namespace_is_filled_in_and_cluster_wide_kinds_get_none(story: Story) -> None:
+def test_objects_get_the_namespace_of_the_release_and_cluster_scoped_ones_get_none(story: Story) -> None:
     made = story.cluster.create(config_map(colour="red"))
     assert made["metadata"]["namespace"] == story.namespace
     wide = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{story.namespace}-b", "namespace": "x"}}
@@ -116,7 +116,7 @@ def test_the_release_s_namespace_is_filled_in_and_cluster_wide_kinds_get_none(st
     assert story.cluster.delete(NAMESPACE, f"{story.namespace}-b")
 
 
-def test_a_kind_that_the_cluster_does_not_know_is_bad_input(story: Story) -> None:
+def test_an_unknown_kind_is_bad_input(story: Story) -> None:
     monitor = {"apiVersion": "monitoring.coreos.com/v1", "kind": "ServiceMonitor", "metadata": {"name": "app"}}
     with pytest.raises(InputError, match=r"no ServiceMonitor of monitoring.coreos.com/v1"):
         story.cluster.apply(monitor)
@@ -141,19 +141,19 @@ def test_annotations_are_set_and_removed_and_all_else_is_left_alone(story: Story
     assert after["spec"] == before["spec"]
 
 
-def test_deleting_twice_says_that_nothing_was_there(story: Story) -> None:
+def test_deleting_twice_reports_that_nothing_existed(story: Story) -> None:
     story.cluster.create(config_map(colour="red"))
     assert story.cluster.delete(CONFIG_MAP, "settings")
     assert not story.cluster.delete(CONFIG_MAP, "settings")
 
 
-def test_an_object_that_was_made_anew_is_not_deleted_for_the_old_one(story: Story) -> None:
+def test_a_recreated_object_is_not_deleted_in_place_of_the_old_one(story: Story) -> None:
     story.cluster.create(config_map(colour="red"))
     assert not story.cluster.delete(CONFIG_MAP, "settings", uid="00000000-0000-0000-0000-000000000000")
     assert story.cluster.get(CONFIG_MAP, "settings") is not None
 
 
-def test_an_object_is_put_back_whatever_it_is_by_now(story: Story) -> None:
+def test_an_object_is_restored_whatever_it_has_become(story: Story) -> None:
     before = story.cluster.create(config_map(colour="red"))
     story.cluster.apply(config_map(colour="blue", size="9"))
     story.cluster.replace(before)
@@ -193,7 +193,7 @@ def test_an_object_that_admission_refuses_is_wrong_input_with_its_own_reason(sto
     assert raised.value.exit_code == 2
 
 
-def test_what_kubectl_apply_wrote_and_the_next_version_drops_is_gone(story: Story, tmp_path: Path) -> None:
+def test_fields_that_kubectl_applied_and_the_next_version_drops_are_removed(story: Story, tmp_path: Path) -> None:
     old = deployment()
     pod = old["spec"]["template"]["spec"]
     pod["containers"][0]["env"] = [{"name": "DROPPED", "value": "1"}, {"name": "KEPT", "value": "1"}]
@@ -213,7 +213,7 @@ def test_what_kubectl_apply_wrote_and_the_next_version_drops_is_gone(story: Stor
     assert containers(story)["app"]["image"] == "app:2"
 
 
-def test_without_taking_over_it_would_have_stayed(story: Story, tmp_path: Path) -> None:
+def test_without_taking_over_these_fields_would_stay(story: Story, tmp_path: Path) -> None:
     old = deployment()
     old["spec"]["template"]["spec"]["containers"].append({"name": "sidecar", "image": "sidecar:1"})
     kubectl(story, tmp_path, "apply", "-f", "-", manifest=old)
@@ -235,7 +235,7 @@ def test_kubectl_apply_afterwards_removes_what_we_added(story: Story, tmp_path: 
     assert containers(story)["app"]["image"] == "app:3"
 
 
-def test_what_kubectl_edited_by_hand_is_ours_as_well(story: Story, tmp_path: Path) -> None:
+def test_fields_that_kubectl_edit_wrote_are_taken_over(story: Story, tmp_path: Path) -> None:
     story.cluster.apply(with_last_applied(deployment()))
     kubectl(story, tmp_path, "set", "env", "deployment/app", "BY_HAND=1")
     assert containers(story)["app"]["env"]
@@ -257,7 +257,7 @@ def test_a_service_applied_twice_is_not_written_twice(story: Story) -> None:
     assert story.cluster.get(SERVICE, "app") == again
 
 
-def test_writes_that_read_first_are_tried_again_when_somebody_else_was_faster(story: Story) -> None:
+def test_a_read_and_write_is_repeated_if_another_write_came_first(story: Story) -> None:
     story.cluster.create(config_map(colour="red"))
     before = story.cluster.get(CONFIG_MAP, "settings")
     assert before is not None
@@ -271,13 +271,13 @@ def test_writes_that_read_first_are_tried_again_when_somebody_else_was_faster(st
                 story.cluster.annotate(kind, name, {"rival": value})
             return found
 
-    Raced(story.cluster._transport, story.namespace).replace(before | {"data": {"colour": "blue"}})
+    Raced(story.cluster.transport, story.namespace).replace(before | {"data": {"colour": "blue"}})
 
     now = real(CONFIG_MAP, "settings") or {}
     assert now["data"] == {"colour": "blue"}
 
 
-def test_a_server_that_is_no_kubernetes_is_called_so(story: Story) -> None:
+def test_a_server_that_is_not_kubernetes_is_reported(story: Story) -> None:
     class Website:
         def request(self, *_: Any, **__: Any) -> Answer:
             return Answer(200, b"<html>hello</html>")

@@ -47,13 +47,13 @@ def test_the_context_names_the_namespace(tmp_path: Path) -> None:
     assert "context two" in connect(path, "two").description
 
 
-def test_a_context_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+def test_a_missing_context_is_named_with_the_existing_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no context three; its contexts are: one, two"):
         connect(kubeconfig(tmp_path), "three")
 
 
 @pytest.mark.parametrize("content", [None, "", "a: [", "just text", "kind: Config"])
-def test_a_kubeconfig_that_is_none_is_named(tmp_path: Path, content: str | None) -> None:
+def test_an_invalid_kubeconfig_is_named(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "kubeconfig"
     if content is not None:
         path.write_text(content)
@@ -61,7 +61,7 @@ def test_a_kubeconfig_that_is_none_is_named(tmp_path: Path, content: str | None)
         connect(str(path))
 
 
-def test_without_any_cluster_it_says_what_to_set() -> None:
+def test_without_any_cluster_the_error_says_what_to_set() -> None:
     with pytest.raises(InputError, match="--kubeconfig, or set KUBECONFIG"):
         connect()
 
@@ -104,7 +104,7 @@ def test_a_kubeconfig_leads_to_its_cluster(tmp_path: Path, ghosts: Ghosts) -> No
     transport.close()
 
 
-def test_in_a_pod_its_service_account_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_in_a_pod_the_service_account_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, text in {"token": "the-token", "ca.crt": "a certificate", "namespace": "shop"}.items():
         (tmp_path / name).write_text(text)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
@@ -125,7 +125,7 @@ def test_in_a_pod_its_service_account_is_taken(monkeypatch: pytest.MonkeyPatch, 
         ("https://127.0.0.1", "", ""),
     ],
 )
-def test_the_proxy_on_the_way_is_told_without_its_password(
+def test_the_proxy_is_shown_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str, no_proxy: str, proxy: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:hunter2@proxy.invalid:3128")

@@ -19,7 +19,7 @@ from e2e.faulty_proxy import FaultyProxy
 from tests.canary.ghosts import ready, unready
 from tests.canary.proxied import transport_through
 from tests.canary.state.test_lock import BOB, Entered, lock
-from tests.canary.story import Faulty, Person, Story, config_map, deployment, service
+from tests.canary.story import Faulty, Person, Story, config_map, deployment, image_of, service
 
 OLD = (service(port=8080), config_map(colour="red"), deployment("app:1"))
 NEW = (service(port=9090), config_map(colour="blue"), deployment("app:2"))
@@ -50,10 +50,6 @@ def away(story: Story, proxy: FaultyProxy, *, after: float, seconds: float = TWO
 def told(story: Story) -> list[str]:
     """Return what was said of an API server that is away, and that it is back."""
     return [note.text for note in story.heard(Note) if "the lab" in note.text]
-
-
-def image(story: Story) -> str:
-    return str(story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
 def check_told(story: Story) -> None:
@@ -89,7 +85,7 @@ def test_an_outage_does_not_count_towards_the_time_limit_of_a_rollout(
 
     story.clock.after(3 + TWO_MINUTES + 3, recover)
     story.release(*NEW, cluster=driver, timeout=10).promote()
-    assert image(story) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
     assert story.names() == {"app"}
     check_told(story)
 
@@ -138,12 +134,12 @@ def test_every_answer_to_a_write_may_be_lost(story: Story, proxy: FaultyProxy, d
     release = story.release(*NEW, cluster=driver)
     if action == "run":
         assert release.run().promoted
-        assert image(story) == "app:2"
+        assert image_of(story.deployment()) == "app:2"
         assert {one.split()[0] for one in proxy.lost} >= {"POST", "PATCH", "DELETE"}
     else:
         release.deploy()
         release.reject()
-        assert image(story) == "app:1"
+        assert image_of(story.deployment()) == "app:1"
         [rejected] = story.heard(Rejected)
         assert rejected.deleted == ("app-baseline", "app-canary")
     assert story.names() == {"app"}
@@ -179,7 +175,7 @@ def test_a_promote_without_an_api_server_starts_no_undo_and_the_next_one_finishe
         "s). app may be half done: canary promote, with the same manifests and images, finishes it once the API server "
         "answers"
     )
-    assert image(story) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
     assert undo_reason(story.cluster, "app") == ""
     assert not story.heard(Undone)
 
@@ -227,7 +223,7 @@ def test_an_undecided_watch_ends_in_spite_of_an_outage(story: Story, proxy: Faul
 def test_a_gate_waits_through_an_outage_and_keeps_the_lock(story: Story, proxy: FaultyProxy, driver: Cluster) -> None:
     story.stable(*OLD)
     first = lock(story, cluster=driver)
-    guarded = Cluster(driver._transport, story.namespace, before_write=first.check)
+    guarded = Cluster(driver.transport, story.namespace, before_write=first.check)
 
     class Asks(Person):
         def decide(self, verdict: Any) -> Any:
@@ -237,7 +233,7 @@ def test_a_gate_waits_through_an_outage_and_keeps_the_lock(story: Story, proxy: 
             return super().decide(verdict)
 
     assert story.release(*NEW, cluster=guarded, lock=first, gate=Asks(promote=True)).run().promoted
-    assert image(story) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
     assert "the lab answers again" in told(story)[1]
     assert not [note for note in story.heard(Note) if "lock" in note.text]
 
@@ -248,7 +244,7 @@ def test_a_driver_stops_if_its_lock_was_taken_during_the_outage(
     story.stable(*OLD)
     story.release(*NEW).deploy()
     first = lock(story, cluster=driver)
-    guarded = Cluster(driver._transport, story.namespace, before_write=first.check)
+    guarded = Cluster(driver.transport, story.namespace, before_write=first.check)
     away(story, proxy, after=3)
     others = Entered(lock(story, BOB, break_lock=True), story)
     story.clock.after(100, others.enter)

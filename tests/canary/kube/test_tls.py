@@ -16,7 +16,7 @@ from canary.errors import NotAnsweringError, UnreachableError
 from canary.kube.availability import Availability
 from canary.kube.connection import Connection
 from canary.kube.transport import Transport
-from tests.canary.kube.test_transport import Time
+from tests.canary.kube.fake_time import Time
 
 CERTIFICATE = Path(__file__).with_name("certificate.pem")
 """Of 127.0.0.1, signed by itself, and its key."""
@@ -88,7 +88,7 @@ def transport(server: Server, time: Time, *, trusts: Path | None) -> Transport:
 
 
 @pytest.mark.parametrize("how", ["end", "reset", "cut"])
-def test_tls_that_breaks_off_is_tried_again(server: Server, how: str) -> None:
+def test_a_broken_tls_connection_is_tried_again(server: Server, how: str) -> None:
     sender = transport(server, Time(), trusts=CERTIFICATE)
     sender.request("GET", "/x")
     server.breaks = [how] * 3
@@ -96,11 +96,11 @@ def test_tls_that_breaks_off_is_tried_again(server: Server, how: str) -> None:
     assert server.connections == 5
     server.breaks = [how]
     with pytest.raises(NotAnsweringError, match="no answer from"):
-        sender.once("/x", timeout=20)
+        sender.get_once("/x", timeout=20)
     sender.close()
 
 
-def test_tls_that_never_gets_through_at_the_start_is_given_up_soon(server: Server) -> None:
+def test_tls_that_fails_from_the_start_is_given_up_soon(server: Server) -> None:
     time = Time()
     server.breaks = ["end"] * 100
     sender = transport(server, time, trusts=CERTIFICATE)
@@ -110,7 +110,7 @@ def test_tls_that_never_gets_through_at_the_start_is_given_up_soon(server: Serve
     sender.close()
 
 
-def test_a_certificate_that_is_not_trusted_is_said_at_once(server: Server) -> None:
+def test_an_untrusted_certificate_is_reported_at_once(server: Server) -> None:
     time = Time()
     sender = transport(server, time, trusts=None)
     with pytest.raises(UnreachableError, match=r"self[- ]signed certificate"):

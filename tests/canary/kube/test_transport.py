@@ -18,6 +18,7 @@ from canary.kube.cluster import Cluster
 from canary.kube.connection import Connection
 from canary.kube.transport import Answer, Transport, refusal
 from canary.objects import Kind
+from tests.canary.kube.fake_time import Time
 from tests.http_servers import running
 
 
@@ -79,16 +80,6 @@ def server() -> Iterator[Server]:
         yield script
 
 
-@dataclass
-class Time:
-    """A clock that only sleeping moves."""
-
-    now: float = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 def connection(url: str, token: str = "") -> Connection:
     configuration = client.Configuration()
     configuration.host = url
@@ -120,7 +111,9 @@ def transport(server: Server, time: Time) -> Iterator[Transport]:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("trouble", [0, 429, 502, 503, 504])
-def test_what_fails_on_the_way_is_sent_again(server: Server, transport: Transport, method: str, trouble: int) -> None:
+def test_a_request_without_an_answer_is_sent_again(
+    server: Server, transport: Transport, method: str, trouble: int
+) -> None:
     server.answers = [200, trouble, trouble]
     transport.request("GET", "/healthz")
     assert transport.request(method, "/x", body=None if method == "GET" else {}).status == 200
@@ -139,19 +132,19 @@ def test_a_write_that_may_have_been_carried_out_is_marked_when_it_is_sent_again(
     assert not transport.request("POST", "/x", body={"a": 1}).repeated
 
 
-def test_a_post_that_was_told_to_come_later_is_sent_again(server: Server, transport: Transport) -> None:
+def test_a_post_that_was_answered_429_is_sent_again(server: Server, transport: Transport) -> None:
     server.answers = [429]
     assert transport.request("POST", "/x", body={"a": 1}).status == 200
 
 
 @pytest.mark.parametrize("trouble", [0, 500, 503])
-def test_a_post_that_only_asks_is_sent_again(server: Server, transport: Transport, trouble: int) -> None:
+def test_a_post_that_changes_nothing_is_sent_again(server: Server, transport: Transport, trouble: int) -> None:
     server.answers = [trouble]
     assert transport.request("POST", "/x", body={"may": "I"}, asks=True).status == 200
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 422, 500])
-def test_an_answer_is_an_answer(server: Server, transport: Transport, status: int) -> None:
+def test_an_answer_is_returned_whatever_its_status(server: Server, transport: Transport, status: int) -> None:
     server.answers = [status]
     assert transport.request("PATCH", "/x", body={}).status == status
     assert len(server.seen) == 1
@@ -179,7 +172,7 @@ def test_a_write_that_etcd_did_not_answer_in_time_is_sent_again(server: Server, 
         ([{"op": "test", "path": "/metadata/resourceVersion", "value": "1"}], 1),
     ],
 )
-def test_a_write_that_lost_a_race_is_sent_again_unless_it_is_meant_for_one_version(
+def test_a_write_that_lost_a_race_is_sent_again_unless_it_names_a_resource_version(
     server: Server, transport: Transport, body: object, times: int
 ) -> None:
     server.answers = [409]
@@ -189,14 +182,14 @@ def test_a_write_that_lost_a_race_is_sent_again_unless_it_is_meant_for_one_versi
     assert (answer.status, answer.repeated) == (200 if times == 2 else 409, False)
 
 
-def test_a_server_that_is_busy_is_asked_again_when_it_says(server: Server, transport: Transport, time: Time) -> None:
+def test_a_busy_server_is_asked_again_after_the_time_it_names(server: Server, transport: Transport, time: Time) -> None:
     transport.request("GET", "/x")
     server.answers, server.headers = [429], {"Retry-After": "7"}
     assert transport.request("GET", "/x").status == 200
     assert time.now == 7
 
 
-def test_a_server_that_never_answered_is_given_up_soon_and_nothing_is_said_before(time: Time) -> None:
+def test_a_server_that_never_answered_is_given_up_soon_and_silently(time: Time) -> None:
     said: list[str] = []
     transport = transport_to("http://127.0.0.1:1", time, said=said)
     with pytest.raises(UnreachableError, match=r"cannot reach http://127.0.0.1:1: .*refused") as raised:
@@ -208,7 +201,7 @@ def test_a_server_that_never_answered_is_given_up_soon_and_nothing_is_said_befor
 
 
 @pytest.mark.parametrize("trouble", [0, 503])
-def test_a_server_that_answered_before_is_waited_for_and_that_is_said_once(
+def test_a_server_that_answered_before_is_waited_for_and_reported_once(
     server: Server, time: Time, trouble: int
 ) -> None:
     said: list[str] = []
@@ -227,7 +220,7 @@ def test_a_server_that_answered_before_is_waited_for_and_that_is_said_once(
     transport.close()
 
 
-def test_one_answer_that_is_lost_is_not_worth_a_word(server: Server, time: Time) -> None:
+def test_a_single_lost_answer_is_not_reported(server: Server, time: Time) -> None:
     said: list[str] = []
     transport = transport_to(server.url, time, said=said)
     transport.request("GET", "/x")
@@ -237,7 +230,9 @@ def test_one_answer_that_is_lost_is_not_worth_a_word(server: Server, time: Time)
     transport.close()
 
 
-def test_patience_ends(server: Server, transport: Transport, time: Time) -> None:
+def test_a_server_that_stays_away_is_given_up_after_the_timeout(
+    server: Server, transport: Transport, time: Time
+) -> None:
     transport.request("GET", "/x")
     server.answers = [503] * 400
     answer = transport.request("GET", "/x")
@@ -249,7 +244,7 @@ def test_patience_ends(server: Server, transport: Transport, time: Time) -> None
     assert 590 <= time.now <= 600
 
 
-def test_each_attempt_is_asked_for_first(server: Server, transport: Transport) -> None:
+def test_each_attempt_of_a_write_is_checked_first(server: Server, transport: Transport) -> None:
     transport.request("GET", "/x")
     server.answers = [0, 503, 429]
     asked: list[int] = []
@@ -266,7 +261,7 @@ def test_each_attempt_is_asked_for_first(server: Server, transport: Transport) -
 
 
 @pytest.mark.parametrize("trouble", [500, 502, 503, 504])
-def test_a_node_that_is_gone_is_not_taken_for_an_api_server_that_is(
+def test_a_lost_node_is_not_mistaken_for_a_lost_api_server(
     server: Server, transport: Transport, time: Time, trouble: int
 ) -> None:
     transport.request("GET", "/x")
@@ -276,7 +271,7 @@ def test_a_node_that_is_gone_is_not_taken_for_an_api_server_that_is(
     assert 5 < time.now <= 10
 
 
-def test_a_node_that_is_silent_is_not_taken_for_an_api_server_that_is(
+def test_a_silent_node_is_not_mistaken_for_a_silent_api_server(
     transport: Transport, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transport.request("GET", "/x")
@@ -303,7 +298,7 @@ LACKS = 'deployments.apps "app" is forbidden: User "ada" cannot get resource "de
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_server_that_came_back_a_moment_ago_has_not_loaded_who_may_do_what(
+def test_a_refusal_right_after_an_outage_is_asked_again(
     server: Server, transport: Transport, method: str, status: int
 ) -> None:
     transport.request("GET", "/x")
@@ -339,9 +334,9 @@ def test_a_sample_that_is_refused_by_a_server_that_came_back_a_moment_ago_is_mis
     transport.request("GET", "/x")
     server.message, server.answers = LACKS, [0, 403]
     with pytest.raises(NotAnsweringError, match="no answer"):
-        transport.once("/x", timeout=2)
+        transport.get_once("/x", timeout=2)
     with pytest.raises(NotAnsweringError, match=r"is starting: .*forbidden"):
-        transport.once("/x", timeout=2)
+        transport.get_once("/x", timeout=2)
 
 
 def test_credentials_that_expired_are_fetched_again_once(server: Server, time: Time) -> None:
@@ -363,12 +358,12 @@ def test_credentials_that_are_not_accepted_are_a_cluster_error(server: Server, t
         transport.request("GET", "/x")
 
 
-def test_what_is_asked_once_is_not_sent_again(server: Server, transport: Transport) -> None:
+def test_a_request_that_is_sent_once_is_not_repeated(server: Server, transport: Transport) -> None:
     server.answers = [503]
-    assert transport.once("/x", timeout=2).status == 503
+    assert transport.get_once("/x", timeout=2).status == 503
     server.answers = [0]
     with pytest.raises(NotAnsweringError, match="no answer"):
-        transport.once("/x", timeout=2)
+        transport.get_once("/x", timeout=2)
     assert len(server.seen) == 2
 
 
@@ -381,7 +376,7 @@ def status(code: int, message: str, **details: object) -> Answer:
     return Answer(code, json.dumps({"kind": "Status", "message": message, "details": details}).encode())
 
 
-def test_every_field_at_fault_is_in_the_message() -> None:
+def test_every_invalid_field_is_in_the_message() -> None:
     causes = [{"field": "spec.a", "message": "Required"}, {"field": "spec.b", "message": "Too long"}]
     error = refusal(status(422, "invalid", causes=causes), "create Thing x")
     assert isinstance(error, InputError)
@@ -389,11 +384,11 @@ def test_every_field_at_fault_is_in_the_message() -> None:
 
 
 @pytest.mark.parametrize("words", ["failed to create typed patch object (x)", 'duplicate entries for key [name="A"]'])
-def test_a_server_error_that_is_really_bad_input_is_called_so(words: str) -> None:
+def test_a_server_error_about_bad_input_is_an_input_error(words: str) -> None:
     assert isinstance(refusal(status(500, words), "apply Deployment app"), InputError)
 
 
-def test_other_server_errors_are_the_cluster_s() -> None:
+def test_other_server_errors_are_cluster_errors() -> None:
     error = refusal(Answer(500, b"<html>oops</html>"), "apply Deployment app")
     assert isinstance(error, ClusterError)
     assert "answered 500: <html>oops" in str(error)
@@ -408,7 +403,7 @@ def test_other_server_errors_are_the_cluster_s() -> None:
         ("system:anonymous", 'get path "/api"', "get /api"),
     ],
 )
-def test_a_missing_right_is_told_in_the_server_s_own_words(user: str, request_: str, right: str) -> None:
+def test_a_missing_right_is_reported_in_the_words_of_the_server(user: str, request_: str, right: str) -> None:
     words = f'it is forbidden: User "{user}" cannot {request_}'
     error = refusal(status(403, words), "create Deployment app-canary")
     assert isinstance(error, ForbiddenError)
@@ -417,7 +412,7 @@ def test_a_missing_right_is_told_in_the_server_s_own_words(user: str, request_: 
     assert str(error) == f"create Deployment app-canary: {words}"
 
 
-def test_admission_that_refuses_an_object_with_the_same_code_is_no_missing_right() -> None:
+def test_a_refusal_by_admission_is_not_a_missing_right() -> None:
     words = 'deployments.apps "app" is forbidden: admission webhook "policy.example" denied the request: no'
     error = refusal(status(403, words), "apply Deployment app")
     assert isinstance(error, InputError)

@@ -32,7 +32,7 @@ def as_kubectl_reads(text: str, path: Path) -> Any:
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["data"]
 
 
-def test_scalars_and_keys_mean_what_they_mean_to_kubectl(tmp_path: Path) -> None:
+def test_scalars_and_keys_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
     scalars = [one.strip() for line in SCALARS.strip().splitlines() for one in line.split("  ") if one.strip()]
     lines = [f"  k{number}: {scalar}" for number, scalar in enumerate(scalars)]
     lines += [f"  {key}: key" for key in KEYS]
@@ -103,7 +103,7 @@ def test_every_value_knows_its_line() -> None:
     assert document.line(("b", 1, "y", "deeper")) == 4
 
 
-def test_merge_keys_fill_in_what_a_mapping_does_not_say_itself() -> None:
+def test_merge_keys_add_what_a_mapping_lacks() -> None:
     [document] = parse(
         "base: &base {a: 1, b: 1}\nmore: &more {b: 2, c: 2}\nx:\n  <<: [*base, *more]\n  a: 0\n", "x.yml"
     )
@@ -137,7 +137,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("text", ERRORS)
-def test_what_is_wrong_is_told_with_file_and_line(text: str) -> None:
+def test_an_error_in_yaml_is_reported_with_file_and_line(text: str) -> None:
     with pytest.raises(InputError) as error:
         parse(text, "x.yml")
     assert str(error.value) == ERRORS[text]
@@ -151,23 +151,23 @@ JSON_ERRORS = {
 
 
 @pytest.mark.parametrize("text", JSON_ERRORS)
-def test_what_is_wrong_in_json_is_told_with_file_and_line(text: str) -> None:
+def test_an_error_in_json_is_reported_with_file_and_line(text: str) -> None:
     with pytest.raises(InputError) as error:
         parse(text, "x.json")
     assert str(error.value) == JSON_ERRORS[text]
 
 
-def test_yaml_that_begins_like_json_is_yaml() -> None:
+def test_yaml_that_starts_like_json_is_read_as_yaml() -> None:
     assert parse("{a: 1}\n", "x.yml")[0].value == {"a": 1}
 
 
-def test_errors_show_nothing_of_a_text_that_may_be_a_secrets() -> None:
+def test_errors_show_none_of_the_text_which_may_be_a_secret() -> None:
     with pytest.raises(InputError) as error:
         parse('stringData:\n  password: "hunter2\n', "x.yml")
     assert "hunter2" not in str(error.value)
 
 
-def test_a_few_aliases_cannot_unfold_to_millions_of_values() -> None:
+def test_a_few_aliases_cannot_expand_to_millions_of_values() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     with pytest.raises(InputError, match="its aliases expand to too many values"):

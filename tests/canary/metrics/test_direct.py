@@ -76,7 +76,7 @@ def test_pods_are_scraped_at_the_same_time() -> None:
 
 
 @pytest.mark.parametrize("text", ["<html>\n<body>", "not found", '{"kind": "Status"}'])
-def test_what_is_not_metrics_is_missing_and_never_zero(text: str) -> None:
+def test_an_answer_that_is_not_metrics_is_missing_and_never_zero(text: str) -> None:
     [scrape] = DirectSource(Api(lambda _: text), MEASURES).read([pod("a")], since=0)
     assert scrape.counters is None
     assert scrape.problem.startswith("a:8000/metrics is not metrics: ")
@@ -93,7 +93,7 @@ def test_a_silent_pod_is_missing_and_the_others_are_counted() -> None:
     assert other.counters == {"success good": 1, "success total": 1}
 
 
-def test_who_may_not_read_pods_is_told_what_to_grant() -> None:
+def test_without_the_right_to_read_pods_the_error_says_what_to_grant() -> None:
     def forbid(_: str) -> str:
         raise ClusterError("pods/proxy is forbidden")
 
@@ -101,7 +101,7 @@ def test_who_may_not_read_pods_is_told_what_to_grant() -> None:
         DirectSource(Api(forbid), MEASURES).read([pod("a")], since=0)
 
 
-def test_what_pods_publish_is_read_from_those_that_answer() -> None:
+def test_exposed_metrics_are_read_from_the_pods_that_answer() -> None:
     texts = {"page": "<html>", "a": page(4, 2), "b": 'other_total{path="/"} 1\nrequests_total 3\n'}
 
     def answer(path: str) -> str:
@@ -129,7 +129,7 @@ def cluster_at(address: str, tmp_path: Path) -> Cluster:
     return Cluster(Transport(lambda: connect(str(tmp_path / "kubeconfig"))), "shop")
 
 
-def test_credentials_that_expire_at_a_scrape_make_it_a_missing_one(tmp_path: Path) -> None:
+def test_a_scrape_with_expired_credentials_is_missing(tmp_path: Path) -> None:
     said = {"kind": "Status", "status": "Failure", "reason": "Unauthorized", "code": 401, "message": "Unauthorized"}
     with serving(lambda *_: (401, json.dumps(said))) as page, closing(cluster_at(page.address, tmp_path)) as cluster:
         [scrape] = DirectSource(cluster, MEASURES).read([pod("a")], since=0)
@@ -137,7 +137,7 @@ def test_credentials_that_expire_at_a_scrape_make_it_a_missing_one(tmp_path: Pat
     assert scrape.problem == "GET /api/v1/namespaces/shop/pods/a:8000/proxy/metrics: 401: Unauthorized"
 
 
-def test_a_path_is_asked_as_it_is_set(tmp_path: Path) -> None:
+def test_the_configured_path_is_scraped(tmp_path: Path) -> None:
     asked = []
 
     def answer(path: str, _: object) -> tuple[int, str]:
@@ -150,7 +150,7 @@ def test_a_path_is_asked_as_it_is_set(tmp_path: Path) -> None:
     assert asked == ["/api/v1/namespaces/shop/pods/a:8000/proxy/v1/metrics?format=prometheus"]
 
 
-def test_as_many_connections_are_kept_as_pods_are_scraped_at_once(
+def test_a_connection_is_kept_for_each_pod_that_is_scraped_at_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Else urllib3 throws them away, and says so on stderr at every look."""
@@ -182,19 +182,19 @@ def test_as_many_connections_are_kept_as_pods_are_scraped_at_once(
     assert caplog.records == []
 
 
-def test_without_pods_nobody_is_asked() -> None:
+def test_without_pods_no_request_is_sent() -> None:
     api = Api(page)  # type: ignore[arg-type]
     assert DirectSource(api, MEASURES).read([], since=0) == []
     assert api.asked == []
 
 
-def test_the_start_of_the_process_tells_a_restart() -> None:
+def test_the_start_time_of_the_process_reveals_a_restart() -> None:
     text = page(3) + "process_start_time_seconds 1.7e9\n"
     [scrape] = DirectSource(Api(lambda _: text), MEASURES).read([pod("a")], since=0)
     assert scrape.started == 1.7e9
 
 
-def test_a_series_that_an_app_forgets_takes_nothing_and_adds_nothing() -> None:
+def test_a_series_that_disappears_changes_no_count() -> None:
     registry = CollectorRegistry()
     requests = Counter("requests", "Answers.", ["custom_status", "path"], registry=registry)
     source = DirectSource(Api(lambda _: generate_latest(registry).decode()), MEASURES)

@@ -43,7 +43,7 @@ def test_a_counter_without_the_suffix_keeps_its_name() -> None:
     assert read("# TYPE hits counter\nhits 4\n", "hits") == [("hits", {}, 4.0)]
 
 
-def test_a_name_that_begins_like_a_wanted_one_is_another() -> None:
+def test_a_longer_name_with_the_same_beginning_is_not_read() -> None:
     assert read("hits 1\nhits_total 2\nmy_hits 3\nhits:rate 4\n", "hits") == [("hits", {}, 1.0)]
 
 
@@ -82,12 +82,12 @@ def test_lines_are_read_as_the_formats_allow_them(line: str, sample: Sample) -> 
         'other 1\nhits{a="b" 4',
     ],
 )
-def test_what_is_no_metrics_is_never_taken_for_a_page_without_counts(page: str) -> None:
+def test_a_page_that_is_not_metrics_is_never_read_as_zero_counts(page: str) -> None:
     with pytest.raises(ValueError, match="invalid line"):
         read(page, "hits")
 
 
-def test_a_line_that_is_not_wanted_is_not_read() -> None:
+def test_lines_of_other_series_are_not_parsed() -> None:
     assert read('hits 1\nother{a="b" 2\n', "hits") == [("hits", {}, 1.0)]
 
 
@@ -96,7 +96,7 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 
 @settings(max_examples=100)
 @given(st.lists(st.tuples(TEXT, TEXT, st.floats(allow_nan=False)), max_size=5), st.sampled_from(FORMATS))
-def test_whatever_the_labels_say_the_samples_are_those_of_the_library(
+def test_any_labels_are_parsed_as_the_prometheus_library_parses_them(
     values: list[tuple[str, str, float]], generate: Callable[[CollectorRegistry], bytes]
 ) -> None:
     registry = CollectorRegistry()

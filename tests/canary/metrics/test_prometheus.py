@@ -169,7 +169,7 @@ def test_a_pod_that_two_jobs_scrape_is_counted_once(queries: UrlQueries, pages: 
 
 
 @needs_prometheus
-def test_a_series_that_does_not_exist_yet_is_zero_where_the_scrape_succeeded(
+def test_a_series_that_does_not_exist_yet_is_zero_if_the_scrape_succeeded(
     queries: UrlQueries, pages: dict[str, Counter]
 ) -> None:
     driver = Driver(queries, [pod("silent")])
@@ -203,7 +203,7 @@ def test_a_restarted_container_adds_to_what_it_had_counted(queries: UrlQueries, 
 
 
 @needs_prometheus
-def test_a_series_that_is_gone_is_no_restart_and_a_restart_that_no_series_shows_is_seen_by_its_start(
+def test_a_restart_is_seen_by_the_start_time_and_not_by_a_series_that_disappears(
     queries: UrlQueries, pages: dict[str, Counter]
 ) -> None:
     page, driver = pages["evicting"], Driver(queries, [pod("evicting")])
@@ -218,7 +218,7 @@ def test_a_series_that_is_gone_is_no_restart_and_a_restart_that_no_series_shows_
 
 
 @needs_prometheus
-def test_a_restarted_driver_counts_what_was_scraped_in_between(queries: UrlQueries, pages: dict[str, Counter]) -> None:
+def test_a_restarted_driver_counts_the_scrapes_in_between(queries: UrlQueries, pages: dict[str, Counter]) -> None:
     first = Driver(queries, [pod("carried")])
     pages["carried"].good = 10
     first.until(10, 10)
@@ -245,7 +245,7 @@ def test_a_pod_of_the_same_name_in_another_namespace_is_not_counted(
 
 
 @needs_prometheus
-def test_what_is_counted_before_the_warm_up_ends_is_left_out(queries: UrlQueries, pages: dict[str, Counter]) -> None:
+def test_requests_before_the_end_of_the_warm_up_are_not_counted(queries: UrlQueries, pages: dict[str, Counter]) -> None:
     pages["mixed"].good = 10
     poll("it is scraped", lambda: queries.query('requests_total{pod="mixed"} == 10'))
     now = time.time()
@@ -270,7 +270,9 @@ def test_a_prometheus_behind_the_service_proxy_answers_the_same(url: str, pages:
 
 
 @needs_prometheus
-def test_what_pods_publish_is_what_prometheus_has_of_them(queries: UrlQueries, pages: dict[str, Counter]) -> None:
+def test_exposed_metrics_are_those_that_prometheus_has_of_the_pods(
+    queries: UrlQueries, pages: dict[str, Counter]
+) -> None:
     pages["misspelt"].good, pages["misspelt"].bad = 30, 10
     pages["elsewhere"].good = 10
     metric = Metric.share("success", 'requests_total{custom_status="gut"}', 'requests_total{namespace="shop"}', 0.05)
@@ -289,12 +291,12 @@ def test_what_pods_publish_is_what_prometheus_has_of_them(queries: UrlQueries, p
 
 
 @needs_prometheus
-def test_a_query_that_prometheus_does_not_understand_is_told(queries: UrlQueries) -> None:
+def test_a_query_that_prometheus_rejects_is_reported(queries: UrlQueries) -> None:
     with pytest.raises(InputError, match=r"rejects the query: bad_data: .*unclosed left parenthesis"):
         queries.query("sum(")
 
 
-def test_an_outage_after_the_first_answer_is_missing_data() -> None:
+def test_counts_are_missing_in_an_outage_after_the_first_answer() -> None:
     class Flaky:
         down = True
 

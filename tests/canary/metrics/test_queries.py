@@ -33,7 +33,7 @@ ONE = '{"status": "success", "data": {"resultType": "scalar", "result": [1, "1"]
         (200, ONE[:-1] + ', "warnings": ["store is down"]}', NotAnsweringError, "warning: store is down"),
     ],
 )
-def test_faults_of_prometheus_are_errors_in_words(
+def test_each_failure_of_prometheus_has_its_error_message(
     status: int, body: str, error: type[ClusterError], message: str
 ) -> None:
     with (
@@ -58,7 +58,7 @@ def test_a_prometheus_that_hangs_is_given_up() -> None:
         released.set()
 
 
-def test_nobody_listening_is_said_without_the_password_of_the_url() -> None:
+def test_an_unreachable_prometheus_is_reported_without_the_password_in_its_url() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
         port = taken.getsockname()[1]
@@ -92,7 +92,7 @@ def test_headers_are_read_again_for_each_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["prometheus:9090", "ftp://x", "svc:monitoring/prometheus", ""])
-def test_an_address_that_is_none_is_refused(address: str) -> None:
+def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(InputError, match="svc:NAMESPACE/NAME:PORT"):
         UrlQueries(address)
     with pytest.raises(InputError, match="svc:NAMESPACE/NAME:PORT"):

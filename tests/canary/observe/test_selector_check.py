@@ -11,10 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from tests.canary.commandline import CommandLine, Result
 from tests.canary.ghosts import Ghosts
+from tests.canary.quick_release import QUICK
 from tests.canary.story import Story, deployment, service
 from tests.http_servers import serving
-
-QUICK = ("--warm-up", "0", "--min-duration", "0", "--interval", "10ms", "--max-duration", "20s", "--tolerance", "0.05")
 
 
 class App:

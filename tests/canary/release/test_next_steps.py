@@ -9,9 +9,9 @@ import pytest
 from canary.marks import ARGUMENTS
 from canary.objects import DEPLOYMENT
 from canary.settings.release_arguments import ReleaseArguments, arguments_of, command
-from tests.canary.cli.test_releases import QUICK, pods_that_answer
 from tests.canary.commandline import CommandLine
 from tests.canary.ghosts import Ghosts
+from tests.canary.quick_release import QUICK, pods_that_answer
 from tests.canary.story import Story, deployment, service
 
 

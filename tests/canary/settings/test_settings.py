@@ -20,7 +20,7 @@ from canary.settings.settings import SETTINGS, Settings, schema
 COMMITTED = Path(canary.__file__).parent / "canary.schema.json"
 
 
-def test_of_flag_environment_file_and_default_the_first_holds(tmp_path: Path) -> None:
+def test_precedence_is_flag_environment_file_default(tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(
         "# settings\npercentage: 10\n\ntolerance: 0.1\nwarm-up: 1m30s\ngate: auto\nimages: [a:1, b:1]\n"
     )
@@ -51,7 +51,7 @@ def test_a_file_may_be_missing_or_empty(text: str, tmp_path: Path) -> None:
     assert resolve({}, {}, tmp_path).settings == Settings()
 
 
-def test_a_misspelt_variable_is_told_and_one_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+def test_a_misspelt_variable_is_reported_and_other_programs_variables_are_ignored(tmp_path: Path) -> None:
     resolve({}, {"CANARY_URL": "x", "CANARY_IMAGE_NAME": "x", "CANARY_TOKEN": "x", "TOLERENCE": "1"}, tmp_path)
     with pytest.raises(InputError) as error:
         resolve({}, {"CANARY_TOLERENCE": "0.01"}, tmp_path)
@@ -92,14 +92,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_what_is_wrong_with_a_file_is_told_with_its_line(text: str, tmp_path: Path) -> None:
+def test_an_error_in_the_file_is_reported_with_its_line(text: str, tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(text)
     with pytest.raises(InputError) as error:
         resolve({}, {}, tmp_path)
     assert str(error.value) == f"canary.yml:{WRONG[text]}"
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / "canary.yml").mkdir()
     with pytest.raises(InputError, match=r"^canary\.yml: Is a directory$"):
         resolve({}, {}, tmp_path)
@@ -124,7 +124,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         ("namespace", "Prod", "a name of lower-case letters, digits and -"),
     ],
 )
-def test_flags_and_variables_are_checked_as_the_file_is(attribute: str, text: str, wanted: str, tmp_path: Path) -> None:
+def test_flags_and_variables_are_checked_like_the_file(attribute: str, text: str, wanted: str, tmp_path: Path) -> None:
     one = next(one for one in SETTINGS.values() if one.attribute == attribute)
     with pytest.raises(InputError) as error:
         resolve({attribute: text}, {}, tmp_path)
@@ -135,7 +135,7 @@ def test_flags_and_variables_are_checked_as_the_file_is(attribute: str, text: st
         assert str(error.value) == f"{one.variable}={text}: must be {wanted}"
 
 
-def test_defaults_are_values_that_their_kinds_accept() -> None:
+def test_every_default_is_a_valid_value() -> None:
     for one in SETTINGS.values():
         if one.default not in (None, ()):
             assert one.value_type.read_text(one.show(one.default)) == one.default
@@ -153,14 +153,14 @@ def test_defaults_are_values_that_their_kinds_accept() -> None:
         ("", {"CANARY_PERCENTAGE": "30"}, {"steps": "20, 40"}, (20, 40)),
     ],
 )
-def test_of_steps_and_percentage_the_nearer_to_the_command_line_holds(
+def test_the_source_with_precedence_decides_between_steps_and_percentage(
     file: str, environment: dict[str, str], flags: dict[str, str], sizes: tuple[int, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "canary.yml").write_text(file)
     assert resolve(flags, environment, tmp_path).sizes() == sizes
 
 
-def test_steps_and_percentage_at_the_same_place_contradict_each_other(tmp_path: Path) -> None:
+def test_steps_and_percentage_from_the_same_source_are_refused(tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text("steps: [10, 50]\npercentage: 10\n")
     with pytest.raises(InputError, match=r"^canary.yml:2 and canary.yml:1: use percentage for one size, or steps"):
         resolve({}, {}, tmp_path).sizes()
@@ -185,7 +185,7 @@ def test_steps_rise_within_1_to_100(steps: str, tmp_path: Path) -> None:
         ("images: a:1", "images", ("a:1",)),
     ],
 )
-def test_a_file_may_say_things_as_the_command_line_does(
+def test_the_file_accepts_values_as_the_command_line_has_them(
     line: str, attribute: str, value: object, tmp_path: Path
 ) -> None:
     (tmp_path / "canary.yml").write_text(line)
@@ -193,7 +193,7 @@ def test_a_file_may_say_things_as_the_command_line_does(
     assert jsonschema.Draft202012Validator(schema()).is_valid(yaml.safe_load(line))
 
 
-def test_what_a_service_sets_in_a_pod_is_not_read_as_a_setting(tmp_path: Path) -> None:
+def test_variables_that_kubernetes_sets_for_a_service_are_not_settings(tmp_path: Path) -> None:
     linked = {
         "CANARY_METRICS_PORT": "tcp://10.0.0.7:80",
         "CANARY_METRICS_SERVICE_HOST": "10.0.0.7",
@@ -231,7 +231,7 @@ def test_metrics_are_the_same_in_the_file_on_the_command_line_and_in_the_environ
         ["a=x,y"],
     ],
 )
-def test_metrics_of_another_form_are_refused_by_driver_and_schema(metrics: Any, tmp_path: Path) -> None:
+def test_malformed_metrics_are_refused_by_driver_and_schema(metrics: Any, tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(yaml.safe_dump({"metrics": metrics}))
     with pytest.raises(InputError, match=r"^canary.yml:1: metrics( .*)?: must be a mapping of names to good and total"):
         resolve({}, {}, tmp_path)

@@ -75,7 +75,7 @@ def renewed_at(story: Story) -> float:
 def guarded(story: Story, by: LeaseLock) -> Cluster:
     """Return the cluster of a driver that looks at its lock before it writes."""
     story.cluster.serves(LEASE)  # opens the connection
-    return Cluster(story.cluster._transport, story.namespace, before_write=by.check)
+    return Cluster(story.cluster.transport, story.namespace, before_write=by.check)
 
 
 def test_who_works_is_named_and_what_can_be_done(story: Story) -> None:

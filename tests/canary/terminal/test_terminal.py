@@ -109,7 +109,7 @@ def test_a_pipeline_gets_one_line_for_an_event(event: Event, line: str) -> None:
     assert lines(event) == [line]
 
 
-def test_a_question_is_left_to_who_asks_it() -> None:
+def test_the_question_of_a_gate_is_not_shown_twice() -> None:
     assert lines(DecisionAsked(None)) == []
 
 
@@ -128,7 +128,7 @@ def test_reject_waits_for_nothing() -> None:
     assert drawn(reject)[-1] == "  REJECT after 1:15"
 
 
-def test_a_pipeline_is_not_told_twice_what_holds_a_pod_up() -> None:
+def test_a_pipeline_gets_the_reason_why_a_pod_is_not_ready_once() -> None:
     waiting = [Waiting("a", 0, 1), Waiting("a", 0, 1), Waiting("b", 0, 1), Waiting("a", 0, 1), Waiting("a", 0, 1, "x")]
     assert lines(*waiting) == ["a: 0 of 1 pod ready", "b: 0 of 1 pod ready", "a: 0 of 1 pod ready: x"]
 
@@ -193,13 +193,13 @@ def test_the_step_of_a_release_that_has_several_is_shown() -> None:
     assert ", step 2 of 3 (25 %), waiting: 12 of 300 s" in drawn(at)[-1]
 
 
-def test_looks_are_drawn_over_each_other_and_the_last_one_stays() -> None:
+def test_each_look_is_drawn_over_the_previous_one_and_the_last_one_stays() -> None:
     text = screen(looked(), looked(waiting_for="12 of 300 s"), Judged(looked().verdict))
     assert "waiting: 12 of 300 s" in text
     assert "verdict PROMOTE: canary 20.1 % good vs baseline 9.8 %" in text
 
 
-def test_who_is_waited_for_is_drawn_over_and_gone_once_it_is_ready() -> None:
+def test_waiting_lines_are_drawn_over_and_removed_when_pods_are_ready() -> None:
     out = io.StringIO()
     terminal = Terminal(Console(file=out, width=80, force_terminal=True, color_system=None), live=True)
     for event in (Waiting("a", 0, 1), Waiting("b", 0, 1), Ready("a", 1, 2), Waiting("b", 0, 1), Ready("b", 1, 3)):
@@ -210,7 +210,7 @@ def test_who_is_waited_for_is_drawn_over_and_gone_once_it_is_ready() -> None:
     assert out.getvalue().rstrip().endswith("b: 1 pod ready after 3.0 s")
 
 
-def test_nothing_is_coloured_where_colours_are_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_turns_colours_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     out = io.StringIO()
     terminal = Terminal(Console(file=out, width=80, force_terminal=True), live=True)
@@ -248,7 +248,7 @@ def test_the_bar_is_as_wide_as_asked(
         assert width - 1 <= len(bar(comparison(baseline, canary, tolerance), width)) <= width + 1
 
 
-def test_a_release_does_not_end_because_nobody_reads_of_it_any_more() -> None:
+def test_a_release_continues_if_its_output_is_no_longer_read() -> None:
     for live in (False, True):
         reader, writer = os.pipe()
         with os.fdopen(writer, "w") as file:
