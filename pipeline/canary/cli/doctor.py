@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +19,7 @@ from canary.doctor.check import Check, CheckOutcome
 from canary.doctor.doctor import Subject, check_connection, check_releases
 from canary.errors import ExitCode
 from canary.events import Event, Note
+from canary.plurals import counted
 from canary.ports import World
 from canary.printable import printable
 
@@ -60,18 +60,20 @@ def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
         if not any(check.outcome is CheckOutcome.FAILED for check in checks):
             session.require_deployments()
             checks += _printed(check_releases(world, session.samples, subject), text=text)
-        counts = Counter(check.outcome for check in checks)
+        failed, warnings = (
+            sum(check.outcome is outcome for check in checks) for outcome in (CheckOutcome.FAILED, CheckOutcome.WARNING)
+        )
         result = {
             "canary": __version__,
             "python": python,
             "namespace": session.namespace,
-            "warnings": counts[CheckOutcome.WARNING],
-            "failed": counts[CheckOutcome.FAILED],
+            "warnings": warnings,
+            "failed": failed,
             "checks": [asdict(check) for check in checks],
         }
         if not print_json(given, result):
-            click.echo(_conclusion(counts))
-    return ExitCode.CLUSTER if counts[CheckOutcome.FAILED] else ExitCode.DONE
+            click.echo(_conclusion(failed, warnings))
+    return ExitCode.CLUSTER if failed else ExitCode.DONE
 
 
 def _subject(session: Session, arguments: tuple[str, ...]) -> Subject:
@@ -106,12 +108,10 @@ def _line(check: Check) -> str:
     return printable(f"{check.outcome:<7}  {check.subject:<{SUBJECT_WIDTH}}  {check.text}{advice}")
 
 
-def _conclusion(counts: Counter[CheckOutcome]) -> str:
-    problems = ", ".join(
-        f"{outcome}: {counts[outcome]}" for outcome in (CheckOutcome.FAILED, CheckOutcome.WARNING) if counts[outcome]
-    )
-    conclusion = "releases are not possible here" if counts[CheckOutcome.FAILED] else "releases are possible here"
-    return f"{conclusion} ({problems})" if problems else conclusion
+def _conclusion(failed: int, warnings: int) -> str:
+    possible = "not possible" if failed else "possible"
+    problems = [counted(number, noun) for number, noun in ((failed, "failed check"), (warnings, "warning")) if number]
+    return f"releases are {possible} here" + (f" ({', '.join(problems)})" if problems else "")
 
 
 def _note(event: Event) -> None:

@@ -116,11 +116,14 @@ def _fail(message: str, code: int) -> int:
 
 def _one_line(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split())
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        if isinstance(error, click.NoSuchOption) and (others := _commands_with(error.option_name)):
-            message = f"No such option '{error.option_name}' here; it is an option of canary {', canary '.join(others)}"
-        return f"{message.rstrip('.')}; see {error.ctx.command_path} --help"
-    return message
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        return message
+    if isinstance(error, click.NoSuchOption) and (others := _commands_with(error.option_name)):
+        option = error.option_name
+        message = f"No such option '{option}' here; it is an option of canary {', canary '.join(others)}"
+        if error.ctx.command is canary:
+            message = f"Put {option} after the command: canary {'status' if 'status' in others else others[0]} {option}"
+    return f"{message.rstrip('.')}; see {error.ctx.command_path} --help"
 
 
 def _commands_with(option: str) -> list[str]:

@@ -207,9 +207,7 @@ class Transport:
                         raise UnreachableError(
                             f"{self.connection.description} does not accept the credentials (401): {answer.message}"
                         )
-                    is_passing = answer.status == 500 and (not changes or answer.message.startswith(ETCD))
-                    is_passing |= answer.status == 409 and STALE in answer.message and not _names_version(body)
-                    if answer.status not in AWAY | {429} and not is_passing:
+                    if not _is_temporary(answer, body, changes=changes):
                         outage.is_over = True
                         return replace(answer, repeated=repeated)
                     why = f"{self.connection.description} answers {answer.status}: {answer.message}"
@@ -282,6 +280,17 @@ class Transport:
     def _unreachable(self, error: Exception, seconds: float = 0.0) -> UnreachableError:
         after = f" (tried for {seconds:.0f} s)" if seconds >= QUIET else ""
         return UnreachableError(f"cannot reach {self.connection.description}: {_cause(error)}{after}")
+
+
+def _is_temporary(answer: Answer, body: object, *, changes: bool) -> bool:
+    """Return whether the same request may be answered in another way a moment later."""
+    match answer.status:
+        case 500:
+            return not changes or answer.message.startswith(ETCD)
+        case 409:
+            return STALE in answer.message and not _names_version(body)
+        case status:
+            return status in AWAY | {429}
 
 
 def _is_untrusted(error: Exception) -> bool:

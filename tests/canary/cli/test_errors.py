@@ -100,6 +100,8 @@ WRONG = {
     ("status", "app", "-o", "yaml"): (
         "Invalid value for '-o' / '--output': 'yaml' is not one of 'text', 'json'; see canary status --help"
     ),
+    ("-v", "status"): "Put -v after the command: canary status -v; see canary --help",
+    ("--gate", "auto", "release"): "Put --gate after the command: canary release --gate; see canary --help",
     ("deplyo",): "No such command 'deplyo'. Did you mean 'deploy'?; see canary --help",
 }  # fmt: skip
 
