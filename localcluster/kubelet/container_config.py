@@ -41,7 +41,8 @@ def configure(pod: PodContext, spec: Object, image: Image, root: Path, environme
 
     Raises MissingReferenceError, OutsideError, and OSError.
     """
-    (pod.folder / "tmp").mkdir(parents=True, exist_ok=True)
+    for name in ("home", "tmp"):
+        (pod.folder / name).mkdir(parents=True, exist_ok=True)
     env = environment.variables(pod, spec, image.variables())
     mounts = link_mounts(root, spec, pod.folder / "volumes")
     command = [expand(word, env) for word in spec.get("command") or image.entrypoint]
@@ -57,7 +58,8 @@ def configure(pod: PodContext, spec: Object, image: Image, root: Path, environme
     ]
     if TMP in mounts:
         env["TMPDIR"] = str(TMP)
-    env = {name: variable(root, mounts, name, value) for name, value in env.items()}
+    own = f"{pod.folder}/"  # a path in there is a real one
+    env = {k: v if v.startswith(own) else variable(root, mounts, k, v) for k, v in env.items()}
     env |= pod.marks
     folder = place_of(mounts, workdir)
     folder.mkdir(parents=True, exist_ok=True)

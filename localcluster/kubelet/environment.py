@@ -107,6 +107,7 @@ def listening_variables(container: Object, host: str, real_ports: Mapping[int, i
 
 
 def base_variables(pod: PodContext) -> dict[str, str]:
-    """Return the variables of every pod. It inherits only PATH, HOME and LANG from the daemon."""
-    inherited = {k: os.environ[k] for k in ("PATH", "HOME", "LANG") if k in os.environ}
-    return {"LANG": "C.UTF-8", **inherited, "HOSTNAME": pod.name, "TMPDIR": str(pod.folder / "tmp")}
+    """Return the variables of every pod. It inherits only PATH and LANG from the daemon."""
+    inherited = {k: os.environ[k] for k in ("PATH", "LANG") if k in os.environ}
+    folders = {"HOME": str(pod.folder / "home"), "TMPDIR": str(pod.folder / "tmp")}
+    return {"LANG": "C.UTF-8", **inherited, "HOSTNAME": pod.name, **folders}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.localcluster.cluster import Namespace, until
 from tests.localcluster.objects import container, pod, script, service
 from tests.localcluster.pods import is_ready, logs, state, waiting_reason
@@ -55,3 +57,15 @@ def test_a_container_waits_for_a_missing_config_map(namespace: Namespace) -> Non
     assert state(found)["state"]["waiting"]["message"] == 'configmap "later" not found'
     namespace.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later"}, "data": {"x": "here"}})
     until("the container has started", lambda: logs(namespace, "waiting") == "here\n")
+
+
+def test_the_home_of_a_pod_is_a_folder_of_its_own(namespace: Namespace) -> None:
+    text = 'cd && echo mine > file && echo "$HOME"; sleep 60'
+    main = script(text, volumeMounts=[{"name": "v", "mountPath": "/tmp"}])  # the state folder can be below /tmp
+    namespace.apply(pod("web", main, volumes=[{"name": "v", "emptyDir": {}}]))
+    found = namespace.pod("web", is_ready)
+    home = until("the container has started", lambda: logs(namespace, "web")).strip()
+    state = namespace.cluster.command.home / namespace.cluster.name
+    folder = state / "pods" / f"{namespace.name}_web_{found['metadata']['uid']}"
+    assert Path(home) == folder / "home"
+    assert (folder / "home" / "file").read_text() == "mine\n"
