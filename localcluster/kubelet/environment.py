@@ -56,7 +56,9 @@ class Environment:
             part, _, name = field["resource"].partition(".")
             return str((resources.get(part) or {}).get(name, "0"))
         kind = "configmap" if "configMapKeyRef" in source else "secret"
-        ref = source.get("configMapKeyRef") or source["secretKeyRef"]
+        ref = source.get("configMapKeyRef") or source.get("secretKeyRef")
+        if ref is None:
+            raise MissingReferenceError(f"localcluster does not support {', '.join(source)} in env.valueFrom")
         optional = ref.get("optional", False)
         data = read_data(self._store, kind, pod.namespace, ref["name"], optional=optional)
         if data is not None and ref["key"] in data:

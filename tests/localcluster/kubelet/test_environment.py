@@ -69,3 +69,12 @@ def test_the_home_of_a_pod_is_a_folder_of_its_own(namespace: Namespace) -> None:
     folder = state / "pods" / f"{namespace.name}_web_{found['metadata']['uid']}"
     assert Path(home) == folder / "home"
     assert (folder / "home" / "file").read_text() == "mine\n"
+
+
+def test_a_variable_from_an_unsupported_source_is_refused(namespace: Namespace) -> None:
+    source = {"fileKeyRef": {"volumeName": "v", "path": "file", "key": "X"}}
+    main = script("sleep 60", env=[{"name": "X", "valueFrom": source}])
+    namespace.apply(pod("refused", main, volumes=[{"name": "v", "emptyDir": {}}]))
+    found = namespace.pod("refused", lambda p: waiting_reason(p) == "CreateContainerConfigError")
+    message = "localcluster does not support fileKeyRef in env.valueFrom"
+    assert state(found)["state"]["waiting"]["message"] == message
