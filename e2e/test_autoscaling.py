@@ -1,4 +1,4 @@
-"""A release of a workload whose number of pods an autoscaler sets, not the manifest."""
+"""Releases of a workload whose replicas an autoscaler sets, not the manifest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ AUTOSCALER = {
 
 @dataclass(frozen=True)
 class Size:
-    """How many pods stable had at one moment.
+    """The number of stable's pods at one moment.
 
     Attributes:
         wanted: by its spec.
@@ -50,7 +50,7 @@ class Size:
 
 @contextmanager
 def watched(namespace: Namespace) -> Iterator[list[Size]]:
-    """Watch stable's size while the block lasts; the list is filled when it is over."""
+    """Record stable's size while the block lasts. The list is filled at the end."""
     seen: list[Size] = []
     columns = r'jsonpath={.spec.replicas} {.status.replicas} {.status.readyReplicas}{"\n"}'
     with subprocess.Popen(
@@ -73,7 +73,7 @@ def size(line: str) -> Size:
 
 @pytest.fixture
 def autoscaled(stable: Namespace) -> Namespace:
-    """Give a stable that has as many pods as its autoscaler wants, one more than the manifests say."""
+    """Give a stable with the replicas that its autoscaler wants: one more than in the manifests."""
     stable.apply(AUTOSCALER)
     # A real cluster's autoscaler sees to its minimum even without metrics; localcluster stores autoscalers, no more.
     stable.kubectl("scale", "deployment/sampleapp", f"--replicas={SCALED}")

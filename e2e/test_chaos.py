@@ -1,4 +1,4 @@
-"""Releases through an API that fails every twentieth time end as without: same exit code, same objects."""
+"""Releases end as usual although every twentieth API request fails: same exit code, same objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the driver relies on of the Kubernetes API, written down once: localcluster and real clusters answer alike.
+"""The parts of the Kubernetes API that the driver relies on: localcluster and real clusters answer alike.
 
 The suite runs on both, so each row below holds for both. tests/localcluster/apiserver/test_agreement.py adds random
 writes.
@@ -27,7 +27,7 @@ def api(namespace: Namespace) -> Iterator[Api]:
 
 
 def deployment(**spec: Any) -> Object:
-    """Return the smallest Deployment that the API takes, of no pods, with some fields of its spec replaced."""
+    """Return the smallest valid Deployment, without pods, with some fields of its spec replaced."""
     template = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "c", "image": "x:1"}]}}
     return {
         "apiVersion": "apps/v1",
@@ -52,7 +52,7 @@ def meta(**fields: Any) -> Object:
 
 
 def applied(**fields: Any) -> Object:
-    """Return what a partial server-side apply to that Deployment sends: names, and these fields of the container."""
+    """Return a partial server-side apply to that Deployment: names, and these fields of the container."""
     obj = deployment()
     obj["spec"] = {"template": {"spec": {"containers": [{"name": "c", **fields}]}}}
     return obj
@@ -202,7 +202,7 @@ def test_a_dry_run_answers_and_changes_nothing(api: Api) -> None:
 
 
 def owners(obj: Object) -> list[tuple[str, str, str]]:
-    """Return manager, operation and subresource of each entry of managedFields that a person or tool made."""
+    """Return manager, operation and subresource of the entries in managedFields that a person or tool made."""
     entries = obj["metadata"]["managedFields"]
     found = [(e["manager"], e["operation"], e.get("subresource", "")) for e in entries]
     return sorted(entry for entry in found if entry[0] != "kube-controller-manager")
@@ -251,12 +251,12 @@ def test_selectors_select_the_right_objects(api: Api) -> None:
 
 
 def conditions(obj: Object) -> dict[str, tuple[str, str]]:
-    """Return status and reason of an object's conditions."""
+    """Return status and reason of each condition of an object."""
     return {c["type"]: (c["status"], c.get("reason", "")) for c in obj["status"]["conditions"]}
 
 
 def events_of(api: Api, obj: Object) -> list[tuple[str, str]]:
-    """Return type and reason of an object's events, in the order in which they first happened."""
+    """Return type and reason of an object's events, in the order of their first occurrence."""
     uid = obj["metadata"]["uid"]
     found = api("GET", f"{CORE}/events?fieldSelector=involvedObject.uid%3D{uid}").body["items"]
     found.sort(key=lambda e: int(e["metadata"]["resourceVersion"]))

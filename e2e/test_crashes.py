@@ -1,4 +1,4 @@
-"""A canary that answers well and dies is rejected, and it is said how it died: in verdict, status and evidence."""
+"""A canary that answers well but crashes is rejected. Verdict, status and evidence say how it died."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GREEDY = (
 
 
 def changed(manifests: Path, **container: Any) -> str:
-    """Write fields into the manifests' container, and return where the manifests are."""
+    """Write fields into the container of the manifests, and return their folder."""
     file = manifests / "deployment.yml"
     deployment = yaml.safe_load(file.read_text())
     (only,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -34,7 +34,7 @@ def changed(manifests: Path, **container: Any) -> str:
 
 
 def watched_to_its_end(stable: Namespace, manifests: str) -> str:
-    """Deploy a canary, watch it under load until it is found worse, and return the verdict's sentence."""
+    """Deploy a canary, watch it under load until it is rejected, and return the verdict's sentence."""
     stable.canary("deploy", manifests, "--image", "sampleapp:20", "--percentage", "100")
     with Traffic(stable):
         verdict = stable.canary("watch", "sampleapp", *WATCH, "--output", "json", code=1).json()
@@ -46,7 +46,7 @@ def watched_to_its_end(stable: Namespace, manifests: str) -> str:
 
 
 def evidence_of_reject(stable: Namespace, reason: str) -> Path:
-    """Reject the canary, and return the folder in which is kept what it did."""
+    """Reject the canary, and return the folder with its evidence."""
     result = stable.canary("reject", "sampleapp", "--reason", reason, "--output", "json")
     (rejected,) = result.json()["rejected"]
     assert rejected["evidence"] in result.err
@@ -55,7 +55,7 @@ def evidence_of_reject(stable: Namespace, reason: str) -> Path:
 
 
 def last_ends(folder: Path) -> list[dict[str, Any]]:
-    """Return how the canary's containers ended when they last did."""
+    """Return the last termination of each of the canary's containers."""
     pods = json.loads((folder / "pods.json").read_text())
     containers = [one for pod in pods if pod["variant"] == "canary" for one in pod["containers"]]
     return [one["lastState"]["terminated"] for one in containers if "terminated" in one.get("lastState", {})]

@@ -1,4 +1,4 @@
-"""What `canary` began, the pipelines' own canary steps finish, and the other way round; and nothing is left over."""
+"""The pipelines' own canary steps finish what `canary` started, and the reverse. Nothing is left over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WATCH = ("--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "2s")
 
 @pytest.fixture
 def task(request: pytest.FixtureRequest, namespace: Namespace, manifests: Path) -> Task:
-    """Give one of the other tools, by its label, in a namespace in which sampleapp:10 is stable."""
+    """Give one of the other tools, with its label, in a namespace where sampleapp:10 is stable."""
     objects = tuple(yaml.safe_load(file.read_text()) for file in sorted(manifests.glob("*.yml")))
     own = Task(namespace, objects, getattr(request, "param", AZURE))
     own.promote("sampleapp:10")
@@ -26,7 +26,7 @@ def task(request: pytest.FixtureRequest, namespace: Namespace, manifests: Path) 
 
 
 def deployments(namespace: Namespace) -> dict[str, list[str]]:
-    """Return the images of each Deployment, by its name."""
+    """Return the images of each Deployment, by name."""
     return {
         found["metadata"]["name"]: [c["image"] for c in found["spec"]["template"]["spec"]["containers"]]
         for found in namespace.list("deployments")
@@ -34,14 +34,14 @@ def deployments(namespace: Namespace) -> dict[str, list[str]]:
 
 
 def leftovers(namespace: Namespace) -> set[str]:
-    """Return the objects of a release that are still there, as kind/name."""
+    """Return the objects of a release that still exist, as kind/name."""
     kinds = ("deployments", "configmaps", "secrets", "leases")
     names = {f"{found['kind']}/{found['metadata']['name']}" for kind in kinds for found in namespace.list(kind)}
     return {name for name in names if name.endswith(("-canary", "-baseline", "-before"))}
 
 
 def listed(namespace: Namespace, *names: str) -> set[str]:
-    """Return which of these names `canary status` speaks of."""
+    """Return which of these names are in the output of `canary status`."""
     text = namespace.canary("status", "sampleapp").out
     return {name for name in names if name.partition("/")[2] in text}
 

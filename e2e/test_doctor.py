@@ -1,4 +1,4 @@
-"""`canary doctor` on a real cluster: what is in order, what is not, and what an account of few rights lacks."""
+"""`canary doctor` on a real cluster: good and bad findings, and the missing permissions of an account."""
 
 from __future__ import annotations
 

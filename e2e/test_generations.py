@@ -1,4 +1,4 @@
-"""What counts as a change of an object, who made it, and what tells that an object goes: alike on all clusters."""
+"""Generations, field managers and deletion marks of objects are alike on all clusters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def api(namespace: Namespace) -> Iterator[Api]:
 
 
 def deployment(sample: dict[str, Object], replicas: int) -> Object:
-    """Return a Deployment whose image is nowhere: its pods are scheduled and never start."""
+    """Return a Deployment whose image does not exist: its pods are scheduled and never start."""
     obj = copy.deepcopy(sample["Deployment"])
     obj["spec"]["replicas"] = replicas
     obj["spec"]["template"]["spec"]["containers"][0]["image"] = "sampleapp:missing"

@@ -1,4 +1,4 @@
-"""The driver in a pod: a Job that releases, and the CronJob that rejects what was forgotten."""
+"""The driver in a pod: a Job that runs a release, and the CronJob that rejects abandoned canaries."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ print([line.split()[1] for line in open("/proc/self/status") if line.startswith(
 
 @pytest.fixture(scope="module")
 def prometheus(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Have the Prometheus that pipeline/job.yml asks; it stays."""
+    """Install the Prometheus that pipeline/job.yml uses. It stays."""
     install(kubeconfig, tmp_path_factory.mktemp("monitoring"))
 
 
 @pytest.fixture
 def ready(namespace: Namespace, manifests: Path) -> Namespace:
-    """Give a namespace with the accounts, and the manifests that a Job reads."""
+    """Give a namespace with the accounts and the manifests that a Job reads."""
     namespace.kubectl("apply", "-f", str(ROOT / "pipeline/rbac.yml"))
     namespace.kubectl("create", "configmap", "sampleapp-manifests", f"--from-file={manifests}")
     return namespace
 
 
 def start(namespace: Namespace, image: str, *, prometheus: bool) -> str:
-    """Create the Job of pipeline/job.yml for an image, at a test's pace, and return its name."""
+    """Create the Job of pipeline/job.yml for an image, with short times, and return its name."""
     job = yaml.safe_load((ROOT / "pipeline/job.yml").read_text())
     (container,) = job["spec"]["template"]["spec"]["containers"]
     arguments = [one.replace("sampleapp:20", image) for one in container["args"]]
@@ -63,7 +63,7 @@ def pods_of(namespace: Namespace, job: str) -> list[dict[str, Any]]:
 
 
 def running(namespace: Namespace, job: str) -> str:
-    """Return the name of the pod in which a Job's driver runs, as soon as it does."""
+    """Return the name of a Job's pod as soon as it runs."""
 
     def look() -> str | None:
         names = [
@@ -77,7 +77,7 @@ def running(namespace: Namespace, job: str) -> str:
 
 
 def ending(namespace: Namespace, job: str) -> tuple[str, str]:
-    """Return how a Job ended, as soon as it has: `Complete` or `Failed`, and why."""
+    """Return the result of a Job when it has ended: `Complete` or `Failed`, and why."""
 
     def look() -> tuple[str, str] | None:
         found = namespace.get("job", job.partition("/")[2])

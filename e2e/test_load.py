@@ -1,4 +1,4 @@
-"""Load that outgrows one machine: loadtest/ in the cluster, used as its page is, behind a port-forward."""
+"""Load from many pods: loadtest/ in the cluster, with its web page behind a port-forward."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def locust(stable: Namespace) -> Iterator[str]:
 
 
 def ask(url: str, form: dict[str, Any] | None = None) -> Any:
-    """Return what Locust's page answers to a request, or to a form."""
+    """Return the answer of Locust's page to a request or a form."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy leads back to this machine
     with direct.open(url, urllib.parse.urlencode(form).encode() if form else None, timeout=30) as answer:
         return json.load(answer)
 
 
 def counted_by_the_app(namespace: Namespace) -> int:
-    """Return how many requests all the pods have counted."""
+    """Return the number of requests that all pods have counted."""
     total = 0.0
     for pod in namespace.list("pods", "app=sampleapp"):
         path = f"/api/v1/namespaces/{namespace.name}/pods/{pod['metadata']['name']}:8000/proxy/metrics"

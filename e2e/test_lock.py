@@ -1,4 +1,4 @@
-"""Two drivers at once, as processes: one works, the other says who does; and releases that nobody works on any more."""
+"""Two drivers at the same time: one works, the other names it. Abandoned releases are cleaned up."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ WATCH = ("watch", "sampleapp", "--tolerance", "0.05", "--min-duration", "10m", "
 
 @pytest.fixture
 def released(stable: Namespace, manifests: Path) -> Namespace:
-    """Give a namespace in which a release of sampleapp:20 is in progress."""
+    """Give a namespace with a release of sampleapp:20 in progress."""
     stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
     return stable
 
 
 def lease(namespace: Namespace) -> dict[str, Any]:
-    """Return what the Lease of the release says, empty where there is none."""
+    """Return the spec of the release's Lease, empty if there is none."""
     found = namespace.get("lease", "sampleapp-canary")
     return found["spec"] if found else {}
 
 
 @contextmanager
 def watching(namespace: Namespace) -> Iterator[subprocess.Popen[str]]:
-    """Run a driver that works for as long as the block lasts."""
+    """Run a driver while the block lasts."""
     driver = namespace.start(*WATCH)
     try:
         poll("the driver works", lambda: lease(namespace).get("holderIdentity"))

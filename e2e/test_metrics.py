@@ -1,4 +1,4 @@
-"""Metrics read from real pods: the one that is worse rejects the release, and a misspelt one decides nothing."""
+"""Metrics from real pods: a worse one rejects the release, and a misspelt one decides nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prometheus and Fortio in the cluster, as the how-to has them. Their images are containers: localcluster has none."""
+"""Prometheus and Fortio in the cluster, as in the how-to. Their images need containers, which localcluster lacks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def fortio(namespace: Namespace) -> str:
 
 
 class Load:
-    """Runs the how-to's line in the Fortio pod while the block lasts, ended by its own time limit at the latest."""
+    """Runs the how-to's command in the Fortio pod while the block lasts, at most until its own time limit."""
 
     def __init__(self, namespace: Namespace, pod: str, seconds: int) -> None:
         self.output = ""

@@ -1,6 +1,6 @@
-"""misc/service-monitor.yml and the Prometheus operator: the app is found, scraped and counted.
+"""misc/service-monitor.yml with the Prometheus operator: Prometheus finds, scrapes and counts the app.
 
-Where images can be pulled, the workflow's job `monitoring` installs the operator by Helm; this is for where none can.
+The workflow's job `monitoring` installs the operator with Helm. This test is for machines that cannot pull images.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def operator(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Install the operator and its kinds; they stay, like monitoring/prometheus."""
+    """Install the operator and its kinds. They stay, like monitoring/prometheus."""
     own = Namespace("prometheus-operator", kubeconfig, tmp_path_factory.mktemp("operator"))
     # Server-side: the CRDs are larger than the annotation in which kubectl would keep them.
     own.kubectl("apply", "--server-side", "-f", str(CRDS))
@@ -37,7 +37,7 @@ def operator(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> None
 
 
 def install_prometheus(namespace: Namespace) -> Prometheus:
-    """Have the operator make a Prometheus in a namespace; its first configuration has the monitors that are there.
+    """Let the operator create a Prometheus in a namespace. Its first configuration has the existing monitors.
 
     Later ones wait for the kubelet to renew the Secret in the pod, and for the reloader to look: minutes.
     """

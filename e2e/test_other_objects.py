@@ -1,4 +1,4 @@
-"""What a release would change beside the Deployment reaches stable at promote, and the canary alone before."""
+"""Changes to other objects reach stable only at promote, and the canary before that."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def get(namespace: Namespace, kind: str, name: str) -> Object:
 
 
 def state(namespace: Namespace, deployment: str) -> tuple[int, set[tuple[str, int]]]:
-    """Return what changes when a Deployment or its pods do."""
+    """Return the values that change when a Deployment or its pods change."""
     pods = namespace.pods_of(deployment)
     restarts = {(pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]) for pod in pods}
     return get(namespace, "deployment", deployment)["metadata"]["generation"], restarts
 
 
 def answers(namespace: Namespace, least: int = 60) -> set[int]:
-    """Return the status codes of requests to the Service, sent now."""
+    """Send requests to the Service and return the status codes."""
     with Traffic(namespace) as traffic:
         poll("requests are answered", lambda: traffic.answers.total() >= least)
     assert not traffic.errors
@@ -58,7 +58,7 @@ def answers(namespace: Namespace, least: int = 60) -> set[int]:
 
 @pytest.fixture
 def configured(namespace: Namespace, manifests: Path) -> Namespace:
-    """Give a stable that takes its success rate from a ConfigMap."""
+    """Give a stable with its success rate in a ConfigMap."""
     deployment = read(manifests, "deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     container["envFrom"] = [{"configMapRef": {"name": "settings"}}]
@@ -203,7 +203,7 @@ def test_a_changed_selector_is_refused_before_a_pod_starts(stable: Namespace, ma
 
 @contextmanager
 def policy(namespace: Namespace, expression: str, message: str) -> Iterator[str]:
-    """Let the API server itself refuse some objects of the namespace while the block lasts; gives the policy's name."""
+    """Let an admission policy refuse some objects of the namespace while the block lasts. Give the policy's name."""
     name = f"canary-{namespace.name}"
     group, match = "admissionregistration.k8s.io/v1", {"kubernetes.io/metadata.name": namespace.name}
     rule = {"apiGroups": ["apps", ""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"]}
@@ -256,7 +256,7 @@ def test_a_refusal_by_an_admission_policy_is_found_before_a_pod_starts(
 
 
 def dry_run(namespace: Namespace, obj: Object) -> str:
-    """Return what the API server says of an object, empty if it takes it."""
+    """Return the API server's error about an object, empty if it accepts it."""
     line = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-")
     try:
         namespace.kubectl(*line, stdin=yaml.safe_dump(obj))
@@ -267,7 +267,7 @@ def dry_run(namespace: Namespace, obj: Object) -> str:
 
 @pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster's kubelet reads each object anew")
 def test_a_node_keeps_the_old_content_of_an_immutable_name(namespace: Namespace) -> None:
-    """Deleted and made anew, it would reach only pods on other nodes: nobody knows what stable runs with."""
+    """A new object with the same name reaches only pods on other nodes, so stable's configuration would be unknown."""
 
     def value(pod: str) -> str:
         script = "import os, time; print(os.environ['SUCCESS_RATE'], flush=True); time.sleep(600)"

@@ -1,4 +1,4 @@
-"""An API server that is away for a moment while a driver works: it waits, says so, and goes on."""
+"""The API server does not answer for a moment: the driver waits, reports it, and continues."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def proxy(stable: Namespace) -> Iterator[FaultyProxy]:
 
 @pytest.fixture
 def released(stable: Namespace, proxy: FaultyProxy, manifests: Path) -> Namespace:
-    """Give a namespace with a release in progress, whose drivers reach the API server through the proxy."""
+    """Give a namespace with a release in progress. Its drivers reach the API server through the proxy."""
     stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
     config = yaml.safe_load(stable.kubeconfig.read_text())
     cluster = config["clusters"][0]["cluster"]

@@ -1,4 +1,4 @@
-"""Whoever made stable, what the next version drops is gone after promote, and later what the one after it drops."""
+"""Whichever tool made stable, fields that a new version drops are gone after promote."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Maker = Callable[[Namespace, Object], None]
 
 
 def by_kubectl(namespace: Namespace, deployment: Object) -> None:
-    """Make it as a person does."""
+    """Create it with kubectl apply, as a person does."""
     namespace.apply(deployment)
 
 
 def by_the_task(namespace: Namespace, deployment: Object) -> None:
-    """Make it with the commands of the pipelines' deploy steps: apply; then image, annotations, labels by kubectl."""
+    """Create it with the kubectl commands of the pipelines' deploy steps: apply, image, annotations, labels."""
     deployment = copy.deepcopy(deployment)
     image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
     deployment["spec"]["template"]["spec"]["containers"][0]["image"] = "sampleapp:5"
@@ -35,7 +35,7 @@ def by_the_task(namespace: Namespace, deployment: Object) -> None:
 
 
 def by_helm_3(namespace: Namespace, deployment: Object) -> None:
-    """Make it with the writes of Helm 3: a POST, then strategic merge patches, all by manager helm."""
+    """Create it as Helm 3 does: a POST, then strategic merge patches, all with manager helm."""
     old = copy.deepcopy(deployment)
     (changed,) = (c for c in old["spec"]["template"]["spec"]["containers"] if c["name"] == "sampleapp")
     variables = changed.pop("env")
@@ -45,12 +45,12 @@ def by_helm_3(namespace: Namespace, deployment: Object) -> None:
 
 
 def by_helm_4(namespace: Namespace, deployment: Object) -> None:
-    """Make it with the write of Helm 4: server-side apply by manager helm."""
+    """Create it as Helm 4 does: server-side apply with manager helm."""
     namespace.kubectl("apply", "--server-side", "--field-manager=helm", "-f", "-", stdin=yaml.safe_dump(deployment))
 
 
 def with_variable_and_sidecar(sample: Object) -> Object:
-    """Return the sample's Deployment as an older version had it."""
+    """Return an older version of the sample's Deployment."""
     old = copy.deepcopy(sample)
     old["spec"]["replicas"] = 1
     pod = old["spec"]["template"]["spec"]

@@ -1,6 +1,6 @@
-"""Each permission of pipeline/rbac.yml less: something fails, or is warned of, and the message names what is missing.
+"""Without any one permission of pipeline/rbac.yml, something fails or warns, and the message names the permission.
 
-Commands run in this process: what is tried is the cluster's answer, not the start of Python.
+Commands run in this process, because the test is about the cluster's answers, not about starting Python.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def binding(name: str, role: str, account: str) -> dict[str, Any]:
 
 @dataclass
 class Stage:
-    """A namespace with stable, and for each permission an account that has all but it.
+    """A namespace with stable, and for each permission an account that lacks only this one.
 
     Attributes:
         namespace: as an administrator sees it.
@@ -124,7 +124,7 @@ class Stage:
 def stage(
     kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory, sample: dict[str, dict[str, Any]]
 ) -> Iterator[Stage]:
-    """Give the stage; it is pulled down afterwards."""
+    """Give the stage, and delete it afterwards."""
     folder = tmp_path_factory.mktemp("rights")
     objects = copy.deepcopy(sample)
     objects["Deployment"]["spec"]["replicas"] = 2
@@ -163,7 +163,7 @@ def stage(
 
 @dataclass
 class Actor:
-    """Runs `canary` in this process, as an account that lacks a permission, and notes what it says.
+    """Runs `canary` in this process, as an account that lacks a permission, and keeps its output.
 
     Attributes:
         stage: where.
@@ -204,7 +204,7 @@ def release_cycle(do: Actor) -> None:
 
 
 def release_after_a_copy(do: Actor) -> None:
-    """The same where a copy of the Secret is left from a release before."""
+    """The same, with a copy of the Secret from an earlier release."""
     owner = do.stage.namespace.get("configmap", "kube-root-ca.crt")  # lives, so that nobody collects the copy
     assert owner is not None
     left = secret("green")
@@ -220,25 +220,25 @@ def release_after_a_copy(do: Actor) -> None:
 
 
 def promotion(do: Actor) -> None:
-    """Promote what is deployed."""
+    """Promote the deployed canary."""
     release = (str(do.stage.changed), "--image", "sampleapp:20")
     do.stage.namespace.canary("deploy", *release, "--percentage", "50")
     do("promote", *release)
 
 
 def undone_promotion(do: Actor) -> None:
-    """Promote what never gets ready."""
+    """Promote a version that never becomes ready."""
     do("promote", str(do.stage.changed), "--image", "sampleapp:missing", "--unproven", "--timeout", "1s")
 
 
 def rolled_back(do: Actor) -> None:
-    """Roll back what was promoted."""
+    """Roll the promote back."""
     do.stage.namespace.canary("promote", str(do.stage.changed), "--image", "sampleapp:20", "--unproven")
     do("rollback", "sampleapp")
 
 
 def without_stable(story: Callable[[Actor], None]) -> Callable[[Actor], None]:
-    """Return the same where there is no stable yet, nor anything that it uses."""
+    """Return the same without stable and without its configuration."""
 
     def told(do: Actor) -> None:
         do.stage.namespace.kubectl("delete", "deployment/sampleapp", "service/sampleapp", f"secret/{SECRET}")
@@ -248,7 +248,7 @@ def without_stable(story: Callable[[Actor], None]) -> Callable[[Actor], None]:
 
 
 def story(permission: Permission) -> Callable[[Actor], None]:
-    """Return what takes a permission."""
+    """Return the action that needs a permission."""
     rule = ROLES[permission.role]["rules"][permission.rule]
     if "sampleapp-rollback" in rule.get("resourceNames", []):
         return rolled_back
@@ -270,7 +270,7 @@ def story(permission: Permission) -> Callable[[Actor], None]:
 def actor(
     request: pytest.FixtureRequest, stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Actor]:
-    """Give an actor without the test's permission; afterwards everything is as it was."""
+    """Give an actor without the test's permission, and restore everything afterwards."""
     permission: Permission = request.param
     monkeypatch.chdir(stage.namespace.folder)
     account = log_in(stage.namespace, stage.account(permission))

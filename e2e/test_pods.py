@@ -1,4 +1,4 @@
-"""What the pods of all variants may do: little."""
+"""The pods of all variants have few permissions."""
 
 from __future__ import annotations
 

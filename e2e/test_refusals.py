@@ -1,4 +1,4 @@
-"""What the driver refuses, in one clear line, with nothing changed."""
+"""The driver refuses bad input with one clear line, and changes nothing."""
 
 from __future__ import annotations
 

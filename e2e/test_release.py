@@ -1,4 +1,4 @@
-"""Releases from beginning to end, decided by real requests."""
+"""Complete releases, decided by real requests."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_an_interrupted_release_keeps_its_variants_and_continues_with_its_eviden
 
 
 def counted(namespace: Namespace) -> int:
-    """Return the canary's requests that the release has counted so far, as `canary status` tells them."""
+    """Return the number of the canary's requests in the output of `canary status`."""
     status = namespace.canary("status", "sampleapp", "--output", "json", code=None)
     if status.code:
         return 0

@@ -1,4 +1,4 @@
-"""The accounts of pipeline/rbac.yml, used as docs/rights.md says: they can do what they are for, and no more."""
+"""The accounts of pipeline/rbac.yml, used as in docs/rights.md, can do their work and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`canary rollback` puts back what was before the last promote, whether that is done or was killed in the middle."""
+"""`canary rollback` undoes the last promote, finished or killed."""
 
 from __future__ import annotations
 

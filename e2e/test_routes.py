@@ -1,4 +1,4 @@
-"""No promote takes a Service away from its clients."""
+"""A promote never breaks a Service for its clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets: written, used, and never shown."""
+"""Secrets are written and used, and never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A release that grows step by step, killed in the middle: real requests let it go on."""
+"""A release in steps that is killed continues with real requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEP = "canary-lab/step"
 
 
 def at(namespace: Namespace) -> tuple[str, int]:
-    """Return the step that the canary says, and how many pods it asks for."""
+    """Return the canary's step and its replicas."""
     canary = namespace.get("deployment", "sampleapp-canary")
     assert canary is not None
     return canary["metadata"]["annotations"][STEP], canary["spec"]["replicas"]

@@ -1,4 +1,4 @@
-"""Who gets the traffic, and that nobody loses any."""
+"""Traffic goes to all variants, and no request is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHI_SQUARED_2_DOF = 13.82  # exceeded by chance once in a thousand runs
 
 @pytest.fixture
 def address(stable: Namespace) -> Iterator[tuple[str, int]]:
-    """Give a node's address and the NodePort of a Service that selects what Service sampleapp selects.
+    """Give a node's address and the NodePort of a Service with the selector of Service sampleapp.
 
     E2E_NODE_PORT is the port that the cluster passes on from outside (kind: extraPortMappings).
     """
@@ -49,7 +49,7 @@ def address(stable: Namespace) -> Iterator[tuple[str, int]]:
 
 
 def variant_of(pod: str) -> str:
-    """Return the variant that a pod belongs to, by its name."""
+    """Return the variant of a pod, from its name."""
     return next((v for v in ("canary", "baseline") if pod.startswith(f"sampleapp-{v}-")), "stable")
 
 
@@ -74,7 +74,7 @@ def test_traffic_is_proportional_to_pods_unless_connections_are_kept_alive(
 def test_no_connection_is_lost_during_releases(
     stable: Namespace, manifests: Path, address: tuple[str, int], record_property: Callable[[str, object], None]
 ) -> None:
-    """Count what a client outside gets while E2E_ROUNDS bad releases are rejected and as many good ones promoted.
+    """Count a client's answers while E2E_ROUNDS bad releases are rejected and as many good ones are promoted.
 
     It takes all of these (manifests/deployment.yml says how): a pod gets connections only when it is ready; a rollout
     takes an old pod away only when a new one is ready; a pod that is deleted goes on accepting (preStop) until the

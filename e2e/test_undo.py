@@ -1,4 +1,4 @@
-"""Promotes that a real cluster does not let through are taken back, each for a reason that it gives itself."""
+"""Promotes that a real cluster refuses are undone, with the cluster's own reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MISSING = ("--image", "sampleapp:missing", "--unproven", "--timeout", "12s")
 
 @pytest.fixture
 def configured(configured: Namespace, manifests: Path) -> Namespace:
-    """Let the manifests have another Service, too."""
+    """Add another Service to the manifests."""
     service = yaml.safe_load((manifests / "service.yml").read_text())
     service["spec"]["ports"][0]["targetPort"] = 8081
     (manifests / "service.yml").write_text(yaml.safe_dump(service))
@@ -59,7 +59,7 @@ def test_another_driver_finishes_the_undo_of_a_killed_one(configured: Namespace,
 
 
 def test_an_unfinished_undo_is_shown_and_finished(configured: Namespace, manifests: Path) -> None:
-    """The cluster as a driver leaves it that is killed when it has noted that it undoes, and before it has begun."""
+    """The state that a driver leaves if it is killed after it recorded the undo and before it started it."""
     driver = configured.start("promote", str(manifests), *MISSING, "--timeout", "10m")
     try:
         poll("stable's new pods come", lambda: configured.images("sampleapp") == ["sampleapp:missing"], 120)
@@ -121,7 +121,7 @@ def test_the_reason_names_an_admission_policy_that_refuses_a_write(configured: N
 
 @contextmanager
 def refused_by_policy(namespace: Namespace, image: str) -> Iterator[None]:
-    """Let the API server refuse every update of a Deployment with an image, other than by a dry run."""
+    """Let the API server refuse every update of a Deployment to an image, except in dry runs."""
     rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments"]}
     says = f"request.dryRun || object.spec.template.spec.containers.all(one, one.image != '{image}')"
     where = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}}}

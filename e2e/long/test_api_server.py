@@ -1,7 +1,7 @@
-"""The real API server of a kind cluster, killed while a driver works, and kept away for two minutes.
+"""The real API server of a kind cluster, killed while a driver works, and stopped for two minutes.
 
-It disturbs everything else on the cluster, and so runs by itself: with E2E_KUBECONFIG naming the kubeconfig of a kind
-cluster that has the images of the suite,
+These tests disturb everything else on the cluster, so they run alone. Set E2E_KUBECONFIG to the kubeconfig of a kind
+cluster with the images of the suite, then run
 
     .venv/bin/python -m pytest -m long e2e/long/test_api_server.py
 """
@@ -31,7 +31,7 @@ TWO_MINUTES = 120
 
 
 def _node() -> str:
-    """Return the container that is the cluster's node, empty where the cluster is none of kind."""
+    """Return the container of the cluster's node, empty if the cluster is not a kind cluster."""
     kubeconfig = os.environ.get("E2E_KUBECONFIG")
     if not kubeconfig or not shutil.which("docker"):
         return ""
@@ -52,20 +52,20 @@ def on_node(*command: str) -> None:
 
 
 def kill(namespace: Namespace) -> None:
-    """Kill the API server; the kubelet starts it again."""
+    """Kill the API server. The kubelet restarts it."""
     start_anew("kube-apiserver")
     on_node("pkill", "-9", "kube-apiserver")
     back(namespace)
 
 
 def start_anew(component: str) -> None:
-    """Let the kubelet start a component at once, as its manifest has changed: else it waits for ever longer."""
+    """Let the kubelet restart a component immediately, by changing its manifest. Otherwise the back-off grows."""
     on_node("sed", "-i", f"s#^  labels:#&\\n    changed-{time.time():.0f}: here#", f"{MANIFESTS}/{component}.yaml")
 
 
 @contextmanager
 def away(namespace: Namespace) -> Iterator[None]:
-    """Keep the API server away for as long as the block lasts."""
+    """Stop the API server while the block lasts."""
     on_node("mv", MANIFEST, KEPT)
     on_node("pkill", "-9", "kube-apiserver")
     try:
@@ -76,7 +76,7 @@ def away(namespace: Namespace) -> Iterator[None]:
 
 
 def back(namespace: Namespace) -> None:
-    """Wait for the API server, and start anew what ended without it."""
+    """Wait for the API server, and restart the components that ended without it."""
     poll("the API server is ready", lambda: namespace.kubectl("get", "--raw", "/readyz", check=False), 180)
     for component in ("kube-controller-manager", "kube-scheduler"):
         start_anew(component)

@@ -1,4 +1,4 @@
-"""Many releases under heavier chaos: whatever the seed, they end as without."""
+"""Many releases under heavy chaos end as without chaos, with any seed."""
 
 from __future__ import annotations
 
