@@ -25,7 +25,7 @@ def test_a_finished_promote_is_rolled_back(configured: Namespace, manifests: Pat
     assert [one["workload"] for one in told.json()["rejected"]] == ["sampleapp"]
     assert [found["metadata"]["name"] for found in configured.list("deployments")] == ["sampleapp"]
     poll("only stable's pods are left", lambda: len(configured.list("pods")) == len(configured.pods_of("sampleapp")))
-    assert "was rolled back already" in configured.canary("rollback", "sampleapp").err
+    assert "is already rolled back" in configured.canary("rollback", "sampleapp").err
     assert state(configured) == was
 
 

@@ -70,7 +70,7 @@ def test_an_unfinished_undo_is_shown_and_finished(configured: Namespace, manifes
 
     assert "finish the undo of a promote that failed (the pods" in configured.canary("status", "sampleapp").out
     refused = configured.canary("deploy", str(manifests), "--image", "sampleapp:20", code=2).err
-    assert "canary rollback sampleapp finishes it" in refused
+    assert "canary rollback sampleapp" in refused
     told = configured.canary("promote", str(manifests), "--image", "sampleapp:20", code=5).err
     assert "promote failed and was undone: the pods did not get ready" in told
     assert configured.images("sampleapp") == ["sampleapp:10"]

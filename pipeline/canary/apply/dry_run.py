@@ -5,7 +5,6 @@ So a selector that cannot change, an admission webhook's no or a missing right i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canary.apply.managed_fields import is_predecessor, with_last_applied
@@ -15,14 +14,9 @@ from canary.errors import ForbiddenError, InputError
 from canary.manifests.bundle import Bundle
 from canary.manifests.difference import difference, is_same
 from canary.manifests.references import Reference, references
-from canary.marks import Variant, before_name, variant_name
 from canary.objects import (
-    CONFIG_MAP,
     CONFIGURATION_KINDS,
     DEPLOYMENT,
-    ENDPOINT_SLICE,
-    SECRET,
-    SERVICE,
     Kind,
     Object,
     content,
@@ -138,57 +132,6 @@ class DryRun:
         planned = with_merged_maps(wanted, live)
         metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
         return self._cluster.replace({**planned, "metadata": metadata | planned["metadata"]}, dry_run=True)
-
-
-def check_rights(cluster: Cluster, bundle: Bundle) -> None:
-    """Refuse a promote that could not be carried out, or not be undone, before it leaves anything half done.
-
-    Args:
-        cluster: the Kubernetes API.
-        bundle: the manifests.
-
-    Raises:
-        ForbiddenError: the account lacks a right, such as one that is only made to deploy.
-    """
-    needed: list[tuple[str, Kind, str]] = []
-    for obj in (*bundle.others, *bundle.deployments):
-        kind, name = Kind.of(obj), obj["metadata"]["name"]
-        needed += [("patch", kind, name), ("delete" if cluster.get(kind, name) is None else "update", kind, name)]
-    names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
-    needed.append(("create", CONFIG_MAP, ""))  # keeps what was before
-    needed += [(verb, CONFIG_MAP, before_name(name)) for name in names for verb in ("patch", "delete")]
-    if any(("update", SECRET, other["metadata"]["name"]) in needed for other in bundle.others):
-        needed.append(("create", SECRET, ""))
-        needed += [(verb, SECRET, before_name(name)) for name in names for verb in ("get", "delete")]
-    needed += [("list", SERVICE, ""), ("list", ENDPOINT_SLICE, "")]  # whether requests find the new pods
-    for name in names:
-        variants = [variant_name(name, one) for one in (Variant.CANARY, Variant.BASELINE)]
-        needed += [("delete", DEPLOYMENT, one) for one in variants]
-    require_rights(cluster, needed, "to promote, and to undo a promote that fails")
-
-
-def require_rights(cluster: Cluster, needed: Iterable[tuple[str, Kind, str]], what: str) -> None:
-    """Refuse what the account may not carry out whole.
-
-    Args:
-        cluster: the Kubernetes API.
-        needed: verb, kind and name (empty: any) of each right.
-        what: they are needed for.
-
-    Raises:
-        ForbiddenError: the account lacks one.
-    """
-    missing = []
-    for verb, kind, name in needed:
-        group, resource = kind.api_version.rpartition("/")[0], cluster.plural(kind)
-        if not cluster.may(verb, group, resource, name):
-            missing.append(f"{verb} {resource}{'.' if group else ''}{group} {name}".rstrip())
-    if missing:
-        raise ForbiddenError(
-            f"this account may not {', '.join(missing)}, which it takes {what}: "
-            "nothing was changed (pipeline/rbac.yml has a Role that may)",
-            missing[0],
-        )
 
 
 def check_same_template(planned: Object, canary: Object, *, label: str) -> None:

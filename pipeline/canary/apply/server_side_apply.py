@@ -10,10 +10,11 @@ from canary.errors import InputError
 from canary.events import Note, Written
 from canary.manifests.images import pull_policy
 from canary.objects import DEPLOYMENT, Kind, Object, describe
-from canary.observe.deployments import images, is_autoscaled, replicas
+from canary.observe.deployments import images, is_autoscaled
 from canary.ports import Cluster, World
 from canary.retry import retry_on_conflict
 from canary.variants.derive import configuration_of, stable, with_configuration
+from canary.variants.sizes import replicas
 
 OPERATOR = "monitoring.coreos.com"
 

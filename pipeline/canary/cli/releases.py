@@ -19,7 +19,7 @@ from canary.objects import Object, is_deployment
 from canary.state.last_promote import read_last_promote
 from canary.variants.derive import canary as canary_of
 from canary.variants.derive import stable as stable_of
-from canary.variants.derive import variant_replicas
+from canary.variants.sizes import variant_replicas
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.rule import Decision, Verdict
 

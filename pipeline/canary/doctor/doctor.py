@@ -15,11 +15,11 @@ from canary.doctor.workload import check_images, check_metrics, check_stable
 from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.manifests.bundle import Bundle
 from canary.objects import DEPLOYMENT, NAMESPACE, SERVICE, Kind, Object, labels_of
-from canary.observe.deployments import Workload, read_workload, replicas
+from canary.observe.deployments import Workload, read_workload
 from canary.observe.surroundings import Planned, findings
 from canary.ports import SampleSource, World
-from canary.release.plan import share
 from canary.variants import derive as variants
+from canary.variants.sizes import expected_share, replicas, variant_replicas
 
 MANY = 5
 """Workloads that are looked at where none is named."""
@@ -124,7 +124,7 @@ def _of_workload(world: World, samples: SampleSource, subject: Subject, found: W
         text = f"a release of {name} is in progress ({found.canary['metadata']['name']}); canary status tells more"
         yield ok("release", text, workload=name)
     if found.stable is not None and canary is not None:
-        text = share(name, replicas(canary), replicas(found.stable)).text
+        text = expected_share(name, replicas(canary), replicas(found.stable))
         yield ok("share", text if found.canary else f"{text}, at {options.steps[0]} %", workload=name)
     yield from check_images(cluster, found, canary)
     if canary is not None:
@@ -144,5 +144,5 @@ def _canary(world: World, subject: Subject, found: Workload) -> Object | None:
     source = next((one for one in incoming if one["metadata"]["name"] == found.name), found.stable)
     if source is None:
         return None
-    count = variants.variant_replicas(replicas(found.stable or source), world.options.steps[0])
+    count = variant_replicas(replicas(found.stable or source), world.options.steps[0])
     return variants.canary(source, replicas=count, label=world.options.label)

@@ -11,10 +11,11 @@ from canary.events import Note
 from canary.manifests.images import images_of, is_untagged
 from canary.marks import Variant
 from canary.objects import SECRET, Object
-from canary.observe.deployments import Workload, images, pods_of, progress, replicas, services_of
+from canary.observe.deployments import Workload, images, pods_of, progress, services_of
 from canary.observe.diagnosis import IMAGE_PULL, why_not_ready
 from canary.observe.observation import SAMPLED_OF_STABLE, Observation, pods_to_sample
 from canary.ports import Cluster, SampleSource, World
+from canary.variants.sizes import replicas
 from canary.verdict.exposed_metrics import HARMLESS, ExposedMetrics, ineffective_conditions, unmatched_selectors
 from canary.verdict.measures import total_key
 from canary.verdict.scrapes import Scrape

@@ -9,6 +9,7 @@ from canary.marks import Variant, variant_name
 from canary.objects import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, REPLICA_SET, SERVICE, Object, owner_uids
 from canary.ports import Cluster
 from canary.times import parse_timestamp
+from canary.variants.sizes import replicas
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,6 @@ def progress(deployment: Object) -> Progress:
 def is_ready(deployment: Object) -> bool:
     """Return whether a Deployment has pods, and all of them are ready."""
     return replicas(deployment) > 0 and progress(deployment).complete
-
-
-def replicas(deployment: Object) -> int:
-    """Return how many pods a Deployment asks for; one where it says nothing."""
-    asked = deployment["spec"].get("replicas")
-    return 1 if asked is None else int(asked)
 
 
 def images(deployment: Object) -> tuple[str, ...]:

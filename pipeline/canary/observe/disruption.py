@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from canary.marks import Variant
 from canary.objects import Object
-from canary.observe.deployments import condition_of, ready_since, replicas
+from canary.observe.deployments import condition_of, ready_since
 from canary.observe.diagnosis import failure
 from canary.observe.observation import Observation
+from canary.variants.sizes import replicas
 
 EVICTED = "Evicted"
 ENDED = frozenset({"Preempting", "Terminated", "Shutdown", "NodeLost"})

@@ -9,8 +9,9 @@ from canary.errors import InputError
 from canary.events import VariantState
 from canary.marks import Variant
 from canary.objects import Object
-from canary.observe.deployments import Workload, pods_by_deployment, read_workload, ready_since, replicas
+from canary.observe.deployments import Workload, pods_by_deployment, read_workload, ready_since
 from canary.ports import Cluster
+from canary.variants.sizes import replicas
 from canary.variants.steps import Step, step_of
 from canary.verdict.measures import Measures
 from canary.verdict.scrapes import Pod

@@ -11,7 +11,7 @@ from canary.errors import InputError, TimedOutError
 from canary.events import Note
 from canary.objects import DEPLOYMENT, ENDPOINT_SLICE, SERVICE, Kind, Object, pod_labels
 from canary.observe.deployments import pods_of, ready_since
-from canary.observe.rollout import POLL
+from canary.observe.rollout import POLL, wait_until_ready
 from canary.ports import Cluster, World
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -56,6 +56,23 @@ def check_services(
                 warnings += _check_selector(planned[name], deployment, live, action)
                 warnings += _check_ports(planned[name], today[name], deployment, live, action)
     return tuple(warnings)
+
+
+def wait_until_serving(world: World, before: Mapping[str, Iterable[str]], *, gone: Iterable[str] = ()) -> None:
+    """Wait until Deployments are ready, and requests to their Services reach every ready pod.
+
+    Args:
+        world: what to work with.
+        before: by Deployment, the names of the Services that led to it before the change.
+        gone: names of Services that are about to be deleted.
+
+    Raises:
+        TimedOutError: no progress for as long as the options' timeout.
+        InputError: a Deployment is gone.
+    """
+    wait_until_ready(world, before)
+    after = services_by_deployment(world.cluster, before)
+    wait_for_endpoints(world, {name: {*before[name], *after[name]} - {*gone} for name in before})
 
 
 def wait_for_endpoints(world: World, services: Mapping[str, Iterable[str]]) -> None:

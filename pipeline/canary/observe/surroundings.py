@@ -22,8 +22,8 @@ from canary.objects import (
     pod_labels,
     selects,
 )
-from canary.observe.deployments import replicas
 from canary.ports import Cluster
+from canary.variants.sizes import replicas
 
 OF_PODS = ("Resource", "ContainerResource", "Pods")
 """Metrics of a HorizontalPodAutoscaler that are taken from pods; the others do not count any."""

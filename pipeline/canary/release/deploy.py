@@ -8,68 +8,69 @@ from canary.apply.server_side_apply import pods_and_images, write
 from canary.events import Grows, Note, Written
 from canary.manifests.bundle import Bundle, digest
 from canary.marks import DIGEST
-from canary.objects import Object, annotations_of
-from canary.observe.deployments import read_workload, replicas
+from canary.objects import DEPLOYMENT, Object, annotations_of
+from canary.observe.deployments import read_workload
 from canary.observe.rollout import wait_until_ready
 from canary.ports import World
 from canary.release.copies import create_copy
-from canary.release.plan import make_plan, share, size
+from canary.release.plan import make_plan, size_at
 from canary.state.expiry import postpone_expiry
 from canary.state.last_promote import is_rolling_back, unfinished_digest
-from canary.state.record import take_step
 from canary.variants.derive import copied_by
-from canary.variants.steps import step_at_hand
+from canary.variants.sizes import expected_share, replicas
+from canary.variants.steps import Step, step_at_hand
 
 
 def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
-    """Make what the plan says, and wait until the variants are ready.
+    """Create what the plan says, and wait until the variants are ready.
 
     Args:
         world: what to work with.
         bundle: the manifests.
-        promoting: whether this same account is to promote, which takes rights of its own.
+        promoting: whether this account is also to promote, which takes more rights.
 
     Raises:
-        InputError, ClusterError: see `plan`; nothing was changed then.
-        TimedOutError: a variant did not get ready; all variants are left as they are.
+        InputError, ClusterError: see `make_plan`; nothing was changed.
+        TimedOutError: a variant did not get ready; all variants are kept.
     """
-    todo = make_plan(world, bundle, promoting=promoting)
-    for event in (*todo.notes, *todo.others.differences):
+    plan = make_plan(world, bundle, promoting=promoting)
+    for event in (*plan.notes, *plan.others.differences):
         world.listen(event)
-    for other in todo.others.created:
-        world.cluster.create(other)  # not applied: that would take the right to change one that is there
+    for other in plan.others.created:
+        world.cluster.create(other)  # not applied: that would need the right to change an existing one
         world.listen(Written(other["kind"], other["metadata"]["name"], "created"))
-    for other in todo.others.written:
+    for other in plan.others.written:
         write(world, other)
-    for made in todo.created:
-        first = _waiting_for_copies(made) if copied_by(made) else made
+    for deployment in plan.created:
+        first = _without_pods(deployment) if copied_by(deployment) else deployment
         world.cluster.create(first)
-        world.listen(Written(made["kind"], made["metadata"]["name"], "created", pods_and_images(first)))
-    for copy in todo.others.copies:
+        world.listen(Written(first["kind"], first["metadata"]["name"], "created", pods_and_images(first)))
+    for copy in plan.others.copies:
         create_copy(world, copy)
-    for name in todo.stepped:
-        take_step(world.cluster, name, todo.step)
-    _scale(world, {made["metadata"]["name"]: replicas(made) for made in todo.created if copied_by(made)})
-    _scale(world, dict(todo.scaled))
+    for name in plan.stepped:
+        _set_step(world, name, plan.step)
+    _scale(world, {one["metadata"]["name"]: replicas(one) for one in plan.created if copied_by(one)})
+    _scale(world, dict(plan.scaled))
     for incoming in bundle.deployments:
         postpone_expiry(world.cluster, incoming["metadata"]["name"], world.clock.now() + world.options.expire_after)
-    for name in todo.existing:
+    for name in plan.existing:
         world.listen(Written("Deployment", name, "unchanged", "of this same release"))
-    wait_until_ready(world, [*(made["metadata"]["name"] for made in todo.created), *todo.existing])
+    wait_until_ready(world, [*(one["metadata"]["name"] for one in plan.created), *plan.existing])
 
 
 def workloads_in_another_release(world: World, bundle: Bundle) -> tuple[str, ...]:
-    """Return the names of the workloads of which another release is in progress that is not being promoted.
+    """Return the names of the workloads of which another release is in progress, and is not being promoted.
 
-    A promote that was interrupted, and whose release was rejected then, stands in nobody's way.
+    A promote that was interrupted, and whose release was rejected afterwards, does not count.
     """
     mark, names = digest(bundle), []
     for name in (incoming["metadata"]["name"] for incoming in bundle.deployments):
-        found = read_workload(world.cluster, name)
-        theirs = {annotations_of(live).get(DIGEST) for live in (found.canary, found.baseline) if live is not None}
-        promoted = unfinished_digest(world.cluster, name)
-        is_promoted = promoted is not None and bool(theirs & {promoted, None})
-        if theirs - {mark} and not is_promoted and not is_rolling_back(world.cluster, name):
+        workload = read_workload(world.cluster, name)
+        variants = (workload.canary, workload.baseline)
+        digests = {annotations_of(variant).get(DIGEST) for variant in variants if variant is not None}
+        promoting = unfinished_digest(world.cluster, name)
+        is_promoting = promoting is not None and bool(digests & {promoting, None})
+        if digests - {mark} and not is_promoting and not is_rolling_back(world.cluster, name):
             names.append(name)
     return tuple(names)
 
@@ -77,36 +78,42 @@ def workloads_in_another_release(world: World, bundle: Bundle) -> tuple[str, ...
 def grow(world: World, bundle: Bundle) -> bool:
     """Let canary and baseline grow to the next step, wait until they are ready, and return whether they grew.
 
-    A step that gives no variant more pods than it has is passed over: nothing new would be seen at it. Who is killed in
-    the middle goes on with `deploy`, which finds the step on the canary.
+    A step at which no variant would get more pods is skipped: it would show nothing new. After a kill in the middle,
+    `deploy` continues: it finds the step on the canary.
 
     Raises:
-        TimedOutError: a variant did not get ready; all are left as they are.
+        TimedOutError: a variant did not get ready; all are kept.
         InputError: a canary is gone.
     """
-    found = {incoming["metadata"]["name"]: incoming for incoming in bundle.deployments}
-    workloads = [(read_workload(world.cluster, name), incoming) for name, incoming in found.items()]
-    canaries = [one.canary for one, _ in workloads if one.canary]
+    workloads = [
+        (read_workload(world.cluster, incoming["metadata"]["name"]), incoming) for incoming in bundle.deployments
+    ]
+    canaries = [workload.canary for workload, _ in workloads if workload.canary]
     for step in step_at_hand(world.options.steps, canaries).following:
         sizes = {
-            variant["metadata"]["name"]: size(one, incoming, step)
-            for one, incoming in workloads
-            for variant in (one.baseline, one.canary)
-            if variant is not None and replicas(variant) != size(one, incoming, step)
+            variant["metadata"]["name"]: size_at(step, workload, incoming)
+            for workload, incoming in workloads
+            for variant in (workload.baseline, workload.canary)
+            if variant is not None and replicas(variant) != size_at(step, workload, incoming)
         }
         if not sizes:
-            world.listen(Note(f"{step} is passed over: it would have as many pods as there are"))
+            world.listen(Note(f"{step} is skipped: it would have as many pods as there are now"))
             continue
         world.listen(Grows(step))
         for canary in canaries:
-            take_step(world.cluster, canary["metadata"]["name"], step)
+            _set_step(world, canary["metadata"]["name"], step)
         _scale(world, sizes)
-        for one, incoming in workloads:
-            if one.stable is not None:
-                world.listen(share(one.name, size(one, incoming, step), replicas(one.stable)))
+        for workload, incoming in workloads:
+            if workload.stable is not None:
+                pods = size_at(step, workload, incoming)
+                world.listen(Note(expected_share(workload.name, pods, replicas(workload.stable))))
         wait_until_ready(world, sizes)
         return True
     return False
+
+
+def _set_step(world: World, canary: str, step: Step) -> None:
+    world.cluster.annotate(DEPLOYMENT, canary, dict(step.annotations))
 
 
 def _scale(world: World, sizes: Mapping[str, int]) -> None:
@@ -115,6 +122,6 @@ def _scale(world: World, sizes: Mapping[str, int]) -> None:
         world.listen(Written("Deployment", name, "scaled", f"to {count}"))
 
 
-def _waiting_for_copies(canary: Object) -> Object:
-    """Return a canary without pods: the copies that they need belong to it, and so come after it."""
+def _without_pods(canary: Object) -> Object:
+    """Return a canary without pods. They need its copies, which the canary owns, and so are created after it."""
     return {**canary, "spec": canary["spec"] | {"replicas": 0}}

@@ -1,29 +1,32 @@
-"""What deploy is going to do: found out, checked and rehearsed before anything is written."""
+"""What deploy will do: planned, checked and tried as a dry run before anything is written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from canary.apply.dry_run import DryRun, check_rights, check_same_template
+from canary.apply.dry_run import DryRun, check_same_template
 from canary.errors import ForbiddenError, InputError
 from canary.events import Note
 from canary.manifests.bundle import Bundle, digest
 from canary.marks import ARGUMENTS, CREATED, DIGEST, STABLE, Variant, variant_name
 from canary.objects import SERVICE, Kind, Object, annotations_of, labels_of
-from canary.observe.deployments import Workload, images, progress, read_workload, replicas
+from canary.observe.deployments import Workload, images, progress, read_workload
 from canary.observe.diagnosis import why_not_ready
 from canary.observe.observation import metrics_port_of
 from canary.observe.services import check_services
 from canary.observe.surroundings import Planned, findings
 from canary.ports import World
+from canary.release.commands import Commands
 from canary.release.copies import check_can_be_created
 from canary.release.other_objects import OtherObjects, plan_other_objects
+from canary.release.rights import check_promote_rights
 from canary.release.stable_changes import is_changed, stable_digest
 from canary.state.expiry import expiry_annotation
-from canary.state.last_promote import PromoteState, read_last_promote, undo_advice, unfinished_digest
+from canary.state.last_promote import PromoteState, read_last_promote, unfinished_digest
 from canary.variants import derive as variants
-from canary.variants.derive import template_differences, variant_replicas
+from canary.variants.derive import template_differences
+from canary.variants.sizes import expected_share, replicas, variant_replicas
 from canary.variants.steps import Step, step_at_hand, step_of
 
 
@@ -32,12 +35,12 @@ class Plan:
     """What deploy does.
 
     Attributes:
-        others: what becomes of the objects beside the Deployments.
-        created: variants to be created.
-        step: which of its steps the release is at.
-        stepped: names of canaries that exist, and are told of that step.
-        scaled: names of variants that exist, and the replicas they are to get.
-        existing: names of variants that are there already, of this same release.
+        others: what happens to the objects other than the Deployments.
+        created: variants to create.
+        step: the current step of the release.
+        stepped: names of existing canaries that get the annotations of that step.
+        scaled: names of existing variants, and the replicas that they get.
+        existing: names of variants that this same release has created before.
         notes: what the user should know.
     """
 
@@ -51,49 +54,49 @@ class Plan:
 
     @property
     def written(self) -> tuple[Object, ...]:
-        """Return the objects that are going to be written, in this order."""
+        """Return the objects that deploy writes, in this order."""
         copies = tuple(copy.object for copy in self.others.copies)
         return (*self.others.created, *self.others.written, *self.created, *copies)
 
 
 def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
-    """Return what deploy would do now; writes nothing, but rehearses all that deploy and promote will write.
+    """Return what deploy would do now. Nothing is written; all writes of deploy and promote are tried as dry runs.
 
     Args:
         world: what to work with.
         bundle: the manifests.
-        promoting: whether this same account is to promote, so that a right that it lacks for that is an error.
+        promoting: whether this account is also to promote, so that a missing right for that is an error.
 
     Raises:
-        InputError: stable is no sound baseline, another release is in progress, or the API server would refuse an
-            object, now or at promote.
+        InputError: stable is not ready to be compared with, another release is in progress, or the API server would
+            refuse an object, now or at promote.
         ForbiddenError: the account lacks a right.
     """
     mark = digest(bundle)
     workloads = tuple(read_workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)
-    for found in workloads:
-        _check_startable(world, found, mark)
-    unread = _without_metrics_port(world, bundle, workloads)
+    for workload in workloads:
+        _check_startable(world, workload, mark)
+    no_port = _without_metrics_port(world, bundle, workloads)
     if promoting:
-        if unread:
-            raise InputError(unread)
-        check_rights(world.cluster, bundle)
+        if no_port:
+            raise InputError(no_port)
+        check_promote_rights(world.cluster, bundle)
     dry_run = DryRun(world.cluster, demanded=promoting)
-    beside = plan_other_objects(world, bundle, workloads, dry_run, mark)
-    step = step_at_hand(world.options.steps, [found.canary for found in workloads if found.canary])
+    others = plan_other_objects(world, bundle, workloads, dry_run, mark)
+    step = step_at_hand(world.options.steps, [workload.canary for workload in workloads if workload.canary])
     created: list[Object] = []
     stepped: list[str] = []
     scaled: list[tuple[str, int]] = []
     existing: list[str] = []
-    notes: list[Note] = [Note(unread, warning=True)] if unread else []
-    for incoming, found in zip(bundle.deployments, workloads, strict=True):
-        wanted = _wanted(world, found, incoming, mark=mark, step=step, beside=beside)
-        shown = {}
-        for variant, made in wanted.items():
-            live, count = found.variants.get(variant), replicas(made)
-            shown[variant] = live or world.cluster.create(made, dry_run=True)
+    notes: list[Note] = [Note(no_port, warning=True)] if no_port else []
+    for incoming, workload in zip(bundle.deployments, workloads, strict=True):
+        wanted = _wanted(world, workload, incoming, mark=mark, step=step, others=others)
+        as_created = {}
+        for variant, deployment in wanted.items():
+            live, count = workload.variants.get(variant), replicas(deployment)
+            as_created[variant] = live or world.cluster.create(deployment, dry_run=True)
             if live is None:
-                created.append(made)
+                created.append(deployment)
                 continue
             existing.append(live["metadata"]["name"])
             if variant is Variant.CANARY and step_of(live) != step:
@@ -102,153 +105,143 @@ def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
                 scaled.append((live["metadata"]["name"], count))
         change = dry_run.change(incoming)
         if change.certain:
-            check_same_template(change.planned, shown[Variant.CANARY], label=world.options.label)
-        notes.extend(_notes(world, bundle, found, wanted, {made["metadata"]["name"] for made in created}))
-    warnings = _routes(world, bundle, workloads, dry_run)
-    if created:  # a release that goes on has said it before
+            check_same_template(change.planned, as_created[Variant.CANARY], label=world.options.label)
+        if wanted[Variant.CANARY] in created:  # else an earlier run of this release has shown them
+            notes.extend(_notes(world, bundle, workload, wanted[Variant.CANARY]))
+    warnings = _service_warnings(world, bundle, workloads, dry_run)
+    if created:
         notes += [Note(text, warning=True) for text in warnings]
-    for other in beside.created:
+    for other in others.created:
         world.cluster.create(other, dry_run=True)
-    for copy in beside.copies:
+    for copy in others.copies:
         check_can_be_created(world.cluster, copy)
     if dry_run.lacking:
         notes.append(_cannot_promote(dry_run.lacking, dry_run.unchecked))
-    return Plan(beside, tuple(created), step, tuple(stepped), tuple(scaled), tuple(existing), tuple(notes))
+    return Plan(others, tuple(created), step, tuple(stepped), tuple(scaled), tuple(existing), tuple(notes))
 
 
-def size(found: Workload, incoming: Object, step: Step) -> int:
-    """Return how many pods each variant of a workload has at a step."""
-    return variant_replicas(replicas(found.stable or incoming), step.percentage)
+def size_at(step: Step, workload: Workload, incoming: Object) -> int:
+    """Return how many pods canary and baseline of a workload have at a step."""
+    return variant_replicas(replicas(workload.stable or incoming), step.percentage)
 
 
-def share(name: str, count: int, stable: int) -> Note:
-    """Return what share of requests a canary gets: `count` of its pods beside `stable` of stable's."""
-    every = stable + 2 * count
-    return Note(f"{name}: the canary gets about {count / every:.0%} of requests, {count} of {every} pods")
-
-
-def _check_startable(world: World, found: Workload, mark: str) -> None:
-    """Refuse a workload that no release can be made of now, or go on with."""
-    was = read_last_promote(world.cluster, found.name)
-    if was is not None and was.state is PromoteState.ROLLING_BACK:
-        raise InputError(f"a rollback of {found.name} was interrupted: canary rollback {found.name} finishes it")
-    if was is not None and was.state is PromoteState.PROMOTING and was.failed:
+def _check_startable(world: World, workload: Workload, mark: str) -> None:
+    """Refuse a workload of which no release can be started or continued now."""
+    name, label = workload.name, world.options.label
+    last, commands = read_last_promote(world.cluster, name), Commands(world.options, name)
+    if last is not None and last.state is PromoteState.ROLLING_BACK:
+        raise InputError(f"a rollback of {name} was interrupted. To finish it: {commands.rollback}")
+    if last is not None and last.state is PromoteState.PROMOTING and last.failed:
         raise InputError(
-            f"a promote of {found.name} failed ({was.failed}), and its undo was interrupted: "
-            f"{undo_advice(was, found.name)}"
+            f"a promote of {name} failed ({last.failed}), and its undo was interrupted. To finish the undo: "
+            f"{commands.finish_undo(last)}"
         )
-    promoting = unfinished_digest(world.cluster, found.name)
+    promoting = unfinished_digest(world.cluster, name)
     if promoting == mark:
-        raise InputError(
-            f"a promote of this release of {found.name} was interrupted: "
-            "canary promote, with the same manifests and images, finishes it"
-        )
-    due = [found.canary] if found.stable is None else [found.canary, found.baseline]
-    for live in due:
+        raise InputError(f"a promote of this release of {name} was interrupted. To finish it: {commands.promote}")
+    expected = [workload.canary] if workload.stable is None else [workload.canary, workload.baseline]
+    for live in expected:
         if live is not None:
-            _check_same_release(found, live, mark, promoting, label=world.options.label)
-    if is_changed(found, label=world.options.label):
+            _check_same_release(world, workload, live, mark, promoting)
+    if is_changed(workload, label=label):
         raise InputError(
-            f"stable {found.name} has changed since {variant_name(found.name, Variant.CANARY)} was deployed: "
-            f"start anew after canary reject {found.name}"
+            f"stable {name} has changed since {variant_name(name, Variant.CANARY)} was deployed. To start again, first "
+            f"end this release: {commands.reject}"
         )
-    if found.stable is not None and None in due:
-        _check_sound(world, found.stable)
+    if workload.stable is not None and None in expected:
+        _check_comparable(world, workload.stable)
 
 
-def _routes(world: World, bundle: Bundle, workloads: Sequence[Workload], dry_run: DryRun) -> tuple[str, ...]:
-    """Refuse a release that would cut off a Service, and return what to warn of.
-
-    That is promote's doing, or deploy's where it writes Services at once.
-    """
+def _service_warnings(world: World, bundle: Bundle, workloads: Sequence[Workload], dry_run: DryRun) -> tuple[str, ...]:
+    """Refuse a release that would cut off a Service at promote (or now, with `others=now`); return what to warn of."""
     services = [dry_run.change(other).planned for other in bundle.others if Kind.of(other) == SERVICE]
     deployments = [dry_run.change(incoming).planned for incoming in bundle.deployments]
-    stable = [found.stable for found in workloads if found.stable is not None]
+    stable = [workload.stable for workload in workloads if workload.stable is not None]
     try:
         if world.options.others == "now":
             check_services(world.cluster, [*stable, *services], action="deploy")
         return check_services(world.cluster, [*deployments, *services], action="promote")
     except ForbiddenError:
-        return ()  # that Services may not be seen is among the notes
+        return ()  # the notes say that Services may not be read
 
 
 def _without_metrics_port(world: World, bundle: Bundle, workloads: Sequence[Workload]) -> str:
-    """Return what has no port to read counts from, and what to do about it; empty where all have one."""
+    """Return which Deployment has no port to read metrics from, and what to do; empty where all have one."""
     port = world.options.metrics_port
-    advice = f"name one {port}, pass --metrics-port, or read from Prometheus (--prometheus)"
-    for incoming, found in zip(bundle.deployments, workloads, strict=True):
+    advice = f"name a port {port}, pass --metrics-port, or read from Prometheus (--prometheus)"
+    for incoming, workload in zip(bundle.deployments, workloads, strict=True):
         if metrics_port_of(incoming, port) is None:
             return (
-                f"{bundle.source(incoming)}: Deployment {found.name} has no container port {port!r} to read counts "
+                f"{bundle.source(incoming)}: Deployment {workload.name} has no container port {port!r} to read metrics "
                 f"from: {advice}"
             )
-        if found.stable is not None and metrics_port_of(found.stable, port) is None:
+        if workload.stable is not None and metrics_port_of(workload.stable, port) is None:
             return (
-                f"stable {found.name} has no container port {port!r}, so its baseline would have none to read counts "
-                f"from: {advice}; canary apply with these manifests adds it to stable"
+                f"stable {workload.name} has no container port {port!r}, so its baseline would have none to read "
+                f"metrics from: {advice}. To add the port to stable: {Commands(world.options).apply}"
             )
     return ""
 
 
 def _wanted(
-    world: World, found: Workload, incoming: Object, *, mark: str, step: Step, beside: OtherObjects
+    world: World, workload: Workload, incoming: Object, *, mark: str, step: Step, others: OtherObjects
 ) -> dict[Variant, Object]:
-    """Return the variants that the release is to have."""
-    options = world.options
-    count = size(found, incoming, step)
-    wanted = {
-        Variant.CANARY: variants.canary(incoming, replicas=count, label=options.label, copied=beside.copied[found.name])
-    }
-    if found.stable is not None:
-        wanted[Variant.BASELINE] = variants.baseline(found.stable, replicas=count, label=options.label)
-    marks = step.annotations | expiry_annotation(world.clock.now() + options.expire_after)
+    """Return the variants of a workload that the release needs."""
+    options, count, copied = world.options, size_at(step, workload, incoming), others.copied[workload.name]
+    marks = {DIGEST: mark, STABLE: stable_digest(workload.stable, label=options.label)} | step.annotations
+    marks |= expiry_annotation(world.clock.now() + options.expire_after)
     if options.arguments is not None:
         marks[ARGUMENTS] = options.arguments.to_json()
-    marks[STABLE] = stable_digest(found.stable, label=options.label)
-    if beside.created:
-        marks[CREATED] = " ".join(f"{made['kind']}/{made['metadata']['name']}" for made in beside.created)
-    of_canary = {Variant.CANARY: marks}
-    return {variant: _marked(made, {DIGEST: mark} | of_canary.get(variant, {})) for variant, made in wanted.items()}
+    if others.created:
+        marks[CREATED] = " ".join(f"{made['kind']}/{made['metadata']['name']}" for made in others.created)
+    canary = variants.canary(incoming, replicas=count, label=options.label, copied=copied)
+    wanted = {Variant.CANARY: _annotated(canary, marks)}
+    if workload.stable is not None:
+        baseline = variants.baseline(workload.stable, replicas=count, label=options.label)
+        wanted[Variant.BASELINE] = _annotated(baseline, {DIGEST: mark})
+    return wanted
 
 
-def _marked(made: Object, marks: Mapping[str, str]) -> Object:
-    annotations = made["metadata"]["annotations"] | marks
-    return {**made, "metadata": {**made["metadata"], "annotations": annotations}}
+def _annotated(deployment: Object, marks: Mapping[str, str]) -> Object:
+    metadata = deployment["metadata"] | {"annotations": deployment["metadata"]["annotations"] | marks}
+    return {**deployment, "metadata": metadata}
 
 
-def _check_same_release(found: Workload, live: Object, mark: str, promoting: str | None, *, label: str) -> None:
-    """Refuse to go on where the variant that is there belongs to another release."""
-    name = live["metadata"]["name"]
+def _check_same_release(world: World, workload: Workload, live: Object, mark: str, promoting: str | None) -> None:
+    """Refuse to continue where an existing variant belongs to another release."""
+    name, label = live["metadata"]["name"], world.options.label
     if label not in labels_of(live):
         raise InputError(
-            f"Deployment {name} is no variant (it has no label {label}): "
-            f"rename it, or delete it, before releasing {found.name}"
+            f"Deployment {name} is not a variant of {workload.name} (it has no label {label}), and the release needs "
+            "that name: rename the Deployment, or delete it"
         )
-    theirs = annotations_of(live).get(DIGEST)
-    if theirs != mark:
-        ending = f"promote it, or reject it first (canary reject {found.name}, or --supersede with this one)"
-        if promoting is not None and promoting == theirs:
-            ending = "its promote was interrupted: canary promote, with its manifests and images, finishes it"
+    commands = Commands.of(world.options, workload.name, workload.canary)
+    live_digest = annotations_of(live).get(DIGEST)
+    if live_digest != mark:
+        advice = f"Promote it, or end it: {commands.reject} (or pass --supersede with the new release)"
+        if promoting is not None and promoting == live_digest:
+            advice = f"Its promote was interrupted. To finish it: {commands.promote}"
         raise InputError(
-            f"another release of {found.name} is in progress: {name} runs {', '.join(images(live))} since "
-            f"{live['metadata'].get('creationTimestamp')}; {ending}"
+            f"another release of {workload.name} is in progress: {name} has been running {', '.join(images(live))} "
+            f"since {live['metadata'].get('creationTimestamp')}. {advice}"
         )
-    if found.stable is not None and name == variant_name(found.name, Variant.BASELINE):
-        differences = template_differences(live, found.stable, label=label)
+    if workload.stable is not None and name == variant_name(workload.name, Variant.BASELINE):
+        differences = template_differences(live, workload.stable, label=label)
         if differences:
             raise InputError(
-                f"stable {found.name} has changed since {name} was made of it ({', '.join(differences)}): "
-                f"start anew after canary reject {found.name}"
+                f"stable {workload.name} has changed since {name} was created ({', '.join(differences)}). To start "
+                f"again, first end this release: {commands.reject}"
             )
 
 
-def _check_sound(world: World, stable: Object) -> None:
-    """Refuse a stable that there is nothing sound to compare with."""
+def _check_comparable(world: World, stable: Object) -> None:
+    """Refuse a stable that is not ready to be compared with."""
     name, state = stable["metadata"]["name"], progress(stable)
+    kubectl = f"deployment/{name} -n {world.cluster.namespace}"
     if stable["metadata"].get("deletionTimestamp"):
-        raise InputError(f"stable {name} is being deleted")
+        raise InputError(f"stable {name} is being deleted: wait until it is gone, then run the command again")
     if stable["spec"].get("paused"):
-        raise InputError(f"stable {name} is paused: resume it first (kubectl rollout resume deployment/{name})")
+        raise InputError(f"stable {name} is paused: resume it first (kubectl rollout resume {kubectl})")
     if state.complete:
         return
     why = why_not_ready(world.cluster, stable)
@@ -257,30 +250,23 @@ def _check_sound(world: World, stable: Object) -> None:
         raise InputError(f"stable {name} is not fully ready, {state.ready} of {state.desired} pods{reason}")
     raise InputError(
         f"stable {name} is in the middle of a rollout ({state.updated} of {state.desired} pods updated){reason}; "
-        f"wait for it, or undo it (kubectl rollout undo deployment/{name})"
+        f"wait for it, or undo it (kubectl rollout undo {kubectl})"
     )
 
 
 def _cannot_promote(lacking: Sequence[str], unchecked: Sequence[str]) -> Note:
-    gap = f". Not rehearsed: what promote changes in {', '.join(unchecked)}" if unchecked else ""
-    text = f"this account lacks {', '.join(lacking)}, and so cannot promote; another account has to{gap}"
+    gap = f". Not checked by dry run: what promote changes in {', '.join(unchecked)}" if unchecked else ""
+    text = f"this account cannot promote: it lacks {', '.join(lacking)}. Promote with another account{gap}"
     return Note(text, warning=True)
 
 
-def _notes(
-    world: World, bundle: Bundle, found: Workload, wanted: dict[Variant, Object], created: set[str]
-) -> list[Note]:
-    """Return what is worth knowing of variants about to be created; a release that goes on has said it before."""
-    canary = wanted[Variant.CANARY]
-    if canary["metadata"]["name"] not in created:
-        return []
-    notes = []
-    if found.stable is None:
-        notes.append(
-            Note(f"there is no stable {found.name} yet: a first release has a canary only, nothing to compare it with")
-        )
+def _notes(world: World, bundle: Bundle, workload: Workload, canary: Object) -> Iterator[Note]:
+    """Yield what to know before a canary is created."""
+    if workload.stable is None:
+        yield Note(f"there is no stable {workload.name} yet: the first release has only a canary, nothing to compare")
     else:
-        notes.append(share(found.name, replicas(canary), replicas(found.stable)))
+        yield Note(expected_share(workload.name, replicas(canary), replicas(workload.stable)))
     services = tuple(other for other in bundle.others if Kind.of(other) == SERVICE)
-    planned = Planned(found.name, found.stable, canary, world.options.label, services)
-    return [*notes, *(Note(str(finding), warning=True) for finding in findings(world.cluster, planned))]
+    planned = Planned(workload.name, workload.stable, canary, world.options.label, services)
+    for finding in findings(world.cluster, planned):
+        yield Note(str(finding), warning=True)

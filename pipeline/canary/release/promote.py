@@ -1,35 +1,30 @@
-"""Makes stable what the canary was, checks that it is, and takes it back if the cluster does not get it ready."""
+"""Makes stable what the canary was, checks that it is, and undoes that if the cluster does not get it ready."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from canary.apply.dry_run import DryRun, check_rights, check_same_template, configuration_manifests
+from canary.apply.dry_run import DryRun, check_same_template, configuration_manifests
 from canary.apply.server_side_apply import to_be_applied, write
-from canary.errors import (
-    CanaryError,
-    InputError,
-    InterruptedReleaseError,
-    LockLostError,
-    PromoteError,
-    TimedOutError,
-    UnreachableError,
-)
+from canary.errors import CanaryError, InputError, PromoteError, UnreachableError
 from canary.events import Note, Promoted, Undone, Written
 from canary.manifests.bundle import Bundle, digest
 from canary.manifests.references import Reference, references
 from canary.marks import UNPROVEN, before_name
 from canary.objects import CONFIGURATION_KINDS, DEPLOYMENT, SERVICE, Kind, Object, content
-from canary.observe.deployments import images, read_workload
-from canary.observe.image_ids import check_same_images, running_images
+from canary.observe.deployments import Workload, images, read_workload
+from canary.observe.image_ids import RunningImage, check_same_images, running_images
 from canary.observe.rollout import wait_until_ready
-from canary.observe.services import check_services, services_by_deployment, wait_for_endpoints
+from canary.observe.services import check_services, services_by_deployment, wait_until_serving
 from canary.ports import World
+from canary.release.commands import Commands
 from canary.release.copies import check_same_content
 from canary.release.proof import check_proof
 from canary.release.reject import delete_variants
+from canary.release.rights import check_promote_rights
 from canary.release.stable_changes import check_unchanged, check_unchanged_since_interruption, stable_digest
+from canary.release.undo import undo
 from canary.state.last_promote import (
     PromoteState,
     delete_last_promote,
@@ -47,142 +42,168 @@ from canary.state.restore import restore
 from canary.variants.derive import copied_by
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """A workload before its promote.
+
+    Attributes:
+        workload: its Deployments.
+        overridden: what speaks against the promote and was overridden, empty if nothing does.
+        canary_images: what the canary's pods run, none where there is no canary.
+        old_images: what the pods of the old version run.
+    """
+
+    workload: Workload
+    overridden: str
+    canary_images: tuple[RunningImage, ...]
+    old_images: tuple[RunningImage, ...]
+
+
 def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
     """Write the manifests of a release over stable, wait, check, and delete the variants.
 
-    Running it again finishes what an interrupted run began, be it a promote or its undo; where nothing is left to do,
+    Running it again finishes what an interrupted run began, be it a promote or its undo. Where nothing is left to do,
     nothing is done.
 
     Args:
         world: what to work with.
         bundle: the manifests.
-        decided: who has decided at the gate, where the verdict was shown: it is not asked then. Empty if nobody has.
+        decided: who decided at the gate, where the verdict was shown: it is not asked again. Empty if nobody did.
 
     Raises:
-        InputError: no canary has shown this release, and stable does not run it already; the canary's verdict is
-            REJECT, or it is not ready; somebody has changed stable since deploy; or a Service would not lead to stable
-            any more. Nothing was changed.
-        PromoteError: the cluster refused a write, or stable did not get ready; it is as it was before, with variants.
-        UnreachableError: the API server was away for too long; what was written is left as it is.
-        ClusterError: the cluster cannot be reached, or forbids it, before anything was changed.
+        InputError: no canary has run this release, and stable does not run it already; the canary's verdict is REJECT,
+            or it is not ready; somebody has changed stable since deploy; or a Service would no longer lead to stable.
+            Nothing was changed.
+        PromoteError: the cluster refused a write, or stable did not get ready. Stable is as it was before, and the
+            variants are kept.
+        UnreachableError: the API server was away for too long; what was written stays.
+        ClusterError: the cluster is unreachable, or forbids the promote, before anything was changed.
     """
-    mark = digest(bundle)
     names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
     for name in names:
         if is_rolling_back(world.cluster, name):
-            raise InputError(f"a rollback of {name} was interrupted: canary rollback {name} finishes it")
-    if failed := undo_begun(world, names):
-        raise _undo(world, names, failed)
-    canaries, overridden, judged, before = {}, {}, {}, {}
-    resumed = any(unfinished_digest(world.cluster, name) == mark for name in names)
-    workloads = [read_workload(world.cluster, name) for name in names]
-    for incoming, found in zip(bundle.deployments, workloads, strict=True):
-        overridden[found.name] = check_proof(world, bundle, found, incoming, decided=decided, resumed=resumed)
-    for one in workloads:
-        # read anew: a canary that was not ready was waited for, and somebody may have changed stable meanwhile
-        found = replace(one, stable=world.cluster.get(DEPLOYMENT, one.name))
-        if resumed:
-            check_unchanged_since_interruption(world, found, mark)
-        else:
-            check_unchanged(world, found)
-        if found.canary is not None:
-            canaries[found.name] = found.canary
-            judged[found.name] = running_images(world.cluster, found.canary)
-        old = [one for one in (found.stable, found.baseline) if one is not None]
-        before[found.name] = [ran for one in old for ran in running_images(world.cluster, one)]
-    check_rights(world.cluster, bundle)
-    if not resumed:  # else who began it has looked, when the old Services led to the old pods
-        _check_routes(world, bundle)
-    led = services_by_deployment(world.cluster, names)
-    changes = resumed or not _is_done(world, bundle)
-    if changes and not is_saved(world.cluster, names[-1], mark):  # else an earlier run has kept all, in this order
-        for incoming in bundle.deployments:
-            # the objects that all workloads share are kept with each of them
-            name = incoming["metadata"]["name"]
-            too_large = save(world.cluster, name, mark, [*bundle.others, incoming], together=names)
-            if too_large:
-                text = f"what {name} is now does not fit into ConfigMap {before_name(name)} ({too_large})"
-                text += ": this promote cannot be undone, nor rolled back"
-                world.listen(Note(text, warning=True))
+            finish = Commands(world.options, name).rollback
+            raise InputError(f"a rollback of {name} was interrupted. To finish it: {finish}")
+    if cause := next((why for name in names if (why := undo_reason(world.cluster, name))), ""):
+        raise _undo(world, names, cause)
+    is_resumed = any(unfinished_digest(world.cluster, name) == digest(bundle) for name in names)
+    candidates = _check(world, bundle, decided=decided, is_resumed=is_resumed)
+    before = services_by_deployment(world.cluster, names)
+    changes = is_resumed or not _is_done(world, bundle)
+    if changes:
+        _save(world, bundle, names)
     try:
         if changes:
-            _write(world, bundle, canaries, overridden)
-        for obj in () if changes else (*bundle.others, *bundle.deployments):
-            world.listen(Written(obj["kind"], obj["metadata"]["name"], "unchanged"))
-        wait_until_ready(world, names)
-        wait_for_endpoints(
-            world, {name: led[name] | now for name, now in services_by_deployment(world.cluster, names).items()}
-        )
-        for name, ran in judged.items():
-            stable = world.cluster.get(DEPLOYMENT, name)
-            check_same_images(world, name, running_images(world.cluster, stable) if stable else (), ran, before[name])
+            _write(world, bundle, candidates)
+        else:
+            for obj in (*bundle.others, *bundle.deployments):
+                world.listen(Written(obj["kind"], obj["metadata"]["name"], "unchanged"))
+        wait_until_serving(world, before)
+        _check_images(world, candidates)
     except UnreachableError:
-        raise  # no undo would get through either; the next promote goes on from here
+        raise  # no undo would get through either; the next promote continues from here
     except CanaryError as error:
         if not changes:
-            raise PromoteError(
-                f"{error}; promote had nothing to change, and leaves the variants as they are"
-            ) from error
+            raise PromoteError(f"{error}. Promote had nothing to change; the variants are kept") from error
         raise _undo(world, names, str(error)) from error
     for name in names:
         delete_variants(world, name)
     for name in names:
         stable = world.cluster.get(DEPLOYMENT, name)
-        runs = images(stable) if stable else ()
+        stable_images = images(stable) if stable else ()
         if changes:
-            mark_done(world.cluster, name, runs, stable_digest(stable, label=world.options.label))
-        world.listen(Promoted(name, runs))
+            mark_done(world.cluster, name, stable_images, stable_digest(stable, label=world.options.label))
+        world.listen(Promoted(name, stable_images))
+
+
+def _check(world: World, bundle: Bundle, *, decided: str, is_resumed: bool) -> list[_Candidate]:
+    """Refuse a promote that is not proven, would overwrite somebody's change, or could not be carried out or undone."""
+    names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
+    workloads = [read_workload(world.cluster, name) for name in names]
+    overridden = [
+        check_proof(world, bundle, workload, incoming, decided=decided, resumed=is_resumed)
+        for incoming, workload in zip(bundle.deployments, workloads, strict=True)
+    ]
+    candidates = []
+    for workload_before, objection in zip(workloads, overridden, strict=True):
+        # read again: somebody may have changed stable while a canary that was not ready was waited for
+        workload = replace(workload_before, stable=world.cluster.get(DEPLOYMENT, workload_before.name))
+        if is_resumed:
+            check_unchanged_since_interruption(world, workload, digest(bundle))
+        else:
+            check_unchanged(world, workload)
+        canary_images = running_images(world.cluster, workload.canary) if workload.canary else ()
+        old = [deployment for deployment in (workload.stable, workload.baseline) if deployment is not None]
+        old_images = tuple(image for deployment in old for image in running_images(world.cluster, deployment))
+        candidates.append(_Candidate(workload, objection, canary_images, old_images))
+    check_promote_rights(world.cluster, bundle)
+    if not is_resumed:  # else the earlier run checked them, when the old Services led to the old pods
+        _check_services(world, bundle)
+    return candidates
 
 
 def _is_done(world: World, bundle: Bundle) -> bool:
-    """Return whether an earlier promote has made everything what the manifests say: its record then tells what was."""
-    finished = [read_last_promote(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments]
-    if not all(one is not None and one.state is PromoteState.DONE for one in finished):
+    """Return whether an earlier promote has already made everything what the manifests say."""
+    records = [read_last_promote(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments]
+    if not all(last is not None and last.state is PromoteState.DONE for last in records):
         return False
     dry_run = DryRun(world.cluster, demanded=True)
     try:
         return all(dry_run.change(obj).is_none for obj in (*bundle.others, *bundle.deployments))
     except InputError:
-        return False  # what is refused, and why, the write itself tells
+        return False  # the write itself reports what is refused, and why
 
 
-def _write(world: World, bundle: Bundle, canaries: Mapping[str, Object], overridden: Mapping[str, str]) -> None:
-    """Write the manifests, configuration before Deployments.
-
-    Args:
-        world: what to work with.
-        bundle: the manifests.
-        canaries: that were judged, by workload.
-        overridden: what spoke against the promote of a workload, empty if nothing did.
-    """
-    mark = digest(bundle)
+def _save(world: World, bundle: Bundle, names: Sequence[str]) -> None:
+    """Save what is about to be overwritten. Objects that several workloads share are saved with each of them."""
+    if is_saved(world.cluster, names[-1], digest(bundle)):  # the last one: an earlier run has saved all
+        return
     for incoming in bundle.deployments:
-        _check_same(world, bundle, incoming, canaries.get(incoming["metadata"]["name"]))
+        name = incoming["metadata"]["name"]
+        too_large = save(world.cluster, name, digest(bundle), [*bundle.others, incoming], together=names)
+        if too_large:
+            text = f"{name} and its objects do not fit into ConfigMap {before_name(name)} ({too_large})"
+            world.listen(Note(f"{text}: this promote cannot be undone or rolled back", warning=True))
+
+
+def _write(world: World, bundle: Bundle, candidates: Sequence[_Candidate]) -> None:
+    """Write the manifests, configuration before Deployments."""
+    for incoming, candidate in zip(bundle.deployments, candidates, strict=True):
+        _check_same(world, bundle, incoming, candidate.workload.canary)
     for obj in bundle.others:
         write(world, obj)
-    for incoming in bundle.deployments:
-        write(world, incoming, configuration=mark if _is_configured_anew(world, incoming) else "")
-        name = incoming["metadata"]["name"]
-        if why := overridden[name]:
-            world.cluster.annotate(DEPLOYMENT, name, {UNPROVEN: why})  # the next promote's write drops it
+    for incoming, candidate in zip(bundle.deployments, candidates, strict=True):
+        is_reconfigured = _is_configuration_changed(world, incoming)
+        write(world, incoming, configuration=digest(bundle) if is_reconfigured else "")
+        if candidate.overridden:  # the next promote's write drops this annotation
+            world.cluster.annotate(DEPLOYMENT, candidate.workload.name, {UNPROVEN: candidate.overridden})
 
 
-def _check_routes(world: World, bundle: Bundle) -> None:
-    """Refuse a promote after which a Service would not lead to stable any more."""
+def _check_images(world: World, candidates: Sequence[_Candidate]) -> None:
+    for candidate in candidates:
+        if candidate.workload.canary is not None:
+            name = candidate.workload.name
+            stable = world.cluster.get(DEPLOYMENT, name)
+            now = running_images(world.cluster, stable) if stable else ()
+            check_same_images(world, name, now, candidate.canary_images, candidate.old_images)
+
+
+def _check_services(world: World, bundle: Bundle) -> None:
+    """Refuse a promote after which a Service would no longer lead to stable."""
     dry_run = DryRun(world.cluster, demanded=True)
-    services = [one for one in bundle.others if Kind.of(one) == SERVICE]
+    services = [other for other in bundle.others if Kind.of(other) == SERVICE]
     try:
         after = [dry_run.change(obj).planned for obj in (*bundle.deployments, *services)]
     except InputError:
-        return  # what is refused, and why, the write itself tells
+        return  # the write itself reports what is refused, and why
     for warning in check_services(world.cluster, after, action="promote"):
         world.listen(Note(warning, warning=True))
 
 
 def _check_same(world: World, bundle: Bundle, incoming: Object, canary: Object | None) -> None:
-    """Refuse to promote where stable's pods, or their configuration, would not be what the canary's are, by dry run.
+    """Refuse to promote where stable's pods, or their configuration, would differ from the canary's, by dry run.
 
-    The fields that kubectl, Helm or the task wrote are taken over first: until then a dry run would show them kept.
+    Take over the fields of kubectl, Helm and the task first: until then a dry run would show them as kept.
     """
     if canary is None or world.options.unproven:
         return
@@ -192,84 +213,62 @@ def _check_same(world: World, bundle: Bundle, incoming: Object, canary: Object |
         planned = world.cluster.apply(to_be_applied(world.cluster, other), dry_run=True)
         if reference in copied_by(canary):
             check_same_content(world.cluster, reference, planned)
-        else:
-            live = world.cluster.get(kind, name)
-            if live is None or content(live) != content(planned):
-                raise InputError(
-                    f"{reference} has changed since {canary['metadata']['name']} was made, which runs with it: "
-                    "reject the canary, and deploy it anew"
-                )
+            continue
+        live = world.cluster.get(kind, name)
+        if live is None or content(live) != content(planned):
+            raise InputError(
+                f"{reference} has changed since {canary['metadata']['name']} was created, which uses it: "
+                "reject the canary, and deploy it again"
+            )
     world.cluster.take_over(Kind.of(incoming), incoming["metadata"]["name"])
     planned = world.cluster.apply(to_be_applied(world.cluster, incoming), dry_run=True)
     check_same_template(planned, canary, label=world.options.label)
 
 
-def _is_configured_anew(world: World, incoming: Object) -> bool:
-    """Return whether pods of a stable that was there before would find another configuration than then.
+def _is_configuration_changed(world: World, incoming: Object) -> bool:
+    """Return whether the configuration of a Deployment's pods is another than before the promote.
 
-    Where what was before did not fit, nobody can tell: then they are started anew.
+    Return True where what was before did not fit into its ConfigMap, so that the pods are restarted in any case.
     """
-    before = read_last_promote(world.cluster, incoming["metadata"]["name"])
-    if before is not None and before.too_large:
+    name = incoming["metadata"]["name"]
+    last = read_last_promote(world.cluster, name)
+    if last is not None and last.too_large:
         return True
-    was = {
-        Reference(one.kind.kind, one.name): one for one in snapshots_before(world.cluster, incoming["metadata"]["name"])
-    }
-    stable = was.get(Reference(DEPLOYMENT.kind, incoming["metadata"]["name"]))
+    before = {Reference(saved.kind.kind, saved.name): saved for saved in snapshots_before(world.cluster, name)}
+    stable = before.get(Reference(DEPLOYMENT.kind, name))
     if stable is None or stable.object is None:
         return False
-    used = [
-        one for reference, one in was.items() if reference in references(incoming) and one.kind in CONFIGURATION_KINDS
-    ]
-    return any(content(world.cluster.get(one.kind, one.name) or {}) != content(one.object or {}) for one in used)
-
-
-def undo_begun(world: World, names: Sequence[str]) -> str:
-    """Return why the promote failed that an earlier run began to undo and did not finish, empty if there is none."""
-    return next((why for name in names if (why := undo_reason(world.cluster, name))), "")
+    used = references(incoming)
+    return any(
+        content(world.cluster.get(saved.kind, saved.name) or {}) != content(saved.object or {})
+        for reference, saved in before.items()
+        if reference in used and saved.kind in CONFIGURATION_KINDS
+    )
 
 
 def _undo(world: World, names: Sequence[str], cause: str) -> PromoteError:
-    """Put everything back as it was, and return the error to raise.
-
-    That it is to be put back is noted first: whoever goes on after an interruption finds that, and why.
-    """
-    lost = [name for name in names if (was := read_last_promote(world.cluster, name)) is not None and was.too_large]
+    """Put everything back as it was, and return the error to raise."""
+    cluster, commands = world.cluster, Commands(world.options, *names)
+    records = {name: read_last_promote(cluster, name) for name in names}
+    lost = [name for name, last in records.items() if last is not None and last.too_large]
     if lost:
         return PromoteError(
-            f"promote failed, and cannot be undone, as what {' and '.join(lost)} was before did not fit into a "
-            f"ConfigMap: {cause}; stable may be in the middle of its rollout. canary promote, once more, tries again; "
-            f"kubectl rollout undo deployment/{lost[0]} goes back to the pods before"
+            f"promote failed and cannot be undone, because {' and '.join(lost)} did not fit into a ConfigMap: {cause}. "
+            f"Stable may be in the middle of its rollout. To try again: {commands.promote}. To go back to the pods "
+            f"before: kubectl rollout undo deployment/{lost[0]} -n {cluster.namespace}"
         )
-    try:
-        kept = {name: found for name in names if (found := snapshots_before(world.cluster, name))}
-        for name in kept:
-            mark_undoing(world.cluster, name, cause)
-        for found in kept.values():
-            for one in found:  # what pods use comes before the Deployment, as in the promote
-                restore(world, one)
-        wait_until_ready(world, [name for name in kept if world.cluster.get(DEPLOYMENT, name) is not None])
-        for name in kept:
-            delete_last_promote(world.cluster, name)
+
+    def put_back() -> str:
+        saved = {name: snapshots for name in names if (snapshots := snapshots_before(cluster, name))}
+        for name in saved:
+            mark_undoing(cluster, name, cause)  # first: after an interruption the next run continues the undo
+        for snapshots in saved.values():
+            for snapshot in snapshots:  # in this order: what pods use comes before the Deployment
+                restore(world, snapshot)
+        wait_until_ready(world, [name for name in saved if cluster.get(DEPLOYMENT, name) is not None])
+        for name in saved:
+            delete_last_promote(cluster, name)
             world.listen(Undone(name, cause))
-    except KeyboardInterrupt:
-        raise InterruptedReleaseError(
-            f"interrupted while a promote was being undone ({cause}): stable {' and '.join(names)} may be in the "
-            "middle of it; canary promote, once more, finishes the undo"
-        ) from None
-    except LockLostError:
-        raise  # another driver is at work now: what is left is for that one to see to
-    except TimedOutError as error:
-        return PromoteError(
-            f"promote failed ({cause}); everything is put back as it was, but not ready again ({error}): "
-            "canary promote, once more, waits for it"
-        )
-    except CanaryError as error:
-        return PromoteError(
-            f"promote failed ({cause}) and could not be undone ({error}); canary promote, once more, tries again. "
-            f"ConfigMap {', '.join(map(before_name, names))} holds what was before"
-        )
-    return PromoteError(
-        f"promote failed and was undone: {cause}. Variants are left as they are: look at them, then promote again or "
-        f"canary reject {' '.join(names)}"
-    )
+        return f"The variants are kept: check them, then promote again or end the release: {commands.reject}"
+
+    return undo("promote", cause, put_back, retry=commands.promote, config_maps=[*map(before_name, names)])

@@ -6,7 +6,7 @@ from canary.apply.dry_run import DryRun, configuration_manifests
 from canary.errors import InputError, TimedOutError
 from canary.events import Note
 from canary.manifests.bundle import Bundle, digest
-from canary.marks import DIGEST
+from canary.marks import DIGEST, UNPROVEN
 from canary.objects import Object, annotations_of
 from canary.observe.crashes import canary_crashes
 from canary.observe.deployments import Workload, images, is_ready, progress
@@ -15,7 +15,6 @@ from canary.observe.observation import observe
 from canary.observe.rollout import wait_until_ready
 from canary.ports import World
 from canary.state.counts import read_record
-from canary.state.record import unproven_since
 from canary.times import timestamp
 from canary.variants import derive as variants
 from canary.variants.derive import template_differences
@@ -51,7 +50,7 @@ def check_proof(world: World, bundle: Bundle, found: Workload, incoming: Object,
     Raises:
         UnprovenError: nothing has shown this release, or something has shown that it is worse.
     """
-    overridden = unproven_since(found.stable) if resumed else ""
+    overridden = annotations_of(found.stable).get(UNPROVEN, "") if resumed else ""
     try:
         _check_proven(world, bundle, found, incoming)
         if not (decided or resumed):  # else who began it has decided

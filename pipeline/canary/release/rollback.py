@@ -1,39 +1,23 @@
-"""Puts back what was before the last promote: stable, and what it uses. A rollback that fails is undone."""
+"""Puts back what was there before the last promote: stable, and what it uses. Undoes a rollback that fails."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from canary.apply.dry_run import require_rights
-from canary.errors import (
-    CanaryError,
-    InputError,
-    InterruptedReleaseError,
-    LockLostError,
-    PromoteError,
-    TimedOutError,
-    UnreachableError,
-)
+from canary.errors import CanaryError, InputError, LockLostError, PromoteError, TimedOutError, UnreachableError
 from canary.events import Note, RolledBack, Undone
-from canary.marks import ROLLBACK_FROM, TOO_LARGE, UNDOING, Variant, before_name, rollback_name, variant_name
-from canary.objects import (
-    CONFIG_MAP,
-    DEPLOYMENT,
-    ENDPOINT_SLICE,
-    SECRET,
-    SERVICE,
-    Kind,
-    Object,
-    annotations_of,
-    describe,
-)
+from canary.marks import ROLLBACK_FROM, TOO_LARGE, UNDOING, Variant, before_name, rollback_name
+from canary.objects import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Object, annotations_of, describe
 from canary.observe.deployments import images, progress, read_workload
 from canary.observe.rollout import wait_until_ready
-from canary.observe.services import check_services, services_by_deployment, wait_for_endpoints
+from canary.observe.services import check_services, services_by_deployment, wait_until_serving
 from canary.ports import Cluster, World
+from canary.release.commands import Commands
 from canary.release.reject import reject
+from canary.release.rights import check_rollback_rights
 from canary.release.stable_changes import stable_digest
+from canary.release.undo import undo
 from canary.state.last_promote import (
     LastPromote,
     PromoteState,
@@ -56,258 +40,245 @@ from canary.state.snapshots import (
 
 @dataclass(frozen=True)
 class Target:
-    """What a rollback of one workload brings.
+    """What a rollback of one workload brings back.
 
     Attributes:
         name: of the workload.
-        promote: what is known of the promote that is rolled back.
-        objects: as they were before it, in the order in which they are put back.
+        last: the promote that is rolled back.
+        snapshots: the objects as they were before it, in the order in which they are put back.
     """
 
     name: str
-    promote: LastPromote
-    objects: tuple[Snapshot, ...]
+    last: LastPromote
+    snapshots: tuple[Snapshot, ...]
 
 
 def rollback(world: World, names: Sequence[str]) -> None:
-    """Put back what was before the last promote of these workloads, wait, then delete their variants.
+    """Put back what was there before the last promote of these workloads, wait, then delete their variants.
 
-    It does not matter whether that promote was interrupted or is done, nor whether another release is in progress: its
-    baseline would go on serving what is rolled back. Running it again finishes what an interrupted run began.
+    The promote may have finished or not, and another release may be in progress: it ends, because its baseline runs the
+    version that is rolled back. Running a rollback again finishes what an interrupted run began.
 
     Raises:
         InputError: there is nothing to go back to, or the API server would refuse it; nothing was changed.
         ForbiddenError: the account lacks a right; nothing was changed.
         PromoteError: stable did not get ready, or a write was refused; everything is as it was before the rollback.
     """
-    targets = [one for one in targets_of(world.cluster, names) if not _is_done(world, one)]
+    targets = [target for target in targets_of(world.cluster, names) if not _is_done(world, target)]
     if not targets:
         return
-    if failed := next((why for one in targets if (why := _undoing(world.cluster, one))), ""):
-        raise _undo(world, targets, failed)
+    if cause := next((why for target in targets if (why := _undo_reason(world.cluster, target))), ""):
+        raise _undo(world, targets, cause)
     _check(world, targets)
-    for one in targets:
-        _keep_what_is(world, one)
-    for one in targets:
-        set_state(world.cluster, one.name, PromoteState.ROLLING_BACK)
-    every, led = _objects(targets), services_by_deployment(world.cluster, [one.name for one in targets])
+    for target in targets:
+        _save(world, target)
+    for target in targets:
+        set_state(world.cluster, target.name, PromoteState.ROLLING_BACK)
+    snapshots, before = _snapshots(targets), services_by_deployment(world.cluster, [one.name for one in targets])
     try:
-        for was in every:
-            if was.object is not None:
-                restore(world, was, at_least=True)
-        wait_until_ready(world, [one.name for one in targets])
-        now = services_by_deployment(world.cluster, [one.name for one in targets])
-        wait_for_endpoints(world, {name: (led[name] | now[name]) - _services_gone(targets) for name in now})
-        for was in every:
-            if was.object is None:  # last: pods of the version that goes may have needed it
-                restore(world, was)
+        for snapshot in snapshots:
+            if snapshot.object is not None:
+                restore(world, snapshot, at_least=True)
+        wait_until_serving(world, before, gone=_services_gone(targets))
+        for snapshot in snapshots:
+            if snapshot.object is None:  # last: pods of the version that goes may have needed it
+                restore(world, snapshot)
     except (LockLostError, UnreachableError):
-        raise  # no undo would get through, or it is another driver's to see to
+        raise  # another driver is at work, or no undo would get through
     except CanaryError as error:
         raise _undo(world, targets, str(error)) from error
-    for one in targets:
-        if any(variant is not Variant.STABLE for variant in read_workload(world.cluster, one.name).variants):
-            reject(world, one.name, f"stable {one.name} was rolled back")
-        set_state(world.cluster, one.name, PromoteState.ROLLED_BACK)
-        _forget(world.cluster, one.name)
-        stable = world.cluster.get(DEPLOYMENT, one.name)
-        world.listen(RolledBack(one.name, images(stable) if stable else ()))
+    for target in targets:
+        if any(variant is not Variant.STABLE for variant in read_workload(world.cluster, target.name).variants):
+            reject(world, target.name, f"stable {target.name} was rolled back")
+        set_state(world.cluster, target.name, PromoteState.ROLLED_BACK)
+        _delete_saved(world.cluster, target.name)
+        stable = world.cluster.get(DEPLOYMENT, target.name)
+        world.listen(RolledBack(target.name, images(stable) if stable else ()))
 
 
 def targets_of(cluster: Cluster, names: Sequence[str]) -> tuple[Target, ...]:
-    """Return what a rollback of these workloads would bring.
+    """Return what a rollback of these workloads would bring back.
 
     Raises:
         InputError: there is nothing to go back to.
     """
-    found = []
+    targets = []
     for name in names:
-        promote = read_last_promote(cluster, name)
-        if promote is None:
+        last = read_last_promote(cluster, name)
+        undo_rollout = f"To go back to the pods before: kubectl rollout undo deployment/{name} -n {cluster.namespace}"
+        if last is None:
             raise InputError(
-                f"there is nothing to roll back to: no promote of {name} has kept what was before "
-                f"(ConfigMap {before_name(name)}); kubectl rollout undo deployment/{name} goes back to the pods before"
+                f"cannot roll {name} back: no promote has saved the version before (there is no ConfigMap "
+                f"{before_name(name)}). {undo_rollout}"
             )
-        if promote.too_large:
+        if last.too_large:
             raise InputError(
-                f"there is nothing to roll back to: what {name} was before its last promote did not fit "
-                f"({promote.too_large}); kubectl rollout undo deployment/{name} goes back to the pods before"
+                f"cannot roll {name} back: the version before its last promote was too large to save "
+                f"({last.too_large}). {undo_rollout}"
             )
-        if not promote.images:
+        if not last.images:
             raise InputError(
-                f"there is nothing to roll back to: the last promote of {name} was its first; to remove it, "
-                f"kubectl delete deployment/{name}"
+                f"cannot roll {name} back: its last promote was its first. To delete it: "
+                f"kubectl delete deployment/{name} -n {cluster.namespace}"
             )
-        every = promoted_together(cluster, name, promote)
+        every = promoted_together(cluster, name, last)
         if missing := [other for other in every if other not in names]:
             raise InputError(
-                f"{name} was promoted together with {', '.join(missing)}, and they share configuration: roll all of "
-                f"them back (canary rollback {' '.join(every)})"
+                f"{name} was promoted together with {', '.join(missing)}, and they share configuration. "
+                f"Roll all of them back: canary rollback {' '.join(every)}"
             )
-        found.append(Target(name, promote, snapshots_before(cluster, name)))
-    return tuple(found)
-
-
-def _objects(targets: Sequence[Target]) -> tuple[Snapshot, ...]:
-    """Return what was before, each object once: those that workloads share are kept with each of them."""
-    return tuple({(was.kind, was.name): was for one in targets for was in one.objects}.values())
-
-
-def _services_gone(targets: Sequence[Target]) -> frozenset[str]:
-    """Return the names of the Services that were not there before, and go with the rollback."""
-    return frozenset(was.name for was in _objects(targets) if was.kind == SERVICE and was.object is None)
-
-
-def _is_done(world: World, one: Target) -> bool:
-    """Return whether a workload was rolled back already; finish what is left to do then."""
-    if one.promote.state is not PromoteState.ROLLED_BACK:
-        return False
-    _forget(world.cluster, one.name)
-    world.listen(Note(f"{one.name} was rolled back already, to what was before its last promote"))
-    return True
-
-
-def _check(world: World, targets: Sequence[Target]) -> None:
-    """Refuse a rollback that could not be carried out, or not be undone, before it leaves anything half done."""
-    needed: list[tuple[str, Kind, str]] = [("create", CONFIG_MAP, "")]
-    for one in targets:
-        needed.append(("patch", CONFIG_MAP, before_name(one.name)))
-        needed += [(verb, CONFIG_MAP, rollback_name(one.name)) for verb in ("patch", "delete")]
-        if any(was.kind == SECRET for was in one.objects):
-            needed += [("create", SECRET, "")]
-            needed += [(verb, SECRET, rollback_name(one.name)) for verb in ("get", "delete")]
-        needed += [
-            ("delete", DEPLOYMENT, variant_name(one.name, which)) for which in (Variant.CANARY, Variant.BASELINE)
-        ]
-        for was in one.objects:
-            live = world.cluster.get(was.kind, was.name)
-            verbs = {"update"} if was.object is not None and live is not None else set()
-            verbs |= {"delete"} if was.object is None or live is None else set()
-            needed += [(verb, was.kind, was.name) for verb in sorted(verbs)]
-    needed += [("list", SERVICE, ""), ("list", ENDPOINT_SLICE, "")]  # whether requests find the old version's pods
-    require_rights(world.cluster, needed, "to roll back, and to undo a rollback that fails")
-    after: list[Object] = []
-    for one in targets:
-        live = world.cluster.get(DEPLOYMENT, one.name)
-        if live is not None and one.promote.promoted and images(live) != one.promote.promoted:
-            text = (
-                f"{one.name} runs {', '.join(images(live))} now, not {', '.join(one.promote.promoted)}, which its last "
-                "promote gave it: the rollback overwrites what others wrote since"
-            )
-            world.listen(Note(text, warning=True))
-        elif one.promote.made not in ("", stable_digest(live, label=world.options.label)):
-            text = f"the pods of {one.name} were changed since its last promote: the rollback overwrites that"
-            world.listen(Note(text, warning=True))
-        for was in one.objects:
-            if was.object is not None:
-                try:
-                    after.append(world.cluster.replace(was.object, dry_run=True))
-                except InputError as error:
-                    raise InputError(f"rollback could not put back {describe(was.object)}: {error}") from error
-    for warning in check_services(world.cluster, after, action="rollback", gone=_services_gone(targets)):
-        world.listen(Note(warning, warning=True))
+        targets.append(Target(name, last, snapshots_before(cluster, name)))
+    return tuple(targets)
 
 
 def planned(world: World, names: Sequence[str]) -> tuple[tuple[Object, ...], tuple[tuple[Kind, str], ...]]:
     """Return the objects that a rollback would write now, and those that it would delete."""
-    targets = [one for one in targets_of(world.cluster, names) if one.promote.state is not PromoteState.ROLLED_BACK]
-    every = _objects(targets)
-    written = tuple(_shown(world.cluster, was.object) for was in every if was.object is not None)
-    gone = ((was.kind, was.name) for was in every if was.object is None)
-    return written, tuple(one for one in gone if world.cluster.get(*one) is not None)
+    targets = [one for one in targets_of(world.cluster, names) if one.last.state is not PromoteState.ROLLED_BACK]
+    snapshots = _snapshots(targets)
+    written = tuple(_shown(world.cluster, one.object) for one in snapshots if one.object is not None)
+    deleted = ((one.kind, one.name) for one in snapshots if one.object is None)
+    return written, tuple(one for one in deleted if world.cluster.get(*one) is not None)
 
 
-def _keep_what_is(world: World, one: Target) -> None:
-    """Keep what the rollback overwrites, for its undo; an interrupted run has kept it already.
+def _snapshots(targets: Sequence[Target]) -> tuple[Snapshot, ...]:
+    """Return the objects as they were, each once: those that workloads share are saved with each of them."""
+    return tuple({(one.kind, one.name): one for target in targets for one in target.snapshots}.values())
 
-    It goes with the record of the promote that is rolled back.
+
+def _services_gone(targets: Sequence[Target]) -> frozenset[str]:
+    """Return the names of the Services that did not exist before, and that the rollback deletes."""
+    return frozenset(one.name for one in _snapshots(targets) if one.kind == SERVICE and one.object is None)
+
+
+def _is_done(world: World, target: Target) -> bool:
+    """Return whether a workload is rolled back already; finish what is left to do then."""
+    if target.last.state is not PromoteState.ROLLED_BACK:
+        return False
+    _delete_saved(world.cluster, target.name)
+    world.listen(Note(f"{target.name} is already rolled back to the version before its last promote"))
+    return True
+
+
+def _check(world: World, targets: Sequence[Target]) -> None:
+    """Refuse a rollback that could not be carried out, or not be undone, before anything is changed."""
+    check_rollback_rights(world.cluster, {target.name: target.snapshots for target in targets})
+    after: list[Object] = []
+    for target in targets:
+        if text := _changed_since(world, target):
+            world.listen(Note(f"{text}: the rollback overwrites that", warning=True))
+        for snapshot in target.snapshots:
+            if snapshot.object is not None:
+                try:
+                    after.append(world.cluster.replace(snapshot.object, dry_run=True))
+                except InputError as error:
+                    raise InputError(f"rollback could not put back {describe(snapshot.object)}: {error}") from error
+    for warning in check_services(world.cluster, after, action="rollback", gone=_services_gone(targets)):
+        world.listen(Note(warning, warning=True))
+
+
+def _changed_since(world: World, target: Target) -> str:
+    """Return how stable was changed since its last promote, empty if it was not."""
+    live, promoted = world.cluster.get(DEPLOYMENT, target.name), target.last.promoted
+    if live is not None and promoted and images(live) != promoted:
+        return f"{target.name} runs {', '.join(images(live))} now, and its last promote gave it {', '.join(promoted)}"
+    if target.last.made not in ("", stable_digest(live, label=world.options.label)):
+        return f"the pods of {target.name} were changed since its last promote"
+    return ""
+
+
+def _save(world: World, target: Target) -> None:
+    """Save what the rollback overwrites, for its undo, unless an interrupted run has saved it already.
+
+    The ConfigMap for it is deleted with the record of the promote that is rolled back.
     """
-    cluster, name = world.cluster, rollback_name(one.name)
+    cluster, name, is_resumed = (
+        world.cluster,
+        rollback_name(target.name),
+        target.last.state is PromoteState.ROLLING_BACK,
+    )
     earlier = cluster.get(CONFIG_MAP, name)
     if earlier is not None:
         if ROLLBACK_FROM not in annotations_of(earlier):
             raise InputError(
-                f"ConfigMap {name} is not canary's (it has no annotation {ROLLBACK_FROM}), and rollback needs "
-                "that name to keep what there is now: rename the ConfigMap, or delete it"
+                f"ConfigMap {name} is not from canary (it has no annotation {ROLLBACK_FROM}), and rollback needs that "
+                "name to save the current version: rename the ConfigMap, or delete it: "
+                f"kubectl delete configmap {name} -n {cluster.namespace}"
             )
-        if one.promote.state is PromoteState.ROLLING_BACK and is_complete(cluster, earlier):
+        if is_resumed and is_complete(cluster, earlier):
             return
         delete_snapshots(cluster, earlier)
-    begun = PromoteState.DONE if one.promote.state is PromoteState.ROLLING_BACK else one.promote.state
-    owner = cluster.get(CONFIG_MAP, before_name(one.name))
-    objects = [(was.kind, was.name) for was in one.objects]
+    marks = {ROLLBACK_FROM: str(PromoteState.DONE if is_resumed else target.last.state)}
+    owner = cluster.get(CONFIG_MAP, before_name(target.name))
+    objects = [(snapshot.kind, snapshot.name) for snapshot in target.snapshots]
     try:
-        take_snapshots(cluster, name, objects, {ROLLBACK_FROM: begun}, owner=owner)
+        take_snapshots(cluster, name, objects, marks, owner=owner)
     except TooLargeError as error:
-        create_config_map(cluster, name, {ROLLBACK_FROM: begun, TOO_LARGE: str(error)}, {}, owner=owner)
-        text = f"what {one.name} is now does not fit into ConfigMap {name} ({error}): this rollback cannot be undone"
-        world.listen(Note(text, warning=True))
+        create_config_map(cluster, name, marks | {TOO_LARGE: str(error)}, {}, owner=owner)
+        text = f"{target.name} and its objects do not fit into ConfigMap {name} ({error})"
+        world.listen(Note(f"{text}: this rollback cannot be undone", warning=True))
 
 
-def _undoing(cluster: Cluster, one: Target) -> str:
-    """Return why the rollback failed that an earlier run began to undo, empty if none did."""
-    if one.promote.state is not PromoteState.ROLLING_BACK:
+def _undo_reason(cluster: Cluster, target: Target) -> str:
+    """Return why a rollback failed whose undo an earlier run began, empty if there is none."""
+    if target.last.state is not PromoteState.ROLLING_BACK:
         return ""
-    return annotations_of(cluster.get(CONFIG_MAP, rollback_name(one.name))).get(UNDOING, "")
+    return annotations_of(cluster.get(CONFIG_MAP, rollback_name(target.name))).get(UNDOING, "")
 
 
 def _undo(world: World, targets: Sequence[Target], cause: str) -> PromoteError:
     """Put everything back as it was before the rollback, and return the error to raise."""
-    cluster, names = world.cluster, " ".join(one.name for one in targets)
-    keepers = {one.name: cluster.get(CONFIG_MAP, rollback_name(one.name)) for one in targets}
-    if any(TOO_LARGE in annotations_of(keeper) for keeper in keepers.values()):
-        return PromoteError(f"rollback failed, and cannot be undone: {cause}; canary rollback {names} tries again")
-    there = {name: keeper for name, keeper in keepers.items() if keeper is not None}
-    try:
-        for name in there:
+    cluster, names = world.cluster, [target.name for target in targets]
+    retry = Commands(world.options, *names).rollback
+    config_maps = {name: found for name in names if (found := cluster.get(CONFIG_MAP, rollback_name(name))) is not None}
+    if any(TOO_LARGE in annotations_of(config_map) for config_map in config_maps.values()):
+        return PromoteError(f"rollback failed and cannot be undone: {cause}. To try again: {retry}")
+
+    def put_back() -> str:
+        for name in config_maps:
             cluster.annotate(CONFIG_MAP, rollback_name(name), {UNDOING: cause})
-        waited = []
-        for name, keeper in there.items():
-            for was in read_snapshots(cluster, keeper):
-                restore(world, was)
-                if (was.kind, was.name) == (DEPLOYMENT, name) and was.object and progress(was.object).complete:
-                    waited.append(name)
-        late = _wait(world, waited)
-        for name, keeper in there.items():
-            set_state(cluster, name, PromoteState(annotations_of(keeper)[ROLLBACK_FROM]))
-            delete_snapshots(cluster, keeper)
+        were_ready = []
+        for name, config_map in config_maps.items():
+            for snapshot in read_snapshots(cluster, config_map):
+                restore(world, snapshot)
+                is_stable = (snapshot.kind, snapshot.name) == (DEPLOYMENT, name)
+                if is_stable and snapshot.object and progress(snapshot.object).complete:
+                    were_ready.append(name)
+        not_ready = ""
+        try:
+            wait_until_ready(world, were_ready)
+        except TimedOutError as error:
+            not_ready = f"Everything is put back, but is not ready again ({error}). "
+        for name, config_map in config_maps.items():
+            set_state(cluster, name, PromoteState(annotations_of(config_map)[ROLLBACK_FROM]))
+            delete_snapshots(cluster, config_map)
             world.listen(Undone(name, cause))
-    except KeyboardInterrupt:
-        raise InterruptedReleaseError(
-            f"interrupted while a rollback was being undone ({cause}); canary rollback {names} finishes the undo"
-        ) from None
-    except (LockLostError, UnreachableError):
-        raise
-    except CanaryError as error:
-        return PromoteError(
-            f"rollback failed ({cause}) and could not be undone ({error}); canary rollback {names} tries again. "
-            f"ConfigMap {', '.join(map(rollback_name, there))} holds what was before"
-        )
-    return PromoteError(f"rollback failed and was undone: {cause}{late}; canary status {names} shows what there is")
+        return f"{not_ready}To see what is running: canary status {' '.join(names)}"
+
+    return undo(
+        "rollback",
+        cause,
+        put_back,
+        retry=retry,
+        config_maps=[*map(rollback_name, config_maps)],
+        passed_on=(LockLostError, UnreachableError),
+    )
 
 
-def _wait(world: World, names: Sequence[str]) -> str:
-    """Wait for Deployments that were ready before the rollback, and return what to say of one that does not get so."""
-    try:
-        wait_until_ready(world, names)
-    except TimedOutError as error:
-        return f"; everything is put back, but not ready again ({error})"
-    return ""
+def _delete_saved(cluster: Cluster, name: str) -> None:
+    config_map = cluster.get(CONFIG_MAP, rollback_name(name))
+    if config_map is not None and ROLLBACK_FROM in annotations_of(config_map):
+        delete_snapshots(cluster, config_map)
 
 
-def _forget(cluster: Cluster, name: str) -> None:
-    keeper = cluster.get(CONFIG_MAP, rollback_name(name))
-    if keeper is not None and ROLLBACK_FROM in annotations_of(keeper):
-        delete_snapshots(cluster, keeper)
-
-
-def _shown(cluster: Cluster, was: Object) -> Object:
-    """Return an object as a rollback would write it, less what only the API server sets."""
+def _shown(cluster: Cluster, before: Object) -> Object:
+    """Return an object as a rollback would write it, without the fields that only the API server sets."""
     metadata = {
-        key: was["metadata"][key] for key in ("name", "namespace", "labels", "annotations") if key in was["metadata"]
+        key: before["metadata"][key]
+        for key in ("name", "namespace", "labels", "annotations")
+        if key in before["metadata"]
     }
-    shown = {key: value for key, value in was.items() if key != "status"} | {"metadata": metadata}
-    live = cluster.get(DEPLOYMENT, metadata["name"]) if Kind.of(was) == DEPLOYMENT else None
+    shown = {key: value for key, value in before.items() if key != "status"} | {"metadata": metadata}
+    live = cluster.get(DEPLOYMENT, metadata["name"]) if Kind.of(before) == DEPLOYMENT else None
     if live is None:
         return shown
-    return shown | {"spec": was["spec"] | {"replicas": restored_replicas(cluster, was, live)}}
+    return shown | {"spec": before["spec"] | {"replicas": restored_replicas(cluster, before, live)}}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from canary.errors import ForbiddenError, InputError
-from canary.marks import Variant
-from canary.objects import DEPLOYMENT, Object
+from canary.marks import UNPROVEN, Variant
+from canary.objects import DEPLOYMENT, Object, annotations_of
 from canary.observe.deployments import Workload, images, pods_by_deployment, progress, read_workload
 from canary.observe.diagnosis import why_not_ready
 from canary.ports import Cluster
@@ -19,7 +19,7 @@ from canary.state.counts import read_record
 from canary.state.expiry import expiry
 from canary.state.last_promote import LastPromote, promoted_together, read_last_promote
 from canary.state.lease import Holder, read_holder
-from canary.state.record import Record, unproven_since
+from canary.state.record import Record
 from canary.variants.steps import Step, step_of
 
 T = TypeVar("T")
@@ -153,7 +153,7 @@ def _workload_status(
         driver,
         None if expires is None else expires - at,
         unknown,
-        unproven_since(found.stable),
+        annotations_of(found.stable).get(UNPROVEN, ""),
         tuple(problems),
         _rollback(cluster, options, name, was) if was is not None and was.can_be_rolled_back else None,
     )

@@ -136,13 +136,6 @@ def is_rolling_back(cluster: Cluster, name: str) -> bool:
     return found is not None and found.state is PromoteState.ROLLING_BACK
 
 
-def undo_advice(found: LastPromote, name: str) -> str:
-    """Return what finishes the undo of a promote that failed, as a sentence."""
-    if found.can_be_rolled_back:
-        return f"canary rollback {name} finishes it"
-    return f"canary promote, with manifests of {name}, finishes it"
-
-
 def is_saved(cluster: Cluster, name: str, digest: str) -> bool:
     """Return whether a promote of a release has kept all that it will overwrite of a workload, and is not done."""
     keeper = cluster.get(CONFIG_MAP, before_name(name))

@@ -6,10 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
-from canary.marks import UNPROVEN
-from canary.objects import DEPLOYMENT, Object, annotations_of
-from canary.ports import Cluster
-from canary.variants.steps import Step
 from canary.verdict.history import History
 from canary.verdict.rule import Decision
 from canary.verdict.tally import Tally
@@ -87,13 +83,3 @@ def _joined(one: Record, other: Record) -> Record:
         min(seen) if len(seen) == 2 else None,
         {**one.histories, **other.histories},
     )
-
-
-def take_step(cluster: Cluster, canary: str, step: Step) -> None:
-    """Write onto a canary that it is at a step."""
-    cluster.annotate(DEPLOYMENT, canary, dict(step.annotations))
-
-
-def unproven_since(stable: Object | None) -> str:
-    """Return when a stable was promoted by `--unproven`, and what spoke against it; empty if it was not."""
-    return annotations_of(stable).get(UNPROVEN, "")

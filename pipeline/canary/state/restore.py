@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from canary.events import Written
 from canary.objects import DEPLOYMENT, Object
-from canary.observe.deployments import is_autoscaled, replicas
+from canary.observe.deployments import is_autoscaled
 from canary.ports import Cluster, World
 from canary.retry import retry_on_conflict
 from canary.state.snapshots import Snapshot
+from canary.variants.sizes import replicas
 
 
 def restore(world: World, one: Snapshot, *, at_least: bool = False) -> None:

@@ -35,16 +35,6 @@ def can_have_variants(name: str) -> bool:
     return len(f"{name}-{Variant.BASELINE}") <= LONGEST_NAME
 
 
-def variant_replicas(replicas: int, percentage: int) -> int:
-    """Return how many pods a variant gets: that percentage of stable's, rounded half up, and at least 1.
-
-    Args:
-        replicas: of stable.
-        percentage: 1–100.
-    """
-    return max(1, (2 * replicas * percentage + 100) // 200)
-
-
 def canary(incoming: Object, *, replicas: int, label: str = VERSION_LABEL, copied: Iterable[Reference] = ()) -> Object:
     """Return the canary of a Deployment from the manifests.
 

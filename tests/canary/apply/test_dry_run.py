@@ -164,9 +164,9 @@ def test_deploy_by_an_account_that_may_not_promote_says_which_right_it_lacks_and
     assert story.names() == {"app", "app-canary", "app-baseline"}
     [warning] = [note for note in story.heard(Note) if "cannot promote" in note.text]
     assert warning.warning
-    assert "lacks patch services, patch configmaps, patch deployments.apps, and so cannot promote" in warning.text
+    assert "cannot promote: it lacks patch services, patch configmaps, patch deployments.apps" in warning.text
     assert warning.text.endswith(
-        "; another account has to. Not rehearsed: what promote changes in Service app, Deployment app"
+        ". Promote with another account. Not checked by dry run: what promote changes in Service app, Deployment app"
     )
     [settings] = story.heard(Differs)
     assert {"-  colour: red", "+  colour: blue"} <= set(settings.difference)

@@ -48,7 +48,7 @@ def test_a_dry_run_prints_the_objects_without_the_values_of_secrets_and_changes_
     assert stable["spec"]["template"]["spec"]["containers"][0]["image"] == "app:1"
     assert "status" not in stable
     assert set(stable["metadata"]) <= {"name", "namespace", "labels", "annotations"}
-    assert result.lines == ["would delete ConfigMap fresh, which was not there before"]
+    assert result.lines == ["would delete ConfigMap fresh, which did not exist before"]
     assert image_of(story.deployment()) == "app:2"
 
 
@@ -67,8 +67,8 @@ def test_a_first_release_cannot_be_rolled_back(in_cluster: CommandLine, story: S
     result = in_cluster("rollback", "app")
     assert result.code == 2
     assert result.lines[-1] == (
-        "canary: error: there is nothing to roll back to: the last promote of app was its first; to remove it, "
-        "kubectl delete deployment/app"
+        "canary: error: cannot roll app back: its last promote was its first. To delete it: "
+        f"kubectl delete deployment/app -n {story.namespace}"
     )
 
 
@@ -82,7 +82,7 @@ def test_a_rollback_of_a_misspelt_name_suggests_a_similar_one(canary: CommandLin
 def test_a_rollback_without_a_name_is_refused(canary: CommandLine) -> None:
     result = canary("rollback")
     assert result.code == 2
-    assert "Name it: canary rollback NAME" in result.err
+    assert "name the one to roll back, as in canary rollback NAME" in result.err
 
 
 def test_the_rollback_command_that_reject_prints_after_an_interrupted_promote_works(
@@ -101,9 +101,9 @@ def test_the_rollback_command_that_reject_prints_after_an_interrupted_promote_wo
 
     told = in_cluster("reject", "app").lines[-1]
     assert told == (
-        "warning: a promote of app was interrupted: stable may run what was promoted; canary rollback app puts back "
-        "what it was before"
+        "warning: a promote of app was interrupted: stable may run the new version. To go back to the version before: "
+        "canary rollback app"
     )
-    command = told.partition("; canary ")[2].partition(" puts back")[0].split()
+    command = told.partition(": canary ")[2].split()
     assert in_cluster(*command).code == 0
     assert image_of(story.deployment()) == "app:1"

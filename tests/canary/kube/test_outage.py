@@ -122,7 +122,7 @@ def test_a_reject_deletes_nothing_until_it_has_read_the_evidence(
     story.stable(*OLD)
     story.release(*NEW).deploy()
     cuts: Any = Faulty(driver, {"events": lambda *_: proxy.cut()})
-    with pytest.raises(UnreachableError, match=r"canary reject, once more, finishes it"):
+    with pytest.raises(UnreachableError, match=r"To finish it once the API server answers: canary reject app"):
         story.release(names=("app",), cluster=cuts, evidence=str(tmp_path)).reject()
     assert story.names() == {"app", "app-canary", "app-baseline"}
 
@@ -172,8 +172,7 @@ def test_a_promote_without_an_api_server_starts_no_undo_and_the_next_one_finishe
     assert raised.value.exit_code == 3
     assert str(raised.value).startswith("cannot reach the lab: ")
     assert str(raised.value).endswith(
-        "s). app may be half done: canary promote, with the same manifests and images, finishes it once the API server "
-        "answers"
+        "s). app may be half done. To finish it once the API server answers: canary promote MANIFESTS --image IMAGE"
     )
     assert image_of(story.deployment()) == "app:2"
     assert undo_reason(story.cluster, "app") == ""
@@ -197,7 +196,9 @@ def test_giving_up_names_the_command_to_continue(
         story.ghosts.script["app:2"] = unready
     story.clock.after(1, proxy.cut)
     objects: Any = NEW if action == "deploy" else ()
-    with pytest.raises(UnreachableError, match="Run the same command again to continue; canary reject app ends "):
+    with pytest.raises(
+        UnreachableError, match=r"Run the same command again to continue. To end the release: canary reject app"
+    ):
         getattr(story.release(*objects, names=("app",), cluster=driver), action)()
 
 

@@ -328,9 +328,9 @@ def test_configuration_that_somebody_changes_under_a_canary_without_a_copy_is_fo
     new = (config_map(colour="red"), app("app:2"))
     story.release(*new).deploy()
     story.cluster.apply(config_map(colour="pink"))
-    with pytest.raises(InputError, match="ConfigMap settings has changed since app-canary was made"):
+    with pytest.raises(InputError, match="ConfigMap settings has changed since app-canary was created"):
         story.release(*new).deploy()
-    with pytest.raises(PromoteError, match="ConfigMap settings has changed since app-canary was made"):
+    with pytest.raises(PromoteError, match="ConfigMap settings has changed since app-canary was created"):
         story.release(*new).promote()
     assert story.names() == {"app", "app-canary", "app-baseline"}
 

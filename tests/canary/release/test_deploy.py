@@ -113,7 +113,7 @@ def test_another_release_in_progress_is_named_and_left_alone(story: Story) -> No
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
 
-    with pytest.raises(InputError, match=r"app-canary runs app:2 .*canary reject app"):
+    with pytest.raises(InputError, match=r"app-canary has been running app:2 .*canary reject app"):
         story.release(deployment("app:3")).deploy()
 
     assert image(story.deployment("app-canary")) == "app:2"
@@ -121,7 +121,7 @@ def test_another_release_in_progress_is_named_and_left_alone(story: Story) -> No
 
 def test_a_deployment_that_only_has_the_name_of_a_variant_is_left_alone(story: Story) -> None:
     story.stable(deployment("app:1"), deployment("other:1", name="app-canary"))
-    with pytest.raises(InputError, match="app-canary is no variant"):
+    with pytest.raises(InputError, match="app-canary is not a variant"):
         story.release(deployment("app:2")).deploy()
 
 

@@ -31,7 +31,7 @@ def test_a_release_whose_promote_was_interrupted_is_not_deployed_again(story: St
     story.release(deployment("app:2")).deploy()
     interrupt_promote(story)
 
-    with pytest.raises(InputError, match="canary promote, with the same manifests and images, finishes it"):
+    with pytest.raises(InputError, match=r"was interrupted. To finish it: canary promote MANIFESTS --image IMAGE"):
         story.release(deployment("app:2")).deploy()
 
 
@@ -118,7 +118,10 @@ def test_another_release_is_told_of_a_promote_that_was_interrupted_and_how_to_fi
     story.release(deployment("app:2")).deploy()
     interrupt_promote(story)
 
-    with pytest.raises(InputError, match=r"app-canary runs app:2 .*; its promote was interrupted: canary promote"):
+    with pytest.raises(
+        InputError,
+        match=r"app-canary has been running app:2 .* Its promote was interrupted. To finish it: canary promote",
+    ):
         story.release(deployment("app:3")).deploy()
 
 

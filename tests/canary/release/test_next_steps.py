@@ -117,7 +117,7 @@ def test_manifests_from_stdin_have_a_placeholder(canary: CommandLine) -> None:
 def test_an_interruption_names_the_whole_command_that_ends_the_release(canary: CommandLine, story: Story) -> None:
     result = canary("release", "my shop/", "--image", "shop:2", *QUICK, "--gate", "auto", "-n", story.namespace)
     assert result.code in (3, 4)
-    assert f"canary reject shop --namespace {story.namespace} ends the release" in result.err
+    assert f"To end the release: canary reject shop --namespace {story.namespace}" in result.err
 
 
 def test_a_canary_of_another_tool_says_nothing() -> None:

@@ -71,7 +71,7 @@ def test_who_may_not_write_stable_or_put_it_back_leaves_nothing_half_promoted(st
     version = story.deployment()["metadata"]["resourceVersion"]
     cluster: Any = Deployer(story, verb)
 
-    with pytest.raises(ForbiddenError, match=rf"may not {verb} deployments.apps app, .*nothing was changed"):
+    with pytest.raises(ForbiddenError, match=rf"may not {verb} deployments.apps app, .*Nothing was changed"):
         story.release(deployment("app:2"), cluster=cluster).promote()
 
     assert story.cluster.get(CONFIG_MAP, before_name("app")) is None  # which would stand in the next release's way

@@ -234,8 +234,8 @@ def test_an_image_without_a_tag_is_refused_before_anything_is_written(story: Sto
     with pytest.raises(InputError) as error:
         getattr(story.release(deployment("registry:5000/app")), action)()
     assert str(error.value) == (
-        "test.yml:0: image registry:5000/app of Deployment app has no tag. Say which one you want: --image "
-        "registry:5000/app:TAG. If you mean registry:5000/app:latest, which may differ from node to node, write that"
+        "test.yml:0: image registry:5000/app of Deployment app has no tag: pass the one that you want, such as --image "
+        "registry:5000/app:1.2. (registry:5000/app:latest is allowed, but each node may run a different version)"
     )
     assert story.names() == {"app"}
 
@@ -284,8 +284,8 @@ def test_an_error_that_leaves_variants_says_so_and_how_to_go_on(story: Story) ->
     with pytest.raises(ClusterError) as error:
         release.run()
     assert str(error.value) == (
-        "no such Prometheus. Canary and baseline are still running. Run the same command again to continue; "
-        "canary reject app ends the release"
+        "no such Prometheus. Canary and baseline are still running. Run the same command again to continue. "
+        "To end the release: canary reject app"
     )
     with pytest.raises(InputError) as other:
         story.release(deployment("app:3")).deploy()

@@ -78,7 +78,7 @@ def test_an_interrupted_promote_is_rolled_back_also_when_its_variants_were_rejec
     interrupt_promote(story)
     story.release(names=("app",)).reject()
     assert image(story) == "app:2"
-    assert any("canary rollback app puts back what it was before" in note.text for note in story.heard(Note))
+    assert any("To go back to the version before: canary rollback app" in note.text for note in story.heard(Note))
 
     rollback(story)
 
@@ -113,7 +113,7 @@ def test_a_second_rollback_changes_nothing_and_does_not_bring_the_promoted_versi
     rollback(story)
 
     assert story.deployment()["metadata"]["resourceVersion"] == version
-    assert any("app was rolled back already" in note.text for note in story.heard(Note))
+    assert any("app is already rolled back" in note.text for note in story.heard(Note))
 
 
 def test_a_release_in_progress_is_rejected_once_stable_is_back(story: Story) -> None:
@@ -132,14 +132,14 @@ def test_a_release_in_progress_is_rejected_once_stable_is_back(story: Story) -> 
 
 def test_a_first_release_has_nothing_to_go_back_to(story: Story) -> None:
     release(story, deployment("app:1"))
-    with pytest.raises(InputError, match="the last promote of app was its first"):
+    with pytest.raises(InputError, match="its last promote was its first"):
         rollback(story)
     assert story.names() == {"app"}
 
 
 def test_what_was_never_promoted_has_nothing_to_go_back_to(story: Story) -> None:
     story.stable(deployment("app:1"))
-    with pytest.raises(InputError, match=r"no promote of app has kept .*kubectl rollout undo deployment/app"):
+    with pytest.raises(InputError, match=r"no promote has saved .*kubectl rollout undo deployment/app"):
         rollback(story)
 
 
@@ -155,9 +155,9 @@ def test_what_did_not_fit_is_told_at_promote_and_at_rollback(story: Story) -> No
     new = (*old, deployment("app:2"))
     story.release(*new).deploy()
     story.release(*new).promote()
-    assert any("this promote cannot be undone, nor rolled back" in note.text for note in story.heard(Note))
+    assert any("this promote cannot be undone or rolled back" in note.text for note in story.heard(Note))
     assert image(story) == "app:2"
-    with pytest.raises(InputError, match=r"did not fit \(1\.\d MiB, more than the 1 MiB"):
+    with pytest.raises(InputError, match=r"too large to save \(1\.\d MiB, more than the 1 MiB"):
         rollback(story)
 
 
@@ -237,7 +237,7 @@ def test_an_account_that_may_not_write_stable_is_told_so_before_anything_is_writ
         def may(self, verb: str, group: str, resource: str, name: str = "", **_: Any) -> bool:
             return (verb, resource, name) != ("update", "deployments", "app")
 
-    with pytest.raises(ForbiddenError, match=r"may not update deployments\.apps app, which it takes to roll back"):
+    with pytest.raises(ForbiddenError, match=r"may not update deployments\.apps app, which is needed to roll back"):
         rollback(story, cluster=Deployer())
     assert (image(story), state(story)) == ("app:2", PromoteState.DONE)
 
@@ -267,7 +267,10 @@ def test_what_others_wrote_since_the_promote_is_warned_of(story: Story) -> None:
     story.cluster.apply(deployment("app:hotfix"))
     rollback(story)
     assert image(story) == "app:1"
-    assert any(note.warning and "app runs app:hotfix now, not app:2" in note.text for note in story.heard(Note))
+    assert any(
+        note.warning and "app runs app:hotfix now, and its last promote gave it app:2" in note.text
+        for note in story.heard(Note)
+    )
 
 
 @pytest.mark.parametrize("action", ["deploy", "promote", "run"])
@@ -275,7 +278,7 @@ def test_no_release_goes_on_while_a_rollback_is_unfinished(story: Story, action:
     story.stable(deployment("app:1"))
     release(story, deployment("app:2"))
     interrupted(story)
-    with pytest.raises(InputError, match="a rollback of app was interrupted: canary rollback app finishes it"):
+    with pytest.raises(InputError, match=r"a rollback of app was interrupted. To finish it: canary rollback app"):
         getattr(story.release(deployment("app:3")), action)()
     [app] = story.release(names=("app",)).status().workloads
     assert app.next == ("finish the rollback that was interrupted: canary rollback app",)
@@ -287,7 +290,7 @@ def interrupted(story: Story) -> None:
 
     story.ghosts.script["app:1"] = unready
     story.clock.after(2, interrupt)
-    with pytest.raises(InterruptedReleaseError, match="canary rollback app finishes it"):
+    with pytest.raises(InterruptedReleaseError, match="To finish it: canary rollback app"):
         rollback(story)
 
 
@@ -295,7 +298,7 @@ def test_a_config_map_of_somebody_else_is_not_overwritten(story: Story) -> None:
     story.stable(deployment("app:1"))
     release(story, deployment("app:2"))
     theirs = story.cluster.create(config_map("app-rollback", recipe="soup"))
-    with pytest.raises(InputError, match="ConfigMap app-rollback is not canary's"):
+    with pytest.raises(InputError, match="ConfigMap app-rollback is not from canary"):
         rollback(story)
     assert story.cluster.get(CONFIG_MAP, "app-rollback") == theirs
     assert (image(story), state(story)) == ("app:2", PromoteState.DONE)

@@ -155,7 +155,7 @@ def test_a_hotfix_is_found_without_a_baseline_to_show_it_by(story: Story) -> Non
     story.cluster.delete(DEPLOYMENT, "app-baseline")
     with pytest.raises(InputError, match=r"stable app has changed \(in what cannot be told, its baseline is gone\)"):
         story.release(deployment("app:2")).promote()
-    with pytest.raises(InputError, match=r"stable app has changed since app-canary was deployed: start anew"):
+    with pytest.raises(InputError, match=r"stable app has changed since app-canary was deployed\. To start again"):
         story.release(deployment("app:2")).deploy()
 
 
@@ -220,7 +220,7 @@ def test_apply_of_what_is_being_released_is_refused(story: Story) -> None:
         with pytest.raises(InputError) as refused:
             action(story.release(deployment("app:3")))
         assert str(refused.value) == (
-            "a release of app is in progress (app-canary runs app:2), and canary apply would change stable under it. "
+            "a release of app is in progress (app-canary runs app:2), and canary apply would change stable during it. "
             "First promote that release (canary promote, with its manifests and images) or end it (canary reject app)"
         )
     assert image(story) == "app:1"

@@ -82,7 +82,7 @@ def test_a_canary_that_gets_worse_at_a_later_step_ends_the_release(stable: Story
 def test_steps_that_make_no_more_pods_are_passed_over(stable: Story) -> None:
     assert stable.release(deployment("app:2"), steps=(10, 25, 30, 50)).run().promoted
     assert [event.step.percentage for event in stable.heard(Grows)] == [50]
-    passed = [note.text for note in stable.heard(Note) if "passed over" in note.text]
+    passed = [note.text for note in stable.heard(Note) if "is skipped" in note.text]
     assert [text.split(" is ")[0] for text in passed] == ["step 2 of 4 (25 %)", "step 3 of 4 (30 %)"]
 
 

@@ -65,7 +65,7 @@ def test_what_is_on_its_way_to_stable_is_not_superseded(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
     interrupt_promote(story)
-    with pytest.raises(InputError, match=r"its promote was interrupted: canary promote"):
+    with pytest.raises(InputError, match=r"Its promote was interrupted. To finish it: canary promote"):
         story.release(deployment("app:3"), supersede=True).deploy()
     assert images(story)["app-canary"] == "app:2"
 
@@ -80,7 +80,7 @@ def test_a_deployment_that_is_no_variant_is_not_superseded(story: Story) -> None
 def test_without_it_another_release_is_named_with_the_way_out(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    with pytest.raises(InputError, match=r"canary reject app, or --supersede with this one"):
+    with pytest.raises(InputError, match=r"canary reject app .or pass --supersede with the new release"):
         story.release(deployment("app:3")).deploy()
 
 

@@ -63,7 +63,7 @@ def test_pods_that_do_not_come_back_are_waited_for_by_the_next_promote(story: St
     was = story.contents()
     story.release(*NEW).deploy()
     story.ghosts.refuse_pods(story.namespace, "exceeded quota")  # one of the old pods is gone when the first is refused
-    with pytest.raises(PromoteError, match=r"put back as it was, but not ready again \(Deployment app: 3 of 4 pods"):
+    with pytest.raises(PromoteError, match=r"put back as it was, but is not ready again \(Deployment app: 3 of 4 pods"):
         story.release(*NEW).promote()
     assert story.contents() == was
 
@@ -109,7 +109,10 @@ def interrupted_undo(story: Story) -> None:
         if obj["kind"] == "Deployment":
             raise KeyboardInterrupt
 
-    with pytest.raises(InterruptedReleaseError, match=r"while a promote was being undone .*ErrImagePull.*once more"):
+    with pytest.raises(
+        InterruptedReleaseError,
+        match=r"while the promote was being undone .*ErrImagePull.*To finish the undo: canary promote",
+    ):
         story.release(*NEW, cluster=Faulty(story.cluster, {"replace": interrupt})).promote()
     assert image(story) == "app:2"
     story.ghosts.script.clear()
@@ -137,7 +140,7 @@ def test_any_manifests_of_the_deployment_finish_an_undo(story: Story) -> None:
 
 def test_what_is_to_be_done_about_an_interrupted_undo_is_said_everywhere(story: Story) -> None:
     interrupted_undo(story)
-    says = r"ErrImagePull.*its undo was interrupted: canary rollback app finishes it"
+    says = r"ErrImagePull.*its undo was interrupted\. To finish the undo: canary rollback app"
     with pytest.raises(InputError, match=says):
         story.release(deployment("app:3")).deploy()
 
@@ -239,7 +242,7 @@ def test_what_could_not_be_undone_is_tried_again_by_the_next_promote(story: Stor
         raise ClusterError("the API server is gone")
 
     with pytest.raises(
-        PromoteError, match=r"could not be undone \(the API server is gone\); canary promote, once more"
+        PromoteError, match=r"could not be undone \(the API server is gone\)\. To try again: canary promote"
     ):
         story.release(*NEW, cluster=Faulty(story.cluster, {"replace": away})).promote()
     with pytest.raises(PromoteError, match=r"was undone: Deployment app: .*ErrImagePull"):

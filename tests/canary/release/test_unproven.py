@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from canary.events import Note
 from canary.marks import UNPROVEN, Variant
-from canary.state.record import unproven_since
+from canary.objects import annotations_of
 from tests.canary.ghosts import ready
 from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Story, deployment
@@ -18,14 +18,14 @@ def test_what_nobody_has_tried_is_recorded_on_stable_and_told_until_a_proven_pro
     story.stable(deployment("app:1"))
     story.release(deployment("app:2"), unproven=True).promote()
     assert warnings(story) == ["promoting app unproven: no canary has tried this release of app"]
-    recorded = unproven_since(story.deployment())
+    recorded = annotations_of(story.deployment()).get(UNPROVEN, "")
     assert recorded == "2001-09-09T01:48:20Z: no canary has tried this release of app"
     assert story.release(names=("app",)).status().workloads[0].unproven == recorded
 
     story.release(deployment("app:3")).deploy()
     assert UNPROVEN not in story.deployment("app-baseline")["metadata"]["annotations"]
     story.release(deployment("app:3")).promote()
-    assert unproven_since(story.deployment()) == ""
+    assert annotations_of(story.deployment()).get(UNPROVEN, "") == ""
     assert story.release(names=("app",)).status().workloads[0].unproven == ""
 
 
@@ -35,7 +35,11 @@ def test_a_promote_against_the_verdict_is_recorded_with_the_verdict(story: Story
     story.counts.good[Variant.CANARY] = 0.1
     sentence = story.release(names=("app",)).watch().sentence
     story.release(deployment("app:2"), unproven=True).promote()
-    assert unproven_since(story.deployment()).endswith(f"Z: the verdict on app-canary is REJECT: {sentence}")
+    assert (
+        annotations_of(story.deployment())
+        .get(UNPROVEN, "")
+        .endswith(f"Z: the verdict on app-canary is REJECT: {sentence}")
+    )
 
 
 def test_a_promote_of_what_was_compared_and_found_good_is_not_recorded_for_all_that_was_allowed(story: Story) -> None:
@@ -43,7 +47,7 @@ def test_a_promote_of_what_was_compared_and_found_good_is_not_recorded_for_all_t
     story.release(deployment("app:2")).deploy()
     story.release(names=("app",)).watch()
     story.release(deployment("app:2"), unproven=True).promote()
-    assert unproven_since(story.deployment()) == ""
+    assert annotations_of(story.deployment()).get(UNPROVEN, "") == ""
 
 
 def test_whoever_finishes_an_interrupted_promote_keeps_the_record(story: Story) -> None:
@@ -53,7 +57,7 @@ def test_whoever_finishes_an_interrupted_promote_keeps_the_record(story: Story) 
     story.ghosts.settle()
     story.ghosts.haunt(story.namespace, "app-", ready)
 
-    recorded = unproven_since(story.deployment())
+    recorded = annotations_of(story.deployment()).get(UNPROVEN, "")
     assert recorded
     story.release(deployment("app:2")).promote()
-    assert unproven_since(story.deployment()) == recorded
+    assert annotations_of(story.deployment()).get(UNPROVEN, "") == recorded

@@ -6,8 +6,9 @@ import pytest
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Waiting
+from canary.marks import UNPROVEN
+from canary.objects import annotations_of
 from canary.observe.deployments import progress
-from canary.state.record import unproven_since
 from tests.canary.ghosts import died, ready, unready, waiting
 from tests.canary.story import Story, deployment
 
@@ -91,9 +92,8 @@ def test_unproven_promotes_without_waiting_and_is_recorded_with_what_held_the_ca
     story.release(deployment("app:2"), unproven=True).promote()
     assert image(story) == "app:2"
     assert "app-canary" not in [event.name for event in story.heard(Waiting)]
-    assert "Z: the canary is not ready: Deployment app-canary: 0 of 2 pods ready: Pod app-canary-" in unproven_since(
-        story.deployment()
-    )
+    recorded = annotations_of(story.deployment())[UNPROVEN]
+    assert "Z: the canary is not ready: Deployment app-canary: 0 of 2 pods ready: Pod app-canary-" in recorded
     assert story.clock.now() - began < story.options.timeout
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from canary.errors import InputError
 from canary.marks import VERSION_LABEL, Variant, variant_name
-from canary.variants.derive import baseline, canary, stable, template_differences, variant_replicas
+from canary.variants.derive import baseline, canary, stable, template_differences
+from canary.variants.sizes import variant_replicas
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
