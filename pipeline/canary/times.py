@@ -40,6 +40,11 @@ def readable(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def local_time(seconds: float) -> str:
+    """Return the time of day for a line in a log, by this machine's time zone: `13:00:00`."""
+    return f"{datetime.fromtimestamp(seconds).astimezone():%H:%M:%S}"
+
+
 def parse_duration(text: str) -> float:
     """Return the seconds of a duration that a person wrote: `90`, `90s`, `1m30s`, `1h`, `250ms`.
 

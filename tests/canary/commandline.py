@@ -36,7 +36,7 @@ class Result:
 
     @property
     def lines(self) -> list[str]:
-        """Return what stderr says, without the times that lines begin with."""
+        """Return the lines of stderr without their timestamps."""
         return [line[9:] if line[:8].count(":") == 2 and line[:2].isdigit() else line for line in self.err.splitlines()]
 
 

@@ -14,7 +14,7 @@ QUICK = ("--tolerance", "0.05", "--warm-up", "0", "--min-duration", "0", "--inte
 
 @contextmanager
 def pods_that_answer(good: float) -> Iterator[int]:
-    """Serve metrics that count a hundred more requests at each look; give the port."""
+    """Serve metrics that count a hundred more requests at each look, and give the port."""
     looks = itertools.count(1)
 
     def answer(_path: str, _headers: Mapping[str, str]) -> tuple[int, str]:

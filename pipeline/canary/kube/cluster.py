@@ -68,7 +68,7 @@ class Cluster(ports.Cluster):
             "kind": kind.kind,
             "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
         }
-        answer = self.transport.request("POST", self._path(kind), body=body, asks=True)
+        answer = self.transport.request("POST", self._path(kind), body=body, read_only=True)
         return bool(_object(answer, f"ask whether we may {verb} {resource}")["status"]["allowed"])
 
     def serves(self, kind: Kind) -> bool:

@@ -141,7 +141,7 @@ class Transport:
         params: Mapping[str, str] | None = None,
         body: object = None,
         content_type: str = "application/json",
-        asks: bool = False,
+        read_only: bool = False,
         relayed: bool = False,
         before: Callable[[], None] = lambda: None,
     ) -> Answer:
@@ -158,7 +158,7 @@ class Transport:
             params: query parameters.
             body: body, sent as JSON.
             content_type: media type of the body.
-            asks: whether a POST changes nothing.
+            read_only: whether a POST changes nothing.
             relayed: whether a kubelet answers through the API server. A server error may then be the kubelet's.
             before: called before each attempt. What it raises takes the place of the answer.
 
@@ -166,7 +166,7 @@ class Transport:
             UnreachableError: no answer, or 401.
             NotAnsweringError: no answer in time through a kubelet, which is more likely to hang than the API server.
         """
-        changes = method != "GET" and not asks
+        changes = method != "GET" and not read_only
         delay, renewed, repeated = FIRST_DELAY, False, False
         with self.availability.outage() as outage:
             while True:

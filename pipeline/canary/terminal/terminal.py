@@ -14,6 +14,7 @@ from rich.text import Text
 from canary.events import Event, Looked, Ready, Waiting
 from canary.terminal.lines import line_of
 from canary.terminal.table import look
+from canary.times import local_time
 from canary.verdict.rule import Decision
 
 QUIET = 10.0  # seconds between two lines about looks with the same verdict
@@ -117,5 +118,4 @@ class Terminal:
             self._last_look = (event.at, event.verdict.decision)
         text = line_of(event)
         if text:
-            stamp = time.strftime("%H:%M:%S", time.localtime(self._now()))
-            self._console.print(Text.assemble((stamp, "dim"), " ", text), soft_wrap=True)
+            self._console.print(Text.assemble((local_time(self._now()), "dim"), " ", text), soft_wrap=True)

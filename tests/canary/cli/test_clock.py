@@ -1,4 +1,4 @@
-"""An interruption is not lost, wherever it happens to hit the program."""
+"""An interruption is never lost, wherever it hits the program."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ def test_the_command_prints_a_line_for_each_and_exits_with_0(in_cluster: Command
 def test_the_json_has_every_check_and_no_secret(in_cluster: CommandLine, story: Story) -> None:
     story.stable(service(), deployment("app:1"))
     result = in_cluster("doctor", "app", "--output", "json")
-    found = json.loads(result.out)
+    report = json.loads(result.out)
     assert result.code == 3, "the ghosts answer nobody"
-    assert found["failed"] == 1
-    assert {"subject", "outcome", "text", "advice", "workload"} == set(found["checks"][0])
-    assert (found["namespace"], found["canary"][:2], found["python"][:2]) == (story.namespace, "0.", "3.")
+    assert report["failed"] == 1
+    assert {"subject", "outcome", "text", "advice", "workload"} == set(report["checks"][0])
+    assert (report["namespace"], report["canary"][:2], report["python"][:2]) == (story.namespace, "0.", "3.")
     assert story.ghosts.url.rpartition("/")[2] not in result.out + result.err
 
 

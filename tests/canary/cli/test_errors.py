@@ -181,9 +181,9 @@ def test_a_bug_is_never_mistaken_for_a_rejected_release(
     monkeypatch.setattr("canary.cli.session.resolve", broken)
     monkeypatch.setattr("tempfile.tempdir", str(command_line.folder))
     assert run(["config"]) == 70
-    told = capsys.readouterr().err
+    message = capsys.readouterr().err
     [report] = command_line.folder.glob("canary-bug-*.txt")
-    assert told == (
+    assert message == (
         "canary: error: this is a bug in canary: KeyError: 'x'; "
         f"report it to the maintainers of canary, and attach {report}\n"
     )

@@ -1,4 +1,4 @@
-"""Help texts: every command has one with examples that can be run, and they are what a reader relies on."""
+"""Help texts: every command has one, with examples that work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes tell whether others still run, and are never wrong that one does not."""
+"""A process knows whether another one has ended, and never takes a running one for ended."""
 
 from __future__ import annotations
 

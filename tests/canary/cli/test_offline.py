@@ -18,7 +18,7 @@ def test_config_shows_each_setting_and_its_source(command_line: CommandLine) -> 
     result = command_line("config", "--percentage", "50", environment={"CANARY_TOLERANCE": "0.01"})
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
-    assert [line.split()[0] for line in lines] == [one.key for one in SETTINGS.values()]
+    assert [line.split()[0] for line in lines] == [setting.key for setting in SETTINGS.values()]
     assert lines[1] == "images              a:1 b:1                               canary.yml:1"
     assert lines[4] == "percentage          50                                    --percentage"
     assert "tolerance           0.01                                  CANARY_TOLERANCE" in lines
@@ -28,14 +28,14 @@ def test_config_shows_each_setting_and_its_source(command_line: CommandLine) -> 
 
 def test_config_as_json_has_values_for_programs(command_line: CommandLine) -> None:
     command_line.write("canary.yml", "warm-up: 1m\n")
-    found = command_line("config", "manifests", "-o", "json").json()
-    assert found["manifests"] == {"value": ["manifests"], "source": "arguments"}
-    assert found["warm-up"] == {"value": 60.0, "source": "canary.yml:1"}
-    assert found["tolerance"] == {"value": None, "source": "default"}
+    output = command_line("config", "manifests", "-o", "json").json()
+    assert output["manifests"] == {"value": ["manifests"], "source": "arguments"}
+    assert output["warm-up"] == {"value": 60.0, "source": "canary.yml:1"}
+    assert output["tolerance"] == {"value": None, "source": "default"}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--good", "requests total"], "--good: selector 'requests total': write the name of a metric and conditions"),
         (["--total", 'a{b=~"("}'], """--total: selector 'a{b=~"("}': '(' is not a regular expression"""),
@@ -45,10 +45,10 @@ def test_config_as_json_has_values_for_programs(command_line: CommandLine) -> No
         (["--min-duration", "2h"], "--min-duration 2h is longer than --max-duration 1h"),
     ],
 )
-def test_config_refuses_what_watch_refuses(command_line: CommandLine, arguments: list[str], told: str) -> None:
+def test_config_refuses_what_watch_refuses(command_line: CommandLine, arguments: list[str], message: str) -> None:
     refused = command_line("config", *arguments)
     assert (refused.code, refused.out) == (2, "")
-    assert told in refused.err
+    assert message in refused.err
 
 
 def test_config_reports_the_line_of_a_wrong_selector(command_line: CommandLine) -> None:
@@ -90,16 +90,16 @@ def test_a_verdict_as_json_says_what_the_rule_says(
 ) -> None:
     counts = {"baseline": baseline, "canary": canary}
     flags = [f"--{side}={good}/{good + bad}" for side, (good, bad) in counts.items()]
-    found = command_line("verdict", *flags, f"--tolerance={tolerance!r}", f"--alpha={alpha!r}", "--output=json").json()
+    output = command_line("verdict", *flags, f"--tolerance={tolerance!r}", f"--alpha={alpha!r}", "--output=json").json()
 
     sides = {side: Evidence(good, good + bad) for side, (good, bad) in counts.items()}
     expected = compare(sides["baseline"], sides["canary"], tolerance=tolerance, alpha=alpha)
-    assert found["decision"] == expected.decision
-    assert found["difference"] == expected.difference
-    assert found["interval"] == list(expected.interval)
-    assert found["requests"] == {side: sum(pair) for side, pair in counts.items()}
-    assert found["comparisons"][0]["metric"] == "success"
-    assert all(isinstance(number, int) for number in found["requests"].values())
+    assert output["decision"] == expected.decision
+    assert output["difference"] == expected.difference
+    assert output["interval"] == list(expected.interval)
+    assert output["requests"] == {side: sum(pair) for side, pair in counts.items()}
+    assert output["comparisons"][0]["metric"] == "success"
+    assert all(isinstance(number, int) for number in output["requests"].values())
 
 
 def test_dispersion_widens_the_interval(command_line: CommandLine) -> None:

@@ -1,4 +1,4 @@
-"""Releases from the command line, against a real API: exit codes, what stdout holds, what is refused."""
+"""Releases from the command line against a real API: exit codes, results on stdout, errors."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def answers(ghosts: Ghosts) -> Iterator[Ghosts]:
 def test_a_release_is_promoted_with_exit_0(canary: CommandLine, story: Story, answers: Ghosts) -> None:
     result = canary("release", *NEW, "--gate", "auto", *QUICK, "--output", "json")
     assert result.code == 0, result.err
-    found = result.json()
-    assert (found["promoted"], found["by"], found["verdict"]["decision"]) == (True, "auto", "PROMOTE")
-    assert min(found["verdict"]["requests"].values()) >= 50
+    output = result.json()
+    assert (output["promoted"], output["by"], output["verdict"]["decision"]) == (True, "auto", "PROMOTE")
+    assert min(output["verdict"]["requests"].values()) >= 50
     assert story.names() == {"app"}
     assert image_of(story.deployment()) == "app:2"
 
@@ -97,8 +97,8 @@ def test_a_release_step_by_step(canary: CommandLine, story: Story, answers: Ghos
     deployed = canary("deploy", *NEW, "-o", "json")
     assert deployed.code == 0, deployed.err
     [workload] = deployed.json()["workloads"]
-    assert [one["variant"] for one in workload["variants"]] == ["stable", "baseline", "canary"]
-    assert {one["name"]: one["images"] for one in workload["variants"]} == {
+    assert [variant["variant"] for variant in workload["variants"]] == ["stable", "baseline", "canary"]
+    assert {variant["name"]: variant["images"] for variant in workload["variants"]} == {
         "app": ["app:1"],
         "app-baseline": ["app:1"],
         "app-canary": ["app:2"],
@@ -137,12 +137,12 @@ def test_the_metric_that_decides_is_named(canary: CommandLine, answers: Ghosts) 
     assert result.code == 1, result.err
     verdict = result.json()["verdict"]
     assert verdict["sentence"].startswith("good: canary 50.0 % good vs baseline 90.0 %")
-    found = {one["metric"]: one for one in verdict["comparisons"]}
-    assert {name: (one["decision"], one["tolerance"]) for name, one in found.items()} == {
+    comparisons = {comparison["metric"]: comparison for comparison in verdict["comparisons"]}
+    assert {name: (compared["decision"], compared["tolerance"]) for name, compared in comparisons.items()} == {
         "all": ("PROMOTE", 0.01),
         "good": ("REJECT", 0.05),
     }
-    assert all(one["reject_alpha"] == pytest.approx(0.05 / 10 / 2) for one in found.values())
+    assert all(compared["reject_alpha"] == pytest.approx(0.05 / 10 / 2) for compared in comparisons.values())
 
 
 def test_metrics_with_their_own_tolerances_need_no_tolerance_for_all(canary: CommandLine, answers: Ghosts) -> None:
@@ -222,8 +222,8 @@ def test_status_shows_the_variants_and_what_can_be_done_next(canary: CommandLine
         "  canary    app-canary    2/2 ready  app:2",
     ]
     assert "  next: delete canary and baseline: canary reject app" in lines
-    found = canary("status", "-o", "json").json()
-    assert (found["namespace"], [one["name"] for one in found["workloads"]]) == (story.namespace, ["app"])
+    output = canary("status", "-o", "json").json()
+    assert (output["namespace"], [workload["name"] for workload in output["workloads"]]) == (story.namespace, ["app"])
 
 
 def test_status_without_a_release_says_so(in_cluster: CommandLine, story: Story) -> None:
@@ -235,10 +235,10 @@ def test_apply_skips_a_monitor_if_the_operator_is_not_installed(in_cluster: Comm
     misc = str(Path(__file__).parents[3] / "misc")
     why = "this cluster does not have the Prometheus operator (monitoring.coreos.com) for ServiceMonitor sampleapp"
     dry = in_cluster("apply", misc, "--dry-run")
-    assert [one["kind"] for one in dry.yaml()] == ["Deployment"]
+    assert [item["kind"] for item in dry.yaml()] == ["Deployment"]
     result = in_cluster("apply", misc, "-o", "json")
     assert result.code == 0
-    assert [one["name"] for one in result.json()["written"]] == ["fortio-deploy"]
+    assert [written["name"] for written in result.json()["written"]] == ["fortio-deploy"]
     assert f"warning: skipped, because {why}: install it, and run the command again" in result.lines
 
     alone = in_cluster("apply", f"{misc}/service-monitor.yml")
@@ -327,9 +327,9 @@ def test_watch_of_an_unknown_name_suggests_a_similar_one(canary: CommandLine) ->
     assert result.err.endswith("did you mean app?\n")
 
 
-@pytest.mark.parametrize("asked", [(), ("app",), ("m.yml",)])
-def test_status_reports_a_missing_namespace(canary: CommandLine, asked: tuple[str, ...]) -> None:
-    result = canary("status", *asked, "--namespace", "nowhere")
+@pytest.mark.parametrize("arguments", [(), ("app",), ("m.yml",)])
+def test_status_reports_a_missing_namespace(canary: CommandLine, arguments: tuple[str, ...]) -> None:
+    result = canary("status", *arguments, "--namespace", "nowhere")
     assert (result.code, result.out, result.err) == (2, "", "canary: error: there is no namespace nowhere\n")
 
 

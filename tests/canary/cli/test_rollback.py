@@ -99,11 +99,11 @@ def test_the_rollback_command_that_reject_prints_after_an_interrupted_promote_wo
     with pytest.raises(InterruptedReleaseError):
         story.release(new, cluster=stopped).promote()
 
-    told = in_cluster("reject", "app").lines[-1]
-    assert told == (
+    line = in_cluster("reject", "app").lines[-1]
+    assert line == (
         "warning: a promote of app was interrupted: stable may run the new version. To go back to the version before: "
         "canary rollback app"
     )
-    command = told.partition(": canary ")[2].split()
+    command = line.partition(": canary ")[2].split()
     assert in_cluster(*command).code == 0
     assert image_of(story.deployment()) == "app:1"

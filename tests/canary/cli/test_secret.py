@@ -26,12 +26,12 @@ def login(story: Story) -> dict[str, Any]:
 def test_a_registry_secret_is_created_then_updated_and_left_alone_when_nothing_changes(
     in_cluster: CommandLine, story: Story
 ) -> None:
-    told = []
+    messages = []
     for password in (PASSWORD, PASSWORD, "another"):
         result = in_cluster(*LOGIN, stdin=f"{password}\n")
         assert (result.code, result.out) == (0, "")
-        told.append(result.err)
-    assert told == ["Secret registry created\n", "Secret registry unchanged\n", "Secret registry configured\n"]
+        messages.append(result.err)
+    assert messages == ["Secret registry created\n", "Secret registry unchanged\n", "Secret registry configured\n"]
     secret = story.cluster.get(SECRET, "registry")
     assert secret is not None
     assert secret["type"] == "kubernetes.io/dockerconfigjson"

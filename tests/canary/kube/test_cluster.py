@@ -65,8 +65,8 @@ def test_a_missing_object_is_none(story: Story) -> None:
 
 def test_listed_objects_have_their_kind_and_version(story: Story) -> None:
     story.cluster.create(deployment())
-    [found] = story.cluster.find(DEPLOYMENT, labels={"app": "app"})
-    assert Kind.of(found) == DEPLOYMENT
+    [listed] = story.cluster.find(DEPLOYMENT, labels={"app": "app"})
+    assert Kind.of(listed) == DEPLOYMENT
     assert story.cluster.find(DEPLOYMENT, labels={"app": "other"}) == []
 
 
@@ -266,10 +266,10 @@ def test_a_read_and_write_is_repeated_if_another_write_came_first(story: Story) 
 
     class Raced(Cluster):
         def get(self, kind: Kind, name: str) -> dict[str, Any] | None:
-            found = real(kind, name)
+            live = real(kind, name)
             if value := next(rivals, None):
                 story.cluster.annotate(kind, name, {"rival": value})
-            return found
+            return live
 
     Raced(story.cluster.transport, story.namespace).replace(before | {"data": {"colour": "blue"}})
 

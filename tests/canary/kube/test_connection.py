@@ -1,4 +1,4 @@
-"""Which cluster is talked to, and as whom."""
+"""Which cluster is used, and with which credentials."""
 
 from __future__ import annotations
 
@@ -111,9 +111,9 @@ def test_in_a_pod_the_service_account_is_used(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
-    found = connect(account=tmp_path)
-    assert found.description == "https://10.96.0.1:443 (service account)"
-    assert found.namespace == "shop"
+    connection = connect(account=tmp_path)
+    assert connection.description == "https://10.96.0.1:443 (service account)"
+    assert connection.namespace == "shop"
 
 
 @pytest.mark.parametrize(

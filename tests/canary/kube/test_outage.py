@@ -1,4 +1,4 @@
-"""An API server that is away for a while: the release waits for it, says so, and goes on where it was."""
+"""An API server that is away for a while: the release waits for it, reports that, and continues."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def driver(story: Story, proxy: FaultyProxy) -> Iterator[Cluster]:
 
 
 def away(story: Story, proxy: FaultyProxy, *, after: float, seconds: float = TWO_MINUTES) -> None:
-    """Cut the proxy at some time, and mend it later."""
+    """Cut the proxy's connections at some time, and restore them later."""
     story.clock.after(after, proxy.cut)
     story.clock.after(after + seconds, proxy.mend)
 
 
-def told(story: Story) -> list[str]:
-    """Return what was said of an API server that is away, and that it is back."""
+def reports(story: Story) -> list[str]:
+    """Return the reports of an outage and of its end."""
     return [note.text for note in story.heard(Note) if "the lab" in note.text]
 
 
-def check_told(story: Story) -> None:
-    lost, back = told(story)
+def check_reports(story: Story) -> None:
+    lost, back = reports(story)
     assert lost.startswith("cannot reach the lab: ")
     assert lost.endswith("; waiting up to 300 s for it")
     assert re.fullmatch(r"the lab answers again, after 1[12]\d s", back)
@@ -67,7 +67,7 @@ def test_a_watch_continues_after_two_minutes_without_an_api_server(
     away(story, proxy, after=3)
     verdict = story.release(names=("app",), cluster=driver, max_duration=60).watch()
     assert verdict.decision is Decision.PROMOTE
-    check_told(story)
+    check_reports(story)
     assert not [note for note in story.heard(Note) if "no requests" in note.text]
 
 
@@ -87,7 +87,7 @@ def test_an_outage_does_not_count_towards_the_time_limit_of_a_rollout(
     story.release(*NEW, cluster=driver, timeout=10).promote()
     assert image_of(story.deployment()) == "app:2"
     assert story.names() == {"app"}
-    check_told(story)
+    check_reports(story)
 
 
 def test_a_deploy_continues_after_an_outage(story: Story, proxy: FaultyProxy, driver: Cluster) -> None:
@@ -102,7 +102,7 @@ def test_a_deploy_continues_after_an_outage(story: Story, proxy: FaultyProxy, dr
     story.clock.after(1 + TWO_MINUTES + 3, recover)
     story.release(*NEW, cluster=driver).deploy()
     assert story.names() == {"app", "app-canary", "app-baseline"}
-    check_told(story)
+    check_reports(story)
 
 
 def test_a_reject_continues_after_an_outage(story: Story, proxy: FaultyProxy, driver: Cluster) -> None:
@@ -113,7 +113,7 @@ def test_a_reject_continues_after_an_outage(story: Story, proxy: FaultyProxy, dr
     story.clock.after(TWO_MINUTES, proxy.mend)
     story.release(names=("app",), cluster=driver).reject()
     assert story.names() == {"app"}
-    check_told(story)
+    check_reports(story)
 
 
 def test_a_reject_deletes_nothing_until_it_has_read_the_evidence(
@@ -135,7 +135,7 @@ def test_every_answer_to_a_write_may_be_lost(story: Story, proxy: FaultyProxy, d
     if action == "run":
         assert release.run().promoted
         assert image_of(story.deployment()) == "app:2"
-        assert {one.split()[0] for one in proxy.lost} >= {"POST", "PATCH", "DELETE"}
+        assert {request.split()[0] for request in proxy.lost} >= {"POST", "PATCH", "DELETE"}
     else:
         release.deploy()
         release.reject()
@@ -144,7 +144,7 @@ def test_every_answer_to_a_write_may_be_lost(story: Story, proxy: FaultyProxy, d
         assert rejected.deleted == ("app-baseline", "app-canary")
     assert story.names() == {"app"}
     assert unfinished_digest(story.cluster, "app") is None
-    assert told(story) == []
+    assert reports(story) == []
 
 
 def test_an_object_that_another_client_created_meanwhile_is_not_ours(
@@ -208,7 +208,7 @@ def test_a_cluster_that_never_answered_is_given_up_quickly(story: Story, proxy: 
     with pytest.raises(UnreachableError, match="cannot reach the lab"):
         story.release(*NEW, cluster=driver).deploy()
     assert story.clock.now() - began <= 3
-    assert told(story) == []
+    assert reports(story) == []
 
 
 def test_an_undecided_watch_ends_in_spite_of_an_outage(story: Story, proxy: FaultyProxy, driver: Cluster) -> None:
@@ -235,7 +235,7 @@ def test_a_gate_waits_through_an_outage_and_keeps_the_lock(story: Story, proxy: 
 
     assert story.release(*NEW, cluster=guarded, lock=first, gate=Asks(promote=True)).run().promoted
     assert image_of(story.deployment()) == "app:2"
-    assert "the lab answers again" in told(story)[1]
+    assert "the lab answers again" in reports(story)[1]
     assert not [note for note in story.heard(Note) if "lock" in note.text]
 
 

@@ -1,4 +1,4 @@
-"""What waiting and watching cost the API server, in requests."""
+"""How many requests waiting and watching cost the API server."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from canary.kube.transport import Transport
 from tests.canary.ghosts import Object, unready
 from tests.canary.story import Story, deployment, service
 
-MEANT = re.compile(r"/(pods|events|replicasets|deployments|configmaps)(/[^/]+)?$")
+RESOURCE = re.compile(r"/(pods|events|replicasets|deployments|configmaps)(/[^/]+)?$")
 
 
 class Counting(Transport):
-    """Counts what is asked for: `GET pods` is a list, `GET deployments/app` one object."""
+    """Counts requests: `GET pods` is a list, `GET deployments/app` a single object."""
 
-    asked: Counter[str]
+    requests: Counter[str]
 
     def send(self, method: str, path: str, **rest: Any) -> Any:
-        found = MEANT.search(path)
-        self.asked[f"{method} {''.join(found.groups('')) if found else 'else'}"] += 1
+        match = RESOURCE.search(path)
+        self.requests[f"{method} {''.join(match.groups('')) if match else 'else'}"] += 1
         return super().send(method, path, **rest)
 
 
@@ -34,7 +34,7 @@ class Counting(Transport):
 def counting(story: Story) -> Iterator[Counting]:
     original = story.cluster
     transport = Counting(lambda: original.transport.connection)
-    transport.asked = Counter()
+    transport.requests = Counter()
     story.cluster = Cluster(transport, story.namespace)
     yield transport
     story.cluster = original
@@ -46,15 +46,15 @@ def starting(status: Object) -> Object:
 
 def test_twenty_pods_that_start_cost_three_requests_a_poll(story: Story, counting: Counting) -> None:
     story.ghosts.script["app:1"] = starting
-    counting.asked.clear()
+    counting.requests.clear()
     with pytest.raises(TimedOutError):
         story.release(deployment("app:1", replicas=20), timeout=4.5).apply()
-    polls = counting.asked["GET pods"]
+    polls = counting.requests["GET pods"]
     assert polls in (10, 11), "the last one where it took a poll until all pods were there"
-    assert counting.asked["GET replicasets"] == polls
-    assert counting.asked["GET deployments/app"] <= polls + 5
-    assert counting.asked["GET events"] <= 3, "of three pods, after five seconds"
-    assert counting.asked.total() <= 3 * polls + 18, "writing the Deployment takes a few"
+    assert counting.requests["GET replicasets"] == polls
+    assert counting.requests["GET deployments/app"] <= polls + 5
+    assert counting.requests["GET events"] <= 3, "of three pods, after five seconds"
+    assert counting.requests.total() <= 3 * polls + 18, "writing the Deployment takes a few"
 
 
 def test_events_are_read_of_few_pods_that_are_stuck_and_not_at_each_poll(story: Story, counting: Counting) -> None:
@@ -62,8 +62,8 @@ def test_events_are_read_of_few_pods_that_are_stuck_and_not_at_each_poll(story: 
     story.clock.after(3, lambda: story.ghosts.remark(story.namespace, "app-", "FailedMount", "no such disk", times=1))
     with pytest.raises(TimedOutError, match=r"Pod app-\S+: FailedMount: no such disk"):
         story.release(deployment("app:1", replicas=20), timeout=30).apply()
-    assert counting.asked["GET pods"] <= 62
-    assert 1 <= counting.asked["GET events"] <= 30 / 5
+    assert counting.requests["GET pods"] <= 62
+    assert 1 <= counting.requests["GET events"] <= 30 / 5
     assert [event.reason.partition(": ")[2] for event in story.heard(Waiting)] == ["", "FailedMount: no such disk"]
 
 
@@ -71,36 +71,36 @@ def test_pods_that_say_nothing_for_long_are_asked_about_a_few_at_a_time(story: S
     story.ghosts.script["app:1"] = starting
     with pytest.raises(TimedOutError):
         story.release(deployment("app:1", replicas=20), timeout=30).apply()
-    assert counting.asked["GET events"] <= 3 * 30 / 5
+    assert counting.requests["GET events"] <= 3 * 30 / 5
 
 
 def test_a_look_lists_pods_once_however_many_deployments_there_are(story: Story, counting: Counting) -> None:
     objects = [deployment("app:1"), deployment("worker:1", name="worker")]
     story.stable(service(), *objects)
     story.release(service(), deployment("app:2"), deployment("worker:2", name="worker")).deploy()
-    counting.asked.clear()
+    counting.requests.clear()
     story.release(names=("app", "worker"), min_duration=20).watch()
     looks = len(story.heard(Looked))
     assert looks == 11
-    assert counting.asked["GET pods"] == counting.asked["GET replicasets"] == looks
-    assert counting.asked["GET events"] == 0
+    assert counting.requests["GET pods"] == counting.requests["GET replicasets"] == looks
+    assert counting.requests["GET events"] == 0
     for name in ("app", "worker"):
-        assert counting.asked[f"PATCH configmaps/{name}-canary-counts"] == looks
-        assert counting.asked[f"GET configmaps/{name}-canary-counts"] == 1
-    of_deployments = sum(n for what, n in counting.asked.items() if what.startswith("GET deployments/"))
+        assert counting.requests[f"PATCH configmaps/{name}-canary-counts"] == looks
+        assert counting.requests[f"GET configmaps/{name}-canary-counts"] == 1
+    of_deployments = sum(n for what, n in counting.requests.items() if what.startswith("GET deployments/"))
     assert of_deployments <= 6 * looks + 15, "six a look, and what is done once"
 
 
 def test_status_lists_pods_once_and_only_where_something_is_not_ready(story: Story, counting: Counting) -> None:
     story.stable(deployment("app:1"), deployment("worker:1", name="worker"))
     release = story.release(names=("app", "worker"))
-    counting.asked.clear()
+    counting.requests.clear()
     release.status()
-    assert counting.asked["GET pods"] == 0
+    assert counting.requests["GET pods"] == 0
     story.ghosts.script |= {"app:2": starting, "worker:2": starting}
     for name in ("app", "worker"):
         story.cluster.apply(deployment(f"{name}:2", name=name))
     story.ghosts.settle()
-    counting.asked.clear()
-    assert [one.variants[0].ready for one in release.status().workloads] == [3, 3]
-    assert counting.asked["GET pods"] == 1
+    counting.requests.clear()
+    assert [workload.variants[0].ready for workload in release.status().workloads] == [3, 3]
+    assert counting.requests["GET pods"] == 1

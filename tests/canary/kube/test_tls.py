@@ -1,4 +1,4 @@
-"""TLS that breaks off is a fault of the network; a certificate that is not trusted is none."""
+"""A broken TLS connection is a network error and is tried again; an untrusted certificate is not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from canary.kube.transport import Transport
 from tests.canary.kube.fake_time import Time
 
 CERTIFICATE = Path(__file__).with_name("certificate.pem")
-"""Of 127.0.0.1, signed by itself, and its key."""
+"""A self-signed certificate for 127.0.0.1, and its key."""
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
 

@@ -1,4 +1,4 @@
-"""Requests that fail on the way: what is sent again, how long, and what is said in the end."""
+"""Requests that get no answer: which are repeated, for how long, and what is reported in the end."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_post_that_was_answered_429_is_sent_again(server: Server, transport: T
 @pytest.mark.parametrize("trouble", [0, 500, 503])
 def test_a_post_that_changes_nothing_is_sent_again(server: Server, transport: Transport, trouble: int) -> None:
     server.answers = [trouble]
-    assert transport.request("POST", "/x", body={"may": "I"}, asks=True).status == 200
+    assert transport.request("POST", "/x", body={"may": "I"}, read_only=True).status == 200
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 422, 500])
@@ -247,16 +247,16 @@ def test_a_server_that_stays_away_is_given_up_after_the_timeout(
 def test_each_attempt_of_a_write_is_checked_first(server: Server, transport: Transport) -> None:
     transport.request("GET", "/x")
     server.answers = [0, 503, 429]
-    asked: list[int] = []
+    attempts: list[int] = []
 
     def stop_at_the_fourth() -> None:
-        asked.append(len(server.seen))
-        if len(asked) == 4:
+        attempts.append(len(server.seen))
+        if len(attempts) == 4:
             raise LockLostError("taken by bob")
 
     with pytest.raises(LockLostError):
         transport.request("PUT", "/x", body={}, before=stop_at_the_fourth)
-    assert asked == [1, 2, 3, 4]
+    assert attempts == [1, 2, 3, 4]
     assert len(server.seen) == 4
 
 
@@ -287,7 +287,7 @@ def test_a_silent_node_is_not_mistaken_for_a_silent_api_server(
 
 
 class Log(Cluster):
-    """A cluster that need not ask for the path of Pods."""
+    """A cluster that knows the path of Pods without discovery."""
 
     def _path(self, kind: Kind, name: str = "") -> str:
         return f"/{kind.kind}/{name}"

@@ -1,4 +1,4 @@
-"""YAML and JSON are read as Kubernetes' own tools read them: kubectl is the oracle."""
+"""YAML and JSON are read as Kubernetes' own tools read them: the tests compare with kubectl."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def as_kubectl_reads(text: str, path: Path) -> Any:
 
 
 def test_scalars_and_keys_are_read_as_kubectl_reads_them(tmp_path: Path) -> None:
-    scalars = [one.strip() for line in SCALARS.strip().splitlines() for one in line.split("  ") if one.strip()]
+    scalars = [scalar.strip() for line in SCALARS.strip().splitlines() for scalar in line.split("  ") if scalar.strip()]
     lines = [f"  k{number}: {scalar}" for number, scalar in enumerate(scalars)]
     lines += [f"  {key}: key" for key in KEYS]
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n" + "\n".join(lines) + "\n"

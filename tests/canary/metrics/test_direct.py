@@ -35,11 +35,11 @@ class Api:
 
     def __init__(self, answer: Callable[[str], str]) -> None:
         self.answer = answer
-        self.asked: list[tuple[str, float]] = []
+        self.requests: list[tuple[str, float]] = []
 
     def get_text(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> str:
         assert params is None
-        self.asked.append((path, timeout))
+        self.requests.append((path, timeout))
         return self.answer(path)
 
 
@@ -58,7 +58,7 @@ def test_each_pod_is_scraped_through_the_proxy_by_port_number() -> None:
         Scrape(pod("a"), 77, {"success good": 4, "success total": 6}),
         Scrape(pod("b"), 77, {"success good": 1, "success total": 1}),
     ]
-    assert sorted(api.asked) == [
+    assert sorted(api.requests) == [
         ("/api/v1/namespaces/shop/pods/a:8000/proxy/metrics", 3),
         ("/api/v1/namespaces/shop/pods/b:8000/proxy/metrics", 3),
     ]
@@ -138,22 +138,22 @@ def test_a_scrape_with_expired_credentials_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_configured_path_is_scraped(tmp_path: Path) -> None:
-    asked = []
+    requests = []
 
     def answer(path: str, _: object) -> tuple[int, str]:
-        asked.append(path)
+        requests.append(path)
         return 200, page(1)
 
     with serving(answer) as pods, closing(cluster_at(pods.address, tmp_path)) as cluster:
         [scrape] = DirectSource(cluster, MEASURES, path="/v1/metrics?format=prometheus").read([pod("a")], since=0)
     assert scrape.counters == {"success good": 1, "success total": 1}
-    assert asked == ["/api/v1/namespaces/shop/pods/a:8000/proxy/v1/metrics?format=prometheus"]
+    assert requests == ["/api/v1/namespaces/shop/pods/a:8000/proxy/v1/metrics?format=prometheus"]
 
 
 def test_a_connection_is_kept_for_each_pod_that_is_scraped_at_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Else urllib3 throws them away, and says so on stderr at every look."""
+    """Otherwise urllib3 drops connections, and warns about it on stderr at every look."""
     together = threading.Barrier(16, timeout=10)
 
     class Handler(BaseHTTPRequestHandler):
@@ -185,7 +185,7 @@ def test_a_connection_is_kept_for_each_pod_that_is_scraped_at_once(
 def test_without_pods_no_request_is_sent() -> None:
     api = Api(page)  # type: ignore[arg-type]
     assert DirectSource(api, MEASURES).read([], since=0) == []
-    assert api.asked == []
+    assert api.requests == []
 
 
 def test_the_start_time_of_the_process_reveals_a_restart() -> None:

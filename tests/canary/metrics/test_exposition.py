@@ -1,4 +1,4 @@
-"""Of a page that a pod exposes only what is wanted is read, and exactly as the library for that reads it."""
+"""Samples are read from a page exactly as the Prometheus library reads them, and no others."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ MEASURES = Measures.of([SUCCESS, LATENCY], "request_duration_seconds")
 
 
 class Counter:
-    """The metrics page of a pod: what it has counted, and whether its series exist yet."""
+    """The metrics page of a pod: its counts, and whether its series exist yet."""
 
     def __init__(self) -> None:
         self.good = 0

@@ -1,4 +1,4 @@
-"""Prometheus' HTTP API when it does not answer as it should; a stub, as a real one has no faults on demand."""
+"""Failures of Prometheus' HTTP API, by a stub: a real Prometheus does not fail on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees of a release."""
+"""What a person sees of a release on the terminal or in a log."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def lines(*events: Event, width: int = 80) -> list[str]:
 
 
 def screen(*events: Event, width: int = 80) -> str:
-    """Return everything drawn on a terminal, in the order in which it was, without colours and movements."""
+    """Return everything drawn on a terminal, in order, without colours and cursor movements."""
     out = io.StringIO()
     terminal = Terminal(Console(file=out, width=width, force_terminal=True, color_system=None), live=True)
     for event in events:
