@@ -78,4 +78,4 @@ def require_namespace(cluster: Cluster) -> None:
     except ClusterError:  # an account with rights in one namespace only cannot tell
         return
     if not exists:
-        raise InputError(f"there is no namespace {cluster.namespace}")
+        raise InputError(f"there is no namespace {cluster.namespace}: create it, or pass another --namespace")

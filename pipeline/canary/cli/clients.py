@@ -162,5 +162,7 @@ def _proxy(url: str) -> str:
 def _header(text: str) -> tuple[str, Path]:
     name, separator, file = text.partition("=@")
     if not (name and separator and file):
-        raise InputError("--prometheus-header: write NAME=@FILE; values are read from files, as arguments can be seen")
+        raise InputError(
+            "--prometheus-header: write NAME=@FILE: the value is read from a file, as every user can see arguments"
+        )
     return name, Path(file)

@@ -59,10 +59,12 @@ def _password() -> str:
     try:
         password = sys.stdin.buffer.read().decode()
     except UnicodeDecodeError:
-        raise InputError("the password is not UTF-8 text") from None  # the cause would hold it
+        raise InputError(
+            "the password on stdin is not UTF-8 text: check the file or variable that it comes from"
+        ) from None  # the cause would hold it
     password = password.removesuffix("\n").removesuffix("\r")
     if not password:
-        raise InputError("the password on stdin is empty")
+        raise InputError("the password on stdin is empty: check the file or variable that it comes from")
     return password
 
 

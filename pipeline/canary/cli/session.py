@@ -89,7 +89,7 @@ class Session:
         if settings.min_duration > settings.max_duration:
             raise InputError(
                 f"--min-duration {self.resolved.show('min_duration')} is longer than "
-                f"--max-duration {self.resolved.show('max_duration')}"
+                f"--max-duration {self.resolved.show('max_duration')}: lower it, or raise --max-duration"
             )
         return settings
 

@@ -82,7 +82,7 @@ WRONG = {
         "or run canary deploy and canary watch, then canary promote or canary reject"
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.05", "--min-duration", "2h"): (
-        "--min-duration 2h is longer than --max-duration 1h"
+        "--min-duration 2h is longer than --max-duration 1h: lower it, or raise --max-duration"
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.05", "--good", "requests_total{"): (
         "--good: selector 'requests_total{': write the name of a metric and conditions, such as "
@@ -94,7 +94,7 @@ WRONG = {
     (
         *RELEASE, "--gate", "auto", "--tolerance", "0.05",
         "--prometheus", "http://x:9090", "--prometheus-header", "Authorization=Bearer abc",
-    ): "--prometheus-header: write NAME=@FILE; values are read from files, as arguments can be seen",
+    ): "--prometheus-header: write NAME=@FILE: the value is read from a file, as every user can see arguments",
     ("watch", "app"): f"canary watch {NO_TOLERANCE}",
     ("watch", "./nowhere", "--tolerance", "0.05"): "nowhere: no such file or folder",
     ("status", "app", "-o", "yaml"): (

@@ -81,7 +81,10 @@ def test_a_dry_run_shows_lengths_and_writes_nothing(in_cluster: CommandLine, sto
 
 def test_wrong_input_is_reported_in_one_line(command_line: CommandLine) -> None:
     result = command_line(*LOGIN, stdin="\n")
-    assert (result.code, result.err) == (2, "canary: error: the password on stdin is empty\n")
+    assert (result.code, result.err) == (
+        2,
+        "canary: error: the password on stdin is empty: check the file or variable that it comes from\n",
+    )
 
 
 @pytest.mark.parametrize("missing", ["--server", "--username"])
