@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
@@ -22,10 +23,6 @@ from canary.verdict.measures import Measures, Metric
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.tally import Tally
 from tests.http_servers import running, serving
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 MEASURES = Measures.of([Metric.share("success", 'requests_total{custom_status="good"}', "requests_total")])
 

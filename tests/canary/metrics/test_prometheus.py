@@ -9,8 +9,9 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -24,9 +25,6 @@ from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.tally import Tally
 from e2e.polling import poll
 from tests.http_servers import serving
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 PROMETHEUS = os.environ.get("PROMETHEUS") or shutil.which("prometheus")
 needs_prometheus = pytest.mark.skipif(not PROMETHEUS, reason="no prometheus on PATH, and PROMETHEUS names none")

@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from canary.errors import ClusterError, InputError, NotAnsweringError
 from canary.metrics import ServiceQueries, UrlQueries
 from tests.http_servers import serving
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 ONE = '{"status": "success", "data": {"resultType": "scalar", "result": [1, "1"]}}'
 
