@@ -92,7 +92,7 @@ def test_a_driver_waits_for_the_lock_of_one_killed_on_another_machine(released: 
     elsewhere = "canary-lab/process=another-boot pid:[1] 1 token"
     released.kubectl("annotate", "--overwrite", "lease/sampleapp-canary", elsewhere)
     refused = released.canary("reject", "sampleapp", "--lock-timeout", "0s", code=2).err
-    assert "or pass --break-lock to take the release over" in refused
+    assert "or pass --break-lock to stop it and take the release over" in refused
     told = released.canary("reject", "sampleapp").err
     assert "waiting up to 65 s for the lock on sampleapp" in told
     assert "taking over the lock on sampleapp from" in told
