@@ -40,7 +40,7 @@ def test_a_killed_promote_is_rolled_back_after_its_variants_were_rejected(
         driver.kill()
         driver.communicate(timeout=60)
     assert (
-        f"canary rollback sampleapp --namespace {configured.name} puts back what it was before"
+        f"To go back to the version before: canary rollback sampleapp --namespace {configured.name}"
         in configured.canary("reject", "sampleapp", "--break-lock").err
     )
 
