@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -234,3 +235,9 @@ def service(name: str = "app", port: int = 8080) -> Object:
 def config_map(name: str = "settings", **data: str) -> Object:
     """Return a ConfigMap as a manifest has it."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def secret(name: str = "password", value: str = "hunter2") -> Object:
+    """Return a Secret as a manifest has it."""
+    data = {"value": base64.b64encode(value.encode()).decode()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "data": data}

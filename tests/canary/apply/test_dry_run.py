@@ -11,8 +11,7 @@ from canary.errors import ForbiddenError, InputError
 from canary.events import Differs, Note
 from canary.objects import CONFIG_MAP, SERVICE, Kind
 from canary.observe.deployments import progress
-from tests.canary.state.test_last_promote import secret
-from tests.canary.story import Faulty, Story, config_map, deployment, service
+from tests.canary.story import Faulty, Story, config_map, deployment, secret, service
 
 Object = dict[str, Any]
 PATCH = 'User "deployer" cannot patch resource'

@@ -7,8 +7,7 @@ import pytest
 from canary.errors import InterruptedReleaseError
 from canary.objects import CONFIG_MAP
 from tests.canary.commandline import CommandLine
-from tests.canary.state.test_last_promote import secret
-from tests.canary.story import Faulty, Story, config_map, deployment, image_of
+from tests.canary.story import Faulty, Story, config_map, deployment, image_of, secret
 
 
 @pytest.fixture

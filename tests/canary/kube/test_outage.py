@@ -16,9 +16,9 @@ from canary.objects import CONFIG_MAP
 from canary.state.last_promote import undo_reason, unfinished_digest
 from canary.verdict.rule import Decision
 from e2e.faulty_proxy import FaultyProxy
+from tests.canary.drivers import BOB, Entered, lock
 from tests.canary.ghosts import ready, unready
 from tests.canary.proxied import transport_through
-from tests.canary.state.test_lock import BOB, Entered, lock
 from tests.canary.story import Faulty, Person, Story, config_map, deployment, image_of, service
 
 OLD = (service(port=8080), config_map(colour="red"), deployment("app:1"))

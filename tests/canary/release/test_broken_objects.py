@@ -11,7 +11,7 @@ from canary.errors import ForbiddenError
 from canary.marks import DIGEST, EXPIRES, STATE, VERSION_LABEL
 from canary.objects import DEPLOYMENT
 from tests.canary.commandline import CommandLine
-from tests.canary.state.test_lock import lock
+from tests.canary.drivers import lock
 from tests.canary.story import Faulty, Story, config_map, deployment
 
 LONG = "a" * 60

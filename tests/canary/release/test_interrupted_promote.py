@@ -12,8 +12,7 @@ from canary.marks import STATE, Variant
 from canary.state.last_promote import PromoteState, read_last_promote, snapshots_before
 from tests.canary.ghosts import ready
 from tests.canary.interruption import interrupt_promote
-from tests.canary.state.test_last_promote import secret
-from tests.canary.story import Faulty, Story, deployment
+from tests.canary.story import Faulty, Story, deployment, secret
 
 
 def image(found: dict[str, Any]) -> str:

@@ -10,8 +10,8 @@ from canary.cli import render
 from canary.errors import ForbiddenError, InterruptedReleaseError, LockedError, LockLostError
 from canary.objects import CONFIG_MAP
 from canary.state.last_promote import undo_reason, unfinished_digest
+from tests.canary.drivers import ADA, BOB, Entered, guarded, lease, lock
 from tests.canary.ghosts import unready
-from tests.canary.state.test_lock import ADA, BOB, Entered, guarded, lease, lock
 from tests.canary.story import Faulty, Story, config_map, deployment
 
 

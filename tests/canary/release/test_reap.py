@@ -13,8 +13,8 @@ from canary.marks import EXPIRES
 from canary.objects import DEPLOYMENT, LEASE
 from canary.state.expiry import expiry, postpone_expiry
 from tests.canary.commandline import CommandLine
+from tests.canary.drivers import BOB, Entered, lock
 from tests.canary.interruption import interrupt_promote
-from tests.canary.state.test_lock import BOB, Entered, lock
 from tests.canary.story import Person, Story, deployment
 
 HALF_AN_HOUR = 1800.0

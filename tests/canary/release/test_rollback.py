@@ -19,8 +19,7 @@ from tests.canary.interruption import interrupt_promote
 from tests.canary.release.test_promote import autoscaler
 from tests.canary.release.test_release import Doomed
 from tests.canary.release.test_undo import NEW, OLD, image
-from tests.canary.state.test_last_promote import secret
-from tests.canary.story import Faulty, Story, config_map, deployment
+from tests.canary.story import Faulty, Story, config_map, deployment, secret
 
 
 def release(story: Story, *objects: dict[str, Any]) -> None:

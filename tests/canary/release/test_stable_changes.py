@@ -12,9 +12,9 @@ from canary.marks import DIGEST, STABLE
 from canary.objects import DEPLOYMENT
 from canary.observe.deployments import progress
 from canary.release.release import Release
+from tests.canary.drivers import BOB, lock
 from tests.canary.ghosts import ready, unready
 from tests.canary.interruption import interrupt_promote
-from tests.canary.state.test_lock import BOB, lock
 from tests.canary.story import Story, deployment
 
 Object = dict[str, Any]

@@ -15,8 +15,7 @@ from canary.observe.deployments import progress
 from tests.canary.ghosts import unready, waiting
 from tests.canary.release.test_promote import autoscaler
 from tests.canary.release.test_release import Doomed
-from tests.canary.state.test_last_promote import secret
-from tests.canary.story import Faulty, Story, config_map, deployment, service
+from tests.canary.story import Faulty, Story, config_map, deployment, secret, service
 
 OLD = (service(port=8080), config_map(colour="red"), secret(value="old"), deployment("app:1"))
 NEW = (service(port=9090), config_map(colour="blue"), secret(value="new"), deployment("app:2"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
@@ -12,12 +11,7 @@ from canary.errors import InputError
 from canary.marks import STATE
 from canary.objects import CONFIG_MAP, SECRET
 from canary.state import last_promote as before
-from tests.canary.story import Faulty, Story, config_map, deployment
-
-
-def secret(name: str = "password", value: str = "hunter2") -> dict[str, Any]:
-    data = {"value": base64.b64encode(value.encode()).decode()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "data": data}
+from tests.canary.story import Faulty, Story, config_map, deployment, secret
 
 
 def refuse(kind: Any, *_: Any, **__: Any) -> None:

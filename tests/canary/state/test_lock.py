@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -24,45 +23,11 @@ from canary.kube.transport import CONNECT_TIMEOUT, READ_TIMEOUT
 from canary.objects import CONFIG_MAP, DEPLOYMENT, LEASE
 from canary.settings.settings import Settings
 from canary.state.lease import DURATION, read_holder
-from canary.state.lock import LONGEST_ATTEMPT, LeaseLock
+from canary.state.lock import LONGEST_ATTEMPT
 from e2e.faulty_proxy import FaultyProxy
+from tests.canary.drivers import ADA, BOB, Driver, Entered, guarded, lease, lock
 from tests.canary.proxied import transport_through
 from tests.canary.story import Faulty, Story, config_map, deployment
-
-
-@dataclass(frozen=True)
-class Driver:
-    """A process by script."""
-
-    name: str
-    gone: str = ""
-
-    @property
-    def mark(self) -> str:
-        return f"mark of {self.name}"
-
-    def is_gone(self, mark: str) -> bool:
-        return mark == self.gone
-
-
-ADA, BOB = Driver("ada@laptop, process 1"), Driver("bob@build-7, process 2")
-
-
-def lock(story: Story, process: Driver = ADA, cluster: Any = None, **options: Any) -> LeaseLock:
-    """Return a lock whose thread does nothing unless a test says how often."""
-
-    @contextmanager
-    def again() -> Iterator[Any]:
-        own = story.ghosts.cluster(story.namespace)
-        yield own
-        own.close()
-
-    defaults: dict[str, Any] = {"background": again, "alongside": lambda *_: None, "renew_every": 3600}
-    return LeaseLock(cluster or story.cluster, process, story.clock, **(defaults | options))
-
-
-def lease(story: Story, name: str = "app-canary") -> Any:
-    return story.cluster.get(LEASE, name)
 
 
 def renewed_at(story: Story) -> float:
@@ -70,12 +35,6 @@ def renewed_at(story: Story) -> float:
     there = read_holder(story.cluster, "app")
     assert there is not None
     return there.renewed
-
-
-def guarded(story: Story, by: LeaseLock) -> Cluster:
-    """Return the cluster of a driver that looks at its lock before it writes."""
-    story.cluster.serves(LEASE)  # opens the connection
-    return Cluster(story.cluster.transport, story.namespace, before_write=by.check)
 
 
 def test_who_works_is_named_and_what_can_be_done(story: Story) -> None:
@@ -320,26 +279,6 @@ def test_of_two_who_take_over_at_the_same_moment_one_gets_it(story: Story) -> No
         others.met_by(lock(story, Driver("carl"), cluster=Faulty(story.cluster, {"update": first}), patience=65))
     others.leave()
     forgotten.__exit__(None, None, None)
-
-
-@dataclass
-class Entered:
-    """A lock that is taken at some moment of a test, and given back at another."""
-
-    lock: LeaseLock
-    story: Story
-    name: str = "app"
-
-    def enter(self) -> None:
-        self._held = self.lock.held([self.name], self.story.events.append)
-        self._held.__enter__()
-
-    def leave(self) -> None:
-        self._held.__exit__(None, None, None)
-
-    def met_by(self, another: LeaseLock) -> None:
-        with another.held(["app"], self.story.events.append):
-            pytest.fail("both work")
 
 
 def test_of_several_workloads_all_are_held_or_none(story: Story) -> None:
