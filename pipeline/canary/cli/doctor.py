@@ -14,7 +14,7 @@ from canary.cli import flags
 from canary.cli.clock import SystemClock
 from canary.cli.help import Command
 from canary.cli.render import print_json
-from canary.cli.session import Session, session_of
+from canary.cli.session import Session
 from canary.doctor.check import Check, CheckOutcome
 from canary.doctor.doctor import Subject, check_connection, check_releases
 from canary.errors import ExitCode
@@ -53,7 +53,7 @@ def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     text = given["output"] == "text"
     if text:
         click.echo(f"canary {__version__}, Python {python}")
-    with session_of(given) as session:
+    with Session(given) as session:
         subject = _subject(session, given["workloads"])
         world = World(session.cluster, SystemClock(), _note, session.options)
         checks = _printed(check_connection(world, subject), text=text)

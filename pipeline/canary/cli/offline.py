@@ -10,7 +10,7 @@ from canary.cli import flags, render
 from canary.cli.help import Command
 from canary.cli.releases import EXIT_CODES
 from canary.cli.render import print_json
-from canary.cli.session import session_of
+from canary.cli.session import Session
 from canary.errors import InputError
 from canary.settings.settings import schema
 from canary.verdict.as_json import verdict_as_json
@@ -40,7 +40,7 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
     if given["schema"]:
         click.echo(render.to_json(schema()))
         return
-    with session_of(given) as session:
+    with Session(given) as session:
         session.check_settings()
         if not print_json(given, render.config_as_json(session.resolved)):
             click.echo(render.config_as_text(session.resolved))
@@ -63,7 +63,7 @@ def verdict(**given: Any) -> int:  # noqa: ANN401
 
     Exits with 0 on PROMOTE, 1 on REJECT and 4 if undecided. You can check growing counts as often as you like.
     """
-    with session_of(given) as session:
+    with Session(given) as session:
         session.require_tolerance("canary verdict")
         comparison = compare(
             _evidence("--baseline", given["baseline"]),

@@ -10,7 +10,7 @@ import click
 from canary.cli import flags
 from canary.cli.help import Command
 from canary.cli.render import print_json
-from canary.cli.session import session_of
+from canary.cli.session import Session
 from canary.errors import ExitCode
 
 
@@ -35,7 +35,7 @@ def reap(**given: Any) -> int:  # noqa: ANN401 - click's parameters
 
     If a canary cannot be read or deleted, reap reports it and continues with the others. The exit code is then 2 or 3.
     """
-    with session_of(given) as session:
+    with Session(given) as session:
         reaped = session.release().reap(dry_run=given["dry_run"])
         print_json(given, {"reaped": [asdict(workload) for workload in reaped]})
     return max((workload.exit_code for workload in reaped), default=ExitCode.DONE)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from canary.cli import flags
 from canary.settings.release_arguments import ReleaseArguments
 from canary.settings.resolution import Resolved
@@ -23,8 +26,8 @@ def release_arguments(resolved: Resolved) -> ReleaseArguments:
     )
 
 
-def connection_flags(resolved: Resolved, *, kubeconfig: str | None, context: str | None) -> tuple[str, ...]:
+def connection_flags(resolved: Resolved, given: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the flags that name the cluster and the namespace, as far as the user passed them."""
     namespace = resolved.settings.namespace if resolved.sources["namespace"] == "--namespace" else None
-    values = {"--kubeconfig": kubeconfig, "--context": context, "--namespace": namespace}
+    values = {"--kubeconfig": given.get("kubeconfig"), "--context": given.get("context"), "--namespace": namespace}
     return tuple(part for flag, value in values.items() if value for part in (flag, value))

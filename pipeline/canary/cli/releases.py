@@ -12,7 +12,7 @@ from canary.cli import flags, render
 from canary.cli.arguments import require_namespace
 from canary.cli.help import Command
 from canary.cli.render import print_json, print_objects
-from canary.cli.session import Session, session_of
+from canary.cli.session import Session
 from canary.errors import ExitCode, InputError, TimedOutError
 from canary.manifests.bundle import Bundle
 from canary.objects import Object, is_deployment
@@ -68,7 +68,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     far, and --min-duration and --min-requests of its own. The gate decides after the last step, or as soon as the
     verdict is REJECT.
     """
-    with session_of(given) as session:
+    with Session(given) as session:
         bundle = session.bundle()
         name = " ".join(deployment["metadata"]["name"] for deployment in bundle.deployments)
         outcome = session.release(bundle=bundle, gate=session.gate(name)).run()
@@ -109,7 +109,7 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
     canary gets its own copies of the ConfigMaps and Secrets among them. Before deploy writes anything, it checks that
     promote will be able to write all objects.
     """
-    with session_of(given) as session:
+    with Session(given) as session:
         bundle = session.bundle()
         if given["dry_run"]:
             _print_planned(given, session, "deploy", bundle)
@@ -140,7 +140,7 @@ def watch(**given: Any) -> int:  # noqa: ANN401
     Exits with 0 on PROMOTE, 1 on REJECT and 4 if still undecided. It does not promote or reject. A first release has
     nothing to compare with: once its canary is ready and has answered requests, watch reports that and exits with 0.
     """
-    with session_of(given) as session:
+    with Session(given) as session:
         if not given["report_only"]:
             session.require_tolerances("canary watch")
         verdict = _watched(session, report_only=given["report_only"])
@@ -192,7 +192,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
     If somebody has changed stable since deploy, promote shows the change, and overwrites it only with
     --overwrite-stable.
     """
-    with session_of(given) as session:
+    with Session(given) as session:
         bundle = session.bundle()
         if given["dry_run"]:
             _print_planned(given, session, "promote", bundle)
@@ -221,7 +221,7 @@ def reject(**given: Any) -> None:  # noqa: ANN401
     First, reject saves the canary's logs, events, container exits, counts and verdict to a new folder in --evidence,
     and prints the path of that folder.
     """
-    with session_of(given) as session:
+    with Session(given) as session:
         session.require_deployments()
         session.release(names=session.names()).reject(given["reason"])
         print_json(given, {"rejected": render.events_as_json(session.recorder.rejected)})
@@ -251,7 +251,7 @@ def rollback(**given: Any) -> None:  # noqa: ANN401
     If stable does not become ready, the rollback is undone. Only the last promote can be rolled back: what was before
     that is not kept. A first release cannot be rolled back.
     """
-    with session_of(given) as session:
+    with Session(given) as session:
         names = session.names()
         if any(read_last_promote(session.cluster, name) is None for name in names):
             session.require_deployments()  # it may be misspelt; a deleted Deployment can be rolled back
@@ -285,7 +285,7 @@ def apply(**given: Any) -> None:  # noqa: ANN401
     apply refuses to change a Deployment while a release of it is in progress. If the Prometheus operator is not
     installed, apply skips ServiceMonitors and its other objects with a warning.
     """
-    with session_of(given) as session:
+    with Session(given) as session:
         bundle = session.bundle(canary=False)
         if given["dry_run"]:
             _print_planned(given, session, "apply", bundle)
@@ -308,7 +308,7 @@ def apply(**given: Any) -> None:  # noqa: ANN401
 @flags.results
 def status(**given: Any) -> None:  # noqa: ANN401
     """Show stable, baseline and canary, the last verdict, and what you can do next."""
-    with session_of(given) as session:
+    with Session(given) as session:
         session.require_deployments()
         result = session.release(names=session.names()).status()
         if not any(workload.variants for workload in result.workloads):

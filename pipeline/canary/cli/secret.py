@@ -12,7 +12,7 @@ import click
 from canary.cli import flags
 from canary.cli.help import Command
 from canary.cli.render import print_json, print_objects
-from canary.cli.session import session_of
+from canary.cli.session import Session
 from canary.errors import InputError
 from canary.objects import SECRET, Object
 
@@ -36,7 +36,7 @@ def secret(**given: Any) -> None:  # noqa: ANN401
     kubectl create secret docker-registry takes the password as an argument, which every user of the machine can see.
     For a Secret with other values, use kubectl create secret generic --from-file.
     """
-    with session_of(given) as session:
+    with Session(given) as session:
         made = _registry(given["name"], session.namespace, given["server"], given["username"], _password())
         if given["dry_run"]:
             print_objects(given, [made])

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -36,36 +35,12 @@ if TYPE_CHECKING:  # for the annotation; see Session.clients
     from canary.cli.clients import Clients
 
 
-@dataclass(frozen=True)
-class Flags:
-    """What was given on the command line.
-
-    Attributes:
-        settings: texts of settings, by attribute.
-        workloads: names of Deployments, or manifests.
-        kubeconfig: path of a kubeconfig.
-        context: name of a context in it.
-        unproven: promote what no canary has shown to be good.
-        overwrite_stable: promote although stable was changed since deploy.
-        supersede: reject another release that is in progress.
-        break_lock: take a release over from another driver.
-    """
-
-    settings: Mapping[str, Any]
-    workloads: tuple[str, ...] = ()
-    kubeconfig: str | None = None
-    context: str | None = None
-    unproven: bool = False
-    overwrite_stable: bool = False
-    supersede: bool = False
-    break_lock: bool = False
-
-
 class Session:
     """Builds each thing when it is first needed, and closes what it opened."""
 
-    def __init__(self, flags: Flags) -> None:
-        self._flags = flags
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        """Take click's parameters of a command, whichever it has."""
+        self._given = given
         self._closing = ExitStack()
         self.recorder = Recorder()
 
@@ -80,7 +55,8 @@ class Session:
     @cached_property
     def resolved(self) -> Resolved:
         """Settings, and where each comes from."""
-        return resolve(self._flags.settings, os.environ, Path.cwd())
+        flags = {name: value for name, value in self._given.items() if name in SETTINGS}
+        return resolve(flags, os.environ, Path.cwd())
 
     @cached_property
     def settings(self) -> Settings:
@@ -116,13 +92,12 @@ class Session:
         """The API server, Prometheus and the terminal."""
         from canary.cli.clients import Clients  # noqa: PLC0415 - loads packages that a help text must not wait for
 
-        flags = self._flags
         clients = Clients(
             self.settings,
             self.recorder,
-            kubeconfig=flags.kubeconfig,
-            context=flags.context,
-            break_lock=flags.break_lock,
+            kubeconfig=self._given.get("kubeconfig"),
+            context=self._given.get("context"),
+            break_lock=self._given.get("break_lock", False),
         )
         self._closing.callback(clients.close)
         return clients
@@ -186,8 +161,9 @@ class Session:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the Deployments to work on: those given, and those in the manifests given or set."""
-        names, paths = self.names_and_manifests(self._flags.workloads)
-        if not self._flags.workloads:
+        given = self._given.get("workloads", ())
+        names, paths = self.names_and_manifests(given)
+        if not given:
             paths = list(self.settings.manifests)
         if paths:
             bundle = self._load(paths)
@@ -201,7 +177,7 @@ class Session:
         Raises:
             InputError: neither the Deployment nor a variant of it exists, or its namespace does not.
         """
-        arguments.require_deployments(self.cluster, self.names_and_manifests(self._flags.workloads)[0])
+        arguments.require_deployments(self.cluster, self.names_and_manifests(self._given.get("workloads", ()))[0])
 
     def release(
         self, *, bundle: Bundle | None = None, names: tuple[str, ...] = (), gate: Gate | None = None
@@ -265,16 +241,16 @@ class Session:
     @cached_property
     def options(self) -> Options:
         """How a release is made."""
-        settings, flags = self.settings, self._flags
+        settings, given = self.settings, self._given
         return Options(
             measures=self.measures,
             steps=self.steps,
             label=settings.label,
             timeout=settings.timeout,
             others=settings.others,
-            unproven=flags.unproven,
-            overwrite_stable=flags.overwrite_stable,
-            supersede=flags.supersede,
+            unproven=given.get("unproven", False),
+            overwrite_stable=given.get("overwrite_stable", False),
+            supersede=given.get("supersede", False),
             expire_after=settings.expire_after,
             alpha=settings.alpha,
             metrics_port="" if settings.prometheus else settings.metrics_port,
@@ -286,14 +262,8 @@ class Session:
             no_traffic_after=settings.no_traffic_after,
             evidence=settings.evidence or _state_folder(self.namespace),
             arguments=release_arguments(self.resolved),
-            connection_flags=connection_flags(self.resolved, kubeconfig=flags.kubeconfig, context=flags.context),
+            connection_flags=connection_flags(self.resolved, given),
         )
-
-
-def session_of(given: Mapping[str, Any]) -> Session:
-    """Return the session of a command, from click's parameters."""
-    flags = {name: given[name] for name in Flags.__dataclass_fields__ if name in given}
-    return Session(Flags(**flags, settings={name: value for name, value in given.items() if name in SETTINGS}))
 
 
 def _stdin() -> BinaryIO | None:
