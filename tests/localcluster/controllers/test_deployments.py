@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.localcluster.cluster import Namespace, until
 from tests.localcluster.objects import container, deployment, service
 
@@ -44,7 +46,8 @@ class Client(threading.Thread):
                 connection.close()
 
 
-def test_twenty_rolling_updates_lose_no_request(namespace: Namespace) -> None:
+@pytest.mark.parametrize("updates", [4, pytest.param(20, marks=pytest.mark.long)])
+def test_rolling_updates_lose_no_request(namespace: Namespace, updates: int) -> None:
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     graceful = container(lifecycle={"preStop": {"sleep": {"seconds": 1}}})
     namespace.apply(deployment(replicas=2, pod={"containers": [graceful]}, strategy=rolling), service())
@@ -54,7 +57,7 @@ def test_twenty_rolling_updates_lose_no_request(namespace: Namespace) -> None:
     for client in clients:
         client.start()
     try:
-        for n in range(20):
+        for n in range(updates):
             namespace.kubectl("set", "image", "deploy/web", f"web=web:{2 - n % 2}")
             namespace.wait_for_rollout()
     finally:
