@@ -241,3 +241,18 @@ def secret(name: str = "password", value: str = "hunter2") -> Object:
     """Return a Secret as a manifest has it."""
     data = {"value": base64.b64encode(value.encode()).decode()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "data": data}
+
+
+def autoscaler(name: str = "app") -> Object:
+    """Return a HorizontalPodAutoscaler of a Deployment."""
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}, "maxReplicas": 9},
+    }
+
+
+OLD = (service(port=8080), config_map(colour="red"), secret(value="old"), deployment("app:1"))
+"""Manifests of a version, and in `NEW` those of the next one: every object differs."""
+NEW = (service(port=9090), config_map(colour="blue"), secret(value="new"), deployment("app:2"))

@@ -3,64 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from canary.doctor.check import Check, CheckOutcome
+from canary.doctor.check import CheckOutcome
 from canary.doctor.connection import PrometheusService, Route, check_clock, check_proxies
-from canary.doctor.doctor import Subject, check_connection, check_releases
 from canary.errors import ClusterError, ForbiddenError
-from canary.manifests.bundle import Bundle
 from canary.objects import Kind
-from canary.release.release import Release
+from tests.canary.doctor_checks import WithoutRights, about, examined, outcomes
 from tests.canary.ghosts import unready, waiting
 from tests.canary.story import WRITES, Faulty, Story, config_map, deployment, service
-
-Object = dict[str, Any]
-WAY = Route("the API server", "127.0.0.1", "")
-
-
-class Doctored:
-    """A cluster where some rights are missing, by verb, resource and the end of the name."""
-
-    def __init__(self, story: Story, *missing: tuple[str, str, str]) -> None:
-        self._cluster, self._missing = story.cluster, missing
-        self.asked: list[tuple[str, str, str, str | None]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cluster, name)
-
-    def may(self, verb: str, group: str, resource: str, name: str = "", *, namespace: str | None = None) -> bool:
-        self.asked.append((verb, resource, name, namespace))
-        return not any((verb, resource) == (v, r) and name.endswith(n) for v, r, n in self._missing)
-
-
-def examined(
-    story: Story,
-    *names: str,
-    cluster: Any = None,
-    manifests: Sequence[Object] = (),
-    samples: Any = None,
-    **subject: Any,
-) -> list[Check]:
-    """Return what doctor says of these workloads."""
-    bundle = Bundle(tuple(manifests), tuple("test.yml:1" for _ in manifests), story.namespace) if manifests else None
-    world = Release._world.fget(story.release(cluster=cluster or story.cluster))  # type: ignore[attr-defined]
-    looked_at = Subject("here", (WAY,), names, bundle, **subject)
-    way = list(check_connection(world, looked_at))
-    if any(one.outcome is CheckOutcome.FAILED for one in way):
-        return way
-    return way + list(check_releases(world, samples or story.counts, looked_at))
-
-
-def about(checks: Sequence[Check], subject: str) -> list[tuple[str, str]]:
-    return [(str(one.outcome), f"{one.text}: {one.advice}") for one in checks if one.subject == subject]
-
-
-def outcomes(checks: Sequence[Check]) -> Mapping[str, list[str]]:
-    return {one.subject: [str(o.outcome) for o in checks if o.subject == one.subject] for one in checks}
 
 
 def test_where_all_is_well_every_line_says_so(story: Story) -> None:
@@ -116,7 +69,7 @@ def test_a_cluster_that_does_not_answer_is_all_there_is_to_say(story: Story) -> 
 
 
 def test_a_missing_right_is_named_as_kubectl_takes_it_and_no_release_can_be_made(story: Story) -> None:
-    cluster = Doctored(story, ("patch", "deployments", "-canary"), ("get", "pods/log", ""))
+    cluster = WithoutRights(story, ("patch", "deployments", "-canary"), ("get", "pods/log", ""))
     [(outcome, text), *others] = about(examined(story, "app", cluster=cluster), "rights")
     assert outcome == "failed"
     assert "to deploy, watch, reject: missing patch deployments.apps app-canary, get pods/log" in text
@@ -125,25 +78,25 @@ def test_a_missing_right_is_named_as_kubectl_takes_it_and_no_release_can_be_made
 
 
 def test_who_may_not_write_stable_may_be_meant_not_to_promote(story: Story) -> None:
-    cluster = Doctored(story, ("patch", "deployments", "app"), ("create", "configmaps", ""))
+    cluster = WithoutRights(story, ("patch", "deployments", "app"), ("create", "configmaps", ""))
     rights = about(examined(story, "app", cluster=cluster), "rights")
     assert rights[1][0] == "warning"
     assert "this account cannot promote, which may be intended" in rights[1][1]
 
 
 def test_who_may_write_stable_but_not_keep_what_was_before_is_not_meant(story: Story) -> None:
-    rights = about(examined(story, "app", cluster=Doctored(story, ("create", "configmaps", ""))), "rights")
+    rights = about(examined(story, "app", cluster=WithoutRights(story, ("create", "configmaps", ""))), "rights")
     assert rights[1][0] == "failed"
     assert "create configmaps" in rights[1][1]
 
 
 def test_what_would_warn_is_only_warned_of(story: Story) -> None:
-    checks = examined(story, "app", cluster=Doctored(story, ("list", "poddisruptionbudgets", "")))
+    checks = examined(story, "app", cluster=WithoutRights(story, ("list", "poddisruptionbudgets", "")))
     assert [one for one, text in about(checks, "rights") if "poddisruptionbudgets" in text] == ["warning"]
 
 
 def test_rights_are_asked_for_the_manifests_other_objects_by_their_names(story: Story) -> None:
-    cluster = Doctored(story)
+    cluster = WithoutRights(story)
     examined(story, "app", cluster=cluster, manifests=[service("front"), deployment("app:2")])
     assert ("update", "services", "front", None) in cluster.asked
     assert ("patch", "deployments", "app", None) in cluster.asked
@@ -152,7 +105,7 @@ def test_rights_are_asked_for_the_manifests_other_objects_by_their_names(story: 
 
 
 def test_configuration_takes_rights_for_its_copies_and_secrets_for_what_was_before(story: Story) -> None:
-    cluster = Doctored(story)
+    cluster = WithoutRights(story)
     examined(story, "app", cluster=cluster, manifests=[config_map(), deployment("app:2")])
     assert {("get", "configmaps", "settings-canary", None), ("create", "configmaps", "", None)} <= set(cluster.asked)
     assert not any(resource == "secrets" for _, resource, _, _ in cluster.asked)
@@ -162,7 +115,7 @@ def test_configuration_takes_rights_for_its_copies_and_secrets_for_what_was_befo
 
 
 def test_counts_from_prometheus_take_other_rights_in_its_namespace(story: Story) -> None:
-    cluster = Doctored(story, ("get", "services/proxy", "prometheus:9090"))
+    cluster = WithoutRights(story, ("get", "services/proxy", "prometheus:9090"))
     prometheus = PrometheusService("monitoring", "prometheus:9090")
     rights = about(examined(story, "app", cluster=cluster, direct=False, prometheus=prometheus), "rights")
     assert ("get", "services/proxy", "prometheus:9090", "monitoring") in cluster.asked

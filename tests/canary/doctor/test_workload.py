@@ -11,7 +11,7 @@ from canary.metrics import DirectSource
 from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.scrapes import Pod, Scrape
-from tests.canary.doctor.test_doctor import about, examined
+from tests.canary.doctor_checks import about, examined
 from tests.canary.story import Story, deployment, service
 from tests.http_servers import serving
 

@@ -13,20 +13,11 @@ from canary.objects import CONFIG_MAP, DEPLOYMENT, LAST_APPLIED, SERVICE
 from canary.observe.deployments import progress
 from canary.state.last_promote import snapshots_before
 from tests.canary.ghosts import unready, waiting
-from tests.canary.story import Faulty, Story, config_map, deployment, service
+from tests.canary.story import Faulty, Story, autoscaler, config_map, deployment, service
 
 
 def image(found: dict[str, Any]) -> str:
     return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
-
-
-def autoscaler(name: str = "app") -> dict[str, Any]:
-    return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "metadata": {"name": name},
-        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}, "maxReplicas": 9},
-    }
 
 
 def test_promote_makes_stable_what_the_canary_was_and_deletes_the_variants(story: Story) -> None:

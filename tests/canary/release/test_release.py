@@ -11,12 +11,12 @@ import pytest
 
 from canary.errors import ClusterError, InputError, InterruptedReleaseError, TimedOutError
 from canary.events import Decided, Note, Promoted, Ready, Rejected, Started, Waiting, Written
-from canary.kube.cluster import Cluster
 from canary.marks import Variant
 from canary.state.last_promote import unfinished_digest
 from canary.verdict.rule import Decision, Verdict
 from tests.canary.ghosts import waiting
-from tests.canary.story import WRITES, Faulty, Person, Story, config_map, deployment, service
+from tests.canary.interruption import InterruptedAfter
+from tests.canary.story import Faulty, Person, Story, config_map, deployment, service
 
 
 def test_a_canary_as_good_as_its_baseline_is_promoted(story: Story) -> None:
@@ -140,7 +140,7 @@ def test_events_tell_the_story_in_order(story: Story) -> None:
 def test_a_driver_killed_after_any_of_its_writes_is_gone_on_from(story: Story) -> None:
     for n in count(1):
         story.stable(deployment("app:1", replicas=1))
-        doomed = Doomed(story.cluster, n)
+        doomed = InterruptedAfter(story.cluster, n)
         with contextlib.suppress(InterruptedReleaseError):
             story.release(deployment("app:2", replicas=1), cluster=doomed, min_duration=0).run()
         if doomed.left > 0:
@@ -151,28 +151,6 @@ def test_a_driver_killed_after_any_of_its_writes_is_gone_on_from(story: Story) -
         assert story.deployment()["spec"]["template"]["spec"]["containers"][0]["image"] == "app:2"
         assert unfinished_digest(story.cluster, "app") is None
     assert n > 10
-
-
-class Doomed:
-    """A cluster whose user is killed after the nth write."""
-
-    def __init__(self, cluster: Cluster, n: int) -> None:
-        self.left = n
-        self._cluster = cluster
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self._cluster, name)
-        if name not in WRITES:
-            return real
-
-        def write(*args: Any, **kwargs: Any) -> Any:
-            answer = real(*args, **kwargs)
-            self.left -= 1
-            if self.left == 0:
-                raise KeyboardInterrupt
-            return answer
-
-        return write
 
 
 def test_an_interrupted_reject_is_gone_on_with_and_not_tried_anew(story: Story) -> None:

@@ -15,11 +15,8 @@ from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET
 from canary.observe.deployments import progress
 from canary.state.last_promote import PromoteState, read_last_promote
 from tests.canary.ghosts import unready, waiting
-from tests.canary.interruption import interrupt_promote
-from tests.canary.release.test_promote import autoscaler
-from tests.canary.release.test_release import Doomed
-from tests.canary.release.test_undo import NEW, OLD, image
-from tests.canary.story import Faulty, Story, config_map, deployment, secret
+from tests.canary.interruption import InterruptedAfter, interrupt_promote
+from tests.canary.story import NEW, OLD, Faulty, Story, autoscaler, config_map, deployment, image_of, secret
 
 
 def release(story: Story, *objects: dict[str, Any]) -> None:
@@ -76,15 +73,15 @@ def test_an_interrupted_promote_is_rolled_back_also_when_its_variants_were_rejec
     story.release(deployment("app:2")).deploy()
     interrupt_promote(story)
     story.release(names=("app",)).reject()
-    assert image(story) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
     assert any("To go back to the version before: canary rollback app" in note.text for note in story.heard(Note))
 
     rollback(story)
 
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
     assert progress(story.deployment()).complete
     release(story, deployment("app:3"))
-    assert image(story) == "app:3"
+    assert image_of(story.deployment()) == "app:3"
 
 
 def test_an_undo_that_was_interrupted_is_finished_by_a_rollback(story: Story) -> None:
@@ -123,7 +120,7 @@ def test_a_release_in_progress_is_rejected_once_stable_is_back(story: Story) -> 
     rollback(story)
 
     assert story.names() == {"app"}
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
     [rejected] = story.heard(Rejected)
     assert rejected.deleted == ("app-baseline", "app-canary")
     assert rejected.reason == "stable app was rolled back"
@@ -155,7 +152,7 @@ def test_what_did_not_fit_is_told_at_promote_and_at_rollback(story: Story) -> No
     story.release(*new).deploy()
     story.release(*new).promote()
     assert any("this promote cannot be undone or rolled back" in note.text for note in story.heard(Note))
-    assert image(story) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
     with pytest.raises(InputError, match=r"too large to save \(1\.\d MiB, more than the 1 MiB"):
         rollback(story)
 
@@ -164,12 +161,12 @@ def test_pods_that_stable_has_got_since_are_not_taken_away(story: Story) -> None
     story.stable(deployment("app:1", replicas=4))
     release(story, deployment("app:2", replicas=2))
     rollback(story)
-    assert (image(story), story.deployment()["spec"]["replicas"]) == ("app:1", 4)
+    assert (image_of(story.deployment()), story.deployment()["spec"]["replicas"]) == ("app:1", 4)
 
     release(story, deployment("app:3", replicas=4))
     story.cluster.scale("app", 7)
     rollback(story)
-    assert (image(story), story.deployment()["spec"]["replicas"]) == ("app:1", 7)
+    assert (image_of(story.deployment()), story.deployment()["spec"]["replicas"]) == ("app:1", 7)
 
 
 def test_replicas_that_an_autoscaler_sets_are_left_to_it(story: Story) -> None:
@@ -178,7 +175,7 @@ def test_replicas_that_an_autoscaler_sets_are_left_to_it(story: Story) -> None:
     release(story, deployment("app:2"))
     story.cluster.scale("app", 2)
     rollback(story)
-    assert (image(story), story.deployment()["spec"]["replicas"]) == ("app:1", 2)
+    assert (image_of(story.deployment()), story.deployment()["spec"]["replicas"]) == ("app:1", 2)
 
 
 def test_a_rollback_that_does_not_get_ready_is_undone(story: Story) -> None:
@@ -197,7 +194,7 @@ def test_a_rollback_that_does_not_get_ready_is_undone(story: Story) -> None:
     assert state(story) is PromoteState.DONE
     story.ghosts.script.clear()
     rollback(story)
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
 
 
 def test_a_rollback_of_what_was_never_ready_is_undone_without_waiting_for_that(story: Story) -> None:
@@ -207,7 +204,7 @@ def test_a_rollback_of_what_was_never_ready_is_undone_without_waiting_for_that(s
     story.ghosts.script["app:1"] = unready
     with pytest.raises(PromoteError, match="rollback failed and was undone"):
         rollback(story)
-    assert (image(story), state(story)) == ("app:2", PromoteState.PROMOTING)
+    assert (image_of(story.deployment()), state(story)) == ("app:2", PromoteState.PROMOTING)
 
 
 def test_a_write_that_the_api_server_would_refuse_is_found_before_anything_is_written(story: Story) -> None:
@@ -238,7 +235,7 @@ def test_an_account_that_may_not_write_stable_is_told_so_before_anything_is_writ
 
     with pytest.raises(ForbiddenError, match=r"may not update deployments\.apps app, which is needed to roll back"):
         rollback(story, cluster=Deployer())
-    assert (image(story), state(story)) == ("app:2", PromoteState.DONE)
+    assert (image_of(story.deployment()), state(story)) == ("app:2", PromoteState.DONE)
 
 
 def test_workloads_that_were_promoted_together_are_rolled_back_together(story: Story) -> None:
@@ -248,7 +245,7 @@ def test_workloads_that_were_promoted_together_are_rolled_back_together(story: S
         rollback(story)
 
     rollback(story, "app", "worker")
-    assert (image(story), image(story, "worker")) == ("app:1", "worker:1")
+    assert (image_of(story.deployment()), image_of(story.deployment("worker"))) == ("app:1", "worker:1")
     assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "red"}
 
 
@@ -257,7 +254,7 @@ def test_a_stable_that_was_deleted_is_made_again(story: Story) -> None:
     release(story, deployment("app:2"))
     story.cluster.delete(DEPLOYMENT, "app")
     rollback(story)
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
 
 
 def test_what_others_wrote_since_the_promote_is_warned_of(story: Story) -> None:
@@ -265,7 +262,7 @@ def test_what_others_wrote_since_the_promote_is_warned_of(story: Story) -> None:
     release(story, deployment("app:2"))
     story.cluster.apply(deployment("app:hotfix"))
     rollback(story)
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
     assert any(
         note.warning and "app runs app:hotfix now, and its last promote gave it app:2" in note.text
         for note in story.heard(Note)
@@ -300,7 +297,7 @@ def test_a_config_map_of_somebody_else_is_not_overwritten(story: Story) -> None:
     with pytest.raises(InputError, match="ConfigMap app-rollback is not from canary"):
         rollback(story)
     assert story.cluster.get(CONFIG_MAP, "app-rollback") == theirs
-    assert (image(story), state(story)) == ("app:2", PromoteState.DONE)
+    assert (image_of(story.deployment()), state(story)) == ("app:2", PromoteState.DONE)
 
 
 @pytest.mark.long
@@ -312,13 +309,13 @@ def test_a_driver_killed_after_any_write_of_a_rollback_is_gone_on_from(story: St
     for n in count(1):
         release(story, *new)
         story.release(*other).deploy()
-        doomed = Doomed(story.cluster, n)
+        doomed = InterruptedAfter(story.cluster, n)
         with contextlib.suppress(InterruptedReleaseError):
             rollback(story, cluster=doomed)
         if doomed.left > 0:
             break
         rollback(story)
-        assert (image(story), story.names()) == ("app:1", {"app"}), f"killed after write {n}"
+        assert (image_of(story.deployment()), story.names()) == ("app:1", {"app"}), f"killed after write {n}"
         assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "red"}, f"killed after write {n}"
         assert state(story) is PromoteState.ROLLED_BACK, f"killed after write {n}"
         assert story.cluster.get(CONFIG_MAP, "app-rollback") is None, f"killed after write {n}"
@@ -333,14 +330,14 @@ def test_a_driver_killed_after_any_write_of_a_rollback_s_undo_is_gone_on_from(st
     release(story, *new)
     for n in count(1):
         story.ghosts.script["app:1"] = unready
-        doomed = Doomed(story.cluster, n)
+        doomed = InterruptedAfter(story.cluster, n)
         with contextlib.suppress(InterruptedReleaseError):
             with pytest.raises(PromoteError):
                 rollback(story, cluster=doomed)
             break
         with pytest.raises(PromoteError, match="rollback failed and was undone"):
             rollback(story)
-        assert (image(story), state(story)) == ("app:2", PromoteState.DONE), f"killed after write {n}"
+        assert (image_of(story.deployment()), state(story)) == ("app:2", PromoteState.DONE), f"killed after write {n}"
         assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "blue"}, (
             f"killed after write {n}"
         )
@@ -373,7 +370,7 @@ def test_an_undo_of_a_rollback_that_fails_says_where_things_are_kept(story: Stor
         rollback(story, cluster=Faulty(story.cluster, {"replace": away}))
     with pytest.raises(PromoteError, match="rollback failed and was undone"):
         rollback(story)
-    assert (image(story), state(story)) == ("app:2", PromoteState.DONE)
+    assert (image_of(story.deployment()), state(story)) == ("app:2", PromoteState.DONE)
 
 
 def test_other_changes_of_the_pods_since_the_promote_are_warned_of_and_none_where_there_are_none(story: Story) -> None:

@@ -13,16 +13,8 @@ from canary.events import Note, Undone, Written
 from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from canary.observe.deployments import progress
 from tests.canary.ghosts import unready, waiting
-from tests.canary.release.test_promote import autoscaler
-from tests.canary.release.test_release import Doomed
-from tests.canary.story import Faulty, Story, config_map, deployment, secret, service
-
-OLD = (service(port=8080), config_map(colour="red"), secret(value="old"), deployment("app:1"))
-NEW = (service(port=9090), config_map(colour="blue"), secret(value="new"), deployment("app:2"))
-
-
-def image(story: Story, name: str = "app") -> str:
-    return str(story.deployment(name)["spec"]["template"]["spec"]["containers"][0]["image"])
+from tests.canary.interruption import InterruptedAfter
+from tests.canary.story import NEW, OLD, Faulty, Story, autoscaler, config_map, deployment, image_of
 
 
 def broken(story: Story) -> None:
@@ -113,7 +105,7 @@ def interrupted_undo(story: Story) -> None:
         match=r"while the promote was being undone .*ErrImagePull.*To finish the undo: canary promote",
     ):
         story.release(*NEW, cluster=Faulty(story.cluster, {"replace": interrupt})).promote()
-    assert image(story) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
     story.ghosts.script.clear()
 
 
@@ -122,18 +114,18 @@ def test_an_interrupted_undo_is_finished_as_an_undo_with_the_reason_of_then(stor
     interrupted_undo(story)
     with pytest.raises(PromoteError, match=r"promote failed and was undone: Deployment app: .*ErrImagePull"):
         getattr(story.release(*NEW), action)()
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
     assert story.cluster.get(CONFIG_MAP, "app-before") is None
 
     story.release(*NEW).promote()
-    assert image(story) == "app:2"
+    assert image_of(story.deployment()) == "app:2"
 
 
 def test_any_manifests_of_the_deployment_finish_an_undo(story: Story) -> None:
     interrupted_undo(story)
     with pytest.raises(PromoteError, match="undone"):
         story.release(deployment("app:3")).run()
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
     assert (story.cluster.get(SERVICE, "app") or {})["spec"]["ports"][0]["port"] == 8080
 
 
@@ -153,7 +145,7 @@ def test_what_is_to_be_done_about_an_interrupted_undo_is_said_everywhere(story: 
     assert "a promote of app failed (Deployment app: 0 of 4 pods" in warning
     with pytest.raises(PromoteError, match="undone"):
         story.release(*NEW).promote()
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
     assert story.names() == {"app"}
 
 
@@ -189,14 +181,14 @@ def test_a_driver_killed_after_any_write_of_its_undo_is_gone_on_from(story: Stor
         story.stable(*old)
         story.release(*new, min_duration=0).deploy()
         story.ghosts.script["app:2"] = unready
-        doomed = Doomed(story.cluster, n)
+        doomed = InterruptedAfter(story.cluster, n)
         with contextlib.suppress(InterruptedReleaseError):
             with pytest.raises(PromoteError):
                 story.release(*new, cluster=doomed).promote()
             break
         with pytest.raises(PromoteError, match=r"undone: Deployment app: 0 of 4 pods"):
             story.release(*new).promote()
-        assert image(story) == "app:1", f"killed after write {n}"
+        assert image_of(story.deployment()) == "app:1", f"killed after write {n}"
         assert (story.cluster.get(CONFIG_MAP, "settings") or {})["data"] == {"colour": "red"}, f"killed after write {n}"
         assert story.cluster.get(CONFIG_MAP, "app-before") is None, f"killed after write {n}"
         story.release(names=("app",)).reject()
@@ -216,7 +208,7 @@ def test_an_autoscaler_that_acts_just_before_the_deployment_is_put_back_is_not_o
 
     with pytest.raises(PromoteError, match="undone"):
         story.release(deployment("app:2"), cluster=Faulty(story.cluster, {"update": scale})).promote()
-    assert (image(story), story.deployment()["spec"]["replicas"]) == ("app:1", 6)
+    assert (image_of(story.deployment()), story.deployment()["spec"]["replicas"]) == ("app:1", 6)
 
 
 def test_an_autoscaler_that_acts_just_before_promote_writes_is_not_overruled(story: Story) -> None:
@@ -230,7 +222,7 @@ def test_an_autoscaler_that_acts_just_before_promote_writes_is_not_overruled(sto
             story.cluster.scale("app", size)
 
     story.release(deployment("app:2"), cluster=Faulty(story.cluster, {"apply_over": scale})).promote()
-    assert (image(story), story.deployment()["spec"]["replicas"]) == ("app:2", 6)
+    assert (image_of(story.deployment()), story.deployment()["spec"]["replicas"]) == ("app:2", 6)
 
 
 def test_what_could_not_be_undone_is_tried_again_by_the_next_promote(story: Story) -> None:
@@ -246,5 +238,5 @@ def test_what_could_not_be_undone_is_tried_again_by_the_next_promote(story: Stor
         story.release(*NEW, cluster=Faulty(story.cluster, {"replace": away})).promote()
     with pytest.raises(PromoteError, match=r"was undone: Deployment app: .*ErrImagePull"):
         story.release(*NEW).promote()
-    assert image(story) == "app:1"
+    assert image_of(story.deployment()) == "app:1"
     assert story.cluster.find(DEPLOYMENT, labels={"app": "app"})
