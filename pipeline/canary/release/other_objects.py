@@ -91,7 +91,7 @@ def _copied(found: Workload, needed: frozenset[Reference]) -> frozenset[Referenc
     if strange := needed - there:
         raise InputError(
             f"{', '.join(map(str, sorted(strange)))} has changed since {variant_name(found.name, Variant.CANARY)} was "
-            f"made, which refers to it: start anew after canary reject {found.name}"
+            f"created, which uses it: reject the canary (canary reject {found.name}), and deploy it again"
         )
     return there
 

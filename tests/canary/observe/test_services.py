@@ -247,7 +247,7 @@ def test_who_may_not_see_whether_requests_come_is_told_before_anything_is_writte
         def may(self, verb: str, group: str, resource: str, name: str = "") -> bool:
             return (verb, resource) != ("list", kind)
 
-    with pytest.raises(ForbiddenError, match=rf"may not list {kind}[.a-z0-9]*, .*nothing was changed"):
+    with pytest.raises(ForbiddenError, match=rf"may not list {kind}[.a-z0-9]*, .*Nothing was changed"):
         story.release(deployment("app:2"), cluster=Account()).promote()
     assert image(story) == "app:1"
 
