@@ -50,10 +50,11 @@ def _share(new: Json, old: Json) -> Json:
 class Store:
     """Objects by kind, namespace and name. They are copied on the way in and out, except by `peek` and `glance`."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: int = HISTORY) -> None:
+        """`history` is the number of changes to keep."""
         self.version = 1
         self._objects: dict[Resource, dict[tuple[str, str], Object]] = {}
-        self._history: deque[Change] = deque(maxlen=HISTORY)
+        self._history: deque[Change] = deque(maxlen=history)
         self._listeners: list[Callable[[Change], None]] = []
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object:
@@ -155,7 +156,7 @@ class Store:
     def since(self, resource: Resource, version: int) -> Sequence[Change]:
         """Return the changes of one kind after a resource version, oldest first; raises ApiError 410 if too old."""
         oldest = self._history[0].version if self._history else self.version + 1
-        forgotten = version + 1 < oldest and version < self.version and len(self._history) == HISTORY
+        forgotten = version + 1 < oldest and version < self.version and len(self._history) == self._history.maxlen
         if forgotten or version > self.version:  # a future version is from before a restart
             raise ApiError(410, f"too old resource version: {version} ({oldest})", reason="Expired")
         return [c for c in self._history if c.version > version and c.resource == resource]

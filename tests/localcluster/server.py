@@ -20,7 +20,7 @@ from localcluster.apimachinery.resources import NAMESPACE
 from localcluster.apiserver.chaos import Chaos
 from localcluster.apiserver.server import make_app
 from localcluster.storage.registry import Registry
-from localcluster.storage.store import Store
+from localcluster.storage.store import HISTORY, Store
 
 Object = dict[str, Any]
 SECRET = "s3cret"
@@ -78,10 +78,10 @@ class Node:
 class Server:
     """A server on a free port, until the end of a with block."""
 
-    def __init__(self, chaos: Chaos | None = None) -> None:
+    def __init__(self, chaos: Chaos | None = None, history: int = HISTORY) -> None:
         self.chaos = chaos
         self.node = Node()
-        self.store = Store()
+        self.store = Store(history)
         self.registry = Registry(self.store)
         self.loop = asyncio.new_event_loop()
         self.port = 0

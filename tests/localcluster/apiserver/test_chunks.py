@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pathlib
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
-from localcluster.storage import store as store_module
 from tests.localcluster.cluster import BIN
 from tests.localcluster.server import CONFIG_MAPS, MERGE, Answer, Server, config_map
 
@@ -59,39 +59,38 @@ def test_chunks_of_a_selection_do_not_count_the_remaining_objects(server: Server
     assert "remainingItemCount" not in first.body["metadata"]
 
 
-def forget(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the server forget all but the last three changes."""
-    server.store._history = type(server.store._history)(server.store._history, maxlen=3)
-    monkeypatch.setattr(store_module, "HISTORY", 3)
+@pytest.fixture
+def forgetful() -> Iterator[Server]:
+    """Provide a server that keeps only the last three changes."""
+    with Server(history=3) as running:
+        yield running
 
 
 def test_a_list_at_an_exact_version_shows_the_past_until_it_expires(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    forgetful: Server,
 ) -> None:
-    filled(server)
-    version = server.get(CONFIG_MAPS)["metadata"]["resourceVersion"]
+    filled(forgetful)
+    version = forgetful.get(CONFIG_MAPS)["metadata"]["resourceVersion"]
     path = f"{CONFIG_MAPS}?resourceVersion={version}&resourceVersionMatch=Exact"
-    server.call("DELETE", f"{CONFIG_MAPS}/a")
-    assert names(server.call("GET", path)) == list("abcde")
-    forget(server, monkeypatch)
+    forgetful.call("DELETE", f"{CONFIG_MAPS}/a")
+    assert names(forgetful.call("GET", path)) == list("abcde")
     for name in "bcde":
-        server.call("DELETE", f"{CONFIG_MAPS}/{name}")
-    gone = server.call("GET", path)
+        forgetful.call("DELETE", f"{CONFIG_MAPS}/{name}")
+    gone = forgetful.call("GET", path)
     assert (gone.code, gone.body["reason"]) == (410, "Expired")
 
 
 def test_an_expired_token_comes_with_a_new_one_for_the_current_objects(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    forgetful: Server,
 ) -> None:
-    filled(server)
-    first = chunk(server, CONFIG_MAPS, 2)
-    forget(server, monkeypatch)
+    filled(forgetful)
+    first = chunk(forgetful, CONFIG_MAPS, 2)
     for number in range(4):
-        server.post(CONFIG_MAPS, config_map(f"x{number}"))
-    expired = chunk(server, CONFIG_MAPS, 2, first)
+        forgetful.post(CONFIG_MAPS, config_map(f"x{number}"))
+    expired = chunk(forgetful, CONFIG_MAPS, 2, first)
     assert (expired.code, expired.body["reason"]) == (410, "Expired")
     assert expired.message.startswith("The provided continue parameter is too old to display a consistent list result.")
-    assert names(chunk(server, CONFIG_MAPS, 4, expired)) == ["c", "d", "e", "x0"]
+    assert names(chunk(forgetful, CONFIG_MAPS, 4, expired)) == ["c", "d", "e", "x0"]
 
 
 @pytest.mark.parametrize("query", ["limit=x", "continue=x", "continue=e30", "limit=2&continue=bnVsbA"])

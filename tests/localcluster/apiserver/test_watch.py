@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from localcluster.apiserver import watch as watch_module
-from localcluster.storage import store as store_module
 from tests.localcluster.server import CONFIG_MAPS, MERGE, PODS, SECRET, Server, config_map
 
 
@@ -69,15 +68,11 @@ def test_a_watch_of_a_name_sends_only_that_object(server: Server) -> None:
     assert short(server.watch(CONFIG_MAPS + "/b?watch=1&timeoutSeconds=1")) == [("ADDED", "b")]
 
 
-def test_a_watch_from_an_expired_version_gets_an_error_event(server: Server) -> None:
-    for number in range(store_module.HISTORY + 2):
-        server.store.version += 1
-        server.registry.create(
-            next(r for r in server.store._objects if r.kind == "Namespace"),
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"n{number}"}},
-            manager="test",
-        )
-    (event,) = server.watch(PODS + "?watch=1&resourceVersion=1&timeoutSeconds=1")
+def test_a_watch_from_an_expired_version_gets_an_error_event() -> None:
+    with Server(history=3) as server:
+        for number in range(4):
+            server.post(CONFIG_MAPS, config_map(f"c{number}"))
+        (event,) = server.watch(PODS + "?watch=1&resourceVersion=1&timeoutSeconds=1")
     assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
 
 

@@ -7,12 +7,9 @@ import asyncio
 import pytest
 
 from localcluster.apimachinery.errors import ApiError
-from localcluster.apimachinery.resources import RESOURCES
-from localcluster.storage import store as store_module
+from localcluster.apimachinery.resources import CONFIG_MAP
 from localcluster.storage.store import Change, Store
 from tests.localcluster.server import config_map
-
-CONFIG_MAP = next(r for r in RESOURCES if r.kind == "ConfigMap")
 
 
 def test_changing_an_object_does_not_change_the_store() -> None:
@@ -41,9 +38,8 @@ def test_each_write_has_a_higher_version_and_is_in_the_history() -> None:
     assert (seen[1].previous["data"], seen[1].object["data"]) == ({"a": "1"}, {"a": "2"})
 
 
-def test_a_version_outside_of_the_history_is_expired(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "HISTORY", 3)
-    store = Store()
+def test_a_version_outside_of_the_history_is_expired() -> None:
+    store = Store(history=3)
     start = store.version
     for name in "abcd":
         store.create(CONFIG_MAP, config_map(name))
