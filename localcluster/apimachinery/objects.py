@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 
 Json = Any  # what json.loads returns
 Object = dict[str, Any]
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # of generated names: no vowels, so that they spell no words
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # annotation
 
 
 def now(later: float = 0.0) -> str:

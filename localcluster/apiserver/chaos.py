@@ -20,8 +20,8 @@ from localcluster.apiserver.request_info import RequestInfo
 from localcluster.storage.store import Store
 
 log = logging.getLogger(__name__)
-LATEST = 2.0  # seconds; the longest delay of a watch event
-ENDS = 0.25  # share of a watch's faults that end the watch; the others delay an event
+LONGEST_DELAY = 2.0  # seconds; the longest delay of a watch event
+ENDING = 0.25  # share of a watch's faults that end the watch; the others delay an event
 STALE = "the object has been modified; please apply your changes to the latest version and try again"
 
 
@@ -68,10 +68,10 @@ class Chaos:
         draw = self._draw(f"event of {watch}")
         if draw.random() >= self.rate:
             return 0.0
-        if draw.random() < ENDS:
+        if draw.random() < ENDING:
             log.info("chaos %d: the watch ends: %s", self.seed, watch)
             return None
-        seconds = draw.uniform(0, LATEST)
+        seconds = draw.uniform(0, LONGEST_DELAY)
         log.info("chaos %d: an event comes %.1f s late: %s", self.seed, seconds, watch)
         return seconds
 

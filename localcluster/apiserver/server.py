@@ -204,7 +204,7 @@ class _Api:
         else:
             obj, warnings = requests.typed(request, info, body)
         who, dry_run = requests.field_manager(request), requests.dry_run(request)
-        old = self.store.glance(info.resource, info.namespace, info.name)
+        old = self.store.peek(info.resource, info.namespace, info.name)
         stored = self.registry.update(info.resource, obj, manager=who, subresource=info.subresource, dry_run=dry_run)
         headers = warning_headers(warnings + unsupported(stored, old))
         return web.json_response(scale.of(stored) if info.subresource == "scale" else stored, headers=headers)
@@ -238,7 +238,7 @@ class _Api:
         if not who:
             message = "Required value: is required for apply patch"
             raise requests.bad_option("PatchOptions", "fieldManager", message, "FieldValueRequired")
-        old = self.store.glance(info.resource, info.namespace, info.name)
+        old = self.store.peek(info.resource, info.namespace, info.name)
         stored, created = self.registry.apply(
             info.resource,
             requests.named(config, info),
@@ -256,7 +256,7 @@ class _Api:
             raise _not_allowed()
         grace, policy = requests.delete_options(request, body)
         selected = requests.selector(request, info)
-        victims = [obj for obj in self.store.peek(resource, info.namespace) if selected(obj)]
+        victims = [obj for obj in self.store.peek_all(resource, info.namespace) if selected(obj)]
         if name:
             victims = [self.store.get(resource, info.namespace, name)]
             requests.check_preconditions(info, victims[0], body)

@@ -14,7 +14,7 @@ from localcluster.storage.store import Change, Store
 
 log = logging.getLogger(__name__)
 BOOKMARK = 30.0  # seconds between bookmarks
-LONGEST = 1800.0  # seconds; how long a watch lasts if the client does not say
+DEFAULT_TIMEOUT = 1800.0  # seconds; how long a watch lasts if the client does not say
 BEHIND = 8192  # changes that can wait for a client; the watch of a slower client is closed
 
 
@@ -33,10 +33,10 @@ async def watch(
     the only event is an ERROR with Status 410. A client that reads too slowly is disconnected, and can resume.
     """
     loop = asyncio.get_running_loop()
-    end = loop.time() + (timeout or LONGEST)
+    end = loop.time() + (timeout or DEFAULT_TIMEOUT)
     with _changes(store, resource) as changes:
         if version in ("", "0"):
-            for obj in list(store.peek(resource)):
+            for obj in list(store.peek_all(resource)):
                 if selected(obj):
                     yield "ADDED", obj
         else:

@@ -40,7 +40,7 @@ class Controller:
         self._missed: set[Key] = set()  # resting objects that have changed
         self._wake = asyncio.Event()
 
-    def concerns(self, change: Change) -> Iterable[Key]:
+    def keys_for(self, change: Change) -> Iterable[Key]:
         """Return the keys of the objects to sync after a change."""
         raise NotImplementedError
 
@@ -77,7 +77,9 @@ class Controller:
         if owner is not None:
             return [(meta["namespace"], owner["name"])] if owner["kind"] == kind.kind else []
         labels = meta.get("labels") or {}
-        return [key_of(o) for o in self.store.peek(kind, meta["namespace"]) if matches(o["spec"]["selector"], labels)]
+        return [
+            key_of(o) for o in self.store.peek_all(kind, meta["namespace"]) if matches(o["spec"]["selector"], labels)
+        ]
 
     def enqueue(self, key: Key) -> None:
         """Put an object into the work queue."""
@@ -102,7 +104,7 @@ class Controller:
             self.enqueue(key)
 
     def _note(self, change: Change) -> None:
-        for key in self.concerns(change):
+        for key in self.keys_for(change):
             self.enqueue(key)
 
     def _try(self, key: Key) -> None:
@@ -152,7 +154,7 @@ def owned(controller: Controller, owner: Object, resource: Resource) -> list[Obj
     """
     mine = []
     selector, uid = owner["spec"]["selector"], owner["metadata"]["uid"]
-    for obj in controller.store.peek(resource, owner["metadata"]["namespace"]):
+    for obj in controller.store.peek_all(resource, owner["metadata"]["namespace"]):
         meta, ref = obj["metadata"], controller_of(obj)
         matching = matches(selector, meta.get("labels") or {})
         if ref is not None and ref["uid"] == uid and matching:

@@ -7,7 +7,7 @@ from localcluster.apimachinery.conditions import condition
 from localcluster.apimachinery.objects import Object, now
 
 COUNTS = ("replicas", "readyReplicas", "availableReplicas")
-NEVER = 2**31 - 1  # the progressDeadlineSeconds that Kubernetes takes as no deadline
+NO_DEADLINE = 2**31 - 1  # the progressDeadlineSeconds that Kubernetes takes as no deadline
 
 
 def rollout_status(
@@ -37,11 +37,11 @@ def rollout_status(
 
 def paused_condition(deployment: Object) -> Object | None:
     """Return the status with a Progressing condition that says paused or resumed, or None if nothing has changed."""
-    deadline = deployment["spec"].get("progressDeadlineSeconds", NEVER)
+    deadline = deployment["spec"].get("progressDeadlineSeconds", NO_DEADLINE)
     old = condition(deployment, "Progressing")
     reason = old["reason"] if old else ""
     paused = bool(deployment["spec"].get("paused"))
-    if deadline == NEVER or reason == "ProgressDeadlineExceeded" or paused == (reason == "DeploymentPaused"):
+    if deadline == NO_DEADLINE or reason == "ProgressDeadlineExceeded" or paused == (reason == "DeploymentPaused"):
         return None
     conditions = [dict(c) for c in deployment.get("status", {}).get("conditions") or []]
     word = "paused" if paused else "resumed"
@@ -52,7 +52,7 @@ def paused_condition(deployment: Object) -> Object | None:
 def created_condition(deployment: Object, name: str) -> Object:
     """Return the status after the new ReplicaSet was created. The progress deadline counts from here."""
     conditions = [dict(c) for c in deployment.get("status", {}).get("conditions") or []]
-    if deployment["spec"].get("progressDeadlineSeconds", NEVER) != NEVER:
+    if deployment["spec"].get("progressDeadlineSeconds", NO_DEADLINE) != NO_DEADLINE:
         _set(conditions, "Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{name}"')
     return {**deployment.get("status", {}), "conditions": conditions}
 
@@ -71,9 +71,9 @@ def _counts(deployment: Object, sets: list[Object], new: Object | None) -> Objec
 def _set_progress(
     conditions: list[dict[str, Any]], deployment: Object, status: Object, new: Object | None
 ) -> float | None:
-    deadline = int(deployment["spec"].get("progressDeadlineSeconds", NEVER))
+    deadline = int(deployment["spec"].get("progressDeadlineSeconds", NO_DEADLINE))
     current = next((c for c in conditions if c["type"] == "Progressing"), None)
-    if deadline == NEVER:
+    if deadline == NO_DEADLINE:
         conditions[:] = [c for c in conditions if c["type"] != "Progressing"]
         return None
     wanted, updated = deployment["spec"]["replicas"], status.get("updatedReplicas", 0)

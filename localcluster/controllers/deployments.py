@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from localcluster.apimachinery.errors import ApiError
-from localcluster.apimachinery.objects import Object, clone
+from localcluster.apimachinery.objects import ALPHABET, LAST_APPLIED, Object, clone
 from localcluster.apimachinery.resources import DEPLOYMENT, POD, REPLICA_SET
 from localcluster.controllers.controller import (
     MANAGER,
@@ -26,19 +26,17 @@ HASH = "pod-template-hash"
 PREFIX = "deployment.kubernetes.io/"
 REVISION, HISTORY = PREFIX + "revision", PREFIX + "revision-history"
 DESIRED, MAXIMUM = PREFIX + "desired-replicas", PREFIX + "max-replicas"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 NOT_COPIED = {REVISION, HISTORY, DESIRED, MAXIMUM, LAST_APPLIED}
-LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class Deployments(Controller):
     """Rolls out the pod templates of Deployments."""
 
-    def concerns(self, change: Change) -> Iterable[Key]:
+    def keys_for(self, change: Change) -> Iterable[Key]:
         """Return the changed Deployment, the owner of a ReplicaSet, or the Deployments that can adopt a ReplicaSet."""
         if change.resource == POD and change.type == "DELETED":  # the strategy Recreate waits for the last old pod
             namespace, owner = change.object["metadata"]["namespace"], controller_of(change.object)
-            rs = self.store.glance(REPLICA_SET, namespace, owner["name"]) if owner else None
+            rs = self.store.peek(REPLICA_SET, namespace, owner["name"]) if owner else None
             above = controller_of(rs) if rs else None
             return [(namespace, above["name"])] if above else []
         return self.keys_of_owners(change, DEPLOYMENT, REPLICA_SET)
@@ -74,7 +72,7 @@ class Deployments(Controller):
         if running:
             return self._write_status(deployment, sets)
         uids = {s["metadata"]["uid"] for s in old}
-        for pod in self.store.peek(POD, deployment["metadata"]["namespace"]):
+        for pod in self.store.peek_all(POD, deployment["metadata"]["namespace"]):
             owner = controller_of(pod)
             if owner is not None and owner["uid"] in uids and not is_over(pod):
                 return self._write_status(deployment, sets)
@@ -255,7 +253,7 @@ class Deployments(Controller):
 def template_hash(template: Object, collisions: int) -> str:
     """Return the pod-template-hash of a template: ten letters."""
     text = json.dumps(template, sort_keys=True) + (str(collisions) if collisions else "")
-    return "".join(LETTERS[byte % len(LETTERS)] for byte in hashlib.sha256(text.encode()).digest()[:10])
+    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in hashlib.sha256(text.encode()).digest()[:10])
 
 
 def find_new(deployment: Object, sets: list[Object]) -> Object | None:

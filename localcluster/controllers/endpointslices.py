@@ -18,14 +18,14 @@ Ports = tuple[tuple[str, int, str], ...]  # name, number of the pod's port, prot
 class EndpointSlices(Controller):
     """Writes the EndpointSlices of Services that have a selector."""
 
-    def concerns(self, change: Change) -> Iterable[Key]:
+    def keys_for(self, change: Change) -> Iterable[Key]:
         """Return the changed Service, or the Services that select a pod now or selected it before."""
         if change.resource == SERVICE:
             return [key_of(change.object)]
         if change.resource != POD:
             return []
         labels = [o["metadata"].get("labels") or {} for o in (change.object, change.previous) if o]
-        services = self.store.peek(SERVICE, change.object["metadata"]["namespace"])
+        services = self.store.peek_all(SERVICE, change.object["metadata"]["namespace"])
         return [key_of(s) for s in services if any(_selects(s, each) for each in labels)]
 
     def sync(self, key: Key) -> float | None:
@@ -34,7 +34,7 @@ class EndpointSlices(Controller):
         if service is None or not service["spec"].get("selector"):
             return None
         wanted: dict[Ports, list[Object]] = {}
-        for pod in self.store.peek(POD, key[0]):
+        for pod in self.store.peek_all(POD, key[0]):
             selected = _selects(service, pod["metadata"].get("labels") or {})
             if selected and pod.get("status", {}).get("podIP") and not is_over(pod):
                 wanted.setdefault(_ports(service, pod), []).append(_endpoint(service, pod))

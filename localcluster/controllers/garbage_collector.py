@@ -16,7 +16,7 @@ KINDS = {(r.api_version, r.kind): r for r in RESOURCES}
 class GarbageCollector(Controller):
     """Deletes objects whose owners are all gone, and completes foreground deletions. It has one key for everything."""
 
-    def concerns(self, change: Change) -> Iterable[Key]:
+    def keys_for(self, change: Change) -> Iterable[Key]:
         """Return the one key if an object was deleted, is being deleted, or has owners to check."""
         meta = change.object["metadata"]
         fresh = change.type == "ADDED" and meta.get("ownerReferences")
@@ -27,7 +27,7 @@ class GarbageCollector(Controller):
     def sync(self, key: Key) -> float | None:  # noqa: ARG002 - there is only one
         """Delete dependents whose owners are gone, and owners in foreground deletion whose dependents are gone."""
         self._forget_old_events()
-        everything = [(r, obj) for r in RESOURCES if r != EVENT for obj in self.store.peek(r)]
+        everything = [(r, obj) for r in RESOURCES if r != EVENT for obj in self.store.peek_all(r)]
         alive = {obj["metadata"]["uid"]: obj for _, obj in everything}
         blocked: set[str] = set()
         for resource, obj in everything:
@@ -54,7 +54,7 @@ class GarbageCollector(Controller):
 
     def _forget_old_events(self) -> None:
         limit = (datetime.now(UTC) - EVENTS_LAST).strftime("%Y-%m-%dT%H:%M:%SZ")
-        for event in self.store.peek(EVENT):
+        for event in self.store.peek_all(EVENT):
             if (event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]) < limit:
                 self.store.remove(EVENT, *key_of(event))
 

@@ -11,7 +11,7 @@ from localcluster.storage.store import Change
 class Namespaces(Controller):
     """Empties namespaces that are being deleted, and gives new namespaces the ServiceAccount `default`."""
 
-    def concerns(self, change: Change) -> Iterable[Key]:
+    def keys_for(self, change: Change) -> Iterable[Key]:
         """Return the changed namespace, or the namespace of a deleted object."""
         if change.resource == NAMESPACE:
             return [key_of(change.object)]
@@ -29,11 +29,11 @@ class Namespaces(Controller):
                 account["metadata"] = {"name": "default", "namespace": name}
                 self.registry.create(SERVICE_ACCOUNT, account, manager=MANAGER)
             return None
-        content = [(r, o) for r in RESOURCES if r.namespaced for o in self.store.peek(r, name)]
+        content = [(r, o) for r in RESOURCES if r.namespaced for o in self.store.peek_all(r, name)]
         # Pods last: the owners must go first, or they would create new pods.
         for resource, obj in sorted(content, key=lambda each: each[0] == POD):
-            if "deletionTimestamp" not in obj["metadata"] and self.store.glance(resource, *key_of(obj)):
+            if "deletionTimestamp" not in obj["metadata"] and self.store.peek(resource, *key_of(obj)):
                 self.registry.delete(resource, *key_of(obj))
-        if not any(any(self.store.peek(r, name)) for r in RESOURCES if r.namespaced):
+        if not any(any(self.store.peek_all(r, name)) for r in RESOURCES if r.namespaced):
             self.store.remove(NAMESPACE, *key)
         return None

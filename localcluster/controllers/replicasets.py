@@ -17,7 +17,7 @@ DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 class ReplicaSets(Controller):
     """Keeps the number of pods that a ReplicaSet asks for."""
 
-    def concerns(self, change: Change) -> Iterable[Key]:
+    def keys_for(self, change: Change) -> Iterable[Key]:
         """Return the changed ReplicaSet, the owner of a pod, or the ReplicaSets that can adopt a pod."""
         return self.keys_of_owners(change, REPLICA_SET, POD)
 
@@ -31,7 +31,7 @@ class ReplicaSets(Controller):
         failure = None
         if "deletionTimestamp" not in rs["metadata"]:
             failure = self._manage(rs, active)
-        pods = [self.store.glance(POD, *key_of(pod)) or pod for pod in pods]
+        pods = [self.store.peek(POD, *key_of(pod)) or pod for pod in pods]
         wait = self._write_status(rs, pods, failure)
         return 5.0 if failure else wait
 

@@ -15,12 +15,12 @@ from localcluster.storage.store import Change
 class Scheduler(Controller):
     """Binds pods to the node. A pod that does not fit waits until another pod is deleted."""
 
-    def concerns(self, change: Change) -> Iterable[Key]:
+    def keys_for(self, change: Change) -> Iterable[Key]:
         """Return a pod without a node, or all pods without a node when another pod was deleted."""
         if change.resource != POD:
             return []
         if change.type == "DELETED":
-            return [key_of(p) for p in self.store.peek(POD) if not p["spec"].get("nodeName")]
+            return [key_of(p) for p in self.store.peek_all(POD) if not p["spec"].get("nodeName")]
         return [] if change.object["spec"].get("nodeName") else [key_of(change.object)]
 
     def sync(self, key: Key) -> float | None:
@@ -28,7 +28,7 @@ class Scheduler(Controller):
         pod = self.store.find(POD, *key)
         if pod is None or pod["spec"].get("nodeName") or "deletionTimestamp" in pod["metadata"]:
             return None
-        node = next(self.store.peek(NODE))
+        node = next(self.store.peek_all(NODE))
         node_name, why = node["metadata"]["name"], self._objection(pod, node)
         status = {**pod.get("status", {}), "phase": "Pending"}
         conditions = [dict(c) for c in status.get("conditions") or []]
@@ -49,7 +49,7 @@ class Scheduler(Controller):
         labels = node["metadata"]["labels"]
         if not (pod["spec"].get("nodeSelector") or {}).items() <= labels.items():
             return "1 node(s) didn't match Pod's node affinity/selector"
-        others = [p for p in self.store.peek(POD) if p["spec"].get("nodeName") and not is_over(p)]
+        others = [p for p in self.store.peek_all(POD) if p["spec"].get("nodeName") and not is_over(p)]
         if len(others) >= int(node["status"]["allocatable"]["pods"]):
             return "1 Too many pods"
         for resource in ("cpu", "memory"):

@@ -28,7 +28,7 @@ from localcluster.kubelet.probes import Failed, Target
 from localcluster.kubelet.process import Process
 from localcluster.kubelet.references import MissingReferenceError
 
-FORGIVEN_AFTER = 600.0  # seconds of running after which the back-off starts again
+BACK_OFF_RESET = 600.0  # seconds of running after which the back-off starts again
 ADDRESS_HINT = "pods share this machine: listen on $HOST:$PORT, not on 0.0.0.0 or a fixed port"
 
 
@@ -78,7 +78,7 @@ class Container:
             succeeded = self.status.exit_code == 0
             if policy == "Never" or (succeeded and (self.status.init or policy != "Always")):
                 return
-            if time.monotonic() - self._began > FORGIVEN_AFTER:
+            if time.monotonic() - self._began > BACK_OFF_RESET:
                 self._back_off.reset()
             await self._wait_to_restart(self._back_off.next())
             self.status.restarts += 1

@@ -40,7 +40,7 @@ class Services(Controller):
             Key, dict[Address, Address]
         ] = {}  # addresses that other programs use → where the Service is instead
 
-    def concerns(self, change: Change) -> Iterable[Key]:
+    def keys_for(self, change: Change) -> Iterable[Key]:
         """Return the changed Service, or the Service of an EndpointSlice."""
         if change.resource == SERVICE:
             return [key_of(change.object)]
@@ -183,7 +183,7 @@ class Services(Controller):
         return found
 
     def _slices(self, key: Key) -> list[Object]:
-        slices = self.store.peek(ENDPOINT_SLICE, key[0])
+        slices = self.store.peek_all(ENDPOINT_SLICE, key[0])
         return [s for s in slices if (s["metadata"].get("labels") or {}).get(SERVICE_NAME) == key[1]]
 
     def _endpoints(self, slices: list[Object], name: str) -> list[Address]:

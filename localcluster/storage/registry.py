@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from localcluster.apimachinery.errors import ApiError, conflict, invalid, invalid_value, not_found
-from localcluster.apimachinery.objects import Object, clone, now
+from localcluster.apimachinery.objects import ALPHABET, Object, clone, now
 from localcluster.apimachinery.resources import DEPLOYMENT, NAMESPACE, POD, RESOURCES, SERVICE, Resource
 from localcluster.storage import defaults, validation
 from localcluster.storage.apply import managed_fields
@@ -16,8 +16,7 @@ from localcluster.storage.schema import decoded, type_of
 from localcluster.storage.service_allocator import ServiceAllocator
 from localcluster.storage.store import Store
 
-ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # as in Kubernetes: no vowels, so that generated names spell no words
-IMMORTAL = ("default", "kube-system", "kube-public")  # namespaces that cannot be deleted
+PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")  # namespaces that cannot be deleted
 _SERVER_SET = ("name", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds")
 _STATUS_KEEPS = {
     "Deployment": ("labels",),
@@ -177,7 +176,7 @@ class Registry:
         `foregroundDeletion`, which the garbage collector removes when the dependents are gone. `Orphan` removes the
         owner reference from the dependents. Raises ApiError 404, and 403 for namespaces that every cluster has.
         """
-        if resource == NAMESPACE and name in IMMORTAL:
+        if resource == NAMESPACE and name in PROTECTED_NAMESPACES:
             details = {"name": name, "kind": "namespaces"}
             message = f'namespaces "{name}" is forbidden: this namespace may not be deleted'
             raise ApiError(403, message, details=details)

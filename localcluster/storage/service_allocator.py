@@ -27,7 +27,7 @@ class ServiceAllocator:
         spec, before = service["spec"], (old or {}).get("spec", {})
         meta = service["metadata"]
         me = meta["namespace"], meta["name"]
-        all_ = self._store.peek(SERVICE)
+        all_ = self._store.peek_all(SERVICE)
         others = [s["spec"] for s in all_ if (s["metadata"]["namespace"], s["metadata"]["name"]) != me]
         if spec["type"] == "ExternalName":
             return

@@ -48,7 +48,7 @@ def _share(new: Json, old: Json) -> Json:
 
 
 class Store:
-    """Objects by kind, namespace and name. They are copied on the way in and out, except by `peek` and `glance`."""
+    """Objects by kind, namespace and name. They are copied on the way in and out, except by `peek` and `peek_all`."""
 
     def __init__(self, history: int = HISTORY) -> None:
         """`history` is the number of changes to keep."""
@@ -70,7 +70,7 @@ class Store:
         found = self._objects.get(resource, {}).get((namespace, name))
         return clone(found) if found is not None else None
 
-    def glance(self, resource: Resource, namespace: str, name: str) -> Object | None:
+    def peek(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Return the store's own object, or None. Do not change it."""
         return self._objects.get(resource, {}).get((namespace, name))
 
@@ -79,7 +79,7 @@ class Store:
         objects = self._objects.get(resource, {})
         return [clone(objects[k]) for k in sorted(objects) if not namespace or k[0] == namespace]
 
-    def peek(self, resource: Resource, namespace: str = "") -> Iterator[Object]:
+    def peek_all(self, resource: Resource, namespace: str = "") -> Iterator[Object]:
         """Yield the store's own objects, by name, without the cost of copies. Do not change them.
 
         Writes during the iteration are allowed.

@@ -7,12 +7,10 @@ import json
 from collections.abc import Iterator
 
 from localcluster.apimachinery.errors import ApiError, Cause
-from localcluster.apimachinery.objects import Json, Object, now, parsed
+from localcluster.apimachinery.objects import LAST_APPLIED, Json, Object, now, parsed
 from localcluster.storage.apply import field_sets
 from localcluster.storage.apply.managed_fields import Entry, Key, entries_of, written
 from localcluster.storage.schema import KEY_DEFAULTS, Type, is_scalar
-
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def applied(of: Type, live: Object, config: Object, manager: str, *, force: bool, subresource: str = "") -> Object:

@@ -123,7 +123,7 @@ def test_health_checks_get_no_faults(chaotic: Server) -> None:
 
 
 def test_a_watch_is_late_or_ends_but_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chaos_module, "LATEST", 0.02)
+    monkeypatch.setattr(chaos_module, "LONGEST_DELAY", 0.02)
     monkeypatch.setattr(chaos_module.Chaos, "decide", lambda *_: None)  # the watch itself starts without a fault
     with Server(Chaos(1, 0.5)) as server:
         names = [f"c{n:02}" for n in range(30)]

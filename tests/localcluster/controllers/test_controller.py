@@ -47,7 +47,7 @@ def test_a_sync_copies_no_pods_that_it_only_reads(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, kind: type[Controller]
 ) -> None:
     controller = kind(registry, Recorder(registry, "t"))
-    pod = next(registry.store.peek(POD))
+    pod = next(registry.store.peek_all(POD))
     change = Change("MODIFIED", POD, pod, 1, pod)
     key = key_of(pod) if kind is Scheduler else ("", "all") if kind is GarbageCollector else ("default", "web")
     controller.sync(key)  # the first sync writes what is missing
@@ -60,7 +60,7 @@ def test_a_sync_copies_no_pods_that_it_only_reads(
 
     monkeypatch.setattr(store_module, "clone", counted)
     controller.sync(key)
-    list(controller.concerns(change))
+    list(controller.keys_for(change))
     assert copies.count("Pod") <= 1
 
 
@@ -70,7 +70,7 @@ class Slow(Controller):
     syncs = 0
     again = asyncio.Event()
 
-    def concerns(self, change: Change) -> list[Key]:
+    def keys_for(self, change: Change) -> list[Key]:
         """Return always the same key."""
         return [("", "one")]
 
