@@ -30,7 +30,7 @@ def test_a_running_stable_that_answers_is_ready_for_releases(stable: Namespace) 
         checks = doctor(stable, "sampleapp")
     assert [one for one in checks if one["outcome"] != "ok"] == []
     text = {one["subject"]: one["text"] for one in checks}
-    assert "2 of 2 pods have counts" in text["metrics"]
+    assert "2 of 2 pods have metrics" in text["metrics"]
     assert "stable" in text["traffic"]
     assert "Kubernetes v1." in text["API server"]
 
@@ -116,8 +116,8 @@ def test_an_account_with_few_permissions_learns_what_it_lacks(stable: Namespace,
     assert "which may be intended" in rights["permission to promote"]["text"]
     assert "patch/update/delete deployments.apps sampleapp" in rights["permission to promote"]["text"]
     assert (
-        rights["permission to read counts"]["outcome"],
-        "get pods/proxy" in rights["permission to read counts"]["text"],
+        rights["permission to read metrics"]["outcome"],
+        "get pods/proxy" in rights["permission to read metrics"]["text"],
     ) == (
         "failed",
         True,

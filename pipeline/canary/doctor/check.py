@@ -1,4 +1,4 @@
-"""What `canary doctor` finds, as values."""
+"""The result of one check of `canary doctor`, as a value."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ class CheckOutcome(StrEnum):
     OK = "ok"
     WARNING = "warning"
     FAILED = "failed"
-    """A release cannot be made so."""
+    """No release is possible."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One check and its result.
 
     Attributes:
-        subject: what, in a word or two.
+        subject: what was checked, in a word or two.
         outcome: how it ended.
         text: what was found, in a sentence.
         advice: what to do, empty where there is nothing.
-        workload: name of the stable Deployment that it is about, empty where it is about all.
+        workload: name of the stable Deployment that was checked, empty where the check is about all.
     """
 
     subject: str
@@ -40,10 +40,10 @@ def ok(subject: str, text: str, *, workload: str = "") -> Check:
 
 
 def warning(subject: str, text: str, advice: str, *, workload: str = "") -> Check:
-    """Return a check that found something to know."""
+    """Return a check that found something that the user should know."""
     return Check(subject, CheckOutcome.WARNING, text, advice, workload)
 
 
 def failed(subject: str, text: str, advice: str, *, workload: str = "") -> Check:
-    """Return a check that found what no release can be made with."""
+    """Return a check that found why no release is possible."""
     return Check(subject, CheckOutcome.FAILED, text, advice, workload)

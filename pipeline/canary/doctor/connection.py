@@ -1,4 +1,4 @@
-"""Checks of the way to the cluster, and of what we may do there."""
+"""Checks the connection to the cluster, and the rights of this account there."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from canary.objects import CONFIG_MAP, SECRET, VERTICAL_POD_AUTOSCALER, Kind, Ob
 from canary.ports import Cluster
 
 TOLERATED = 5.0
-"""Seconds that two clocks may differ by; a release is timed by both."""
+"""Seconds by which two clocks may differ; a release uses both."""
 
 AT_ONCE = 8
-"""Rights that are asked about at the same time."""
+"""Rights that are checked at the same time."""
 
 ROLES = "pipeline/rbac.yml has Roles that grant it"
 
@@ -37,9 +37,9 @@ class Route:
     """How requests to a server go.
 
     Attributes:
-        to: what the server is, for a person: `the API server`.
+        to: the server, for a person: `the API server`.
         host: its host name or address.
-        proxy: the proxy on the way, without its user and password; empty where there is none.
+        proxy: the proxy in between, without its user and password; empty where there is none.
     """
 
     to: str
@@ -49,11 +49,11 @@ class Route:
 
 @dataclass(frozen=True)
 class PrometheusService:
-    """A Prometheus in the cluster that counts are read from.
+    """A Prometheus in the cluster that metrics are read from.
 
     Attributes:
         namespace: of its Service.
-        name: of its Service, as the API server's proxy has it: `prometheus:9090`.
+        name: of its Service and port, as in the URL of the API server's proxy: `prometheus:9090`.
     """
 
     namespace: str
@@ -61,15 +61,15 @@ class PrometheusService:
 
 
 def check_proxies(routes: Iterable[Route]) -> Iterator[Check]:
-    """Yield whether requests go through a proxy, and whether it is likely to lead there."""
+    """Yield whether requests go through a proxy, and whether the proxy is likely to reach the server."""
     for route in routes:
         if not route.proxy:
             yield ok("proxy", f"requests to {route.to} ({route.host}) bypass the proxy")
         elif _is_inside(route.host):
             yield warning(
                 "proxy",
-                f"requests to {route.to} go through {route.proxy}, and {route.host} looks like one of your own network",
-                f"if the proxy does not lead there, add {route.host} to NO_PROXY",
+                f"requests to {route.to} go through {route.proxy}, and {route.host} looks like a local host",
+                f"if the proxy cannot reach it, add {route.host} to NO_PROXY",
             )
         else:
             yield ok("proxy", f"requests to {route.to} ({route.host}) go through {route.proxy}")
@@ -79,8 +79,8 @@ def check_clock(theirs: float | None, ours: float) -> Check:
     """Return whether this machine's clock and the API server's agree.
 
     Args:
-        theirs: Unix seconds, to the second; None where it does not say.
-        ours: Unix seconds.
+        theirs: time of the API server in Unix seconds, rounded down; None where its answers carry none.
+        ours: Unix seconds of this machine.
     """
     if theirs is None:
         return warning("clock", "the API server's answers carry no time", "compare its clock with this machine's")
@@ -89,9 +89,9 @@ def check_clock(theirs: float | None, ours: float) -> Check:
         return ok("clock", "this machine's clock and the API server's agree within a few seconds")
     return warning(
         "clock",
-        f"this machine's is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the API server's, and warm-up "
-        "and expiry are off by that",
-        "set it, by NTP for example",
+        f"this machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the API server's, so that "
+        "warm-up and expiry are wrong by that much",
+        "set the clock, for example with NTP",
     )
 
 
@@ -103,14 +103,14 @@ def check_rights(
     *,
     pods: bool,
 ) -> Iterator[Check]:
-    """Yield, for each task, whether we have every right that it takes.
+    """Yield for each task whether this account has all rights for it.
 
     Args:
         cluster: the Kubernetes API.
-        names: of the workloads; without any, each right is asked about for objects of any name.
-        others: objects of the manifests beside the Deployments.
-        prometheus: the one in the cluster that counts are read from.
-        pods: whether counts are read from the pods.
+        names: of the workloads; without any, each right is checked for objects of any name.
+        others: objects of the manifests other than the Deployments.
+        prometheus: the one in the cluster that metrics are read from.
+        pods: whether metrics are read from the pods.
     """
     sizes_pods = cluster.serves(VERTICAL_POD_AUTOSCALER)
     served = [one for one in WORKLOAD if sizes_pods or one.resource != "verticalpodautoscalers"]
@@ -147,16 +147,18 @@ def _check_task(task: Task, granted: Mapping[Asked, bool], *, of_any_name: bool)
         return ok(subject, f"permission to {task}: yes" + (f", all {len(granted)}" if len(granted) > 1 else ""))
     text = f"permission to {task}: missing {_shown(missing)}"
     if of_any_name:
-        text += " (of any name: give the Deployment's to ask for that alone)"
+        text += " (for any name; to check one Deployment, pass its name)"
     match task:
         case Task.LOOK:
-            return warning(subject, f"{text}: canary cannot warn of these", "grant it, or check them yourself")
+            return warning(
+                subject, f"{text}: canary cannot warn about conflicts with these", "grant it, or check them yourself"
+            )
         case Task.METRICS if any(right == PODS for right, _, _ in missing):
-            return failed(subject, text, "grant it, or read counts from Prometheus (--prometheus)")
+            return failed(subject, text, "grant it, or read metrics from Prometheus (--prometheus)")
         case Task.METRICS:
-            return failed(subject, text, "grant it, or read counts from the pods (without --prometheus)")
+            return failed(subject, text, "grant it, or read metrics from the pods (without --prometheus)")
         case Task.PROMOTE if any(right.writes_stable for right, _, _ in missing):
-            advice = f"canary deploy, watch and reject work without it, canary release and promote do not; {ROLES}"
+            advice = f"canary deploy, watch and reject work without it; canary release and promote do not. {ROLES}"
             return warning(subject, f"{text}: this account cannot promote, which may be intended", advice)
     return failed(subject, text, ROLES)
 
@@ -170,7 +172,7 @@ def _shown(rights: Iterable[Asked]) -> str:
 
 
 def _is_inside(host: str) -> bool:
-    """Return whether a host is one that a proxy to the outside does not lead to."""
+    """Return whether a host is one that a proxy to the internet does not reach."""
     try:
         return ipaddress.ip_address(host).is_private
     except ValueError:

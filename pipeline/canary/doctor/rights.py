@@ -1,7 +1,7 @@
-"""The rights that a release takes: one table, which `canary doctor` asks the API server about, and `rbac.yml` grants.
+"""The rights that a release needs, in one table: `canary doctor` checks them, and `rbac.yml` grants them.
 
-Names are those of one workload: `{name}` is stable, and RBAC's `resourceNames` keeps who may write only the variants
-from writing that. A right to create by POST cannot be limited to names; one to create by server-side apply can.
+Names are those of one workload. `{name}` is stable: with `resourceNames`, RBAC lets an account write the variants and
+not stable. A right to create by POST cannot be limited to names; one to create by server-side apply can.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ class Task(StrEnum):
 
     DEPLOY = "deploy, watch, reject"
     PROMOTE = "promote"
-    LOOK = "warn of what is around"
-    METRICS = "read counts"
+    LOOK = "warn about conflicts"
+    METRICS = "read metrics"
 
 
 @dataclass(frozen=True)
 class Right:
-    """To do some things with some objects of the namespace.
+    """The right to do something with some objects of the namespace.
 
     Attributes:
         task: what it is for.
@@ -30,7 +30,7 @@ class Right:
         resource: plural, with its subresource: `deployments/scale`.
         verbs: as RBAC has them.
         names: of objects, `{name}` standing for the workload's; empty means any.
-        why: what the driver does by it.
+        why: what the driver uses it for.
     """
 
     task: Task
@@ -59,22 +59,22 @@ class Right:
 _VARIANTS = ("{name}-canary", "{name}-baseline")
 
 WORKLOAD = (
-    Right(Task.DEPLOY, "apps", "deployments", ("get", "list"), "sees what there is"),
-    Right(Task.DEPLOY, "apps", "deployments", ("create",), "makes canary and baseline"),
+    Right(Task.DEPLOY, "apps", "deployments", ("get", "list"), "sees which variants exist"),
+    Right(Task.DEPLOY, "apps", "deployments", ("create",), "creates canary and baseline"),
     Right(Task.DEPLOY, "apps", "deployments", ("patch", "delete"), "marks step and expiry, rejects", _VARIANTS),
-    Right(Task.DEPLOY, "apps", "deployments/scale", ("patch",), "goes from step to step", _VARIANTS),
+    Right(Task.DEPLOY, "apps", "deployments/scale", ("patch",), "scales from step to step", _VARIANTS),
     Right(Task.DEPLOY, "apps", "replicasets", ("list",), "tells stable's pods from the variants'"),
     Right(Task.DEPLOY, "", "pods", ("list",), "sees which are ready, and which died"),
     Right(Task.DEPLOY, "", "pods/log", ("get",), "shows why a container died, and keeps the rejected canary's logs"),
-    Right(Task.DEPLOY, "", "events", ("list",), "shows what holds pods up"),
-    Right(Task.DEPLOY, "", "services", ("list",), "sees whether requests come to the canary"),
+    Right(Task.DEPLOY, "", "events", ("list",), "shows why pods are not ready"),
+    Right(Task.DEPLOY, "", "services", ("list",), "sees whether requests reach the canary"),
     Right(Task.DEPLOY, "", "configmaps", ("get",), "sees whether a promote was interrupted", ("{name}-before",)),
     Right(
         Task.DEPLOY,
         "",
         "configmaps",
         ("get", "create", "patch"),
-        "keeps what was counted",
+        "saves the counts",
         ("{name}-canary-counts",),
     ),
     Right(Task.DEPLOY, "coordination.k8s.io", "leases", ("create",), "keeps two drivers apart"),
@@ -91,33 +91,43 @@ WORKLOAD = (
         "apps",
         "deployments",
         ("patch", "update", "delete"),
-        "writes stable, and puts back what was before, if anything",
+        "writes stable, and restores the version before",
         ("{name}",),
     ),
-    Right(Task.PROMOTE, "discovery.k8s.io", "endpointslices", ("list",), "sees whether requests find the new pods"),
+    Right(Task.PROMOTE, "discovery.k8s.io", "endpointslices", ("list",), "sees whether requests reach the new pods"),
     Right(Task.PROMOTE, "autoscaling", "horizontalpodautoscalers", ("list",), "leaves replicas to an autoscaler"),
-    Right(Task.PROMOTE, "", "configmaps", ("create",), "keeps what was before"),
-    Right(Task.PROMOTE, "", "configmaps", ("patch", "delete"), "keeps what was before", ("{name}-before",)),
+    Right(Task.PROMOTE, "", "configmaps", ("create",), "saves the version before"),
+    Right(Task.PROMOTE, "", "configmaps", ("patch", "delete"), "saves the version before", ("{name}-before",)),
     Right(
         Task.PROMOTE, "", "configmaps", ("get", "patch", "delete"), "undoes a rollback that fails", ("{name}-rollback",)
     ),
     Right(
-        Task.LOOK, "autoscaling", "horizontalpodautoscalers", ("list",), "warns of those that count the variants' pods"
+        Task.LOOK,
+        "autoscaling",
+        "horizontalpodautoscalers",
+        ("list",),
+        "warns about those that count the variants' pods",
     ),
-    Right(Task.LOOK, "policy", "poddisruptionbudgets", ("list",), "warns of those that count the variants' pods"),
-    Right(Task.LOOK, "autoscaling.k8s.io", "verticalpodautoscalers", ("list",), "warns of those that see the variants"),
+    Right(Task.LOOK, "policy", "poddisruptionbudgets", ("list",), "warns about those that count the variants' pods"),
+    Right(
+        Task.LOOK,
+        "autoscaling.k8s.io",
+        "verticalpodautoscalers",
+        ("list",),
+        "warns about those that act on the variants",
+    ),
 )
-"""What every release of a Deployment takes."""
+"""Needed by every release of a Deployment."""
 
-PODS = Right(Task.METRICS, "", "pods/proxy", ("get",), "reads counts from the pods")
-"""Reads counts where they come from the pods."""
+PODS = Right(Task.METRICS, "", "pods/proxy", ("get",), "reads metrics from the pods")
+"""Needed where metrics are read from the pods."""
 
-SERVICES = Right(Task.METRICS, "", "services/proxy", ("get",), "reads counts from Prometheus")
-"""Reads counts where a Prometheus in the cluster has them."""
+SERVICES = Right(Task.METRICS, "", "services/proxy", ("get",), "reads metrics from Prometheus")
+"""Needed where metrics are read from a Prometheus in the cluster."""
 
 
 def of_object(group: str, resource: str, name: str) -> tuple[Right, ...]:
-    """Return what a release takes for an object beside the Deployments: a Service, a configuration.
+    """Return the rights that a release needs for an object other than the Deployments: a Service, a ConfigMap.
 
     Args:
         group: API group.
@@ -125,14 +135,14 @@ def of_object(group: str, resource: str, name: str) -> tuple[Right, ...]:
         name: of the object.
     """
     return (
-        Right(Task.DEPLOY, group, resource, ("create",), "makes it where it is not there"),
+        Right(Task.DEPLOY, group, resource, ("create",), "creates it where it does not exist"),
         Right(Task.DEPLOY, group, resource, ("get",), "sees what would change", (name,)),
-        Right(Task.PROMOTE, group, resource, ("patch", "update", "delete"), "writes it, and puts it back", (name,)),
+        Right(Task.PROMOTE, group, resource, ("patch", "update", "delete"), "writes it, and restores it", (name,)),
     )
 
 
 def of_configuration(resource: str, name: str) -> tuple[Right, ...]:
-    """Return what a release takes on top for a ConfigMap or a Secret: for the copy that the canary alone refers to.
+    """Return the rights that a release needs besides for a ConfigMap or a Secret: for the canary's own copy.
 
     Args:
         resource: `configmaps` or `secrets`.
@@ -142,11 +152,11 @@ def of_configuration(resource: str, name: str) -> tuple[Right, ...]:
 
 
 SECRETS_BEFORE = (
-    Right(Task.PROMOTE, "", "secrets", ("create",), "keeps what was before"),
-    Right(Task.PROMOTE, "", "secrets", ("get", "delete"), "keeps what was before", ("{name}-before",)),
+    Right(Task.PROMOTE, "", "secrets", ("create",), "saves the version before"),
+    Right(Task.PROMOTE, "", "secrets", ("get", "delete"), "saves the version before", ("{name}-before",)),
     Right(Task.PROMOTE, "", "secrets", ("get", "delete"), "undoes a rollback that fails", ("{name}-rollback",)),
 )
-"""What a release of a workload takes on top where the manifests have Secrets."""
+"""Needed besides where the manifests have Secrets."""
 
 
 Asked = tuple[Right, str, str]
@@ -154,5 +164,5 @@ Asked = tuple[Right, str, str]
 
 
 def each(rights: Iterable[Right]) -> list[Asked]:
-    """Return everything that is to be asked about."""
+    """Return each right once for each of its verbs and names."""
     return [(right, verb, name) for right in rights for verb in right.verbs for name in right.names or ("",)]

@@ -1,4 +1,4 @@
-"""Checks of a workload: its pods, their images, their counts, and the requests that come to them."""
+"""Checks a workload: its pods, their images, their metrics, and the requests that reach them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from canary.verdict.measures import total_key
 from canary.verdict.scrapes import Scrape
 
 APART = 3.0
-"""Seconds between two looks at what was counted."""
+"""Seconds between two reads of the counts."""
 
 BACK = 60.0
-"""Seconds of the past that are read where somebody keeps them (Prometheus)."""
+"""Seconds of the past that are read, where they are stored (Prometheus)."""
 
 
 def check_stable(cluster: Cluster, found: Workload) -> Check:
-    """Return whether there is something sound to compare a canary with."""
+    """Return whether stable is ready to be compared with a canary."""
     if found.stable is None:
-        text = f"there is no Deployment {found.name} yet: a first release has a canary alone, compared with nothing"
+        text = f"there is no Deployment {found.name} yet: the first release has only a canary, nothing to compare"
         return ok("stable", text, workload=found.name)
     state, shown = progress(found.stable), ", ".join(images(found.stable))
     ready = f"{state.ready} of {state.desired} pods of {found.name} ready ({shown})"
@@ -64,27 +64,31 @@ def check_images(cluster: Cluster, found: Workload, canary: Object | None) -> It
         text = f"{image} has no tag. It means {image}:latest, which may differ from node to node"
         yield warning("images", text, f"give it one, such as --image {image}:1.0", workload=name)
     for secret in missing:
-        text = f"Secret {secret}, with which {name} pulls its images, does not exist"
+        text = f"Secret {secret}, which {name} needs to pull its images, does not exist"
         yield warning(
             "images", text, f"create it: canary secret {secret} --server HOST --username NAME < password", workload=name
         )
     if pods and not stuck:
         have = f"{sum(map(_has_images, pods))} of {len(pods)} pods have their images"
-        untold = (
+        not_allowed = (
             f"; Secret {', '.join(unknown)}: not allowed to check whether it exists (not required)" if unknown else ""
         )
-        text = f"{name}: {have}{untold}. Whether a new image can be pulled is known only when its pod starts"
+        text = f"{name}: {have}{not_allowed}. Whether a new image can be pulled is known only when its pod starts"
         yield ok("images", text, workload=name)
     elif not pods:
-        yield ok("images", f"{name} has no pods yet: whether its images come shows when one starts", workload=name)
+        yield ok(
+            "images",
+            f"{name} has no pods yet: whether its images can be pulled is known only when one starts",
+            workload=name,
+        )
 
 
 def check_metrics(world: World, samples: SampleSource, found: Workload, *, direct: bool) -> Iterator[Check]:
-    """Yield whether the pods' counts can be read, and what requests come to each variant.
+    """Yield whether the pods' metrics can be read, and how many requests reach each variant.
 
     Args:
         world: what to work with.
-        samples: where the counts come from.
+        samples: where the metrics come from.
         found: the workload.
         direct: whether they come from the pods; else from Prometheus.
     """
@@ -100,7 +104,7 @@ def check_metrics(world: World, samples: SampleSource, found: Workload, *, direc
         yield failed("metrics", str(error), other, workload=name)
         return
     except ClusterError as error:
-        advice = f"grant that right, or {other}" if isinstance(error, ForbiddenError) else f"see to it, or {other}"
+        advice = f"grant that right, or {other}" if isinstance(error, ForbiddenError) else f"fix this, or {other}"
         yield failed("metrics", str(error), advice, workload=name)
         return
     if not asked:
@@ -108,18 +112,20 @@ def check_metrics(world: World, samples: SampleSource, found: Workload, *, direc
         return
     answered = {scrape.pod for scrape in scrapes if scrape.counters is not None}
     problems = [scrape.problem for scrape in scrapes if scrape.counters is None]
-    text = f"read from {source}: {len(answered)} of {len(asked)} pods have counts"
+    text = f"read from {source}: {len(answered)} of {len(asked)} pods have metrics"
     if problems:
         kind = warning if answered else failed
         flags = " (--metrics-port and --metrics-path)" if direct else ""
-        yield kind("metrics", f"{text}; {problems[0]}", f"see to it{flags}, or {other}", workload=name)
+        yield kind("metrics", f"{text}; {problems[0]}", f"fix this{flags}, or {other}", workload=name)
     if answered:
         if not problems:
             yield ok("metrics", text, workload=name)
         try:
             yield from _check_selectors(world, samples.exposed(asked), name)
         except ClusterError as error:
-            yield warning("metrics", f"the selectors were not checked: {error}", "look again", workload=name)
+            yield warning(
+                "metrics", f"the selectors were not checked: {error}", "run canary doctor again", workload=name
+            )
         if any(len(times) < 2 for times in _counted(world, scrapes).values()):
             world.listen(Note(f"counting requests for {APART:g} s"))
             world.clock.sleep(APART)
@@ -146,7 +152,7 @@ def _check_traffic(
     where = (
         f"is anything sending load to Service {' or '.join(sorted(services))}?"
         if services
-        else "no Service leads there"
+        else f"no Service selects the pods of {found.name}"
     )
     return warning("traffic", text, f"a release needs requests to compare: {where}", workload=found.name)
 
@@ -155,14 +161,16 @@ def _nothing_asked(world: World, found: Workload, pods: Mapping[tuple[str, Varia
     if not any(pods.values()) or found.stable is None or not replicas(found.stable):
         return ok("metrics", f"not read: {found.name} has no pods yet", workload=found.name)
     port = world.options.metrics_port
-    text = f"not read: none of {found.name}'s pods that run has a container port {port!r}"
-    return warning("metrics", text, "name one so, pass --metrics-port, or pass --prometheus", workload=found.name)
+    text = f"not read: no running pod of {found.name} has a container port {port!r}"
+    return warning(
+        "metrics", text, f"name a port {port}, pass --metrics-port, or pass --prometheus", workload=found.name
+    )
 
 
 def _check_selectors(world: World, exposed: ExposedMetrics, name: str) -> Iterator[Check]:
-    """Yield what is wrong with the selectors; where no request was counted yet, a series may still be to come."""
+    """Yield what is wrong with the selectors. Before the first request, a metric may not exist yet."""
     correct = "correct the selector (canary config shows where it is set)"
-    send = f"send some requests and look again, or {correct}"
+    send = f"send some requests and run canary doctor again, or {correct}"
     for metric in world.options.measures.metrics:
         total, good = (exposed.matched.get(one, 0.0) for one in (metric.total, metric.good))
         least = max(1, world.options.min_requests)
@@ -198,7 +206,7 @@ def _has_images(pod: Object) -> bool:
 
 
 def _not_pulled(pod: Object) -> str:
-    """Return why a pod does not get an image, empty if it has all."""
+    """Return why a pod cannot pull an image, empty if it has all images."""
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]:
         waiting = (container.get("state") or {}).get("waiting") or {}
@@ -208,7 +216,7 @@ def _not_pulled(pod: Object) -> str:
 
 
 def _pull_secrets(cluster: Cluster, canary: Object | None) -> tuple[list[str], list[str]]:
-    """Return the Secrets for pulling that are not there, and those of which that cannot be told."""
+    """Return the pull Secrets that do not exist, and those that may not be read."""
     template = canary["spec"]["template"]["spec"] if canary else {}
     missing, unknown = [], []
     for one in template.get("imagePullSecrets") or []:

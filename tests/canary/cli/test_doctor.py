@@ -22,7 +22,7 @@ def test_the_command_prints_a_line_for_each_and_exits_with_0(in_cluster: Command
     assert result.code == 0
     assert lines[0].startswith("canary 0.")
     assert {line.split()[0] for line in lines[1:-1]} == {"ok", "warning"}
-    assert "4 of 4 pods have counts" in result.out
+    assert "4 of 4 pods have metrics" in result.out
     assert lines[-1] == "releases are possible here (1 warning)"
     assert "counting requests for 3 s" in result.err
 

@@ -189,7 +189,7 @@ def test_images_that_do_not_come_are_named_and_secrets_that_are_not_there(story:
     told = about(examined(story, "app"), "images")
     assert [outcome for outcome, _ in told] == ["warning"] * 3
     assert "ImagePullBackOff: no such image" in told[0][1]
-    assert "Secret registry, with which app pulls its images, does not exist" in told[2][1]
+    assert "Secret registry, which app needs to pull its images, does not exist" in told[2][1]
 
 
 def test_an_image_without_a_tag_is_named(story: Story) -> None:

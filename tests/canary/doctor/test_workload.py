@@ -58,7 +58,7 @@ def test_counts_that_may_not_be_read_point_to_the_other_source(story: Story) -> 
 def test_pods_that_do_not_answer_are_a_failure_with_the_reason(story: Story) -> None:
     story.stable(service(), deployment("app:1"))
     [(outcome, text)] = counts(story, "connection refused")
-    assert (outcome, "0 of 4 pods have counts; connection refused" in text) == ("failed", True)
+    assert (outcome, "0 of 4 pods have metrics; connection refused" in text) == ("failed", True)
 
 
 def test_counters_that_have_counted_nothing_are_warned_of_and_so_is_silence(story: Story) -> None:
@@ -87,7 +87,7 @@ def test_both_selectors_are_compared_with_what_the_pods_expose(story: Story) -> 
             told('hits_total{status="200"}', "hits_total"),
             told('requests_total{status!~"5xx"}'),
         )
-    read = ("ok", "read from the pods: 4 of 4 pods have counts: ")
+    read = ("ok", "read from the pods: 4 of 4 pods have metrics: ")
     mismatch = (
         'No series of requests_total has status="20" (in requests_total{status="20"}, the selector for good requests). '
         'Did you mean "200"? The values of status are "200", "500"'
@@ -102,7 +102,7 @@ def test_both_selectors_are_compared_with_what_the_pods_expose(story: Story) -> 
     ]
     assert missing[1][0] == "warning", "it may exist only after the first request"
     assert missing[1][1].startswith("No pod exposes a metric hits_total. Did you mean requests_total? ")
-    assert ": send some requests and look again, or correct the selector (" in missing[1][1]
+    assert ": send some requests and run canary doctor again, or correct the selector (" in missing[1][1]
     assert idle[1][0] == "warning"
     assert idle[1][1].startswith('status!~"5xx" excludes nothing')
 
