@@ -1,4 +1,4 @@
-"""When a canary that nobody watches any more expires: it would otherwise stay, and get requests, for ever."""
+"""When an abandoned canary expires. Without that it would stay, and receive requests, forever."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def expiry(canary: Object) -> float | None:
 
 
 def expiry_annotation(at: float) -> dict[str, str]:
-    """Return the annotation of a canary that expires at some Unix seconds."""
+    """Return the annotation of a canary that expires at `at` (Unix seconds)."""
     return {EXPIRES: timestamp(at)}
 
 
 def later_expiry(canary: Object, at: float) -> dict[str, str]:
-    """Return the annotation that makes a canary expire no sooner than at `at` (Unix seconds).
+    """Return the annotation that makes a canary expire no earlier than at `at` (Unix seconds).
 
-    It is empty where that is so already, and for a canary that never expires.
+    It is empty where the canary expires later already, or never.
     """
-    known = expiry(canary)
-    return {} if known is None or known >= at else expiry_annotation(at)
+    current = expiry(canary)
+    return {} if current is None or current >= at else expiry_annotation(at)
 
 
 def postpone_expiry(cluster: Cluster, name: str, at: float) -> None:
-    """Put off the expiry of a workload's canary, if it has one, to `at` (Unix seconds)."""
+    """Postpone the expiry of a workload's canary, if it has one, to `at` (Unix seconds)."""
     canary = cluster.get(DEPLOYMENT, variant_name(name, Variant.CANARY))
     later = later_expiry(canary, at) if canary else {}
     if canary and later:

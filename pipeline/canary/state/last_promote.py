@@ -1,6 +1,6 @@
-"""The record of a workload's last promote, kept until the next: how things were before, for an undo or a rollback.
+"""The record of a workload's last promote: the objects before it, for an undo or a rollback.
 
-A ConfigMap `NAME-before` holds the objects, and annotations of it say how far the promote is, or its rollback.
+The next promote replaces it. A ConfigMap `NAME-before` holds the objects. Its annotations say how far the promote is, or its rollback.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from canary.state.snapshots import (
 
 
 class PromoteState(StrEnum):
-    """How far the promote is that a record was made for."""
+    """How far a promote is."""
 
     PROMOTING = "promoting"
     DONE = "done"
@@ -38,18 +38,18 @@ class PromoteState(StrEnum):
 
 @dataclass(frozen=True)
 class LastPromote:
-    """What the record of a workload's last promote says, less the objects themselves.
+    """What the record of a workload's last promote says, without the objects.
 
     Attributes:
         digest: of the release that is promoted.
         state: how far it is.
-        failed: why it failed, while it is being undone; else empty.
-        images: what stable ran before, empty if there was no stable.
-        promoted: what stable got, empty while it is not done.
+        failed: why it failed, while its undo is not finished; else empty.
+        images: what stable ran before the promote, empty if there was no stable.
+        promoted: the images that stable got, empty until the promote is done.
         began: when the promote began, as the API server writes times.
         together: names of the workloads that were promoted together.
-        too_large: how large what was before is, where it does not fit and so is not kept; else empty.
-        made: what the promote made of stable, as `hotfix.stable_mark` tells; empty before it is done.
+        too_large: size of the objects before, where they did not fit and so were not saved; else empty.
+        made: `stable_digest` of stable after the promote, empty until it is done.
     """
 
     digest: str
@@ -64,30 +64,29 @@ class LastPromote:
 
     @property
     def can_be_rolled_back(self) -> bool:
-        """Whether there is something before the promote to go back to, and stable is not back there already."""
+        """Whether there is a version to go back to, and stable does not run it already."""
         return bool(self.images) and self.state is not PromoteState.ROLLED_BACK
 
 
 def save(
     cluster: Cluster, name: str, digest: str, objects: Iterable[Object], *, together: Sequence[str] = ()
 ) -> TooLargeError | None:
-    """Keep what is about to be overwritten.
+    """Save what a promote is about to overwrite, in place of what an earlier promote saved.
 
-    An interrupted promote of the same release has saved it already, and what it saved is what was before. What an
-    earlier promote has kept is replaced.
+    Where an interrupted promote of the same release has saved it already, nothing is done.
 
     Args:
         cluster: the Kubernetes API.
-        name: of the workload; what keeps it is `NAME-before`.
+        name: of the workload.
         digest: of the release that is promoted.
-        objects: that are going to be written; each is looked up.
+        objects: the manifests that will be written.
         together: names of the workloads that are promoted together.
 
     Returns:
-        What makes the promote one that cannot be undone: there is too much to keep. None if there is nothing.
+        The error if the objects do not fit, so that the promote cannot be undone; else None.
 
     Raises:
-        InputError: there is a ConfigMap of that name that is not ours; nothing was saved.
+        InputError: another tool has a ConfigMap of that name; nothing was saved.
     """
     if is_saved(cluster, name, digest):
         return None
@@ -95,8 +94,9 @@ def save(
     if earlier is not None:
         if _parsed(earlier, name) is None:
             raise InputError(
-                f"ConfigMap {before_name(name)} is not canary's (it has no annotation {DIGEST}), and "
-                "promote needs that name to keep what was before: rename the ConfigMap, or delete it"
+                f"ConfigMap {before_name(name)} is not from canary (it has no annotation {DIGEST}), and promote needs "
+                "that name to save the version before: rename the ConfigMap, or delete it: kubectl delete configmap "
+                f"{before_name(name)} -n {cluster.namespace}"
             )
         delete_snapshots(cluster, earlier)
     marks = {DIGEST: digest, STATE: PromoteState.PROMOTING, TOGETHER: " ".join(together or (name,))}
@@ -109,102 +109,104 @@ def save(
 
 
 def read_last_promote(cluster: Cluster, name: str) -> LastPromote | None:
-    """Return what is known of a workload's last promote, None if nothing is."""
-    keeper = cluster.get(CONFIG_MAP, before_name(name))
-    return None if keeper is None else _parsed(keeper, name)
+    """Return the record of a workload's last promote, None if there is none."""
+    config_map = cluster.get(CONFIG_MAP, before_name(name))
+    return None if config_map is None else _parsed(config_map, name)
 
 
 def unfinished_digest(cluster: Cluster, name: str) -> str | None:
-    """Return the digest of the release whose promote was begun and is not done; None if there is none."""
-    found = read_last_promote(cluster, name)
-    return found.digest if found is not None and found.state is PromoteState.PROMOTING else None
+    """Return the digest of the release whose promote is not finished; None if there is none."""
+    last = read_last_promote(cluster, name)
+    return last.digest if last is not None and last.state is PromoteState.PROMOTING else None
 
 
-def promoted_together(cluster: Cluster, name: str, was: LastPromote) -> tuple[str, ...]:
-    """Return the names of the workloads that were promoted with this one, itself among them, and not again since."""
-    others = {other: read_last_promote(cluster, other) for other in was.together if other != name}
+def promoted_together(cluster: Cluster, name: str, last: LastPromote) -> tuple[str, ...]:
+    """Return the names of the workloads last promoted together with this one, itself included."""
     return tuple(
-        one
-        for one in was.together
-        if one == name or ((theirs := others[one]) is not None and theirs.digest == was.digest)
+        other
+        for other in last.together
+        if other == name or ((its := read_last_promote(cluster, other)) is not None and its.digest == last.digest)
     )
 
 
 def is_rolling_back(cluster: Cluster, name: str) -> bool:
-    """Return whether a rollback of a workload was begun and is not done."""
-    found = read_last_promote(cluster, name)
-    return found is not None and found.state is PromoteState.ROLLING_BACK
+    """Return whether a rollback of a workload is not finished."""
+    last = read_last_promote(cluster, name)
+    return last is not None and last.state is PromoteState.ROLLING_BACK
 
 
 def is_saved(cluster: Cluster, name: str, digest: str) -> bool:
-    """Return whether a promote of a release has kept all that it will overwrite of a workload, and is not done."""
-    keeper = cluster.get(CONFIG_MAP, before_name(name))
-    was = None if keeper is None else _parsed(keeper, name)
-    if keeper is None or was is None or was.state is not PromoteState.PROMOTING or was.digest != digest:
+    """Return whether an unfinished promote of this release has saved all that it will overwrite of a workload."""
+    config_map = cluster.get(CONFIG_MAP, before_name(name))
+    last = None if config_map is None else _parsed(config_map, name)
+    if config_map is None or last is None or last.state is not PromoteState.PROMOTING or last.digest != digest:
         return False
-    return is_complete(cluster, keeper)
+    return is_complete(cluster, config_map)
 
 
 def set_state(cluster: Cluster, name: str, state: PromoteState) -> None:
-    """Note how far the promote, or its rollback, is. What was before stays until the next promote."""
+    """Record how far the promote, or its rollback, is."""
     cluster.annotate(CONFIG_MAP, before_name(name), {STATE: state})
 
 
 def mark_done(cluster: Cluster, name: str, promoted: Sequence[str], made: str) -> None:
-    """Note that a promote is done, which images stable got, and what it was made, as `hotfix.stable_mark` tells."""
+    """Record that a promote is done, the images that stable got, and its `stable_digest`."""
     marks = {STATE: PromoteState.DONE, UNDOING: None, PROMOTED: " ".join(promoted), PROMOTED_TEMPLATE: made}
     cluster.annotate(CONFIG_MAP, before_name(name), marks)
 
 
 def snapshots_before(cluster: Cluster, name: str) -> tuple[Snapshot, ...]:
-    """Return what was saved of a workload, empty if nothing was."""
-    keeper = cluster.get(CONFIG_MAP, before_name(name))
-    return () if keeper is None or _parsed(keeper, name) is None else read_snapshots(cluster, keeper)
+    """Return the objects before a workload's last promote, none if there is no record."""
+    config_map = cluster.get(CONFIG_MAP, before_name(name))
+    return () if config_map is None or _parsed(config_map, name) is None else read_snapshots(cluster, config_map)
 
 
 def stable_before(cluster: Cluster, name: str) -> Object | None:
-    """Return what stable was before, None if there was none or nothing was saved. No Secret is read for that."""
-    keeper = cluster.get(CONFIG_MAP, before_name(name))
-    return None if keeper is None or _parsed(keeper, name) is None else read_object(keeper, DEPLOYMENT, name)
+    """Return stable before the last promote, None if there was none or nothing was saved. Reads no Secret."""
+    config_map = cluster.get(CONFIG_MAP, before_name(name))
+    return (
+        None if config_map is None or _parsed(config_map, name) is None else read_object(config_map, DEPLOYMENT, name)
+    )
 
 
 def mark_undoing(cluster: Cluster, name: str, reason: str) -> None:
-    """Note that what was saved is being put back, so that whoever comes next goes on with that."""
+    """Record that a promote is being undone, so that the next run continues the undo."""
     cluster.annotate(CONFIG_MAP, before_name(name), {STATE: PromoteState.PROMOTING, UNDOING: reason})
 
 
 def undo_reason(cluster: Cluster, name: str) -> str:
-    """Return why the promote failed that is being undone, empty if none is."""
-    found = read_last_promote(cluster, name)
-    return found.failed if found is not None and found.state is PromoteState.PROMOTING else ""
+    """Return why a promote failed whose undo is not finished, empty if there is none."""
+    last = read_last_promote(cluster, name)
+    return last.failed if last is not None and last.state is PromoteState.PROMOTING else ""
 
 
 def delete_last_promote(cluster: Cluster, name: str) -> None:
-    """Delete what was saved of a workload."""
-    keeper = cluster.get(CONFIG_MAP, before_name(name))
-    if keeper is not None and _parsed(keeper, name) is not None:
-        delete_snapshots(cluster, keeper)
+    """Delete the record of a workload's last promote."""
+    config_map = cluster.get(CONFIG_MAP, before_name(name))
+    if config_map is not None and _parsed(config_map, name) is not None:
+        delete_snapshots(cluster, config_map)
 
 
-def _parsed(keeper: Object, name: str) -> LastPromote | None:
-    """Return what a record says; None where it is not one of ours. Without a state, an older driver wrote it.
+def _parsed(config_map: Object, name: str) -> LastPromote | None:
+    """Return what a record says; None where another tool wrote it. An older driver wrote no state.
 
     Raises:
-        InputError: it is ours, and cannot be read.
+        InputError: the record cannot be read.
     """
-    annotations = annotations_of(keeper)
+    annotations = annotations_of(config_map)
     if DIGEST not in annotations:
         return None
     try:
         state, stable = (
             PromoteState(annotations.get(STATE, PromoteState.PROMOTING)),
-            read_object(keeper, DEPLOYMENT, name),
+            read_object(config_map, DEPLOYMENT, name),
         )
     except (KeyError, TypeError, ValueError, OSError, EOFError, zlib.error) as error:
-        own, where = keeper["metadata"]["name"], keeper["metadata"]["namespace"]
+        own, where = config_map["metadata"]["name"], config_map["metadata"]["namespace"]
         raise InputError(
-            f"ConfigMap {own} keeps what {name} was before its last promote, and cannot be read ({error}). To go on "
-            f"without it, and so without undo and rollback of that promote: kubectl delete configmap {own} -n {where}"
+            f"the version of {name} before its last promote, in ConfigMap {own}, cannot be read ({error}). To "
+            f"continue without it (that promote can then not be undone or rolled back): kubectl delete configmap "
+            f"{own} -n {where}"
         ) from error
     return LastPromote(
         annotations[DIGEST],
@@ -212,7 +214,7 @@ def _parsed(keeper: Object, name: str) -> LastPromote | None:
         annotations.get(UNDOING, ""),
         images(stable) if stable else (),
         tuple(annotations.get(PROMOTED, "").split()),
-        keeper["metadata"].get("creationTimestamp") or "",
+        config_map["metadata"].get("creationTimestamp") or "",
         tuple(annotations.get(TOGETHER, name).split()),
         annotations.get(TOO_LARGE, ""),
         annotations.get(PROMOTED_TEMPLATE, ""),

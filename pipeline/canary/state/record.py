@@ -1,4 +1,4 @@
-"""What a release knows of itself, as a value. `counts.py` keeps it in the cluster."""
+"""What a release has counted and judged so far, as a value. `counts.py` saves it in the cluster."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from canary.verdict.rule import Decision
 from canary.verdict.tally import Tally
 
 LONGEST_GAP = 60.0
-"""Seconds between two looks above which nobody was watching: the driver was away, or the machine slept. Where looks are
-rarer by themselves, it is twice the time between them."""
+"""Most seconds between two looks that count as watching: after more, the driver was away, or the machine slept. With a
+longer `interval`, it is twice the interval."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What was found out so far.
+    """What was counted and judged so far.
 
     Attributes:
         began: Unix seconds when the first driver began to watch.
         tally: everything counted.
-        decision: the last verdict's.
+        decision: of the last verdict.
         sentence: the last verdict for a person, empty before the first.
-        watched: seconds of watching that count at the step at hand: those between two successive looks, not too far
-            apart (`LONGEST_GAP`), at both of which every pod of canary and baseline told its counts.
+        watched: seconds of watching that count at the current step: the time between two successive looks, not too far
+            apart (`LONGEST_GAP`), at both of which every pod of canary and baseline reported its counts.
         seen_at: Unix seconds of the last look if it was one of those, None if it was not.
         histories: how the evidence grew, by workload.
     """
@@ -44,8 +44,8 @@ class Record:
         Args:
             at: Unix seconds of the look.
             tally: everything counted by then.
-            complete: whether there were pods of canary and baseline, and every one told its counts.
-            interval: seconds that are to lie between two looks.
+            complete: whether there were pods of canary and baseline, and each one reported its counts.
+            interval: intended seconds between two looks.
         """
         gap = at - self.seen_at if complete and self.seen_at is not None else 0.0
         return replace(
@@ -59,14 +59,14 @@ class Record:
         )
 
     def at_new_step(self) -> Record:
-        """Return the record with no time and no requests at the step at hand yet; the evidence stays."""
+        """Return the record with no time and no requests at the current step yet; the evidence stays."""
         return replace(self, tally=self.tally.at_new_step(), watched=0.0, seen_at=None)
 
 
 def joined(parts: Iterable[Record]) -> Record:
-    """Return the record of a release from those of its workloads, of which there is one at least.
+    """Return the record of a release from those of its workloads, at least one.
 
-    Drivers write them one after the other, and may be stopped in between: the most cautious one holds.
+    A driver writes them one after the other and can be stopped in between, so the most cautious value counts.
     """
     return reduce(_joined, parts)
 

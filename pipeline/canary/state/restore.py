@@ -1,4 +1,4 @@
-"""Makes objects what they were: what an undo and a rollback do."""
+"""Restores objects from snapshots, for an undo and a rollback."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from canary.state.snapshots import Snapshot
 from canary.variants.sizes import replicas
 
 
-def restore(world: World, one: Snapshot, *, at_least: bool = False) -> None:
-    """Make an object what it was: gone, if it was not there. Replicas that an autoscaler sets are left to it.
+def restore(world: World, snapshot: Snapshot, *, at_least: bool = False) -> None:
+    """Make an object what it was; delete it if it did not exist. Replicas that an autoscaler sets stay.
 
     Args:
         world: what to work with.
-        one: the object.
-        at_least: whether a Deployment that has more pods by now than it had keeps them.
+        snapshot: the object as it was.
+        at_least: whether a Deployment that has more pods now than then keeps them.
     """
-    if one.object is None:
-        if world.cluster.delete(one.kind, one.name):
-            world.listen(Written(one.kind.kind, one.name, "deleted", "was not there before"))
+    if snapshot.object is None:
+        if world.cluster.delete(snapshot.kind, snapshot.name):
+            world.listen(Written(snapshot.kind.kind, snapshot.name, "deleted", "did not exist before"))
         return
-    if one.kind == DEPLOYMENT and (at_least or is_autoscaled(world.cluster, one.name)):
-        _put_back_at_its_size(world.cluster, one.object)
+    if snapshot.kind == DEPLOYMENT and (at_least or is_autoscaled(world.cluster, snapshot.name)):
+        _put_back_at_its_size(world.cluster, snapshot.object)
     else:
-        world.cluster.replace(one.object)
-    world.listen(Written(one.kind.kind, one.name, "configured", "as it was before"))
+        world.cluster.replace(snapshot.object)
+    world.listen(Written(snapshot.kind.kind, snapshot.name, "configured", "as it was before"))
 
 
 def restored_replicas(cluster: Cluster, was: Object, live: Object) -> int:
-    """Return how many pods a Deployment gets that is put back: those of now where they are more, or autoscaled."""
+    """Return how many pods a restored Deployment gets: as many as now where that is more, or an autoscaler sets it."""
     autoscaled = is_autoscaled(cluster, was["metadata"]["name"])
     return replicas(live) if autoscaled else max(replicas(was), replicas(live))
 
 
 def _put_back_at_its_size(cluster: Cluster, was: Object) -> None:
-    """Put a Deployment back with as many pods as `size_of` says at that very moment: an autoscaler may change it."""
+    """Restore a Deployment with as many pods as `restored_replicas` says at that moment."""
     name = was["metadata"]["name"]
 
     def attempt() -> Object | None:

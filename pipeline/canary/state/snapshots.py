@@ -1,7 +1,7 @@
-"""Keeps objects as they are now in the cluster itself, so that they can be put back later, by whichever driver.
+"""Saves objects as they are now in the cluster itself, so that any driver can restore them later.
 
-A ConfigMap holds them. Values of Secrets do not belong there: a Secret of the same name, which the ConfigMap owns,
-holds those. It is made only where there are any, so that others need no rights on Secrets.
+A ConfigMap holds them. The values of Secrets are in a Secret of the same name, which the ConfigMap owns. It is created
+only where there are any, so that other releases need no rights on Secrets.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from canary.ports import Cluster
 DATA = "objects.json"
 COMPRESSED = "objects.json.gz"
 READABLE = 768 * 1024
-"""Bytes up to which a person can read what is kept; more is compressed."""
+"""Bytes up to which the objects stay readable; larger ones are compressed."""
 
 LARGEST = 1024 * 1024
-"""Bytes of data that a ConfigMap or a Secret takes."""
+"""Most bytes of data that a ConfigMap or a Secret can hold."""
 
 
 @dataclass(frozen=True)
@@ -42,25 +42,25 @@ class Snapshot:
 
 
 class TooLargeError(InputError):
-    """There is more to keep than a ConfigMap takes; nothing was kept."""
+    """The objects do not fit into a ConfigMap; nothing was saved."""
 
 
 def take_snapshots(
     cluster: Cluster,
-    keeper: str,
+    name: str,
     objects: Iterable[tuple[Kind, str]],
     marks: Mapping[str, str],
     *,
     owner: Object | None = None,
 ) -> None:
-    """Keep objects as they are now.
+    """Save objects as they are now.
 
     Args:
         cluster: the Kubernetes API.
-        keeper: name of the ConfigMap, which is not there yet, and of its Secret.
-        objects: which, in the order in which they are to be put back.
+        name: of the ConfigMap, which must not exist yet, and of its Secret.
+        objects: kind and name of each, in the order in which they are restored.
         marks: annotations of the ConfigMap.
-        owner: an object with which the ConfigMap goes.
+        owner: an object with which the ConfigMap is deleted.
 
     Raises:
         TooLargeError: they do not fit.
@@ -78,21 +78,21 @@ def take_snapshots(
     for content in (packed, {"data": values}):
         size = _size(content)
         if size > LARGEST:
-            raise TooLargeError(f"{size / LARGEST:.1f} MiB, more than the 1 MiB that a ConfigMap or a Secret takes")
-    create_config_map(cluster, keeper, marks, packed, owner=owner, values=values)
+            raise TooLargeError(f"{size / LARGEST:.1f} MiB, more than the 1 MiB that a ConfigMap or a Secret can hold")
+    create_config_map(cluster, name, marks, packed, owner=owner, values=values)
 
 
 def create_config_map(
     cluster: Cluster,
-    keeper: str,
+    name: str,
     marks: Mapping[str, str],
     content: Object,
     *,
     owner: Object | None = None,
     values: Mapping[str, str] | None = None,
 ) -> None:
-    """Make the ConfigMap, then the Secret that belongs to it, if there are values for one."""
-    metadata: Object = {"name": keeper, "annotations": dict(marks)}
+    """Create the ConfigMap, then its Secret if there are values for one."""
+    metadata: Object = {"name": name, "annotations": dict(marks)}
     if owner is not None:
         metadata["ownerReferences"] = [owner_reference(owner)]
     made = cluster.create(
@@ -103,21 +103,21 @@ def create_config_map(
             {
                 "apiVersion": SECRET.api_version,
                 "kind": SECRET.kind,
-                "metadata": {"name": keeper, "ownerReferences": [owner_reference(made)]},
+                "metadata": {"name": name, "ownerReferences": [owner_reference(made)]},
                 "type": "Opaque",
                 "data": dict(values),
             }
         )
 
 
-def read_snapshots(cluster: Cluster, keeper: Object) -> tuple[Snapshot, ...]:
-    """Return what a ConfigMap and its Secret keep.
+def read_snapshots(cluster: Cluster, config_map: Object) -> tuple[Snapshot, ...]:
+    """Return the objects that a ConfigMap and its Secret hold.
 
     Raises:
         InputError: the Secret was deleted.
     """
-    found = _unpacked(keeper)
-    values = _values(cluster, keeper["metadata"]["name"]) if _has_secrets(found) else {}
+    found = _unpacked(config_map)
+    values = _values(cluster, config_map["metadata"]["name"]) if _has_secrets(found) else {}
     return tuple(
         Snapshot(
             Kind(one["apiVersion"], one["kind"]),
@@ -128,28 +128,28 @@ def read_snapshots(cluster: Cluster, keeper: Object) -> tuple[Snapshot, ...]:
     )
 
 
-def read_object(keeper: Object, kind: Kind, name: str) -> Object | None:
-    """Return one object that a ConfigMap keeps, which is no Secret; None if it was not there."""
-    found = (one for one in _unpacked(keeper) if (one["apiVersion"], one["kind"], one["name"]) == (*kind, name))
+def read_object(config_map: Object, kind: Kind, name: str) -> Object | None:
+    """Return one object that a ConfigMap holds, other than a Secret; None if it did not exist."""
+    found = (one for one in _unpacked(config_map) if (one["apiVersion"], one["kind"], one["name"]) == (*kind, name))
     return next((one.get("object") for one in found), None)
 
 
-def is_complete(cluster: Cluster, keeper: Object) -> bool:
-    """Return whether the Secret that belongs to a ConfigMap was made, too: who was stopped before wrote nothing yet."""
-    if not _has_secrets(_unpacked(keeper)):
+def is_complete(cluster: Cluster, config_map: Object) -> bool:
+    """Return whether the Secret of a ConfigMap exists too. Without it, nothing was overwritten yet."""
+    if not _has_secrets(_unpacked(config_map)):
         return True
-    secret = cluster.get(SECRET, keeper["metadata"]["name"])
-    return secret is not None and keeper["metadata"]["uid"] in owner_uids(secret)
+    secret = cluster.get(SECRET, config_map["metadata"]["name"])
+    return secret is not None and config_map["metadata"]["uid"] in owner_uids(secret)
 
 
-def delete_snapshots(cluster: Cluster, keeper: Object) -> None:
-    """Delete what is kept.
+def delete_snapshots(cluster: Cluster, config_map: Object) -> None:
+    """Delete the saved objects.
 
-    The ConfigMap goes first: without it nothing counts as kept, and its Secret goes with it, whoever is stopped here.
+    The ConfigMap is first: without it nothing counts as saved, and its Secret is deleted with it in any case.
     """
-    name = keeper["metadata"]["name"]
-    cluster.delete(CONFIG_MAP, name, uid=keeper["metadata"]["uid"])
-    if _has_secrets(_unpacked(keeper)):
+    name = config_map["metadata"]["name"]
+    cluster.delete(CONFIG_MAP, name, uid=config_map["metadata"]["uid"])
+    if _has_secrets(_unpacked(config_map)):
         cluster.delete(SECRET, name)
 
 
@@ -160,13 +160,15 @@ def _has_secrets(found: list[dict[str, Any]]) -> bool:
 def _values(cluster: Cluster, name: str) -> dict[str, str]:
     secret = cluster.get(SECRET, name)
     if secret is None:
-        raise InputError(f"Secret {name}, which keeps the Secrets of before, was deleted")
+        raise InputError(
+            f"Secret {name}, which holds the Secrets as they were before, was deleted: restore it from a backup"
+        )
     values: dict[str, str] = secret["data"]
     return values
 
 
 def _packed(found: list[dict[str, Any]]) -> Object:
-    """Return what is kept as a ConfigMap's data."""
+    """Return the objects as a ConfigMap's data."""
     text = json.dumps(found, indent=1)
     if len(text.encode()) <= READABLE:
         return {"data": {DATA: text}}
@@ -179,10 +181,12 @@ def _size(content: Object) -> int:
     return plain + sum(len(base64.b64decode(text)) for text in (content.get("binaryData") or {}).values())
 
 
-def _unpacked(keeper: Object) -> list[dict[str, Any]]:
-    """Return what a ConfigMap keeps: nothing where it did not fit."""
-    packed = (keeper.get("binaryData") or {}).get(COMPRESSED)
-    text = gzip.decompress(base64.b64decode(packed)).decode() if packed else (keeper.get("data") or {}).get(DATA, "[]")
+def _unpacked(config_map: Object) -> list[dict[str, Any]]:
+    """Return what a ConfigMap holds: nothing where it did not fit."""
+    packed = (config_map.get("binaryData") or {}).get(COMPRESSED)
+    text = (
+        gzip.decompress(base64.b64decode(packed)).decode() if packed else (config_map.get("data") or {}).get(DATA, "[]")
+    )
     found: list[dict[str, Any]] = json.loads(text)
     return found
 

@@ -26,7 +26,7 @@ def test_a_rollback_reports_what_it_does_and_exits_with_0(canary: CommandLine, s
     assert (result.code, result.out) == (0, "")
     assert result.lines[0] == f"rollback app in namespace {story.namespace}"
     assert "configured ConfigMap settings: as it was before" in result.lines
-    assert "deleted ConfigMap fresh: was not there before" in result.lines
+    assert "deleted ConfigMap fresh: did not exist before" in result.lines
     assert result.lines[-1] == "rolled back app: it now runs app:1"
     assert image_of(story.deployment()) == "app:1"
 

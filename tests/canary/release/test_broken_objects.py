@@ -80,7 +80,7 @@ def test_a_record_of_a_promote_that_cannot_be_read_is_reported_and_says_how_to_g
     assert status.code == 0
     app, worker = status.json()["workloads"]
     [told] = app["problems"]
-    assert told.startswith("ConfigMap app-before keeps what app was before its last promote, and cannot be read (")
+    assert told.startswith("the version of app before its last promote, in ConfigMap app-before, cannot be read (")
     assert told.endswith(f"kubectl delete configmap app-before -n {story.namespace}")
     assert worker["problems"] == []
 

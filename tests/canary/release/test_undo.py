@@ -88,7 +88,7 @@ def test_a_first_release_leaves_no_stable_and_nothing_that_was_not_there(story: 
         story.release(config_map("fresh"), deployment("app:1")).promote()
     assert story.names() == {"app-canary"}
     assert story.cluster.get(CONFIG_MAP, "fresh") is None
-    assert [event.detail for event in story.heard(Written)][-2:] == ["was not there before"] * 2
+    assert [event.detail for event in story.heard(Written)][-2:] == ["did not exist before"] * 2
 
 
 def interrupted_undo(story: Story) -> None:

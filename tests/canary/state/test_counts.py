@@ -137,13 +137,13 @@ def changed(**keys: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 UNREADABLE = {
     "another version": (lambda data: data | {"format": "2"}, "in format 2, and this version of canary reads format 1"),
     "a time that is none": (changed(watched_since="soon"), "could not convert string to float: 'soon'"),
-    "a time that never ends": (changed(watched=float("inf")), "inf is no time"),
+    "a time that never ends": (changed(watched=float("inf")), "inf is not a valid time"),
     "totals that are none": (changed(totals=[[1]]), "not enough values"),
     "a variant that is none": (changed(totals=[["kanary", "success", 1, 1, 1, 1]]), "'kanary' is not a valid Variant"),
     "a history that is none": (changed(history=None), "NoneType"),
     "no JSON": (lambda data: data | {"counts.json": "{"}, "Expecting property name"),
-    "no object": (lambda data: data | {"counts.json": "[]"}, "it is no object"),
-    "nothing": (lambda data: data | {"counts.json": None}, "it lacks 'binaryData'"),
+    "no object": (lambda data: data | {"counts.json": "[]"}, "it is not an object"),
+    "nothing": (lambda data: data | {"counts.json": None}, "there is no 'binaryData'"),
     "a verdict that is none": (lambda data: data | {"verdict": "MAYBE"}, "'MAYBE' is not a valid Decision"),
 }
 

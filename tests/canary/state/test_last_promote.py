@@ -125,6 +125,6 @@ def test_a_config_map_of_somebody_else_is_neither_read_nor_overwritten(story: St
     assert before.unfinished_digest(story.cluster, "app") is None
     assert before.snapshots_before(story.cluster, "app") == ()
     before.delete_last_promote(story.cluster, "app")
-    with pytest.raises(InputError, match="ConfigMap app-before is not canary's"):
+    with pytest.raises(InputError, match="ConfigMap app-before is not from canary"):
         before.save(story.cluster, "app", "d", [config_map()])
     assert story.cluster.get(CONFIG_MAP, "app-before") == theirs
