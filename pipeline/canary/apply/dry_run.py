@@ -1,6 +1,6 @@
-"""What promote would write, told by the API server beforehand; nothing is written.
+"""What promote would write, by the API server's dry run. Nothing is written.
 
-So a selector that cannot change, an admission webhook's no or a missing right is found out before any pod starts.
+So a selector that cannot change, the refusal of an admission webhook or a missing right shows before any pod starts.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from canary.variants.derive import stable, template_differences
 
 @dataclass(frozen=True)
 class Change:
-    """What promote would make of one object of the manifests.
+    """What promote would change of one object of the manifests.
 
     Attributes:
-        incoming: as the manifests have it.
-        live: as it is, None where it is not there.
-        planned: as it would be.
-        certain: whether the API server has said so; else it is what the manifests say, without defaults.
+        incoming: the object in the manifests.
+        live: the object now, None where it does not exist.
+        planned: the object after promote.
+        certain: whether `planned` is from the API server. Otherwise the account may not ask it, and `planned` is from
+            the manifests, without the API server's defaults.
     """
 
     incoming: Object
@@ -44,46 +45,46 @@ class Change:
 
     @property
     def is_none(self) -> bool:
-        """Whether the object would stay as it is."""
+        """Whether nothing would change."""
         return self.live is not None and is_same(self.live, self.planned)
 
     @property
     def difference(self) -> tuple[str, ...]:
-        """What would change of an object that is there, as lines of a unified diff, values of Secrets masked."""
+        """What would change of an existing object, as lines of a unified diff, values of Secrets masked."""
         return () if self.live is None or not self.is_known else difference(self.live, self.planned)
 
     @property
     def is_known(self) -> bool:
-        """Whether what would change is known: what configures pods is a map of strings, and needs no API server."""
+        """Whether the change is known: for a ConfigMap or Secret, it is known without the API server."""
         return self.certain or self.reference is not None
 
     @property
     def reference(self) -> Reference | None:
-        """What pods call the object, None unless they can be configured by it."""
+        """How pods refer to the object, None unless it is a ConfigMap or a Secret."""
         if Kind.of(self.incoming) not in CONFIGURATION_KINDS:
             return None
         return Reference(self.incoming["kind"], self.incoming["metadata"]["name"])
 
     @property
     def configures_anew(self) -> bool:
-        """Whether pods that take their configuration from the object would find another one."""
+        """Whether the configuration of pods that refer to the object would change."""
         return self.reference is not None and (self.live is None or content(self.live) != content(self.planned))
 
 
 class DryRun:
-    """Rehearses promote's writes.
+    """Tries promote's writes as dry runs, each once.
 
     Attributes:
-        lacking: rights that the account would need for promote and does not have, such as `patch deployments.apps`.
-        unchecked: the objects of which they forbade to ask what would change, such as `Service app`.
+        lacking: rights that promote needs and the account lacks, such as `patch deployments.apps`.
+        unchecked: objects whose change is unknown for lack of these rights, such as `Service app`.
     """
 
     def __init__(self, cluster: Cluster, *, demanded: bool) -> None:
-        """Rehearse on a cluster.
+        """Start with nothing tried.
 
         Args:
             cluster: the Kubernetes API.
-            demanded: whether this same account is to promote, so that a missing right is an error.
+            demanded: whether this account is also to promote, so that a missing right is an error.
         """
         self._cluster = cluster
         self._demanded = demanded
@@ -92,11 +93,11 @@ class DryRun:
         self._known: dict[tuple[Kind, str], Change] = {}
 
     def change(self, incoming: Object) -> Change:
-        """Return what promote would make of an object; the API server is asked once.
+        """Return what promote would change of an object.
 
         Raises:
             InputError: the API server would refuse it.
-            ForbiddenError: promote is demanded, and the account may not.
+            ForbiddenError: the account is to promote, and may not.
         """
         key = Kind.of(incoming), incoming["metadata"]["name"]
         if key not in self._known:
@@ -121,10 +122,10 @@ class DryRun:
         return Change(incoming, live, planned)
 
     def _asked(self, incoming: Object, live: Object | None) -> Object:
-        """Return what the API server says that promote makes of an object.
+        """Return an object as the API server would have it after promote.
 
-        Promote takes over the fields of kubectl, Helm and the task before it applies, and a dry run cannot: it would
-        show what they wrote and the manifest dropped as kept. Such an object is replaced instead.
+        Promote takes over the fields of kubectl, Helm and the task before it applies. A dry run cannot: it would show
+        fields that they wrote, and the manifest dropped, as kept. Such an object is replaced instead.
         """
         wanted = to_be_applied(self._cluster, incoming)
         if live is None or not any(map(is_predecessor, live["metadata"].get("managedFields") or [])):
@@ -135,7 +136,7 @@ class DryRun:
 
 
 def check_same_template(planned: Object, canary: Object, *, label: str) -> None:
-    """Refuse a release that would not make stable's pods what the canary's are.
+    """Refuse a release after which stable's pods would differ from the canary's.
 
     Args:
         planned: stable as the API server would have it.
@@ -143,34 +144,34 @@ def check_same_template(planned: Object, canary: Object, *, label: str) -> None:
         label: key of the version label.
 
     Raises:
-        InputError: they differ; it says where.
+        InputError: they differ. The message says where.
     """
     name = planned["metadata"]["name"]
     differences = template_differences(planned, canary, label=label)
     if differences:
         raise InputError(
-            f"stable {name} would not be what {canary['metadata']['name']} is, at {', '.join(differences)}: "
-            "another field manager than kubectl, Helm or canary owns it there "
-            f"(kubectl get deployment {name} -o yaml --show-managed-fields)"
+            f"stable {name} would differ from {canary['metadata']['name']} in {', '.join(differences)}, because "
+            "another field manager than kubectl, Helm or canary owns these fields. To see which: "
+            f"kubectl get deployment {name} -o yaml --show-managed-fields"
         )
 
 
 def configuration_manifests(bundle: Bundle, incoming: Object) -> dict[Reference, Object]:
-    """Return the manifests that a Deployment's pods are configured by."""
+    """Return the ConfigMaps and Secrets of the manifests to which a Deployment's pods refer."""
     referred = references(incoming)
     found = {Reference(other["kind"], other["metadata"]["name"]): other for other in bundle.others}
     return {one: other for one, other in found.items() if one in referred and Kind.of(other) in CONFIGURATION_KINDS}
 
 
 def _check_immutable(incoming: Object, live: Object) -> None:
-    """Refuse what Kubernetes never lets change, as the API server would, and say what to do."""
+    """Refuse a change that Kubernetes never allows, as the API server would, and say what to do."""
     kind, name = Kind.of(incoming), incoming["metadata"]["name"]
     if kind == DEPLOYMENT:
         was, wanted = _selector(live), _selector(incoming)
         if was != wanted:
             raise InputError(
-                f"promote could not write Deployment {name}: its selector is {was}, the manifest's {wanted}, and "
-                "Kubernetes lets none change: keep it, or release under another name"
+                f"promote could not write Deployment {name}: its selector is {was}, the manifest's is {wanted}, "
+                "and a selector cannot change: keep it, or release under another name"
             )
     if (
         kind in CONFIGURATION_KINDS
@@ -179,8 +180,8 @@ def _check_immutable(incoming: Object, live: Object) -> None:
     ):
         raise InputError(
             f"promote could not write {describe(incoming)}: it is immutable, and its content would change. Give the "
-            "new content a new name, as kustomize does: deleted and made anew under the old one, it would stay what it "
-            "was on every node where a pod refers to it"
+            "new content a new name, as kustomize does. Do not delete it and create it again under the same name: "
+            "nodes where a pod refers to it would go on serving the old content"
         )
 
 
@@ -190,7 +191,7 @@ def _selector(deployment: Object) -> Object:
 
 
 def _given(incoming: Object, live: Object | None) -> Object:
-    """Return what the manifests say that an object becomes."""
+    """Return an object as the manifests have it."""
     if Kind.of(incoming) == DEPLOYMENT:
         return with_last_applied(stable(incoming, replicas=None))
     given = with_last_applied(incoming)

@@ -1,7 +1,7 @@
-"""Who owns the fields of an object: what promote must change so that dropped fields really go.
+"""The ownership of fields: what promote must change so that fields that a manifest drops are really removed.
 
 Server-side apply removes only what its own manager applied before. Containers and variables that `kubectl apply` or
-Helm once wrote would stay for ever, so their entries of `metadata.managedFields` are first handed to `canary`, as
+Helm once wrote would stay forever, so their entries of `metadata.managedFields` are first handed to `canary`, as
 `kubectl apply --server-side` itself does with those of client-side apply.
 """
 

@@ -1,4 +1,4 @@
-"""Writes manifests onto the cluster so that they, and nothing older, say what an object is."""
+"""Writes manifests with server-side apply, so that an object is what they say, without leftovers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from canary.events import Note, Written
 from canary.manifests.images import pull_policy
 from canary.objects import DEPLOYMENT, Kind, Object, describe
 from canary.observe.deployments import images, is_autoscaled
+from canary.plurals import counted
 from canary.ports import Cluster, World
 from canary.retry import retry_on_conflict
 from canary.variants.derive import configuration_of, stable, with_configuration
@@ -20,16 +21,16 @@ OPERATOR = "monitoring.coreos.com"
 
 
 def to_be_applied(cluster: Cluster, incoming: Object, *, configuration: str = "") -> Object:
-    """Return a manifest as it is to be written.
+    """Return a manifest as it is applied.
 
-    The replicas of a Deployment are never left out, as the API server would make that one pod: they are the manifest's;
-    where an autoscaler sets them, or the manifest does not say, those that there are now.
+    A Deployment always gets replicas, as the API server would default them to 1: those of the manifest or, where an
+    autoscaler sets them or the manifest has none, the current ones.
 
     Args:
         cluster: the Kubernetes API.
         incoming: the manifest.
-        configuration: digest of a release that changed what a Deployment's pods are configured by, so that they are
-            started anew; empty leaves them the one that they have.
+        configuration: digest of a release that changed the configuration of a Deployment's pods, so that they restart;
+            empty keeps the current one.
     """
     if Kind.of(incoming) != DEPLOYMENT:
         return with_last_applied(incoming)
@@ -46,27 +47,27 @@ def to_be_applied(cluster: Cluster, incoming: Object, *, configuration: str = ""
 def _pulled_as_anew(made: Object, live: Object) -> Object:
     """Return a Deployment with the pull policies that a new one would get, where the live one has others.
 
-    The API server fills them in by the image's tag, and once: an image that gets its first tag would keep Always.
+    The API server sets them by the image's tag, and only once: an image that gets its first tag would keep Always.
     """
     template = live["spec"]["template"]["spec"]
     spec = dict(made["spec"]["template"]["spec"])
     for field in ("initContainers", "containers"):
-        there = {one["name"]: one.get("imagePullPolicy") for one in template.get(field) or []}
+        policies = {one["name"]: one.get("imagePullPolicy") for one in template.get(field) or []}
         if isinstance(spec.get(field), list):
-            spec[field] = [_pulled(one, there) for one in spec[field]]
+            spec[field] = [_pulled(one, policies) for one in spec[field]]
     return {**made, "spec": made["spec"] | {"template": made["spec"]["template"] | {"spec": spec}}}
 
 
-def _pulled(container: Any, there: Mapping[str, str | None]) -> Any:  # noqa: ANN401 - of a manifest, still unchecked
+def _pulled(container: Any, policies: Mapping[str, str | None]) -> Any:  # noqa: ANN401 - of a manifest, still unchecked
     if not isinstance(container, dict) or container.get("imagePullPolicy") or not container.get("image"):
         return container
     policy = pull_policy(container["image"])
-    is_kept = there.get(container.get("name", ""), policy) == policy
+    is_kept = policies.get(container.get("name", ""), policy) == policy
     return container if is_kept else container | {"imagePullPolicy": policy}
 
 
 def write(world: World, incoming: Object, *, configuration: str = "") -> bool:
-    """Write a manifest by server-side apply, first taking over what kubectl or Helm wrote; return whether it changed.
+    """Apply a manifest server-side, after taking over what kubectl or Helm wrote; return whether it changed.
 
     Args:
         world: what to work with.
@@ -86,9 +87,9 @@ def write(world: World, incoming: Object, *, configuration: str = "") -> bool:
 
 
 def _written(cluster: Cluster, incoming: Object, configuration: str) -> tuple[Object | None, Object]:
-    """Write a manifest, and return the object before and after.
+    """Apply a manifest, and return the object before and after.
 
-    A Deployment gets the replicas that it has at that very moment, which an autoscaler may change.
+    A Deployment keeps the replicas of that moment, which an autoscaler may change.
     """
 
     def attempt() -> tuple[Object | None, Object] | None:
@@ -103,7 +104,7 @@ def _written(cluster: Cluster, incoming: Object, configuration: str) -> tuple[Ob
 
 
 def without_unknown_monitors(world: World, objects: Sequence[Object]) -> tuple[Object, ...]:
-    """Return the objects without monitors for a Prometheus operator that the cluster does not have, and say so.
+    """Return the objects without monitors of a Prometheus operator that the cluster does not have; warn of them.
 
     Raises:
         InputError: nothing else is left.
@@ -123,8 +124,5 @@ def without_unknown_monitors(world: World, objects: Sequence[Object]) -> tuple[O
 
 
 def pods_and_images(obj: Object) -> str:
-    """Return what a reader wants to know of an object: of a Deployment its pods and images, of others nothing."""
-    if Kind.of(obj) != DEPLOYMENT:
-        return ""
-    count = replicas(obj)
-    return f"{count} replica{'' if count == 1 else 's'} of {', '.join(images(obj))}"
+    """Return the pods and images of a Deployment, for a person: `2 replicas of app:1`; empty for other objects."""
+    return f"{counted(replicas(obj), 'replica')} of {', '.join(images(obj))}" if Kind.of(obj) == DEPLOYMENT else ""

@@ -1,7 +1,6 @@
-"""Copies of changed configuration, which the canary alone refers to and which go when it goes, whoever deletes it.
+"""Copies of changed ConfigMaps and Secrets, for the canary alone. They are deleted with it.
 
-A copy belongs to the Deployments of the canaries that refer to it, and so is made after them: their pods start when it
-is there.
+The canaries that refer to a copy own it, and so it is created after them: their pods start once it exists.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from canary.variants.derive import own_marks
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy that a release is to have.
+    """A copy that a release needs.
 
     Attributes:
-        of: what it is a copy of.
+        of: the original.
         object: without owners.
         workloads: names of the workloads whose canaries refer to it.
     """
@@ -36,11 +35,11 @@ class Copy:
 def plan_copies(
     sources: Mapping[Reference, Object], wanted: Mapping[str, Iterable[Reference]], *, mark: str, label: str
 ) -> tuple[Copy, ...]:
-    """Return the copies that a release is to have.
+    """Return the copies that a release needs.
 
     Args:
-        sources: what there may be copies of, as promote would make it.
-        wanted: what each workload's canary refers to by a copy.
+        sources: the originals, as promote would make them.
+        wanted: by workload, the originals that its canary needs copies of.
         mark: digest of the release.
         label: key of the version label.
     """
@@ -56,10 +55,10 @@ def plan_copies(
 
 
 def check_name_is_free(cluster: Cluster, copy: Copy) -> None:
-    """Refuse a copy whose name something else has.
+    """Refuse a copy whose name is taken.
 
     Raises:
-        InputError: it says what.
+        InputError: the message says by what.
     """
     live = cluster.get(Kind.of(copy.object), copy.object["metadata"]["name"])
     if live is None:
@@ -67,53 +66,55 @@ def check_name_is_free(cluster: Cluster, copy: Copy) -> None:
     name, theirs = copy.object["metadata"]["name"], annotations_of(live).get(DIGEST)
     if theirs is None:
         raise InputError(
-            f"{copy.of} would change, and the canary's copy of it would be named {name}, as another "
-            f"{copy.of.kind} is: rename that one, or delete it"
+            f"{copy.of} would change, and the canary needs a copy of it named {name}, but another {copy.of.kind} has "
+            "that name: rename that one, or delete it"
         )
     owner = next((owner for owner in live["metadata"].get("ownerReferences") or [] if _is_alive(cluster, owner)), None)
     if theirs != annotations_of(copy.object).get(DIGEST) and owner is not None:
         raise InputError(
-            f"{copy.of} would change, and {copy.of.kind} {name} is the copy of it that {owner['name']} runs with: "
-            "end that release first"
+            f"{copy.of} would change, but {owner['name']} of another release uses {copy.of.kind} {name}, its copy: end "
+            "that release first (canary reject)"
         )
 
 
 def check_can_be_created(cluster: Cluster, copy: Copy) -> None:
-    """Let the API server say whether a copy can be made; one that is there already could."""
+    """Check by dry run that a copy can be created, unless it exists."""
     if cluster.get(Kind.of(copy.object), copy.object["metadata"]["name"]) is None:
         cluster.create(copy.object, dry_run=True)
 
 
 def create_copy(world: World, copy: Copy) -> None:
-    """Make a copy and give it to the canaries that refer to it; one that is theirs already stays."""
+    """Create a copy that the canaries which refer to it own; keep one that they own already."""
     kind, name = Kind.of(copy.object), copy.object["metadata"]["name"]
     owners = [_owner(world.cluster, variant_name(one, Variant.CANARY)) for one in copy.workloads]
     live = world.cluster.get(kind, name)
     if live is not None:
         if {owner["uid"] for owner in owners} <= owner_uids(live):
             return
-        world.cluster.delete(kind, name, uid=live["metadata"]["uid"])  # its canary is gone, and it is about to go
+        world.cluster.delete(
+            kind, name, uid=live["metadata"]["uid"]
+        )  # its canary is gone, so it is about to be deleted
     metadata = copy.object["metadata"] | {"ownerReferences": owners}
     world.cluster.create({**copy.object, "metadata": metadata})
     world.listen(Written(kind.kind, name, "created", f"for {' and '.join(owner['name'] for owner in owners)} alone"))
 
 
 def check_same_content(cluster: Cluster, one: Reference, planned: Object) -> None:
-    """Refuse configuration that the canary has not run with.
+    """Refuse configuration that the canary has not used.
 
     Args:
         cluster: the Kubernetes API.
-        one: what promote is going to write.
-        planned: as it is going to be.
+        one: what promote will write.
+        planned: as promote will write it.
 
     Raises:
-        InputError: the canary's copy is gone, or another.
+        InputError: the canary's copy is gone, or differs.
     """
     copy = cluster.get(Kind.of(planned), copy_name(one))
     if copy is None or content(copy) != content(planned):
-        why = "is gone" if copy is None else f"is not what promote would make of {one}"
+        why = "is gone" if copy is None else f"differs from what promote would make of {one}"
         raise InputError(
-            f"{one.kind} {copy_name(one)}, which the canary runs with, {why}: reject the canary, and deploy it anew"
+            f"{one.kind} {copy_name(one)}, which the canary uses, {why}: reject the canary, and deploy it again"
         )
 
 
@@ -130,7 +131,7 @@ _MARKS = ("labels", "annotations")
 def _owner(cluster: Cluster, canary: str) -> Object:
     deployment = cluster.get(DEPLOYMENT, canary)
     if deployment is None:
-        raise InputError(f"Deployment {canary} was deleted while its configuration was copied: deploy it again")
+        raise InputError(f"Deployment {canary} was deleted while its configuration was copied: run canary deploy again")
     return owner_reference(deployment)
 
 

@@ -1,6 +1,6 @@
-"""The objects beside the Deployments: made at deploy, held until promote, or copied for the canary alone.
+"""Objects other than the Deployments: created at deploy, held until promote, or copied for the canary alone.
 
-Stable uses them too: what would change of them is not to reach it before a canary has shown that it may.
+Stable uses them too: a change must not reach it before the canary has proven it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from canary.variants.derive import copied_by
 
 @dataclass(frozen=True)
 class OtherObjects:
-    """What becomes of the objects beside the Deployments.
+    """What happens to the objects other than the Deployments.
 
     Attributes:
-        created: those that do not exist yet, and are made at deploy.
-        written: those that exist, would change, and are written at deploy, because that was asked for.
-        differences: of those that exist and would change, an event each.
-        copied: by workload, what its canary refers to by copies.
+        created: those that do not exist yet; deploy creates them.
+        written: those that exist, would change, and are written at deploy (`others=now`).
+        differences: an event for each one that exists and would change.
+        copied: by workload, what its canary needs copies of.
         copies: these copies.
     """
 
@@ -44,7 +44,7 @@ class OtherObjects:
 def plan_other_objects(
     world: World, bundle: Bundle, workloads: Sequence[Workload], dry_run: DryRun, mark: str
 ) -> OtherObjects:
-    """Return what becomes of the objects beside the Deployments; writes nothing.
+    """Return what happens to the objects other than the Deployments. Nothing is written.
 
     Args:
         world: what to work with.
@@ -84,7 +84,7 @@ def plan_other_objects(
 
 
 def _copied(found: Workload, needed: frozenset[Reference]) -> frozenset[Reference]:
-    """Return what a workload's canary refers to by copies: what it was made with, once it is there."""
+    """Return what a workload's canary needs copies of; once it exists, what it was created with."""
     if found.canary is None:
         return needed
     there = copied_by(found.canary)
@@ -100,7 +100,7 @@ def _check_name(copy: Copy, taken: frozenset[Reference]) -> None:
     name = copy.object["metadata"]["name"]
     if Reference(copy.of.kind, name) in taken:
         raise InputError(
-            f"{copy.of} would change, and the canary's copy of it would be named {name}, which the manifests use "
+            f"{copy.of} would change, and the canary needs a copy of it named {name}, but the manifests use that name "
             "themselves: give one of them another name"
         )
 

@@ -1,4 +1,4 @@
-"""Rejects canaries that everybody has forgotten: their expiry is past, and nobody works on them."""
+"""Rejects abandoned canaries: they have expired, and nobody works on them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from canary.events import Note, Started
 from canary.marks import DIGEST
 from canary.observe.deployments import read_workload
 from canary.ports import Lock, World
+from canary.release.commands import Commands
 from canary.release.reject import reject
 from canary.release.status import workloads_in_release
 from canary.state.expiry import expiry
@@ -19,14 +20,14 @@ from canary.times import readable
 
 @dataclass(frozen=True)
 class Reaped:
-    """What became of one workload.
+    """What happened to one workload.
 
     Attributes:
         workload: name of the stable Deployment.
         expired: whether its canary had expired and was rejected, or would be by a dry run.
         deleted: names of the Deployments that were deleted.
-        reason: why it was rejected, or left.
-        exit_code: of the error that it was left for, 0 if there was none.
+        reason: why it was rejected, or kept.
+        exit_code: of the error for which it was kept, 0 if there was none.
     """
 
     workload: str
@@ -37,9 +38,9 @@ class Reaped:
 
 
 def reap(world: World, lock: Lock, *, dry_run: bool = False) -> tuple[Reaped, ...]:
-    """Reject every release of the namespace that has expired, and return what became of each release there is.
+    """Reject every release of the namespace that has expired, and return what happened to each release.
 
-    One that cannot be read, or may not be rejected, keeps nobody from rejecting the others.
+    One that cannot be read, or may not be rejected, does not stop the others.
     """
     names = workloads_in_release(world.cluster, world.options.label)
     world.listen(Started("reap", names, world.cluster.namespace))
@@ -63,7 +64,7 @@ def _judged(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
     deleted: tuple[str, ...] = ()
     if not (left or dry_run):
         with lock.held((name,), world.listen):
-            left, _ = _left(world, name)  # somebody may have come back in between
+            left, _ = _left(world, name)  # somebody may have continued it meanwhile
             deleted = () if left else reject(world, name, reason)
     if left:
         world.listen(Note(f"{name} is left: {left}"))
@@ -76,21 +77,22 @@ def _judged(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
 
 
 def _left(world: World, name: str) -> tuple[str, str]:
-    """Return why a workload is left alone, empty if it is not, and when its canary expired or will."""
+    """Return why a workload is kept, empty if it is not, and when its canary expires or expired."""
     cluster, now = world.cluster, world.clock.now()
     canary = read_workload(cluster, name).canary
     if canary is None:
-        return f"it has a baseline, but no canary; canary reject {name} deletes it", ""
+        return f"it has a baseline, but no canary. To delete it: canary reject {name}", ""
     at = expiry(canary)
     if at is None:
-        return "its canary was made by another tool than this driver, and never expires", ""
+        return "its canary was created by another tool, and never expires", ""
     shown = readable(at)
     if at > now:
         return f"its canary does not expire before {shown}", shown
     if is_rolling_back(cluster, name):
-        return f"its rollback was interrupted; canary rollback {name} finishes it", shown
+        return f"its rollback was interrupted. To finish it: {Commands(world.options, name).rollback}", shown
     promoted = unfinished_digest(cluster, name)
     if promoted is not None and promoted == canary["metadata"]["annotations"].get(DIGEST):
-        text = "its promote was interrupted; canary promote, with the same manifests and images, finishes it, "
-        return f"{text}canary rollback {name} goes back", shown
+        commands = Commands.of(world.options, name, canary)
+        text = f"its promote was interrupted. To finish it: {commands.promote}. To go back: {commands.rollback}"
+        return text, shown
     return "", shown

@@ -11,7 +11,7 @@ from canary.release.evidence import save_evidence
 
 
 def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
-    """End the release of a workload: keep what its canary did, then delete the variants; stable is not touched.
+    """End the release of a workload: save the evidence, then delete the variants; stable is not touched.
 
     Args:
         world: what to work with.
@@ -29,8 +29,9 @@ def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
         world.listen(Rejected(name, reason, deleted, kept))
         made = annotations_of(found.canary).get(CREATED) if found.canary else None
         if made:
-            text = f"its release had also made {made.replace(' ', ', ')}, which nothing deletes: kubectl delete {made}"
-            world.listen(Note(f"{text}, unless something else uses it by now"))
+            delete = f"kubectl delete {made} -n {world.cluster.namespace}"
+            text = f"its release also created {made.replace(' ', ', ')}. To delete what nothing else uses: {delete}"
+            world.listen(Note(text))
     else:
         world.listen(Note(f"{name}: nothing to reject, it has no variants"))
     return deleted
@@ -39,9 +40,8 @@ def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
 def delete_variants(world: World, name: str) -> tuple[str, ...]:
     """Delete a workload's canary and baseline, and return the names of the Deployments that were deleted.
 
-    The canary goes last: it carries what the release knows of itself, so that an interrupted reject can be gone on
-    with. Only what carries the version label is deleted, with the ReplicaSets and pods that it owns; orphaned ones
-    would be adopted by stable.
+    The canary is deleted last: it carries the state of the release, so that an interrupted reject can continue. Only
+    Deployments with the version label are deleted, with their ReplicaSets and pods: stable would adopt orphaned ones.
     """
     deleted = []
     found = read_workload(world.cluster, name).variants
@@ -53,7 +53,7 @@ def delete_variants(world: World, name: str) -> tuple[str, ...]:
         if not _is_variant(world, deployment, variant):
             world.listen(
                 Note(
-                    f"Deployment {metadata['name']} is left alone: it has no label {world.options.label}={variant}",
+                    f"Deployment {metadata['name']} is not deleted: it has no label {world.options.label}={variant}",
                     warning=True,
                 )
             )

@@ -1,6 +1,7 @@
 """The record of a workload's last promote: the objects before it, for an undo or a rollback.
 
-The next promote replaces it. A ConfigMap `NAME-before` holds the objects. Its annotations say how far the promote is, or its rollback.
+The next promote replaces it. A ConfigMap `NAME-before` holds the objects. Its annotations say how far the promote or
+its rollback is.
 """
 
 from __future__ import annotations

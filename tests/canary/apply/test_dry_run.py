@@ -54,8 +54,8 @@ def with_label(image: str, label: str) -> Object:
 
 
 SELECTOR = (
-    r"promote could not write Deployment app: its selector is .*'app'.*, the manifest's .*'other'.*, and Kubernetes "
-    "lets none change: keep it, or release under another name"
+    r"promote could not write Deployment app: its selector is .*'app'.*, the manifest's is .*'other'.*, "
+    "and a selector cannot change: keep it, or release under another name"
 )
 
 
@@ -119,7 +119,7 @@ def test_a_field_of_another_manager_is_found_before_anything_is_written(story: S
     story.apply_as("injector", foreign)
     story.until(lambda: progress(story.deployment()).complete)
     check = untouched(story)
-    with pytest.raises(InputError, match=r"app would not be what app-canary is, at .*env.*another field manager"):
+    with pytest.raises(InputError, match=r"app would differ from app-canary in .*env.*another field manager"):
         story.release(deployment("app:2")).deploy()
     check()
 

@@ -135,7 +135,7 @@ def test_a_canary_of_another_tool_never_expires_and_watching_it_changes_nothing(
     story.release(names=("app",)).watch()
     story.clock.time += 1e6
     [app] = story.release(lock=lock(story)).reap()
-    assert app.reason == "its canary was made by another tool than this driver, and never expires"
+    assert app.reason == "its canary was created by another tool, and never expires"
     assert "app-canary" in story.names()
 
 
@@ -144,7 +144,7 @@ def test_what_is_on_its_way_to_stable_is_left(story: Story) -> None:
     interrupt_promote(story)
     story.clock.time += 2000
     [app] = story.release(lock=lock(story)).reap()
-    assert app.reason.startswith("its promote was interrupted; canary promote")
+    assert app.reason.startswith("its promote was interrupted. To finish it: canary promote")
     assert "app-canary" in story.names()
 
 
@@ -152,7 +152,7 @@ def test_a_baseline_alone_is_left_and_said(story: Story) -> None:
     released(story)
     story.cluster.delete(DEPLOYMENT, "app-canary")
     [app] = story.release(lock=lock(story)).reap()
-    assert app.reason == "it has a baseline, but no canary; canary reject app deletes it"
+    assert app.reason == "it has a baseline, but no canary. To delete it: canary reject app"
 
 
 def test_an_expired_canary_can_be_promoted(story: Story) -> None:

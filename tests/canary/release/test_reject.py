@@ -40,7 +40,7 @@ def test_a_deployment_without_the_label_is_left_alone_and_said(story: Story) -> 
     story.stable(deployment("app:1"), deployment("mine:1", name="app-canary"))
     story.release(names=("app",)).reject()
     assert story.names() == {"app", "app-canary"}
-    assert any("left alone" in note.text and note.warning for note in story.heard(Note))
+    assert any("is not deleted" in note.text and note.warning for note in story.heard(Note))
 
 
 def test_without_names_every_release_in_progress_is_rejected(story: Story) -> None:

@@ -135,7 +135,7 @@ def changed(**keys: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 UNREADABLE = {
-    "another version": (lambda data: data | {"format": "2"}, "in format 2, and this version of canary reads format 1"),
+    "another version": (lambda data: data | {"format": "2"}, "in format 2, but this version of canary reads format 1"),
     "a time that is none": (changed(watched_since="soon"), "could not convert string to float: 'soon'"),
     "a time that never ends": (changed(watched=float("inf")), "inf is not a valid time"),
     "totals that are none": (changed(totals=[[1]]), "not enough values"),
