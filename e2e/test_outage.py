@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ import pytest
 import yaml
 
 from e2e.cluster import Namespace
+from e2e.drivers import started, told
 from e2e.faulty_proxy import FaultyProxy
 from e2e.traffic import Traffic
 
@@ -38,27 +38,6 @@ def released(stable: Namespace, proxy: FaultyProxy, manifests: Path) -> Namespac
     kubeconfig = stable.folder / "through-the-proxy"
     kubeconfig.write_text(yaml.safe_dump(config))
     return replace(stable, kubeconfig=kubeconfig)
-
-
-@contextmanager
-def started(namespace: Namespace, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    driver = namespace.start(*arguments)
-    try:
-        yield driver
-    finally:
-        driver.kill()
-        driver.communicate(timeout=60)
-
-
-def told(driver: subprocess.Popen[str], words: str) -> str:
-    """Return the output of the driver up to and including the line with these words."""
-    assert driver.stderr is not None
-    said = ""
-    for line in driver.stderr:
-        said += line
-        if words in line:
-            return said
-    raise AssertionError(f"it never said {words!r}: {said}")
 
 
 def outage(proxy: FaultyProxy, driver: subprocess.Popen[str]) -> None:

@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from e2e.cluster import Namespace
+from e2e.drivers import started, told
 from e2e.polling import poll
-from e2e.test_outage import started, told
 from e2e.traffic import Traffic
 
 MANIFESTS = "/etc/kubernetes/manifests"

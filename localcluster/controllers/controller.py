@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import re
 import time
 from collections.abc import Iterable
@@ -80,6 +81,18 @@ class Controller:
         return [
             key_of(o) for o in self.store.peek_all(kind, meta["namespace"]) if matches(o["spec"]["selector"], labels)
         ]
+
+    @property
+    def has_work(self) -> bool:
+        """Whether an object waits to be synced now."""
+        return bool(self._due)
+
+    @property
+    def next_sync(self) -> float:
+        """When the next object is to be synced, by the clock of the event loop; infinite if none is."""
+        if self._due or self._missed:
+            return 0.0
+        return min((timer.when() for timer in self._later.values()), default=math.inf)
 
     def enqueue(self, key: Key) -> None:
         """Put an object into the work queue."""

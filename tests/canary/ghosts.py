@@ -128,22 +128,14 @@ class Ghosts:
     def settle(self) -> None:
         """Wait until no controller has anything left to do, and none will try again soon."""
 
-        def due() -> bool:
-            return any(one._due for one in self._controllers)
-
-        def resting() -> bool:
-            return any(one._missed for one in self._controllers)
-
-        def retrying() -> bool:
-            soon = self._loop.time() + 5
-            return any(timer.when() < soon for one in self._controllers for timer in one._later.values())
-
         async def settled() -> None:
-            patience = self._loop.time() + (0 if self.registry.refusals else 5)  # what is refused is retried for ever
+            give_up = self._loop.time() + (0 if self.registry.refusals else 5)  # refused pods are retried for ever
             quiet = 0
-            while quiet < 3:  # a write is noted, and a ghost comes to life, in later turns of the loop
-                busy = due() or resting() or (retrying() and self._loop.time() < patience)
-                await asyncio.sleep(0.01 if busy and not due() else 0)
+            while quiet < 3:  # a write reaches the controllers, and a pod starts, in later turns of the loop
+                soon = self._loop.time() + 5 if self._loop.time() < give_up else self._loop.time()
+                busy = any(controller.next_sync < soon for controller in self._controllers)
+                working = any(controller.has_work for controller in self._controllers)
+                await asyncio.sleep(0.01 if busy and not working else 0)
                 quiet = 0 if busy else quiet + 1
 
         asyncio.run_coroutine_threadsafe(settled(), self._loop).result(60)
