@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.canary.cluster_simulator import Clock, Simulator
 from tests.canary.commandline import CommandLine
-from tests.canary.ghosts import Clock, Ghosts
 from tests.canary.story import Story, deployment, service
 
 
 @pytest.fixture(scope="session")
-def shared_ghosts() -> Iterator[Ghosts]:
-    cluster = Ghosts()
+def shared_ghosts() -> Iterator[Simulator]:
+    cluster = Simulator()
     yield cluster
     cluster.close()
 
 
 @pytest.fixture
-def ghosts(shared_ghosts: Ghosts) -> Iterator[Ghosts]:
+def simulator(shared_ghosts: Simulator) -> Iterator[Simulator]:
     """Give the cluster with nothing scripted."""
     yield shared_ghosts
     shared_ghosts.script.clear()
@@ -33,19 +33,19 @@ def ghosts(shared_ghosts: Ghosts) -> Iterator[Ghosts]:
 
 
 @pytest.fixture
-def clock(ghosts: Ghosts) -> Clock:
-    return Clock(ghosts.settle)
+def clock(simulator: Simulator) -> Clock:
+    return Clock(simulator.settle)
 
 
 @pytest.fixture
-def story(ghosts: Ghosts, clock: Clock) -> Iterator[Story]:
+def story(simulator: Simulator, clock: Clock) -> Iterator[Story]:
     """Give a namespace of its own, and everything that a release in it takes."""
     namespace = f"t-{uuid.uuid4().hex[:8]}"
-    ghosts.namespace(namespace)
-    cluster = ghosts.cluster(namespace)
-    yield Story(ghosts, cluster, clock, namespace)
+    simulator.namespace(namespace)
+    cluster = simulator.cluster(namespace)
+    yield Story(simulator, cluster, clock, namespace)
     cluster.close()
-    ghosts.remove(namespace)  # sweeping up what all tests have left would slow down each of them
+    simulator.remove(namespace)  # sweeping up what all tests have left would slow down each of them
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 @pytest.fixture
 def in_cluster(command_line: CommandLine, story: Story) -> CommandLine:
     """Give the command `canary` with a kubeconfig whose context is the story's namespace."""
-    return command_line.of_cluster(story.ghosts.url, story.namespace)
+    return command_line.of_cluster(story.simulator.url, story.namespace)
 
 
 @pytest.fixture

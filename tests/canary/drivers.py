@@ -38,7 +38,7 @@ def lock(story: Story, process: Driver = ADA, cluster: Any = None, **options: An
 
     @contextmanager
     def again() -> Iterator[Any]:
-        own = story.ghosts.cluster(story.namespace)
+        own = story.simulator.cluster(story.namespace)
         yield own
         own.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from canary.errors import InterruptedReleaseError
 from canary.kube.cluster import Cluster
-from tests.canary.ghosts import unready
+from tests.canary.cluster_simulator import unready
 from tests.canary.story import WRITES, Story, deployment
 
 
@@ -18,7 +18,7 @@ def interrupt_promote(story: Story, *, decided: str = "", unproven: bool = False
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     story.clock.after(2, interrupt)
     with pytest.raises(InterruptedReleaseError):
         story.release(deployment("app:2"), unproven=unproven).promote(decided=decided)

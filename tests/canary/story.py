@@ -1,4 +1,4 @@
-"""What a release takes, put together for tests: a namespace, manifests, counts by script, a gate of one mind."""
+"""Everything that a release needs in a test: a namespace, manifests, scripted counts, a gate with a fixed answer."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from canary.verdict.rule import Verdict
 from canary.verdict.scrapes import Pod, Scrape
 from localcluster.apimachinery.resources import RESOURCES
 from localcluster.storage import schema
-from tests.canary.ghosts import Clock, Ghosts
+from tests.canary.cluster_simulator import Clock, Simulator
 
 Object = dict[str, Any]
 E = TypeVar("E", bound=Event)
 WRITES = ("create", "replace", "update", "apply", "apply_over", "annotate", "take_over", "scale", "delete")
-"""What changes something in the cluster."""
+"""Methods of the cluster that change something."""
 
 SUCCESS = Metric.share("success", 'requests_total{custom_status="good"}', "requests_total", tolerance=0.05)
 
 
 class Counts:
-    """A source that counts `each` requests of every pod at every look, of which a share is good."""
+    """A source that counts `each` new requests of every pod at every read. A share of them is good."""
 
     def __init__(self, clock: Clock) -> None:
         self.each = 100.0
@@ -46,7 +46,7 @@ class Counts:
         return [self._scrape(pod) for pod in pods]
 
     def exposed(self, pods: Sequence[Pod]) -> ExposedMetrics:
-        """Return what a sample app exposes: both of its series are there from the start."""
+        """Return the metrics of a sample app. Both of its series exist from the start."""
         series = [("requests_total", {"custom_status": status}, 1.0) for status in ("good", "bad")]
         return ExposedMetrics.of(series, Measures.of([SUCCESS]))
 
@@ -61,7 +61,7 @@ class Counts:
 
 @dataclass
 class Person:
-    """A gate of somebody who answers this."""
+    """A person at the gate with a fixed answer."""
 
     promote: bool
     asked: list[Verdict] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Person:
 
 
 class NoLock:
-    """A lock that keeps nobody away."""
+    """A lock that never blocks anyone."""
 
     @contextmanager
     def held(self, names: Sequence[str], listen: Listener) -> Iterator[None]:
@@ -81,9 +81,9 @@ class NoLock:
 
 @dataclass
 class Story:
-    """One namespace and what is released in it."""
+    """One namespace and the releases in it."""
 
-    ghosts: Ghosts
+    simulator: Simulator
     cluster: Cluster
     clock: Clock
     namespace: str
@@ -113,7 +113,7 @@ class Story:
         names: tuple[str, ...] = (),
         **options: Any,
     ) -> Release:
-        """Return a release of these objects, or of what these names stand for."""
+        """Return a release of these objects, or of the workloads with these names."""
         bundle = Bundle(objects, tuple(f"test.yml:{n}" for n, _ in enumerate(objects)), self.namespace)
         return Release(
             cluster=cluster or self.cluster,
@@ -128,18 +128,18 @@ class Story:
         )
 
     def stable(self, *objects: Object) -> None:
-        """Make these objects and wait until they are ready."""
+        """Create these objects and wait until they are ready."""
         self.release(*objects).apply()
         self.events.clear()
 
     def deployment(self, name: str = "app") -> Object:
-        """Return a Deployment that must be there."""
+        """Return a Deployment that must exist."""
         found = self.cluster.get(DEPLOYMENT, name)
         assert found is not None, f"no Deployment {name}"
         return found
 
     def contents(self) -> Object:
-        """Return what a release of these tests can change, as it is now."""
+        """Return the current state of everything that these releases can change."""
         found = {
             "service": self.cluster.get(SERVICE, "app"),
             "settings": self.cluster.get(CONFIG_MAP, "settings"),
@@ -149,7 +149,7 @@ class Story:
         return {name: {key: obj[key] for key in ("spec", "data") if key in obj} for name, obj in found.items() if obj}
 
     def until(self, true: Callable[[], bool]) -> None:
-        """Wait until something holds in the cluster."""
+        """Wait until a condition is true."""
         for _ in range(500):
             if true():
                 return
@@ -157,17 +157,17 @@ class Story:
         raise AssertionError("it never came true")
 
     def apply_as(self, manager: str, obj: Object) -> None:
-        """Apply an object server-side as another field manager does."""
+        """Apply an object server-side as another field manager."""
         body = {**obj, "metadata": {**obj["metadata"], "namespace": self.namespace}}
         resource = next(one for one in RESOURCES if one.kind == obj["kind"])
-        self.ghosts.act(lambda: self.ghosts.registry.apply(resource, body, manager=manager, force=True))
+        self.simulator.act(lambda: self.simulator.registry.apply(resource, body, manager=manager, force=True))
 
     def create_as(self, manager: str, obj: Object) -> None:
-        """Create an object as another field manager does, by POST."""
+        """Create an object by POST as another field manager."""
         body = {**obj, "metadata": {**obj["metadata"], "namespace": self.namespace}}
         resource = next(one for one in RESOURCES if one.kind == obj["kind"])
         decoded = schema.decoded(resource, body)[0]
-        self.ghosts.act(lambda: self.ghosts.registry.create(resource, decoded, manager=manager))
+        self.simulator.act(lambda: self.simulator.registry.create(resource, decoded, manager=manager))
 
     def names(self) -> set[str]:
         """Return the names of all Deployments."""
@@ -180,7 +180,7 @@ class Story:
 
 @dataclass
 class Faulty:
-    """A cluster that fails where a test says so."""
+    """A cluster that fails where the test asks for it."""
 
     cluster: Cluster
     faults: Mapping[str, Callable[..., None]]
@@ -203,7 +203,7 @@ def image_of(workload: Object) -> str:
 
 
 def deployment(image: str = "app:1", *, name: str = "app", replicas: int | None = 4, **spec: Any) -> Object:
-    """Return a Deployment as a manifest has it."""
+    """Return the manifest of a Deployment."""
     container = {
         "name": "app",
         "image": image,
@@ -223,7 +223,7 @@ def deployment(image: str = "app:1", *, name: str = "app", replicas: int | None 
 
 
 def service(name: str = "app", port: int = 8080) -> Object:
-    """Return a Service as a manifest has it."""
+    """Return the manifest of a Service."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -233,12 +233,12 @@ def service(name: str = "app", port: int = 8080) -> Object:
 
 
 def config_map(name: str = "settings", **data: str) -> Object:
-    """Return a ConfigMap as a manifest has it."""
+    """Return the manifest of a ConfigMap."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
 def secret(name: str = "password", value: str = "hunter2") -> Object:
-    """Return a Secret as a manifest has it."""
+    """Return the manifest of a Secret."""
     data = {"value": base64.b64encode(value.encode()).decode()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "data": data}
 
@@ -254,5 +254,5 @@ def autoscaler(name: str = "app") -> Object:
 
 
 OLD = (service(port=8080), config_map(colour="red"), secret(value="old"), deployment("app:1"))
-"""Manifests of a version, and in `NEW` those of the next one: every object differs."""
+"""Manifests of a version. Every object differs from the next version, `NEW`."""
 NEW = (service(port=9090), config_map(colour="blue"), secret(value="new"), deployment("app:2"))

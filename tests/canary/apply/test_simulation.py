@@ -85,7 +85,7 @@ def test_a_rehearsal_tells_what_promote_makes(story: Story, manager: str, old: O
     else:
         story.apply_as(manager, old)
         story.cluster.apply(with_last_applied(old))
-    story.ghosts.settle()  # what controllers write meanwhile is no write of the rehearsal
+    story.simulator.settle()  # what controllers write meanwhile is no write of the rehearsal
     version = (story.cluster.get(kind, name) or {})["metadata"]["resourceVersion"]
 
     told = DryRun(story.cluster, demanded=True).change(new)

@@ -16,7 +16,7 @@ METRICS = 'requests_total{custom_status="good"} 90\nrequests_total{custom_status
 def test_the_command_prints_a_line_for_each_and_exits_with_0(in_cluster: CommandLine, story: Story) -> None:
     story.stable(service(), deployment("app:1"))
     with serving(lambda _path, _headers: (200, METRICS)) as page:
-        story.ghosts.answers["app:1"] = page.server_port
+        story.simulator.answers["app:1"] = page.server_port
         result = in_cluster("doctor", "app")
     lines = result.out.splitlines()
     assert result.code == 0
@@ -31,11 +31,11 @@ def test_the_json_has_every_check_and_no_secret(in_cluster: CommandLine, story: 
     story.stable(service(), deployment("app:1"))
     result = in_cluster("doctor", "app", "--output", "json")
     report = json.loads(result.out)
-    assert result.code == 3, "the ghosts answer nobody"
+    assert result.code == 3, "the simulator answer nobody"
     assert report["failed"] == 1
     assert {"subject", "outcome", "text", "advice", "workload"} == set(report["checks"][0])
     assert (report["namespace"], report["canary"][:2], report["python"][:2]) == (story.namespace, "0.", "3.")
-    assert story.ghosts.url.rpartition("/")[2] not in result.out + result.err
+    assert story.simulator.url.rpartition("/")[2] not in result.out + result.err
 
 
 def test_the_checks_take_manifests_and_images(in_cluster: CommandLine, story: Story) -> None:

@@ -16,22 +16,22 @@ import pytest
 from canary.gate.terminal import TerminalGate
 from canary.marks import VERSION_LABEL
 from canary.objects import DEPLOYMENT
+from tests.canary.cluster_simulator import Simulator, waiting
 from tests.canary.commandline import CANARY, CommandLine
-from tests.canary.ghosts import Ghosts, waiting
 from tests.canary.quick_release import NEW, QUICK, pods_that_answer
 from tests.canary.story import Story, deployment, image_of, service
 from tests.http_servers import serving
 
 
 @pytest.fixture
-def answers(ghosts: Ghosts) -> Iterator[Ghosts]:
+def answers(simulator: Simulator) -> Iterator[Simulator]:
     """Let the pods of app:1 answer 90 % good, those of app:2 as well, those of app:3 half."""
     with pods_that_answer(0.9) as old, pods_that_answer(0.9) as equal, pods_that_answer(0.5) as worse:
-        ghosts.answers.update({"app:1": old, "app:2": equal, "app:3": worse})
-        yield ghosts
+        simulator.answers.update({"app:1": old, "app:2": equal, "app:3": worse})
+        yield simulator
 
 
-def test_a_release_is_promoted_with_exit_0(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+def test_a_release_is_promoted_with_exit_0(canary: CommandLine, story: Story, answers: Simulator) -> None:
     result = canary("release", *NEW, "--gate", "auto", *QUICK, "--output", "json")
     assert result.code == 0, result.err
     output = result.json()
@@ -41,7 +41,7 @@ def test_a_release_is_promoted_with_exit_0(canary: CommandLine, story: Story, an
     assert image_of(story.deployment()) == "app:2"
 
 
-def test_a_release_is_rejected_with_exit_1(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+def test_a_release_is_rejected_with_exit_1(canary: CommandLine, story: Story, answers: Simulator) -> None:
     result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK)
     assert (result.code, result.out) == (1, "")
     assert any(line.startswith("verdict REJECT: canary 50") for line in result.lines)
@@ -68,7 +68,7 @@ def test_a_person_may_overrule_the_verdict(
 
 
 def test_a_person_is_asked_at_the_terminal_while_manifests_come_through_stdin(
-    canary: CommandLine, answers: Ghosts
+    canary: CommandLine, answers: Simulator
 ) -> None:
     screen, terminal = pty.openpty()
     owning_the_terminal = (
@@ -93,7 +93,7 @@ def test_a_person_is_asked_at_the_terminal_while_manifests_come_through_stdin(
     assert "  stable  app  4/4 ready  app:1" in canary("status", "app").out
 
 
-def test_a_release_step_by_step(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+def test_a_release_step_by_step(canary: CommandLine, story: Story, answers: Simulator) -> None:
     deployed = canary("deploy", *NEW, "-o", "json")
     assert deployed.code == 0, deployed.err
     [workload] = deployed.json()["workloads"]
@@ -115,7 +115,7 @@ def test_a_release_step_by_step(canary: CommandLine, story: Story, answers: Ghos
 
 
 def test_a_release_in_steps_grows_and_its_status_shows_where_it_is(
-    canary: CommandLine, story: Story, answers: Ghosts
+    canary: CommandLine, story: Story, answers: Simulator
 ) -> None:
     growing = ("m.yml", "--image", "app:2", "--steps", "25,50")
     assert canary("deploy", *growing).code == 0
@@ -131,7 +131,7 @@ ALL = 'all=requests_total{custom_status=~"good|bad"},requests_total,0.01'
 GOOD = 'good=requests_total{custom_status="good"},requests_total'
 
 
-def test_the_metric_that_decides_is_named(canary: CommandLine, answers: Ghosts) -> None:
+def test_the_metric_that_decides_is_named(canary: CommandLine, answers: Simulator) -> None:
     judged_by = ("--metric", ALL, "--metric", GOOD)
     result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK, *judged_by, "-o", "json")
     assert result.code == 1, result.err
@@ -145,7 +145,7 @@ def test_the_metric_that_decides_is_named(canary: CommandLine, answers: Ghosts) 
     assert all(compared["reject_alpha"] == pytest.approx(0.05 / 10 / 2) for compared in comparisons.values())
 
 
-def test_metrics_with_their_own_tolerances_need_no_tolerance_for_all(canary: CommandLine, answers: Ghosts) -> None:
+def test_metrics_with_their_own_tolerances_need_no_tolerance_for_all(canary: CommandLine, answers: Simulator) -> None:
     result = canary("release", *NEW, "--gate", "auto", *QUICK[2:], "--metric", ALL, "--metric", f"{GOOD},0.1")
     assert result.code == 0, result.err
     [verdict] = [line for line in result.lines if line.startswith("verdict PROMOTE: all: canary 100.0")]
@@ -153,7 +153,7 @@ def test_metrics_with_their_own_tolerances_need_no_tolerance_for_all(canary: Com
 
 
 def test_watching_a_worse_canary_exits_with_1_and_a_report_with_0(
-    canary: CommandLine, story: Story, answers: Ghosts
+    canary: CommandLine, story: Story, answers: Simulator
 ) -> None:
     assert canary("deploy", "m.yml", "--image", "app:3").code == 0
     assert canary("watch", *QUICK).code == 1
@@ -161,7 +161,7 @@ def test_watching_a_worse_canary_exits_with_1_and_a_report_with_0(
     assert (report.code, report.json()["decision"]) == (0, "REJECT")
 
 
-def test_watching_without_requests_is_undecided(canary: CommandLine, answers: Ghosts) -> None:
+def test_watching_without_requests_is_undecided(canary: CommandLine, answers: Simulator) -> None:
     answers.answers.clear()
     assert canary("deploy", *NEW).code == 0
     impatient = ("watch", *QUICK[:-1], "100ms")
@@ -173,7 +173,7 @@ def test_watching_without_requests_is_undecided(canary: CommandLine, answers: Gh
 
 
 def test_watching_a_first_release_says_that_there_is_nothing_to_compare_with_and_exits_with_0(
-    in_cluster: CommandLine, answers: Ghosts
+    in_cluster: CommandLine, answers: Simulator
 ) -> None:
     in_cluster.write_objects("m.yml", deployment(), service())
     assert in_cluster("deploy", *NEW).code == 0
@@ -185,15 +185,15 @@ def test_watching_a_first_release_says_that_there_is_nothing_to_compare_with_and
     )
 
 
-def test_a_pipeline_gets_the_verdict_once(canary: CommandLine, answers: Ghosts) -> None:
+def test_a_pipeline_gets_the_verdict_once(canary: CommandLine, answers: Simulator) -> None:
     result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK)
     [verdict] = [line for line in result.lines if line.startswith("verdict")]
     assert result.err.count(verdict.partition(": ")[2]) == 2  # and again as the reason of the rejection
     assert not any(line.startswith("REJECT") for line in result.lines)
 
 
-def test_a_canary_that_does_not_start_exits_with_4(canary: CommandLine, ghosts: Ghosts) -> None:
-    ghosts.script["app:2"] = waiting("ImagePullBackOff", "no such image")
+def test_a_canary_that_does_not_start_exits_with_4(canary: CommandLine, simulator: Simulator) -> None:
+    simulator.script["app:2"] = waiting("ImagePullBackOff", "no such image")
     result = canary("deploy", *NEW, "--timeout", "0.2s")
     assert result.code == 4
     assert "ImagePullBackOff" in result.err
@@ -252,7 +252,7 @@ def test_apply_reports_what_it_wrote(in_cluster: CommandLine, story: Story) -> N
         assert (written["kind"], written["name"], written["action"]) == ("Service", "app", expected)
 
 
-def test_a_release_reads_its_settings_from_canary_yml(canary: CommandLine, story: Story, answers: Ghosts) -> None:
+def test_a_release_reads_its_settings_from_canary_yml(canary: CommandLine, story: Story, answers: Simulator) -> None:
     canary.write(
         "canary.yml",
         "manifests: [m.yml]\nimages: [app:2]\ngate: auto\ntolerance: 0.05\n"
@@ -263,7 +263,7 @@ def test_a_release_reads_its_settings_from_canary_yml(canary: CommandLine, story
     assert [line.split()[0] for line in canary("status").out.splitlines()[1:2]] == ["stable"]
 
 
-def test_metrics_are_read_from_the_path_that_is_set(canary: CommandLine, ghosts: Ghosts) -> None:
+def test_metrics_are_read_from_the_path_that_is_set(canary: CommandLine, simulator: Simulator) -> None:
     looks = itertools.count(1)
 
     def answer(path: str, _: object) -> tuple[int, str]:
@@ -272,7 +272,7 @@ def test_metrics_are_read_from_the_path_that_is_set(canary: CommandLine, ghosts:
         return (200, lines) if path.endswith("/actuator/prometheus") else (404, "no such page")
 
     with serving(answer) as page:
-        ghosts.answers.update(dict.fromkeys(("app:1", "app:2"), page.server_port))
+        simulator.answers.update(dict.fromkeys(("app:1", "app:2"), page.server_port))
         wrong = canary("doctor", "app")
         assert wrong.code == 3
         assert "/proxy/metrics: 404: no such page: fix this (--metrics-port and --metrics-path)" in wrong.out

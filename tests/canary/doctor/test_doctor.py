@@ -11,8 +11,8 @@ from canary.doctor.check import CheckOutcome
 from canary.doctor.connection import PrometheusService, Route, check_clock, check_proxies
 from canary.errors import ClusterError, ForbiddenError
 from canary.objects import Kind
+from tests.canary.cluster_simulator import unready, waiting
 from tests.canary.doctor_checks import WithoutRights, about, examined, outcomes
-from tests.canary.ghosts import unready, waiting
 from tests.canary.story import WRITES, Faulty, Story, config_map, deployment, service
 
 
@@ -55,7 +55,7 @@ def test_before_the_first_release_its_manifests_are_looked_at(story: Story) -> N
 
 
 def test_a_namespace_that_is_not_there_is_all_there_is_to_say(story: Story) -> None:
-    checks = examined(story, "app", cluster=story.ghosts.cluster("nowhere"))
+    checks = examined(story, "app", cluster=story.simulator.cluster("nowhere"))
     assert about(checks, "namespace") == [("failed", "there is no namespace nowhere: create it, or pass --namespace")]
     assert checks[-1].subject == "namespace"
 
@@ -172,16 +172,16 @@ def test_a_proxy_on_the_way_is_named_and_one_that_leads_elsewhere_is_warned_of(
 
 def test_a_stable_that_deploy_would_refuse_is_warned_of_with_the_reason(story: Story) -> None:
     story.stable(service(), deployment("app:1"))
-    story.ghosts.haunt(story.namespace, "app-", unready)
-    story.ghosts.remark(story.namespace, "app-", "FailedMount", "no such volume", times=1)
-    story.ghosts.settle()
+    story.simulator.set_status(story.namespace, "app-", unready)
+    story.simulator.warn(story.namespace, "app-", "FailedMount", "no such volume", times=1)
+    story.simulator.settle()
     [(outcome, text)] = about(examined(story, "app"), "stable")
     assert (outcome, "no such volume" in text) == ("warning", True)
 
 
 def test_images_that_do_not_come_are_named_and_secrets_that_are_not_there(story: Story) -> None:
     story.stable(service(), deployment("app:1"))
-    story.ghosts.script["app:2"] = waiting("ImagePullBackOff", "no such image")
+    story.simulator.script["app:2"] = waiting("ImagePullBackOff", "no such image")
     incoming = deployment("app:2")
     incoming["spec"]["template"]["spec"]["imagePullSecrets"] = [{"name": "registry"}]
     with pytest.raises(Exception, match="no such image"):

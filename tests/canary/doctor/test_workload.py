@@ -80,7 +80,7 @@ def test_both_selectors_are_compared_with_what_the_pods_expose(story: Story) -> 
     story.stable(service(), deployment("app:1"))
     text = 'requests_total{status="200"} 90\nrequests_total{status="500"} 10\n'
     with serving(lambda *_: (200, text)) as page:
-        story.ghosts.answers["app:1"] = page.server_port
+        story.simulator.answers["app:1"] = page.server_port
         right, wrong, missing, idle = (
             told('requests_total{status="200"}'),
             told('requests_total{status="20"}'),

@@ -33,7 +33,7 @@ def kubectl(story: Story, folder: Path, *arguments: str, manifest: Any = None) -
             {
                 "apiVersion": "v1",
                 "kind": "Config",
-                "clusters": [{"name": "g", "cluster": {"server": story.ghosts.url}}],
+                "clusters": [{"name": "g", "cluster": {"server": story.simulator.url}}],
                 "contexts": [{"name": "g", "context": {"cluster": "g", "namespace": story.namespace}}],
                 "current-context": "g",
             }
@@ -168,11 +168,11 @@ def test_logs_and_events_of_a_pod(story: Story) -> None:
     [pod] = story.cluster.find(POD)
     name = pod["metadata"]["name"]
     assert story.cluster.log(name, "app", tail=3) == ""
-    story.ghosts.logs[name] = "hello\n"
+    story.simulator.logs[name] = "hello\n"
     assert story.cluster.log(name, "app", tail=3) == "hello\n"
-    story.ghosts.logs[name] = "unable to retrieve container logs for containerd://0129ff44"
+    story.simulator.logs[name] = "unable to retrieve container logs for containerd://0129ff44"
     assert story.cluster.log(name, "app", tail=3) == ""
-    story.ghosts.remark(story.namespace, name, "Unhealthy", "no answer", times=2)
+    story.simulator.warn(story.namespace, name, "Unhealthy", "no answer", times=2)
     [event] = story.cluster.events(pod)
     assert (event["reason"], event["count"]) == ("Unhealthy", 2)
 
@@ -186,7 +186,7 @@ def test_a_pod_behind_the_proxy_that_does_not_answer_is_told_apart_from_the_api_
 
 
 def test_an_object_that_admission_refuses_is_wrong_input_with_its_own_reason(story: Story) -> None:
-    story.ghosts.refuse_pods(story.namespace, "exceeded quota")
+    story.simulator.refuse_pods(story.namespace, "exceeded quota")
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": []}}
     with pytest.raises(InputError, match=r"create Pod p: .*forbidden: exceeded quota") as raised:
         story.cluster.create(pod)

@@ -13,7 +13,7 @@ from kubernetes.config import incluster_config
 from canary.errors import InputError
 from canary.kube.connection import connect
 from canary.kube.transport import Transport
-from tests.canary.ghosts import Ghosts
+from tests.canary.cluster_simulator import Simulator
 
 
 def kubeconfig(folder: Path, server: str = "http://127.0.0.1:1", user: dict[str, Any] | None = None) -> str:
@@ -98,8 +98,8 @@ def test_a_credential_plugin_is_asked_for_the_token(tmp_path: Path) -> None:
     assert connection.api.configuration.auth_settings()["BearerToken"]["value"] == "Bearer from-the-plugin"
 
 
-def test_a_kubeconfig_leads_to_its_cluster(tmp_path: Path, ghosts: Ghosts) -> None:
-    transport = Transport(lambda: connect(kubeconfig(tmp_path, ghosts.url)))
+def test_a_kubeconfig_leads_to_its_cluster(tmp_path: Path, simulator: Simulator) -> None:
+    transport = Transport(lambda: connect(kubeconfig(tmp_path, simulator.url)))
     assert transport.request("GET", "/api/v1/namespaces/default").json["kind"] == "Namespace"
     transport.close()
 

@@ -16,8 +16,8 @@ from canary.objects import CONFIG_MAP
 from canary.state.last_promote import undo_reason, unfinished_digest
 from canary.verdict.rule import Decision
 from e2e.faulty_proxy import FaultyProxy
+from tests.canary.cluster_simulator import ready, unready
 from tests.canary.drivers import BOB, Entered, lock
-from tests.canary.ghosts import ready, unready
 from tests.canary.proxied import transport_through
 from tests.canary.story import Faulty, Person, Story, config_map, deployment, image_of, service
 
@@ -28,7 +28,7 @@ TWO_MINUTES = 120
 
 @pytest.fixture
 def proxy(story: Story) -> Iterator[FaultyProxy]:
-    proxy = FaultyProxy(story.ghosts.url)
+    proxy = FaultyProxy(story.simulator.url)
     yield proxy
     proxy.close()
 
@@ -76,12 +76,12 @@ def test_an_outage_does_not_count_towards_the_time_limit_of_a_rollout(
 ) -> None:
     story.stable(*OLD)
     story.release(*NEW).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     away(story, proxy, after=3)
 
     def recover() -> None:
-        story.ghosts.script.clear()
-        story.ghosts.haunt(story.namespace, "app-", ready)
+        story.simulator.script.clear()
+        story.simulator.set_status(story.namespace, "app-", ready)
 
     story.clock.after(3 + TWO_MINUTES + 3, recover)
     story.release(*NEW, cluster=driver, timeout=10).promote()
@@ -92,12 +92,12 @@ def test_an_outage_does_not_count_towards_the_time_limit_of_a_rollout(
 
 def test_a_deploy_continues_after_an_outage(story: Story, proxy: FaultyProxy, driver: Cluster) -> None:
     story.stable(*OLD)
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     away(story, proxy, after=1)
 
     def recover() -> None:
-        story.ghosts.script.clear()
-        story.ghosts.haunt(story.namespace, "app-canary", ready)
+        story.simulator.script.clear()
+        story.simulator.set_status(story.namespace, "app-canary", ready)
 
     story.clock.after(1 + TWO_MINUTES + 3, recover)
     story.release(*NEW, cluster=driver).deploy()
@@ -163,7 +163,7 @@ def test_a_promote_without_an_api_server_starts_no_undo_and_the_next_one_finishe
 ) -> None:
     story.stable(*OLD)
     story.release(*NEW).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     story.clock.after(3, proxy.cut)
     began = story.clock.now()
     with pytest.raises(UnreachableError) as raised:
@@ -178,9 +178,9 @@ def test_a_promote_without_an_api_server_starts_no_undo_and_the_next_one_finishe
     assert undo_reason(story.cluster, "app") == ""
     assert not story.heard(Undone)
 
-    story.ghosts.script.clear()
-    story.ghosts.settle()
-    story.ghosts.haunt(story.namespace, "app-", ready)
+    story.simulator.script.clear()
+    story.simulator.settle()
+    story.simulator.set_status(story.namespace, "app-", ready)
     story.release(*NEW).promote()
     assert story.names() == {"app"}
 
@@ -193,7 +193,7 @@ def test_giving_up_names_the_command_to_continue(
     if action == "watch":
         story.release(*NEW).deploy()
     else:
-        story.ghosts.script["app:2"] = unready
+        story.simulator.script["app:2"] = unready
     story.clock.after(1, proxy.cut)
     objects: Any = NEW if action == "deploy" else ()
     with pytest.raises(

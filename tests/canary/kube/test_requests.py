@@ -13,7 +13,7 @@ from canary.errors import TimedOutError
 from canary.events import Looked, Waiting
 from canary.kube.cluster import Cluster
 from canary.kube.transport import Transport
-from tests.canary.ghosts import Object, unready
+from tests.canary.cluster_simulator import Object, unready
 from tests.canary.story import Story, deployment, service
 
 RESOURCE = re.compile(r"/(pods|events|replicasets|deployments|configmaps)(/[^/]+)?$")
@@ -45,7 +45,7 @@ def starting(status: Object) -> Object:
 
 
 def test_twenty_pods_that_start_cost_three_requests_a_poll(story: Story, counting: Counting) -> None:
-    story.ghosts.script["app:1"] = starting
+    story.simulator.script["app:1"] = starting
     counting.requests.clear()
     with pytest.raises(TimedOutError):
         story.release(deployment("app:1", replicas=20), timeout=4.5).apply()
@@ -58,8 +58,8 @@ def test_twenty_pods_that_start_cost_three_requests_a_poll(story: Story, countin
 
 
 def test_events_are_read_of_few_pods_that_are_stuck_and_not_at_each_poll(story: Story, counting: Counting) -> None:
-    story.ghosts.script["app:1"] = starting
-    story.clock.after(3, lambda: story.ghosts.remark(story.namespace, "app-", "FailedMount", "no such disk", times=1))
+    story.simulator.script["app:1"] = starting
+    story.clock.after(3, lambda: story.simulator.warn(story.namespace, "app-", "FailedMount", "no such disk", times=1))
     with pytest.raises(TimedOutError, match=r"Pod app-\S+: FailedMount: no such disk"):
         story.release(deployment("app:1", replicas=20), timeout=30).apply()
     assert counting.requests["GET pods"] <= 62
@@ -68,7 +68,7 @@ def test_events_are_read_of_few_pods_that_are_stuck_and_not_at_each_poll(story: 
 
 
 def test_pods_that_say_nothing_for_long_are_asked_about_a_few_at_a_time(story: Story, counting: Counting) -> None:
-    story.ghosts.script["app:1"] = starting
+    story.simulator.script["app:1"] = starting
     with pytest.raises(TimedOutError):
         story.release(deployment("app:1", replicas=20), timeout=30).apply()
     assert counting.requests["GET events"] <= 3 * 30 / 5
@@ -97,10 +97,10 @@ def test_status_lists_pods_once_and_only_where_something_is_not_ready(story: Sto
     counting.requests.clear()
     release.status()
     assert counting.requests["GET pods"] == 0
-    story.ghosts.script |= {"app:2": starting, "worker:2": starting}
+    story.simulator.script |= {"app:2": starting, "worker:2": starting}
     for name in ("app", "worker"):
         story.cluster.apply(deployment(f"{name}:2", name=name))
-    story.ghosts.settle()
+    story.simulator.settle()
     counting.requests.clear()
     assert [workload.variants[0].ready for workload in release.status().workloads] == [3, 3]
     assert counting.requests["GET pods"] == 1

@@ -13,7 +13,7 @@ from canary.events import Decided, Judged, Note
 from canary.observe.crashes import crashes
 from canary.observe.deployments import images
 from canary.verdict.rule import Decision, Verdict
-from tests.canary.ghosts import died, unready
+from tests.canary.cluster_simulator import died, unready
 from tests.canary.story import Faulty, Person, Story, deployment, service
 
 Object = dict[str, Any]
@@ -52,7 +52,7 @@ def test_what_died_is_told_from_what_only_ended(status: Object, reasons: list[st
 def test_a_log_that_cannot_be_read_keeps_nobody_from_telling_who_died(story: Story, error: ClusterError) -> None:
     story.stable(service(), deployment("app:1"))
     story.release(service(), deployment("app:2")).deploy()
-    story.ghosts.haunt(story.namespace, "app-canary", died("Error", 3))
+    story.simulator.set_status(story.namespace, "app-canary", died("Error", 3))
 
     def fail(*_: Any, **__: Any) -> None:
         raise error
@@ -65,8 +65,8 @@ def test_a_log_that_cannot_be_read_keeps_nobody_from_telling_who_died(story: Sto
 def test_how_often_a_container_was_restarted_is_said_with_its_end_and_its_last_words(story: Story) -> None:
     story.stable(service(), deployment("app:1"))
     story.release(service(), deployment("app:2")).deploy()
-    story.ghosts.haunt(story.namespace, "app-canary", died("Error", 3, restarts=4))
-    story.ghosts.logs["app-canary"] = "one\ntwo\nthree\nfour\n"
+    story.simulator.set_status(story.namespace, "app-canary", died("Error", 3, restarts=4))
+    story.simulator.logs["app-canary"] = "one\ntwo\nthree\nfour\n"
     verdict = story.release(names=("app",)).watch()
     assert "died, restarted 4 times: Error (exit code 3), none of the baseline's did" in verdict.sentence
     assert verdict.sentence.endswith("; its last lines: two | three | four")
@@ -77,7 +77,7 @@ def test_how_often_a_container_was_restarted_is_said_with_its_end_and_its_last_w
 def test_a_container_that_was_restarted_once_is_said_to_be(story: Story, tmp_path: Path) -> None:
     story.stable(service(), deployment("app:1"))
     story.release(service(), deployment("app:2")).deploy()
-    story.ghosts.haunt(story.namespace, "app-canary", died("Error", 3, restarts=1))
+    story.simulator.set_status(story.namespace, "app-canary", died("Error", 3, restarts=1))
     verdict = story.release(names=("app",)).watch()
     assert "died, restarted once: Error (exit code 3)" in verdict.sentence
     story.release(names=("app",), evidence=str(tmp_path)).reject()
@@ -87,7 +87,7 @@ def test_a_container_that_was_restarted_once_is_said_to_be(story: Story, tmp_pat
 
 def test_a_first_release_has_no_baseline_to_speak_of(story: Story) -> None:
     story.release(service(), deployment("app:1")).deploy()
-    story.ghosts.haunt(story.namespace, "app-canary", died("OOMKilled", 137))
+    story.simulator.set_status(story.namespace, "app-canary", died("OOMKilled", 137))
     story.release(names=("app",)).watch()
     [judged] = story.heard(Judged)
     assert judged.verdict.decision is Decision.REJECT
@@ -99,7 +99,7 @@ def test_a_canary_that_died_after_its_verdict_is_not_promoted_unless_on_purpose(
     story.stable(service(), deployment("app:1"))
     story.release(service(), deployment("app:2")).deploy()
     assert story.release(names=("app",)).watch().decision is Decision.PROMOTE
-    story.ghosts.haunt(story.namespace, "app-canary", died("OOMKilled", 137))
+    story.simulator.set_status(story.namespace, "app-canary", died("OOMKilled", 137))
 
     with pytest.raises(InputError, match=r"OOMKilled \(exit code 137\).*canary reject app, or pass --unproven"):
         story.release(service(), deployment("app:2")).promote()
@@ -115,7 +115,7 @@ def test_a_canary_that_dies_while_the_gate_waits_is_not_promoted(story: Story) -
     decide = ada.decide
 
     def late(verdict: Verdict) -> Decided | None:
-        story.ghosts.haunt(story.namespace, "app-canary", died("OOMKilled", 137))
+        story.simulator.set_status(story.namespace, "app-canary", died("OOMKilled", 137))
         return decide(verdict)
 
     ada.decide = late  # type: ignore[method-assign]
@@ -127,7 +127,7 @@ def test_a_canary_that_dies_while_the_gate_waits_is_not_promoted(story: Story) -
 def test_who_overrules_a_rejection_for_a_crash_has_seen_it(story: Story) -> None:
     story.stable(service(), deployment("app:1"))
     story.release(service(), deployment("app:2")).deploy()
-    story.ghosts.haunt(story.namespace, "app-canary", died("Error", 1))
+    story.simulator.set_status(story.namespace, "app-canary", died("Error", 1))
     outcome = story.release(service(), deployment("app:2"), gate=Person(promote=True)).run()
     assert outcome.promoted
     assert images(story.deployment()) == ("app:2",)
@@ -136,7 +136,7 @@ def test_who_overrules_a_rejection_for_a_crash_has_seen_it(story: Story) -> None
 def test_an_apply_that_changes_nothing_says_how_to_replace_crashed_pods(story: Story) -> None:
     story.stable(service(), deployment("app:1"))
     crash = died("Error", 1, restarts=3)
-    story.ghosts.haunt(story.namespace, "app-", lambda status: unready(crash(status)))
+    story.simulator.set_status(story.namespace, "app-", lambda status: unready(crash(status)))
     with pytest.raises(TimedOutError):
         story.release(service(), deployment("app:1")).apply()
     [said] = [event.text for event in story.events if isinstance(event, Note)]
@@ -147,10 +147,10 @@ def test_an_apply_that_changes_nothing_says_how_to_replace_crashed_pods(story: S
 
 def test_an_apply_says_nothing_of_crashes_where_it_starts_new_pods_or_they_came_back(story: Story) -> None:
     story.stable(service(), deployment("app:1"))
-    story.ghosts.haunt(story.namespace, "app-", died("Error", 1))
+    story.simulator.set_status(story.namespace, "app-", died("Error", 1))
     story.release(service(), deployment("app:1")).apply()
     crash = died("Error", 1)
-    story.ghosts.haunt(story.namespace, "app-", lambda status: unready(crash(status)))
+    story.simulator.set_status(story.namespace, "app-", lambda status: unready(crash(status)))
     with contextlib.suppress(TimedOutError):
         story.release(service(), deployment("app:2")).apply()
     assert not any(isinstance(event, Note) for event in story.events)

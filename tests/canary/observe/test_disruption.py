@@ -12,7 +12,7 @@ from canary.marks import Variant
 from canary.objects import POD
 from canary.observe.disruption import is_disrupted
 from canary.verdict.rule import Decision
-from tests.canary.ghosts import failed, ready, unready
+from tests.canary.cluster_simulator import failed, ready, unready
 from tests.canary.story import Story, deployment, service
 
 LOW = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 60Mi. "
@@ -31,16 +31,16 @@ def end(story: Story, variant: str, reason: str, message: str = "") -> None:
     pods = [pod for pod in story.cluster.find(POD) if pod["metadata"]["name"].startswith(f"app-{variant}-")]
     pod = next(pod for pod in pods if pod["status"]["phase"] == "Running")
     image = pod["spec"]["containers"][0]["image"]
-    story.ghosts.script[image] = unready
-    story.ghosts.haunt(story.namespace, pod["metadata"]["name"], failed(reason, message))
-    story.ghosts.settle()
+    story.simulator.script[image] = unready
+    story.simulator.set_status(story.namespace, pod["metadata"]["name"], failed(reason, message))
+    story.simulator.settle()
 
 
 def replace(story: Story, variant: str) -> None:
     """Let the replacements of a variant get ready."""
     for pod in story.cluster.find(POD):
         if pod["metadata"]["name"].startswith(f"app-{variant}-") and pod["status"]["phase"] == "Running":
-            story.ghosts.haunt(story.namespace, pod["metadata"]["name"], ready)
+            story.simulator.set_status(story.namespace, pod["metadata"]["name"], ready)
 
 
 def sentences(story: Story) -> list[str]:
@@ -89,7 +89,7 @@ def test_a_pod_that_is_not_replaced_leaves_the_release_undecided(deployed: Story
 def test_a_pod_that_was_replaced_holds_nothing_up_later(deployed: Story) -> None:
     end(deployed, "canary", "Preempting")
     deployed.clock.after(4, lambda: replace(deployed, "canary"))
-    deployed.clock.after(8, lambda: deployed.ghosts.haunt(deployed.namespace, "app-canary", unready_if_running))
+    deployed.clock.after(8, lambda: deployed.simulator.set_status(deployed.namespace, "app-canary", unready_if_running))
     deployed.clock.after(30, lambda: replace(deployed, "canary"))
     assert deployed.release(names=("app",), min_duration=20).watch().decision is Decision.PROMOTE
     assert len(sentences(deployed)) < 5

@@ -19,7 +19,7 @@ def image(story: Story) -> str:
 
 def promoted(story: Story, new: str = "app:2") -> list[str]:
     """Release an image with the canary on node one and stable on node two, and return the warnings about IDs."""
-    story.ghosts.nodes.update({"app-canary-": "one", "app-baseline-": "one", "app-": "two"})
+    story.simulator.nodes.update({"app-canary-": "one", "app-baseline-": "one", "app-": "two"})
     story.stable(deployment("app:1"))
     story.release(deployment(new)).deploy()
     story.release(deployment(new)).promote()
@@ -28,7 +28,7 @@ def promoted(story: Story, new: str = "app:2") -> list[str]:
 
 
 def test_one_digest_under_two_repositories_is_one_content(story: Story) -> None:
-    story.ghosts.image_ids |= {
+    story.simulator.image_ids |= {
         "app:2 on one": f"registry.example/mirror/app@{INDEX}",
         "app:2 on two": f"docker-pullable://registry.example/app@{INDEX}",
     }
@@ -36,12 +36,12 @@ def test_one_digest_under_two_repositories_is_one_content(story: Story) -> None:
 
 
 def test_one_local_image_under_two_schemes_is_one_content(story: Story) -> None:
-    story.ghosts.image_ids |= {"app:2 on one": f"docker://{INDEX}", "app:2 on two": INDEX}
+    story.simulator.image_ids |= {"app:2 on one": f"docker://{INDEX}", "app:2 on two": INDEX}
     assert promoted(story) == []
 
 
 def test_another_digest_is_another_content_where_nodes_name_images_alike(story: Story) -> None:
-    story.ghosts.image_ids |= {
+    story.simulator.image_ids |= {
         "app:1": f"registry.example/app@{INDEX}",
         "app:2 on one": f"registry.example/app@{MANIFEST}",
         "app:2 on two": f"registry.example/app@{OTHER}",
@@ -57,7 +57,7 @@ def test_another_digest_is_another_content_where_nodes_name_images_alike(story: 
 
 
 def test_another_digest_where_nodes_name_the_old_image_differently_is_promoted_and_said(story: Story) -> None:
-    story.ghosts.image_ids |= {
+    story.simulator.image_ids |= {
         "app:1 on one": f"app@{OTHER}",
         "app:1 on two": "app@sha256:" + "d" * 64,
         "app:2 on one": f"app@{INDEX}",
@@ -71,25 +71,25 @@ def test_another_digest_where_nodes_name_the_old_image_differently_is_promoted_a
 
 
 def test_another_digest_on_a_node_of_the_canary_s_is_another_content_whatever_other_nodes_do(story: Story) -> None:
-    story.ghosts.nodes.update({"app-baseline-": "two", "app-": "one"})
-    story.ghosts.image_ids |= {"app:1 on one": f"app@{OTHER}", "app:1 on two": f"app@{MANIFEST}"}
-    story.ghosts.image_ids["app:2"] = f"app@{INDEX}"
+    story.simulator.nodes.update({"app-baseline-": "two", "app-": "one"})
+    story.simulator.image_ids |= {"app:1 on one": f"app@{OTHER}", "app:1 on two": f"app@{MANIFEST}"}
+    story.simulator.image_ids["app:2"] = f"app@{INDEX}"
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    story.ghosts.image_ids["app:2"] = f"app@{MANIFEST}"
+    story.simulator.image_ids["app:2"] = f"app@{MANIFEST}"
     with pytest.raises(PromoteError, match="was the tag app:2 pushed again"):
         story.release(deployment("app:2")).promote()
     assert image(story) == "app:1"
 
 
 def test_an_id_that_only_its_node_knows_is_not_compared_and_that_is_said(story: Story) -> None:
-    story.ghosts.image_ids |= {"app:2 on one": MANIFEST, "app:2 on two": f"app@{INDEX}"}
+    story.simulator.image_ids |= {"app:2 on one": MANIFEST, "app:2 on two": f"app@{INDEX}"}
     [told] = promoted(story)
     assert "and one of the two IDs is known to its node alone" in told
 
 
 def test_an_image_that_is_asked_for_by_digest_is_one_content_whatever_nodes_name_it(story: Story) -> None:
-    story.ghosts.image_ids |= {f"{PINNED} on one": f"app@{INDEX}", f"{PINNED} on two": f"app@{MANIFEST}"}
+    story.simulator.image_ids |= {f"{PINNED} on one": f"app@{INDEX}", f"{PINNED} on two": f"app@{MANIFEST}"}
     assert promoted(story, PINNED) == []
 
 

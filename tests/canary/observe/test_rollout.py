@@ -10,7 +10,7 @@ import pytest
 from canary.errors import ForbiddenError, PromoteError, TimedOutError
 from canary.objects import POD
 from canary.observe.deployments import images, progress
-from tests.canary.ghosts import ready, unready
+from tests.canary.cluster_simulator import ready, unready
 from tests.canary.story import Faulty, Story, deployment
 
 ALL_AT_ONCE = {"strategy": {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}}
@@ -34,7 +34,7 @@ def one_more_gets_ready(story: Story, image: str) -> None:
     for pod in story.cluster.find(POD):
         (container,) = pod["status"].get("containerStatuses") or [{}]
         if container.get("image") == image and not container["ready"]:
-            story.ghosts.haunt(story.namespace, pod["metadata"]["name"], ready)
+            story.simulator.set_status(story.namespace, pod["metadata"]["name"], ready)
             return
 
 
@@ -43,7 +43,7 @@ def test_a_slow_rollout_is_waited_for_as_long_as_it_makes_progress(story: Story,
     story.stable(deployment("app:1", replicas=6, **strategy))
     new = deployment("app:2", replicas=6, **strategy)
     story.release(new).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     every(story, 8, lambda: one_more_gets_ready(story, "app:2"))
     began = story.clock.now()
 
@@ -57,7 +57,7 @@ def test_a_slow_rollout_is_waited_for_as_long_as_it_makes_progress(story: Story,
 def test_who_may_not_read_events_waits_for_a_rollout_too(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     every(story, 8, lambda: one_more_gets_ready(story, "app:2"))
 
     def forbid(*_: Any, **__: Any) -> None:
@@ -68,12 +68,12 @@ def test_who_may_not_read_events_waits_for_a_rollout_too(story: Story) -> None:
 
 
 def test_a_pod_that_flaps_makes_no_progress(story: Story) -> None:
-    story.ghosts.script["app:1"] = unready
+    story.simulator.script["app:1"] = unready
     states = [ready, unready]
 
     def flap() -> None:
         pod, _ = sorted(found["metadata"]["name"] for found in story.cluster.find(POD))
-        story.ghosts.haunt(story.namespace, pod, states[0])
+        story.simulator.set_status(story.namespace, pod, states[0])
         states.reverse()
 
     every(story, 3, flap)
@@ -87,7 +87,7 @@ def test_a_rollout_that_gets_stuck_in_the_middle_is_undone(story: Story) -> None
     story.stable(deployment("app:1", replicas=3, **ONE_BY_ONE))
     new = deployment("app:2", replicas=3, **ONE_BY_ONE)
     story.release(new).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     story.clock.after(8, lambda: one_more_gets_ready(story, "app:2"))
     with pytest.raises(PromoteError, match=r"undone: Deployment app: 1 of 3 pods ready, no progress for 10 s: "):
         story.release(new, timeout=10).promote()
@@ -95,7 +95,7 @@ def test_a_rollout_that_gets_stuck_in_the_middle_is_undone(story: Story) -> None
 
 
 def test_one_deployment_that_is_stuck_does_not_wait_for_another_that_goes_on(story: Story) -> None:
-    story.ghosts.script |= {"app:1": unready, "slow:1": unready}
+    story.simulator.script |= {"app:1": unready, "slow:1": unready}
     every(story, 8, lambda: one_more_gets_ready(story, "slow:1"))
     began = story.clock.now()
     with pytest.raises(TimedOutError, match=r"Deployment app: 0 of 1 pods ready, no progress for 10 s"):

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
+from tests.canary.cluster_simulator import Simulator
 from tests.canary.commandline import CommandLine, Result
-from tests.canary.ghosts import Ghosts
 from tests.canary.quick_release import QUICK
 from tests.canary.story import Story, deployment, service
 from tests.http_servers import serving
@@ -38,8 +38,8 @@ class App:
 class Released:
     """A release of app:2 beside app:1."""
 
-    def __init__(self, command_line: CommandLine, ghosts: Ghosts, story: Story) -> None:
-        self._command_line, self._ghosts, self._story = command_line, ghosts, story
+    def __init__(self, command_line: CommandLine, simulator: Simulator, story: Story) -> None:
+        self._command_line, self._ghosts, self._story = command_line, simulator, story
 
     def __call__(self, *flags: str, old: App, new: App, **environment: str) -> Result:
         with ExitStack() as stack:
@@ -56,11 +56,11 @@ class Released:
 
 
 @pytest.fixture
-def release(in_cluster: CommandLine, ghosts: Ghosts, story: Story) -> Released:
+def release(in_cluster: CommandLine, simulator: Simulator, story: Story) -> Released:
     """Give a release, in a namespace where app:1 is stable."""
     in_cluster.write_objects("m.yml", deployment("app:1"), service())
     assert in_cluster("apply", "m.yml").code == 0
-    return Released(in_cluster, ghosts, story)
+    return Released(in_cluster, simulator, story)
 
 
 def good() -> App:
@@ -147,17 +147,17 @@ def test_good_and_all_requests_in_each_other_s_place_end_the_release(release: Re
 
 
 def test_a_first_release_waits_for_a_good_answer_and_names_a_misspelt_selector(
-    in_cluster: CommandLine, ghosts: Ghosts, story: Story
+    in_cluster: CommandLine, simulator: Simulator, story: Story
 ) -> None:
     in_cluster.write_objects("m.yml", deployment("app:1"), service())
     first = ("release", "m.yml", "--gate", "auto", *QUICK, "--max-duration", "1s", "--good")
     with serving(App(status_500=1, status_200=0)) as page:
-        ghosts.answers["app:1"] = page.server_port
+        simulator.answers["app:1"] = page.server_port
         failing = in_cluster(*first, 'requests_total{status="200"}')
     assert failing.code == 4, failing.err
     assert "requests was good" in failing.err
     with serving(good()) as page:
-        ghosts.answers["app:1"] = page.server_port
+        simulator.answers["app:1"] = page.server_port
         misspelt = in_cluster(*first, 'requests_total{status="2000"}')
     assert misspelt.code == 2, misspelt.err
     assert 'Did you mean "200"?' in misspelt.err

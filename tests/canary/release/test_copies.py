@@ -12,7 +12,7 @@ from canary.events import Differs, Note, Written
 from canary.manifests.references import references
 from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET
 from canary.observe.deployments import progress
-from tests.canary.ghosts import unready
+from tests.canary.cluster_simulator import unready
 from tests.canary.story import Faulty, Story, config_map, deployment
 
 Object = dict[str, Any]
@@ -137,7 +137,7 @@ def test_a_promote_that_is_undone_brings_the_old_configuration_back_to_new_pods(
     before = story.deployment()["spec"]
     new = (config_map(colour="blue"), app("app:2"))
     story.release(*new).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     with pytest.raises(PromoteError, match="undone"):
         story.release(*new).promote()
     assert data(story) == {"colour": "red"}
@@ -278,7 +278,7 @@ def test_a_copy_whose_canary_was_made_anew_belongs_to_the_new_one(story: Story) 
     for _ in range(3):  # each time before the garbage collector comes, or after
         story.cluster.delete(DEPLOYMENT, "app-canary")
         story.release(*new).deploy()
-        story.ghosts.settle()
+        story.simulator.settle()
         assert data(story, "settings-canary") == {"colour": "blue"}
 
 
@@ -286,7 +286,7 @@ def test_the_next_release_makes_a_copy_of_its_own(story: Story) -> None:
     deployed(story)
     story.release(names=("app",)).reject()
     story.release(config_map(colour="green"), app("app:3")).deploy()
-    story.ghosts.settle()
+    story.simulator.settle()
     assert data(story, "settings-canary") == {"colour": "green"}
 
 
@@ -294,7 +294,7 @@ def test_two_deployments_share_one_copy_until_the_last_canary_goes(story: Story)
     story.stable(config_map(colour="red"), app("app:1"), app("worker:1", name="worker"))
     story.release(config_map(colour="blue"), app("app:2"), app("worker:2", name="worker")).deploy()
     story.release(names=("app",)).reject()
-    story.ghosts.settle()
+    story.simulator.settle()
     assert data(story, "settings-canary") == {"colour": "blue"}
     story.release(names=("worker",)).reject()
     story.until(lambda: data(story, "settings-canary") is None)

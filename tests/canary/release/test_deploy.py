@@ -11,7 +11,7 @@ import pytest
 from canary.errors import InputError, TimedOutError
 from canary.events import Differs, Note, Waiting, Written
 from canary.objects import DEPLOYMENT, SECRET, SERVICE, Kind
-from tests.canary.ghosts import ready, unready, unschedulable, waiting
+from tests.canary.cluster_simulator import ready, unready, unschedulable, waiting
 from tests.canary.story import Story, config_map, deployment, service
 
 CONFIG_MAP = Kind("v1", "ConfigMap")
@@ -143,7 +143,7 @@ def test_a_paused_stable_is_refused(story: Story) -> None:
 
 def test_a_stable_in_the_middle_of_a_rollout_is_refused_with_its_reason(story: Story) -> None:
     story.stable(deployment("app:1"))
-    story.ghosts.script["app:bad"] = waiting("ErrImagePull", "not found")
+    story.simulator.script["app:bad"] = waiting("ErrImagePull", "not found")
     story.cluster.apply(deployment("app:bad"))
     with pytest.raises(InputError, match=r"app is in the middle of a rollout"):
         story.release(deployment("app:2")).deploy()
@@ -151,7 +151,7 @@ def test_a_stable_in_the_middle_of_a_rollout_is_refused_with_its_reason(story: S
 
 def test_a_stable_that_is_not_fully_ready_is_refused(story: Story) -> None:
     story.stable(deployment("app:1"))
-    story.ghosts.haunt(story.namespace, "app-", unready)
+    story.simulator.set_status(story.namespace, "app-", unready)
     with pytest.raises(InputError, match="app is not fully ready"):
         story.release(deployment("app:2")).deploy()
 
@@ -180,8 +180,8 @@ TROUBLES = [
 @pytest.mark.parametrize(("trouble", "reason"), TROUBLES)
 def test_what_holds_up_a_variant_is_named_with_its_pod(story: Story, trouble: Callable[..., Any], reason: str) -> None:
     story.stable(deployment("app:1"))
-    story.ghosts.script["app:2"] = trouble
-    story.ghosts.logs["app-canary"] = "starting\ncannot open settings\n"
+    story.simulator.script["app:2"] = trouble
+    story.simulator.logs["app-canary"] = "starting\ncannot open settings\n"
 
     with pytest.raises(TimedOutError, match=rf"(?s)app-canary: 0 of 2 pods.*Pod app-canary-\S+: {reason}") as raised:
         story.release(deployment("app:2")).deploy()
@@ -192,23 +192,23 @@ def test_what_holds_up_a_variant_is_named_with_its_pod(story: Story, trouble: Ca
 
 def test_a_probe_that_goes_on_failing_is_named(story: Story) -> None:
     story.stable(deployment("app:1"))
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     message = "Readiness probe failed: HTTP probe failed with statuscode: 503"
-    story.clock.after(5, lambda: story.ghosts.remark(story.namespace, "app-canary", "Unhealthy", message, times=5))
+    story.clock.after(5, lambda: story.simulator.warn(story.namespace, "app-canary", "Unhealthy", message, times=5))
     with pytest.raises(TimedOutError, match="statuscode: 503"):
         story.release(deployment("app:2")).deploy()
 
 
 def test_pods_that_the_cluster_does_not_admit_are_named(story: Story) -> None:
     story.stable(deployment("app:1"))
-    story.ghosts.refuse_pods(story.namespace, "exceeded quota: pods=4")
+    story.simulator.refuse_pods(story.namespace, "exceeded quota: pods=4")
     with pytest.raises(TimedOutError, match="exceeded quota"):
         story.release(deployment("app:2")).deploy()
 
 
 def test_a_variant_deleted_while_it_is_waited_for_is_said(story: Story) -> None:
     story.stable(deployment("app:1"))
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     story.clock.after(2, lambda: story.cluster.delete(DEPLOYMENT, "app-canary"))
     with pytest.raises(InputError, match="app-canary was deleted"):
         story.release(deployment("app:2")).deploy()
@@ -235,8 +235,8 @@ def test_the_plan_is_what_deploy_then_makes(story: Story) -> None:
 
 def test_a_canary_that_gets_ready_late_is_waited_for(story: Story) -> None:
     story.stable(deployment("app:1"))
-    story.ghosts.script["app:2"] = unready
-    story.clock.after(10, lambda: story.ghosts.haunt(story.namespace, "app-canary", ready))
+    story.simulator.script["app:2"] = unready
+    story.clock.after(10, lambda: story.simulator.set_status(story.namespace, "app-canary", ready))
     status = story.release(deployment("app:2")).deploy()
     assert [(v.variant, v.ready) for v in status.workloads[0].variants] == [
         ("stable", 4),
@@ -246,7 +246,7 @@ def test_a_canary_that_gets_ready_late_is_waited_for(story: Story) -> None:
 
 
 def test_a_missing_namespace_is_said(story: Story) -> None:
-    nowhere = story.ghosts.cluster("nowhere")
+    nowhere = story.simulator.cluster("nowhere")
     with pytest.raises(InputError, match="nowhere"):
         story.release(deployment("app:1"), cluster=nowhere).deploy()
     nowhere.close()
@@ -261,9 +261,9 @@ def test_no_secret_of_a_promote_is_left_by_deploy(story: Story) -> None:
 def test_an_image_that_does_not_come_is_one_hold_up_however_the_kubelet_calls_it(story: Story) -> None:
     story.stable(deployment("app:1"))
     pull, back_off = waiting("ErrImagePull", "not found"), waiting("ImagePullBackOff", "Back-off pulling image")
-    story.ghosts.script["app:2"] = pull
+    story.simulator.script["app:2"] = pull
     for second, trouble in ((2, back_off), (4, pull), (6, back_off)):
-        story.clock.after(second, partial(story.ghosts.haunt, story.namespace, "app-canary", trouble))
+        story.clock.after(second, partial(story.simulator.set_status, story.namespace, "app-canary", trouble))
     with pytest.raises(TimedOutError, match="ImagePullBackOff"):
         story.release(deployment("app:2")).deploy()
     [told] = [event for event in story.heard(Waiting) if event.name == "app-canary" and event.reason]

@@ -13,8 +13,8 @@ from canary.errors import ClusterError, ForbiddenError
 from canary.events import Note, Rejected
 from canary.marks import Variant
 from canary.objects import CONFIG_MAP, POD
+from tests.canary.cluster_simulator import died, waiting
 from tests.canary.commandline import CommandLine
-from tests.canary.ghosts import died, waiting
 from tests.canary.story import Faulty, Story, deployment, service
 
 
@@ -46,9 +46,9 @@ def test_a_reject_keeps_logs_events_pods_counts_and_the_verdict_in_a_folder_that
 ) -> None:
     story.counts.each = 50
     story.release(names=("app",)).watch()
-    story.ghosts.logs["app-canary"] = "one\ntwo\nthe last words\n"
-    story.ghosts.remark(story.namespace, "app-canary", "Unhealthy", "Readiness probe failed", times=3)
-    story.ghosts.haunt(story.namespace, "app-canary", died("OOMKilled", 137, restarts=2))
+    story.simulator.logs["app-canary"] = "one\ntwo\nthe last words\n"
+    story.simulator.warn(story.namespace, "app-canary", "Unhealthy", "Readiness probe failed", times=3)
+    story.simulator.set_status(story.namespace, "app-canary", died("OOMKilled", 137, restarts=2))
     pod = pod_of(story, "app-canary")
 
     story.release(names=("app",)).reject("answers are slow")
@@ -103,7 +103,7 @@ def test_it_is_kept_before_anything_is_deleted(story: Story, kept: Path) -> None
 
 
 def test_long_logs_are_cut_to_their_end(story: Story, kept: Path) -> None:
-    story.ghosts.logs["app-canary"] = "x" * 1_200_000 + "the end"
+    story.simulator.logs["app-canary"] = "x" * 1_200_000 + "the end"
     pod = pod_of(story, "app-canary")
     story.release(names=("app",)).reject()
     text = (the(kept) / f"{pod}.app.log").read_text()
@@ -112,7 +112,7 @@ def test_long_logs_are_cut_to_their_end(story: Story, kept: Path) -> None:
 
 def test_a_canary_that_never_started_leaves_why(story: Story, tmp_path: Path) -> None:
     story.stable(deployment("app:1"))
-    story.ghosts.script["app:2"] = waiting("ImagePullBackOff", "no such image")
+    story.simulator.script["app:2"] = waiting("ImagePullBackOff", "no such image")
     with pytest.raises(Exception, match="no such image"):
         story.release(deployment("app:2")).deploy()
     story.release(names=("app",), evidence=str(tmp_path)).reject()

@@ -10,7 +10,7 @@ from canary.errors import InputError, InterruptedReleaseError
 from canary.events import Note
 from canary.marks import STATE, Variant
 from canary.state.last_promote import PromoteState, read_last_promote, snapshots_before
-from tests.canary.ghosts import ready
+from tests.canary.cluster_simulator import ready
 from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Faulty, Story, deployment, secret
 
@@ -38,7 +38,7 @@ def test_rejecting_after_an_interrupted_promote_warns_of_what_stable_runs(story:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
     interrupt_promote(story)
-    story.ghosts.script.clear()
+    story.simulator.script.clear()
     story.release(names=("app",)).reject()
     assert any(note.warning and "promote of app was interrupted" in note.text for note in story.heard(Note))
 
@@ -54,7 +54,7 @@ def given_up(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
     interrupt_promote(story)
-    story.ghosts.script.clear()
+    story.simulator.script.clear()
     story.release(names=("app",)).reject()
     story.release(deployment("app:1")).apply()
     story.release(deployment("app:3")).deploy()
@@ -86,9 +86,9 @@ def test_a_promote_against_the_verdict_that_was_interrupted_is_finished_by_the_n
     story.counts.good[Variant.CANARY] = 0.1
     story.release(names=("app",)).watch()
     interrupt_promote(story, decided="ada")
-    story.ghosts.script.clear()  # first: pods may come at any moment, and are to get ready
-    story.ghosts.settle()
-    story.ghosts.haunt(story.namespace, "app-", ready)
+    story.simulator.script.clear()  # first: pods may come at any moment, and are to get ready
+    story.simulator.settle()
+    story.simulator.set_status(story.namespace, "app-", ready)
 
     story.release(deployment("app:2")).promote()
     assert image(story.deployment()) == "app:2"

@@ -10,8 +10,8 @@ from canary.cli import render
 from canary.errors import ForbiddenError, InterruptedReleaseError, LockedError, LockLostError
 from canary.objects import CONFIG_MAP
 from canary.state.last_promote import undo_reason, unfinished_digest
+from tests.canary.cluster_simulator import unready
 from tests.canary.drivers import ADA, BOB, Entered, guarded, lease, lock
-from tests.canary.ghosts import unready
 from tests.canary.story import Faulty, Story, config_map, deployment
 
 
@@ -19,7 +19,7 @@ def test_a_promote_whose_lock_is_broken_leaves_everything_to_the_other_driver(st
     story.stable(config_map(colour="red"), deployment("app:1"))
     new = (config_map(colour="blue"), deployment("app:2"))
     story.release(*new).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     first = lock(story)
     others = Entered(lock(story, BOB, break_lock=True), story)
     story.clock.after(3, others.enter)
@@ -35,7 +35,7 @@ def test_a_promote_whose_lock_is_broken_leaves_everything_to_the_other_driver(st
 def test_an_undo_whose_lock_is_broken_is_left_to_the_other_driver(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     first = lock(story)
     others = Entered(lock(story, BOB, break_lock=True), story)
 

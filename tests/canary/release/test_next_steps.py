@@ -9,8 +9,8 @@ import pytest
 from canary.marks import ARGUMENTS
 from canary.objects import DEPLOYMENT
 from canary.settings.release_arguments import ReleaseArguments, arguments_of, command
+from tests.canary.cluster_simulator import Simulator
 from tests.canary.commandline import CommandLine
-from tests.canary.ghosts import Ghosts
 from tests.canary.quick_release import QUICK, pods_that_answer
 from tests.canary.story import Story, deployment, service
 
@@ -44,9 +44,11 @@ def test_the_promote_that_is_printed_promotes(canary: CommandLine, story: Story)
     assert image(story) == "registry.example/shop:3"
 
 
-def test_the_watch_that_is_printed_compares_by_what_was_asked_for_before(canary: CommandLine, ghosts: Ghosts) -> None:
+def test_the_watch_that_is_printed_compares_by_what_was_asked_for_before(
+    canary: CommandLine, simulator: Simulator
+) -> None:
     with pods_that_answer(0.9) as old, pods_that_answer(0.9) as new:
-        ghosts.answers.update({"shop:1": old, "shop:2": new})
+        simulator.answers.update({"shop:1": old, "shop:2": new})
         canary("deploy", "my shop/", "--image", "shop:2")
         assert printed(canary, "watch") == ["watch", "shop", "--report-only"]
         assert canary("watch", "shop", *QUICK, "--min-requests", "1000000", "--max-duration", "1ms").code == 4
@@ -58,10 +60,10 @@ def test_the_watch_that_is_printed_compares_by_what_was_asked_for_before(canary:
 
 
 def test_the_release_that_is_printed_goes_on_to_the_next_step(
-    canary: CommandLine, story: Story, ghosts: Ghosts
+    canary: CommandLine, story: Story, simulator: Simulator
 ) -> None:
     with pods_that_answer(0.9) as old, pods_that_answer(0.9) as new:
-        ghosts.answers.update({"shop:1": old, "shop:2": new})
+        simulator.answers.update({"shop:1": old, "shop:2": new})
         settings = ("--gate", "auto", "--steps", "25,50", *QUICK)
         timed_out = canary("release", "my shop/", "--image", "shop:2", *settings, "--max-duration", "0s")
         assert timed_out.code == 4, timed_out.err
@@ -96,7 +98,7 @@ def test_nothing_that_may_be_a_secret_is_written_down(canary: CommandLine, story
 def test_what_somebody_wrote_onto_a_canary_is_no_command_of_its_own(canary: CommandLine, story: Story) -> None:
     def write(arguments: str) -> None:
         story.cluster.annotate(DEPLOYMENT, "shop-canary", {ARGUMENTS: arguments})
-        story.ghosts.settle()  # until then the Deployment's status is that of before, and it is not ready
+        story.simulator.settle()  # until then the Deployment's status is that of before, and it is not ready
 
     canary("deploy", "my shop/", "--image", "shop:2")
     evil = ReleaseArguments(("x; touch gone",), promote=("$(touch gone)",)).to_json()
@@ -126,10 +128,10 @@ def test_a_canary_of_another_tool_says_nothing() -> None:
 
 
 def test_the_watch_that_is_printed_after_one_with_a_misspelt_selector_is_the_one_before(
-    canary: CommandLine, ghosts: Ghosts
+    canary: CommandLine, simulator: Simulator
 ) -> None:
     with pods_that_answer(0.9) as old, pods_that_answer(0.9) as new:
-        ghosts.answers.update({"shop:1": old, "shop:2": new})
+        simulator.answers.update({"shop:1": old, "shop:2": new})
         canary("deploy", "my shop/", "--image", "shop:2", "--percentage", "50")
         misspelt = canary("watch", "shop", *QUICK, "--good", 'requests_total{custom_staus="good"}')
         assert misspelt.code == 2, misspelt.err

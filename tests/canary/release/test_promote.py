@@ -12,7 +12,7 @@ from canary.marks import DIGEST, Variant, before_name
 from canary.objects import CONFIG_MAP, DEPLOYMENT, LAST_APPLIED, SERVICE
 from canary.observe.deployments import progress
 from canary.state.last_promote import snapshots_before
-from tests.canary.ghosts import unready, waiting
+from tests.canary.cluster_simulator import unready, waiting
 from tests.canary.story import Faulty, Story, autoscaler, config_map, deployment, service
 
 
@@ -207,7 +207,7 @@ def test_a_rollout_that_does_not_get_ready_is_undone_with_everything_that_was_wr
     new = (service(port=9090), config_map(colour="blue"), config_map("fresh", a="1"), deployment("app:2"))
     story.release(*new).deploy()
     story.cluster.delete(CONFIG_MAP, "fresh")
-    story.ghosts.script["app:2"] = waiting("ErrImagePull", "gone meanwhile")
+    story.simulator.script["app:2"] = waiting("ErrImagePull", "gone meanwhile")
 
     with pytest.raises(
         PromoteError, match=r"undone: Deployment app: 0 of 4 pods.*ErrImagePull.*gone meanwhile"
@@ -228,7 +228,7 @@ def test_a_rollout_that_does_not_get_ready_is_undone_with_everything_that_was_wr
 
 def test_a_first_release_that_does_not_get_ready_leaves_no_stable(story: Story) -> None:
     story.release(deployment("app:1")).deploy()
-    story.ghosts.script["app:1"] = unready
+    story.simulator.script["app:1"] = unready
     with pytest.raises(PromoteError, match="undone"):
         story.release(deployment("app:1")).promote()
     assert story.names() == {"app-canary"}
@@ -253,7 +253,7 @@ def test_replicas_that_an_autoscaler_set_meanwhile_are_left_alone_by_undo(story:
     story.stable(deployment("app:1", replicas=4))
     story.cluster.create(autoscaler())
     story.release(deployment("app:2")).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     story.clock.after(5, lambda: story.cluster.scale("app", 6))
     with pytest.raises(PromoteError, match="undone"):
         story.release(deployment("app:2")).promote()
@@ -264,7 +264,7 @@ def test_replicas_that_an_autoscaler_set_meanwhile_are_left_alone_by_undo(story:
 def test_a_tag_that_was_pushed_again_is_caught_and_undone(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    story.ghosts.image_ids["app:2"] = "sha256:something-else"
+    story.simulator.image_ids["app:2"] = "sha256:something-else"
     with pytest.raises(PromoteError, match="pushed again"):
         story.release(deployment("app:2")).promote()
     assert image(story.deployment()) == "app:1"
@@ -273,7 +273,7 @@ def test_a_tag_that_was_pushed_again_is_caught_and_undone(story: Story) -> None:
 def test_an_undo_that_fails_says_where_the_old_state_is_kept(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
 
     def refuse(*_: Any) -> None:
         raise ClusterError("the API server is gone")
@@ -287,7 +287,7 @@ def test_an_interrupted_promote_is_finished_by_the_next_and_undo_still_knows_the
     story.stable(deployment("app:1"))
     before = story.deployment()["spec"]
     story.release(deployment("app:2")).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
 
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -302,7 +302,7 @@ def test_an_interrupted_promote_is_finished_by_the_next_and_undo_still_knows_the
         story.release(deployment("app:2")).promote()
     assert story.deployment()["spec"] == before
 
-    story.ghosts.script.clear()
+    story.simulator.script.clear()
     story.release(deployment("app:2")).promote()
     assert image(story.deployment()) == "app:2"
     assert story.names() == {"app"}
@@ -312,12 +312,12 @@ def test_several_deployments_are_promoted_and_undone_together(story: Story) -> N
     story.stable(deployment("app:1"), deployment("worker:1", name="worker"))
     new = (deployment("app:2"), deployment("worker:2", name="worker"))
     story.release(*new).deploy()
-    story.ghosts.script["worker:2"] = unready
+    story.simulator.script["worker:2"] = unready
     with pytest.raises(PromoteError, match="worker"):
         story.release(*new).promote()
     assert (image(story.deployment("app")), image(story.deployment("worker"))) == ("app:1", "worker:1")
 
-    story.ghosts.script.clear()
+    story.simulator.script.clear()
     story.release(*new).promote()
     assert (image(story.deployment("app")), image(story.deployment("worker"))) == ("app:2", "worker:2")
     assert [event.workload for event in story.heard(Promoted)] == ["app", "worker"]

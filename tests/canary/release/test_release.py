@@ -14,7 +14,7 @@ from canary.events import Decided, Note, Promoted, Ready, Rejected, Started, Wai
 from canary.marks import Variant
 from canary.state.last_promote import unfinished_digest
 from canary.verdict.rule import Decision, Verdict
-from tests.canary.ghosts import waiting
+from tests.canary.cluster_simulator import waiting
 from tests.canary.interruption import InterruptedAfter
 from tests.canary.story import Faulty, Person, Story, config_map, deployment, service
 
@@ -193,7 +193,7 @@ def test_apply_of_what_has_no_deployment_does_not_wait(story: Story) -> None:
 
 
 def test_apply_says_what_does_not_get_ready(story: Story) -> None:
-    story.ghosts.script["app:1"] = waiting("ErrImagePull", "not found")
+    story.simulator.script["app:1"] = waiting("ErrImagePull", "not found")
     with pytest.raises(TimedOutError, match="ErrImagePull"):
         story.release(deployment("app:1")).apply()
 

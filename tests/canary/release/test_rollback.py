@@ -14,7 +14,7 @@ from canary.events import Note, Rejected, RolledBack, Undone
 from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET
 from canary.observe.deployments import progress
 from canary.state.last_promote import PromoteState, read_last_promote
-from tests.canary.ghosts import unready, waiting
+from tests.canary.cluster_simulator import unready, waiting
 from tests.canary.interruption import InterruptedAfter, interrupt_promote
 from tests.canary.story import NEW, OLD, Faulty, Story, autoscaler, config_map, deployment, image_of, secret
 
@@ -88,7 +88,7 @@ def test_an_undo_that_was_interrupted_is_finished_by_a_rollback(story: Story) ->
     story.stable(*OLD)
     was = story.contents()
     story.release(*NEW).deploy()
-    story.ghosts.script["app:2"] = waiting("ErrImagePull")
+    story.simulator.script["app:2"] = waiting("ErrImagePull")
 
     def interrupt(obj: dict[str, Any]) -> None:
         if obj["kind"] == "Deployment":
@@ -182,7 +182,7 @@ def test_a_rollback_that_does_not_get_ready_is_undone(story: Story) -> None:
     story.stable(*OLD)
     release(story, *NEW)
     was = story.contents()
-    story.ghosts.script["app:1"] = waiting("ErrImagePull", "gone meanwhile")
+    story.simulator.script["app:1"] = waiting("ErrImagePull", "gone meanwhile")
 
     with pytest.raises(PromoteError, match=r"rollback failed and was undone: Deployment app: .*ErrImagePull") as raised:
         rollback(story)
@@ -192,7 +192,7 @@ def test_a_rollback_that_does_not_get_ready_is_undone(story: Story) -> None:
     assert progress(story.deployment()).complete
     assert [event.workload for event in story.heard(Undone)] == ["app"]
     assert state(story) is PromoteState.DONE
-    story.ghosts.script.clear()
+    story.simulator.script.clear()
     rollback(story)
     assert image_of(story.deployment()) == "app:1"
 
@@ -201,7 +201,7 @@ def test_a_rollback_of_what_was_never_ready_is_undone_without_waiting_for_that(s
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
     interrupt_promote(story)
-    story.ghosts.script["app:1"] = unready
+    story.simulator.script["app:1"] = unready
     with pytest.raises(PromoteError, match="rollback failed and was undone"):
         rollback(story)
     assert (image_of(story.deployment()), state(story)) == ("app:2", PromoteState.PROMOTING)
@@ -284,7 +284,7 @@ def interrupted(story: Story) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    story.ghosts.script["app:1"] = unready
+    story.simulator.script["app:1"] = unready
     story.clock.after(2, interrupt)
     with pytest.raises(InterruptedReleaseError, match="To finish it: canary rollback app"):
         rollback(story)
@@ -329,7 +329,7 @@ def test_a_driver_killed_after_any_write_of_a_rollback_s_undo_is_gone_on_from(st
     story.stable(*old)
     release(story, *new)
     for n in count(1):
-        story.ghosts.script["app:1"] = unready
+        story.simulator.script["app:1"] = unready
         doomed = InterruptedAfter(story.cluster, n)
         with contextlib.suppress(InterruptedReleaseError):
             with pytest.raises(PromoteError):
@@ -360,7 +360,7 @@ def test_status_shows_what_a_rollback_would_bring(story: Story) -> None:
 def test_an_undo_of_a_rollback_that_fails_says_where_things_are_kept(story: Story) -> None:
     story.stable(deployment("app:1"))
     release(story, deployment("app:2"))
-    story.ghosts.script["app:1"] = unready
+    story.simulator.script["app:1"] = unready
 
     def away(obj: dict[str, Any], **_: Any) -> None:
         if obj["spec"]["template"]["spec"]["containers"][0]["image"] == "app:2":
@@ -386,6 +386,6 @@ def test_other_changes_of_the_pods_since_the_promote_are_warned_of_and_none_wher
     changed = deployment("app:2")
     changed["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 7
     story.cluster.apply(changed)
-    story.ghosts.settle()
+    story.simulator.settle()
     rollback(story)
     assert warned() == ["the pods of app were changed since its last promote: the rollback overwrites that"]

@@ -12,8 +12,8 @@ from canary.marks import DIGEST, STABLE
 from canary.objects import DEPLOYMENT
 from canary.observe.deployments import progress
 from canary.release.release import Release
+from tests.canary.cluster_simulator import ready, unready
 from tests.canary.drivers import BOB, lock
-from tests.canary.ghosts import ready, unready
 from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Story, deployment
 
@@ -79,7 +79,7 @@ def test_overwrite_stable_is_the_one_way_past_it(story: Story, unproven: bool) -
 def test_what_a_promote_over_a_hotfix_undoes_is_the_hotfix_again(story: Story) -> None:
     deployed(story)
     kubectl(story, set_image)
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     with pytest.raises(PromoteError, match="undone"):
         story.release(deployment("app:2"), overwrite_stable=True).promote()
     assert image(story) == "app:1-hotfix"
@@ -89,13 +89,13 @@ def test_what_a_promote_over_a_hotfix_undoes_is_the_hotfix_again(story: Story) -
 
 def test_a_hotfix_while_a_canary_is_waited_for_is_not_overwritten(story: Story) -> None:
     deployed(story)
-    story.ghosts.haunt(story.namespace, "app-canary-", unready)
+    story.simulator.set_status(story.namespace, "app-canary-", unready)
 
     def fix() -> None:
         live = story.deployment()
         set_image(live)
         story.cluster.replace(live)
-        story.ghosts.haunt(story.namespace, "app-canary-", ready)
+        story.simulator.set_status(story.namespace, "app-canary-", ready)
 
     story.clock.after(2, fix)
     with pytest.raises(InputError, match=r"stable app has changed \(spec.containers\[app\].image\) since"):
@@ -189,7 +189,7 @@ def test_variants_of_the_task_carry_no_record_and_that_is_said(story: Story) -> 
 def test_what_an_interrupted_promote_has_written_is_no_hotfix_and_a_change_of_that_is(story: Story) -> None:
     deployed(story)
     interrupt_promote(story)
-    story.ghosts.script.clear()
+    story.simulator.script.clear()
     kubectl(story, set_image)
     with pytest.raises(InputError, match=r"stable app has changed .* since the promote of app-canary was interrupted"):
         story.release(deployment("app:2")).promote()
@@ -207,9 +207,9 @@ def test_a_promote_by_unproven_of_what_no_canary_is_goes_on_after_an_interruptio
     story.stable(deployment("app:1"))
     story.release(deployment("app:3")).deploy()
     interrupt_promote(story, unproven=True)
-    story.ghosts.script.clear()
-    story.ghosts.settle()
-    story.ghosts.haunt(story.namespace, "app-", ready)
+    story.simulator.script.clear()
+    story.simulator.settle()
+    story.simulator.set_status(story.namespace, "app-", ready)
     story.release(deployment("app:2"), unproven=True).promote()
     assert image(story) == "app:2"
 

@@ -6,7 +6,7 @@ import pytest
 
 from canary.errors import InputError
 from canary.marks import Variant
-from tests.canary.ghosts import waiting
+from tests.canary.cluster_simulator import waiting
 from tests.canary.story import Story, deployment
 
 
@@ -61,7 +61,7 @@ def test_after_reject_nothing_but_rejecting_is_offered(story: Story) -> None:
 
 def test_what_holds_up_a_variant_is_shown(story: Story) -> None:
     story.stable(deployment("app:1"))
-    story.ghosts.script["app:2"] = waiting("ErrImagePull", "not found")
+    story.simulator.script["app:2"] = waiting("ErrImagePull", "not found")
     story.cluster.apply(deployment("app:2"))
     story.until(lambda: "ErrImagePull" in story.release(names=("app",)).status().workloads[0].variants[0].reason)
 

@@ -13,7 +13,7 @@ from canary.events import DecisionAsked, Grows, Looked, Note, Written
 from canary.marks import STEP, Variant
 from canary.variants.steps import Step, step_at_hand, step_of
 from canary.verdict.rule import Decision
-from tests.canary.ghosts import waiting
+from tests.canary.cluster_simulator import waiting
 from tests.canary.story import Faulty, Story, deployment, service
 
 STEPS = (25, 50, 100)
@@ -144,7 +144,7 @@ def test_a_driver_killed_after_any_write_of_growing_goes_on(story: Story) -> Non
 
 def test_a_step_whose_pods_do_not_get_ready_is_a_timeout_that_leaves_the_variants(stable: Story) -> None:
     def stuck(_name: str, _replicas: int) -> None:
-        stable.ghosts.script["app:2"] = waiting("ImagePullBackOff", "too many requests")
+        stable.simulator.script["app:2"] = waiting("ImagePullBackOff", "too many requests")
 
     with pytest.raises(TimedOutError, match=r"app-canary: 1 of 2 pods ready.*too many requests"):
         stable.release(deployment("app:2"), steps=STEPS, cluster=Faulty(stable.cluster, {"scale": stuck})).run()

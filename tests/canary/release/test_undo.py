@@ -12,7 +12,7 @@ from canary.errors import ClusterError, InputError, InterruptedReleaseError, Pro
 from canary.events import Note, Undone, Written
 from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from canary.observe.deployments import progress
-from tests.canary.ghosts import unready, waiting
+from tests.canary.cluster_simulator import unready, waiting
 from tests.canary.interruption import InterruptedAfter
 from tests.canary.story import NEW, OLD, Faulty, Story, autoscaler, config_map, deployment, image_of
 
@@ -20,7 +20,7 @@ from tests.canary.story import NEW, OLD, Faulty, Story, autoscaler, config_map, 
 def broken(story: Story) -> None:
     """Let a release be deployed whose pods do not get ready any more once they are stable's."""
     story.release(*NEW).deploy()
-    story.ghosts.script["app:2"] = waiting("ErrImagePull", "gone meanwhile")
+    story.simulator.script["app:2"] = waiting("ErrImagePull", "gone meanwhile")
 
 
 def test_a_new_image_that_never_gets_ready_leaves_everything_as_it_was(story: Story) -> None:
@@ -42,7 +42,9 @@ def test_a_quota_that_lets_no_pod_in_is_the_reason_and_is_undone(story: Story) -
     story.stable(deployment("app:1", **patient))
     was = story.contents()
     story.release(deployment("app:2", **patient)).deploy()
-    story.ghosts.refuse_pods(story.namespace, "exceeded quota: pods, requested: pods=1, used: pods=8, limited: pods=8")
+    story.simulator.refuse_pods(
+        story.namespace, "exceeded quota: pods, requested: pods=1, used: pods=8, limited: pods=8"
+    )
     with pytest.raises(PromoteError, match=r"undone: Deployment app: .*exceeded quota"):
         story.release(deployment("app:2", **patient)).promote()
     assert story.contents() == was
@@ -53,12 +55,14 @@ def test_pods_that_do_not_come_back_are_waited_for_by_the_next_promote(story: St
     story.stable(*OLD)
     was = story.contents()
     story.release(*NEW).deploy()
-    story.ghosts.refuse_pods(story.namespace, "exceeded quota")  # one of the old pods is gone when the first is refused
+    story.simulator.refuse_pods(
+        story.namespace, "exceeded quota"
+    )  # one of the old pods is gone when the first is refused
     with pytest.raises(PromoteError, match=r"put back as it was, but is not ready again \(Deployment app: 3 of 4 pods"):
         story.release(*NEW).promote()
     assert story.contents() == was
 
-    story.ghosts.act(story.ghosts.registry.refusals.clear)
+    story.simulator.act(story.simulator.registry.refusals.clear)
     with pytest.raises(PromoteError, match="undone"):
         story.release(*NEW).promote()
     assert progress(story.deployment()).complete
@@ -83,7 +87,7 @@ def test_a_write_that_is_refused_in_the_middle_is_undone(story: Story, refused: 
 def test_a_first_release_leaves_no_stable_and_nothing_that_was_not_there(story: Story) -> None:
     story.release(config_map("fresh"), deployment("app:1")).deploy()
     story.cluster.delete(CONFIG_MAP, "fresh")
-    story.ghosts.script["app:1"] = unready
+    story.simulator.script["app:1"] = unready
     with pytest.raises(PromoteError, match="undone"):
         story.release(config_map("fresh"), deployment("app:1")).promote()
     assert story.names() == {"app-canary"}
@@ -106,7 +110,7 @@ def interrupted_undo(story: Story) -> None:
     ):
         story.release(*NEW, cluster=Faulty(story.cluster, {"replace": interrupt})).promote()
     assert image_of(story.deployment()) == "app:2"
-    story.ghosts.script.clear()
+    story.simulator.script.clear()
 
 
 @pytest.mark.parametrize("action", ["promote", "run"])
@@ -153,7 +157,7 @@ def test_several_deployments_whose_undo_was_interrupted_are_all_put_back(story: 
     story.stable(deployment("app:1"), deployment("worker:1", name="worker"))
     new = (deployment("app:2"), deployment("worker:2", name="worker"))
     story.release(*new).deploy()
-    story.ghosts.script["worker:2"] = unready
+    story.simulator.script["worker:2"] = unready
 
     def interrupt(obj: dict[str, Any]) -> None:
         if obj["metadata"]["name"] == "worker":
@@ -177,10 +181,10 @@ def test_a_driver_killed_after_any_write_of_its_undo_is_gone_on_from(story: Stor
         (config_map(colour="blue"), deployment("app:2")),
     )
     for n in count(1):
-        story.ghosts.script.clear()
+        story.simulator.script.clear()
         story.stable(*old)
         story.release(*new, min_duration=0).deploy()
-        story.ghosts.script["app:2"] = unready
+        story.simulator.script["app:2"] = unready
         doomed = InterruptedAfter(story.cluster, n)
         with contextlib.suppress(InterruptedReleaseError):
             with pytest.raises(PromoteError):
@@ -199,7 +203,7 @@ def test_an_autoscaler_that_acts_just_before_the_deployment_is_put_back_is_not_o
     story.stable(deployment("app:1"))
     story.cluster.create(autoscaler())
     story.release(deployment("app:2")).deploy()
-    story.ghosts.script["app:2"] = unready
+    story.simulator.script["app:2"] = unready
     sizes = iter([6])
 
     def scale(obj: dict[str, Any]) -> None:

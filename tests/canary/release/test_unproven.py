@@ -5,7 +5,7 @@ from __future__ import annotations
 from canary.events import Note
 from canary.marks import UNPROVEN, Variant
 from canary.objects import annotations_of
-from tests.canary.ghosts import ready
+from tests.canary.cluster_simulator import ready
 from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Story, deployment
 
@@ -53,9 +53,9 @@ def test_a_promote_of_what_was_compared_and_found_good_is_not_recorded_for_all_t
 def test_whoever_finishes_an_interrupted_promote_keeps_the_record(story: Story) -> None:
     story.stable(deployment("app:1"))
     interrupt_promote(story, unproven=True)
-    story.ghosts.script.clear()
-    story.ghosts.settle()
-    story.ghosts.haunt(story.namespace, "app-", ready)
+    story.simulator.script.clear()
+    story.simulator.settle()
+    story.simulator.set_status(story.namespace, "app-", ready)
 
     recorded = annotations_of(story.deployment()).get(UNPROVEN, "")
     assert recorded

@@ -9,7 +9,7 @@ from canary.events import Waiting
 from canary.marks import UNPROVEN
 from canary.objects import annotations_of
 from canary.observe.deployments import progress
-from tests.canary.ghosts import died, ready, unready, waiting
+from tests.canary.cluster_simulator import died, ready, unready, waiting
 from tests.canary.story import Story, deployment
 
 NO_IMAGE = waiting("ImagePullBackOff", "no such image")
@@ -22,7 +22,7 @@ def image(story: Story) -> str:
 def never_started(story: Story) -> None:
     """Deploy a canary whose image does not come."""
     story.stable(deployment("app:1"))
-    story.ghosts.script["app:2"] = NO_IMAGE
+    story.simulator.script["app:2"] = NO_IMAGE
     with pytest.raises(TimedOutError):
         story.release(deployment("app:2")).deploy()
     story.events.clear()
@@ -46,8 +46,8 @@ def test_a_canary_that_never_started_is_waited_for_and_refused(story: Story) -> 
 
 def test_a_canary_that_gets_ready_in_time_is_promoted(story: Story) -> None:
     never_started(story)
-    story.ghosts.script.clear()
-    story.clock.after(3, lambda: story.ghosts.haunt(story.namespace, "app-canary-", ready))
+    story.simulator.script.clear()
+    story.clock.after(3, lambda: story.simulator.set_status(story.namespace, "app-canary-", ready))
     story.release(deployment("app:2")).promote()
     assert image(story) == "app:2"
 
@@ -56,7 +56,7 @@ def test_a_canary_that_died_while_it_was_waited_for_is_refused(story: Story) -> 
     never_started(story)
 
     def comes_back() -> None:
-        story.ghosts.haunt(story.namespace, "app-canary-", lambda status: died("OOMKilled", 137)(ready(status)))
+        story.simulator.set_status(story.namespace, "app-canary-", lambda status: died("OOMKilled", 137)(ready(status)))
 
     story.clock.after(3, comes_back)
     with pytest.raises(InputError, match="OOMKilled"):
@@ -67,7 +67,7 @@ def test_a_canary_that_died_while_it_was_waited_for_is_refused(story: Story) -> 
 def test_a_canary_that_lost_its_readiness_is_refused(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
-    story.ghosts.haunt(story.namespace, "app-canary-", unready)
+    story.simulator.set_status(story.namespace, "app-canary-", unready)
     with pytest.raises(InputError, match=r"the canary is not ready: Deployment app-canary: 0 of 2 pods ready"):
         story.release(deployment("app:2")).promote(decided="ada")
     assert image(story) == "app:1"
@@ -88,7 +88,7 @@ def test_a_canary_without_pods_is_refused_at_once(story: Story) -> None:
 def test_unproven_promotes_without_waiting_and_is_recorded_with_what_held_the_canary_up(story: Story) -> None:
     never_started(story)
     began = story.clock.now()
-    story.ghosts.script.clear()
+    story.simulator.script.clear()
     story.release(deployment("app:2"), unproven=True).promote()
     assert image(story) == "app:2"
     assert "app-canary" not in [event.name for event in story.heard(Waiting)]

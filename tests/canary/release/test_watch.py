@@ -14,7 +14,7 @@ from canary.objects import CONFIG_MAP, DEPLOYMENT
 from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.rule import Decision
-from tests.canary.ghosts import Object, died, ready, unready, waiting
+from tests.canary.cluster_simulator import Object, died, ready, unready, waiting
 from tests.canary.story import SUCCESS, Story, deployment, service
 
 
@@ -145,9 +145,9 @@ def test_the_last_look_is_known_as_such(deployed: Story) -> None:
 
 
 def test_an_unready_canary_blocks_promote_and_is_named(deployed: Story) -> None:
-    deployed.ghosts.haunt(deployed.namespace, "app-canary", unready)
+    deployed.simulator.set_status(deployed.namespace, "app-canary", unready)
     deployed.until(lambda: (deployed.deployment("app-canary")["status"].get("readyReplicas") or 0) == 0)
-    deployed.clock.after(20, lambda: deployed.ghosts.haunt(deployed.namespace, "app-canary", ready))
+    deployed.clock.after(20, lambda: deployed.simulator.set_status(deployed.namespace, "app-canary", ready))
     verdict = deployed.release(names=("app",)).watch()
     assert verdict.decision is Decision.PROMOTE
     assert deployed.heard(Looked)[-1].elapsed >= 20
@@ -165,8 +165,8 @@ def test_missing_counts_block_promote(deployed: Story) -> None:
 
 @pytest.mark.parametrize("reason", ["OOMKilled", "Error"])
 def test_a_canary_that_answers_well_and_dies_is_rejected_with_the_reason(deployed: Story, reason: str) -> None:
-    deployed.ghosts.haunt(deployed.namespace, "app-canary", died(reason, 137))
-    deployed.ghosts.logs["app-canary"] = "out of luck\n"
+    deployed.simulator.set_status(deployed.namespace, "app-canary", died(reason, 137))
+    deployed.simulator.logs["app-canary"] = "out of luck\n"
     verdict = deployed.release(names=("app",)).watch()
     assert verdict.decision is Decision.REJECT
     assert f"{reason} (exit code 137)" in verdict.sentence
@@ -175,7 +175,7 @@ def test_a_canary_that_answers_well_and_dies_is_rejected_with_the_reason(deploye
 
 def test_a_pod_of_the_canary_that_is_evicted_is_a_reason_to_reject(deployed: Story) -> None:
     evicted = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}
-    deployed.ghosts.haunt(deployed.namespace, "app-canary", lambda status: status | evicted)
+    deployed.simulator.set_status(deployed.namespace, "app-canary", lambda status: status | evicted)
     verdict = deployed.release(names=("app",)).watch()
     assert verdict.decision is Decision.REJECT
     assert "Evicted: The node was low on memory." in verdict.sentence
@@ -183,7 +183,7 @@ def test_a_pod_of_the_canary_that_is_evicted_is_a_reason_to_reject(deployed: Sto
 
 def test_where_the_baseline_dies_as_well_the_counts_decide(deployed: Story) -> None:
     for variant in ("app-canary", "app-baseline"):
-        deployed.ghosts.haunt(deployed.namespace, variant, died("Error", 1))
+        deployed.simulator.set_status(deployed.namespace, variant, died("Error", 1))
     assert deployed.release(names=("app",)).watch().decision is Decision.PROMOTE
 
 
@@ -226,7 +226,7 @@ def test_a_first_release_has_nothing_to_compare_and_ends_when_it_has_answered(st
 
 def test_a_first_release_that_dies_is_rejected(story: Story) -> None:
     story.release(deployment("app:1")).deploy()
-    story.ghosts.haunt(story.namespace, "app-canary", died("Error", 1))
+    story.simulator.set_status(story.namespace, "app-canary", died("Error", 1))
     assert story.release(names=("app",)).watch().decision is Decision.REJECT
 
 
@@ -287,8 +287,8 @@ def test_only_time_in_which_canary_and_baseline_tell_their_counts_is_watching(de
 
 
 def test_a_baseline_without_a_pod_that_runs_is_not_watched(deployed: Story) -> None:
-    deployed.ghosts.haunt(deployed.namespace, "app-baseline", waiting("ContainerCreating"))
-    deployed.clock.after(9, lambda: deployed.ghosts.haunt(deployed.namespace, "app-baseline", runs))
+    deployed.simulator.set_status(deployed.namespace, "app-baseline", waiting("ContainerCreating"))
+    deployed.clock.after(9, lambda: deployed.simulator.set_status(deployed.namespace, "app-baseline", runs))
     deployed.release(names=("app",), min_duration=20).watch()
     assert deployed.heard(Looked)[-1].elapsed == 30
 

@@ -112,7 +112,7 @@ def test_a_driver_that_is_killed_leaves_all_to_the_next(deployed: Story) -> None
 def test_the_counts_of_an_earlier_canary_are_not_taken_for_those_of_the_next(deployed: Story) -> None:
     deployed.counts.good[Variant.CANARY] = 0.1
     assert deployed.release(names=("app",)).watch().decision is Decision.REJECT
-    deployed.ghosts.act(lambda: None)
+    deployed.simulator.act(lambda: None)
     old = keeper(deployed)
     deployed.release(names=("app",)).reject()
     deployed.release(service(), deployment("app:2")).deploy()

@@ -87,7 +87,7 @@ def test_it_goes_with_the_variants_when_another_tool_deletes_them_but_not_from_u
     with lock(story, BOB).held(["app"], story.events.append):
         for name in ("app-canary", "app-baseline"):
             story.cluster.delete(DEPLOYMENT, name)
-        story.ghosts.settle()
+        story.simulator.settle()
         assert lease(story)["spec"]["holderIdentity"] == BOB.name
     story.release(deployment("app:2")).deploy()
     with lock(story).held(["app"], story.events.append):
@@ -95,7 +95,7 @@ def test_it_goes_with_the_variants_when_another_tool_deletes_them_but_not_from_u
     assert lease(story) is not None
     for name in ("app-canary", "app-baseline"):
         story.cluster.delete(DEPLOYMENT, name)
-    story.ghosts.settle()
+    story.simulator.settle()
     assert lease(story) is None
 
 
@@ -344,7 +344,7 @@ def test_a_renewal_that_fails_is_tried_again_and_nothing_is_said(
 
     @contextmanager
     def again() -> Iterator[Any]:
-        own = story.ghosts.cluster(story.namespace)
+        own = story.simulator.cluster(story.namespace)
         yield Faulty(own, {"update": away})
         own.close()
 
@@ -364,7 +364,7 @@ def test_a_lock_that_cannot_be_given_back_is_said_and_does_not_hide_why_the_work
 
     @contextmanager
     def again() -> Iterator[Any]:
-        own = story.ghosts.cluster(story.namespace)
+        own = story.simulator.cluster(story.namespace)
         yield Faulty(own, faults)
         own.close()
 
@@ -451,7 +451,7 @@ def test_while_one_lock_is_waited_for_those_that_are_held_are_renewed(story: Sto
 
 def test_a_write_is_checked_again_before_each_attempt(story: Story) -> None:
     """The first attempt finds the API server away; until the second, another driver has taken the lock."""
-    proxy = FaultyProxy(story.ghosts.url)
+    proxy = FaultyProxy(story.simulator.url)
     first = lock(story)
     transport = transport_through(story, proxy)
     cluster = Cluster(transport, story.namespace, before_write=first.check)
@@ -470,7 +470,7 @@ def test_a_write_is_checked_again_before_each_attempt(story: Story) -> None:
 
 
 def test_a_lease_that_another_has_made_is_not_taken_for_ones_own_when_the_answer_was_lost(story: Story) -> None:
-    proxy = FaultyProxy(story.ghosts.url)
+    proxy = FaultyProxy(story.simulator.url)
     transport = transport_through(story, proxy)
     cluster = Cluster(transport, story.namespace)
     cluster.get(CONFIG_MAP, "one")

@@ -1,7 +1,7 @@
-"""A cluster whose pods are ghosts: real API, real controllers, and a kubelet that only says what its script tells it.
+"""A cluster with simulated pods: a real API server, real controllers, and a kubelet that only writes statuses.
 
-So releases run whole within a second, against an API server that keeps field ownership, defaults, conflicts and dry
-runs, and every trouble that a pod can have is one line of a test.
+A whole release takes less than a second, on an API server with field ownership, defaults, conflicts and dry runs. Any
+trouble that a pod can have is one line of a test.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SECRET = "secret"
 
 
 class Clock:
-    """A clock that stands still but for `sleep`, in which the cluster does all that it has to do."""
+    """A clock that only `sleep` moves. During the sleep, the cluster finishes all of its work."""
 
     def __init__(self, settle: Callable[[], None]) -> None:
         self._settle = settle
@@ -58,12 +58,12 @@ class Clock:
         self._settle()
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:
-        """Do something when so much time has been slept."""
+        """Do something after this many seconds of sleep."""
         self.then.append((self.time + seconds, action))
 
 
 class Admission(Registry):
-    """A registry that refuses pods where a test says so, as a quota or pod security does."""
+    """A registry that refuses pods where a test asks for it, as a quota or pod security does."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
@@ -77,11 +77,15 @@ class Admission(Registry):
         return super().create(resource, obj, manager=manager, dry_run=dry_run)
 
 
-class Ghosts:
-    """The cluster. `script` says by image what becomes of a pod; what it does not name gets ready at once.
+class Simulator:
+    """A cluster in a thread of its own.
 
-    `answers` says by image at which port of 127.0.0.1 somebody answers for its pods. `nodes` says by the beginning of a
-    pod's name on which node it runs, and `image_ids` what images are called: `app:1` everywhere, or `app:1 on NODE`.
+    Attributes:
+        script: by image, the change of status of a new pod. Other pods become ready immediately.
+        image_ids: the ID of an image on all nodes (`app:1`) or on one (`app:1 on NODE`).
+        nodes: by prefix of a pod's name, the node that it runs on.
+        logs: by prefix of a pod's name, its log.
+        answers: by image, the port of 127.0.0.1 that answers for its pods.
     """
 
     def __init__(self) -> None:
@@ -91,7 +95,7 @@ class Ghosts:
         self.logs: dict[str, str] = {}
         self.answers: dict[str, int] = {}
         self._up = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="ghosts")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="simulator")
         self._thread.start()
         assert self._up.wait(20)
 
@@ -100,7 +104,7 @@ class Ghosts:
         self._thread.join()
 
     def cluster(self, namespace: str) -> Cluster:
-        """Return a cluster as the driver sees it."""
+        """Return the driver's client of the cluster."""
         configuration = client.Configuration()
         configuration.host = self.url
         configuration.proxy = None
@@ -108,17 +112,17 @@ class Ghosts:
         return Cluster(Transport(lambda: Connection(client.ApiClient(configuration), namespace, self.url)), namespace)
 
     def namespace(self, name: str) -> None:
-        """Make a namespace."""
+        """Create a namespace."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         self.act(lambda: self.registry.create(NAMESPACE, body, manager="test"))
 
     def remove(self, name: str) -> None:
-        """Delete a namespace with all that is in it."""
+        """Delete a namespace and its content."""
         self.act(lambda: self.registry.delete(NAMESPACE, "", name))
         self.settle()
 
     def act(self, action: Callable[[], Any]) -> Any:
-        """Do something inside of the cluster's own loop, and return what comes of it."""
+        """Run a function in the cluster's event loop, and return its result."""
 
         async def done() -> Any:
             return action()
@@ -126,7 +130,7 @@ class Ghosts:
         return asyncio.run_coroutine_threadsafe(done(), self._loop).result(20)
 
     def settle(self) -> None:
-        """Wait until no controller has anything left to do, and none will try again soon."""
+        """Wait until no controller has work left, now or soon."""
 
         async def settled() -> None:
             give_up = self._loop.time() + (0 if self.registry.refusals else 5)  # refused pods are retried for ever
@@ -140,7 +144,7 @@ class Ghosts:
 
         asyncio.run_coroutine_threadsafe(settled(), self._loop).result(60)
 
-    def haunt(self, namespace: str, prefix: str, change: Callable[[Object], Object]) -> None:
+    def set_status(self, namespace: str, prefix: str, change: Callable[[Object], Object]) -> None:
         """Change the status of the pods whose names begin with a prefix."""
 
         def action() -> None:
@@ -152,11 +156,11 @@ class Ghosts:
         self.act(action)
 
     def refuse_pods(self, namespace: str, why: str) -> None:
-        """Let no further pod into a namespace."""
+        """Refuse all further pods in a namespace."""
         self.act(lambda: self.registry.refusals.update({namespace: why}))
 
-    def remark(self, namespace: str, prefix: str, reason: str, message: str, times: int) -> None:
-        """Make a warning about pods."""
+    def warn(self, namespace: str, prefix: str, reason: str, message: str, times: int) -> None:
+        """Create warning Events about pods."""
 
         def action() -> None:
             for pod in self.store.list(POD, namespace):
@@ -169,7 +173,7 @@ class Ghosts:
         self._loop, self._down = asyncio.get_running_loop(), asyncio.Event()
         self.store = Store()
         self.registry = Admission(self.store)
-        self._recorder = Recorder(self.registry, "ghosts")
+        self._recorder = Recorder(self.registry, "simulator")
         self._controllers: list[Controller] = [
             kind(self.registry, Recorder(self.registry, "test"))
             for kind in (Deployments, ReplicaSets, EndpointSlices, GarbageCollector, Namespaces)
@@ -203,7 +207,7 @@ class Ghosts:
         elif "containerStatuses" not in pod.get("status", {}):
             images = [container["image"] for container in pod["spec"]["containers"]]
             become = next((self.script[image] for image in images if image in self.script), ready)
-            pod["spec"]["nodeName"] = next((n for start, n in self.nodes.items() if name.startswith(start)), "ghost")
+            pod["spec"]["nodeName"] = next((n for start, n in self.nodes.items() if name.startswith(start)), "node")
             self._say(pod, become(self._running(pod)))
 
     def _running(self, pod: Object) -> Object:
@@ -231,7 +235,7 @@ class Ghosts:
         self.store.update(POD, {**pod, "status": status})
 
     async def pod_log(self, namespace: str, pod: str, container: str, _options: object) -> AsyncIterator[bytes]:
-        """Give the log that a test has put there."""
+        """Return the log that the test has set."""
         for prefix, log in self.logs.items():
             if pod.startswith(prefix):
                 yield log.encode()
@@ -239,19 +243,19 @@ class Ghosts:
         raise ApiError(400, "no log")
 
     def pod_address(self, pod: Object, port: int) -> tuple[str, int]:
-        """Ghosts listen nowhere, but where a test answers for their image."""
+        """Return where the test answers for a pod's image. The pods themselves do not listen."""
         for container in pod["spec"]["containers"]:
             if container["image"] in self.answers:
                 return "127.0.0.1", self.answers[container["image"]]
-        raise ApiError(503, "ghosts do not listen")
+        raise ApiError(503, "simulated pods do not listen")
 
     def service_address(self, service: Object, port: str) -> tuple[str, int]:
-        """Ghosts listen nowhere."""
-        raise ApiError(503, "ghosts do not listen")
+        """Services do not listen."""
+        raise ApiError(503, "simulated pods do not listen")
 
 
 def ready(status: Object) -> Object:
-    """The pod gets ready."""
+    """The pod becomes ready."""
     for condition in status["conditions"]:
         if condition["type"] == "Ready":
             condition["status"] = "True"
@@ -261,7 +265,7 @@ def ready(status: Object) -> Object:
 
 
 def unready(status: Object) -> Object:
-    """The pod runs, and does not get ready."""
+    """The pod runs, and does not become ready."""
     for condition in status["conditions"]:
         condition["status"] = "False"
     for container in status["containerStatuses"]:
@@ -270,7 +274,7 @@ def unready(status: Object) -> Object:
 
 
 def waiting(reason: str, message: str = "", **container: Any) -> Callable[[Object], Object]:
-    """Return what makes the pod's container wait."""
+    """Return a change of status after which the container is waiting."""
 
     def become(status: Object) -> Object:
         status = unready(status)
@@ -283,7 +287,7 @@ def waiting(reason: str, message: str = "", **container: Any) -> Callable[[Objec
 
 
 def died(reason: str, code: int, restarts: int = 1) -> Callable[[Object], Object]:
-    """Return what lets the pod's container have died and run again."""
+    """Return a change of status after which the container has died and restarted."""
 
     def become(status: Object) -> Object:
         for one in status["containerStatuses"]:
@@ -294,7 +298,7 @@ def died(reason: str, code: int, restarts: int = 1) -> Callable[[Object], Object
 
 
 def failed(reason: str, message: str = "") -> Callable[[Object], Object]:
-    """Return what ends the whole pod, as a kubelet does that evicts it."""
+    """Return a change of status after which the whole pod has failed, as after an eviction."""
 
     def become(status: Object) -> Object:
         return {**unready(status), "phase": "Failed", "reason": reason, "message": message}
@@ -303,7 +307,7 @@ def failed(reason: str, message: str = "") -> Callable[[Object], Object]:
 
 
 def unschedulable(status: Object) -> Object:
-    """The pod finds no node."""
+    """The pod cannot be scheduled."""
     return {
         "phase": "Pending",
         "conditions": [
