@@ -16,8 +16,6 @@
 A message says what is wrong, where (file, object, field) and what to do next.
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
 from typing import Self
 

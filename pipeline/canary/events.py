@@ -4,8 +4,6 @@
 be shown. All times are Unix seconds, all shares lie in 0–1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

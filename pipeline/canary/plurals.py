@@ -1,7 +1,5 @@
 """Counts in words, so that numbers agree."""
 
-from __future__ import annotations
-
 
 def counted(count: float, noun: str) -> str:
     """Return a count with its noun: `1 pod`, `2 pods`, `1,200 requests`."""

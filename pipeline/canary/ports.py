@@ -1,7 +1,5 @@
 """What a release needs from outside, as Protocols. `cli` builds the real ones; tests pass in others."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Text from elsewhere (containers, servers, annotations), made safe to print: it must not steer a terminal."""
 
-from __future__ import annotations
-
 
 def printable(text: str) -> str:
     """Return a text with a blank in place of each control character and newline."""

@@ -1,7 +1,5 @@
 """Optimistic concurrency: a write that depends on what was read is tried again when others write the same object."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

@@ -3,8 +3,6 @@
 Inside the driver a time is Unix seconds and a duration is seconds.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """URLs of servers: whether they lead to this machine, and what of them may be shown."""
 
-from __future__ import annotations
-
 import ipaddress
 from urllib.parse import urlsplit
 

@@ -3,8 +3,6 @@
 So a selector that cannot change, the refusal of an admission webhook or a missing right shows before any pod starts.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from canary.apply.managed_fields import is_predecessor, with_last_applied

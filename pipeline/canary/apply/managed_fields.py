@@ -5,8 +5,6 @@ Helm once wrote would stay forever, so their entries of `metadata.managedFields`
 `kubectl apply --server-side` itself does with those of client-side apply.
 """
 
-from __future__ import annotations
-
 import json
 from copy import deepcopy
 from typing import Any

@@ -1,7 +1,5 @@
 """Writes manifests with server-side apply, so that an object is what they say, without leftovers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -3,8 +3,6 @@
 They get the manifest's keys, and lose those that only kubectl, Helm, the task or this driver owns.
 """
 
-from __future__ import annotations
-
 from base64 import b64encode
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Arguments that may be names of Deployments or manifests."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path

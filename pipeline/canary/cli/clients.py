@@ -1,7 +1,5 @@
 """The clients that a command works with: the API server, Prometheus and the terminal. Their packages import slowly."""
 
-from __future__ import annotations
-
 import os
 from contextlib import ExitStack, closing
 from functools import cached_property

@@ -4,8 +4,6 @@ Python raises KeyboardInterrupt wherever the main thread is. In an object's fina
 exception is printed and lost. So an interruption is remembered, and raised again at the next sleep.
 """
 
-from __future__ import annotations
-
 import signal
 import time
 from types import FrameType

@@ -1,7 +1,5 @@
 """The command that checks whether releases are possible here."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict

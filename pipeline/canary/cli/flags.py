@@ -1,7 +1,5 @@
 """Arguments and options that several commands share. The options of settings are derived from `settings.Settings`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

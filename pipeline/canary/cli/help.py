@@ -1,7 +1,5 @@
 """Commands with examples in their help texts, and with --verbose for their errors."""
 
-from __future__ import annotations
-
 import sys
 import traceback
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Who holds a lock: the identity of a process, and whether the process of another identity has ended."""
 
-from __future__ import annotations
-
 import getpass
 import os
 import secrets

@@ -1,7 +1,5 @@
 """Entry point: runs a command, and turns an error into one line and an exit code."""
 
-from __future__ import annotations
-
 import io
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """What canary and baseline are compared by, from the settings."""
 
-from __future__ import annotations
-
 from canary.errors import InputError
 from canary.settings.resolution import Resolved
 from canary.verdict.measures import Measures, Metric

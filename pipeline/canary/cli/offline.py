@@ -1,7 +1,5 @@
 """Commands that need no cluster."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import click

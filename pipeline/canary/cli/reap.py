@@ -1,7 +1,5 @@
 """The command that rejects abandoned canaries."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A listener that records what the result of a command is made of."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from canary.events import Differs, Event, Judged, Looked, Promoted, Rejected, RolledBack, Written

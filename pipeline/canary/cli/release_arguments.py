@@ -1,7 +1,5 @@
 """The arguments of a release, for the commands that continue it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Commands that make, watch and end a release."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any

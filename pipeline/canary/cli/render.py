@@ -1,7 +1,5 @@
 """The results of commands as text, JSON and YAML, and how they are printed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict

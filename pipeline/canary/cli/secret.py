@@ -1,7 +1,5 @@
 """The command that creates a Secret for pulling images: kubectl takes the password as an argument."""
 
-from __future__ import annotations
-
 import base64
 import json
 import sys

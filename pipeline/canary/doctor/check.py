@@ -1,7 +1,5 @@
 """The result of one check of `canary doctor`, as a value."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

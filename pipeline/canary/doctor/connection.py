@@ -1,7 +1,5 @@
 """Checks the connection to the cluster, and the rights of this account there."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -4,8 +4,6 @@ People run this first on their cluster, and send its output when they ask for he
 far as it can, changes nothing, and shows no secret.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

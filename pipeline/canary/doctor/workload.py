@@ -1,7 +1,5 @@
 """Checks a workload: its pods, their images, their metrics, and the requests that reach them."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 

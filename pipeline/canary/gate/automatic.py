@@ -1,7 +1,5 @@
 """A gate that does what the verdict says."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from canary.errors import TimedOutError

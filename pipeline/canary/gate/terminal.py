@@ -1,7 +1,5 @@
 """A gate that asks a person at the terminal."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import TextIO
 

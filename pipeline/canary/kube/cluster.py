@@ -1,7 +1,5 @@
 """The Kubernetes API as a release uses it: objects in and out as plain dicts, errors translated once, here."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 

@@ -3,8 +3,6 @@
 The official client does the hard part: kubeconfig, contexts, credential plugins, service accounts, TLS, proxies.
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 Bodies are plain JSON: the official client's typed models would drop fields that they do not know.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import ssl

@@ -3,8 +3,6 @@
 Objects are never changed in place: every function returns a new bundle.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The difference between two versions of an object, as `kubectl diff` shows it, without the API server's own fields."""
 
-from __future__ import annotations
-
 from difflib import unified_diff
 from typing import Any
 

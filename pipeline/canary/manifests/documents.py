@@ -12,8 +12,6 @@ built: no tag creates an object. PyYAML's own constructor does not fit: it takes
 the same object again, so that a change in one place would change all of them.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

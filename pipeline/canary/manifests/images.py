@@ -1,7 +1,5 @@
 """Images and pull secrets: what `--image` and `--image-pull-secret` change in the manifests."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy

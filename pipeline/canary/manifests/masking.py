@@ -1,7 +1,5 @@
 """Secrets without their values: all output shows `<n bytes>` instead."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from copy import deepcopy

@@ -1,7 +1,5 @@
 """The ConfigMaps and Secrets that a Deployment's pods refer to, and how to make pods refer to copies of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Checks that a Deployment has the fields that a release needs. The API server checks the rest."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What reading samples needs of the API server."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Protocol
 

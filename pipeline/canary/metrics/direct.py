@@ -1,7 +1,5 @@
 """Counts from the pods, through the API server's pod proxy: no Prometheus is needed."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -4,8 +4,6 @@ A page has hundreds or thousands of lines. A release needs a few of them, again 
 and the labels of a series only the first time.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache

@@ -5,8 +5,6 @@ happened while the driver was restarted. A pod that two jobs scrape is counted o
 job are used, never their sum. All queries of one read are evaluated at the same instant of Prometheus' own clock.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

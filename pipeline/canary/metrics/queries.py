@@ -1,7 +1,5 @@
 """Prometheus' HTTP API: by URL, or through the API server's service proxy."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

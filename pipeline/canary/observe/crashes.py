@@ -1,7 +1,5 @@
 """Containers that died. Answers since the last scrape die with a process, so that counts alone let a crash go by."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

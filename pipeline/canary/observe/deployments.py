@@ -1,7 +1,5 @@
 """What a Deployment and its pods say of themselves."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Why a Deployment does not get ready, in a sentence that names the pod and the reason."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 

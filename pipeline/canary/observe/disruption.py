@@ -4,8 +4,6 @@ The reasons are those that the kubelet writes into a pod's status. What no node 
 itself (a forbidden sysctl, an AppArmor profile) is not among them.
 """
 
-from __future__ import annotations
-
 from canary.marks import Variant
 from canary.objects import Object
 from canary.observe.deployments import condition_of, ready_since

@@ -5,8 +5,6 @@ nodes name images alike: one node may give the digest of an index and another th
 (each architecture has its own), and an image that no registry has gets an ID that only its node knows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 

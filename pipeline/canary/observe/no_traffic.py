@@ -1,7 +1,5 @@
 """Notices that no requests come, and says so once."""
 
-from __future__ import annotations
-
 from canary.events import Note
 from canary.marks import Variant
 from canary.observe.deployments import services_of

@@ -1,7 +1,5 @@
 """Who is there: the variants of a release and their pods, at one look."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Waits until Deployments are ready, and says meanwhile what holds them up."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """Notices, while a release is watched, that a selector cannot be meant so: before anything is decided by it."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterable, Sequence
 
 from canary.errors import InputError, NotAnsweringError

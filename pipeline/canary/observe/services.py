@@ -3,8 +3,6 @@
 A rollout can succeed while no request arrives any more: a Service whose selector matches nothing has no endpoints.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from canary.errors import InputError, TimedOutError

@@ -4,8 +4,6 @@ Autoscalers and disruption budgets that count the variants' pods as stable's; to
 that do not reach the canary; pods that would find no node. Nothing is changed, and what may not be read is said.
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 

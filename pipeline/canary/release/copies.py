@@ -3,8 +3,6 @@
 The canaries that refer to a copy own it, and so it is created after them: their pods start once it exists.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Deploys the variants of a release beside stable, which is not touched."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from canary.apply.server_side_apply import pods_and_images, write

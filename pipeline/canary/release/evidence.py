@@ -4,8 +4,6 @@ Written into a folder of its own, as plain text and JSON. What a pod was started
 it may hold secrets. Everything is bounded, and what is left out is said.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping

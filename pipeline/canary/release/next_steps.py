@@ -1,7 +1,5 @@
 """What can be done next with a workload: the purpose, and the command for it."""
 
-from __future__ import annotations
-
 from canary.marks import DIGEST
 from canary.objects import annotations_of
 from canary.observe.deployments import Workload, is_ready

@@ -3,8 +3,6 @@
 Stable uses them too: a change must not reach it before the canary has proven it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

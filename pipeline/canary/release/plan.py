@@ -1,7 +1,5 @@
 """What deploy will do: planned, checked and tried as a dry run before anything is written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 

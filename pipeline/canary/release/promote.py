@@ -1,7 +1,5 @@
 """Makes stable what the canary was, checks that it is, and undoes that if the cluster does not get it ready."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """What must have been shown before a promote: a canary of this very release that works and was not found worse."""
 
-from __future__ import annotations
-
 from canary.apply.dry_run import DryRun, configuration_manifests
 from canary.errors import InputError, TimedOutError
 from canary.events import Note

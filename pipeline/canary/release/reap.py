@@ -1,7 +1,5 @@
 """Rejects abandoned canaries: they have expired, and nobody works on them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from canary.errors import ForbiddenError, InputError, LockedError

@@ -1,7 +1,5 @@
 """Deletes the variants of a workload; stable is not touched."""
 
-from __future__ import annotations
-
 from canary.events import Note, Rejected, Written
 from canary.marks import CREATED, Variant
 from canary.objects import DEPLOYMENT, Object, annotations_of, labels_of

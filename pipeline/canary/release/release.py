@@ -1,7 +1,5 @@
 """The story of a release: deploy the variants, watch them, then promote or reject."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Whether the account has the rights that a promote or a rollback takes, and its undo: checked before any write."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 from canary.errors import ForbiddenError

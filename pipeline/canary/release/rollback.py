@@ -1,7 +1,5 @@
 """Puts back what was there before the last promote: stable, and what it uses. Undoes a rollback that fails."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 A change is one of the pod template. Other replicas are none, and a restart is none.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """What there is of a release in the cluster, as frozen values for a person or a program to read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Undoes a promote or a rollback that failed, and says how it ended."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from canary.errors import CanaryError, InterruptedReleaseError, LockLostError, PromoteError, TimedOutError

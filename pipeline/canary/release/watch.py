@@ -1,7 +1,5 @@
 """Watches the variants: takes samples, judges them, and says when the verdict may be acted on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

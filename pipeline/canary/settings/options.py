@@ -1,7 +1,5 @@
 """How a release is made, as one frozen value."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from canary.marks import VERSION_LABEL

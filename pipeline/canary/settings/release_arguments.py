@@ -4,8 +4,6 @@ The canary carries the arguments as an annotation, so that another person or pip
 without knowing them. They are quoted when they are printed: an annotation must not be able to inject a command.
 """
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Sequence

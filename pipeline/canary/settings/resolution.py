@@ -1,7 +1,5 @@
 """Where the value of each setting comes from: a flag, the environment, `canary.yml` or its default, in this order."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable, Mapping

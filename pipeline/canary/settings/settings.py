@@ -4,8 +4,6 @@
 the JSON Schema for editors.
 """
 
-from __future__ import annotations
-
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 

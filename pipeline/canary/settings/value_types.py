@@ -3,8 +3,6 @@
 Each type has its JSON Schema, so that an editor checks `canary.yml` by the same rules as the driver.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -27,8 +27,6 @@ and those of counts.json (all times are Unix seconds):
 The size depends on the existing pods, not on deleted ones.
 """
 
-from __future__ import annotations
-
 import base64
 import gzip
 import json

@@ -1,7 +1,5 @@
 """When an abandoned canary expires. Without that it would stay, and receive requests, forever."""
 
-from __future__ import annotations
-
 from canary.errors import InputError
 from canary.marks import EXPIRES, Variant, variant_name
 from canary.objects import DEPLOYMENT, Object, annotations_of

@@ -4,8 +4,6 @@ The next promote replaces it. A ConfigMap `NAME-before` holds the objects. Its a
 its rollback is.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

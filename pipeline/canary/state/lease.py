@@ -1,7 +1,5 @@
 """The Lease behind a workload's lock: who holds it, and what it is once taken, renewed or given back."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

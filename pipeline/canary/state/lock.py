@@ -9,8 +9,6 @@ Times that another machine wrote are never trusted. As in client-go's leader ele
 after it has watched the Lease for its whole duration, by its own clock, without seeing a change.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext

@@ -1,7 +1,5 @@
 """Restores objects from snapshots, for an undo and a rollback."""
 
-from __future__ import annotations
-
 from canary.events import Written
 from canary.objects import DEPLOYMENT, Object
 from canary.observe.deployments import is_autoscaled

@@ -4,8 +4,6 @@ A ConfigMap holds them. The values of Secrets are in a Secret of the same name, 
 only where there are any, so that other releases need no rights on Secrets.
 """
 
-from __future__ import annotations
-
 import base64
 import gzip
 import json

@@ -1,7 +1,5 @@
 """The difference between canary and baseline as a drawing: its interval against the tolerance."""
 
-from __future__ import annotations
-
 import math
 
 from rich.text import Text

@@ -1,7 +1,5 @@
 """Events as text, one line each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from rich.text import Text

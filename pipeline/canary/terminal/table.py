@@ -1,7 +1,5 @@
 """One look at the variants: a table, and the differences below it."""
 
-from __future__ import annotations
-
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table

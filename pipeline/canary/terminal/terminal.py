@@ -1,7 +1,5 @@
 """A listener that shows a release: as a live table on a terminal, as lines with timestamps in a pipeline."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator

@@ -4,8 +4,6 @@ The result is the same as that of the `KubernetesManifest@1` task's canary strat
 annotation. There are two improvements: at least one replica, and no copies of the marks of other tools.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from copy import deepcopy
 

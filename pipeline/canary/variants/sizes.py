@@ -1,7 +1,5 @@
 """How many pods a variant gets, and which share of the requests they get."""
 
-from __future__ import annotations
-
 from canary.objects import Object
 
 

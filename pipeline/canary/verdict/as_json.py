@@ -1,7 +1,5 @@
 """A verdict as JSON, for results and for the evidence of a rejected canary."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from canary.verdict.history import number

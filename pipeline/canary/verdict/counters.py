@@ -1,7 +1,5 @@
 """The last known counters of a process, and what it has counted since. Counters restart at zero with the process."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Scrapes: what one process of a pod had counted at one instant."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
