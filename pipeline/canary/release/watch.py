@@ -154,7 +154,7 @@ def _verdict(world: World, scene: Observation, tally: Tally, record: Record, hel
     if not scene.compared:
         evidence = [tally.evidence(name, Variant.CANARY, options.measures.metrics[0]) for name in _names(scene)]
         good, total = sum(one.good for one in evidence), sum(one.total for one in evidence)
-        share = f", {good / total:.1%} good" if total else ""
+        share = f", {good / total * 100:.1f} % good" if total else ""
         verdict = replace(
             verdict,
             sentence="nothing to compare (first release): it can be promoted once it is ready and has answered "

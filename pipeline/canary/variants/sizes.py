@@ -28,4 +28,4 @@ def expected_share(name: str, canary: int, stable: int) -> str:
         stable: pods of stable.
     """
     total = stable + 2 * canary
-    return f"{name}: the canary gets about {canary / total:.0%} of requests, {canary} of {total} pods"
+    return f"{name}: the canary gets about {canary / total * 100:.0f} % of requests, {canary} of {total} pods"

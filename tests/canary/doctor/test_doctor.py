@@ -28,7 +28,7 @@ def test_where_all_is_well_every_line_says_so(story: Story) -> None:
     assert "Kubernetes v1." in text
     assert "4 of 4 pods of app ready (app:1)" in about(checks, "stable")[0][1]
     assert "app: 4 of 4 pods have their images" in about(checks, "images")[0][1]
-    assert "the canary gets about 25% of requests, 2 of 8 pods, at 50 %" in about(checks, "share")[0][1]
+    assert "the canary gets about 25 % of requests, 2 of 8 pods, at 50 %" in about(checks, "share")[0][1]
     assert "app: stable 133.3 requests/s, over 3 s" in about(checks, "traffic")[0][1]
 
 

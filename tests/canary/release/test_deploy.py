@@ -46,7 +46,7 @@ def test_variants_are_sized_by_the_live_stable_and_not_by_the_manifest(story: St
 def test_deploy_says_what_share_of_requests_the_canary_gets(story: Story) -> None:
     story.stable(deployment("app:1", replicas=4))
     story.release(deployment("app:2"), steps=(25,)).deploy()
-    assert any("17%" in note.text and "1 of 6 pods" in note.text for note in story.heard(Note))
+    assert any("17 %" in note.text and "1 of 6 pods" in note.text for note in story.heard(Note))
 
 
 def test_without_a_stable_there_is_a_canary_only_and_deploy_says_why(story: Story) -> None:
