@@ -6,8 +6,8 @@ So a selector that cannot change, the refusal of an admission webhook or a missi
 from dataclasses import dataclass
 
 from canary.apply.managed_fields import is_predecessor, with_last_applied
+from canary.apply.merged_maps import with_merged_maps
 from canary.apply.server_side_apply import to_be_applied
-from canary.apply.simulation import with_merged_maps
 from canary.errors import ForbiddenError, InputError
 from canary.manifests.bundle import Bundle
 from canary.manifests.difference import difference, is_same

@@ -9,7 +9,7 @@ import pytest
 
 from canary.apply.dry_run import DryRun
 from canary.apply.managed_fields import with_last_applied
-from canary.apply.simulation import with_merged_maps
+from canary.apply.merged_maps import with_merged_maps
 from canary.events import Differs
 from canary.manifests.difference import is_same
 from canary.objects import SERVICE, Kind
