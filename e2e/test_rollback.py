@@ -16,7 +16,7 @@ def test_a_finished_promote_is_rolled_back(configured: Namespace, manifests: Pat
     configured.canary("promote", str(manifests), "--image", "sampleapp:20", "--unproven")
     (manifests / "configmap.yml").write_text(yaml.safe_dump(settings("green")))
     configured.canary("deploy", str(manifests), "--image", "sampleapp:5")  # the next release is on its way
-    assert "rollback brings back sampleapp:10, replaced " in configured.canary("status").out
+    assert "rollback restores sampleapp:10, replaced " in configured.canary("status").out
 
     told = configured.canary("rollback", "sampleapp", "--output", "json")
 

@@ -84,10 +84,10 @@ def up(
 ) -> None:
     """Start the cluster and wait until its API server answers.
 
-    With --chaos, API clients meet the faults that a real cluster can have: they get 409, 410, 429, 500 and 503,
-    connections are cut before or after the request is carried out, and watches end or are late. The same seed gives
-    the same faults for the same requests. Each fault is a line in the daemon's log (localcluster logs). Health
-    checks, the cluster's own controllers and the localcluster commands get no faults.
+    With --chaos, API clients get the faults that a real cluster can have: answers 409, 410, 429, 500 and 503,
+    connections that are cut before or after the request is carried out, and watches that end or are late. The same
+    seed gives the same faults for the same requests. Each fault is a line in the daemon's log (localcluster logs).
+    Health checks, the cluster's own controllers and the localcluster commands get no faults.
 
     \b
     Examples:
@@ -153,7 +153,7 @@ def down(name: str) -> None:
 def status(name: str, output: str) -> None:
     """Show whether the cluster is up, and where its Services listen.
 
-    Shows also the folder of its state and logs. Exits with 1 when the cluster is down.
+    Also shows the folder of its state and logs. Exits with 1 when the cluster is down.
 
     \b
     Examples:
@@ -179,7 +179,7 @@ def status(name: str, output: str) -> None:
 @main.command()
 @click.argument("context", type=click.Path(path_type=Path))
 @click.option("--tag", "-t", "tag", required=True, metavar="NAME:TAG", help="Name and tag of the image.")
-@click.option("--build-arg", "arguments", multiple=True, metavar="KEY=VALUE", help="Value of an ARG. Can be repeated.")
+@click.option("--build-arg", "arguments", multiple=True, metavar="KEY=VALUE", help="Value of an ARG. Repeatable.")
 @click.option(
     "--file",
     "-f",
@@ -192,7 +192,8 @@ def build(context: Path, tag: str, arguments: tuple[str, ...], dockerfile: Path 
     """Build an image from a build context, as `docker build` does.
 
     The base image is not used: programs are those of this machine, and `python` is the one that runs localcluster.
-    From a Dockerfile, ARG, ENV, WORKDIR, COPY, CMD, ENTRYPOINT and `RUN pip install … -r FILE` are carried out.
+    These instructions of a Dockerfile are carried out: ARG, ENV, WORKDIR, COPY, CMD, ENTRYPOINT and
+    `RUN pip install … -r FILE`.
     EXPOSE, HEALTHCHECK, LABEL, STOPSIGNAL and USER have no effect. All other instructions are refused.
 
     \b
@@ -265,7 +266,7 @@ def kubeconfig(name: str) -> None:
 
 def _chaos(facts: dict[str, Any]) -> str:
     seed, rate = facts["chaos"]["seed"], facts["chaos"]["rate"]
-    return f"chaos            seed {seed}: {100 * rate:.3g}% of requests get a fault; see {facts['log']}"
+    return f"chaos            seed {seed}: {100 * rate:.3g} % of requests get a fault; see {facts['log']}"
 
 
 def _serve(folders: Folders, back_off: float, end_with: int | None, chaos: tuple[int, float] | None) -> None:

@@ -24,8 +24,8 @@ This page is generated from the help texts of `canary`. To update it, run `scrip
 ## Settings
 
 Precedence: flag, environment variable, `canary.yml` in the current directory, default. `canary config` shows each value
-and its source. Spaces separate the items of a list in a variable, and a flag replaces the whole list.
-Durations are written `90`, `90s`, `1m30s` or `250ms`; `canary config --schema` prints the JSON
+and its source. In a variable, spaces separate the items of a list (in `CANARY_STEPS`, commas). A flag
+replaces the whole list. Durations are written `90`, `90s`, `1m30s` or `250ms`; `canary config --schema` prints the JSON
 Schema of the file.
 
 | `canary.yml` | flag | variable | default | |

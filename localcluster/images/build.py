@@ -93,7 +93,7 @@ class Build:
         if self._bases > 1:
             raise BuildError(f"{instruction.where}: localcluster does not support multi-stage builds")
         base = substitute(instruction.text, self._values())
-        self._tell(f"FROM {base}: not used; programs are those of this machine, and its Python")
+        self._tell(f"FROM {base} is not used: pods run the Python and the programs of this machine")
 
     def _do_env(self, instruction: Instruction) -> None:
         name, _, rest = instruction.text.partition(" ")

@@ -219,7 +219,7 @@ def test_a_daemon_ends_with_the_process_given_by_end_with(other: Command) -> Non
 def test_status_shows_chaos_and_a_running_cluster_cannot_get_it(other: Command) -> None:
     started = other("up", "--name", NAME, "--chaos", "7", "--chaos-rate", "1", *ENDS_WITH_US).stderr
     log = other.home / NAME / "daemon.log"
-    said = f"chaos            seed 7: 100% of requests get a fault; see {log}\n"
+    said = f"chaos            seed 7: 100 % of requests get a fault; see {log}\n"
     assert said in started
     assert said in other("status", "--name", NAME).stdout
     assert json.loads(other("status", "--name", NAME, "--output", "json").stdout)["chaos"] == {"seed": 7, "rate": 1.0}

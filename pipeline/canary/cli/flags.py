@@ -96,6 +96,6 @@ def results(function: Callable[..., Any]) -> Callable[..., Any]:
 def lock(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for the lock against other drivers."""
     function = click.option(
-        "--break-lock", is_flag=True, help="Take the release over from another driver, which then stops."
+        "--break-lock", is_flag=True, help="Take over the lock from another driver, which then stops."
     )(function)
     return settings("lock_timeout")(function)

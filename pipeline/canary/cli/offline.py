@@ -54,7 +54,12 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
 @click.option("--baseline", required=True, metavar="GOOD/TOTAL", help="Good and all requests of the baseline.")
 @click.option("--canary", required=True, metavar="GOOD/TOTAL", help="Good and all requests of the canary.")
 @flags.settings("tolerance", "alpha")
-@click.option("--dispersion", type=float, metavar="N", help="How much more than by chance counts vary, 1 or more.")
+@click.option(
+    "--dispersion",
+    type=float,
+    metavar="N",
+    help="Dispersion of the counts: 1 if they vary by chance alone, more if they vary more.",
+)
 @flags.results
 def verdict(**given: Any) -> int:  # noqa: ANN401
     """Judge counts that you pass, by the same rule as a release.

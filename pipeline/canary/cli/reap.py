@@ -27,9 +27,9 @@ from canary.errors import ExitCode
 def reap(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """Reject every canary in the namespace that has expired, as canary reject does.
 
-    A canary expires when nobody has worked on it for the time --expire-after that it was deployed with: deploy, watch
-    and a gate that waits for an answer keep it alive. reap leaves a canary alone while a driver works on it or promotes
-    it, and if another tool made it. pipeline/reaper.yml runs this command every few minutes.
+    A canary expires when no command has worked on it for --expire-after, as set at deploy. deploy, watch and a gate
+    that waits for an answer extend that time. reap skips a canary that a driver works on or promotes, and a canary
+    that another tool made. pipeline/reaper.yml runs this command every five minutes.
 
     If a canary cannot be read or deleted, reap reports it and continues with the others. The exit code is then 2 or 3.
     """

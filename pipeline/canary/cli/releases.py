@@ -103,9 +103,9 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
     For each Deployment in the manifests, deploy creates NAME-canary with the new images, and NAME-baseline as a copy of
     the Deployment that is running. With --steps they get the first size, or keep the size that they have reached.
 
-    Other objects that exist and would change are shown, and are held until promote (unless you pass --others now). The
-    canary gets its own copies of the ConfigMaps and Secrets among them. Before deploy writes anything, it checks that
-    promote will be able to write all objects.
+    If other objects of the manifests exist and would change, deploy shows the changes and holds them until promote
+    (unless you pass --others now). The canary gets its own copies of changed ConfigMaps and Secrets. Before deploy
+    writes anything, it checks that promote will be able to write all objects.
     """
     with Session(given) as session:
         bundle = session.bundle()
@@ -210,7 +210,12 @@ def promote(**given: Any) -> None:  # noqa: ANN401
 @flags.workloads
 @flags.settings("label", "evidence")
 @flags.connection
-@click.option("--reason", default="by canary reject", metavar="TEXT", help="Why, for the output and the evidence.")
+@click.option(
+    "--reason",
+    default="by canary reject",
+    metavar="TEXT",
+    help="Reason for the rejection, for the output and the evidence.",
+)
 @flags.lock
 @flags.results
 def reject(**given: Any) -> None:  # noqa: ANN401
@@ -243,11 +248,11 @@ def rollback(**given: Any) -> None:  # noqa: ANN401
     """Undo the last promote: restore stable, its configuration and the other objects of its manifests.
 
     This works after a finished promote and after an interrupted one. canary status shows which images it restores.
-    Stable keeps its current number of pods, unless it had more before. Then canary and baseline are deleted, also those
-    of another release, because their baseline runs the version that is rolled back.
+    Stable keeps its current number of pods, unless it had more before. Then rollback deletes canary and baseline, even
+    those of another release, because their baseline runs the version that you roll back.
 
-    If stable does not become ready, the rollback is undone. Only the last promote can be rolled back: what was before
-    that is not kept. A first release cannot be rolled back.
+    If stable does not become ready, the rollback is undone. Only the last promote can be rolled back: older states
+    are not saved. A first release cannot be rolled back.
     """
     with Session(given) as session:
         names = session.names()
@@ -281,7 +286,7 @@ def apply(**given: Any) -> None:  # noqa: ANN401
     """Apply manifests as they are, without a canary, and wait until their Deployments are ready.
 
     apply refuses to change a Deployment while a release of it is in progress. If the Prometheus operator is not
-    installed, apply skips ServiceMonitors and its other objects with a warning.
+    installed, apply skips ServiceMonitors and other objects of that operator, with a warning.
     """
     with Session(given) as session:
         bundle = session.bundle(canary=False)

@@ -70,8 +70,8 @@ def status_as_text(status: Status) -> str:
             lines.append(f"  stable was promoted unproven: {workload.unproven}")
         if workload.rollback:
             replaced = readable(parse_timestamp(workload.rollback.replaced))
-            brings = f"brings back {', '.join(workload.rollback.images)}, replaced {replaced}"
-            lines.append(f"  rollback {brings}: {workload.rollback.command}")
+            restores = f"restores {', '.join(workload.rollback.images)}, replaced {replaced}"
+            lines.append(f"  rollback {restores}: {workload.rollback.command}")
         lines += [f"  next: {sentence}" for sentence in workload.next]
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)

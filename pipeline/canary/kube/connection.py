@@ -51,7 +51,7 @@ def connect(kubeconfig: str | None = None, context: str | None = None, *, accoun
     configuration.retries = False
     configuration.connection_pool_maxsize = 16  # as many pods are scraped at once
     if kubeconfig and not any(Path(path).exists() for path in kubeconfig.split(os.pathsep)):
-        raise InputError(f"kubeconfig {kubeconfig}: no such file")
+        raise InputError(f"kubeconfig {kubeconfig}: no such file; correct KUBECONFIG or --kubeconfig")
     try:
         contexts, active = config.list_kube_config_contexts(kubeconfig)
     except (config.ConfigException, yaml.YAMLError, OSError, TypeError, ValueError) as error:

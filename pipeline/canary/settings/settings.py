@@ -63,7 +63,8 @@ class Settings:
     others: str = _setting(
         "hold",
         choice("hold", "now"),
-        "When to change other objects that exist: hold the change until promote, or write it now, at deploy.",
+        "When to change existing objects other than Deployments: hold the change until promote, or write it now, at "
+        "deploy.",
     )
     gate: str = _setting(
         "terminal", choice("terminal", "auto"), "Who decides: a person at this terminal, or (auto) the verdict."
@@ -89,7 +90,7 @@ class Settings:
     latency_tolerance: float | None = _setting(
         None,
         share("0.05 for five points"),
-        "Tolerance for the share of --latency-objective. By default that of --tolerance.",
+        "Tolerance for the share of requests within --latency-objective. By default that of --tolerance.",
     )
     latency_histogram: str = _setting(
         "request_duration_seconds", string("SELECTOR"), "Histogram of request durations, without the suffix _bucket."

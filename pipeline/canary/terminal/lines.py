@@ -46,7 +46,7 @@ def line_of(event: Event) -> Text | None:
             return _with_difference(heading, event.difference)
         case Waiting():
             reason = f": {event.reason}" if event.reason else ""
-            ready = f"{event.ready} of {counted(event.desired, 'pod')} ready"
+            ready = f"{event.ready} of {event.desired:,} pods ready"
             return _line(f"{event.name}: {ready}{reason}", "yellow" if reason else "")
         case Ready():
             return _line(f"{event.name}: {counted(event.pods, 'pod')} ready after {event.seconds:.1f} s")

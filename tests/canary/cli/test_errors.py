@@ -148,7 +148,9 @@ def test_without_a_kubeconfig_the_error_says_what_to_pass(command_line: CommandL
 
 
 def test_a_missing_kubeconfig_or_context_is_named(command_line: CommandLine) -> None:
-    assert command_line("status", "--kubeconfig", "nowhere").err == "canary: error: kubeconfig nowhere: no such file\n"
+    assert command_line("status", "--kubeconfig", "nowhere").err == (
+        "canary: error: kubeconfig nowhere: no such file; correct KUBECONFIG or --kubeconfig\n"
+    )
     command_line.of_cluster("http://127.0.0.1:1", "lab")
     result = command_line("status", "--context", "prod")
     assert (result.code, result.err) == (

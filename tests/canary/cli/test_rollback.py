@@ -54,7 +54,7 @@ def test_a_dry_run_prints_the_objects_without_the_values_of_secrets_and_changes_
 def test_status_shows_the_rollback_and_the_images_it_restores(canary: CommandLine) -> None:
     lines = canary("status", "app").out.splitlines()
     [line] = [line for line in lines if line.startswith("  rollback ")]
-    assert line.startswith("  rollback brings back app:1, replaced 20")
+    assert line.startswith("  rollback restores app:1, replaced 20")
     assert line.endswith(" UTC: canary rollback app")
     [app] = canary("status", "app", "--output", "json").json()["workloads"]
     assert app["rollback"]["images"] == ["app:1"]

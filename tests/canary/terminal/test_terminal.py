@@ -91,7 +91,7 @@ def screen(*events: Event, width: int = 80) -> str:
         (Note("the canary gets 17 % of requests"), "the canary gets 17 % of requests"),
         (Note("an HPA counts the variants' pods", warning=True), "warning: an HPA counts the variants' pods"),
         (Waiting("web-canary", 0, 2), "web-canary: 0 of 2 pods ready"),
-        (Waiting("web-canary", 0, 1, "image pull: not found"), "web-canary: 0 of 1 pod ready: image pull: not found"),
+        (Waiting("web-canary", 0, 1, "image pull: not found"), "web-canary: 0 of 1 pods ready: image pull: not found"),
         (Ready("web-canary", 2, 3.21), "web-canary: 2 pods ready after 3.2 s"),
         (Grows(Step(25, (10, 25, 50))), "step 2 of 3 (25 %): canary and baseline grow"),
         (Decided(promote=True, by="auto"), "decided to promote, by auto"),
@@ -130,7 +130,7 @@ def test_reject_waits_for_nothing() -> None:
 
 def test_a_pipeline_gets_the_reason_why_a_pod_is_not_ready_once() -> None:
     waiting = [Waiting("a", 0, 1), Waiting("a", 0, 1), Waiting("b", 0, 1), Waiting("a", 0, 1), Waiting("a", 0, 1, "x")]
-    assert lines(*waiting) == ["a: 0 of 1 pod ready", "b: 0 of 1 pod ready", "a: 0 of 1 pod ready: x"]
+    assert lines(*waiting) == ["a: 0 of 1 pods ready", "b: 0 of 1 pods ready", "a: 0 of 1 pods ready: x"]
 
 
 def test_a_line_of_a_pipeline_is_never_wrapped() -> None:
@@ -139,7 +139,7 @@ def test_a_line_of_a_pipeline_is_never_wrapped() -> None:
 
 def test_a_containers_last_words_cannot_steer_the_terminal() -> None:
     evil = "boom\x1b[2J\x1b]0;title\x07\r\nsecond [red]line"
-    assert lines(Waiting("a", 0, 1, evil)) == ["a: 0 of 1 pod ready: boom [2J ]0;title   second [red]line"]
+    assert lines(Waiting("a", 0, 1, evil)) == ["a: 0 of 1 pods ready: boom [2J ]0;title   second [red]line"]
     assert "second [red]line" in screen(Note(evil))
 
 
