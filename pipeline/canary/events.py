@@ -132,6 +132,19 @@ class Ready(Event):
 
 
 @dataclass(frozen=True)
+class Deployed(Event):
+    """Canary and baseline of a workload are ready, whether this command created them or an earlier one.
+
+    Attributes:
+        workload: the stable Deployment's name.
+        images: what the canary runs.
+    """
+
+    workload: str
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class VariantState:
     """One variant at one look.
 

@@ -42,6 +42,7 @@ HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler")
 VERTICAL_POD_AUTOSCALER = Kind("autoscaling.k8s.io/v1", "VerticalPodAutoscaler")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
 NODE = Kind("v1", "Node")
+EVENT = Kind("v1", "Event")
 
 CONFIGURATION_KINDS = (CONFIG_MAP, SECRET)
 """Kinds that pods take their configuration from."""

@@ -15,12 +15,13 @@ from typing import Any
 from aiohttp import web
 from kubernetes import client
 
+from canary.apply.managed_fields import FIELD_MANAGER
 from canary.kube.cluster import Cluster
 from canary.kube.connection import Connection
 from canary.kube.transport import Transport
 from localcluster.apimachinery.errors import ApiError
 from localcluster.apimachinery.objects import now
-from localcluster.apimachinery.resources import NAMESPACE, POD, Resource
+from localcluster.apimachinery.resources import EVENT, NAMESPACE, POD, Resource
 from localcluster.apiserver.server import make_app
 from localcluster.controllers.controller import MANAGER, Controller
 from localcluster.controllers.deployments import Deployments
@@ -63,17 +64,27 @@ class Clock:
 
 
 class Admission(Registry):
-    """A registry that refuses pods where a test asks for it, as a quota or pod security does."""
+    """A registry that refuses what a test asks it to: pods, as a quota or pod security does, and the driver's Events.
+
+    Attributes:
+        refusals: by namespace, why pods are refused.
+        without_events: namespaces in which the driver may not create Events.
+    """
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.refusals: dict[str, str] = {}
+        self.without_events: set[str] = set()
 
     def create(self, resource: Resource, obj: Object, *, manager: str, dry_run: bool = False) -> Object:
         """Create an object, unless it is refused."""
         why = self.refusals.get(obj["metadata"].get("namespace", "")) if resource == POD else None
         if why:
             raise ApiError(403, f"pods is forbidden: {why}")
+        namespace = obj["metadata"].get("namespace", "")
+        if resource == EVENT and manager == FIELD_MANAGER and namespace in self.without_events:
+            missing = f'cannot create resource "events" in API group "" in the namespace "{namespace}"'
+            raise ApiError(403, f'events is forbidden: User "nobody" {missing}')
         return super().create(resource, obj, manager=manager, dry_run=dry_run)
 
 
@@ -158,6 +169,10 @@ class Simulator:
     def refuse_pods(self, namespace: str, why: str) -> None:
         """Refuse all further pods in a namespace."""
         self.act(lambda: self.registry.refusals.update({namespace: why}))
+
+    def forbid_events(self, namespace: str) -> None:
+        """Let the driver's account have no permission to create Events in a namespace."""
+        self.act(lambda: self.registry.without_events.add(namespace))
 
     def warn(self, namespace: str, prefix: str, reason: str, message: str, times: int) -> None:
         """Create warning Events about pods."""

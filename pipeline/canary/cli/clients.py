@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from requests.utils import get_environ_proxies, select_proxy
 
 from canary.cli.clock import SystemClock
-from canary.cli.identity import ProcessIdentity
+from canary.cli.identity import ProcessIdentity, user
 from canary.cli.recorder import Recorder
 from canary.doctor.connection import PrometheusService, Route
 from canary.errors import InputError
@@ -20,6 +20,10 @@ from canary.kube.connection import Connection, connect
 from canary.kube.transport import Transport
 from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
 from canary.metrics.queries import SERVICE
+from canary.notifications.kubernetes_events import KubernetesEvents
+from canary.notifications.notification import Notifications
+from canary.notifications.notifier import Notifier
+from canary.notifications.outbox import Sender
 from canary.ports import SampleSource
 from canary.settings.settings import Settings
 from canary.state.expiry import postpone_expiry
@@ -114,11 +118,23 @@ class Clients:
         terminal = Terminal(Output(stderr=True))
         self._closing.callback(terminal.close)
 
-        def listen(event: Event) -> None:
+        def show(event: Event) -> None:
             self.recorder(event)
             terminal(event)
 
+        notifier = Notifier(Notifications(user(), SystemClock().now), self._senders())
+        self._closing.callback(notifier.close, show)
+
+        def listen(event: Event) -> None:
+            show(event)
+            notifier(event)
+
         return listen
+
+    def _senders(self) -> list[Sender]:
+        """Return who delivers notifications. None opens a connection before there is one to deliver."""
+        transport = Transport(self._connect, patience=Transport.first_patience)  # the notifier itself tries for longer
+        return [KubernetesEvents(Cluster(transport, self.namespace), transport.close)]
 
     def samples(self, measures: Measures) -> SampleSource:
         """Return where the counts come from: the pods, or Prometheus."""

@@ -37,7 +37,7 @@ class ProcessIdentity:
     @property
     def name(self) -> str:
         """The process for a person: user, host and number."""
-        return f"{_user()}@{socket.gethostname()}, process {self.number}"
+        return f"{user()}@{socket.gethostname()}, process {self.number}"
 
     @property
     def mark(self) -> str:
@@ -60,7 +60,8 @@ class ProcessIdentity:
         return False
 
 
-def _user() -> str:
+def user() -> str:
+    """Return the name of the user who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # the user of a container may have no name

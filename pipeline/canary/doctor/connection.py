@@ -151,6 +151,10 @@ def _check_task(task: Task, granted: Mapping[Asked, bool], *, of_any_name: bool)
             return warning(
                 subject, f"{text}: canary cannot warn about conflicts with these", "grant it, or check them yourself"
             )
+        case Task.NOTIFY:
+            return warning(
+                subject, f"{text}: kubectl describe deployment will not show the release", "grant it, or do without it"
+            )
         case Task.METRICS if any(right == PODS for right, _, _ in missing):
             return failed(subject, text, "grant it, or read metrics from Prometheus (--prometheus)")
         case Task.METRICS:

@@ -17,6 +17,7 @@ class Task(StrEnum):
     DEPLOY = "deploy, watch, reject"
     PROMOTE = "promote"
     LOOK = "warn about conflicts"
+    NOTIFY = "write Events"
     METRICS = "read metrics"
 
 
@@ -101,6 +102,7 @@ WORKLOAD = (
     Right(
         Task.PROMOTE, "", "configmaps", ("get", "patch", "delete"), "undoes a rollback that fails", ("{name}-rollback",)
     ),
+    Right(Task.NOTIFY, "", "events", ("create",), "shows the release in kubectl describe deployment"),
     Right(
         Task.LOOK,
         "autoscaling",

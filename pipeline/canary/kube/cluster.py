@@ -7,7 +7,7 @@ from canary import ports
 from canary.apply.managed_fields import FIELD_MANAGER, is_made_by_us, take_over
 from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError
 from canary.kube.transport import Answer, Transport, refusal
-from canary.objects import DEPLOYMENT, Kind, Object
+from canary.objects import DEPLOYMENT, EVENT, Kind, Object
 from canary.retry import retry_on_conflict
 
 NO_LOG = "unable to retrieve container logs"
@@ -182,7 +182,7 @@ class Cluster(ports.Cluster):
 
     def events(self, obj: Object) -> list[Object]:
         selector = f"involvedObject.uid={obj['metadata']['uid']}"
-        return sorted(self._list(Kind("v1", "Event"), {"fieldSelector": selector}), key=_time)
+        return sorted(self._list(EVENT, {"fieldSelector": selector}), key=_time)
 
     def get_text(self, path: str, *, params: Mapping[str, str] | None = None, timeout: float) -> str:
         """Return the answer to a GET, such as that of a pod or a Service behind the API server's proxy.

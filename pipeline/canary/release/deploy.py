@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from canary.apply.server_side_apply import pods_and_images, write
-from canary.events import Grows, Note, Written
+from canary.events import Deployed, Grows, Note, Written
 from canary.manifests.bundle import Bundle, digest
+from canary.manifests.images import images_of
 from canary.marks import DIGEST
 from canary.objects import DEPLOYMENT, Object, annotations_of
 from canary.observe.deployments import read_workload
@@ -54,6 +55,8 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
     for name in plan.existing:
         world.listen(Written("Deployment", name, "unchanged", "of this same release"))
     wait_until_ready(world, [*(one["metadata"]["name"] for one in plan.created), *plan.existing])
+    for incoming in bundle.deployments:
+        world.listen(Deployed(incoming["metadata"]["name"], tuple(images_of(incoming))))
 
 
 def workloads_in_another_release(world: World, bundle: Bundle) -> tuple[str, ...]:

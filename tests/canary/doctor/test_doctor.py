@@ -21,8 +21,8 @@ def test_where_all_is_well_every_line_says_so(story: Story) -> None:
     checks = examined(story, "app")
     assert {one.outcome for one in checks if one.subject != "clock"} == {CheckOutcome.OK}
     assert [one.subject for one in checks] == [
-        "proxy", "API server", "clock", "namespace", "rights", "rights", "rights", "rights", "stable", "share",
-        "images", "surroundings", "metrics", "traffic",
+        "proxy", "API server", "clock", "namespace", *["rights"] * 5, "stable", "share", "images", "surroundings",
+        "metrics", "traffic",
     ]  # fmt: skip
     [(_, text)] = about(checks, "API server")
     assert "Kubernetes v1." in text
@@ -44,7 +44,7 @@ def test_nothing_is_changed(story: Story) -> None:
 def test_an_empty_namespace_is_looked_at_as_far_as_it_goes(story: Story) -> None:
     checks = examined(story)
     assert outcomes(checks)["workloads"] == ["warning"]
-    assert outcomes(checks)["rights"] == ["ok"] * 4
+    assert outcomes(checks)["rights"] == ["ok"] * 5
 
 
 def test_before_the_first_release_its_manifests_are_looked_at(story: Story) -> None:
@@ -74,7 +74,7 @@ def test_a_missing_right_is_named_as_kubectl_takes_it_and_no_release_can_be_made
     assert outcome == "failed"
     assert "to deploy, watch, reject: missing patch deployments.apps app-canary, get pods/log" in text
     assert "pipeline/rbac.yml" in text
-    assert [one for one, _ in others] == ["ok"] * 3
+    assert [one for one, _ in others] == ["ok"] * 4
 
 
 def test_who_may_not_write_stable_may_be_meant_not_to_promote(story: Story) -> None:
@@ -93,6 +93,16 @@ def test_who_may_write_stable_but_not_keep_what_was_before_is_not_meant(story: S
 def test_what_would_warn_is_only_warned_of(story: Story) -> None:
     checks = examined(story, "app", cluster=WithoutRights(story, ("list", "poddisruptionbudgets", "")))
     assert [one for one, text in about(checks, "rights") if "poddisruptionbudgets" in text] == ["warning"]
+
+
+def test_the_permission_to_create_events_is_optional(story: Story) -> None:
+    checks = examined(story, "app", cluster=WithoutRights(story, ("create", "events", "")))
+    [(outcome, text)] = [one for one in about(checks, "rights") if one[0] != "ok"]
+    assert outcome == "warning"
+    assert text == (
+        "permission to write Events: missing create events: kubectl describe deployment will not show the release: "
+        "grant it, or do without it"
+    )
 
 
 def test_rights_are_asked_for_the_manifests_other_objects_by_their_names(story: Story) -> None:

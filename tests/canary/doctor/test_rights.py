@@ -48,7 +48,7 @@ def needed(rights: Iterable[Right]) -> set[Grant]:
 @pytest.mark.parametrize(
     ("role", "rights", "tasks"),
     [
-        ("sampleapp-deploy", RIGHTS, (Task.DEPLOY, Task.LOOK)),
+        ("sampleapp-deploy", RIGHTS, (Task.DEPLOY, Task.LOOK, Task.NOTIFY)),
         ("sampleapp-promote", RIGHTS, (Task.PROMOTE,)),
         ("sampleapp-read-pods", RIGHTS, (Task.METRICS,)),
         ("sampleapp-deploy-secrets", OF_SECRETS, (Task.DEPLOY,)),

@@ -1,0 +1,1 @@
+"""Notifications: a listener tells other systems what happens in a release, and never holds it up."""

@@ -1,0 +1,91 @@
+"""Events on the Deployment, which `kubectl describe deployment` and `kubectl get events` show.
+
+They are core/v1 Events, with the fields and names of client-go's recorder (`k8s.io/client-go/tools/record`), which the
+Deployment controller uses as well.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+
+from canary.errors import ClusterError, ForbiddenError
+from canary.marks import Variant, variant_name
+from canary.notifications.notification import Notification, Occasion
+from canary.notifications.outbox import TryAgainError
+from canary.objects import DEPLOYMENT, EVENT, Object
+from canary.ports import Cluster
+from canary.times import timestamp
+
+COMPONENT = "canary"
+LONGEST_NAME = 253
+LONGEST_MESSAGE = 1024
+"""What events.k8s.io/v1 allows."""
+
+REASONS = {
+    Occasion.DEPLOYED: "CanaryDeployed",
+    Occasion.VERDICT: "CanaryVerdict",
+    Occasion.PROMOTED: "CanaryPromoted",
+    Occasion.REJECTED: "CanaryRejected",
+    Occasion.UNDONE: "CanaryUndone",
+    Occasion.ROLLED_BACK: "CanaryRolledBack",
+}
+
+
+class KubernetesEvents:
+    """Creates an Event about stable for each notification; in a first release, about the canary."""
+
+    destination = "as Kubernetes Events"
+    advice = "To permit Events, use the Role in pipeline/rbac.yml"
+
+    def __init__(self, cluster: Cluster, close: Callable[[], None]) -> None:
+        """Use a cluster of its own, and `close` it in the end."""
+        self._cluster = cluster
+        self.close = close
+
+    def send(self, notification: Notification) -> None:
+        """Create the Event; see `Sender.send`."""
+        try:
+            self._cluster.create(_event(notification, self._subject(notification.workload)))
+        except ForbiddenError:
+            raise
+        except ClusterError as error:
+            raise TryAgainError(str(error)) from error
+
+    def _subject(self, workload: str) -> Object:
+        """Return a reference to the Deployment that an Event is about, without a uid if it has been deleted."""
+        names = workload, variant_name(workload, Variant.CANARY)
+        live = next((found for name in names if (found := self._cluster.get(DEPLOYMENT, name))), None)
+        subject = {
+            "apiVersion": DEPLOYMENT.api_version,
+            "kind": DEPLOYMENT.kind,
+            "namespace": self._cluster.namespace,
+            "name": names[-1],
+        }
+        if live is None:
+            return subject
+        return subject | {key: live["metadata"][key] for key in ("name", "uid", "resourceVersion")}
+
+
+def _event(notification: Notification, subject: Object) -> Object:
+    at = timestamp(notification.at)
+    return {
+        "apiVersion": EVENT.api_version,
+        "kind": EVENT.kind,
+        "metadata": {"name": _name(subject["name"]), "namespace": subject["namespace"]},
+        "involvedObject": subject,
+        "type": "Warning" if notification.is_warning else "Normal",
+        "reason": REASONS[notification.occasion],
+        "message": notification.sentence[:LONGEST_MESSAGE],
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+        "source": {"component": COMPONENT},
+        "reportingComponent": COMPONENT,
+        "reportingInstance": "",
+    }
+
+
+def _name(subject: str) -> str:
+    """Return a name for an Event, by the rule of client-go's recorder."""
+    name = f"{subject}.{time.time_ns():x}"
+    return name if len(name) <= LONGEST_NAME else str(uuid.uuid4())

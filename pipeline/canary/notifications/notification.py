@@ -1,0 +1,122 @@
+"""What other systems are told about a release, derived from its events."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from canary.events import Decided, Deployed, Event, Judged, Promoted, Rejected, RolledBack, Started, Undone
+from canary.marks import Variant, variant_name
+from canary.printable import printable
+from canary.verdict.rule import Decision, Verdict
+
+
+class Occasion(StrEnum):
+    """What a notification is about."""
+
+    DEPLOYED = "deployed"
+    VERDICT = "verdict"
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    UNDONE = "undone"
+    ROLLED_BACK = "rolled-back"
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One thing that happened to one workload.
+
+    Attributes:
+        occasion: what happened.
+        namespace: of the workload.
+        workload: the stable Deployment's name.
+        sentence: what happened, for a person.
+        at: when, in Unix seconds.
+        images: what the canary or, after a promote or a rollback, stable runs. None where this command cannot tell.
+        decision: the verdict, or what was decided. None where there is none.
+        by: who decided, None if nobody did: `auto` (the verdict), a person at the gate, or who ran the command.
+        is_warning: whether somebody should look at it.
+    """
+
+    occasion: Occasion
+    namespace: str
+    workload: str
+    sentence: str
+    at: float
+    images: tuple[str, ...] = ()
+    decision: Decision | None = None
+    by: str | None = None
+    is_warning: bool = False
+
+
+class Notifications:
+    """Derives notifications from the events of one command."""
+
+    def __init__(self, user: str, now: Callable[[], float]) -> None:
+        """Start without any event.
+
+        Args:
+            user: who runs the command.
+            now: returns Unix seconds.
+        """
+        self._by = user
+        self._now = now
+        self._namespace = ""
+        self._workloads: tuple[str, ...] = ()
+        self._images: dict[str, tuple[str, ...]] = {}
+
+    def of(self, event: Event) -> tuple[Notification, ...]:
+        """Return what an event is told as: nothing, or one notification for each workload that it is about."""
+        match event:
+            case Started():
+                self._namespace, self._workloads = event.namespace, event.workloads
+            case Decided():
+                self._by = event.by
+            case Deployed(workload, images):
+                self._images[workload] = images
+                canary = variant_name(workload, Variant.CANARY)
+                return (self._about(workload, Occasion.DEPLOYED, f"deployed {canary}: it runs {', '.join(images)}"),)
+            case Judged(verdict):
+                return tuple(self._verdict(workload, verdict) for workload in self._workloads)
+            case Promoted(workload, images):
+                self._images[workload] = images
+                text = f"promoted {workload}: it now runs {', '.join(images)}"
+                return (self._about(workload, Occasion.PROMOTED, text, Decision.PROMOTE, by=self._by),)
+            case Rejected(workload, reason):
+                text = f"rejected {workload}{'' if reason.startswith('by ') else ':'} {reason}"
+                return (self._about(workload, Occasion.REJECTED, text, Decision.REJECT, by=self._by, is_warning=True),)
+            case RolledBack(workload, images):
+                self._images[workload] = images
+                text = f"rolled back {workload}: it now runs {', '.join(images)}"
+                return (self._about(workload, Occasion.ROLLED_BACK, text, by=self._by, is_warning=True),)
+            case Undone(workload, reason):
+                text = f"undone: {workload} is as it was before, because {reason}"
+                return (self._about(workload, Occasion.UNDONE, text, by=self._by, is_warning=True),)
+        return ()
+
+    def _verdict(self, workload: str, verdict: Verdict) -> Notification:
+        is_rejected = verdict.decision is Decision.REJECT
+        says_nothing = verdict.decision is Decision.UNDECIDED and not verdict.comparisons  # a first release
+        text = verdict.sentence if says_nothing else f"{verdict.decision}: {verdict.sentence}"
+        return self._about(workload, Occasion.VERDICT, text, verdict.decision, is_warning=is_rejected)
+
+    def _about(
+        self,
+        workload: str,
+        occasion: Occasion,
+        sentence: str,
+        decision: Decision | None = None,
+        *,
+        by: str | None = None,
+        is_warning: bool = False,
+    ) -> Notification:
+        return Notification(
+            occasion,
+            self._namespace,
+            workload,
+            printable(sentence),
+            self._now(),
+            self._images.get(workload, ()),
+            decision,
+            by,
+            is_warning,
+        )
