@@ -9,8 +9,9 @@ RATE ?= 100
 WORKERS ?= 4
 DURATION ?= 60s
 CHART := 88.5.3
+ACTIONLINT := v1.7.12
 
-.PHONY: help demo demo-venv venv test coverage test-long e2e load bench bench-load bench-verdict bench-watch prometheus monitoring lint format lock clean
+.PHONY: help demo demo-venv venv test coverage test-long e2e load bench bench-load bench-verdict bench-watch prometheus monitoring lint actionlint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the available targets
@@ -71,6 +72,13 @@ lint: venv ## check code style, types, imports, manifests and Dockerfiles
 	$(PYTHON_BIN)/lint-imports
 	$(PYTHON_BIN)/kubernetes-validate --strict --quiet $(filter-out %/prometheus.yml,$(wildcard manifests/*.yml misc/*.yml monitoring/*/*.yml loadtest/*.yml pipeline/*.yml))
 	$(PYTHON_BIN)/hadolint $(wildcard */Dockerfile)
+	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
+	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.github-actions $(wildcard pipeline/github/*.yml pipeline/github/*/*.yml)
+	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+
+actionlint: ## check expressions, inputs and scripts of .github/workflows (needs Go; uses shellcheck if it is installed)
+	@if command -v go >/dev/null; then go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT); \
+	  else echo "actionlint is skipped: the command go is missing"; fi
 
 format: venv ## format the code and fix what ruff can fix
 	$(PYTHON_BIN)/ruff format
@@ -81,6 +89,7 @@ lock: ## update the lock files in requirements/ (needs uv; UPGRADE=--upgrade tak
 	$(COMPILE) pyproject.toml --extra localcluster --group load --group build -c requirements/dev.lock -o requirements/demo.lock
 	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group bench --group build -c requirements/dev.lock -o requirements/bench.lock
 	$(COMPILE) pyproject.toml -c requirements/dev.lock -o requirements/canary.lock
+	$(COMPILE) --group build -c requirements/dev.lock -o requirements/build.lock
 	$(COMPILE) app/requirements.in -c requirements/dev.lock -o app/requirements.txt
 
 clean: ## remove .venv and all caches

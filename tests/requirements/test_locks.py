@@ -11,7 +11,13 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOCKS = ("requirements/canary.lock", "requirements/demo.lock", "requirements/dev.lock", "app/requirements.txt")
+LOCKS = (
+    "requirements/build.lock",
+    "requirements/canary.lock",
+    "requirements/demo.lock",
+    "requirements/dev.lock",
+    "app/requirements.txt",
+)
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[([^\]]+)\])?==", re.MULTILINE)
 REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)\s*\[([^\]]+)\]([^;]*)(?:;(.*))?$")
 
