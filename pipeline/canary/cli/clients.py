@@ -1,6 +1,7 @@
 """The clients that a command works with: the API server, Prometheus and the terminal. Their packages import slowly."""
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,6 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from canary.cli.clock import SystemClock
 from canary.cli.identity import ProcessIdentity, user
-from canary.cli.recorder import Recorder
 from canary.doctor.connection import PrometheusService, Route
 from canary.errors import InputError
 from canary.events import Event, Listener, Note
@@ -38,20 +38,20 @@ class Clients:
 
     Attributes:
         settings: the settings of the release.
-        recorder: hears every event besides the terminal.
+        listeners: hear every event besides the terminal.
     """
 
     def __init__(
         self,
         settings: Settings,
-        recorder: Recorder,
+        listeners: Sequence[Listener],
         *,
         kubeconfig: str | None = None,
         context: str | None = None,
         break_lock: bool = False,
     ) -> None:
         self.settings = settings
-        self.recorder = recorder
+        self.listeners = listeners
         self._kubeconfig = kubeconfig or os.environ.get("KUBECONFIG")
         self._context = context
         self._break_lock = break_lock
@@ -114,12 +114,13 @@ class Clients:
 
     @cached_property
     def listen(self) -> Listener:
-        """Hears every event: shows it on the terminal, and records it for the command's result."""
+        """Hears every event: passes it to the listeners, and shows it on the terminal."""
         terminal = Terminal(Output(stderr=True))
         self._closing.callback(terminal.close)
 
         def show(event: Event) -> None:
-            self.recorder(event)
+            for hear in self.listeners:
+                hear(event)
             terminal(event)
 
         notifier = Notifier(Notifications(user(), SystemClock().now), self._senders())

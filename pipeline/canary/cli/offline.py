@@ -26,7 +26,15 @@ from canary.verdict.rule import Evidence, combine, compare
 )
 @flags.manifests
 @flags.settings(
-    *flags.IMAGES, "gate", *flags.VARIANTS, *flags.VERDICT, *flags.SAMPLES, "evidence", "lock_timeout", "namespace"
+    *flags.IMAGES,
+    "gate",
+    *flags.VARIANTS,
+    *flags.VERDICT,
+    *flags.SAMPLES,
+    "evidence",
+    "report",
+    "lock_timeout",
+    "namespace",
 )
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of canary.yml instead, for your editor.")
 @flags.results

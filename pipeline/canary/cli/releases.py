@@ -10,6 +10,7 @@ from canary.cli import flags, render
 from canary.cli.arguments import require_namespace
 from canary.cli.help import Command
 from canary.cli.render import print_json, print_objects
+from canary.cli.reporting import Reporting
 from canary.cli.session import Session
 from canary.errors import ExitCode, InputError, TimedOutError
 from canary.manifests.bundle import Bundle
@@ -52,6 +53,7 @@ EXIT_CODES = {
     "timeout",
     "expire_after",
     "evidence",
+    "report",
 )
 @flags.connection
 @flags.supersede
@@ -66,10 +68,11 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     far, and --min-duration and --min-requests of its own. The gate decides after the last step, or as soon as the
     verdict is REJECT.
     """
-    with Session(given) as session:
+    with Session(given) as session, Reporting(session, "release") as reporting:
         bundle = session.bundle()
         name = " ".join(deployment["metadata"]["name"] for deployment in bundle.deployments)
         outcome = session.release(bundle=bundle, gate=session.gate(name)).run()
+        reporting.exit_code = ExitCode.DONE if outcome.promoted else ExitCode.REJECTED
         print_json(
             given,
             {
@@ -79,7 +82,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
                 "rejected": render.events_as_json(session.recorder.rejected),
             },
         )
-    return ExitCode.DONE if outcome.promoted else ExitCode.REJECTED
+    return reporting.exit_code
 
 
 @click.command(
@@ -125,7 +128,7 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
     ),
 )
 @flags.workloads
-@flags.settings(*flags.VERDICT, *flags.SAMPLES, "label", "expire_after")
+@flags.settings(*flags.VERDICT, *flags.SAMPLES, "label", "expire_after", "report")
 @flags.connection
 @click.option(
     "--report-only", is_flag=True, help="Exit with 0 whatever the verdict is: another step of the pipeline decides."
@@ -138,13 +141,15 @@ def watch(**given: Any) -> int:  # noqa: ANN401
     Exits with 0 on PROMOTE, 1 on REJECT and 4 if still undecided. It does not promote or reject. A first release has
     nothing to compare with: once its canary is ready and has answered requests, watch reports that and exits with 0.
     """
-    with Session(given) as session:
+    with Session(given) as session, Reporting(session, "watch") as reporting:
         if not given["report_only"]:
             session.require_tolerances("canary watch")
         verdict = _watched(session, report_only=given["report_only"])
+        nothing_to_compare = verdict.decision is Decision.UNDECIDED and not verdict.comparisons
+        if not (given["report_only"] or nothing_to_compare):
+            reporting.exit_code = EXIT_CODES[verdict.decision]
         print_json(given, verdict_as_json(verdict))
-    nothing_to_compare = verdict.decision is Decision.UNDECIDED and not verdict.comparisons
-    return ExitCode.DONE if given["report_only"] or nothing_to_compare else EXIT_CODES[verdict.decision]
+    return reporting.exit_code
 
 
 def _watched(session: Session, *, report_only: bool) -> Verdict:
@@ -171,7 +176,7 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
     short_help="Roll the canary's version out to stable, then delete canary and baseline.",
 )
 @flags.manifests
-@flags.settings(*flags.IMAGES, "label", "timeout")
+@flags.settings(*flags.IMAGES, "label", "timeout", "report")
 @flags.connection
 @click.option("--unproven", is_flag=True, help="Promote without a canary, or against its verdict.")
 @click.option(
@@ -190,7 +195,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
     If somebody has changed stable since deploy, promote shows the change, and overwrites it only with
     --overwrite-stable.
     """
-    with Session(given) as session:
+    with Session(given) as session, Reporting(session, "promote", is_wanted=not given["dry_run"]):
         bundle = session.bundle()
         if given["dry_run"]:
             _print_planned(given, session, "promote", bundle)
@@ -208,7 +213,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
     short_help="Delete canary and baseline. Stable is not touched.",
 )
 @flags.workloads
-@flags.settings("label", "evidence")
+@flags.settings("label", "evidence", "report")
 @flags.connection
 @click.option(
     "--reason",
@@ -224,7 +229,7 @@ def reject(**given: Any) -> None:  # noqa: ANN401
     First, reject saves the canary's logs, events, container exits, counts and verdict to a new folder in --evidence,
     and prints the path of that folder.
     """
-    with Session(given) as session:
+    with Session(given) as session, Reporting(session, "reject"):
         session.require_deployments()
         session.release(names=session.names()).reject(given["reason"])
         print_json(given, {"rejected": render.events_as_json(session.recorder.rejected)})

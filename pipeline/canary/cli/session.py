@@ -18,6 +18,7 @@ from canary.cli.clock import SystemClock
 from canary.cli.recorder import Recorder
 from canary.cli.release_arguments import connection_flags, release_arguments
 from canary.errors import ClusterError, InputError
+from canary.events import Listener
 from canary.gate.automatic import AutoGate
 from canary.gate.terminal import TerminalGate
 from canary.manifests.bundle import Bundle, load, require_deployment
@@ -43,6 +44,7 @@ class Session:
         self._given = given
         self._closing = ExitStack()
         self.recorder = Recorder()
+        self.listeners: list[Listener] = [self.recorder]
 
     def __enter__(self) -> Self:
         return self
@@ -94,7 +96,7 @@ class Session:
 
         clients = Clients(
             self.settings,
-            self.recorder,
+            self.listeners,
             kubeconfig=self._given.get("kubeconfig"),
             context=self._given.get("context"),
             break_lock=self._given.get("break_lock", False),

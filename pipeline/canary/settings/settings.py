@@ -142,6 +142,9 @@ class Settings:
         "Folder for logs, events and counts of rejected canaries. "
         "By default canary/NAMESPACE in $XDG_STATE_HOME, or in ~/.local/state.",
     )
+    report: str | None = _setting(
+        None, string("DIR"), "Folder for report.md and report.json, written when the command ends, however it ends."
+    )
     lock_timeout: float = _setting(
         65.0,
         duration("90s"),
