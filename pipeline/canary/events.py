@@ -229,11 +229,28 @@ class Decided(Event):
         promote: whether to promote.
         by: `auto`, or the person's name.
         verdict: that was decided on, in a few words.
+        reason: the reason that was given, empty if none was.
     """
 
     promote: bool
     by: str
     verdict: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class HandedOver(Event):
+    """The driver that waited at its gate has carried out the decision of this command.
+
+    Attributes:
+        workloads: names of the stable Deployments.
+        promote: whether it promoted them.
+        to: that driver.
+    """
+
+    workloads: tuple[str, ...]
+    promote: bool
+    to: str
 
 
 @dataclass(frozen=True)

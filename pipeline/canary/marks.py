@@ -29,6 +29,11 @@ ARGUMENTS = f"{OWN_PREFIX}arguments"
 EXPIRES = f"{OWN_PREFIX}expires"
 """When `canary reap` may reject it. A canary that another tool made has none and never expires."""
 
+GATE = f"{OWN_PREFIX}gate"
+"""A driver waits at its gate for a decision, as JSON: its process, since when, and the workloads."""
+DECISION = f"{OWN_PREFIX}decision"
+"""The decision on a release that waits at its gate, as JSON. It is on the canary of the first workload alone."""
+
 # On stable.
 CONFIGURATION = f"{OWN_PREFIX}configuration"
 """On the pod template: digest of the release that last changed the pods' configuration.

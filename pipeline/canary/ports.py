@@ -1,6 +1,6 @@
 """What a release needs from outside, as Protocols. `cli` builds the real ones; tests pass in others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -81,8 +81,13 @@ class Cluster(Protocol):
     def apply_over(self, live: Object, obj: Object) -> Object | None:
         """Apply an object over `live`. Return None if `live` has been written or deleted since it was read."""
 
-    def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str | None]) -> Object:
-        """Set annotations of an object. None removes one."""
+    def annotate(
+        self, kind: Kind, name: str, annotations: Mapping[str, str | None], *, version: str | None = None
+    ) -> Object | None:
+        """Set annotations of an object. None removes one.
+
+        With a resource version, return None if the object has been written since it had that version.
+        """
 
     def take_over(self, kind: Kind, name: str) -> bool:
         """Make `canary` the owner of fields that kubectl, Helm or the task own. Return whether anything changed."""
@@ -105,6 +110,10 @@ class Cluster(Protocol):
 
 class Lock(Protocol):
     """Keeps other drivers away from a release."""
+
+    @property
+    def breaks(self) -> bool:
+        """Whether it is taken even from a driver that is at work."""
 
     def held(self, names: Sequence[str], listen: Listener) -> AbstractContextManager[None]:
         """Return what holds the workloads of these names while it is entered; what is held already stays so.
@@ -145,10 +154,13 @@ class Clock(Protocol):
 class Gate(Protocol):
     """Who turns a verdict into an action."""
 
-    def decide(self, verdict: Verdict) -> Decided | None:
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Decided | None]) -> Decided | None:
         """Return what is to be done, None to keep watching.
 
-        A verdict without comparisons has nothing to compare (a first release).
+        Args:
+            verdict: what the evidence says. Without comparisons there is nothing to compare (a first release).
+            elsewhere: returns what another driver has decided meanwhile, None if nothing. A gate that waits calls it
+                every second. From the first call on, other drivers can decide.
         """
 
 

@@ -1,6 +1,7 @@
-"""URLs of servers: whether they lead to this machine, and what of them may be shown."""
+"""URLs of servers: whether they lead to this machine, what of them may be shown, and why one cannot be reached."""
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 
@@ -17,3 +18,8 @@ def origin(url: str) -> str:
     """Return scheme, host and port of a URL: what may be shown, as user, password and path may be secrets."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def cause(error: OSError) -> str:
+    """Return the cause of an error of `requests`, without the addresses of urllib3's objects."""
+    return re.split(r">: |: |\[Errno \d+\] ", str(error))[-1].strip("'\")") or type(error).__name__

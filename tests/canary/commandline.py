@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 import yaml
@@ -80,12 +80,13 @@ class CommandLine:
         """Write objects as YAML."""
         return self.write(name, yaml.safe_dump_all(objects))
 
-    def __call__(self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None) -> Result:
+    def __call__(self, *arguments: str, stdin: str | TextIO = "", environment: dict[str, str] | None = None) -> Result:
         """Run the command in this process."""
         with self._monkeypatch.context() as patch:
             for name, value in (environment or {}).items():
                 patch.setenv(name, value)
-            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
+            typed = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8") if isinstance(stdin, str) else stdin
+            patch.setattr(sys, "stdin", typed)
             self._capsys.readouterr()
             code = run(arguments)
             out, err = self._capsys.readouterr()

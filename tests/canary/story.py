@@ -66,13 +66,15 @@ class Person:
     promote: bool
     asked: list[Verdict] = field(default_factory=list)
 
-    def decide(self, verdict: Verdict) -> Decided | None:
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Decided | None]) -> Decided | None:
         self.asked.append(verdict)
         return Decided(promote=self.promote, by="ada")
 
 
 class NoLock:
     """A lock that never blocks anyone."""
+
+    breaks = False
 
     @contextmanager
     def held(self, names: Sequence[str], listen: Listener) -> Iterator[None]:
@@ -111,6 +113,7 @@ class Story:
         cluster: Any = None,
         lock: Any = None,
         names: tuple[str, ...] = (),
+        person: str = "ada",
         **options: Any,
     ) -> Release:
         """Return a release of these objects, or of the workloads with these names."""
@@ -125,6 +128,7 @@ class Story:
             options=replace(self.options, **options),
             bundle=bundle if objects else None,
             names=names,
+            person=person,
         )
 
     def stable(self, *objects: Object) -> None:

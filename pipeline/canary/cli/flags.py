@@ -9,6 +9,7 @@ from canary.settings.settings import SETTINGS, Setting
 
 IMAGES = ("images", "image_pull_secrets")
 VARIANTS = ("percentage", "steps", "others", "label", "timeout", "expire_after")
+GATE = ("gate", "gate_url", "gate_token_file", "gate_timeout")
 SAMPLES = (
     "good",
     "total",

@@ -37,7 +37,12 @@ class ProcessIdentity:
     @property
     def name(self) -> str:
         """The process for a person: user, host and number."""
-        return f"{user()}@{socket.gethostname()}, process {self.number}"
+        return f"{self.person}, process {self.number}"
+
+    @property
+    def person(self) -> str:
+        """Who runs the process: user and host."""
+        return f"{user()}@{socket.gethostname()}"
 
     @property
     def mark(self) -> str:

@@ -27,7 +27,7 @@ from canary.verdict.rule import Evidence, combine, compare
 @flags.manifests
 @flags.settings(
     *flags.IMAGES,
-    "gate",
+    *flags.GATE,
     *flags.VARIANTS,
     *flags.VERDICT,
     *flags.SAMPLES,

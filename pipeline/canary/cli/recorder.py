@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from canary.events import Differs, Event, Judged, Looked, Promoted, Rejected, RolledBack, Written
+from canary.events import Differs, Event, HandedOver, Judged, Looked, Promoted, Rejected, RolledBack, Written
 from canary.verdict.rule import Verdict
 
 
@@ -15,6 +15,7 @@ class Recorder:
     written: list[Written] = field(default_factory=list)
     promoted: list[Promoted] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    handed_over: list[HandedOver] = field(default_factory=list)
     rolled_back: list[RolledBack] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
@@ -30,5 +31,7 @@ class Recorder:
                 self.promoted.append(event)
             case Rejected():
                 self.rejected.append(event)
+            case HandedOver():
+                self.handed_over.append(event)
             case RolledBack():
                 self.rolled_back.append(event)

@@ -9,17 +9,18 @@ from canary.settings.resolution import Resolved
 
 
 def release_arguments(resolved: Resolved) -> ReleaseArguments:
-    """Return what the user passed about the release. A Prometheus whose address holds a password is left out."""
+    """Return what the user passed about the release. A URL that holds a password is left out."""
     settings = resolved.settings
     are_passed = resolved.sources["manifests"] in ("arguments", "CANARY_MANIFESTS")
-    has_password = "@" in (settings.prometheus or "")
-    watch = [name for name in (*flags.VERDICT, *flags.SAMPLES) if not (has_password and name == "prometheus")]
+    with_password = [name for name in ("prometheus", "gate_url") if "@" in (getattr(settings, name) or "")]
+    watch = [name for name in (*flags.VERDICT, *flags.SAMPLES) if name not in with_password]
+    gate = [name for name in flags.GATE if name not in with_password]
     promote = (*flags.IMAGES, "timeout")
     return ReleaseArguments(
         manifests=tuple(settings.manifests) if are_passed else (),
         promote=resolved.as_flags(promote),
         watch=resolved.as_flags(watch),
-        release=resolved.as_flags((*promote, "gate", "percentage", "steps", "others", *watch)),
+        release=resolved.as_flags((*promote, *gate, "percentage", "steps", "others", *watch)),
         label=settings.label,
     )
 

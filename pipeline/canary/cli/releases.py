@@ -35,6 +35,7 @@ EXIT_CODES = {
         "canary release manifests/ --image sampleapp:20",
         "canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05 --percentage 50",
         "canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05 --steps 10,25,50",
+        "canary release manifests/ --image sampleapp:20 --gate manual  # elsewhere: canary promote or canary reject",
         "kubectl kustomize overlays/prod | canary release - --image app=registry.example:5000/app:2",
     ),
     short_help="Run a whole release: deploy, watch, decide, promote or reject.",
@@ -42,7 +43,7 @@ EXIT_CODES = {
 @flags.manifests
 @flags.settings(
     "images",
-    "gate",
+    *flags.GATE,
     "percentage",
     "steps",
     "others",
@@ -70,8 +71,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """
     with Session(given) as session, Reporting(session, "release") as reporting:
         bundle = session.bundle()
-        name = " ".join(deployment["metadata"]["name"] for deployment in bundle.deployments)
-        outcome = session.release(bundle=bundle, gate=session.gate(name)).run()
+        outcome = session.release(bundle=bundle, gate=session.gate(bundle)).run()
         reporting.exit_code = ExitCode.DONE if outcome.promoted else ExitCode.REJECTED
         print_json(
             given,
@@ -194,6 +194,9 @@ def promote(**given: Any) -> None:  # noqa: ANN401
 
     If somebody has changed stable since deploy, promote shows the change, and overwrites it only with
     --overwrite-stable.
+
+    If a canary release waits at its gate for a decision, promote records the decision and waits until that command has
+    promoted.
     """
     with Session(given) as session, Reporting(session, "promote", is_wanted=not given["dry_run"]):
         bundle = session.bundle()
@@ -201,7 +204,9 @@ def promote(**given: Any) -> None:  # noqa: ANN401
             _print_planned(given, session, "promote", bundle)
             return
         session.release(bundle=bundle).promote()
-        print_json(given, {"promoted": render.events_as_json(session.recorder.promoted)})
+        recorder = session.recorder
+        promoted, handed_over = render.events_as_json(recorder.promoted), render.events_as_json(recorder.handed_over)
+        print_json(given, {"promoted": promoted, "handed_over": handed_over})
 
 
 @click.command(
@@ -217,7 +222,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
 @flags.connection
 @click.option(
     "--reason",
-    default="by canary reject",
+    default="",
     metavar="TEXT",
     help="Reason for the rejection, for the output and the evidence.",
 )
@@ -228,11 +233,16 @@ def reject(**given: Any) -> None:  # noqa: ANN401
 
     First, reject saves the canary's logs, events, container exits, counts and verdict to a new folder in --evidence,
     and prints the path of that folder.
+
+    If a canary release waits at its gate for a decision, reject records the decision and waits until that command has
+    rejected.
     """
     with Session(given) as session, Reporting(session, "reject"):
         session.require_deployments()
         session.release(names=session.names()).reject(given["reason"])
-        print_json(given, {"rejected": render.events_as_json(session.recorder.rejected)})
+        recorder = session.recorder
+        rejected, handed_over = render.events_as_json(recorder.rejected), render.events_as_json(recorder.handed_over)
+        print_json(given, {"rejected": rejected, "handed_over": handed_over})
 
 
 @click.command(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from canary.events import Differs, Promoted, Rejected, RolledBack, Written
+from canary.events import Differs, Event
 from canary.manifests.documents import dump
 from canary.manifests.masking import masked
 from canary.objects import Object
@@ -61,6 +61,8 @@ def status_as_text(status: Status) -> str:
         if workload.driver:
             since, renewed = readable(workload.driver.since), readable(workload.driver.renewed)
             lines.append(f"  locked by {workload.driver.name} since {since}, last renewed at {renewed}")
+        if workload.gate:
+            lines.append(f"  waits for a decision since {readable(workload.gate.since)}")
         if workload.expires_in is not None:
             lines.append(f"  {_expiry(workload.expires_in)}")
         lines += [f"  {sentence}" for sentence in workload.unknown]
@@ -103,7 +105,7 @@ def config_as_json(resolved: Resolved) -> dict[str, Any]:
     }
 
 
-def events_as_json(events: Sequence[Differs | Written | Promoted | Rejected | RolledBack]) -> list[dict[str, Any]]:
+def events_as_json(events: Sequence[Event]) -> list[dict[str, Any]]:
     """Return the events that the result of a command consists of."""
     return [asdict(event) for event in events]
 

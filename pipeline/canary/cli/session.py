@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 
 from canary.cli import arguments, measures
 from canary.cli.clock import SystemClock
+from canary.cli.identity import ProcessIdentity
 from canary.cli.recorder import Recorder
 from canary.cli.release_arguments import connection_flags, release_arguments
+from canary.cli.tokens import read_token
 from canary.errors import ClusterError, InputError
 from canary.events import Listener
 from canary.gate.automatic import AutoGate
+from canary.gate.manual import ManualGate
 from canary.gate.terminal import TerminalGate
 from canary.manifests.bundle import Bundle, load, require_deployment
-from canary.manifests.images import parse_image, refuse_other_workloads, with_images, with_pull_secrets
+from canary.manifests.images import images_of, parse_image, refuse_other_workloads, with_images, with_pull_secrets
 from canary.objects import DEPLOYMENT
 from canary.observe.deployments import read_workload
 from canary.ports import Cluster, Gate, SampleSource
+from canary.release.commands import Commands
 from canary.release.release import Release
 from canary.settings.options import Options
 from canary.settings.resolution import Resolved, resolve
@@ -195,20 +199,43 @@ class Session:
             options=self.options,
             bundle=bundle,
             names=names,
+            person=ProcessIdentity().person,
         )
 
-    def gate(self, release: str) -> Gate:
-        """Return the gate that decides about a release of this name.
+    def gate(self, bundle: Bundle) -> Gate:
+        """Return the gate that decides about a release of these manifests.
 
         Raises:
-            InputError: it could not decide: the verdict has no tolerance, or the person has no terminal.
+            InputError: it could not decide: the verdict has no tolerance, the person has no terminal, or there is no
+                URL to ask.
         """
         if len(self.steps) > 1:
             self.require_tolerances("a release in several steps")
-        if self.settings.gate == "auto":
+        settings = self.settings
+        if settings.gate == "auto":
             self.require_tolerances("--gate auto")
             return AutoGate()
-        return TerminalGate(self._keyboard(), sys.stderr, getpass.getuser(), release)
+        names = [deployment["metadata"]["name"] for deployment in bundle.deployments]
+        listen, timeout = self.clients.listen, settings.gate_timeout
+        if settings.gate == "manual":
+            commands = Commands(self.options, *names)
+            advice = f"To promote, run elsewhere: {commands.promote}. To reject: {commands.reject}"
+            return ManualGate(SystemClock(), listen, advice, timeout)
+        if settings.gate == "webhook":
+            if settings.gate_url is None:
+                raise InputError("--gate webhook needs a --gate-url: the server to ask")
+            from canary.gate.webhook import WebhookGate  # noqa: PLC0415 - loads what a help text must not wait for
+
+            self._gate_token()
+            images = [image for deployment in bundle.deployments for image in images_of(deployment)]
+            release = {"namespace": self.namespace, "workloads": names, "images": list(dict.fromkeys(images))}
+            return WebhookGate(
+                SystemClock(), listen, settings.gate_url, self._gate_token, release, timeout, settings.interval
+            )
+        return TerminalGate(self._keyboard(), sys.stderr, getpass.getuser(), " ".join(names))
+
+    def _gate_token(self) -> str:
+        return read_token("--gate-token-file", self.settings.gate_token_file, "CANARY_GATE_TOKEN")
 
     def require_tolerance(self, what: str) -> None:
         """Refuse to judge without a tolerance.

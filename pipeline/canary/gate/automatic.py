@@ -1,5 +1,6 @@
 """A gate that does what the verdict says."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from canary.errors import TimedOutError
@@ -11,7 +12,7 @@ from canary.verdict.rule import Decision, Verdict
 class AutoGate:
     """Promotes or rejects by the verdict alone."""
 
-    def decide(self, verdict: Verdict) -> Decided:
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Decided | None]) -> Decided:  # noqa: ARG002 - of `Gate`
         """Return promote for PROMOTE, reject for REJECT.
 
         A first release has nothing to compare and is promoted: the gate is only asked once the canary is ready and has

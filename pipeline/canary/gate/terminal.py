@@ -1,5 +1,7 @@
 """A gate that asks a person at the terminal."""
 
+import select
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -8,6 +10,9 @@ from canary.events import Decided
 from canary.verdict.rule import Decision, Verdict
 
 _PROMOTE, _REJECT, _WATCH = ("p", "promote"), ("r", "reject"), ("w", "watch")
+POLL = 1.0
+"""Seconds between two looks at what another driver has decided."""
+
 _KEYS = "p promotes, r rejects, w keeps watching and asks again later"
 
 
@@ -39,8 +44,8 @@ class TerminalGate:
                 "or run canary deploy and canary watch, then canary promote or canary reject"
             )
 
-    def decide(self, verdict: Verdict) -> Decided | None:
-        """Return the person's answer. The verdict with its numbers was shown just before.
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Decided | None]) -> Decided | None:
+        """Return the person's answer, or what another driver decides. The verdict was shown just before.
 
         To promote against the verdict, the person types the name of the release.
 
@@ -50,28 +55,37 @@ class TerminalGate:
         is_first = not verdict.comparisons and verdict.decision is Decision.UNDECIDED
         situation = "there is nothing to compare" if is_first else f"the verdict is {verdict.decision}"
         while True:
-            answer = self._ask(f"{situation}: promote, reject or keep watching? [p/r/w] ").lower()
+            answer = self._ask(f"{situation}: promote, reject or keep watching? [p/r/w] ", elsewhere)
+            if isinstance(answer, Decided):
+                return answer
+            answer = answer.lower()
             if answer in _WATCH:
                 return None
             if answer in _REJECT:
                 return Decided(promote=False, by=self.person)
             if answer not in _PROMOTE:
                 self._say(f"{_KEYS}\n")
-            elif verdict.decision is not Decision.REJECT or self._confirms():
+                continue
+            if verdict.decision is not Decision.REJECT:
                 return Decided(promote=True, by=self.person)
-
-    def _confirms(self) -> bool:
-        """Return whether the person confirms a promote against the verdict."""
-        typed = self._ask(
-            "This promotes against the verdict, and stable records that. To confirm, type the name of the release "
-            f"({self.release}): "
-        )
-        if typed != self.release:
+            typed = self._ask(
+                "This promotes against the verdict, and stable records that. To confirm, type the name of the release "
+                f"({self.release}): ",
+                elsewhere,
+            )
+            if isinstance(typed, Decided):
+                return typed
+            if typed == self.release:
+                return Decided(promote=True, by=self.person)
             self._say(f"{typed!r} is not {self.release}: nothing is decided yet\n")
-        return typed == self.release
 
-    def _ask(self, question: str) -> str:
+    def _ask(self, question: str, elsewhere: Callable[[], Decided | None]) -> str | Decided:
+        """Return what the person types, or what another driver decides before that."""
         self._say(question)
+        while not select.select([self.answers], [], [], POLL)[0]:
+            if decided := elsewhere():
+                self._say("\n")
+                return decided
         line = self.answers.readline()
         if not line:
             self._say("\n")

@@ -124,14 +124,21 @@ class Cluster(ports.Cluster):
         answer = self._apply({**obj, "metadata": metadata})
         return None if answer.status == 409 else _object(answer, f"apply {obj['kind']} {obj['metadata']['name']}")
 
-    def annotate(self, kind: Kind, name: str, annotations: Mapping[str, str | None]) -> Object:
+    def annotate(
+        self, kind: Kind, name: str, annotations: Mapping[str, str | None], *, version: str | None = None
+    ) -> Object | None:
+        metadata: Object = {"annotations": dict(annotations)}
+        if version is not None:
+            metadata["resourceVersion"] = version
         answer = self._write(
             "PATCH",
             self._path(kind, name),
             params=_write_params(),
-            body={"metadata": {"annotations": dict(annotations)}},
+            body={"metadata": metadata},
             content_type=MERGE_PATCH,
         )
+        if version is not None and answer.status == 409:
+            return None
         return _object(answer, f"annotate {kind.kind} {name}")
 
     def take_over(self, kind: Kind, name: str) -> bool:

@@ -11,7 +11,7 @@ import requests
 
 from canary.errors import ClusterError, InputError, NotAnsweringError
 from canary.metrics.api import Api
-from canary.urls import is_loopback, origin
+from canary.urls import cause, is_loopback, origin
 
 SERVICE = re.compile(r"svc:(?P<namespace>[a-z0-9-]+)/(?P<service>(?:https?:)?[a-z0-9-]+:[a-z0-9-]+)")
 
@@ -61,7 +61,7 @@ class UrlQueries:
                 "Prometheus: the file of --prometheus-header has a character that a header cannot have"
             ) from None
         except OSError as error:
-            raise NotAnsweringError(f"cannot reach Prometheus at {self._shown}: {_cause(error)}") from error
+            raise NotAnsweringError(f"cannot reach Prometheus at {self._shown}: {cause(error)}") from error
         if response.status_code in (401, 403):
             # Another program may renew an expired token in the file at any moment. A missing right stays missing.
             kind = NotAnsweringError if response.status_code == 401 else ClusterError
@@ -130,8 +130,3 @@ def _value(name: str, file: Path) -> str:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Prometheus: header {name}: cannot read {file}: {error}") from error
-
-
-def _cause(error: OSError) -> str:
-    """Return the cause of an error, without the addresses of urllib3's objects."""
-    return re.split(r">: |: |\[Errno \d+\] ", str(error))[-1].strip("'\")") or type(error).__name__

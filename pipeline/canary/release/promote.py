@@ -41,7 +41,7 @@ from canary.variants.derive import copied_by
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class Candidate:
     """A workload before its promote.
 
     Attributes:
@@ -85,7 +85,7 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
     if cause := next((why for name in names if (why := undo_reason(world.cluster, name))), ""):
         raise _undo(world, names, cause)
     is_resumed = any(unfinished_digest(world.cluster, name) == digest(bundle) for name in names)
-    candidates = _check(world, bundle, decided=decided, is_resumed=is_resumed)
+    candidates = check(world, bundle, decided=decided, is_resumed=is_resumed)
     before = services_by_deployment(world.cluster, names)
     changes = is_resumed or not _is_done(world, bundle)
     if changes:
@@ -114,8 +114,18 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
         world.listen(Promoted(name, stable_images))
 
 
-def _check(world: World, bundle: Bundle, *, decided: str, is_resumed: bool) -> list[_Candidate]:
-    """Refuse a promote that is not proven, would overwrite somebody's change, or could not be carried out or undone."""
+def check(world: World, bundle: Bundle, *, decided: str = "", is_resumed: bool = False) -> list[Candidate]:
+    """Refuse a promote that is not proven, would overwrite somebody's change, or could not be carried out or undone.
+
+    Args:
+        world: what to work with.
+        bundle: the manifests.
+        decided: who decided at the gate, empty if nobody did.
+        is_resumed: whether an interrupted run has begun this promote.
+
+    Raises:
+        InputError, ClusterError: see `promote`. Nothing was changed.
+    """
     names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
     workloads = [read_workload(world.cluster, name) for name in names]
     overridden = [
@@ -133,7 +143,7 @@ def _check(world: World, bundle: Bundle, *, decided: str, is_resumed: bool) -> l
         canary_images = running_images(world.cluster, workload.canary) if workload.canary else ()
         old = [deployment for deployment in (workload.stable, workload.baseline) if deployment is not None]
         old_images = tuple(image for deployment in old for image in running_images(world.cluster, deployment))
-        candidates.append(_Candidate(workload, objection, canary_images, old_images))
+        candidates.append(Candidate(workload, objection, canary_images, old_images))
     check_promote_rights(world.cluster, bundle)
     if not is_resumed:  # else the earlier run checked them, when the old Services led to the old pods
         _check_services(world, bundle)
@@ -164,7 +174,7 @@ def _save(world: World, bundle: Bundle, names: Sequence[str]) -> None:
             world.listen(Note(f"{text}: this promote cannot be undone or rolled back", warning=True))
 
 
-def _write(world: World, bundle: Bundle, candidates: Sequence[_Candidate]) -> None:
+def _write(world: World, bundle: Bundle, candidates: Sequence[Candidate]) -> None:
     """Write the manifests, configuration before Deployments."""
     for incoming, candidate in zip(bundle.deployments, candidates, strict=True):
         _check_same(world, bundle, incoming, candidate.workload.canary)
@@ -177,7 +187,7 @@ def _write(world: World, bundle: Bundle, candidates: Sequence[_Candidate]) -> No
             world.cluster.annotate(DEPLOYMENT, candidate.workload.name, {UNPROVEN: candidate.overridden})
 
 
-def _check_images(world: World, candidates: Sequence[_Candidate]) -> None:
+def _check_images(world: World, candidates: Sequence[Candidate]) -> None:
     for candidate in candidates:
         if candidate.workload.canary is not None:
             name = candidate.workload.name

@@ -17,10 +17,12 @@ from canary.observe.rollout import wait_until_ready
 from canary.ports import Clock, Cluster, Gate, Lock, SampleSource, World
 from canary.release import deploy, promote, reap, reject, rollback, status, watch
 from canary.release.commands import Commands
+from canary.release.hand_over import find_gate, hand_over
 from canary.release.plan import make_plan
 from canary.release.reap import Reaped
 from canary.release.status import Status
 from canary.settings.options import Options
+from canary.state.decision import GateRecord, WaitingGate
 from canary.state.last_promote import PromoteState, read_last_promote, undo_reason, unfinished_digest
 from canary.variants.derive import can_have_variants
 from canary.verdict.rule import Decision, Verdict, brief
@@ -58,6 +60,7 @@ class Release:
         options: how the release is made.
         bundle: the manifests, with images and pull secrets filled in. None where none were given: then `watch`,
             `reject` and `status` need only `names`, and the other actions raise InputError.
+        person: who decides where a command itself is the decision, such as `ada@laptop`.
         names: names of the stable Deployments, where there is no bundle; empty means every workload of the namespace
             that has variants.
     """
@@ -71,6 +74,7 @@ class Release:
     options: Options
     bundle: Bundle | None = None
     names: tuple[str, ...] = ()
+    person: str = "somebody"
 
     def run(self) -> ReleaseOutcome:
         """Do the whole release: deploy, watch, ask the gate, promote or reject. Finish an interrupted promote.
@@ -95,9 +99,14 @@ class Release:
             if decided.promote:
                 self.promote(decided=decided.by)
             else:
-                by_person = f"by {decided.by} (verdict: {brief(verdict)})"
-                self.reject(verdict.sentence if decided.by == "auto" else by_person)
+                given = f": {decided.reason}" if decided.reason else ""
+                by_person = f"by {decided.by}{given} (verdict: {brief(verdict)})"
+                self._reject(verdict.sentence if decided.by == "auto" else by_person)
             return ReleaseOutcome(decided.promote, decided.by, verdict)
+
+    def _waiting_gate(self, names: Sequence[str], *, digest: str = "") -> WaitingGate | None:
+        """Return the gate of another driver that waits for a decision, None if none does or is to be stopped."""
+        return None if self.lock.breaks else find_gate(self._world, names, digest=digest)
 
     def _grow(self, verdict: Verdict) -> Verdict:
         """Let the variants grow step by step while the verdict is PROMOTE, and return the last verdict."""
@@ -107,7 +116,8 @@ class Release:
 
     def _ask_gate(self, verdict: Verdict) -> Decided | None:
         self.listen(DecisionAsked(verdict))
-        decided = self.gate.decide(verdict)
+        record = GateRecord(self.cluster, self.clock, self._names())
+        decided = record.close(self.gate.decide(verdict, record.decided))
         if decided is not None:
             self.listen(replace(decided, verdict=brief(verdict)))
         return decided
@@ -151,15 +161,33 @@ class Release:
     def promote(self, *, decided: str = "") -> None:
         """Roll the canary's version out to stable, then delete canary and baseline.
 
+        If another driver waits for a decision on this release at its gate, that one does it.
+
         Args:
             decided: who decided at the gate, empty if nobody did: then a canary whose verdict is REJECT is refused.
         """
         bundle, names = self._manifests(), self._names()
+        if not decided and (gate := self._waiting_gate(names, digest=digest(bundle))):
+            promote.check(self._world, bundle)
+            if hand_over(self._world, gate, Decided(promote=True, by=self.person)):
+                promote.check(self._world, bundle)  # does stable run it?
+                return
         with self._action("promote", names, Commands(self.options, *names).promote):
             promote.promote(self._world, bundle, decided=decided)
 
-    def reject(self, reason: str = "by canary reject") -> None:
-        """Delete canary and baseline; stable is not touched."""
+    def reject(self, reason: str = "") -> None:
+        """Delete canary and baseline; stable is not touched.
+
+        If another driver waits for a decision on this release at its gate, that one does it.
+
+        Args:
+            reason: why, in a sentence; empty if none is given.
+        """
+        gate = self._waiting_gate(self._names())
+        if gate is None or not hand_over(self._world, gate, Decided(promote=False, by=self.person, reason=reason)):
+            self._reject(reason or "by canary reject")
+
+    def _reject(self, reason: str) -> None:
         names = self._names()
         with self._action("reject", names, Commands(self.options, *names).reject):
             for name in names:

@@ -14,6 +14,7 @@ from canary.release.next_steps import next_steps
 from canary.settings.options import Options
 from canary.settings.release_arguments import command
 from canary.state.counts import read_record
+from canary.state.decision import WaitingGate, waiting_gate
 from canary.state.expiry import expiry
 from canary.state.last_promote import LastPromote, promoted_together, read_last_promote
 from canary.state.lease import Holder, read_holder
@@ -77,6 +78,7 @@ class WorkloadStatus:
         next: what can be done now, each as `purpose: command`; the command is one to be typed as it is.
         step: the one at hand, None where the release has no more than one.
         driver: who holds its lock, None if nobody does. Whether that one is still at work, its last renewal hints at.
+        gate: the driver that waits for a decision, None if none does.
         expires_in: seconds until `canary reap` may reject it if nobody works on it, None where it never may.
         unknown: what could not be seen, and why, a sentence each.
         unproven: when stable was promoted against the evidence or without any, and why; empty if it was not.
@@ -91,6 +93,7 @@ class WorkloadStatus:
     next: tuple[str, ...]
     step: Step | None = None
     driver: Holder | None = None
+    gate: WaitingGate | None = None
     expires_in: float | None = None
     unknown: tuple[str, ...] = ()
     unproven: str = ""
@@ -140,6 +143,7 @@ def _workload_status(
     expires = _read(problems, lambda: expiry(found.canary) if found.canary else None)
     was = _read(problems, lambda: read_last_promote(cluster, name))
     step = step_of(found.canary) if found.canary else None
+    gate = _read(problems, lambda: waiting_gate(cluster, name, found.canary))
     driver, unknown = _driver(cluster, name)
     return WorkloadStatus(
         name,
@@ -149,6 +153,7 @@ def _workload_status(
         next_steps(options, found, record, step, was),
         step if step is not None and len(step.steps) > 1 else None,
         driver,
+        gate,
         None if expires is None else expires - at,
         unknown,
         annotations_of(found.stable).get(UNPROVEN, ""),

@@ -9,7 +9,7 @@ from typing import Any
 
 from canary.errors import InputError
 from canary.manifests.documents import parse
-from canary.settings.settings import SETTINGS, Setting, Settings
+from canary.settings.settings import SECRET_VARIABLES, SETTINGS, Setting, Settings
 
 FILE = "canary.yml"
 
@@ -150,7 +150,7 @@ def _is_service_link(name: str, environment: Mapping[str, str]) -> bool:
 
 def _check_names(variables: Iterable[str]) -> None:
     """Refuse the name of a variable that is most likely a misspelt setting. It would be ignored silently."""
-    known = [setting.variable for setting in SETTINGS.values()]
+    known = [*(setting.variable for setting in SETTINGS.values()), *SECRET_VARIABLES]
     for name in variables:
         similar = difflib.get_close_matches(name, known, n=1, cutoff=0.85) if name.startswith("CANARY_") else []
         if similar and name not in known:

@@ -23,6 +23,9 @@ from canary.settings.value_types import (
     strings,
 )
 
+SECRET_VARIABLES = ("CANARY_GATE_TOKEN",)
+"""Variables with secrets. They are no settings: a flag would show their values to every user of the machine."""
+
 _NAME = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _NAMESPACE = pattern(_NAME, "a name of lower-case letters, digits and -", "NAME")
 _LABEL = pattern(
@@ -67,7 +70,23 @@ class Settings:
         "deploy.",
     )
     gate: str = _setting(
-        "terminal", choice("terminal", "auto"), "Who decides: a person at this terminal, or (auto) the verdict."
+        "terminal",
+        choice("terminal", "auto", "manual", "webhook"),
+        "Who decides: a person at this terminal, the verdict (auto), canary promote or canary reject from elsewhere "
+        "(manual), or an HTTP server (webhook).",
+    )
+    gate_url: str | None = _setting(
+        None,
+        pattern(r"https?://[^/\s]+\S*", "a URL that begins with https:// or http://", "URL"),
+        "Ask this server with --gate webhook: it answers 200 to promote, 403 to reject, 202 to be asked again.",
+    )
+    gate_token_file: str | None = _setting(
+        None,
+        string("FILE"),
+        "File with the bearer token for --gate-url. By default the token is taken from CANARY_GATE_TOKEN.",
+    )
+    gate_timeout: float = _setting(
+        3600.0, duration("1h"), "Give up on a decision after this long, with --gate manual or webhook."
     )
     tolerance: float | None = _setting(
         None,

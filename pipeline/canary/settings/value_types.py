@@ -138,7 +138,8 @@ def choice(*words: str) -> ValueType:
             raise ValueError(value)
         return str(value)
 
-    return ValueType(" or ".join(words), {"enum": list(words)}, read, metavar="|".join(words))
+    all_words = f"{', '.join(words[:-1])} or {words[-1]}"
+    return ValueType(all_words, {"enum": list(words)}, read, metavar="|".join(words))
 
 
 def integer(least: int, most: int | None = None) -> ValueType:

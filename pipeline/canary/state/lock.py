@@ -118,6 +118,11 @@ class LeaseLock:
         self._held: tuple[str, ...] = ()
         self._renewed: dict[str, float] = {}  # monotonic seconds at which the last renewal that succeeded began
 
+    @property
+    def breaks(self) -> bool:
+        """Whether the lock is taken even from a driver that is at work."""
+        return self._break_lock
+
     @contextmanager
     def held(self, names: Sequence[str], listen: Listener) -> Iterator[None]:
         """Hold the locks of these workloads; see `ports.Lock`."""

@@ -9,6 +9,7 @@ from canary.events import (
     Differs,
     Event,
     Grows,
+    HandedOver,
     Judged,
     Looked,
     Note,
@@ -68,7 +69,11 @@ def line_of(event: Event) -> Text | None:
             return _line(f"{event.step}: canary and baseline grow", "bold")
         case Decided():
             verdict = f" (verdict: {event.verdict})" if event.verdict else ""
-            return _line(f"decided to {'promote' if event.promote else 'reject'}, by {event.by}{verdict}")
+            reason = f": {event.reason}" if event.reason else ""
+            return _line(f"decided to {'promote' if event.promote else 'reject'}, by {event.by}{reason}{verdict}")
+        case HandedOver():
+            action = "promoted" if event.promote else "rejected"
+            return _line(f"{event.to} {action} {' and '.join(event.workloads)}", "bold")
         case Promoted():
             return _line(f"promoted {event.workload}: it now runs {', '.join(event.images)}", "bold green")
         case Rejected():

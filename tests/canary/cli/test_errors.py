@@ -76,7 +76,7 @@ WRONG = {
     (*RELEASE, "--gate", "auto", "--tolerance", "5"): (
         "--tolerance 5: must be a share from 0 to 1, such as 0.05 for five points"
     ),
-    (*RELEASE, "--gate", "maybe"): "--gate maybe: must be terminal or auto",
+    (*RELEASE, "--gate", "maybe"): "--gate maybe: must be terminal, auto, manual or webhook",
     RELEASE: (
         "--gate terminal: stdin is not a terminal, so nobody can answer; pass --gate auto with a --tolerance, "
         "or run canary deploy and canary watch, then canary promote or canary reject"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from canary.gate.terminal import TerminalGate
 from canary.marks import VERSION_LABEL
 from canary.objects import DEPLOYMENT
 from tests.canary.cluster_simulator import Simulator, waiting
@@ -49,13 +48,14 @@ def test_a_release_is_rejected_with_exit_1(canary: CommandLine, story: Story, an
     assert image_of(story.deployment()) == "app:1"
 
 
-@pytest.mark.parametrize(("answer", "code", "runs"), [("p\napp\n", 0, "app:3"), ("r\n", 1, "app:1")])
+@pytest.mark.parametrize(("answer", "code", "runs"), [(b"p\napp\n", 0, "app:3"), (b"r\n", 1, "app:1")])
 @pytest.mark.usefixtures("answers")
-def test_a_person_may_overrule_the_verdict(
-    answer: str, code: int, runs: str, canary: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(TerminalGate, "__post_init__", lambda _: None)  # a pipe stands for the terminal
-    result = canary("release", "m.yml", "--image", "app:3", *QUICK, stdin=answer)
+def test_a_person_may_overrule_the_verdict(answer: bytes, code: int, runs: str, canary: CommandLine) -> None:
+    person, terminal = pty.openpty()
+    os.write(person, answer)
+    with os.fdopen(terminal, encoding="utf-8") as keyboard:
+        result = canary("release", "m.yml", "--image", "app:3", *QUICK, stdin=keyboard)
+    os.close(person)
     assert result.code == code, result.err
     assert "the verdict is REJECT: promote, reject or keep watching? [p/r/w] " in result.err
     assert re.search(r"decided to \w+, by \w+ \(verdict: REJECT, \d+\.\d points worse\)", result.err)
@@ -109,7 +109,7 @@ def test_a_release_step_by_step(canary: CommandLine, story: Story, answers: Simu
 
     promoted = canary("promote", "m.yml", "--image", "app:2", "-o", "json")
     assert promoted.code == 0, promoted.err
-    assert promoted.json() == {"promoted": [{"workload": "app", "images": ["app:2"]}]}
+    assert promoted.json() == {"promoted": [{"workload": "app", "images": ["app:2"]}], "handed_over": []}
     again = canary("promote", "m.yml", "--image", "app:2", "-o", "json")
     assert (again.code, again.json()) == (0, promoted.json()), again.err
 
@@ -207,7 +207,7 @@ def test_reject_deletes_the_variants_and_reports_it(canary: CommandLine, story: 
     assert sorted(rejected["deleted"]) == ["app-baseline", "app-canary"]
     assert story.names() == {"app"}
     again = canary("reject", "app", "-o", "json")
-    assert (again.code, again.json()) == (0, {"rejected": []})
+    assert (again.code, again.json()) == (0, {"rejected": [], "handed_over": []})
 
 
 def test_status_shows_the_variants_and_what_can_be_done_next(canary: CommandLine, story: Story) -> None:
@@ -339,3 +339,34 @@ def test_status_of_manifests_before_the_first_release_says_what_can_be_done(in_c
     result = in_cluster("status", "m.yml")
     assert result.code == 0
     assert "  next: app does not exist yet; create it: canary release MANIFESTS --image IMAGE" in result.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--gate", "webhook"), "--gate webhook needs a --gate-url: the server to ask"),
+        (
+            ("--gate", "webhook", "--gate-url", "ftp://x"),
+            "--gate-url ftp://x: must be a URL that begins with https:// or http://",
+        ),
+        (
+            ("--gate", "webhook", "--gate-url", "http://127.0.0.1:9", "--gate-token-file", "none"),
+            "--gate-token-file: cannot read none: [Errno 2] No such file or directory: 'none'",
+        ),
+    ],
+)
+def test_a_gate_that_could_not_decide_is_refused_before_anything_is_written(
+    flags: tuple[str, ...], says: str, canary: CommandLine, story: Story
+) -> None:
+    result = canary("release", "m.yml", "--image", "app:2", *flags)
+    assert (result.code, result.lines) == (2, [f"canary: error: {says}"])
+    assert story.names() == {"app"}
+
+
+def test_a_token_for_the_gate_may_come_from_the_environment(canary: CommandLine, answers: Simulator) -> None:
+    gate = ("--gate", "webhook", "--gate-url", "http://127.0.0.1:9/hook", "--gate-timeout", "1s")
+    secret = {"CANARY_GATE_TOKEN": "s3cret"}
+    result = canary("release", "m.yml", "--image", "app:2", *gate, *QUICK, environment=secret)
+    assert result.code == 4
+    assert "http://127.0.0.1:9 did not decide within 1 s (--gate-timeout); it cannot be reached" in result.err
+    assert "s3cret" not in result.err

@@ -9,6 +9,11 @@ from canary.events import Decided
 from canary.gate.automatic import AutoGate
 from canary.verdict.rule import Decision, Evidence, Verdict, combine, compare
 
+
+def nobody() -> None:
+    """Say that nobody has decided elsewhere."""
+
+
 WORSE = combine([compare(Evidence(900, 1000), Evidence(500, 1000), tolerance=0.05)])
 BETTER = combine([compare(Evidence(500, 1000), Evidence(900, 1000), tolerance=0.05)])
 UNCLEAR = combine([compare(Evidence(9, 10), Evidence(9, 10), tolerance=0.05)])
@@ -16,14 +21,14 @@ FIRST = Verdict(Decision.UNDECIDED, (), "nothing to compare with: there is no st
 
 
 def test_a_clear_verdict_is_carried_out() -> None:
-    assert AutoGate().decide(BETTER) == Decided(promote=True, by="auto")
-    assert AutoGate().decide(WORSE) == Decided(promote=False, by="auto")
+    assert AutoGate().decide(BETTER, nobody) == Decided(promote=True, by="auto")
+    assert AutoGate().decide(WORSE, nobody) == Decided(promote=False, by="auto")
 
 
 def test_a_first_release_is_promoted() -> None:
-    assert AutoGate().decide(FIRST) == Decided(promote=True, by="auto")
+    assert AutoGate().decide(FIRST, nobody) == Decided(promote=True, by="auto")
 
 
 def test_unclear_evidence_decides_nothing() -> None:
     with pytest.raises(TimedOutError, match="the verdict is undecided"):
-        AutoGate().decide(UNCLEAR)
+        AutoGate().decide(UNCLEAR, nobody)

@@ -15,6 +15,11 @@ from canary.events import Decided
 from canary.gate.terminal import TerminalGate
 from canary.verdict.rule import Decision, Evidence, Verdict, combine, compare
 
+
+def nobody() -> None:
+    """Say that nobody has decided elsewhere."""
+
+
 WORSE = combine([compare(Evidence(900, 1000), Evidence(500, 1000), tolerance=0.05)])
 BETTER = combine([compare(Evidence(500, 1000), Evidence(900, 1000), tolerance=0.05)])
 UNCLEAR = combine([compare(Evidence(9, 10), Evidence(9, 10), tolerance=0.05)])
@@ -49,19 +54,19 @@ def keyboard() -> Iterator[Keyboard]:
 )
 def test_a_person_is_shown_the_verdict_and_decides(keyboard: Keyboard, keys: bytes, promote: bool) -> None:
     keyboard.type(keys)
-    assert keyboard.gate().decide(BETTER) == Decided(promote=promote, by="robin")
+    assert keyboard.gate().decide(BETTER, nobody) == Decided(promote=promote, by="robin")
     assert keyboard.screen.getvalue() == "the verdict is PROMOTE: promote, reject or keep watching? [p/r/w] "
 
 
 def test_a_person_sees_that_a_first_release_has_nothing_to_compare(keyboard: Keyboard) -> None:
     keyboard.type(b"p\n")
-    assert keyboard.gate().decide(FIRST) == Decided(promote=True, by="robin")
+    assert keyboard.gate().decide(FIRST, nobody) == Decided(promote=True, by="robin")
     assert keyboard.screen.getvalue() == "there is nothing to compare: promote, reject or keep watching? [p/r/w] "
 
 
 def test_another_answer_gets_the_list_of_keys_and_is_asked_again(keyboard: Keyboard) -> None:
     keyboard.type(b"\nyes\np\n")
-    assert keyboard.gate().decide(UNCLEAR) == Decided(promote=True, by="robin")
+    assert keyboard.gate().decide(UNCLEAR, nobody) == Decided(promote=True, by="robin")
     asks, keys = (
         "the verdict is UNDECIDED: promote, reject or keep watching? [p/r/w] ",
         "p promotes, r rejects, w keeps",
@@ -73,12 +78,12 @@ def test_another_answer_gets_the_list_of_keys_and_is_asked_again(keyboard: Keybo
 @pytest.mark.parametrize("keys", [b"w\n", b"watch\n"])
 def test_a_person_may_keep_watching(keyboard: Keyboard, keys: bytes) -> None:
     keyboard.type(keys)
-    assert keyboard.gate().decide(WORSE) is None
+    assert keyboard.gate().decide(WORSE, nobody) is None
 
 
 def test_a_promote_against_the_verdict_needs_the_name_of_the_release(keyboard: Keyboard) -> None:
     keyboard.type(b"p\napp\n")
-    assert keyboard.gate().decide(WORSE) == Decided(promote=True, by="robin")
+    assert keyboard.gate().decide(WORSE, nobody) == Decided(promote=True, by="robin")
     assert keyboard.screen.getvalue() == (
         "the verdict is REJECT: promote, reject or keep watching? [p/r/w] "
         "This promotes against the verdict, and stable records that. To confirm, type the name of the release (app): "
@@ -87,14 +92,14 @@ def test_a_promote_against_the_verdict_needs_the_name_of_the_release(keyboard: K
 
 def test_another_name_promotes_nothing_against_the_verdict(keyboard: Keyboard) -> None:
     keyboard.type(b"p\np\nr\n")
-    assert keyboard.gate().decide(WORSE) == Decided(promote=False, by="robin")
+    assert keyboard.gate().decide(WORSE, nobody) == Decided(promote=False, by="robin")
     assert "'p' is not app: nothing is decided yet" in keyboard.screen.getvalue()
 
 
 def test_no_answer_leaves_everything_as_it_is(keyboard: Keyboard) -> None:
     keyboard.type(b"\x04")  # Ctrl-D
     with pytest.raises(InterruptedReleaseError):
-        keyboard.gate().decide(BETTER)
+        keyboard.gate().decide(BETTER, nobody)
 
 
 def test_the_gate_refuses_input_that_is_not_a_terminal() -> None:

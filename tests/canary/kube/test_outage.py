@@ -227,11 +227,11 @@ def test_a_gate_waits_through_an_outage_and_keeps_the_lock(story: Story, proxy: 
     guarded = Cluster(driver.transport, story.namespace, before_write=first.check)
 
     class Asks(Person):
-        def decide(self, verdict: Any) -> Any:
+        def decide(self, verdict: Any, elsewhere: Any) -> Any:
             proxy.cut()
             story.clock.sleep(TWO_MINUTES)
             story.clock.after(5, proxy.mend)
-            return super().decide(verdict)
+            return super().decide(verdict, elsewhere)
 
     assert story.release(*NEW, cluster=guarded, lock=first, gate=Asks(promote=True)).run().promoted
     assert image_of(story.deployment()) == "app:2"

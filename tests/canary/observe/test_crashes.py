@@ -114,9 +114,9 @@ def test_a_canary_that_dies_while_the_gate_waits_is_not_promoted(story: Story) -
     ada = Person(promote=True)
     decide = ada.decide
 
-    def late(verdict: Verdict) -> Decided | None:
+    def late(verdict: Verdict, elsewhere: Any) -> Decided | None:
         story.simulator.set_status(story.namespace, "app-canary", died("OOMKilled", 137))
-        return decide(verdict)
+        return decide(verdict, elsewhere)
 
     ada.decide = late  # type: ignore[method-assign]
     with pytest.raises(InputError, match="OOMKilled"):

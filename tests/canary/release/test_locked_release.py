@@ -75,7 +75,7 @@ def test_a_release_holds_it_from_beginning_to_end_and_leaves_none(story: Story) 
     holders = set()
 
     class Asks:
-        def decide(self, _: Any) -> Any:
+        def decide(self, *_: Any) -> Any:
             holders.add(lease(story)["spec"]["holderIdentity"])
             raise KeyboardInterrupt
 

@@ -56,10 +56,10 @@ def test_a_gate_that_waits_puts_that_off(story: Story) -> None:
     story.clock.time += 1000
 
     class Asks(Person):
-        def decide(self, verdict: Any) -> Any:
+        def decide(self, verdict: Any, elsewhere: Any) -> Any:
             story.clock.time += 5000
             story.until(lambda: (left(story) or 0) > HALF_AN_HOUR - 60)
-            return super().decide(verdict)
+            return super().decide(verdict, elsewhere)
 
     def alongside(cluster: Any, name: str) -> None:
         postpone_expiry(cluster, name, story.clock.now() + HALF_AN_HOUR)

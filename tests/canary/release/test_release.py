@@ -66,9 +66,9 @@ class Watcher(Person):
         self.at: list[float] = []
         self._story, self._times = story, times
 
-    def decide(self, verdict: Verdict) -> Decided | None:
+    def decide(self, verdict: Verdict, elsewhere: Any) -> Decided | None:
         self.at.append(self._story.clock.now())
-        decided = super().decide(verdict)
+        decided = super().decide(verdict, elsewhere)
         return None if len(self.at) <= self._times else decided
 
 

@@ -1,0 +1,211 @@
+"""The decision on a release that waits at its gate, recorded on the canary.
+
+A driver that waits at its gate holds the release's lock, so no other driver may act. It writes onto each canary that it
+waits. `canary promote` and `canary reject` then record their decision on the canary of the first workload, and the
+driver that waits carries it out. Each of them writes only if nobody has written the canary since it was read, so one
+decision wins, and the other driver sees it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from canary.errors import InputError, UnreachableError
+from canary.events import Decided
+from canary.marks import DECISION, GATE, Variant, variant_name
+from canary.objects import DEPLOYMENT, LEASE, Object, annotations_of
+from canary.ports import Clock, Cluster
+from canary.retry import retry_on_conflict
+from canary.state.lease import holder_of, lease_name, process_mark
+from canary.times import parse_timestamp, timestamp
+
+
+@dataclass(frozen=True)
+class WaitingGate:
+    """A driver that waits at its gate.
+
+    Attributes:
+        driver: its name, for a person.
+        process: its process, for a program.
+        since: Unix seconds when it began to wait, by its own clock.
+        workloads: names of the workloads of its release, in its order.
+    """
+
+    driver: str
+    process: str
+    since: float
+    workloads: tuple[str, ...]
+
+
+def waiting_gate(cluster: Cluster, name: str, canary: Object | None) -> WaitingGate | None:
+    """Return the gate that waits for a decision on a workload, None if none does.
+
+    Args:
+        cluster: the Kubernetes API.
+        name: of the workload.
+        canary: its Deployment, None if there is none.
+
+    Raises:
+        InputError: the annotation cannot be read.
+    """
+    noted = _read(canary, GATE)
+    lease = cluster.get(LEASE, lease_name(name)) if noted else None
+    holder = holder_of(lease) if lease else None
+    if noted is None or lease is None or holder is None or process_mark(lease) != noted["process"]:
+        return None  # a driver that was stopped at its gate leaves the annotation
+    return WaitingGate(holder.name, noted["process"], parse_timestamp(noted["since"]), tuple(noted["workloads"]))
+
+
+def record_decision(cluster: Cluster, gate: WaitingGate, decided: Decided, at: float) -> bool:
+    """Record a decision for a gate. Return False if the gate does not wait any longer.
+
+    Raises:
+        InputError: another decision was recorded before.
+    """
+
+    def attempt() -> bool | None:
+        canary = _canary(cluster, gate.workloads[0])
+        if (_read(canary, GATE) or {}).get("process") != gate.process:
+            return False
+        earlier = recorded_decision(canary)
+        if earlier:
+            action = "promote" if earlier.promote else "reject"
+            raise InputError(f"{earlier.by} has already decided to {action} {' and '.join(gate.workloads)}")
+        return True if _annotate(cluster, canary, {DECISION: _as_json(decided, at)}) else None
+
+    return retry_on_conflict(attempt, f"record the decision on {gate.workloads[0]}")
+
+
+def withdraw_decision(cluster: Cluster, gate: WaitingGate) -> bool:
+    """Withdraw a recorded decision. Return False if the gate has accepted it."""
+
+    def attempt() -> bool | None:
+        canary = _canary(cluster, gate.workloads[0])
+        if not waits(canary, gate):
+            return False
+        return True if _annotate(cluster, canary, {DECISION: None, GATE: None}) else None
+
+    return retry_on_conflict(attempt, f"withdraw the decision on {gate.workloads[0]}")
+
+
+def waits(canary: Object | None, gate: WaitingGate) -> bool:
+    """Return whether a gate still waits, by the canary of its first workload."""
+    return (_read(canary, GATE) or {}).get("process") == gate.process
+
+
+def recorded_decision(canary: Object | None) -> Decided | None:
+    """Return the decision that is recorded on a canary, None if there is none.
+
+    Raises:
+        InputError: the annotation cannot be read.
+    """
+    recorded = _read(canary, DECISION)
+    if recorded is None:
+        return None
+    return Decided(recorded["decision"] == "promote", recorded["by"], reason=recorded["reason"])
+
+
+class GateRecord:
+    """What a driver that waits at its gate writes onto the canaries, and reads there."""
+
+    def __init__(self, cluster: Cluster, clock: Clock, names: Sequence[str]) -> None:
+        """Write nothing yet: a gate that decides at once needs no record."""
+        self._cluster = cluster
+        self._clock = clock
+        self._names = tuple(names)
+        self._is_open = False
+
+    def decided(self) -> Decided | None:
+        """Return what another driver has decided, None if nothing. The first call writes that this gate waits.
+
+        None also while the API server does not answer: an outage does not end the wait.
+
+        Raises:
+            InputError: somebody deleted the canary, or what is recorded on it cannot be read.
+        """
+        try:
+            if not self._is_open:
+                self._open()
+            canary = _canary(self._cluster, self._names[0])
+        except UnreachableError:
+            return None
+        if canary is None:
+            gone = variant_name(self._names[0], Variant.CANARY)
+            raise InputError(f"Deployment {gone} was deleted while the gate waited for a decision on it")
+        return recorded_decision(canary)
+
+    def close(self, decided: Decided | None) -> Decided | None:
+        """Write that the gate waits no longer, and return the decision that holds.
+
+        Args:
+            decided: the answer of the gate, None to keep watching. A decision that another driver recorded before it
+                takes precedence.
+        """
+        if not self._is_open:
+            return decided
+        at = self._clock.now()
+
+        def attempt() -> tuple[Decided | None] | None:
+            canary = _canary(self._cluster, self._names[0])
+            if canary is None:
+                return (decided,)
+            holds = recorded_decision(canary) or decided
+            marks = {GATE: None, DECISION: _as_json(holds, at) if holds else None}
+            return (holds,) if _annotate(self._cluster, canary, marks) else None
+
+        (holds,) = retry_on_conflict(attempt, f"close the gate of {self._names[0]}")
+        for name in self._names[1:]:
+            if _canary(self._cluster, name) is not None:
+                self._cluster.annotate(DEPLOYMENT, variant_name(name, Variant.CANARY), {GATE: None})
+        self._is_open = False
+        return holds
+
+    def _open(self) -> None:
+        lease = self._cluster.get(LEASE, lease_name(self._names[0]))
+        gate = {
+            "process": process_mark(lease) if lease else "",
+            "since": timestamp(self._clock.now()),
+            "workloads": self._names,
+        }
+        for name in reversed(self._names):  # the first one last: with it, others can decide
+            marks = {GATE: json.dumps(gate), DECISION: None}  # of an earlier driver: it was never carried out
+            self._cluster.annotate(DEPLOYMENT, variant_name(name, Variant.CANARY), marks)
+        self._is_open = True
+
+
+def _canary(cluster: Cluster, name: str) -> Object | None:
+    return cluster.get(DEPLOYMENT, variant_name(name, Variant.CANARY))
+
+
+def _annotate(cluster: Cluster, canary: Object | None, marks: dict[str, str | None]) -> bool:
+    """Annotate a canary if nobody has written it since it was read; return whether that was so."""
+    if canary is None:
+        return False
+    metadata = canary["metadata"]
+    return cluster.annotate(DEPLOYMENT, metadata["name"], marks, version=metadata["resourceVersion"]) is not None
+
+
+def _as_json(decided: Decided, at: float) -> str:
+    action = "promote" if decided.promote else "reject"
+    return json.dumps({"decision": action, "by": decided.by, "at": timestamp(at), "reason": decided.reason})
+
+
+_KEYS = {GATE: {"process", "since", "workloads"}, DECISION: {"decision", "by", "at", "reason"}}
+
+
+def _read(canary: Object | None, mark: str) -> dict[str, Any] | None:
+    text = annotations_of(canary).get(mark) if canary else None
+    if canary is None or text is None:
+        return None
+    try:
+        read: dict[str, Any] = json.loads(text)
+        if not isinstance(read, dict) or not _KEYS[mark] <= read.keys():
+            raise ValueError(f"it needs the keys {', '.join(sorted(_KEYS[mark]))}")  # noqa: TRY301 - one message for all
+    except ValueError as error:
+        metadata = canary["metadata"]
+        raise InputError(
+            f"annotation {mark} of Deployment {metadata['name']} cannot be read ({error}); "
+            f"remove it: kubectl annotate deployment {metadata['name']} -n {metadata['namespace']} {mark}-"
+        ) from error
+    return read

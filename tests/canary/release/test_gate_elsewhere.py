@@ -1,0 +1,251 @@
+"""A release waits at its gate, and a promote or reject of another driver decides."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import pytest
+
+from canary.errors import InputError, InterruptedReleaseError, TimedOutError
+from canary.events import Decided, HandedOver, Note, Promoted, Rejected
+from canary.gate.manual import ManualGate
+from canary.marks import DECISION, GATE, UNPROVEN, Variant
+from canary.objects import DEPLOYMENT
+from canary.observe.deployments import images
+from canary.release.release import ReleaseOutcome
+from canary.state.decision import record_decision, waiting_gate
+from tests.canary.drivers import ADA, BOB, Driver, Entered, lock
+from tests.canary.story import Story, deployment
+
+OLD, NEW = deployment("app:1"), deployment("app:2")
+
+
+@dataclass
+class Answers:
+    """A gate that waits, and gives its own answer once a test has done something."""
+
+    do: Callable[[], object]
+    answer: Decided | None = None
+
+    def decide(self, verdict: Any, elsewhere: Callable[[], Decided | None]) -> Decided | None:
+        assert elsewhere() is None
+        self.do()
+        return self.answer or elsewhere()
+
+
+@dataclass
+class Waiting:
+    """A release that waits at its gate, in a thread of its own."""
+
+    story: Story
+    objects: tuple[Any, ...]
+    outcome: ReleaseOutcome | None = None
+    errors: list[BaseException] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        gate = ManualGate(self.story.clock, self.story.events.append, "", timeout=1e9)
+        cluster = self.story.simulator.cluster(self.story.namespace)
+        release = self.story.release(*self.objects, gate=gate, lock=lock(self.story, cluster=cluster), cluster=cluster)
+
+        def run() -> None:
+            try:
+                self.outcome = release.run()
+            except BaseException as error:  # noqa: BLE001 - the test raises it
+                self.errors.append(error)
+
+        self._thread = threading.Thread(target=run)
+        self._thread.start()
+        self.story.until(lambda: bool(self.errors) or gate_of(self.story) is not None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+        if self.errors:
+            raise self.errors[0]
+
+
+def gate_of(story: Story) -> Any:
+    return waiting_gate(story.cluster, "app", story.cluster.get(DEPLOYMENT, "app-canary"))
+
+
+def bob(story: Story, *objects: Any, **more: Any) -> Any:
+    """Return a release of another driver."""
+    return story.release(*objects, lock=lock(story, BOB), person="bob@build-7", **more)
+
+
+def notes(story: Story) -> list[str]:
+    return [note.text for note in story.heard(Note)]
+
+
+def recorded(story: Story, *, promote: bool) -> None:
+    gate = gate_of(story)
+    assert gate
+    assert record_decision(story.cluster, gate, Decided(promote, "bob@build-7"), story.clock.now())
+
+
+def test_a_promote_from_elsewhere_is_carried_out_by_the_release_that_waits(story: Story) -> None:
+    story.stable(OLD)
+    with Waiting(story, (NEW,)) as waiting:
+        (workload,) = bob(story, names=("app",)).status().workloads
+        assert workload.gate
+        assert workload.gate.driver == ADA.name
+        bob(story, NEW).promote()
+    assert waiting.outcome
+    assert (waiting.outcome.promoted, waiting.outcome.by) == (True, "bob@build-7")
+    assert story.heard(HandedOver) == [HandedOver(("app",), promote=True, to=ADA.name)]
+    assert len(story.heard(Promoted)) == 1
+    assert images(story.deployment()) == ("app:2",)
+    assert story.names() == {"app"}
+
+
+def test_a_reject_from_elsewhere_gives_its_reason(story: Story) -> None:
+    story.stable(OLD)
+    with Waiting(story, (NEW,)) as waiting:
+        bob(story, names=("app",)).reject("answers are slow")
+    assert waiting.outcome
+    assert not waiting.outcome.promoted
+    (rejected,) = story.heard(Rejected)
+    assert rejected.reason.startswith("by bob@build-7: answers are slow (verdict: PROMOTE")
+    assert story.heard(HandedOver) == [HandedOver(("app",), promote=False, to=ADA.name)]
+    assert story.names() == {"app"}
+
+
+def test_a_first_release_is_decided_from_elsewhere_too(story: Story) -> None:
+    with Waiting(story, (NEW,)) as waiting:
+        bob(story, NEW).promote()
+    assert waiting.outcome
+    assert waiting.outcome.promoted
+    assert story.names() == {"app"}
+
+
+def test_a_promote_against_the_verdict_needs_unproven_and_the_gate_goes_on_waiting(story: Story) -> None:
+    story.stable(OLD)
+    story.counts.good[Variant.CANARY] = 0.2
+    with Waiting(story, (NEW,)):
+        with pytest.raises(InputError, match="the verdict on app-canary is REJECT"):
+            bob(story, NEW).promote()
+        assert gate_of(story)
+        bob(story, NEW, unproven=True).promote()
+    assert "bob@build-7 promoted against the verdict" in story.deployment()["metadata"]["annotations"][UNPROVEN]
+
+
+def test_other_images_are_refused(story: Story) -> None:
+    story.stable(OLD)
+    with Waiting(story, (NEW,)):
+        with pytest.raises(InputError, match=r"waits at its gate with other images or manifests \(app:2\)"):
+            bob(story, deployment("app:3"), unproven=True).promote()
+        bob(story, names=("app",)).reject()
+
+
+def test_workloads_that_are_released_together_are_decided_together(story: Story) -> None:
+    story.stable(OLD, deployment("shop:1", name="shop"))
+    with Waiting(story, (NEW, deployment("shop:2", name="shop"))):
+        with pytest.raises(InputError, match="waits for one decision on app and shop together"):
+            bob(story, names=("shop",)).reject()
+        assert story.names() == {"app", "app-canary", "app-baseline", "shop", "shop-canary", "shop-baseline"}
+        bob(story, names=("shop", "app")).reject()
+    assert story.names() == {"app", "shop"}
+
+
+def test_of_two_decisions_the_first_holds_and_the_second_is_told(story: Story) -> None:
+    story.stable(OLD)
+
+    def both() -> None:
+        recorded(story, promote=True)
+        with pytest.raises(InputError, match="bob@build-7 has already decided to promote app"):
+            story.release(names=("app",), lock=lock(story, Driver("eve"))).reject()
+
+    assert story.release(NEW, gate=Answers(both), lock=lock(story)).run().promoted
+
+
+def test_a_decision_from_elsewhere_holds_against_a_later_answer_of_the_gate(story: Story) -> None:
+    story.stable(OLD)
+    gate = Answers(lambda: recorded(story, promote=True), answer=Decided(promote=False, by="ada"))
+    outcome = story.release(NEW, gate=gate, lock=lock(story)).run()
+    assert (outcome.promoted, outcome.by) == (True, "bob@build-7")
+
+
+def interrupted(story: Story) -> None:
+    """Interrupt a release at its gate."""
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedReleaseError):
+        story.release(NEW, gate=Answers(stop), lock=lock(story)).run()
+    assert GATE in story.deployment("app-canary")["metadata"]["annotations"]
+
+
+def test_where_the_release_was_interrupted_at_its_gate_a_promote_does_it_itself(story: Story) -> None:
+    story.stable(OLD)
+    interrupted(story)
+    bob(story, NEW).promote()
+    assert not story.heard(HandedOver)
+    assert images(story.deployment()) == ("app:2",)
+    assert story.names() == {"app"}
+
+
+def test_where_the_release_was_killed_at_its_gate_a_promote_takes_its_lock(story: Story) -> None:
+    story.stable(OLD)
+    interrupted(story)
+    killed = Entered(lock(story), story)
+    killed.enter()  # it never gives the lock back
+    assert gate_of(story)
+    heir = lock(story, Driver("bob@build-7, process 2", gone=ADA.mark))
+    story.release(NEW, lock=heir, person="bob@build-7").promote()
+    assert f"{ADA.name} did not accept it: it is gone, or busy" in notes(story)
+    assert images(story.deployment()) == ("app:2",)
+    assert story.names() == {"app"}
+
+
+def test_the_next_release_asks_anew_where_the_last_one_was_stopped_before_it_acted(story: Story) -> None:
+    story.stable(OLD)
+    interrupted(story)
+    story.cluster.annotate(
+        DEPLOYMENT, "app-canary", {DECISION: '{"decision": "promote", "by": "eve", "at": "", "reason": ""}'}
+    )
+    outcome = story.release(NEW, gate=Answers(lambda: None, Decided(promote=False, by="ada")), lock=lock(story)).run()
+    assert (outcome.promoted, outcome.by) == (False, "ada")
+
+
+def test_a_canary_that_somebody_deletes_ends_the_wait(story: Story) -> None:
+    story.stable(OLD)
+    gate = Answers(lambda: story.cluster.delete(DEPLOYMENT, "app-canary"))
+    with pytest.raises(InputError, match="Deployment app-canary was deleted while the gate waited"):
+        story.release(NEW, gate=gate, lock=lock(story)).run()
+
+
+@pytest.mark.parametrize("text", ["promote", "[]", '{"decision": "promote"}'])
+def test_a_record_that_cannot_be_read_is_named(story: Story, text: str) -> None:
+    story.stable(OLD)
+    gate = Answers(lambda: story.cluster.annotate(DEPLOYMENT, "app-canary", {DECISION: text}))
+    with pytest.raises(InputError, match=rf"kubectl annotate deployment app-canary -n \S+ {DECISION}-"):
+        story.release(NEW, gate=gate, lock=lock(story)).run()
+    assert story.names() == {"app", "app-canary", "app-baseline"}
+
+
+def test_nobody_decides_in_time(story: Story) -> None:
+    story.stable(OLD)
+    gate = ManualGate(story.clock, story.events.append, "To promote, run elsewhere: canary promote", timeout=60)
+    with pytest.raises(TimedOutError, match="nobody decided within 60 s") as late:
+        story.release(NEW, gate=gate, lock=lock(story)).run()
+    assert "canary reject app" in str(late.value)
+    assert story.names() == {"app", "app-canary", "app-baseline"}
+    assert "waiting up to 60 s for a decision. To promote, run elsewhere: canary promote" in notes(story)
+
+
+def test_a_release_that_its_gate_promotes_at_once_records_nothing(story: Story) -> None:
+    story.stable(OLD)
+    seen: list[Any] = []
+
+    class Looks:
+        def decide(self, *_: Any) -> Decided:
+            seen.append(story.deployment("app-canary")["metadata"]["annotations"])
+            return Decided(promote=True, by="ada")
+
+    story.release(NEW, gate=Looks(), lock=lock(story)).run()
+    assert GATE not in seen[0]
