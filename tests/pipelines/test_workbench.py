@@ -1,0 +1,43 @@
+"""The parts that both vendors' pipelines are tested with do what real agents and clusters do."""
+
+from __future__ import annotations
+
+from tests.pipelines.steps import Agent
+from tests.pipelines.workbench import Workbench, image
+
+
+def test_an_installed_canary_deploys_and_fortio_reaches_it(workbench: Workbench) -> None:
+    checkout, agent = workbench.checkout(10), Agent(workbench.folder / "steps")
+    workbench.build(checkout / "app", image(10))
+    environment = workbench.environment() | {
+        "KUBECONFIG": str(workbench.namespace.kubeconfig),
+        "NAMESPACE": workbench.namespace.name,
+        "IMAGE": image(10),
+        "TOOLS": str(workbench.tools / "canary"),
+    }
+    script = """
+        set -euo pipefail
+        pipeline/install "$TOOLS"
+        export PATH=$TOOLS/bin:$PATH
+        canary deploy manifests/* --image "$IMAGE" --namespace "$NAMESPACE"
+        canary apply misc/* --namespace "$NAMESPACE"
+        kubectl exec --namespace "$NAMESPACE" deploy/fortio-deploy -c fortio -- /usr/bin/fortio load \
+          -allow-initial-errors -keepalive=false -qps 50 -t 1s http://sampleapp:8080/
+    """
+    done = agent.run_script(script, environment, checkout)
+    assert done.code == 0, done.output
+    assert "Code 200 : " in done.output
+    assert "Code 500 : " in done.output
+    assert workbench.deployments() == {"sampleapp-canary": image(10)}
+
+
+def test_a_cancelled_script_is_interrupted_and_leaves_nothing_running(workbench: Workbench) -> None:
+    agent = Agent(workbench.folder / "steps")
+    done = agent.run_script(
+        "trap 'echo cleaned up; exit 130' INT; echo begun; while true; do sleep 0.1; done",
+        workbench.environment(),
+        workbench.folder,
+        cancel_at="begun",
+    )
+    assert (done.code, done.cancelled) == (130, True)
+    assert "cleaned up" in done.output
