@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
+from canary.cli import notifications
 from canary.cli.clock import SystemClock
-from canary.cli.identity import ProcessIdentity, user
+from canary.cli.identity import ProcessIdentity
 from canary.doctor.connection import PrometheusService, Route
 from canary.errors import InputError
 from canary.events import Event, Listener, Note
@@ -49,12 +50,14 @@ class Clients:
         kubeconfig: str | None = None,
         context: str | None = None,
         break_lock: bool = False,
+        notifies: bool = False,
     ) -> None:
         self.settings = settings
         self.listeners = listeners
         self._kubeconfig = kubeconfig or os.environ.get("KUBECONFIG")
         self._context = context
         self._break_lock = break_lock
+        self._notifies = notifies
         self._closing = ExitStack()
 
     def close(self) -> None:
@@ -123,7 +126,7 @@ class Clients:
                 hear(event)
             terminal(event)
 
-        notifier = Notifier(Notifications(user(), SystemClock().now), self._senders())
+        notifier = Notifier(Notifications(ProcessIdentity().person, SystemClock().now), self._senders())
         self._closing.callback(notifier.close, show)
 
         def listen(event: Event) -> None:
@@ -134,8 +137,11 @@ class Clients:
 
     def _senders(self) -> list[Sender]:
         """Return who delivers notifications. None opens a connection before there is one to deliver."""
+        if not self._notifies:
+            return []
         transport = Transport(self._connect, patience=Transport.first_patience)  # the notifier itself tries for longer
-        return [KubernetesEvents(Cluster(transport, self.namespace), transport.close)]
+        events = KubernetesEvents(Cluster(transport, self.namespace), transport.close)
+        return [events, *notifications.senders(self.settings)]
 
     def samples(self, measures: Measures) -> SampleSource:
         """Return where the counts come from: the pods, or Prometheus."""

@@ -23,6 +23,7 @@ SAMPLES = (
     "prometheus_headers",
     "prometheus_ca",
 )
+NOTIFICATIONS = ("notify_url", "notify_format")
 VERDICT = (
     "tolerance",
     "alpha",

@@ -42,7 +42,7 @@ class ProcessIdentity:
     @property
     def person(self) -> str:
         """Who runs the process: user and host."""
-        return f"{user()}@{socket.gethostname()}"
+        return f"{_user()}@{socket.gethostname()}"
 
     @property
     def mark(self) -> str:
@@ -65,8 +65,7 @@ class ProcessIdentity:
         return False
 
 
-def user() -> str:
-    """Return the name of the user who runs this process."""
+def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # the user of a container may have no name

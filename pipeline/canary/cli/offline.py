@@ -35,6 +35,7 @@ from canary.verdict.rule import Evidence, combine, compare
     "report",
     "lock_timeout",
     "namespace",
+    *flags.NOTIFICATIONS,
 )
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of canary.yml instead, for your editor.")
 @flags.results

@@ -20,7 +20,7 @@ from canary.errors import ExitCode
     ),
     short_help="Reject abandoned canaries.",
 )
-@flags.settings("label", "evidence")
+@flags.settings("label", "evidence", *flags.NOTIFICATIONS)
 @flags.connection
 @click.option("--dry-run", is_flag=True, help="Reject nothing. Print what would be rejected.")
 @flags.results

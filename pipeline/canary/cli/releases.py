@@ -55,6 +55,7 @@ EXIT_CODES = {
     "expire_after",
     "evidence",
     "report",
+    *flags.NOTIFICATIONS,
 )
 @flags.connection
 @flags.supersede
@@ -94,7 +95,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     short_help="Create canary and baseline next to stable.",
 )
 @flags.manifests
-@flags.settings(*flags.IMAGES, *flags.VARIANTS)
+@flags.settings(*flags.IMAGES, *flags.VARIANTS, *flags.NOTIFICATIONS)
 @flags.connection
 @flags.dry_run
 @flags.supersede
@@ -128,7 +129,7 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
     ),
 )
 @flags.workloads
-@flags.settings(*flags.VERDICT, *flags.SAMPLES, "label", "expire_after", "report")
+@flags.settings(*flags.VERDICT, *flags.SAMPLES, "label", "expire_after", "report", *flags.NOTIFICATIONS)
 @flags.connection
 @click.option(
     "--report-only", is_flag=True, help="Exit with 0 whatever the verdict is: another step of the pipeline decides."
@@ -176,7 +177,7 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
     short_help="Roll the canary's version out to stable, then delete canary and baseline.",
 )
 @flags.manifests
-@flags.settings(*flags.IMAGES, "label", "timeout", "report")
+@flags.settings(*flags.IMAGES, "label", "timeout", "report", *flags.NOTIFICATIONS)
 @flags.connection
 @click.option("--unproven", is_flag=True, help="Promote without a canary, or against its verdict.")
 @click.option(
@@ -218,7 +219,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
     short_help="Delete canary and baseline. Stable is not touched.",
 )
 @flags.workloads
-@flags.settings("label", "evidence", "report")
+@flags.settings("label", "evidence", "report", *flags.NOTIFICATIONS)
 @flags.connection
 @click.option(
     "--reason",
@@ -254,7 +255,7 @@ def reject(**given: Any) -> None:  # noqa: ANN401
     short_help="Undo the last promote.",
 )
 @flags.workloads
-@flags.settings("label", "timeout", "evidence")
+@flags.settings("label", "timeout", "evidence", *flags.NOTIFICATIONS)
 @flags.connection
 @flags.dry_run
 @flags.lock

@@ -13,7 +13,7 @@ from canary.manifests.masking import masked
 from canary.objects import Object
 from canary.release.status import Status
 from canary.settings.resolution import Resolved
-from canary.settings.settings import SETTINGS
+from canary.settings.settings import SETTINGS, Setting
 from canary.times import parse_timestamp, readable
 
 
@@ -100,9 +100,14 @@ def config_as_text(resolved: Resolved) -> str:
 def config_as_json(resolved: Resolved) -> dict[str, Any]:
     """Return every setting with its value and its source. Durations are in seconds."""
     return {
-        setting.key: {"value": getattr(resolved.settings, attribute), "source": resolved.sources[attribute]}
-        for attribute, setting in SETTINGS.items()
+        setting.key: {"value": _for_json(setting, resolved), "source": resolved.sources[setting.attribute]}
+        for setting in SETTINGS.values()
     }
+
+
+def _for_json(setting: Setting, resolved: Resolved) -> object:
+    value = getattr(resolved.settings, setting.attribute)
+    return setting.show(value) if setting.value_type.is_secret else value
 
 
 def events_as_json(events: Sequence[Event]) -> list[dict[str, Any]]:

@@ -104,6 +104,7 @@ class Session:
             kubeconfig=self._given.get("kubeconfig"),
             context=self._given.get("context"),
             break_lock=self._given.get("break_lock", False),
+            notifies="notify_url" in self._given,
         )
         self._closing.callback(clients.close)
         return clients

@@ -1,4 +1,4 @@
-"""Tokens for other servers: from a file, else from a variable, never from the command line."""
+"""Tokens and other secrets for other servers: from a file, else from a variable, never from the command line."""
 
 import os
 from pathlib import Path
@@ -17,12 +17,26 @@ def read_token(flag: str, file: str | None, variable: str) -> str:
     Raises:
         InputError: the file cannot be read, or is empty.
     """
-    if file is None:
-        return os.environ.get(variable, "").strip()
+    return os.environ.get(variable, "").strip() if file is None else read_secret(flag, file, "token")
+
+
+def read_secret(flag: str, file: str, what: str) -> str:
+    """Return the content of a file, without the blanks around it.
+
+    Args:
+        flag: that names the file.
+        file: its path.
+        what: it holds, for messages.
+
+    Raises:
+        InputError: the file cannot be read, or is empty.
+    """
     try:
-        token = Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{flag}: cannot read {file}: {error}") from error
-    if not token:
-        raise InputError(f"{flag}: {file} is empty: write the token into it")
-    return token
+        secret = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InputError(f"{flag}: cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise InputError(f"{flag}: {file} is not UTF-8 text") from None  # the cause would hold it
+    if not secret:
+        raise InputError(f"{flag}: {file} is empty: write the {what} into it")
+    return secret

@@ -83,10 +83,10 @@ def resolve(flags: Mapping[str, object], environment: Mapping[str, str], folder:
     for attribute, setting in SETTINGS.items():
         flag = flags.get(attribute)
         if flag is not None and flag != ():
-            values[attribute] = flag if isinstance(flag, tuple) else _read(setting, str(flag), f"{setting.flag} {flag}")
+            values[attribute] = flag if isinstance(flag, tuple) else _read(setting, str(flag), f"{setting.flag} ")
             sources[attribute] = "arguments" if attribute == "manifests" else setting.flag
         elif text := variables.get(setting.variable):
-            values[attribute] = _read(setting, text, f"{setting.variable}={text}")
+            values[attribute] = _read(setting, text, f"{setting.variable}=")
             sources[attribute] = setting.variable
         elif attribute in in_file:
             values[attribute], sources[attribute] = in_file[attribute]
@@ -130,8 +130,9 @@ def read_file(path: Path) -> dict[str, tuple[Any, str]]:
         try:
             in_file[setting.attribute] = setting.value_type.read(value), source
         except ValueError as error:
-            shown = f"{key} {value}" if isinstance(value, str | int | float) and value != "" else key
-            raise InputError(f"{source}: {shown}: must be {setting.value_type.requirement}") from error
+            is_shown = isinstance(value, str | int | float) and value != "" and not setting.value_type.is_secret
+            shown = f"{key} {value}" if is_shown else key
+            raise InputError(f"{source}: {shown}: must be {setting.value_type.requirement}") from _cause(setting, error)
     return in_file
 
 
@@ -157,8 +158,14 @@ def _check_names(variables: Iterable[str]) -> None:
             raise InputError(f"environment variable {name}: did you mean {similar[0]}?")
 
 
-def _read(setting: Setting, text: str, shown: str) -> Any:  # noqa: ANN401 - a setting's value is of any type
+def _read(setting: Setting, text: str, source: str) -> Any:  # noqa: ANN401 - a setting's value is of any type
     try:
         return setting.value_type.read_text(text)
     except ValueError as error:
-        raise InputError(f"{shown}: must be {setting.value_type.requirement}") from error
+        shown = source.rstrip(" =") if setting.value_type.is_secret else f"{source}{text}"
+        raise InputError(f"{shown}: must be {setting.value_type.requirement}") from _cause(setting, error)
+
+
+def _cause(setting: Setting, error: ValueError) -> ValueError | None:
+    """Return the cause of an error about a value, None if it could show a secret."""
+    return None if setting.value_type.is_secret else error

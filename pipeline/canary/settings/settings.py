@@ -18,6 +18,7 @@ from canary.settings.value_types import (
     pattern,
     port,
     rising_integers,
+    secret_url,
     share,
     string,
     strings,
@@ -171,6 +172,17 @@ class Settings:
         "A driver that was killed loses the lock within a minute.",
     )
     expire_after: float = _setting(1800.0, duration("30m"), "Idle time after which canary reap may reject a canary.")
+    notify_url: str | None = _setting(
+        None,
+        secret_url("https://chat.example/hook"),
+        "Send a JSON document about each stage of the release to this URL. If the URL is a secret, use the variable or "
+        "a file (@FILE): other users can see arguments.",
+    )
+    notify_format: str = _setting(
+        "json",
+        choice("json", "teams"),
+        "Format of these documents: json for programs and for Slack, teams for a Workflows webhook of Microsoft Teams.",
+    )
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,16 @@ Each type has its JSON Schema, so that an editor checks `canary.yml` by the same
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from canary import times
+from canary.urls import origin
 from canary.verdict.measures import METRIC_NAME
 
 Schema = dict[str, Any]
+
+_HOST = r"(?:[A-Za-z0-9_][-A-Za-z0-9_.]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class ValueType:
         show: returns the value as a user would write it.
         metavar: its name in help texts.
         is_list: whether a flag may be given several times.
+        is_secret: whether a value may hold a secret, so that only what `show` returns is printed.
     """
 
     requirement: str
@@ -35,6 +39,7 @@ class ValueType:
     show: Callable[[Any], str] = str
     metavar: str = "TEXT"
     is_list: bool = False
+    is_secret: bool = False
 
     def read_text(self, text: str) -> Any:  # noqa: ANN401 - a value of this type
         """Return the setting's value for a text. ValueError if it does not meet the requirement."""
@@ -72,6 +77,17 @@ def pattern(regex: str, requirement: str, metavar: str) -> ValueType:
         return value
 
     return ValueType(requirement, {"type": "string", "pattern": f"^(?:{regex})$"}, read, metavar=metavar)
+
+
+def secret_url(example: str) -> ValueType:
+    """Return the type of URLs that hold a secret in any part after the host, or of `@FILE` with such a URL."""
+
+    def show(value: str) -> str:
+        return value if value.startswith("@") else f"{origin(value)}/…"
+
+    regex = rf"@.+|https?://(?:[^\s/?#@]*@)?{_HOST}(?:[/?#]\S*)?"
+    of_text = pattern(regex, f"a URL such as {example}, or @FILE with a file that holds the URL", "URL|@FILE")
+    return replace(of_text, show=show, is_secret=True)
 
 
 def strings(metavar: str) -> ValueType:

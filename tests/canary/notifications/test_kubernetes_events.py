@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,18 +9,10 @@ import pytest
 from canary.objects import DEPLOYMENT, EVENT
 from tests.canary.cluster_simulator import Simulator, unready
 from tests.canary.commandline import CommandLine
-from tests.canary.quick_release import NEW, QUICK, pods_that_answer
+from tests.canary.quick_release import NEW, QUICK
 from tests.canary.story import Story, deployment, service
 
 RELEASE = ("--gate", "auto", *QUICK, "--percentage", "50")
-
-
-@pytest.fixture
-def answers(simulator: Simulator) -> Iterator[Simulator]:
-    """Let the pods of app:1 and app:2 answer 90 % good, those of app:3 half."""
-    with pods_that_answer(0.9) as old, pods_that_answer(0.9) as equal, pods_that_answer(0.5) as worse:
-        simulator.answers.update({"app:1": old, "app:2": equal, "app:3": worse})
-        yield simulator
 
 
 def events(story: Story) -> list[dict[str, Any]]:
