@@ -51,18 +51,20 @@ def test_canary_compares_and_promotes_what_the_task_deployed(task: Task, manifes
     namespace = task.namespace
     task.deploy("sampleapp:20")
     with Traffic(namespace):
-        namespace.canary("watch", "sampleapp", "--label", task.label, *WATCH)
-    namespace.canary("promote", str(manifests), "--image", "sampleapp:20", "--label", task.label)
+        namespace.canary("watch", "sampleapp", *WATCH)
+    assert {"sampleapp-canary", "sampleapp-baseline"} <= set(namespace.canary("status").out.split())
+    namespace.canary("promote", str(manifests), "--image", "sampleapp:20")
 
     assert deployments(namespace) == {"sampleapp": ["sampleapp:20"]}
     assert leftovers(namespace) == {"ConfigMap/sampleapp-before"}
 
 
+@pytest.mark.parametrize("task", [AZURE, GITHUB], indirect=True)
 def test_canary_rejects_what_the_task_deployed(task: Task) -> None:
     namespace = task.namespace
     before = namespace.get("deployment", "sampleapp")
     task.deploy("sampleapp:20")
-    namespace.canary("reject", "sampleapp", "--label", task.label)
+    namespace.canary("reject")
 
     assert deployments(namespace) == {"sampleapp": ["sampleapp:10"]}
     after = namespace.get("deployment", "sampleapp")
@@ -112,12 +114,13 @@ def test_the_task_accepts_a_stable_that_canary_promoted(task: Task, manifests: P
     assert leftovers(namespace) == {"ConfigMap/sampleapp-before"}  # canary's own promote kept it
 
 
+@pytest.mark.parametrize("task", [AZURE, GITHUB], indirect=True)
 def test_a_baseline_that_the_task_left_behind_is_listed_and_rejected(task: Task) -> None:
     namespace = task.namespace
     task.deploy("sampleapp:20")
     namespace.kubectl("delete", "deployment", "sampleapp-canary")
 
-    found = json.loads(namespace.canary("status", "sampleapp", "--label", task.label, "--output", "json").out)
+    found = json.loads(namespace.canary("status", "sampleapp", "--output", "json").out)
     assert [one["name"] for one in found["workloads"][0]["variants"]] == ["sampleapp", "sampleapp-baseline"]
-    namespace.canary("reject", "sampleapp", "--label", task.label)
+    namespace.canary("reject", "sampleapp")
     assert deployments(namespace) == {"sampleapp": ["sampleapp:10"]}

@@ -8,6 +8,9 @@ from enum import StrEnum
 VERSION_LABEL = "azure-pipelines/version"
 """Default key of the label (and annotation) that tells the variants apart."""
 
+ACTION_VERSION_LABEL = "workflow/version"
+"""The key that GitHub's action Azure/k8s-deploy uses for it."""
+
 OWN_PREFIX = "canary-lab/"
 """Prefix of the annotations that this driver writes."""
 
@@ -70,6 +73,11 @@ class Variant(StrEnum):
     STABLE = "stable"
     BASELINE = "baseline"
     CANARY = "canary"
+
+
+def version_labels(label: str) -> tuple[str, ...]:
+    """Return the keys by which variants are recognised: next to the default key, that of GitHub's action."""
+    return (label, ACTION_VERSION_LABEL) if label == VERSION_LABEL else (label,)
 
 
 def variant_name(name: str, variant: Variant) -> str:

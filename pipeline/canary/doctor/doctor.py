@@ -12,6 +12,7 @@ from canary.doctor.connection import ROLES, PrometheusService, Route, check_cloc
 from canary.doctor.workload import check_images, check_metrics, check_stable
 from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.manifests.bundle import Bundle
+from canary.marks import version_labels
 from canary.objects import DEPLOYMENT, NAMESPACE, SERVICE, Kind, Object, labels_of
 from canary.observe.deployments import Workload, read_workload
 from canary.observe.surroundings import Planned, findings
@@ -109,7 +110,8 @@ def _workloads(world: World) -> tuple[str, ...]:
     except ForbiddenError:  # the check of the rights comes next, and names it
         return ()
     labels = {one["metadata"]["name"]: labels_of(one) for one in found}
-    return tuple(sorted(name for name, own in labels.items() if world.options.label not in own))
+    keys = version_labels(world.options.label)
+    return tuple(sorted(name for name, own in labels.items() if not own.keys() & keys))
 
 
 def _of_workload(world: World, samples: SampleSource, subject: Subject, workload: Workload) -> Iterator[Check]:

@@ -7,7 +7,7 @@ from canary.apply.dry_run import DryRun, check_same_template
 from canary.errors import ForbiddenError, InputError
 from canary.events import Note
 from canary.manifests.bundle import Bundle, digest
-from canary.marks import ARGUMENTS, CREATED, DIGEST, STABLE, Variant, variant_name
+from canary.marks import ARGUMENTS, CREATED, DIGEST, STABLE, Variant, variant_name, version_labels
 from canary.objects import SERVICE, Kind, Object, annotations_of, labels_of
 from canary.observe.deployments import Workload, images, progress, read_workload
 from canary.observe.diagnosis import why_not_ready
@@ -208,7 +208,7 @@ def _annotated(deployment: Object, marks: Mapping[str, str]) -> Object:
 def _check_same_release(world: World, workload: Workload, live: Object, mark: str, promoting: str | None) -> None:
     """Refuse to continue where an existing variant belongs to another release."""
     name, label = live["metadata"]["name"], world.options.label
-    if label not in labels_of(live):
+    if not labels_of(live).keys() & version_labels(label):
         raise InputError(
             f"Deployment {name} is not a variant of {workload.name} (it has no label {label}), and the release needs "
             "that name: rename the Deployment, or delete it"

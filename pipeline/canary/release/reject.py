@@ -1,7 +1,7 @@
 """Deletes the variants of a workload; stable is not touched."""
 
 from canary.events import Note, Rejected, Written
-from canary.marks import CREATED, Variant
+from canary.marks import CREATED, Variant, version_labels
 from canary.objects import DEPLOYMENT, Object, annotations_of, labels_of
 from canary.observe.deployments import read_workload
 from canary.ports import World
@@ -63,4 +63,5 @@ def delete_variants(world: World, name: str) -> tuple[str, ...]:
 
 
 def _is_variant(world: World, deployment: Object, variant: Variant) -> bool:
-    return bool(labels_of(deployment).get(world.options.label) == variant)
+    labels = labels_of(deployment)
+    return any(labels.get(key) == variant for key in version_labels(world.options.label))

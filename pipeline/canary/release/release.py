@@ -9,7 +9,7 @@ from canary.errors import CanaryError, InputError, InterruptedReleaseError, Lock
 from canary.events import Decided, DecisionAsked, Listener, Note, Started
 from canary.manifests.bundle import Bundle, digest, require_deployment
 from canary.manifests.images import images_of, refuse_untagged
-from canary.marks import DIGEST
+from canary.marks import DIGEST, version_labels
 from canary.objects import Object, annotations_of, labels_of
 from canary.observe.crashes import warn_of_crashed
 from canary.observe.deployments import read_workload
@@ -299,7 +299,7 @@ class Release:
         for name in filter(can_have_variants, self._names()):
             workload = read_workload(self.cluster, name)
             for variant in (workload.canary, workload.baseline):
-                if variant is not None and self.options.label in labels_of(variant):
+                if variant is not None and labels_of(variant).keys() & version_labels(self.options.label):
                     raise InputError(
                         f"a release of {name} is in progress ({variant['metadata']['name']} runs "
                         f"{', '.join(images_of(variant))}), and canary apply would change stable during it. First "

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TypeVar
 
 from canary.errors import ForbiddenError, InputError
-from canary.marks import UNPROVEN, Variant
+from canary.marks import UNPROVEN, Variant, version_labels
 from canary.objects import DEPLOYMENT, Object, annotations_of
 from canary.observe.deployments import Workload, images, pods_by_deployment, progress, read_workload
 from canary.observe.diagnosis import why_not_ready
@@ -125,8 +126,8 @@ def status(cluster: Cluster, options: Options, names: Sequence[str], at: float) 
 def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
     """Return the names of the workloads of the namespace that have variants, by their labels."""
     found = set()
-    for variant in (Variant.CANARY, Variant.BASELINE):
-        for deployment in cluster.find(DEPLOYMENT, labels={label: variant}):
+    for key, variant in product(version_labels(label), (Variant.CANARY, Variant.BASELINE)):
+        for deployment in cluster.find(DEPLOYMENT, labels={key: variant}):
             name: str = deployment["metadata"]["name"]
             if name.endswith(f"-{variant}"):
                 found.add(name.removesuffix(f"-{variant}"))

@@ -9,7 +9,7 @@ from copy import deepcopy
 
 from canary.errors import InputError
 from canary.manifests.references import Reference, references_as_text, references_from_text, with_copies, without_copies
-from canary.marks import CONFIGURATION, COPIES, OWN_PREFIX, VERSION_LABEL, Variant, variant_name
+from canary.marks import CONFIGURATION, COPIES, OWN_PREFIX, VERSION_LABEL, Variant, variant_name, version_labels
 from canary.objects import LAST_APPLIED, Object, annotations_of
 
 RESTARTED = "kubectl.kubernetes.io/restartedAt"
@@ -114,10 +114,11 @@ def bare_template(deployment: Object, label: str) -> Object:
 
     A canary's copies of configuration are replaced by their originals.
     """
+    keys = version_labels(label)
     template = without_copies(deployment, copied_by(deployment))["spec"]["template"]
     metadata = template.get("metadata") or {}
     template["metadata"] = {
-        "labels": {key: value for key, value in (metadata.get("labels") or {}).items() if key != label},
+        "labels": {key: value for key, value in (metadata.get("labels") or {}).items() if key not in keys},
         "annotations": {
             key: value
             for key, value in (metadata.get("annotations") or {}).items()

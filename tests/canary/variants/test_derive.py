@@ -188,7 +188,8 @@ def test_stable_is_the_manifest_without_fields_of_the_api_server() -> None:
 def test_stable_and_its_canary_differ_only_in_marks() -> None:
     assert template_differences(deployment(), canary(deployment(), replicas=1)) == ()
     other = canary(deployment(), replicas=1, label="workflow/version")
-    assert template_differences(deployment(), other) == ("metadata.labels.workflow/version",)
+    assert template_differences(deployment(), other) == ()
+    assert template_differences(deployment(), other, label="team/version") == ("metadata.labels.workflow/version",)
     assert template_differences(deployment(), other, label="workflow/version") == ()
 
 
