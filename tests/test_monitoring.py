@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from canary.notifications.grafana import TAG
+
 ROOT = Path(__file__).parent.parent
 POD = yaml.safe_load((ROOT / "manifests/deployment.yml").read_text())["spec"]["template"]
 DASHBOARD = json.loads((ROOT / "monitoring/grafana/sampleapp.json").read_text())
@@ -72,6 +74,13 @@ def test_a_pod_that_is_scraped_twice_counts_once_in_sums() -> None:
     assert len(sums) == 10
     for query in sums:
         assert query.count("rate(") == query.count("max by (namespace, pod")
+
+
+def test_the_dashboard_shows_the_annotations_of_releases_by_their_tag() -> None:
+    (query,) = DASHBOARD["annotations"]["list"]
+    assert query["enable"]
+    assert query["datasource"] == {"type": "grafana", "uid": "-- Grafana --"}
+    assert (query["target"]["type"], query["target"]["tags"]) == ("tags", [TAG])
 
 
 def test_grafanas_sidecar_finds_the_dashboard_by_the_label_in_the_chart_values() -> None:

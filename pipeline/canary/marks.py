@@ -36,6 +36,8 @@ GATE = f"{OWN_PREFIX}gate"
 """A driver waits at its gate for a decision, as JSON: its process, since when, and the workloads."""
 DECISION = f"{OWN_PREFIX}decision"
 """The decision on a release that waits at its gate, as JSON. It is on the canary of the first workload alone."""
+GRAFANA = f"{OWN_PREFIX}grafana-annotation"
+"""ID of the annotation in Grafana that covers its release. The command that ends the release sets its end."""
 
 # On stable.
 CONFIGURATION = f"{OWN_PREFIX}configuration"

@@ -13,18 +13,20 @@ from canary.cli import notifications
 from canary.cli.clock import SystemClock
 from canary.cli.identity import ProcessIdentity
 from canary.doctor.connection import PrometheusService, Route
-from canary.errors import InputError
+from canary.errors import CanaryError, InputError
 from canary.events import Event, Listener, Note
 from canary.kube.availability import Availability
 from canary.kube.cluster import Cluster
 from canary.kube.connection import Connection, connect
 from canary.kube.transport import Transport
+from canary.marks import Variant, variant_name
 from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
 from canary.metrics.queries import SERVICE
 from canary.notifications.kubernetes_events import KubernetesEvents
 from canary.notifications.notification import Notifications
 from canary.notifications.notifier import Notifier
 from canary.notifications.outbox import Sender
+from canary.objects import DEPLOYMENT, Object
 from canary.ports import SampleSource
 from canary.settings.settings import Settings
 from canary.state.expiry import postpone_expiry
@@ -126,7 +128,10 @@ class Clients:
                 hear(event)
             terminal(event)
 
-        notifier = Notifier(Notifications(ProcessIdentity().person, SystemClock().now), self._senders())
+        if not self._notifies:
+            return show
+        told = Notifications(ProcessIdentity().person, SystemClock().now, self._read_canary)
+        notifier = Notifier(told, self._senders())
         self._closing.callback(notifier.close, show)
 
         def listen(event: Event) -> None:
@@ -136,12 +141,20 @@ class Clients:
         return listen
 
     def _senders(self) -> list[Sender]:
-        """Return who delivers notifications. None opens a connection before there is one to deliver."""
-        if not self._notifies:
-            return []
-        transport = Transport(self._connect, patience=Transport.first_patience)  # the notifier itself tries for longer
-        events = KubernetesEvents(Cluster(transport, self.namespace), transport.close)
-        return [events, *notifications.senders(self.settings)]
+        """Return who delivers notifications. Each works in a thread of its own, and so gets clients of its own."""
+        own = self._background_cluster()
+        return [KubernetesEvents(own, own.close), *notifications.senders(self.settings, self._background_cluster)]
+
+    def _background_cluster(self) -> Cluster:
+        patience = Transport.first_patience  # the notifier itself tries for longer
+        return Cluster(Transport(self._connect, patience=patience), self.namespace)
+
+    def _read_canary(self, workload: str) -> Object | None:
+        """Return a workload's canary; None if it cannot be read: if that matters to the release, it fails by itself."""
+        try:
+            return self.cluster.get(DEPLOYMENT, variant_name(workload, Variant.CANARY))
+        except CanaryError:
+            return None
 
     def samples(self, measures: Measures) -> SampleSource:
         """Return where the counts come from: the pods, or Prometheus."""

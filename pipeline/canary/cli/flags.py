@@ -23,7 +23,7 @@ SAMPLES = (
     "prometheus_headers",
     "prometheus_ca",
 )
-NOTIFICATIONS = ("notify_url", "notify_format")
+NOTIFICATIONS = ("notify_url", "notify_format", "grafana_url", "grafana_token_file")
 VERDICT = (
     "tolerance",
     "alpha",

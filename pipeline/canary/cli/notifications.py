@@ -1,19 +1,39 @@
 """Who delivers notifications to URLs, as the settings have it."""
 
-from canary.cli.tokens import read_secret
+from collections.abc import Callable
+from functools import partial
+
+from canary.cli.tokens import read_secret, read_token
 from canary.errors import InputError
+from canary.kube.cluster import Cluster
+from canary.notifications.grafana import Grafana
 from canary.notifications.outbox import Sender
 from canary.notifications.webhook import FORMATS, Webhook
 from canary.settings.settings import SETTINGS, Settings
 
 
-def senders(settings: Settings) -> list[Sender]:
+def senders(settings: Settings, cluster: Callable[[], Cluster]) -> list[Sender]:
     """Return who delivers notifications to URLs.
 
+    Args:
+        settings: with the URLs.
+        cluster: opens a cluster for one sender.
+
     Raises:
-        InputError: a file of a secret cannot be read, or holds none.
+        InputError: a file of a secret cannot be read, or its content cannot be right.
     """
-    return [Webhook(_url(settings.notify_url), FORMATS[settings.notify_format])] if settings.notify_url else []
+    found: list[Sender] = []
+    if settings.notify_url:
+        found.append(Webhook(_url(settings.notify_url), FORMATS[settings.notify_format]))
+    if settings.grafana_url:
+        token = partial(read_token, "--grafana-token-file", settings.grafana_token_file, "CANARY_GRAFANA_TOKEN")
+        if not all("!" <= character <= "~" for character in token()):
+            raise InputError(
+                "the token for --grafana-url is not printable ASCII: check CANARY_GRAFANA_TOKEN or --grafana-token-file"
+            )
+        own = cluster()
+        found.append(Grafana(settings.grafana_url, token, own, own.close))
+    return found
 
 
 def _url(given: str) -> str:

@@ -20,6 +20,18 @@ LONGEST_ANSWER = 200
 """Characters of an answer that a message quotes."""
 
 
+class RefusedError(InputError):
+    """The server refuses a request.
+
+    Attributes:
+        status: HTTP status code.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class Http:
     """A server at a URL. It is reached through the proxies of the environment, unless it is on this machine."""
 
@@ -49,7 +61,7 @@ class Http:
 
         Raises:
             TryAgainError: no answer, or one that may be another a moment later (429, 5xx).
-            InputError: the server refuses the request.
+            InputError: the request cannot be sent, or (RefusedError) the server refuses it.
         """
         try:
             response = self._session.request(
@@ -73,12 +85,12 @@ class Http:
             except ValueError:
                 return response.text
         if 300 <= status < 400:
-            raise InputError(f"it redirects to another address ({status}), which is not followed")
-        text = self._shown(response.text.strip())
+            raise RefusedError(f"it redirects to another address ({status}), which is not followed", status)
+        text = self._shown(_message(response))
         shown = f"it answers {status}" + (f" ({text})" if text else "")
         if status == 429 or status >= 500:
             raise TryAgainError(shown, _seconds(response.headers.get("Retry-After")))
-        raise InputError(shown)
+        raise RefusedError(shown, status)
 
     def close(self) -> None:
         """Close all sockets."""
@@ -88,6 +100,14 @@ class Http:
         """Return a text as far as it may be shown."""
         hidden = text.replace(self._secret, "…") if self._secret else text
         return printable(hidden)[:LONGEST_ANSWER]
+
+
+def _message(response: requests.Response) -> str:
+    """Return what a server says about a failure: the field `message` of JSON, as Grafana has it, or the whole text."""
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return response.text.strip()
 
 
 def _seconds(retry_after: str | None) -> float:

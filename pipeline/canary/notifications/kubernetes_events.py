@@ -45,25 +45,23 @@ class KubernetesEvents:
     def send(self, notification: Notification) -> None:
         """Create the Event; see `Sender.send`."""
         try:
-            self._cluster.create(_event(notification, self._subject(notification.workload)))
+            self._cluster.create(_event(notification, self._subject(notification)))
         except ForbiddenError:
             raise
         except ClusterError as error:
             raise TryAgainError(str(error)) from error
 
-    def _subject(self, workload: str) -> Object:
-        """Return a reference to the Deployment that an Event is about, without a uid if it has been deleted."""
-        names = workload, variant_name(workload, Variant.CANARY)
-        live = next((found for name in names if (found := self._cluster.get(DEPLOYMENT, name))), None)
-        subject = {
+    def _subject(self, notification: Notification) -> Object:
+        """Return a reference to the Deployment that an Event is about. The canary may have been deleted since."""
+        about = self._cluster.get(DEPLOYMENT, notification.workload) or notification.canary
+        canary = {"name": variant_name(notification.workload, Variant.CANARY)}
+        known = {key: about["metadata"][key] for key in ("name", "uid", "resourceVersion")} if about else canary
+        return {
             "apiVersion": DEPLOYMENT.api_version,
             "kind": DEPLOYMENT.kind,
             "namespace": self._cluster.namespace,
-            "name": names[-1],
+            **known,
         }
-        if live is None:
-            return subject
-        return subject | {key: live["metadata"][key] for key in ("name", "uid", "resourceVersion")}
 
 
 def _event(notification: Notification, subject: Object) -> Object:

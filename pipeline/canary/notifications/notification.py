@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from canary.events import Decided, Deployed, Event, Judged, Promoted, Rejected, RolledBack, Started, Undone
 from canary.marks import Variant, variant_name
+from canary.objects import Object
 from canary.printable import printable
 from canary.verdict.rule import Decision, Verdict
 
@@ -35,6 +36,7 @@ class Notification:
         decision: the verdict, or what was decided. None where there is none.
         by: who decided, None if nobody did: `auto` (the verdict), a person at the gate, or who ran the command.
         is_warning: whether somebody should look at it.
+        canary: the canary's Deployment, as it was when the command started or deployed it. None if there is none.
     """
 
     occasion: Occasion
@@ -46,33 +48,41 @@ class Notification:
     decision: Decision | None = None
     by: str | None = None
     is_warning: bool = False
+    canary: Object | None = None
 
 
 class Notifications:
     """Derives notifications from the events of one command."""
 
-    def __init__(self, user: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self, person: str, now: Callable[[], float], read_canary: Callable[[str], Object | None] = lambda _: None
+    ) -> None:
         """Start without any event.
 
         Args:
-            user: who runs the command.
+            person: who runs the command.
             now: returns Unix seconds.
+            read_canary: returns the canary of a workload, None if there is none or it cannot be read.
         """
-        self._by = user
+        self._by = person
         self._now = now
+        self._read_canary = read_canary
         self._namespace = ""
         self._workloads: tuple[str, ...] = ()
         self._images: dict[str, tuple[str, ...]] = {}
+        self._canaries: dict[str, Object | None] = {}
 
     def of(self, event: Event) -> tuple[Notification, ...]:
         """Return what an event is told as: nothing, or one notification for each workload that it is about."""
         match event:
             case Started():
                 self._namespace, self._workloads = event.namespace, event.workloads
+                for workload in event.workloads:  # now, as a promote or a reject deletes it
+                    self._canaries[workload] = self._read_canary(workload)
             case Decided():
                 self._by = event.by
             case Deployed(workload, images):
-                self._images[workload] = images
+                self._images[workload], self._canaries[workload] = images, self._read_canary(workload)
                 canary = variant_name(workload, Variant.CANARY)
                 return (self._about(workload, Occasion.DEPLOYED, f"deployed {canary}: it runs {', '.join(images)}"),)
             case Judged(verdict):
@@ -119,4 +129,5 @@ class Notifications:
             decision,
             by,
             is_warning,
+            self._canaries.get(workload),
         )

@@ -22,9 +22,10 @@ from canary.settings.value_types import (
     share,
     string,
     strings,
+    url,
 )
 
-SECRET_VARIABLES = ("CANARY_GATE_TOKEN",)
+SECRET_VARIABLES = ("CANARY_GATE_TOKEN", "CANARY_GRAFANA_TOKEN")
 """Variables with secrets. They are no settings: a flag would show their values to every user of the machine."""
 
 _NAME = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
@@ -182,6 +183,15 @@ class Settings:
         "json",
         choice("json", "teams"),
         "Format of these documents: json for programs and for Slack, teams for a Workflows webhook of Microsoft Teams.",
+    )
+    grafana_url: str | None = _setting(
+        None, url("https://grafana.example"), "Annotate the release in this Grafana, from deploy to the decision."
+    )
+    grafana_token_file: str | None = _setting(
+        None,
+        string("FILE"),
+        "File with the service account token for --grafana-url. By default the token is taken from "
+        "CANARY_GRAFANA_TOKEN.",
     )
 
 

@@ -79,6 +79,12 @@ def pattern(regex: str, requirement: str, metavar: str) -> ValueType:
     return ValueType(requirement, {"type": "string", "pattern": f"^(?:{regex})$"}, read, metavar=metavar)
 
 
+def url(example: str) -> ValueType:
+    """Return the type of URLs without user and password. A wrong value may hold one, and so is not shown."""
+    regex = rf"https?://{_HOST}(?:/[^\s?#]*)?"
+    return replace(pattern(regex, f"a URL such as {example}, without user and password", "URL"), is_secret=True)
+
+
 def secret_url(example: str) -> ValueType:
     """Return the type of URLs that hold a secret in any part after the host, or of `@FILE` with such a URL."""
 

@@ -107,7 +107,7 @@ def test_a_first_release_is_written_on_the_canary_until_there_is_stable(in_clust
     assert deployed["involvedObject"]["name"] == "app-canary"
     assert deployed["involvedObject"]["uid"] == canary["metadata"]["uid"]
     assert rejected["reason"] == "CanaryRejected"
-    assert rejected["involvedObject"]["name"] == "app-canary"  # deleted already, so nothing but its name is known
+    assert rejected["involvedObject"]["uid"] == canary["metadata"]["uid"]
     assert story.cluster.get(DEPLOYMENT, "app-canary") is None
 
 
