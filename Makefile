@@ -74,6 +74,8 @@ lint: venv ## check code style, types, imports, manifests and Dockerfiles
 	$(PYTHON_BIN)/hadolint $(wildcard */Dockerfile)
 	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
 	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.github-actions $(wildcard pipeline/github/*.yml pipeline/github/*/*.yml)
+	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.azure-pipelines --data-transform azure-pipelines \
+	  --regex-variant nonunicode azure-pipelines.yml $(wildcard pipeline/azure/*.yml)
 	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 actionlint: ## check expressions, inputs and scripts of .github/workflows (needs Go; uses shellcheck if it is installed)
