@@ -4,11 +4,12 @@
 be shown. All times are Unix seconds, all shares lie in 0–1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from canary.marks import Variant
 from canary.variants.steps import Step
+from canary.verdict.history import History
 from canary.verdict.rule import Verdict
 
 
@@ -159,6 +160,8 @@ class VariantState:
         p50: seconds within which half of the requests were answered, None while unknown.
         p99: the same for 99 of 100.
         missing: pods whose last scrape failed.
+        images: images of its containers, as the Deployment asks for them.
+        image_ids: the same images as the nodes name them, with their digests: those that its pods run.
     """
 
     variant: Variant
@@ -171,6 +174,25 @@ class VariantState:
     p50: float | None = None
     p99: float | None = None
     missing: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    image_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recalled(Event):
+    """What earlier commands have seen of the variants, as the cluster has saved it.
+
+    Attributes:
+        began: Unix seconds when the first of them began to watch.
+        variants: one state for each variant of each workload that has a canary, as it is now.
+        verdict: the last one.
+        histories: how the evidence grew, by workload.
+    """
+
+    began: float
+    variants: tuple[VariantState, ...]
+    verdict: Verdict
+    histories: Mapping[str, History]
 
 
 @dataclass(frozen=True)

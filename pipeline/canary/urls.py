@@ -20,6 +20,11 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
+def shown(text: str) -> str:
+    """Return what may be shown of a text that should be a URL: without user and password, and without a path."""
+    return origin(text) if "://" in text else text.rpartition("@")[2]
+
+
 def cause(error: OSError) -> str:
     """Return the cause of an error of `requests`, without the addresses of urllib3's objects."""
     return re.split(r">: |: |\[Errno \d+\] ", str(error))[-1].strip("'\")") or type(error).__name__

@@ -11,7 +11,7 @@ import requests
 
 from canary.errors import ClusterError, InputError, NotAnsweringError
 from canary.metrics.api import Api
-from canary.urls import cause, is_loopback, origin
+from canary.urls import cause, is_loopback, origin, shown
 
 SERVICE = re.compile(r"svc:(?P<namespace>[a-z0-9-]+)/(?P<service>(?:https?:)?[a-z0-9-]+:[a-z0-9-]+)")
 
@@ -35,7 +35,9 @@ class UrlQueries:
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError(f"Prometheus: {url!r} is not a URL; write http://HOST:PORT or svc:NAMESPACE/NAME:PORT")
+            raise InputError(
+                f"Prometheus: {shown(url)!r} is not a URL; write http://HOST:PORT or svc:NAMESPACE/NAME:PORT"
+            )
         self._url = url.rstrip("/")
         self._shown = origin(url) + parts.path.rstrip("/")
         self._headers = dict(headers or {})

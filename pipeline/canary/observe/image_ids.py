@@ -54,7 +54,12 @@ class RunningImage:
 
 def running_images(cluster: Cluster, deployment: Object) -> tuple[RunningImage, ...]:
     """Return what the pods of a Deployment run."""
-    return tuple(one for pod in pods_of(cluster, deployment) for one in _of_pod(pod))
+    return images_of_pods(pods_of(cluster, deployment))
+
+
+def images_of_pods(pods: Iterable[Object]) -> tuple[RunningImage, ...]:
+    """Return what pods run."""
+    return tuple(one for pod in pods for one in _of_pod(pod))
 
 
 def check_same_images(

@@ -7,7 +7,8 @@ from canary.errors import InputError
 from canary.events import VariantState
 from canary.marks import Variant
 from canary.objects import Object
-from canary.observe.deployments import Workload, pods_by_deployment, read_workload, ready_since
+from canary.observe.deployments import Workload, images, pods_by_deployment, read_workload, ready_since
+from canary.observe.image_ids import images_of_pods
 from canary.ports import Cluster
 from canary.variants.sizes import replicas
 from canary.variants.steps import Step, step_of
@@ -132,6 +133,8 @@ def variant_states(scene: Observation, tally: Tally, measures: Measures) -> tupl
                 p50=tally.quantile(name, variant, 0.5),
                 p99=tally.quantile(name, variant, 0.99),
                 missing=tuple(missing),
+                images=images(deployment),
+                image_ids=tuple(dict.fromkeys(one.image_id for one in images_of_pods(scene.pods[name, variant]))),
             )
         )
     return tuple(shown)

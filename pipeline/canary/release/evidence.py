@@ -21,7 +21,7 @@ from canary.observe.crashes import crashes
 from canary.observe.deployments import Workload, images, pods_of, progress, replica_sets_of
 from canary.observe.diagnosis import restarted
 from canary.ports import World
-from canary.release.watch import last_verdict
+from canary.release.recall import last_verdict
 from canary.state.counts import read_json
 from canary.times import timestamp
 from canary.verdict.as_json import verdict_as_json

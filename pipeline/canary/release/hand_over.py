@@ -9,6 +9,7 @@ from canary.objects import DEPLOYMENT, LEASE, Object, annotations_of
 from canary.observe.deployments import images
 from canary.ports import World
 from canary.release.commands import Commands
+from canary.release.recall import recall
 from canary.state.decision import WaitingGate, record_decision, waiting_gate, waits, withdraw_decision
 from canary.state.lease import DURATION, lease_name, process_mark
 
@@ -66,6 +67,7 @@ def hand_over(world: World, gate: WaitingGate, decided: Decided) -> bool:
         InputError: somebody else has decided before.
     """
     name, cluster, clock = gate.workloads[0], world.cluster, world.clock
+    recall(world, gate.workloads)  # before that driver deletes the canary
     canary = cluster.get(DEPLOYMENT, variant_name(name, Variant.CANARY))
     if canary is None or not record_decision(cluster, gate, decided, clock.now()):
         return False

@@ -20,6 +20,7 @@ from canary.release.commands import Commands
 from canary.release.hand_over import find_gate, hand_over
 from canary.release.plan import make_plan
 from canary.release.reap import Reaped
+from canary.release.recall import last_verdict, recall
 from canary.release.status import Status
 from canary.settings.options import Options
 from canary.state.decision import GateRecord, WaitingGate
@@ -87,7 +88,7 @@ class Release:
         """
         with self.lock.held(self._names(), self.listen):
             if self._is_promote_unfinished():
-                verdict = watch.last_verdict(self._world, self._names())
+                verdict = last_verdict(self._world, self._names())
                 self.promote()
                 return ReleaseOutcome(promoted=True, by="an earlier run", verdict=verdict)
             self.deploy(promoting=True)
@@ -173,6 +174,7 @@ class Release:
                 promote.check(self._world, bundle)  # does stable run it?
                 return
         with self._action("promote", names, Commands(self.options, *names).promote):
+            recall(self._world, names)
             promote.promote(self._world, bundle, decided=decided)
 
     def reject(self, reason: str = "") -> None:
@@ -190,6 +192,7 @@ class Release:
     def _reject(self, reason: str) -> None:
         names = self._names()
         with self._action("reject", names, Commands(self.options, *names).reject):
+            recall(self._world, names)
             for name in names:
                 reject.reject(self._world, name, reason)
                 self._warn_of_unfinished_promote(name)

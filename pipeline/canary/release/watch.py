@@ -15,6 +15,7 @@ from canary.observe.no_traffic import NoTraffic
 from canary.observe.observation import Observation, observe, pods_to_sample, variant_states
 from canary.observe.selector_check import SelectorCheck
 from canary.ports import SampleSource, World
+from canary.release.recall import tell
 from canary.settings.release_arguments import ReleaseArguments, arguments_of
 from canary.state.counts import CountsWriter, read_record
 from canary.state.expiry import postpone_expiry
@@ -67,7 +68,13 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
                 _note(world, name, known)
             raise
         waiting_for = held or unchecked or _waiting_for(world, scene, record, diagnosis)
-        record = replace(record, decision=verdict.decision, sentence=verdict.sentence)
+        record = replace(
+            record,
+            decision=verdict.decision,
+            sentence=verdict.sentence,
+            measures=options.measures,
+            alpha=options.alpha,
+        )
         for name, _, canary in scene.variants(Variant.CANARY):
             keeper.write(name, canary, record)
             if is_first:  # from here on the lock does that, at each renewal
@@ -110,24 +117,12 @@ def _note(world: World, name: str, typed: ReleaseArguments | None) -> None:
         world.cluster.annotate(DEPLOYMENT, canary["metadata"]["name"], {ARGUMENTS: typed.to_json()})
 
 
-def last_verdict(world: World, names: Sequence[str]) -> Verdict:
-    """Return the verdict that an earlier driver came to, with its numbers; UNDECIDED where none is known any more."""
-    options = world.options
-    found = [read_workload(world.cluster, name) for name in names]
-    canaries = {one.name: one.canary for one in found if one.canary is not None}
-    compared = [one.name for one in found if one.baseline is not None]
-    record = read_record(world.cluster, canaries, warm_up=options.warm_up)
-    if record is not None:
-        judged = judge(record.tally, options.measures, compared, alpha=options.alpha)
-        return replace(judged, decision=record.decision, sentence=record.sentence)
-    why = "nothing was compared" if canaries else "the verdict went with the canary that carried it"
-    return Verdict(Decision.UNDECIDED, (), why)
-
-
 def _begun(world: World, scene: Observation) -> Record:
     """Return what an earlier driver found out, or the beginning of a record."""
     canaries = {name: canary for name, _, canary in scene.variants(Variant.CANARY)}
     known = read_record(world.cluster, canaries, warm_up=world.options.warm_up)
+    if known is not None:
+        tell(world, scene, known)
     return known or Record(scene.at, Tally(world.options.warm_up))
 
 

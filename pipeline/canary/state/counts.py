@@ -23,6 +23,8 @@ and those of counts.json (all times are Unix seconds):
                      value of each counter], …]], see `measures.Measures.count`
     history          {"series": [[variant, metric], …], "points": [[at, good, total, scrapes and spread of each
                      series], …]}: the totals of canary and baseline over time, see `history.History`
+    compared_by      {"alpha": …, "metrics": [{"name", "good", "total", "objective", "tolerance"}, …]}: what the last
+                     look compared by, see `measures.Metric`; older drivers do not write it
 
 The size depends on the existing pods, not on deleted ones.
 """
@@ -33,6 +35,7 @@ import json
 import math
 import zlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from canary.errors import InputError
@@ -41,7 +44,9 @@ from canary.ports import Cluster
 from canary.state.record import Record, joined
 from canary.variants.steps import step_of
 from canary.verdict.history import History
+from canary.verdict.measures import Measures, Metric
 from canary.verdict.rule import Decision
+from canary.verdict.selector import Selector
 from canary.verdict.tally import Tally
 
 FORMAT = "1"
@@ -130,8 +135,9 @@ def _recalled(cluster: Cluster, workload: str, canary: Object, warm_up: float) -
             _seconds(read["watched"]),
             None if read["seen_at"] is None else _seconds(read["seen_at"]),
             {workload: History.from_json(read["history"])},
+            *_compared_by(read),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, InputError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(workload, config_map, error) from error
     return record if read.get("step") == _step(canary) else record.at_new_step()
 
@@ -169,12 +175,29 @@ def _content(workload: str, step: int | None, record: Record) -> Object:
         **record.tally.as_json(workload),
         "history": record.histories.get(workload, History()).as_json(),
     }
+    if record.measures:
+        metrics = [{**asdict(one), "good": str(one.good), "total": str(one.total)} for one in record.measures.metrics]
+        counts["compared_by"] = {"alpha": record.alpha, "metrics": metrics}
     data = {"format": FORMAT, "verdict": f"{record.decision}: {record.sentence}"}
     text = json.dumps(counts, separators=(",", ":"))
     if len(text) <= READABLE:
         return {"data": data | {COUNTS: text}}
     packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
     return {"data": data, "binaryData": {COMPRESSED: packed}}
+
+
+def _compared_by(read: Object) -> tuple[Measures | None, float]:
+    """Return what the last look compared by, and its error level."""
+    compared_by = read.get("compared_by")
+    if compared_by is None:
+        return None, Record.alpha
+    metrics = [
+        Metric(
+            one["name"], Selector.parse(one["total"]), Selector.parse(one["good"]), one["objective"], one["tolerance"]
+        )
+        for one in compared_by["metrics"]
+    ]
+    return Measures.of(metrics), float(compared_by["alpha"])
 
 
 def _read(workload: str, config_map: Object) -> Object:

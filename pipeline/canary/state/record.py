@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from canary.verdict.history import History
+from canary.verdict.measures import Measures
 from canary.verdict.rule import Decision
 from canary.verdict.tally import Tally
 
@@ -28,6 +29,8 @@ class Record:
             apart (`LONGEST_GAP`), at both of which every pod of canary and baseline reported its counts.
         seen_at: Unix seconds of the last look if it was one of those, None if it was not.
         histories: how the evidence grew, by workload.
+        measures: what the last look compared by; None before the first, and where an older driver saved the record.
+        alpha: error level of the verdict at the last look.
     """
 
     began: float
@@ -37,6 +40,8 @@ class Record:
     watched: float = 0.0
     seen_at: float | None = None
     histories: Mapping[str, History] = field(default_factory=dict)
+    measures: Measures | None = None
+    alpha: float = 0.05
 
     def looked(self, at: float, tally: Tally, *, complete: bool, interval: float = 0.0) -> Record:
         """Return the record after a look.
@@ -82,4 +87,6 @@ def _joined(one: Record, other: Record) -> Record:
         min(one.watched, other.watched),
         min(seen) if len(seen) == 2 else None,
         {**one.histories, **other.histories},
+        one.measures or other.measures,
+        one.alpha,
     )

@@ -128,10 +128,10 @@ def test_events_tell_the_story_in_order(story: Story) -> None:
     story.release(deployment("app:2")).run()
     told = [type(event).__name__ for event in story.events if not isinstance(event, Waiting)]
     assert [name for name, _ in groupby(told)] == [
-        "Started", "Note", "Written", "Ready",
+        "Started", "Note", "Written", "Ready", "Deployed",
         "Started", "Note", "Looked", "Judged",
         "DecisionAsked", "Decided",
-        "Started", "Written", "Ready", "Written", "Promoted",
+        "Started", "Recalled", "Written", "Ready", "Written", "Promoted",
     ]  # fmt: skip
     assert [event.action for event in story.heard(Started)] == ["deploy", "watch", "promote"]
 
