@@ -238,7 +238,7 @@ def reject(**given: Any) -> None:  # noqa: ANN401
     If a canary release waits at its gate for a decision, reject records the decision and waits until that command has
     rejected.
     """
-    with Session(given) as session, Reporting(session, "reject"):
+    with Session(given) as session, Reporting(session, "reject", reason=given["reason"]):
         session.require_deployments()
         session.release(names=session.names()).reject(given["reason"])
         recorder = session.recorder

@@ -10,11 +10,15 @@ import click
 from canary import __version__
 from canary.cli import render
 from canary.cli.clock import SystemClock
+from canary.cli.identity import ProcessIdentity
 from canary.cli.session import Session
-from canary.errors import CanaryError, ExitCode
+from canary.errors import CanaryError, ExitCode, InputError
+from canary.events import Decided
 from canary.report.collector import Collector
 from canary.report.folder import require_writable, write
-from canary.urls import origin
+from canary.report.report import Context
+from canary.settings.settings import SETTINGS
+from canary.urls import shown
 
 
 class Reporting:
@@ -24,10 +28,11 @@ class Reporting:
         exit_code: of the command, if it raises no error.
     """
 
-    def __init__(self, session: Session, command: str, *, is_wanted: bool = True) -> None:
-        """Take the session of the command, and its name; a dry run wants no report."""
+    def __init__(self, session: Session, command: str, *, reason: str = "", is_wanted: bool = True) -> None:
+        """Take the session of the command, its name and the reason that was given. A dry run wants no report."""
         self.exit_code: int = ExitCode.DONE
         self._session, self._command, self._is_wanted = session, command, is_wanted
+        self._reason = reason
         self._folder: Path | None = None
         self._collector = Collector(SystemClock().now)
 
@@ -51,24 +56,50 @@ class Reporting:
         if self._folder is None:
             return
         code = self.exit_code if error is None else _code(error)
-        report = self._collector.report(
+        context = Context(
             version=__version__,
             command=self._command,
-            namespace=self._session.namespace,
-            code=code,
+            namespace=self._namespace(),
+            workloads=self._collector.workloads or self._session.workloads,
+            exit_code=code,
             error=_text(error),
             settings=_without_secrets(render.config_as_json(self._session.resolved)),
+            decided=self._decided(),
+            next=self._next_steps(error),
         )
         try:
-            write(self._folder, report)
+            write(self._folder, self._collector.report(context))
         except OSError as problem:
             click.echo(f"canary: warning: the report is not written to {self._folder}: {problem.strerror}", err=True)
+
+    def _namespace(self) -> str:
+        try:
+            return self._session.namespace
+        except InputError:  # two settings contradict each other, which is the error of the command
+            return self._session.resolved.settings.namespace or ""
+
+    def _decided(self) -> Decided | None:
+        """Return the decision that the command itself is."""
+        if self._command not in ("promote", "reject"):
+            return None
+        return Decided(promote=self._command == "promote", by=ProcessIdentity().person, reason=self._reason)
+
+    def _next_steps(self, error: BaseException | None) -> tuple[str, ...]:
+        """Return what can be done after watching; the message of an error says it itself."""
+        if error is not None or self._command != "watch":
+            return ()
+        try:
+            status = self._session.release(names=self._collector.workloads).status()
+        except CanaryError:  # the release may have ended meanwhile, or the API server be away
+            return ()
+        return tuple(step for workload in status.workloads for step in workload.next)
 
 
 def _without_secrets(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings with scheme, host and port of each URL: user, password and path may be secrets."""
+    urls = {setting.key for setting in SETTINGS.values() if setting.value_type.metavar == "URL"}
     return {
-        key: {**one, "value": origin(one["value"])} if "://" in str(one["value"]) else one
+        key: {**one, "value": shown(one["value"])} if key in urls and one["value"] else one
         for key, one in settings.items()
     }
 

@@ -49,6 +49,7 @@ class Session:
         self._closing = ExitStack()
         self.recorder = Recorder()
         self.listeners: list[Listener] = [self.recorder]
+        self.workloads: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -190,6 +191,7 @@ class Session:
         self, *, bundle: Bundle | None = None, names: tuple[str, ...] = (), gate: Gate | None = None
     ) -> Release:
         """Return the release, with everything that it needs."""
+        self.workloads = names or tuple(one["metadata"]["name"] for one in (bundle.deployments if bundle else ()))
         return Release(
             cluster=self.cluster,
             samples=self.samples,

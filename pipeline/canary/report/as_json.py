@@ -1,45 +1,67 @@
 """A report as JSON. `docs/reference/report.schema.json` describes each field."""
 
-from collections.abc import Iterable
+import json
+import re
+from dataclasses import asdict
 from typing import Any
 
 from canary.events import VariantState
-from canary.report.report import Look, Report
-from canary.times import micro_timestamp
+from canary.report.report import Counts, Look, Report
+from canary.times import timestamp
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.history import number
 from canary.verdict.rule import Evidence
 
-FORMAT = "1"
-"""Version of the format. It changes when a program that reads reports would have to."""
+FORMAT = 1
+"""Version of the format. It changes when a program that reads reports would have to change."""
+
+COLUMNS = (
+    "at",
+    *(f"{variant} {column}" for variant in ("baseline", "canary") for column in ("good", "total", "scrapes", "spread")),
+)
+"""Names of the numbers of a look."""
+
+
+def to_json(report: Report) -> str:
+    """Return the report as indented JSON, with one line for each list of numbers."""
+    text = json.dumps(report_as_json(report), indent=2, ensure_ascii=False)
+    return re.sub(r"\[\n[-+.e0-9,\s]+\]", lambda found: "".join(found[0].split()).replace(",", ", "), text) + "\n"
 
 
 def report_as_json(report: Report) -> dict[str, Any]:
     """Return the report as JSON."""
-    verdict, decided = report.judged, report.decided
+    context, verdict, decided = report.context, report.verdict, report.decided
     return {
         "format": FORMAT,
-        "version": report.version,
-        "command": report.command,
-        "namespace": report.namespace,
-        "workloads": list(report.workloads),
+        "version": context.version,
+        "command": context.command,
+        "namespace": context.namespace,
+        "workloads": list(context.workloads),
         "outcome": str(report.outcome),
-        "decision": None if verdict is None else str(verdict.decision).lower(),
-        "sentence": None if report.verdict is None else report.verdict.sentence,
-        "exit_code": report.exit_code,
-        "error": report.error or None,
-        "decided": None
-        if decided is None
-        else {"promote": decided.promote, "by": decided.by, "at": micro_timestamp(report.decided_at)},
-        "began": micro_timestamp(report.began),
-        "ended": micro_timestamp(report.ended),
+        "decision": str(report.judged.decision).lower() if report.judged else None,
+        "sentence": verdict.sentence if verdict else None,
+        "exit_code": context.exit_code,
+        "error": context.error or None,
+        "decided": decided
+        and {
+            "promote": decided.promote,
+            "by": decided.by,
+            "reason": decided.reason or None,
+            "at": timestamp(report.decided_at),
+        },
+        "began": timestamp(report.began),
+        "ended": timestamp(report.ended),
         "images": list(report.images),
         "variants": [_variant(one) for one in report.variants],
-        "verdict": None if report.verdict is None else verdict_as_json(report.verdict),
-        "next": list(report.next),
-        "timeline": [{"at": micro_timestamp(one.at), "event": one.event, "text": one.text} for one in report.timeline],
-        "counts": _counts(report.looks),
-        "settings": dict(report.settings),
+        "verdict": verdict_as_json(verdict) if verdict else None,
+        "promoted": [asdict(one) for one in report.promoted],
+        "rejected": [asdict(one) for one in report.rejected],
+        "undone": [asdict(one) for one in report.undone],
+        "handed_over": asdict(report.handed_over) if report.handed_over else None,
+        "next": list(context.next),
+        "timeline": [{"at": timestamp(one.at), "event": one.event, "text": one.text} for one in report.timeline],
+        "settings": dict(context.settings),
+        "counts": [_counts(one) for one in report.counts],
     }
 
 
@@ -47,6 +69,8 @@ def _variant(one: VariantState) -> dict[str, Any]:
     return {
         "workload": one.workload,
         "variant": str(one.variant),
+        "images": list(one.images),
+        "image_ids": list(one.image_ids),
         "ready": one.ready,
         "desired": one.desired,
         "good": number(one.good),
@@ -54,15 +78,21 @@ def _variant(one: VariantState) -> dict[str, Any]:
     }
 
 
-def _counts(looks: Iterable[Look]) -> list[dict[str, Any]]:
-    """Return, for each metric of each workload, what the rule was given at each look."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for look in looks:
-        for one in look.verdict.comparisons:
-            rule = {"tolerance": one.tolerance, "alpha": one.alpha, "comparisons": len(look.verdict.comparisons)}
-            series = found.setdefault((one.workload, one.metric), {"rule": rule, "looks": []})
-            series["looks"].append([round(look.at, 3), *_evidence(one.baseline), *_evidence(one.canary)])
-    return [{"workload": workload, "metric": metric, **series} for (workload, metric), series in found.items()]
+def _counts(one: Counts) -> dict[str, Any]:
+    return {
+        "workload": one.workload,
+        "metric": one.metric,
+        "tolerance": one.tolerance,
+        "alpha": one.alpha,
+        "comparisons": one.comparisons,
+        "saved_until": one.saved_until,
+        "columns": list(COLUMNS),
+        "looks": [_look(look) for look in one.looks],
+    }
+
+
+def _look(look: Look) -> list[float | int]:
+    return [number(round(look.at, 3)), *_evidence(look.baseline), *_evidence(look.canary)]
 
 
 def _evidence(one: Evidence) -> list[float | int]:

@@ -1,18 +1,22 @@
 """A listener that collects the events of a command for its report."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from canary.errors import ExitCode
 from canary.events import (
     Decided,
+    Deployed,
+    Differs,
     Event,
     Grows,
+    HandedOver,
     Judged,
     Looked,
     Note,
     Promoted,
     Ready,
+    Recalled,
     Rejected,
     StableChanged,
     Started,
@@ -20,125 +24,168 @@ from canary.events import (
     VariantState,
     Written,
 )
-from canary.report.report import Entry, Look, Outcome, Report
-from canary.verdict.rule import Verdict
+from canary.marks import Variant
+from canary.report.report import Context, Counts, Entry, Look, Outcome, Report
+from canary.sentences import sentence_of
+from canary.verdict.history import History
+from canary.verdict.rule import Comparison, Decision, Evidence, Verdict
+
+TOLD = (
+    Started,
+    Ready,
+    Deployed,
+    Differs,
+    StableChanged,
+    Judged,
+    Grows,
+    Decided,
+    HandedOver,
+    Promoted,
+    Rejected,
+    Undone,
+)
+"""Events that always have a line in the timeline."""
 
 
+@dataclass
 class Collector:
-    """Hears every event of one command."""
+    """Hears every event of one command.
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        """Begin now; `now` returns Unix seconds."""
-        self._now = now
-        self._began = now()
-        self._timeline: list[Entry] = []
-        self._looks: list[Look] = []
-        self._started: Started | None = None
-        self._images: tuple[str, ...] = ()
-        self._variants: tuple[VariantState, ...] = ()
-        self._verdict: Verdict | None = None
-        self._told: tuple[str, str] = ("", "")
-        self._decided: tuple[float, Decided] | None = None
-        self._ends: set[type[Event]] = set()
+    Attributes:
+        now: returns Unix seconds.
+    """
+
+    now: Callable[[], float]
+    _began: float = field(init=False)
+    _timeline: list[Entry] = field(default_factory=list)
+    _counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    _looks: dict[tuple[str, str], list[Look]] = field(default_factory=dict)
+    _started: Started | None = None
+    _images: tuple[str, ...] = ()
+    _variants: tuple[VariantState, ...] = ()
+    _verdict: Verdict | None = None
+    _decision_told: Decision | None = None
+    _decided: tuple[float, Decided] | None = None
+    _is_decision_due: bool = False
+    _promoted: list[Promoted] = field(default_factory=list)
+    _rejected: list[Rejected] = field(default_factory=list)
+    _undone: list[Undone] = field(default_factory=list)
+    _handed_over: HandedOver | None = None
+
+    def __post_init__(self) -> None:
+        self._began = self.now()
 
     def __call__(self, event: Event) -> None:
         """Collect an event."""
+        if self._is_told(event):
+            self._timeline.append(Entry(self.now(), type(event).__name__.lower(), sentence_of(event)))
         match event:
             case Started():
                 self._started, self._images = event, event.images or self._images
-            case Looked():
-                self._looks.append(Look(event.at, event.verdict))
+            case Recalled() if self._verdict is None:
                 self._variants, self._verdict = event.variants, event.verdict
+                self._recall(event)
+            case Looked():
+                self._variants, self._verdict = event.variants, event.verdict
+                self._count(event)
             case Judged():
-                self._verdict = event.verdict
+                self._verdict, self._is_decision_due = event.verdict, True
+            case Grows():
+                self._is_decision_due = False
             case Decided():
-                self._decided = self._now(), event
+                self._decided, self._is_decision_due = (self.now(), event), False
+            case Promoted():
+                self._promoted.append(event)
+            case Rejected():
+                self._rejected.append(event)
+            case Undone():
+                self._undone.append(event)
+            case HandedOver():
+                self._handed_over = event
             case _:
                 pass
-        self._ends.add(type(event))
-        for kind, text in self._entry(event):
-            self._timeline.append(Entry(self._now(), kind, text))
 
-    def report(
-        self,
-        *,
-        version: str,
-        command: str,
-        namespace: str,
-        code: int,
-        error: str,
-        settings: Mapping[str, Any],
-        next_steps: Sequence[str] = (),
-    ) -> Report:
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """Names of the stable Deployments, as far as events have told them."""
+        return self._started.workloads if self._started else self._handed_over.workloads if self._handed_over else ()
+
+    def report(self, context: Context) -> Report:
         """Return the report of the command, which ends now."""
-        at, decided = self._decided or (0.0, None)
+        at, decided = self._decided or (self._began, context.decided)
         return Report(
-            version=version,
-            command=command,
-            namespace=self._started.namespace if self._started else namespace,
-            workloads=self._started.workloads if self._started else (),
-            outcome=self._outcome(code, error),
+            context=context,
+            outcome=self._outcome(context),
             verdict=self._verdict,
             decided=decided,
             decided_at=at,
-            exit_code=code,
-            error=error,
             began=self._began,
-            ended=self._now(),
-            settings=settings,
+            ended=self.now(),
             images=self._images,
             variants=self._variants,
+            promoted=tuple(self._promoted),
+            rejected=tuple(self._rejected),
+            undone=tuple(self._undone),
+            handed_over=self._handed_over,
             timeline=tuple(self._timeline),
-            looks=tuple(self._looks),
-            next=tuple(next_steps),
+            counts=tuple(replace(one, looks=tuple(self._looks[key])) for key, one in self._counts.items()),
         )
 
-    def _outcome(self, code: int, error: str) -> Outcome:
-        heard = self._ends
-        if code == ExitCode.INTERRUPTED:
+    def _outcome(self, context: Context) -> Outcome:
+        if context.exit_code == ExitCode.INTERRUPTED:
             return Outcome.INTERRUPTED
-        if error and Undone in heard:
+        if context.error and self._undone:
             return Outcome.UNDONE
-        if error:
-            is_late = code == ExitCode.TIMED_OUT and self._timeline and self._timeline[-1].event == "judged"
-            return Outcome.UNDECIDED if is_late else Outcome.FAILED
-        if Promoted in heard:
+        if context.error:
+            is_undecided = context.exit_code == ExitCode.TIMED_OUT and self._is_decision_due
+            return Outcome.UNDECIDED if is_undecided else Outcome.FAILED
+        if self._promoted or (self._handed_over and self._handed_over.promote):
             return Outcome.PROMOTED
-        if Rejected in heard:
+        if self._rejected or self._handed_over:
             return Outcome.REJECTED
-        return Outcome.WATCHED if Judged in heard else Outcome.UNCHANGED
+        return Outcome.WATCHED if self._verdict and context.command == "watch" else Outcome.UNCHANGED
 
-    def _entry(self, event: Event) -> list[tuple[str, str]]:
-        """Return kind and text of an event's line in the timeline, none if it is not worth one."""
-        kind = type(event).__name__.lower()
+    def _is_told(self, event: Event) -> bool:
+        """Return whether an event has a line in the timeline: of the looks, those at which the verdict changes."""
         match event:
-            case Started():
-                return [(kind, f"{event.action} {', '.join(event.workloads)}")]
-            case Written() if event.action != "unchanged":
-                return [(kind, f"{event.action} {event.kind} {event.name}" + (event.detail and f": {event.detail}"))]
-            case Ready():
-                return [(kind, f"{event.name}: {event.pods} pods ready after {event.seconds:.1f} s")]
-            case Note() if event.warning:
-                return [("warning", event.text)]
-            case StableChanged():
-                return [(kind, f"stable {event.workload} has changed since {event.since}")]
+            case Note():
+                return event.warning
+            case Written():
+                return event.action != "unchanged"
+            case Recalled():
+                return self._verdict is None
             case Looked():
-                told = (event.verdict.decision, str(event.step))
-                if told == self._told or event.last:
-                    return []
-                self._told = told
-                return [(kind, f"{event.verdict.decision}: {event.verdict.sentence}")]
-            case Judged():
-                return [(kind, f"verdict {event.verdict.decision}: {event.verdict.sentence}")]
-            case Grows():
-                return [(kind, f"{event.step}: canary and baseline grow")]
-            case Decided():
-                return [(kind, f"decided to {'promote' if event.promote else 'reject'}, by {event.by}")]
-            case Promoted():
-                return [(kind, f"promoted {event.workload}: it now runs {', '.join(event.images)}")]
-            case Rejected():
-                return [(kind, f"rejected {event.workload}: {event.reason}")]
-            case Undone():
-                return [(kind, f"undone: {event.workload} is as it was before, because {event.reason}")]
+                is_news = event.verdict.decision is not self._decision_told and not event.last
+                self._decision_told = event.verdict.decision
+                return is_news
             case _:
-                return []
+                return isinstance(event, TOLD)
+
+    def _recall(self, event: Recalled) -> None:
+        for one in event.verdict.comparisons:
+            points = event.histories.get(one.workload, History()).points
+            baseline, canary = ((variant, one.metric) for variant in (Variant.BASELINE, Variant.CANARY))
+            looks = [
+                Look(point.at, point.evidence.get(baseline, Evidence()), point.evidence.get(canary, Evidence()))
+                for point in points
+                if baseline in point.evidence or canary in point.evidence
+            ]
+            self._add(one, event.verdict, looks, saved_until=looks[-1].at if looks else None)
+
+    def _count(self, event: Looked) -> None:
+        for one in event.verdict.comparisons:
+            self._add(one, event.verdict, [Look(event.at, one.baseline, one.canary)])
+
+    def _add(self, one: Comparison, verdict: Verdict, looks: list[Look], *, saved_until: float | None = None) -> None:
+        """Add looks to the counts of a comparison; its latest parameters hold."""
+        key = (one.workload, one.metric)
+        before = self._counts.get(key)
+        self._counts[key] = Counts(
+            *key,
+            one.tolerance,
+            one.alpha,
+            len(verdict.comparisons),
+            (),
+            before.saved_until if before else saved_until,
+        )
+        self._looks.setdefault(key, []).extend(looks)

@@ -1,11 +1,10 @@
 """Writes a report into its folder: report.json and report.md, each replaced in one step."""
 
-import json
 import os
 from pathlib import Path
 
 from canary.errors import InputError
-from canary.report.as_json import report_as_json
+from canary.report.as_json import to_json
 from canary.report.markdown import report_as_markdown
 from canary.report.report import Report
 
@@ -37,7 +36,7 @@ def write(folder: Path, report: Report) -> None:
         OSError: it cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "report.json", json.dumps(report_as_json(report), indent=2, ensure_ascii=False) + "\n")
+    _replace(folder / "report.json", to_json(report))
     _replace(folder / "report.md", report_as_markdown(report))
 
 
@@ -45,7 +44,7 @@ def _replace(path: Path, text: str | None) -> None:
     """Write a text into a file beside, which then takes the file's place; with None, only try to."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(text or "", encoding="utf-8")
+        beside.write_text(text or "", encoding="utf-8", errors="backslashreplace")
         if text is not None:
             beside.replace(path)
     finally:

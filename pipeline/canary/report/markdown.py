@@ -1,98 +1,137 @@
-"""A report as Markdown, for the summary of a pipeline's run and for a pull request."""
+"""A report as GitHub-flavored Markdown, for the summary of a pipeline's run and for a pull request.
+
+Everything that comes from outside (names, images, reasons, messages) is escaped: it can add neither Markdown nor HTML.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from canary.plurals import counted
 from canary.printable import printable
 from canary.report.report import Outcome, Report
 from canary.times import timestamp
-from canary.verdict.rule import Comparison, decimals
+from canary.verdict.rule import Comparison, Decision, decimals
 
+WATCHED = {
+    Decision.PROMOTE: "The canary of {} can be promoted",
+    Decision.REJECT: "The canary of {} should be rejected",
+    Decision.UNDECIDED: "The canary of {} is undecided",
+}
 HEADINGS = {
-    Outcome.PROMOTED: "was promoted",
-    Outcome.REJECTED: "was rejected",
-    Outcome.WATCHED: "was watched",
-    Outcome.UNDECIDED: "is still undecided",
-    Outcome.UNDONE: "could not be promoted: everything is as it was before",
-    Outcome.UNCHANGED: "has no canary to reject",
-    Outcome.INTERRUPTED: "was interrupted",
-    Outcome.FAILED: "failed",
+    Outcome.PROMOTED: "Promoted {}",
+    Outcome.REJECTED: "Rejected the canary of {}",
+    Outcome.WATCHED: "The canary of {} has nothing to be compared with",
+    Outcome.UNDECIDED: "The canary of {} is undecided",
+    Outcome.UNDONE: "The promote of {} failed and was undone",
+    Outcome.UNCHANGED: "Nothing to do for {}",
+    Outcome.INTERRUPTED: "The canary release of {} was interrupted",
+    Outcome.FAILED: "The canary release of {} failed",
 }
 
 
 def report_as_markdown(report: Report) -> str:
-    """Return the report as GitHub-flavored Markdown."""
-    return "\n".join(_lines(report)) + "\n"
+    """Return the report as Markdown."""
+    return "\n".join(_lines(report)).rstrip() + "\n"
 
 
 def _lines(report: Report) -> Iterator[str]:
-    what = f"The release of {' and '.join(report.workloads)}" if report.workloads else f"canary {report.command}"
-    yield f"## {escaped(what)} {HEADINGS[report.outcome]}"
-    yield ""
-    if report.judged is not None:
-        yield f"**{report.judged.decision}**: {escaped(report.judged.sentence)}"
-        yield ""
-    elif report.verdict is not None:
-        yield escaped(report.verdict.sentence)
-        yield ""
-    if report.error:
-        yield f"> {escaped(report.error)}"
-        yield ""
+    context, judged = report.context, report.judged
+    yield f"## {_heading(report)}\n"
+    if judged:
+        yield f"**{judged.decision}**: {_inline(judged.sentence)}\n"
+    elif report.verdict and report.verdict.sentence:
+        yield f"{escaped(report.verdict.sentence)}\n"
+    if context.error:
+        yield f"> {escaped(context.error)}\n"
     if report.variants:
-        rows = [
-            (
-                f"{one.workload} {one.variant}",
-                f"{one.ready} of {one.desired}",
-                f"{one.total:,.0f}",
-                _share(one.good, one.total),
-            )
-            for one in report.variants
-        ]
-        yield from _table(("Variant", "Pods ready", "Requests", "Good"), rows)
-    if report.judged is not None and report.judged.comparisons:
+        head = ("Variant", "Image", "Pods ready", "Requests", "Good")
+        many = len({one.workload for one in report.variants}) > 1
         yield from _table(
-            ("Metric", "Difference", "Interval", "Tolerance", "Decision"),
-            [_row(one) for one in report.judged.comparisons],
+            head,
+            (
+                (
+                    f"{one.workload} {one.variant}" if many else str(one.variant),
+                    ", ".join(one.images),
+                    f"{one.ready} of {one.desired}",
+                    f"{one.total:,.0f}",
+                    f"{one.good / one.total * 100:.1f} %" if one.total else "",
+                )
+                for one in report.variants
+            ),
         )
-    if report.decided is not None:
-        action = "promote" if report.decided.promote else "reject"
-        yield f"Decided by {escaped(report.decided.by)}: {action}"
-        yield ""
-    if report.next:
-        yield "What you can do now:"
-        yield ""
-        yield from (f"* {escaped(one)}" for one in report.next)
+    if judged and judged.comparisons:
+        many = len({one.workload for one in judged.comparisons}) > 1
+        head = ("Metric", "Difference", "Interval", "Tolerance", "Decision")
+        yield from _table(head, (_comparison(one, many=many) for one in judged.comparisons))
+    yield from _decided(report)
+    if context.next:
+        yield "What you can do now:\n"
+        yield from (_next_step(one) for one in context.next)
         yield ""
     if report.timeline:
-        yield f"<details><summary>Timeline ({len(report.timeline)} events)</summary>"
-        yield ""
-        yield from _table(("Time", "Event"), [(timestamp(one.at), one.text) for one in report.timeline])
-        yield "</details>"
+        yield f"<details><summary>Timeline: {counted(len(report.timeline), 'event')}</summary>\n"
+        yield from _table(("Time", "Event"), ((timestamp(one.at), one.text) for one in report.timeline))
+        yield "</details>\n"
 
 
-def escaped(text: str) -> str:
-    """Return text from elsewhere so that Markdown and HTML show it as it is, in one line and in a table's cell."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|~>@:/])", r"\\\1", printable(text).replace("&", "&amp;").replace("<", "&lt;"))
+def _heading(report: Report) -> str:
+    names = " and ".join(report.context.workloads) or f"namespace {report.context.namespace}"
+    template = HEADINGS[report.outcome]
+    if report.outcome is Outcome.WATCHED and report.judged:
+        template = WATCHED[report.judged.decision]
+    return template.format(_inline(names)) + (
+        f" to {_inline(', '.join(report.images))}" if report.outcome is Outcome.PROMOTED and report.images else ""
+    )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{' --- |' * len(head)}"
-    yield from (f"| {' | '.join(map(escaped, row))} |" for row in rows)
-    yield ""
-
-
-def _row(one: Comparison) -> Sequence[str]:
+def _comparison(one: Comparison, *, many: bool) -> Sequence[str]:
     digits = decimals(one.tolerance)
-    points = [f"{value * 100:+.{digits}f}" for value in (one.difference or 0.0, *one.interval)]
+    low, high = (f"{end * 100:+.{digits}f}" for end in one.interval)
     return (
-        f"{one.workload} {one.metric}",
-        "-" if one.difference is None else f"{points[0]} points",
-        f"{points[1]} to {points[2]}",
-        "-" if one.tolerance is None else f"{one.tolerance * 100:.{digits}f} points",
+        f"{one.workload} {one.metric}" if many else one.metric,
+        "" if one.difference is None else f"{one.difference * 100:+.{digits}f} points",
+        f"{low} to {high}",
+        "" if one.tolerance is None else f"{one.tolerance * 100:.{digits}f} points",
         str(one.decision),
     )
 
 
-def _share(good: float, total: float) -> str:
-    return f"{good / total * 100:.1f} %" if total else "-"
+def _decided(report: Report) -> Iterator[str]:
+    if report.decided:
+        action, reason = "promote" if report.decided.promote else "reject", report.decided.reason
+        why = f": {_inline(reason)}" if reason else ""
+        yield f"Decided to {action} by {_inline(report.decided.by)} at {timestamp(report.decided_at)}{why}\n"
+    for one in report.rejected:
+        if one.evidence:
+            yield f"Logs, events and counts of the canary of {_inline(one.workload)}: {_code(one.evidence)}\n"
+
+
+def _next_step(step: str) -> str:
+    purpose, _, command = step.partition(": canary ")
+    return f"* {escaped(purpose)}: {_code(f'canary {command}')}" if command else f"* {escaped(step)}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    yield from (f"| {' | '.join(map(_inline, row))} |" for row in rows)
+    yield ""
+
+
+def escaped(text: str) -> str:
+    """Return a text in one line that Markdown shows as it is."""
+    return re.sub(r"^(\d+)(?=[.)])|^(?=[-+#=])", r"\1\\", _inline(text))  # would begin a list, a heading or a rule
+
+
+def _inline(text: str) -> str:
+    """Return the same for a text that does not begin a line."""
+    line = printable(text).strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
+    return re.sub(r"(?<!\w)([@#])(?=\w)", r"\1&#8203;", line)  # would mention a user, or refer to an issue
+
+
+def _code(text: str) -> str:
+    """Return a text as code, between more backticks than it has in a row."""
+    line = printable(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"

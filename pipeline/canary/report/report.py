@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from canary.events import Decided, VariantState
-from canary.verdict.rule import Decision, Verdict
+from canary.events import Decided, HandedOver, Promoted, Rejected, Undone, VariantState
+from canary.sentences import says_something
+from canary.verdict.rule import Evidence, Verdict
 
 
 class Outcome(StrEnum):
@@ -30,7 +31,7 @@ class Entry:
 
     Attributes:
         at: Unix seconds.
-        event: its kind, such as `ready` or `verdict`.
+        event: its kind, such as `ready` or `judged`.
         text: what happened, in a sentence.
     """
 
@@ -41,39 +42,56 @@ class Entry:
 
 @dataclass(frozen=True)
 class Look:
-    """The evidence at one look.
+    """What a comparison was judged by at one look.
 
     Attributes:
         at: Unix seconds.
-        verdict: on everything counted by then.
+        baseline: everything counted of the baseline by then.
+        canary: the same of the canary.
     """
 
     at: float
-    verdict: Verdict
+    baseline: Evidence
+    canary: Evidence
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a command did and saw.
+class Counts:
+    """One metric of one workload at each look, and how the rule judged it: enough to judge again.
+
+    Attributes:
+        workload: the stable Deployment's name.
+        metric: its name.
+        tolerance: share by which the canary may be worse, None where none is set.
+        alpha: error level of the verdict.
+        comparisons: how many comparisons share the error level of REJECT.
+        looks: oldest first.
+        saved_until: Unix seconds of the last look that this command did not take itself, but read from the cluster:
+            up to there, some looks are left out. None if it took all of them.
+    """
+
+    workload: str
+    metric: str
+    tolerance: float | None
+    alpha: float
+    comparisons: int
+    looks: tuple[Look, ...]
+    saved_until: float | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the events of a command do not tell.
 
     Attributes:
         version: of canary.
         command: `release`, `watch`, `promote` or `reject`.
         namespace: of the release.
-        workloads: names of the stable Deployments.
-        outcome: how the command ended.
-        verdict: the last one, None where there was none.
-        decided: who decided, and what; None if nobody did.
-        decided_at: Unix seconds when that was.
+        workloads: names of the stable Deployments, as far as they are known.
         exit_code: of the command.
         error: the command's error message, empty without one.
-        began: Unix seconds when the command began.
-        ended: the same for its end.
         settings: value and source of each setting, by its key in `canary.yml`.
-        images: the images that the release asks for.
-        variants: the last state of each variant that was seen.
-        timeline: what happened, oldest first.
-        looks: the evidence at each look, oldest first.
+        decided: what the command itself decides, and who runs it; None if it decides nothing by itself.
         next: what can be done now, each as `purpose: command`.
     """
 
@@ -81,25 +99,52 @@ class Report:
     command: str
     namespace: str
     workloads: tuple[str, ...]
+    exit_code: int
+    error: str
+    settings: Mapping[str, Any]
+    decided: Decided | None = None
+    next: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a command did and saw.
+
+    Attributes:
+        context: what its events do not tell.
+        outcome: how the command ended.
+        verdict: the last one, None where there was none.
+        decided: who decided, and what; None if nobody did.
+        decided_at: Unix seconds when that was.
+        began: Unix seconds when the command began.
+        ended: the same for its end.
+        images: the images that the release asks for.
+        variants: the last state of each variant that was seen.
+        promoted: the workloads that were promoted.
+        rejected: those that were rejected.
+        undone: those whose promote was undone.
+        handed_over: the driver that carried out the decision of this command, None if this command did.
+        timeline: what happened, oldest first.
+        counts: of each metric of each workload.
+    """
+
+    context: Context
     outcome: Outcome
     verdict: Verdict | None
     decided: Decided | None
     decided_at: float
-    exit_code: int
-    error: str
     began: float
     ended: float
-    settings: Mapping[str, Any]
     images: tuple[str, ...] = ()
     variants: tuple[VariantState, ...] = ()
+    promoted: tuple[Promoted, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    undone: tuple[Undone, ...] = ()
+    handed_over: HandedOver | None = None
     timeline: tuple[Entry, ...] = ()
-    looks: tuple[Look, ...] = ()
-    next: tuple[str, ...] = field(default=())
+    counts: tuple[Counts, ...] = ()
 
     @property
     def judged(self) -> Verdict | None:
-        """The verdict if it says anything: without comparisons, only a crash leads to one."""
-        verdict = self.verdict
-        if verdict is None or (not verdict.comparisons and verdict.decision is Decision.UNDECIDED):
-            return None
-        return verdict
+        """The verdict if it has a decision."""
+        return self.verdict if self.verdict and says_something(self.verdict) else None

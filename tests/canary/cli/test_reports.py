@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from tests.canary.cluster_simulator import Simulator
-from tests.canary.commandline import CommandLine
+from canary.verdict.rule import Evidence, compare
+from tests.canary.cluster_simulator import Simulator, waiting
+from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.quick_release import NEW, QUICK, pods_that_answer
-from tests.canary.story import Story
+from tests.canary.story import Story, deployment, image_of, service
+from tests.http_servers import serving
 
 SCHEMA = Path(__file__).parents[3] / "docs/reference/report.schema.json"
+WORSE = ("m.yml", "--image", "app:3", "--percentage", "50")
+REPORT = ("--report", "out")
+IMPATIENT = (*QUICK[:-1], "100ms")
 
 
 @pytest.fixture
@@ -29,30 +40,277 @@ def answers(simulator: Simulator) -> Iterator[Simulator]:
 def report_of(canary: CommandLine) -> Any:
     """Return report.json, which the committed schema must accept."""
     report = json.loads((canary.folder / "out/report.json").read_text(encoding="utf-8"))
-    jsonschema.validate(report, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(report)
+    assert set(report) == set(schema["properties"])  # the schema describes every field
+    assert datetime.fromisoformat(report["began"]) <= datetime.fromisoformat(report["ended"])
     return report
 
 
-def test_a_promoted_release_leaves_its_report(canary: CommandLine, story: Story, answers: Simulator) -> None:
-    result = canary("release", *NEW, "--gate", "auto", *QUICK, "--report", "out")
-    assert result.code == 0, result.err
+def markdown_of(canary: CommandLine) -> str:
+    return (canary.folder / "out/report.md").read_text(encoding="utf-8")
+
+
+def events_of(report: Any) -> list[str]:
+    return [entry["event"] for entry in report["timeline"]]
+
+
+def rejudged(counts: Any) -> list[Any]:
+    """Judge the counts of a report again, look by look."""
+    return [
+        compare(
+            Evidence(*look[1:5]),
+            Evidence(*look[5:9]),
+            tolerance=counts["tolerance"],
+            alpha=counts["alpha"],
+            comparisons=counts["comparisons"],
+        )
+        for look in counts["looks"]
+    ]
+
+
+def test_a_promoted_release_reports_its_images_pods_and_verdict(canary: CommandLine, answers: Simulator) -> None:
+    answers.image_ids["app:2"] = "docker.io/library/app@sha256:" + "2" * 64
+    assert canary("release", *NEW, "--gate", "auto", *QUICK, *REPORT).code == 0
     report = report_of(canary)
     assert (report["command"], report["outcome"], report["decision"]) == ("release", "promoted", "promote")
     assert (report["exit_code"], report["error"], report["workloads"]) == (0, None, ["app"])
     assert report["sentence"] == report["verdict"]["sentence"]
-    assert (canary.folder / "out/report.md").read_text().startswith("## The release of app was promoted\n")
+    assert (report["decided"]["by"], report["decided"]["promote"]) == ("auto", True)
+    assert (report["images"], report["promoted"]) == (["app:2"], [{"workload": "app", "images": ["app:2"]}])
+    variants = {one["variant"]: one for one in report["variants"]}
+    assert {name: (one["images"], one["ready"]) for name, one in variants.items()} == {
+        "stable": (["app:1"], 4),
+        "baseline": (["app:1"], 2),
+        "canary": (["app:2"], 2),
+    }
+    assert variants["canary"]["image_ids"] == ["docker.io/library/app@sha256:" + "2" * 64]
+    assert report["settings"]["tolerance"] == {"value": 0.05, "source": "--tolerance"}
+    assert report["settings"]["alpha"] == {"value": 0.05, "source": "default"}
+    told = [event for event, _ in itertools.groupby(events_of(report)) if event != "note"]
+    assert told[:4] == ["started", "written", "ready", "deployed"]
+    assert told[-4:] == ["written", "ready", "written", "promoted"]
+    assert told.index("judged") < told.index("decided")
+    assert markdown_of(canary).startswith(f"## Promoted app to app:2\n\n**PROMOTE**: {report['sentence']}\n")
 
 
-def test_a_rejected_release_leaves_its_report(canary: CommandLine, story: Story, answers: Simulator) -> None:
-    result = canary("release", "m.yml", "--image", "app:3", "--gate", "auto", *QUICK, "--report", "out")
-    assert result.code == 1
+def test_the_counts_of_a_report_lead_to_its_verdict_again(canary: CommandLine, answers: Simulator) -> None:
+    several = ("--metric", 'good=requests_total{custom_status="good"},requests_total')
+    all_ = ("--metric", 'all=requests_total{custom_status=~"good|bad"},requests_total,0.01')
+    assert canary("release", *WORSE, "--gate", "auto", *QUICK, *several, *all_, *REPORT).code == 1
+    report = report_of(canary)
+    assert [counts["metric"] for counts in report["counts"]] == ["good", "all"]
+    for counts, compared in zip(report["counts"], report["verdict"]["comparisons"], strict=True):
+        assert (counts["tolerance"], counts["comparisons"], counts["saved_until"]) == (compared["tolerance"], 2, None)
+        last = rejudged(counts)[-1]
+        assert (str(last.decision), list(last.interval)) == (compared["decision"], compared["interval"])
+        assert last.dispersion == compared["dispersion"]
+        times, totals = ([look[column] for look in counts["looks"]] for column in (0, 2))
+        assert times == sorted(times)
+        assert totals == sorted(totals)
+
+
+def test_a_rejected_release_reports_the_reason_and_the_evidence(canary: CommandLine, answers: Simulator) -> None:
+    assert canary("release", *WORSE, "--gate", "auto", *QUICK, *REPORT).code == 1
     report = report_of(canary)
     assert (report["outcome"], report["decision"], report["exit_code"]) == ("rejected", "reject", 1)
+    [rejected] = report["rejected"]
+    assert rejected["reason"] == report["sentence"]
+    assert Path(rejected["evidence"], "verdict.json").exists()
+    assert markdown_of(canary).startswith("## Rejected the canary of app\n")
+    assert rejected["evidence"] in markdown_of(canary)
 
 
-def test_a_report_never_has_the_password_in_a_url(canary: CommandLine, story: Story) -> None:
-    result = canary("watch", "app", *QUICK, "--prometheus", "http://ada:hunter2@127.0.0.1:9/token", "--report", "out")
+@pytest.mark.parametrize(("answer", "outcome"), [(b"r\n", "rejected"), (b"p\napp\n", "promoted")])
+@pytest.mark.usefixtures("answers")
+def test_the_report_of_a_release_says_which_person_decided(answer: bytes, outcome: str, canary: CommandLine) -> None:
+    person, terminal = pty.openpty()
+    os.write(person, answer)
+    with os.fdopen(terminal, encoding="utf-8") as keyboard:
+        canary("release", *WORSE, *QUICK, *REPORT, stdin=keyboard, environment={"LOGNAME": "ada"})
+    os.close(person)
+    report = report_of(canary)
+    assert (report["outcome"], report["decision"]) == (outcome, "reject")
+    assert (report["decided"]["by"], report["decided"]["promote"]) == ("ada", outcome == "promoted")
+    assert " by ada at " in markdown_of(canary)
+
+
+def test_watching_reports_the_verdict_and_the_commands_that_can_follow(canary: CommandLine, answers: Simulator) -> None:
+    assert canary("deploy", *NEW).code == 0
+    assert canary("watch", "app", *QUICK, *REPORT).code == 0
+    report = report_of(canary)
+    assert (report["outcome"], report["decision"], report["decided"]) == ("watched", "promote", None)
+    assert "roll the canary's version out to stable: canary promote m.yml --image app:2" in report["next"]
+    text = markdown_of(canary)
+    assert text.startswith("## The canary of app can be promoted\n")
+    assert "\n* roll the canary's version out to stable: `canary promote m.yml --image app:2`\n" in text
+
+
+@pytest.mark.parametrize(("report_only", "code", "outcome"), [((), 4, "undecided"), (("--report-only",), 0, "watched")])
+def test_watching_without_a_verdict_reports_undecided(
+    report_only: tuple[str, ...], code: int, outcome: str, canary: CommandLine
+) -> None:
+    assert canary("deploy", *NEW).code == 0
+    assert canary("watch", *IMPATIENT, *report_only, *REPORT).code == code
+    report = report_of(canary)
+    assert (report["outcome"], report["decision"], report["exit_code"]) == (outcome, "undecided", code)
+    assert "canary reject app" in markdown_of(canary)
+
+
+def test_a_first_release_reports_that_there_is_no_decision(in_cluster: CommandLine, answers: Simulator) -> None:
+    in_cluster.write_objects("m.yml", deployment(), service())
+    assert in_cluster("release", *NEW, "--gate", "auto", *QUICK, *REPORT).code == 0
+    report = report_of(in_cluster)
+    assert (report["outcome"], report["decision"], report["counts"]) == ("promoted", None, [])
+    assert report["sentence"].startswith("nothing to compare (first release)")
+
+
+@pytest.mark.parametrize("outcome", ["promoted", "rejected"])
+def test_promote_and_reject_report_what_another_process_has_counted(
+    outcome: str, canary: CommandLine, answers: Simulator
+) -> None:
+    is_good = outcome == "promoted"
+    assert canary("deploy", *(NEW if is_good else WORSE)).code == 0
+    watched = canary.process("watch", "app", "--output", "json", *QUICK)
+    assert watched.code == (0 if is_good else 1), watched.err
+    action = ("promote", *NEW[:3]) if is_good else ("reject", "app", "--reason", "too slow")
+    assert canary(*action, *REPORT).code == 0
+    report = report_of(canary)
+    assert (report["outcome"], report["decision"]) == (outcome, action[0])
+    assert report["verdict"] == watched.json()
+    assert (report["decided"]["promote"], report["decided"]["reason"]) == (is_good, None if is_good else "too slow")
+    [counts] = report["counts"]
+    assert (counts["tolerance"], counts["saved_until"]) == (0.05, counts["looks"][-1][0])
+    assert list(rejudged(counts)[-1].interval) == report["verdict"]["interval"]
+    assert [one["variant"] for one in report["variants"]] == ["stable", "baseline", "canary"]
+    assert "recalled" in events_of(report)
+
+
+def test_a_second_watch_reports_the_saved_counts_and_its_own(canary: CommandLine, answers: Simulator) -> None:
+    assert canary("deploy", *NEW).code == 0
+    first = canary("watch", "app", "--tolerance", "0.0001", *IMPATIENT[2:])
+    assert first.code == 4
+    assert canary("watch", "app", *QUICK, *REPORT).code == 0
+    [counts] = report_of(canary)["counts"]
+    assert counts["looks"][0][0] <= counts["saved_until"] < counts["looks"][-1][0]
+    assert counts["tolerance"] == 0.05
+    assert all(later[0] > earlier[0] for earlier, later in itertools.pairwise(counts["looks"]))
+
+
+def test_an_undone_promote_reports_why(canary: CommandLine, story: Story, answers: Simulator) -> None:
+    assert canary("deploy", *NEW).code == 0
+    answers.script["app:2"] = waiting("ErrImagePull", "gone meanwhile")
+    assert canary("promote", "m.yml", "--image", "app:2", "--timeout", "1s", *REPORT).code == 5
+    report = report_of(canary)
+    assert (report["outcome"], report["exit_code"]) == ("undone", 5)
+    assert "ErrImagePull" in report["undone"][0]["reason"]
+    assert "promote failed and was undone" in report["error"]
+    assert markdown_of(canary).startswith("## The promote of app failed and was undone\n")
+    assert image_of(story.deployment()) == "app:1"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_release_leaves_its_report(
+    signum: signal.Signals, canary: CommandLine, story: Story, answers: Simulator
+) -> None:
+    command = [str(CANARY), "release", *NEW, "--gate", "auto", *QUICK[:4], *REPORT]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as driver:
+        assert driver.stderr is not None
+        assert any("waiting: " in line for line in driver.stderr)  # it has looked
+        driver.send_signal(signum)
+        driver.stderr.read()
+    assert driver.returncode == 130
+    report = report_of(canary)
+    assert (report["outcome"], report["exit_code"]) == ("interrupted", 130)
+    assert report["error"].startswith("interrupted. Canary and baseline are still running.")
+    assert len(report["counts"][0]["looks"]) >= 1
+    assert "canary reject app" in markdown_of(canary)
+
+
+def test_a_command_without_an_api_server_leaves_its_report(command_line: CommandLine) -> None:
+    command_line.of_cluster("http://127.0.0.1:9", "shop")
+    result = command_line("watch", "app", *QUICK, *REPORT, environment={"CANARY_TIMEOUT": "10ms"})
+    assert result.code == 3
+    report = report_of(command_line)
+    assert (report["outcome"], report["exit_code"], report["decision"]) == ("failed", 3, None)
+    assert (report["namespace"], report["workloads"]) == ("shop", ["app"])
+    assert report["error"] in result.err
+    assert markdown_of(command_line).startswith("## The canary release of app failed\n\n> ")
+
+
+def test_contradicting_settings_leave_a_report(command_line: CommandLine) -> None:
+    result = command_line("watch", "app", *QUICK, "--min-duration", "2m", "--max-duration", "1m", "-n", "shop", *REPORT)
     assert result.code == 2
-    assert report_of(canary)["settings"]["prometheus"] == {"value": "http://127.0.0.1:9", "source": "--prometheus"}
+    report = report_of(command_line)
+    assert (report["outcome"], report["namespace"], report["error"] in result.err) == ("failed", "shop", True)
+
+
+def test_a_bug_leaves_a_report(canary: CommandLine, answers: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("x")
+
+    assert canary("deploy", *NEW).code == 0
+    monkeypatch.setattr("canary.release.watch.observe", fail)
+    monkeypatch.setenv("TMPDIR", str(canary.folder))
+    assert canary("watch", "app", *QUICK, *REPORT).code == 70
+    report = report_of(canary)
+    assert (report["outcome"], report["exit_code"], report["error"]) == ("failed", 70, "KeyError: 'x'")
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_release_begins(
+    canary: CommandLine, story: Story, answers: Simulator
+) -> None:
+    canary.write("out", "a file")
+    result = canary("release", *NEW, "--gate", "auto", *QUICK, *REPORT)
+    assert result.code == 2
+    assert result.lines[-1] == (
+        "canary: error: --report: no report can be written into out: File exists. Nothing was changed: pass a folder "
+        "that you can write to"
+    )
+    assert story.names() == {"app"}
+    assert image_of(story.deployment()) == "app:1"
+
+
+def test_a_report_that_cannot_be_written_at_the_end_is_a_warning_only(
+    canary: CommandLine, simulator: Simulator
+) -> None:
+    looks = itertools.count(1)
+
+    def answer(_path: str, _headers: Mapping[str, str]) -> tuple[int, str]:
+        folder = canary.folder / "out"
+        if folder.is_dir():
+            folder.rmdir()
+            folder.write_text("a file")
+        return 200, f'requests_total{{custom_status="good"}} {100 * next(looks)}\n'
+
+    with serving(answer) as page:
+        simulator.answers.update({"app:1": page.server_port, "app:2": page.server_port})
+        result = canary("release", *NEW, "--gate", "auto", *QUICK, *REPORT)
+    assert result.code == 0, result.err
+    assert result.lines[-1] == "canary: warning: the report is not written to out: File exists"
+
+
+def test_a_report_replaces_the_earlier_one_and_touches_nothing_else(canary: CommandLine, answers: Simulator) -> None:
+    canary.write("out/report.json", "{}")
+    canary.write("out/other.txt", "kept")
+    assert canary("reject", "app", *REPORT).code == 0
+    assert report_of(canary)["outcome"] == "unchanged"
+    assert {file.name for file in (canary.folder / "out").iterdir()} == {"report.json", "report.md", "other.txt"}
+    assert (canary.folder / "out/other.txt").read_text() == "kept"
+
+
+def test_a_dry_run_writes_no_report(canary: CommandLine, answers: Simulator) -> None:
+    assert canary("promote", *NEW[:3], "--dry-run", *REPORT).code == 0
+    assert not (canary.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://ada:hunter2@127.0.0.1:9/t0ken", "http://127.0.0.1:9/t0ken?key=hunter2", "ada:hunter2@127.0.0.1:9"]
+)
+def test_a_report_never_has_a_secret_of_a_url(url: str, canary: CommandLine) -> None:
+    assert canary("watch", "app", *QUICK, "--prometheus", url, *REPORT).code in (2, 3)
+    assert report_of(canary)["settings"]["prometheus"]["value"].endswith("127.0.0.1:9")
     for name in ("report.json", "report.md"):
-        assert "hunter2" not in (canary.folder / "out" / name).read_text()
+        text = (canary.folder / "out" / name).read_text()
+        assert "hunter2" not in text
+        assert "t0ken" not in text

@@ -1,0 +1,82 @@
+"""The Markdown of reports: what a renderer makes of it."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from canary.errors import ExitCode
+from canary.events import Decided, Judged, Looked, Note, Rejected, Started, VariantState
+from canary.marks import Variant
+from canary.printable import printable
+from canary.report.collector import Collector
+from canary.report.markdown import report_as_markdown
+from canary.report.report import Context
+from canary.verdict.rule import Evidence, combine, compare
+
+ZERO_WIDTH_SPACE = "\N{ZERO WIDTH SPACE}"
+
+
+def rendered(text: str) -> ET.Element:
+    """Return the HTML of a Markdown text. It must be well-formed."""
+    return ET.fromstring(f"<html>{MarkdownIt('gfm-like', {'linkify': False}).render(text)}</html>")
+
+
+def report(anything: str) -> str:
+    """Return the Markdown of a report in which everything from outside is this text."""
+    collect = Collector(lambda: 1_800_000_000.0)
+    verdict = combine(
+        [compare(Evidence(90, 100), Evidence(90, 100), tolerance=0.05, metric=anything, workload=anything)] * 2
+    )
+    state = VariantState(Variant.CANARY, anything, 1, 1, 90, 100, images=(anything, anything))
+    collect(Started("reject", (anything,), "shop", (anything,)))
+    collect(Looked(1_800_000_000.0, 0, (state,), verdict))
+    collect(Judged(verdict))
+    collect(Note(anything, warning=True))
+    collect(Decided(promote=False, by=anything, reason=anything))
+    collect(Rejected(anything, anything, (anything,), anything))
+    context = Context(
+        "1.0", "reject", "shop", (anything,), ExitCode.CLUSTER, anything, {}, next=(f"{anything}: canary {anything}",)
+    )
+    return report_as_markdown(collect.report(context))
+
+
+PLAIN = [element.tag for element in rendered(report("shop")).iter()]
+
+
+@given(
+    st.text(alphabet=st.sampled_from("<>&|`*_~[]()#+-=.!\\@/:\"' \n\r\t0a1bäß1"), min_size=1, max_size=12).filter(
+        str.strip
+    )
+)
+@example("<img src=x onerror=alert(1)>")
+@example("</details><script>alert(1)</script>")
+@example("a | b | c")
+@example("[a](javascript:alert(1))")
+@example("`` ` ```")
+@example("1. a")
+@example("- a")
+@example("# a")
+@example("&lt;b&gt;")
+@example("\\|")
+@example("$(rm -rf /)")
+def test_text_from_outside_adds_neither_elements_nor_cells_to_a_report(anything: str) -> None:
+    assert [element.tag for element in rendered(report(anything)).iter()] == PLAIN
+
+
+@given(st.text(alphabet=st.sampled_from("<>&|`*_~[]()#+-=.!\\@/:\"'0a1bä "), min_size=1, max_size=12).filter(str.strip))
+def test_text_from_outside_is_shown_as_it_is(anything: str) -> None:
+    html = rendered(report(anything))
+    [quote] = html.iter("blockquote")
+    shown = "".join(quote.itertext()).replace(ZERO_WIDTH_SPACE, "")
+    assert " ".join(shown.split()) == " ".join(printable(anything).split())
+
+
+def test_a_name_after_an_at_sign_mentions_nobody() -> None:
+    assert f"ask @{ZERO_WIDTH_SPACE}ada, see #{ZERO_WIDTH_SPACE}12" in "".join(
+        rendered(report("ask @ada, see #12")).itertext()
+    )
+    assert "ada@laptop" in report("ada@laptop")  # mentions nobody anyway
