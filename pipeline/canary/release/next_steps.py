@@ -12,7 +12,13 @@ from canary.verdict.rule import Decision
 
 
 def next_steps(
-    options: Options, workload: Workload, record: Record | None, step: Step | None, last: LastPromote | None
+    options: Options,
+    workload: Workload,
+    record: Record | None,
+    step: Step | None,
+    last: LastPromote | None,
+    *,
+    gate_waits: bool = False,
 ) -> tuple[str, ...]:
     """Return what can be done now, each as `purpose: command`.
 
@@ -22,6 +28,7 @@ def next_steps(
         record: what was counted and judged, None before that.
         step: the current step of the release, None without a canary.
         last: the last promote, None where the cluster has no record of one.
+        gate_waits: whether a driver waits at its gate: then only a decision is possible.
     """
     commands = Commands.of(options, workload.name, workload.canary)
     if last is not None and last.state is PromoteState.ROLLING_BACK:
@@ -29,7 +36,8 @@ def next_steps(
     if last is not None and last.state is PromoteState.PROMOTING and not _is_of_another_release(workload, last):
         return _after_interrupted_promote(commands, workload, last)
     if workload.canary is not None:
-        return _in_release(commands, workload, record, step)
+        steps = _in_release(commands, workload, record, step)
+        return tuple(one for one in steps if one.endswith((commands.promote, commands.reject))) if gate_waits else steps
     if workload.baseline is not None:
         return (f"delete the baseline that is left without a canary: {commands.reject}",)
     if workload.stable is not None:

@@ -151,7 +151,7 @@ def _workload_status(
         tuple(_variant_status(cluster, found, variant, record, pods) for variant in found.variants),
         record.decision if record and record.sentence else "",
         record.sentence if record else "",
-        next_steps(options, found, record, step, was),
+        next_steps(options, found, record, step, was, gate_waits=gate is not None),
         step if step is not None and len(step.steps) > 1 else None,
         driver,
         gate,

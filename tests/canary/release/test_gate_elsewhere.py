@@ -93,6 +93,7 @@ def test_a_promote_from_elsewhere_is_carried_out_by_the_release_that_waits(story
         (workload,) = bob(story, names=("app",)).status().workloads
         assert workload.gate
         assert workload.gate.driver == ADA.name
+        assert [line.partition(": ")[2].split()[1] for line in workload.next] == ["promote", "reject"]
         bob(story, NEW).promote()
     assert waiting.outcome
     assert (waiting.outcome.promoted, waiting.outcome.by) == (True, "bob@build-7")
