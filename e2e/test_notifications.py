@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from e2e.cluster import Namespace
+from e2e.documented_commands import type_lines
 
 
 def test_kubectl_shows_on_the_deployment_what_happened_in_a_release(stable: Namespace, manifests: Path) -> None:
@@ -30,5 +31,6 @@ def test_kubectl_shows_on_the_deployment_what_happened_in_a_release(stable: Name
 
     warnings = stable.kubectl("get", "events", "--field-selector", "reason=CanaryRejected", "--no-headers")
     assert re.fullmatch(r"\S+ +Warning +CanaryRejected +deployment/sampleapp +rejected sampleapp: .*\n", warnings)
+    type_lines(stable, "notifications.md", "kubectl describe deployment", "kubectl get events")
     listed = stable.kubectl("events", "--for", "deployment/sampleapp", "--types", "Warning")
     assert "rejected sampleapp: answers are slow" in listed

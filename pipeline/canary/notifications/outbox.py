@@ -74,6 +74,7 @@ class Outbox:
             self._count += 1
             if len(self._waiting) >= CAPACITY:
                 self._lost += 1
+                self._problem = self._problem or "too many were waiting"
                 return
             self._waiting.append(notification)
             self._changed.notify()
@@ -116,10 +117,11 @@ class Outbox:
             self._sender.close()
 
     def _next(self) -> Notification | None:
-        """Return the next notification to deliver, None if there will be none."""
+        """Return the next notification to deliver, None if there will be none or the time is over."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._give_up_at is not None)
-            return self._waiting[0] if self._waiting else None
+            is_over = self._give_up_at is not None and time.monotonic() >= self._give_up_at
+            return self._waiting[0] if self._waiting and not is_over else None
 
     def _deliver(self, notification: Notification) -> bool:
         """Try until a notification is delivered, and return whether it is."""

@@ -82,7 +82,11 @@ def pattern(regex: str, requirement: str, metavar: str) -> ValueType:
 def url(example: str) -> ValueType:
     """Return the type of URLs without user and password. A wrong value may hold one, and so is not shown."""
     regex = rf"https?://{_HOST}(?:/[^\s?#]*)?"
-    return replace(pattern(regex, f"a URL such as {example}, without user and password", "URL"), is_secret=True)
+    return replace(
+        pattern(regex, f"a URL such as {example}, without user and password", "URL"),
+        from_text=str.strip,
+        is_secret=True,
+    )
 
 
 def secret_url(example: str) -> ValueType:
@@ -93,7 +97,9 @@ def secret_url(example: str) -> ValueType:
 
     regex = rf"@.+|https?://(?:[^\s/?#@]*@)?{_HOST}(?:[/?#]\S*)?"
     of_text = pattern(regex, f"a URL such as {example}, or @FILE with a file that holds the URL", "URL|@FILE")
-    return replace(of_text, show=show, is_secret=True)
+    return replace(
+        of_text, from_text=str.strip, show=show, is_secret=True
+    )  # a Secret made of a file ends with a newline
 
 
 def strings(metavar: str) -> ValueType:

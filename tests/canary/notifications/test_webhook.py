@@ -82,7 +82,7 @@ def test_a_rejected_release_says_who_decided_and_why(canary: CommandLine, chat: 
 def test_the_commands_of_a_pipeline_post_their_own_stages(
     canary: CommandLine, chat: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CANARY_NOTIFY_URL", chat.url)
+    monkeypatch.setenv("CANARY_NOTIFY_URL", f"{chat.url}\n")  # as a Secret that was made of a file
     for command in (
         ("deploy", *NEW),
         ("watch", "app", *QUICK),
@@ -96,6 +96,7 @@ def test_the_commands_of_a_pipeline_post_their_own_stages(
         assert canary(*command).code == 0, command
 
     told = [(one.json["event"], one.json["decision"], one.json["by"]) for one in chat.requests]
+    assert [one.json["images"] for one in chat.requests[:4]] == [["app:2"], [], ["app:2"], ["app:1"]]
     assert told == [
         ("deployed", None, None),
         ("verdict", "PROMOTE", None),
