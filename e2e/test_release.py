@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -112,9 +113,10 @@ def test_every_command_can_be_run_twice(stable: Namespace, manifests: Path) -> N
 
 
 def test_an_interrupted_release_keeps_its_variants_and_continues_with_its_evidence(
-    stable: Namespace, manifests: Path
+    stable: Namespace, manifests: Path, tmp_path: Path
 ) -> None:
-    arguments = ("release", str(manifests), "--image", "sampleapp:20", *RELEASE[:-2], "--gate", "auto")
+    report = ("--report", str(tmp_path / "report"))
+    arguments = ("release", str(manifests), "--image", "sampleapp:20", *RELEASE[:-2], "--gate", "auto", *report)
     with Traffic(stable):
         driver = stable.start(*arguments, "--min-duration", "10m")
         try:
@@ -124,6 +126,7 @@ def test_an_interrupted_release_keeps_its_variants_and_continues_with_its_eviden
         _, err = driver.communicate(timeout=30)
         assert driver.returncode == 130, err
         assert "canary reject" in err
+        assert json.loads((tmp_path / "report/report.json").read_text())["outcome"] == "interrupted"
         assert stable.images("sampleapp-canary") == ["sampleapp:20"]
         seen = counted(stable)
 
@@ -131,6 +134,11 @@ def test_an_interrupted_release_keeps_its_variants_and_continues_with_its_eviden
 
     success = next(c for c in result.json()["verdict"]["comparisons"] if c["metric"] == "success")
     assert success["requests"]["canary"] >= seen
+    reported = json.loads((tmp_path / "report/report.json").read_text())
+    assert (reported["outcome"], reported["verdict"]) == ("promoted", result.json()["verdict"])
+    counts = next(c for c in reported["counts"] if c["metric"] == "success")
+    assert counts["looks"][0][0] < counts["saved_until"] < counts["looks"][-1][0]
+    assert all(one["image_ids"] for one in reported["variants"])
     assert stable.images("sampleapp") == ["sampleapp:20"]
 
 
