@@ -90,7 +90,7 @@ class Reporting:
             return ()
         try:
             status = self._session.release(names=self._collector.workloads).status()
-        except CanaryError:  # the release may have ended meanwhile, or the API server be away
+        except (CanaryError, KeyboardInterrupt):  # the API server may be away, and the user tired of waiting
             return ()
         return tuple(step for workload in status.workloads for step in workload.next)
 
