@@ -24,6 +24,8 @@ from canary.verdict.rule import Decision, Verdict, tolerated
 from canary.verdict.scrapes import Pod
 from canary.verdict.tally import Tally, judge
 
+_COMPARED = (Variant.BASELINE, Variant.CANARY)
+
 
 def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: Verdict | None = None) -> Verdict:
     """Look at the variants again and again until the verdict on the step at hand may be acted on, and return it.
@@ -60,13 +62,13 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         record = record.looked(scene.at, tally, complete=_is_complete(scene, pods, tally), interval=options.interval)
         held = disruptions.waiting_for(scene)
         verdict = _verdict(world, scene, tally, record, held)
-        _tell_what_is_tolerated(world, verdict, before)
         try:
             unchecked = spelling.check(scene, pods, tally, verdict)
         except InputError:  # canary status must not offer a misspelt command
             for name, known in noted.items():
                 _note(world, name, known)
             raise
+        _tell_what_is_tolerated(world, verdict, before)  # not of a misspelt selector
         waiting_for = held or unchecked or _waiting_for(world, scene, record, diagnosis)
         record = replace(
             record,
@@ -165,7 +167,7 @@ def _verdict(world: World, scene: Observation, tally: Tally, record: Record, hel
 
 
 def _tell_what_is_tolerated(world: World, verdict: Verdict, before: Tally) -> None:
-    """Say what each tolerance lets pass, at the look at which the baseline's share gets known well enough for it.
+    """Say what each tolerance lets pass, at the first look with enough requests to baseline and canary.
 
     Args:
         world: what to work with.
@@ -177,8 +179,8 @@ def _tell_what_is_tolerated(world: World, verdict: Verdict, before: Tally) -> No
     metrics = {metric.name: metric for metric in world.options.measures.metrics}
     enough = max(1, world.options.min_requests)
     for one in verdict.comparisons:
-        counted = before.evidence(one.workload, Variant.BASELINE, metrics[one.metric]).total
-        if one.tolerance is not None and counted < enough <= one.baseline.total:
+        counted = (before.evidence(one.workload, side, metrics[one.metric]).total for side in _COMPARED)
+        if one.tolerance is not None and min(counted) < enough <= min(one.baseline.total, one.canary.total):
             which = f"{one.metric} of {one.workload}, " if len(verdict.comparisons) > 1 else ""
             world.listen(Note(f"note: {which}{tolerated(one.tolerance, one.baseline.share)}"))
 

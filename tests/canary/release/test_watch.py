@@ -94,6 +94,14 @@ def test_a_selector_is_compared_with_what_the_pods_expose_before_anything_is_rec
     assert "PROMOTE" not in kept
 
 
+def test_a_misspelt_selector_is_reported_before_what_its_counts_would_mean(deployed: Story) -> None:
+    good = Metric.share("success", 'requests_total{stauts="good"}', "requests_total", 0.05)
+    deployed.counts.good = dict.fromkeys(Variant, 0.0)  # it matches nothing
+    with pytest.raises(InputError, match="has a label stauts"):
+        deployed.release(names=("app",), measures=Measures.of([good])).watch()
+    assert [note.text for note in deployed.heard(Note) if "every canary is promoted" in note.text] == []
+
+
 def test_requests_are_waited_for_as_long_from_the_beginning_of_each_watch(deployed: Story) -> None:
     """A watch long after the deploy comes before its requests, too."""
     missing = Metric.share("success", "hits_total", "hits_total", 0.05)
