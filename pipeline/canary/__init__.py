@@ -1,3 +1,3 @@
-"""The canary driver: deploys variants beside stable, compares them, and promotes or rejects."""
+"""The canary driver: deploys variants next to stable, compares them, and promotes or rejects."""
 
 __version__ = "0.1.0"

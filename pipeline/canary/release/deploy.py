@@ -1,4 +1,4 @@
-"""Deploys the variants of a release beside stable, which is not touched."""
+"""Deploys the variants of a release next to stable, which is not touched."""
 
 from collections.abc import Mapping
 

@@ -41,7 +41,7 @@ def next_steps(
     if workload.baseline is not None:
         return (f"delete the baseline that is left without a canary: {commands.reject}",)
     if workload.stable is not None:
-        return (f"try a new version beside stable: {commands.new}",)
+        return (f"try a new version next to stable: {commands.new}",)
     return (f"{workload.name} does not exist yet; create it: {commands.new}",)
 
 

@@ -1,4 +1,4 @@
-"""Variants beside stable, and what stands in their way."""
+"""Variants next to stable, and what stands in their way."""
 
 from __future__ import annotations
 
