@@ -73,7 +73,7 @@ def _check_proven(world: World, bundle: Bundle, found: Workload, incoming: Objec
         if _runs_already(world, bundle, found.stable, incoming):
             return
         raise UnprovenError(
-            f"no canary has tried this release of {found.name}", ": run canary deploy and canary watch first"
+            f"no canary of {found.name} has run this release", ": run canary deploy and canary watch first"
         )
     theirs = annotations_of(found.canary).get(DIGEST)
     if theirs == digest(bundle):

@@ -17,9 +17,9 @@ def warnings(story: Story) -> list[str]:
 def test_what_nobody_has_tried_is_recorded_on_stable_and_told_until_a_proven_promote(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2"), unproven=True).promote()
-    assert warnings(story) == ["promoting app unproven: no canary has tried this release of app"]
+    assert warnings(story) == ["promoting app unproven: no canary of app has run this release"]
     recorded = annotations_of(story.deployment()).get(UNPROVEN, "")
-    assert recorded == "2001-09-09T01:48:20Z: no canary has tried this release of app"
+    assert recorded == "2001-09-09T01:48:20Z: no canary of app has run this release"
     assert story.release(names=("app",)).status().workloads[0].unproven == recorded
 
     story.release(deployment("app:3")).deploy()
