@@ -38,7 +38,7 @@ from canary.state.snapshots import (
 
 @dataclass(frozen=True)
 class Target:
-    """What a rollback of one workload brings back.
+    """What a rollback of one workload restores.
 
     Attributes:
         name: of the workload.
