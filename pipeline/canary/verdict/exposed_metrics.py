@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher, get_close_matches
 from typing import Self, TypeVar
@@ -160,12 +160,13 @@ def _no_metric(metric: Metric, selector: Selector, role: str, names: frozenset[s
     )
 
 
-def _no_label(metric: Metric, selector: Selector, role: str, matcher: Matcher, labels: Iterable[str]) -> str:
+def _no_label(metric: Metric, selector: Selector, role: str, matcher: Matcher, labels: Collection[str]) -> str:
     only = f'. If only failed requests have {matcher.label}, write {matcher.label}=""' if matcher.is_negative else ""
+    known = "Its only label is" if len(labels) == 1 else "Its labels are"
     return (
         f"No series of {_name(metric, selector)} has a label {matcher.label} ({_where(metric, selector, role)})."
         f"{_did_you_mean(matcher.label, labels)} "
-        f"{_list(matcher.label, labels, 'Its labels are', 'It has no labels')}{only}"
+        f"{_list(matcher.label, labels, known, 'It has no labels')}{only}"
     )
 
 

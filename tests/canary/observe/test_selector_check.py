@@ -76,8 +76,8 @@ def bad() -> App:
     [
         ('requests_total{status="20"}', 'Did you mean "200"? The values of status are "200", "500". Correct'),
         ('requests_total{status=~"2xx"}', 'Did you mean "200"? The values of status are "200", "500". Correct'),
-        ('requests_total{stauts="200"}', "Did you mean status? Its labels are status. Correct"),
-        ('requests_total{stauts!~"5.."}', "Did you mean status? Its labels are status. If only failed requests"),
+        ('requests_total{stauts="200"}', "Did you mean status? Its only label is status. Correct"),
+        ('requests_total{stauts!~"5.."}', "Did you mean status? Its only label is status. If only failed requests"),
         ('request_total{status="200"}', "Did you mean requests_total? The metrics are requests_total. Correct"),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_selector_is_compared_with_what_the_pods_expose_before_anything_is_rec
     release = deployed.release(
         names=("app",), measures=Measures.of([good]), min_requests=10**9, no_traffic_after=10**9, min_duration=300
     )
-    with pytest.raises(InputError, match=r"has a label stauts .*Its labels are custom_status"):
+    with pytest.raises(InputError, match=r"has a label stauts .*Its only label is custom_status"):
         release.watch()
     kept = str(deployed.cluster.find(CONFIG_MAP))
     assert "UNDECIDED" in kept

@@ -153,7 +153,7 @@ def test_a_histogram_is_reported_by_its_name_in_the_settings() -> None:
     )
     metric = Metric.latency("latency", 'http_duration_seconds{verb="GET"}', 0.25)
     [text] = unmatched_selectors(metric, exposed(metric), enough=True, least=50)
-    assert text.endswith("Its labels are method")
+    assert text.endswith("Its only label is method")
 
 
 def test_the_metrics_of_several_pods_are_combined() -> None:
