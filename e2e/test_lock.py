@@ -144,7 +144,7 @@ def expiry(namespace: Namespace) -> datetime:
 def test_only_an_abandoned_canary_is_reaped(released: Namespace, manifests: Path) -> None:
     [kept] = released.canary("reap", "--output", "json").json()["reaped"]
     assert not kept["expired"]
-    assert "expires in 30 min unless somebody watches it" in released.canary("status", "sampleapp").out
+    assert "expires in 30 min; canary watch postpones that" in released.canary("status", "sampleapp").out
     released.kubectl(
         "annotate", "--overwrite", "deployment/sampleapp-canary", "canary-lab/expires=2020-01-01T00:00:00Z"
     )

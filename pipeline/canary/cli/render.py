@@ -82,10 +82,10 @@ def status_as_text(status: Status) -> str:
 def _expiry(seconds: float) -> str:
     """Return in how many seconds a canary expires, in words."""
     if seconds <= 0:
-        return "expired: canary reap rejects it, unless somebody watches it"
+        return "expired: canary reap rejects it, unless you run canary watch"
     minutes, hours = round(seconds / 60), round(seconds / 3600)
     left = "within a minute" if seconds < 60 else f"in {minutes} min" if minutes < 120 else f"in {hours} h"
-    return f"expires {left} unless somebody watches it"
+    return f"expires {left}; canary watch postpones that"
 
 
 def config_as_text(resolved: Resolved) -> str:

@@ -163,10 +163,10 @@ def test_an_expired_canary_can_be_promoted(story: Story) -> None:
 
 
 @pytest.mark.parametrize(("passed", "says"), [
-    pytest.param(180, "expires in 27 min unless somebody watches it", id="minutes"),
-    pytest.param(-90_000, "expires in 26 h unless somebody watches it", id="hours"),
-    pytest.param(1790, "expires within a minute unless somebody watches it", id="soon"),
-    pytest.param(1900, "expired: canary reap rejects it, unless somebody watches it", id="expired"),
+    pytest.param(180, "expires in 27 min; canary watch postpones that", id="minutes"),
+    pytest.param(-90_000, "expires in 26 h; canary watch postpones that", id="hours"),
+    pytest.param(1790, "expires within a minute; canary watch postpones that", id="soon"),
+    pytest.param(1900, "expired: canary reap rejects it, unless you run canary watch", id="expired"),
 ])  # fmt: skip
 def test_status_says_when_it_expires(story: Story, passed: float, says: str) -> None:
     released(story)
