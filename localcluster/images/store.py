@@ -89,7 +89,7 @@ class Images:
             why = why or "too long for a file name on this machine"
             raise BuildError(f"{name!r} is not a valid image name: {why}")
         if not context.is_dir():
-            raise BuildError(f"{context}: no such folder")
+            raise BuildError(f"{context}: no such folder; pass the folder with the Dockerfile")
         self._content.mkdir(parents=True, exist_ok=True)
         self._tags.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=self._content, prefix="."))

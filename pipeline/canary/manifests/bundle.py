@@ -160,7 +160,7 @@ def _decoded(content: bytes, name: str) -> str:
 
 def _files(path: Path) -> list[Path]:
     if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
+        raise InputError(f"{path}: no such file or folder; pass manifests that exist, or - for stdin")
     if not path.is_dir():
         return [path]
     found = [

@@ -23,7 +23,7 @@ RELEASE = ("release", "m.yml", "--image", "app:2")
 
 WRONG = {
     ("deploy",): "no manifests given: name files, folders or - for stdin",
-    ("deploy", "nowhere"): "nowhere: no such file or folder",
+    ("deploy", "nowhere"): "nowhere: no such file or folder; pass manifests that exist, or - for stdin",
     ("deploy", "empty"): "empty: no manifests in this folder (.yml, .yaml, .json)",
     ("deploy", "service.yml"): "no Deployment in the manifests (only Service): a release needs a Deployment",
     ("deploy", "broken.yml"): "broken.yml:2: not valid YAML: mapping values are not allowed here",
@@ -96,7 +96,7 @@ WRONG = {
         "--prometheus", "http://x:9090", "--prometheus-header", "Authorization=Bearer abc",
     ): "--prometheus-header: write NAME=@FILE: the value is read from a file, as every user can see arguments",
     ("watch", "app"): f"canary watch {NO_TOLERANCE}",
-    ("watch", "./nowhere", "--tolerance", "0.05"): "nowhere: no such file or folder",
+    ("watch", "./nowhere", "--tolerance", "0.05"): "nowhere: no such file or folder; pass manifests that exist, or - for stdin",
     ("status", "app", "-o", "yaml"): (
         "Invalid value for '-o' / '--output': 'yaml' is not one of 'text', 'json'; see canary status --help"
     ),
@@ -170,7 +170,10 @@ def test_an_unreachable_cluster_exits_with_3(command_line: CommandLine) -> None:
 def test_verbose_prints_the_traceback_of_an_error(command_line: CommandLine) -> None:
     done = subprocess.run([CANARY, "deploy", "nowhere", "-v"], capture_output=True, text=True, check=False)
     assert "Traceback" in done.stderr
-    assert done.stderr.splitlines()[-1] == "canary: error: nowhere: no such file or folder"
+    assert (
+        done.stderr.splitlines()[-1]
+        == "canary: error: nowhere: no such file or folder; pass manifests that exist, or - for stdin"
+    )
     assert done.returncode == 2
 
 

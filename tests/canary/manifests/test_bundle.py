@@ -202,7 +202,10 @@ def test_paths_without_manifests_are_refused(tmp_path: Path) -> None:
         return str(error.value)
 
     assert message() == "no manifests given: name files, folders or - for stdin"
-    assert message(f"{tmp_path}/nowhere") == f"{tmp_path}/nowhere: no such file or folder"
+    assert (
+        message(f"{tmp_path}/nowhere")
+        == f"{tmp_path}/nowhere: no such file or folder; pass manifests that exist, or - for stdin"
+    )
     assert message(f"{tmp_path}") == f"{tmp_path}: no manifests in this folder (.yml, .yaml, .json)"
     (tmp_path / "a.yml").write_text("---\n")
     assert message(f"{tmp_path}") == f"no Kubernetes objects in {tmp_path}"

@@ -254,7 +254,10 @@ def test_the_command_prints_the_digest_and_lists_images(command: Command) -> Non
     assert [line.split()[0] for line in listed.splitlines()] == ["web:1", "web:2"]
     refused = command("build", str(command.home / "absent"), "-t", "x", check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == f"localcluster: {command.home / 'absent'}: no such folder\n"
+    assert (
+        refused.stderr
+        == f"localcluster: {command.home / 'absent'}: no such folder; pass the folder with the Dockerfile\n"
+    )
 
 
 def a_wheel(folder: Path) -> Path:
