@@ -142,7 +142,8 @@ def _check_task(task: Task, granted: Mapping[Asked, bool], *, of_any_name: bool)
     missing = [one for one, has in granted.items() if not has]
     subject = "rights"
     if not missing:
-        return ok(subject, f"permissions to {task}: all {len(granted)} granted")
+        every = f"all {len(granted)} " if len(granted) > 1 else ""
+        return ok(subject, f"permissions to {task}: {every}granted")
     text = f"permissions to {task}: missing {_shown(missing)}"
     if of_any_name:
         text += " (for any name; to check one Deployment, pass its name)"
