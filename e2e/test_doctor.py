@@ -110,14 +110,14 @@ def test_an_account_with_few_permissions_learns_what_it_lacks(stable: Namespace,
 
     checks = doctor(log_in(stable, DEPLOY), f"{manifests}/", "--image", "sampleapp:20", code=3)
 
-    rights = {one["text"].split(":")[0]: one for one in checks if one["subject"] == "rights"}
-    assert rights["permission to deploy, watch, reject"]["outcome"] == "ok", rights
-    assert rights["permission to promote"]["outcome"] == "warning"
-    assert "which may be intended" in rights["permission to promote"]["text"]
-    assert "patch/update/delete deployments.apps sampleapp" in rights["permission to promote"]["text"]
+    rights = {one["text"].split(":")[0]: one for one in checks if one["subject"] == "permissions"}
+    assert rights["permissions to deploy, watch, reject"]["outcome"] == "ok", rights
+    assert rights["permissions to promote"]["outcome"] == "warning"
+    assert "which may be intended" in rights["permissions to promote"]["text"]
+    assert "patch/update/delete deployments.apps sampleapp" in rights["permissions to promote"]["text"]
     assert (
-        rights["permission to read metrics"]["outcome"],
-        "get pods/proxy" in rights["permission to read metrics"]["text"],
+        rights["permissions to read metrics"]["outcome"],
+        "get pods/proxy" in rights["permissions to read metrics"]["text"],
     ) == (
         "failed",
         True,

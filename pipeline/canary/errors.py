@@ -5,7 +5,7 @@
     │   └── LockedError            another driver is working on the release
     ├── ClusterError          3    the cluster is unreachable, or forbids the action
     │   ├── ConflictError          others keep writing the same object
-    │   ├── ForbiddenError         the account lacks a right; the message names it
+    │   ├── ForbiddenError         the account lacks a permission; the message names it
     │   ├── UnreachableError       no request gets through to the API server
     │   └── NotAnsweringError      a pod or Service behind the API server's proxy does not answer
     ├── TimedOutError         4    something was not ready in time, or no verdict came in time
@@ -79,10 +79,10 @@ class ConflictError(ClusterError):
 
 
 class ForbiddenError(ClusterError):
-    """The account lacks a right. The API server's message names verb, resource and namespace."""
+    """The account lacks a permission. The API server's message names verb, resource and namespace."""
 
     def __init__(self, message: str, right: str = "") -> None:
-        """Take the message, and the right as verb and resource, such as `patch deployments.apps`."""
+        """Take the message, and the permission as verb and resource, such as `patch deployments.apps`."""
         super().__init__(message)
         self.right = right
 

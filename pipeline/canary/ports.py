@@ -44,7 +44,7 @@ class Cluster(Protocol):
         """Return the API server's version and time."""
 
     def may(self, verb: str, group: str, resource: str, name: str = "", *, namespace: str | None = None) -> bool:
-        """Return whether the account has a right.
+        """Return whether the account has a permission.
 
         Args:
             verb: verb of RBAC.

@@ -16,7 +16,7 @@ Object = dict[str, Any]
 
 
 class WithoutRights:
-    """A cluster where some rights are missing, by verb, resource and the end of the name."""
+    """A cluster where some permissions are missing, by verb, resource and the end of the name."""
 
     def __init__(self, story: Story, *missing: tuple[str, str, str]) -> None:
         self._cluster, self._missing = story.cluster, missing

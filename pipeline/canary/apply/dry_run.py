@@ -1,6 +1,7 @@
 """What promote would write, by the API server's dry run. Nothing is written.
 
-So a selector that cannot change, the refusal of an admission webhook or a missing right shows before any pod starts.
+So a selector that cannot change, the refusal of an admission webhook or a missing permission shows before any pod
+starts.
 """
 
 from dataclasses import dataclass
@@ -73,8 +74,8 @@ class DryRun:
     """Tries promote's writes as dry runs, each once.
 
     Attributes:
-        lacking: rights that promote needs and the account lacks, such as `patch deployments.apps`.
-        unchecked: objects whose change is unknown for lack of these rights, such as `Service app`.
+        lacking: permissions that promote needs and the account lacks, such as `patch deployments.apps`.
+        unchecked: objects whose change is unknown for lack of these permissions, such as `Service app`.
     """
 
     def __init__(self, cluster: Cluster, *, demanded: bool) -> None:
@@ -82,7 +83,7 @@ class DryRun:
 
         Args:
             cluster: the Kubernetes API.
-            demanded: whether this account is also to promote, so that a missing right is an error.
+            demanded: whether this account is also to promote, so that a missing permission is an error.
         """
         self._cluster = cluster
         self._demanded = demanded

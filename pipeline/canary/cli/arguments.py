@@ -73,7 +73,7 @@ def require_namespace(cluster: Cluster) -> None:
     """
     try:
         exists = cluster.get(NAMESPACE, cluster.namespace) is not None
-    except ClusterError:  # an account with rights in one namespace only cannot tell
+    except ClusterError:  # an account with permissions in one namespace only cannot tell
         return
     if not exists:
         raise InputError(f"there is no namespace {cluster.namespace}: create it, or pass another --namespace")

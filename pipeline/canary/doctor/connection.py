@@ -1,4 +1,4 @@
-"""Checks the connection to the cluster, and the rights of this account there."""
+"""Checks the connection to the cluster, and the permissions of this account there."""
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -101,11 +101,11 @@ def check_rights(
     *,
     pods: bool,
 ) -> Iterator[Check]:
-    """Yield for each task whether this account has all rights for it.
+    """Yield for each task whether this account has all permissions for it.
 
     Args:
         cluster: the Kubernetes API.
-        names: of the workloads; without any, each right is checked for objects of any name.
+        names: of the workloads; without any, each permission is checked for objects of any name.
         others: objects of the manifests other than the Deployments.
         prometheus: the one in the cluster that metrics are read from.
         pods: whether metrics are read from the pods.
@@ -124,7 +124,7 @@ def check_rights(
     where = dict.fromkeys(each(needed), None)
     if prometheus:
         where[replace(SERVICES, names=(prometheus.name,)), "get", prometheus.name] = prometheus.namespace
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="rights") as threads:
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="permissions") as threads:
         answers = threads.map(partial(_may, cluster), where, where.values())
         granted = dict(zip(where, answers, strict=True))
     for task in Task:
@@ -140,7 +140,7 @@ def _may(cluster: Cluster, asked: Asked, namespace: str | None) -> bool:
 
 def _check_task(task: Task, granted: Mapping[Asked, bool], *, of_any_name: bool) -> Check:
     missing = [one for one, has in granted.items() if not has]
-    subject = "rights"
+    subject = "permissions"
     if not missing:
         every = f"all {len(granted)} " if len(granted) > 1 else ""
         return ok(subject, f"permissions to {task}: {every}granted")
@@ -167,7 +167,7 @@ def _check_task(task: Task, granted: Mapping[Asked, bool], *, of_any_name: bool)
 
 
 def _shown(rights: Iterable[Asked]) -> str:
-    """Return rights as `kubectl auth can-i` takes them: `patch deployments.apps/scale app-canary`."""
+    """Return permissions as `kubectl auth can-i` takes them: `patch deployments.apps/scale app-canary`."""
     by_object: dict[tuple[str, str], list[str]] = {}
     for right, verb, name in rights:
         by_object.setdefault((right.kind, name), []).append(verb)

@@ -66,7 +66,7 @@ def check_connection(world: World, subject: Subject) -> Iterator[Check]:
 
 
 def check_releases(world: World, samples: SampleSource, subject: Subject) -> Iterator[Check]:
-    """Check the rights of this account, then one workload after the other."""
+    """Check the permissions of this account, then one workload after the other."""
     cluster = world.cluster
     names = subject.names
     try:
@@ -107,7 +107,7 @@ def _workloads(world: World) -> tuple[str, ...]:
     """Return the names of the namespace's stable Deployments."""
     try:
         found = world.cluster.find(DEPLOYMENT)
-    except ForbiddenError:  # the check of the rights comes next, and names it
+    except ForbiddenError:  # the check of the permissions comes next, and names it
         return ()
     labels = {one["metadata"]["name"]: labels_of(one) for one in found}
     keys = version_labels(world.options.label)

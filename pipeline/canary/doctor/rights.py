@@ -1,7 +1,7 @@
-"""The rights that a release needs, in one table: `canary doctor` checks them, and `rbac.yml` grants them.
+"""The permissions that a release needs, in one table: `canary doctor` checks them, and `rbac.yml` grants them.
 
 Names are those of one workload. `{name}` is stable: with `resourceNames`, RBAC lets an account write the variants and
-not stable. A right to create by POST cannot be limited to names; one to create by server-side apply can.
+not stable. A permission to create by POST cannot be limited to names; one to create by server-side apply can.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Task(StrEnum):
-    """What a right is for."""
+    """What a permission is for."""
 
     DEPLOY = "deploy, watch, reject"
     PROMOTE = "promote"
@@ -23,7 +23,7 @@ class Task(StrEnum):
 
 @dataclass(frozen=True)
 class Right:
-    """The right to do something with some objects of the namespace.
+    """The permission to do something with some objects of the namespace.
 
     Attributes:
         task: what it is for.
@@ -49,11 +49,11 @@ class Right:
 
     @property
     def writes_stable(self) -> bool:
-        """Return whether the right is the one that tells who may promote from who may only deploy."""
+        """Return whether the permission is the one that tells who may promote from who may only deploy."""
         return self.task is Task.PROMOTE and self.resource == "deployments"
 
     def of(self, name: str) -> Right:
-        """Return the right for a workload of this name."""
+        """Return the permission for a workload of this name."""
         return replace(self, names=tuple(one.format(name=name) for one in self.names))
 
 
@@ -129,7 +129,7 @@ SERVICES = Right(Task.METRICS, "", "services/proxy", ("get",), "reads metrics fr
 
 
 def of_object(group: str, resource: str, name: str) -> tuple[Right, ...]:
-    """Return the rights that a release needs for an object other than the Deployments: a Service, a ConfigMap.
+    """Return the permissions that a release needs for an object other than the Deployments: a Service, a ConfigMap.
 
     Args:
         group: API group.
@@ -144,7 +144,7 @@ def of_object(group: str, resource: str, name: str) -> tuple[Right, ...]:
 
 
 def of_configuration(resource: str, name: str) -> tuple[Right, ...]:
-    """Return the rights that a release needs besides for a ConfigMap or a Secret: for the canary's own copy.
+    """Return the permissions that a release needs besides for a ConfigMap or a Secret: for the canary's own copy.
 
     Args:
         resource: `configmaps` or `secrets`.
@@ -162,9 +162,9 @@ SECRETS_BEFORE = (
 
 
 Asked = tuple[Right, str, str]
-"""A right, one of its verbs, and one of its names (empty: any)."""
+"""A permission, one of its verbs, and one of its names (empty: any)."""
 
 
 def each(rights: Iterable[Right]) -> list[Asked]:
-    """Return each right once for each of its verbs and names."""
+    """Return each permission once for each of its verbs and names."""
     return [(right, verb, name) for right in rights for verb in right.verbs for name in right.names or ("",)]

@@ -102,7 +102,7 @@ def check_metrics(world: World, samples: SampleSource, found: Workload, *, direc
         yield failed("metrics", str(error), other, workload=name)
         return
     except ClusterError as error:
-        advice = f"grant that right, or {other}" if isinstance(error, ForbiddenError) else f"fix this, or {other}"
+        advice = f"grant that permission, or {other}" if isinstance(error, ForbiddenError) else f"fix this, or {other}"
         yield failed("metrics", str(error), advice, workload=name)
         return
     if not asked:

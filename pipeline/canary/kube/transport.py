@@ -43,7 +43,7 @@ TYPED_PATCH = ("failed to create typed patch object", "duplicate entries for key
 """Messages for a wrong type or a duplicate list item in a server-side apply. The API server answers them with 500."""
 
 FORBIDDEN = re.compile(r'User ".*?" cannot (\S+) (?:resource|path) "([^"]+)"(?: in API group "([^"]*)")?')
-"""The message if the account lacks a right. Admission refuses with the same status, but another message."""
+"""The message if the account lacks a permission. Admission refuses with the same status, but another message."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class UrlQueries:
         except OSError as error:
             raise NotAnsweringError(f"cannot reach Prometheus at {self._shown}: {cause(error)}") from error
         if response.status_code in (401, 403):
-            # Another program may renew an expired token in the file at any moment. A missing right stays missing.
+            # Another program may renew an expired token in the file at any moment. A missing permission stays missing.
             kind = NotAnsweringError if response.status_code == 401 else ClusterError
             raise kind(
                 f"Prometheus at {self._shown} does not accept the credentials ({response.status_code}); "

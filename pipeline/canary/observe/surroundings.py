@@ -66,7 +66,7 @@ def findings(cluster: Cluster, planned: Planned) -> tuple[Finding, ...]:
     """Return what there is to know of a workload's surroundings.
 
     Raises:
-        ClusterError: the cluster cannot be reached. What it forbids is a finding that names the right.
+        ClusterError: the cluster cannot be reached. What it forbids is a finding that names the permission.
     """
     return (
         *_autoscalers(cluster, planned),

@@ -26,7 +26,7 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
     Args:
         world: what to work with.
         bundle: the manifests.
-        promoting: whether this account is also to promote, which takes more rights.
+        promoting: whether this account is also to promote, which takes more permissions.
 
     Raises:
         InputError, ClusterError: see `make_plan`; nothing was changed.
@@ -36,7 +36,7 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
     for event in (*plan.notes, *plan.others.differences):
         world.listen(event)
     for other in plan.others.created:
-        world.cluster.create(other)  # not applied: that would need the right to change an existing one
+        world.cluster.create(other)  # not applied: that would need the permission to change an existing one
         world.listen(Written(other["kind"], other["metadata"]["name"], "created"))
     for other in plan.others.written:
         write(world, other)

@@ -53,7 +53,7 @@ def plan_other_objects(
 
     Raises:
         InputError: promote could not write one, or a copy cannot be made.
-        ForbiddenError: the account lacks a right that it must have.
+        ForbiddenError: the account lacks a permission that it must have.
     """
     now = world.options.others == "now"
     changes = [dry_run.change(other) for other in bundle.others]

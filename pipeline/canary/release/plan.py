@@ -63,12 +63,12 @@ def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
     Args:
         world: what to work with.
         bundle: the manifests.
-        promoting: whether this account is also to promote, so that a missing right for that is an error.
+        promoting: whether this account is also to promote, so that a missing permission for that is an error.
 
     Raises:
         InputError: stable is not ready to be compared with, another release is in progress, or the API server would
             refuse an object, now or at promote.
-        ForbiddenError: the account lacks a right.
+        ForbiddenError: the account lacks a permission.
     """
     mark = digest(bundle)
     workloads = tuple(read_workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)

@@ -127,7 +127,7 @@ class Release:
         """Create canary and baseline, wait until they are ready, and return the status.
 
         Args:
-            promoting: whether this account is also to promote, so that a missing right for that is an error.
+            promoting: whether this account is also to promote, so that a missing permission for that is an error.
         """
         bundle = self._manifests()
         refuse_untagged(bundle)

@@ -1,4 +1,4 @@
-"""Whether the account has the rights that a promote or a rollback takes, and its undo: checked before any write."""
+"""Whether the account has the permissions for a promote or a rollback, and its undo: checked before any write."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -20,7 +20,7 @@ def check_promote_rights(cluster: Cluster, bundle: Bundle) -> None:
     """Refuse a promote that this account could not carry out, or not undo.
 
     Raises:
-        ForbiddenError: the account lacks a right; it may be one that is only meant to deploy.
+        ForbiddenError: the account lacks a permission; it may be one that is only meant to deploy.
     """
     needed: list[Right] = []
     for obj in (*bundle.others, *bundle.deployments):
@@ -44,7 +44,7 @@ def check_rollback_rights(cluster: Cluster, snapshots: Mapping[str, Sequence[Sna
         snapshots: by workload, the objects as they were before its last promote.
 
     Raises:
-        ForbiddenError: the account lacks a right.
+        ForbiddenError: the account lacks a permission.
     """
     needed: list[Right] = [("create", CONFIG_MAP, "")]
     for workload, saved in snapshots.items():

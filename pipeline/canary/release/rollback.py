@@ -59,7 +59,7 @@ def rollback(world: World, names: Sequence[str]) -> None:
 
     Raises:
         InputError: there is nothing to go back to, or the API server would refuse it; nothing was changed.
-        ForbiddenError: the account lacks a right; nothing was changed.
+        ForbiddenError: the account lacks a permission; nothing was changed.
         PromoteError: stable did not get ready, or a write was refused; everything is as it was before the rollback.
     """
     targets = [target for target in targets_of(world.cluster, names) if not _is_done(world, target)]

@@ -1,7 +1,7 @@
 """Saves objects as they are now in the cluster itself, so that any driver can restore them later.
 
 A ConfigMap holds them. The values of Secrets are in a Secret of the same name, which the ConfigMap owns. It is created
-only where there are any, so that other releases need no rights on Secrets.
+only where there are any, so that other releases need no permissions on Secrets.
 """
 
 import base64

@@ -96,7 +96,9 @@ WRONG = {
         "--prometheus", "http://x:9090", "--prometheus-header", "Authorization=Bearer abc",
     ): "--prometheus-header: write NAME=@FILE: the value is read from a file, as every user can see arguments",
     ("watch", "app"): f"canary watch {NO_TOLERANCE}",
-    ("watch", "./nowhere", "--tolerance", "0.05"): "nowhere: no such file or folder; pass manifests that exist, or - for stdin",
+    ("watch", "./nowhere", "--tolerance", "0.05"): (
+        "nowhere: no such file or folder; pass manifests that exist, or - for stdin"
+    ),
     ("status", "app", "-o", "yaml"): (
         "Invalid value for '-o' / '--output': 'yaml' is not one of 'text', 'json'; see canary status --help"
     ),

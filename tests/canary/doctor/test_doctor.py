@@ -21,7 +21,7 @@ def test_where_all_is_well_every_line_says_so(story: Story) -> None:
     checks = examined(story, "app")
     assert {one.outcome for one in checks if one.subject != "clock"} == {CheckOutcome.OK}
     assert [one.subject for one in checks] == [
-        "proxy", "API server", "clock", "namespace", *["rights"] * 5, "stable", "share", "images", "surroundings",
+        "proxy", "API server", "clock", "namespace", *["permissions"] * 5, "stable", "share", "images", "surroundings",
         "metrics", "traffic",
     ]  # fmt: skip
     [(_, text)] = about(checks, "API server")
@@ -44,7 +44,7 @@ def test_nothing_is_changed(story: Story) -> None:
 def test_an_empty_namespace_is_looked_at_as_far_as_it_goes(story: Story) -> None:
     checks = examined(story)
     assert outcomes(checks)["workloads"] == ["warning"]
-    assert outcomes(checks)["rights"] == ["ok"] * 5
+    assert outcomes(checks)["permissions"] == ["ok"] * 5
 
 
 def test_before_the_first_release_its_manifests_are_looked_at(story: Story) -> None:
@@ -70,7 +70,7 @@ def test_a_cluster_that_does_not_answer_is_all_there_is_to_say(story: Story) -> 
 
 def test_a_missing_right_is_named_as_kubectl_takes_it_and_no_release_can_be_made(story: Story) -> None:
     cluster = WithoutRights(story, ("patch", "deployments", "-canary"), ("get", "pods/log", ""))
-    [(outcome, text), *others] = about(examined(story, "app", cluster=cluster), "rights")
+    [(outcome, text), *others] = about(examined(story, "app", cluster=cluster), "permissions")
     assert outcome == "failed"
     assert "to deploy, watch, reject: missing patch deployments.apps app-canary, get pods/log" in text
     assert "pipeline/rbac.yml" in text
@@ -79,28 +79,28 @@ def test_a_missing_right_is_named_as_kubectl_takes_it_and_no_release_can_be_made
 
 def test_who_may_not_write_stable_may_be_meant_not_to_promote(story: Story) -> None:
     cluster = WithoutRights(story, ("patch", "deployments", "app"), ("create", "configmaps", ""))
-    rights = about(examined(story, "app", cluster=cluster), "rights")
+    rights = about(examined(story, "app", cluster=cluster), "permissions")
     assert rights[1][0] == "warning"
     assert "this account cannot promote, which may be intended" in rights[1][1]
 
 
 def test_who_may_write_stable_but_not_keep_what_was_before_is_not_meant(story: Story) -> None:
-    rights = about(examined(story, "app", cluster=WithoutRights(story, ("create", "configmaps", ""))), "rights")
+    rights = about(examined(story, "app", cluster=WithoutRights(story, ("create", "configmaps", ""))), "permissions")
     assert rights[1][0] == "failed"
     assert "create configmaps" in rights[1][1]
 
 
 def test_what_would_warn_is_only_warned_of(story: Story) -> None:
     checks = examined(story, "app", cluster=WithoutRights(story, ("list", "poddisruptionbudgets", "")))
-    assert [one for one, text in about(checks, "rights") if "poddisruptionbudgets" in text] == ["warning"]
+    assert [one for one, text in about(checks, "permissions") if "poddisruptionbudgets" in text] == ["warning"]
 
 
 def test_the_permission_to_create_events_is_optional(story: Story) -> None:
     checks = examined(story, "app", cluster=WithoutRights(story, ("create", "events", "")))
-    [(outcome, text)] = [one for one in about(checks, "rights") if one[0] != "ok"]
+    [(outcome, text)] = [one for one in about(checks, "permissions") if one[0] != "ok"]
     assert outcome == "warning"
     assert text == (
-        "permission to write Events: missing create events: kubectl describe deployment will not show the release: "
+        "permissions to write Events: missing create events: kubectl describe deployment will not show the release: "
         "grant it, or do without it"
     )
 
@@ -127,7 +127,7 @@ def test_configuration_takes_rights_for_its_copies_and_secrets_for_what_was_befo
 def test_counts_from_prometheus_take_other_rights_in_its_namespace(story: Story) -> None:
     cluster = WithoutRights(story, ("get", "services/proxy", "prometheus:9090"))
     prometheus = PrometheusService("monitoring", "prometheus:9090")
-    rights = about(examined(story, "app", cluster=cluster, direct=False, prometheus=prometheus), "rights")
+    rights = about(examined(story, "app", cluster=cluster, direct=False, prometheus=prometheus), "permissions")
     assert ("get", "services/proxy", "prometheus:9090", "monitoring") in cluster.asked
     assert not any(resource == "pods/proxy" for _, resource, _, _ in cluster.asked)
     assert rights[-1][0] == "failed"
