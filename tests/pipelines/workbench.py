@@ -104,10 +104,12 @@ class Workbench:
             "PIP_NO_INDEX": "1",  # offline
         }
 
-    def build(self, context: Path, image: str) -> None:
-        """Build an image on localcluster. A real cluster has it already: `make e2e` loads sampleapp:5, :10 and :20."""
-        if self.home is not None:
-            localcluster(self.home, "build", str(context), "-t", image)
+    def build(self, context: Path, image: str) -> str:
+        """Build an image on localcluster, and return its digest.
+
+        A real cluster has it already: `make e2e` loads sampleapp:5, :10 and :20. There the digest is empty.
+        """
+        return "" if self.home is None else localcluster(self.home, "build", str(context), "-t", image).split()[-1]
 
     def deployments(self) -> dict[str, str]:
         """Return the images of the app's Deployments, by name."""
