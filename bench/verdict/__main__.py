@@ -1,6 +1,7 @@
 """Simulate the verdict and other rules: `make bench-verdict`.
 
-Writes the tables of docs/verdict.md, docs/verdict.csv and docs/images/verdict.png.
+Writes the tables of docs/verdict.md, docs/verdict.csv and docs/images/verdict.png. With --stratified, prints a table of
+the rule and of candidates that compare within each scrape, where incidents and changes of traffic reach both variants.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.verdict.by_stream import by_stream
 from bench.verdict.candidates import candidates
 from bench.verdict.report import as_csv, durations, picture, tables
 from bench.verdict.rules import Ours
@@ -36,7 +38,7 @@ def same_rule() -> None:
                 evidence = [
                     Evidence(
                         float(block.sums[i][row, look]),
-                        number * block.totals[i],
+                        int(block.requests[i][look]),
                         number,
                         float(block.spreads[i][row, look]),
                     )
@@ -54,20 +56,33 @@ def main() -> None:
     """Simulate all cells and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="simulate 2,000 releases per cell instead of 400")
-    parser.add_argument("--candidates", action="store_true", help="simulate other constants of our rule instead")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--candidates", action="store_true", help="simulate other constants of our rule instead")
+    instead.add_argument(
+        "--stratified",
+        action="store_true",
+        help="print a table of the rule and of the candidates by scrape (A), e-process (B) and their blend instead: "
+        "independent answers, correlated ones, clumps, a shared incident, and traffic that changes",
+    )
     parser.add_argument("--seed", type=int, default=6, help="the same seed gives the same results")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes; default: all cores")
     arguments = parser.parse_args()
     releases, began = 2000 if arguments.full else 400, time.monotonic()
     same_rule()
+    if arguments.stratified:
+        with ProcessPoolExecutor(arguments.jobs) as pool:
+            print(by_stream(pool, releases, arguments.seed))
+        print(f"{time.monotonic() - began:.0f} s, seed {arguments.seed}", file=sys.stderr)
+        return
     page = DOCS / "verdict.md"
     if arguments.candidates:
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
+        with ProcessPoolExecutor(arguments.jobs) as pool:
             table = candidates(pool, releases, arguments.seed)
         page.write_text(replaced(page.read_text(), "candidates", table))
         print(f"{time.monotonic() - began:.0f} s: docs/verdict.md")
         return
     cells = sorted(grid(), key=lambda cell: -cell.one_look / cell.look)  # the longest first
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(arguments.jobs) as pool:
         done = dict(zip(cells, pool.map(partial(simulate, releases=releases, seed=arguments.seed), cells), strict=True))
     results = [one for cell in grid() for one in done[cell]]
     (DOCS / "verdict.csv").write_text(as_csv(results))

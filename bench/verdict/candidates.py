@@ -105,9 +105,9 @@ class NothingPresumed(Ours):
 
     name = "φ = 1 before the eighth scrape"
 
-    def assumed(self, block: Block) -> float:  # noqa: ARG002
-        """Return 1."""
-        return 1.0
+    def assumed(self, block: Block) -> np.ndarray:
+        """Return ones."""
+        return np.ones(block.numbers.shape)
 
 
 class FourScrapes(Ours):

@@ -48,7 +48,7 @@ class Rule(ABC):
         new = decided & (self.decisions[block.rows] == 0)
         rows = block.rows[new]
         self.decisions[rows] = found[new, first[new]]
-        self.requests[rows] = block.numbers[first[new]] * block.totals[0]
+        self.requests[rows] = block.requests[0][first[new]]
 
     def undecided(self) -> np.ndarray:
         """Return the releases that this rule has not decided."""
@@ -78,22 +78,25 @@ class Ours(Rule):
 
     def judge(self, block: Block) -> np.ndarray:
         """Return the verdict's decisions."""
-        totals = [block.numbers * total for total in block.totals]
+        totals = block.requests
         n = [total / scatter for total, scatter in zip(totals, self.dispersion(block), strict=True)]
         p = [
             (good * m / total + self.pseudo) / (m + 2 * self.pseudo)
             for good, m, total in zip(block.sums, n, totals, strict=True)
         ]
-        variance = self.variance(p, n)
-        information = 2 / (1 / n[0] + 1 / n[1]) * self.rho_squared()
-        errors = 0.05, 0.05 / self.reject_share
-        low, high = (
-            np.sqrt(variance * 2 * (information + 1) / information * np.log1p(np.sqrt(information + 1) / (2 * error)))
-            for error in errors
-        )
+        low, high = self.widths(self.variance(p, n), 2 / (1 / n[0] + 1 / n[1]))
         difference, edge = p[1] - p[0], -self.cell.tolerance
         enough = (np.minimum(totals[0], totals[1]) >= LEAST_REQUESTS) & (block.numbers >= self.least_looks)
         return np.where((difference - low > edge) & enough, 1, np.where(difference + high < edge, -1, 0))
+
+    def widths(self, variance: np.ndarray, requests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the widths for PROMOTE and REJECT after so many independent requests of each variant."""
+        information = requests * self.rho_squared()
+        low, high = (
+            np.sqrt(variance * 2 * (information + 1) / information * np.log1p(np.sqrt(information + 1) / (2 * error)))
+            for error in (0.05, 0.05 / self.reject_share)
+        )
+        return low, high
 
     def rho_squared(self) -> float:
         """Return ρ², which sets where the interval is narrowest."""
@@ -115,9 +118,10 @@ class Ours(Rule):
         """Return whether the dispersion is still assumed."""
         return block.numbers < self.least_scrapes
 
-    def assumed(self, block: Block) -> float:
-        """Return the dispersion to assume until it is measured."""
-        return 1 + verdict.PRESUMED_CORRELATION * (max(block.totals) - 1)
+    def assumed(self, block: Block) -> np.ndarray:
+        """Return the dispersion to assume until it is measured, at each look."""
+        assumed: np.ndarray = 1 + verdict.PRESUMED_CORRELATION * (np.maximum(*block.requests) / block.numbers - 1)
+        return assumed
 
 
 class NaiveZ(Rule):
@@ -128,7 +132,7 @@ class NaiveZ(Rule):
 
     def judge(self, block: Block) -> np.ndarray:
         """Return the test's decisions."""
-        totals = [block.numbers * total for total in block.totals]
+        totals = block.requests
         p = [good / total for good, total in zip(block.sums, totals, strict=True)]
         error = np.sqrt(sum(share * (1 - share) / total for share, total in zip(p, totals, strict=True)))
         difference, edge = p[1] - p[0], -self.cell.tolerance
@@ -148,7 +152,7 @@ class ByMinute(Rule):
         for last in range(LOOKS_A_MINUTE - 1, looks, LOOKS_A_MINUTE):
             minute = slice(last + 1 - LOOKS_A_MINUTE, last + 1)
             shares = [
-                good[:, minute].sum(1) / (total * LOOKS_A_MINUTE)
+                good[:, minute].sum(1) / total[minute].sum()
                 for good, total in zip(block.good, block.totals, strict=True)
             ]
             found[:, last] = self.minute(block, int(block.numbers[last]) // LOOKS_A_MINUTE, shares[0], shares[1])

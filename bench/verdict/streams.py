@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ LOOKS_A_MINUTE = 12  # a scrape every 5 s
 LEAST_LOOKS = 600  # fifty minutes, so that the fixed schedules of other rules can end
 HORIZON = 8  # × one look; after that, a release stays undecided
 BLOCK = 5 * LOOKS_A_MINUTE
+CHANGE = 60
+"""The look after which traffic changes."""
 Z = 1.6448536269514722  # 95 % of a normal distribution are below
 
 SHARES = {0.1: 0.05, 0.5: 0.05, 0.9: 0.05, 0.99: 0.01, 0.999: 0.001, 1.0: 0.001}
@@ -36,6 +38,12 @@ class Cell:
         look: requests of the baseline per look.
         correlation: of the answers within one look (beta-binomial), 0 for independent ones.
         slow: whether the first tenth of the canary's requests is worse by two tolerances.
+        incident: number of the look at which half of both variants' answers are bad; 0 for none.
+        growth: factor by which the canary's traffic grows after the look `CHANGE`, when both shares, two tolerances
+            lower until then, rise; 1 for neither.
+        clump: answers of one variant that are always alike: all good, or all bad.
+
+    The last three are not in the representation, so that the streams of the other cells keep their random numbers.
     """
 
     share: float
@@ -44,6 +52,9 @@ class Cell:
     look: int
     correlation: float = 0.0
     slow: bool = False
+    incident: int = field(default=0, repr=False)
+    growth: float = field(default=1.0, repr=False)
+    clump: int = field(default=1, repr=False)
 
     @property
     def tolerance(self) -> float:
@@ -64,13 +75,38 @@ class Cell:
 
     @property
     def iid(self) -> bool:
-        """Return whether answers are independent and the canary is the same from the start."""
-        return not self.correlation and not self.slow
+        """Return whether answers are independent, and both variants the same from the start to the end."""
+        return self.stream == "iid"
 
     @property
     def stream(self) -> str:
-        """Return the kind of answers: `iid`, `0.01`, `0.05` or `slow`."""
-        return "slow" if self.slow else f"{self.correlation:g}" if self.correlation else "iid"
+        """Return the kind of answers: `iid`, `0.01`, `0.05`, `slow`, `incident`, `traffic × 2`, `clumps of 10`."""
+        kinds = [
+            "slow" if self.slow else "",
+            "incident" if self.incident else "",
+            f"traffic × {self.growth:g}" if self.growth != 1 else "",
+            f"clumps of {self.clump}" if self.clump > 1 else "",
+            f"{self.correlation:g}" if self.correlation else "",
+        ]
+        return ", ".join(filter(None, kinds)) or "iid"
+
+    def requests(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the requests of baseline and canary at the looks with these numbers."""
+        growth = np.where(numbers > CHANGE, self.growth, 1.0)
+        canary = np.maximum(1, np.round(self.look * self.ratio * growth)).astype(int)
+        return np.full(len(numbers), self.look), canary
+
+    def shares(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the true shares of baseline and canary at the looks with these numbers."""
+        slow_looks = round(self.one_look / self.look / 10) if self.slow else 0
+        canary = np.where(numbers <= slow_looks, max(0.0, self.canary_share - 2 * self.tolerance), self.canary_share)
+        baseline = np.full(len(numbers), self.share)
+        if self.growth != 1:
+            lower = np.where(numbers <= CHANGE, 2 * self.tolerance, 0.0)
+            baseline, canary = np.maximum(0.0, baseline - lower), np.maximum(0.0, canary - lower)
+        if self.incident:
+            baseline, canary = (np.where(numbers == self.incident, 0.5, one) for one in (baseline, canary))
+        return baseline, canary
 
 
 def grid() -> list[Cell]:
@@ -92,7 +128,8 @@ class Block:
         rows: numbers of the releases.
         numbers: of the looks, from 1.
         good: good requests of each look, of baseline and canary.
-        totals: requests of each look, of baseline and canary.
+        totals: requests of each look, of baseline and canary, the same for all releases.
+        requests: requests since the beginning, the same for all releases.
         sums: good requests since the beginning.
         spreads: sums of good² / total since the beginning.
     """
@@ -100,7 +137,8 @@ class Block:
     rows: np.ndarray
     numbers: np.ndarray
     good: tuple[np.ndarray, np.ndarray]
-    totals: tuple[int, int]
+    totals: tuple[np.ndarray, np.ndarray]
+    requests: tuple[np.ndarray, np.ndarray]
     sums: tuple[np.ndarray, np.ndarray]
     spreads: tuple[np.ndarray, np.ndarray]
 
@@ -108,8 +146,8 @@ class Block:
     def scatter(self) -> np.ndarray:
         """Return for each variant Pearson's χ², its degrees of freedom, and the scrapes or errors behind it."""
         degrees, found = np.maximum(self.numbers - 1, 1), []
-        for good, spread, total in zip(self.sums, self.spreads, self.totals, strict=True):
-            bad = self.numbers * total - good
+        for good, spread, total in zip(self.sums, self.spreads, self.requests, strict=True):
+            bad = total - good
             mixed = (good > 0) & (bad > 0)
             share = np.where(mixed, good / (good + bad), 0.5)
             chi = np.maximum(0.0, spread - good * share) / (share * (1 - share))
@@ -121,30 +159,42 @@ class Block:
 def blocks(cell: Cell, releases: int, rng: np.random.Generator) -> Generator[Block, np.ndarray | None, None]:
     """Yield a cell's releases block by block; `send` the numbers of the releases to continue."""
     looks = max(LEAST_LOOKS, math.ceil(HORIZON * cell.one_look / cell.look))
-    slow_looks = round(cell.one_look / cell.look / 10) if cell.slow else 0
-    totals = (cell.look, max(1, round(cell.look * cell.ratio)))
     sums, spreads = np.zeros((2, releases)), np.zeros((2, releases))
+    before = [0, 0]
     rows = np.arange(releases)
     for first in range(0, looks, BLOCK):
         numbers = np.arange(first + 1, min(first + BLOCK, looks) + 1)
-        canary = np.where(numbers <= slow_looks, max(0.0, cell.canary_share - 2 * cell.tolerance), cell.canary_share)
+        totals = cell.requests(numbers)
         shape = (len(rows), len(numbers))
-        good = tuple(
-            _good(rng, total, np.broadcast_to(shares, shape), cell.correlation)
-            for total, shares in zip(totals, (np.full(len(numbers), cell.share), canary), strict=True)
-        )
+        good = [
+            _good(rng, total, np.broadcast_to(shares, shape), cell)
+            for total, shares in zip(totals, cell.shares(numbers), strict=True)
+        ]
+        requests = [before[i] + np.cumsum(totals[i]) for i in (0, 1)]
         both = [sums[i][rows, None] + np.cumsum(good[i], 1) for i in (0, 1)]
         spread = [spreads[i][rows, None] + np.cumsum(good[i] ** 2 / totals[i], 1) for i in (0, 1)]
-        wanted = yield Block(rows, numbers, (good[0], good[1]), totals, (both[0], both[1]), (spread[0], spread[1]))
+        wanted = yield Block(
+            rows,
+            numbers,
+            (good[0], good[1]),
+            totals,
+            (requests[0], requests[1]),
+            (both[0], both[1]),
+            (spread[0], spread[1]),
+        )
         for i in (0, 1):
+            before[i] = int(requests[i][-1])
             sums[i][rows], spreads[i][rows] = both[i][:, -1], spread[i][:, -1]
         rows = rows if wanted is None else wanted
         if not len(rows):
             return
 
 
-def _good(rng: np.random.Generator, total: int, shares: np.ndarray, correlation: float) -> np.ndarray:
-    if correlation and 0 < shares.flat[0] < 1:
-        size = (1 - correlation) / correlation
+def _good(rng: np.random.Generator, totals: np.ndarray, shares: np.ndarray, cell: Cell) -> np.ndarray:
+    if cell.correlation and 0 < shares.flat[0] < 1:
+        size = (1 - cell.correlation) / cell.correlation
         shares = rng.beta(np.maximum(shares * size, 1e-12), np.maximum((1 - shares) * size, 1e-12))
-    return rng.binomial(total, shares).astype(float)
+    if cell.clump == 1:
+        return rng.binomial(totals, shares).astype(float)
+    clumps, rest = np.divmod(totals, cell.clump)
+    return (cell.clump * rng.binomial(clumps, shares) + rest * rng.binomial(1, shares)).astype(float)
