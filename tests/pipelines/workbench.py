@@ -82,6 +82,11 @@ class Workbench:
         file.write_text(yaml.safe_dump(deployment, sort_keys=False))
         return place
 
+    def copy_pipeline(self, checkout: Path) -> None:
+        """Give a checkout its own copy of pipeline/, so that a test can edit it."""
+        (checkout / "pipeline").unlink()
+        shutil.copytree(ROOT / "pipeline", checkout / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+
     def environment(self) -> dict[str, str]:
         """Return the environment of an agent's processes."""
         tools = self.folder / "bin"
