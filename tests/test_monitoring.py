@@ -55,7 +55,9 @@ def expressions() -> list[str]:
     return [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
 
 
-def test_the_dashboard_has_exactly_the_tutorials_queries() -> None:
+def test_the_dashboard_begins_with_the_titles_and_queries_of_the_how_to() -> None:
+    titles = [panel["title"] for panel in DASHBOARD["panels"]]
+    assert titles[:2] == ["All sampleapp pods", "sampleapp baseline and canary"]
     assert expressions()[:2] == [
         'rate(requests_total{pod=~"sampleapp-.*", custom_status="good"}[1m])',
         'rate(requests_total{pod=~"sampleapp-baseline-.*|sampleapp-canary-.*", custom_status="good"}[1m])',

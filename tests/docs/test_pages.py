@@ -10,7 +10,14 @@ import pytest
 from canary.cli.main import canary
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("docs/load.md", "docs/notifications.md", "docs/prometheus.md", "docs/reports.md", "docs/rights.md")
+PAGES = (
+    "docs/azure-pipelines.md",
+    "docs/load.md",
+    "docs/notifications.md",
+    "docs/prometheus.md",
+    "docs/reports.md",
+    "docs/rights.md",
+)
 
 
 def lines(page: str) -> list[list[str]]:

@@ -54,12 +54,14 @@ class Workbench:
         folder: for checkouts and files, empty at first.
         tools: the folder that an agent keeps between jobs; several tests may share it.
         home: LOCALCLUSTER_HOME, None on a real cluster.
+        login: kubeconfig that a pipeline logs in with; None for the administrator's.
     """
 
     namespace: Namespace
     folder: Path
     tools: Path
     home: Path | None
+    login: Path | None = None
 
     def checkout(self, version: int) -> Path:
         """Return a new checkout of the commit that sets the success rate to `version`, at two replicas."""

@@ -119,7 +119,7 @@ def _kubectl_login(inputs: dict[str, str], agent: Agent) -> str:
     _expect(inputs, command="login", connectionType="Kubernetes Service Connection", kubernetesServiceEndpoint=CLUSTER)
     _expect(inputs, namespace=agent.workbench.namespace.name)
     kubeconfig = agent.temporary / "kubeconfig"
-    shutil.copy(agent.workbench.namespace.kubeconfig, kubeconfig)
+    shutil.copy(agent.workbench.login or agent.workbench.namespace.kubeconfig, kubeconfig)
     agent.set_variable("KUBECONFIG", str(kubeconfig))
     return "logged in"
 
