@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from canary.events import Event, Note, Promoted
+from canary.events import Event, HandedOver, Note, Promoted
 from canary.notifications.notification import Notification, Notifications
 from canary.notifications.notifier import Notifier
 from canary.notifications.outbox import CAPACITY, TryAgainError
@@ -47,6 +47,11 @@ def test_notifications_arrive_in_their_order_and_the_receiver_is_closed() -> Non
     assert told(receiver, CAPACITY) == []
     assert receiver.got == [str(number) for number in range(CAPACITY)]
     assert receiver.is_closed.wait(10)
+
+
+def test_who_hands_a_decision_over_leaves_the_notification_to_the_driver_at_the_gate() -> None:
+    handed_over = HandedOver(("app",), promote=True, to="ada@laptop, process 7")
+    assert Notifications("bob", lambda: 0.0).of(handed_over) == ()
 
 
 def test_those_that_do_not_fit_into_the_queue_are_lost_and_reported() -> None:

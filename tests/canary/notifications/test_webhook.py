@@ -10,9 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from canary.cli.identity import ProcessIdentity
-from canary.objects import DEPLOYMENT
 from tests.canary.cluster_simulator import Simulator, unready
-from tests.canary.commandline import CommandLine
+from tests.canary.commandline import CommandLine, Result
 from tests.canary.quick_release import NEW, QUICK
 from tests.canary.story import Story
 from tests.http_servers import Answer, Endpoint, Request, answering
@@ -324,13 +323,15 @@ def test_the_url_is_shown_nowhere(canary: CommandLine, story: Story, chat: Endpo
     assert re.search(r"notify-url +https://chat\.example/… +CANARY_NOTIFY_URL\n", text.out)
     assert config.json()["notify-url"] == {"value": "https://chat.example/…", "source": "CANARY_NOTIFY_URL"}
 
+    def run(*command: str) -> Result:
+        return canary(*command, "--notify-url", refusing.url + SECRET, "--output", "json", "--verbose")
+
     with answering(lambda request: Answer(403, f"not for you: {request.path}")) as refusing:
-        results = [
-            canary(*command, "--notify-url", refusing.url + SECRET, "--output", "json", "--verbose")
-            for command in (("deploy", *NEW), ("watch", "app", *QUICK), ("promote", "m.yml", "--image", "app:2"))
-        ]
-        canaries = [json.dumps(story.cluster.get(DEPLOYMENT, "app-canary"))]
-    results += [text, config, canary("status", "app", "--output", "json", environment=environment)]
-    shown = "".join(one.out + one.err for one in results) + "".join(canaries)
-    assert "hunter" not in shown
-    assert [one.code for one in results] == [0] * 6
+        results = [text, config, run("deploy", *NEW)]
+        shown = json.dumps(story.deployment("app-canary"))
+        results.append(run("watch", "app", *QUICK, "--report", "watch"))
+        results.append(run("promote", "m.yml", "--image", "app:2", "--report", "promote"))
+    reports = [file.read_text() for file in canary.folder.glob("*/report.*")]
+    assert len(reports) == 4
+    assert [one.code for one in results] == [0] * 5
+    assert "hunter" not in shown + "".join(reports) + "".join(one.out + one.err for one in results)
