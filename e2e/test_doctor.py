@@ -94,7 +94,7 @@ def test_anti_affinity_without_a_node_for_the_canary_is_reported_before_and_afte
         "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}
     }
     file.write_text(yaml.safe_dump(deployment))
-    said = "sampleapp requires anti-affinity between its pods: with the variants they are 4"
+    said = "sampleapp requires anti-affinity between its pods. With the variants there are 4 pods"
 
     assert said in stable.canary("doctor", f"{manifests}/", "--image", "sampleapp:20").out
     if "E2E_KUBECONFIG" not in os.environ:

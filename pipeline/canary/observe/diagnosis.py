@@ -1,4 +1,4 @@
-"""Why a Deployment does not get ready, in a sentence that names the pod and the reason."""
+"""Why a Deployment is not ready, in a sentence that names the pod and the reason."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -14,28 +14,28 @@ IMAGE_PULL = ("ErrImagePull", "ImagePullBackOff")
 PULLING = "Pulling"
 UNHEALTHY = "Unhealthy"
 FAILED_PROBES = 3
-"""Fewer are what every container has while it starts."""
+"""Containers that start normally may have fewer."""
 
 STUCK_AFTER = 5.0
-"""Seconds without a change after which a pod that is not ready is stuck; between two looks at its Events, too."""
+"""Seconds without a change after which a pod that is not ready counts as stuck. Its Events are read as often."""
 
 STUCK_PODS = 3
-"""Pods of a Deployment whose Events are read at one look: pods that are stuck have mostly the same reason."""
+"""Maximum number of pods of a Deployment whose Events are read at one look: most stuck pods have the same reason."""
 
 
 class Diagnosis:
-    """Says what holds up Deployments, look after look.
+    """Says at each look what holds up Deployments.
 
-    Each look costs few requests: Events are read of pods alone that are stuck, of few of those, and not at every look.
+    A look takes few requests: Events are only read for a few of the stuck pods, and not at every look.
     """
 
     def __init__(self, cluster: Cluster, now: Callable[[], float], *, stuck_after: float = STUCK_AFTER) -> None:
-        """Know of no pod yet.
+        """Start without any pod.
 
         Args:
             cluster: the Kubernetes API.
-            now: gives Unix seconds.
-            stuck_after: seconds without a change after which a pod that is not ready is stuck.
+            now: returns Unix seconds.
+            stuck_after: seconds without a change after which a pod that is not ready counts as stuck.
         """
         self._cluster = cluster
         self._now = now
@@ -44,18 +44,18 @@ class Diagnosis:
         self._events: dict[str, tuple[float, str]] = {}
 
     def why_not_ready(self, deployment: Object, pods: Iterable[Object]) -> str:
-        """Return what holds up a Deployment that has these pods, empty when nothing is known to.
+        """Return what holds up a Deployment with these pods, empty if that is not known.
 
-        Named are pods that the cluster does not admit (quota, pod security), that fit on no node, whose image does not
-        come, that crash (with the last lines they logged), and, once they are stuck, whose volumes do not come or whose
-        probes fail.
+        It may be a pod that the cluster does not admit (quota, pod security), that fits on no node, whose image cannot
+        be pulled, or that crashes (with its last log lines). Of a stuck pod, it may also be a volume that cannot be
+        mounted, or a probe that fails.
         """
         failure = condition_of(deployment, "ReplicaFailure")
         if failure.get("status") == "True":
-            return f"no pod is made: {failure.get('message') or failure.get('reason')}"
+            return f"no pod can be created: {failure.get('message') or failure.get('reason')}"
         unready = [pod for pod in pods if condition_of(pod, "Ready").get("status") != "True"]
         stuck = [pod for pod in unready if self._is_stuck(pod)][:STUCK_PODS]
-        for pod in sorted(unready, key=_has_failed):  # those were replaced: look at these first
+        for pod in sorted(unready, key=_has_failed):  # failed pods are replaced, so the others come first
             if trouble := _trouble(self._cluster, pod):
                 return f"Pod {pod['metadata']['name']}: {trouble}"
         for pod in stuck:
@@ -67,7 +67,7 @@ class Diagnosis:
         return ""
 
     def _is_stuck(self, pod: Object) -> bool:
-        """Return whether a pod has not changed for a while, by our clock, since it was first seen as it is."""
+        """Return whether a pod has not changed for a while, by the clock of this machine."""
         uid, version, now = pod["metadata"]["uid"], pod["metadata"].get("resourceVersion", ""), self._now()
         known, since = self._unchanged.get(uid, (version, now))
         self._unchanged[uid] = version, (since if known == version else now)
@@ -83,19 +83,19 @@ class Diagnosis:
 
 
 def why_not_ready(cluster: Cluster, deployment: Object, pods: Iterable[Object] | None = None) -> str:
-    """Return what holds up a Deployment at the only look that is taken, at which a pod that is not ready is stuck.
+    """Return what holds up a Deployment, from a single look: each pod that is not ready counts as stuck.
 
     Args:
         cluster: the Kubernetes API.
         deployment: as the API server has it.
-        pods: its pods, listed where they are not given.
+        pods: its pods; by default they are listed.
     """
     diagnosis = Diagnosis(cluster, lambda: 0.0, stuck_after=0.0)
     return diagnosis.why_not_ready(deployment, pods_of(cluster, deployment) if pods is None else pods)
 
 
 def gist(reason: str) -> str:
-    """Return what is the same while a hold-up lasts: an image that does not come alternates between two reasons."""
+    """Return the part of a reason that stays the same: a failing image pull alternates between two reasons."""
     return IMAGE_PULL[0] if any(one in reason for one in IMAGE_PULL) else reason
 
 
@@ -107,7 +107,7 @@ def ending(terminated: Object) -> str:
 
 
 def restarted(times: int) -> str:
-    """Return how often a container was started again, as a part of a sentence; empty if it was not."""
+    """Return how often a container was restarted, as a part of a sentence; empty if it was not."""
     return {0: "", 1: ", restarted once"}.get(times, f", restarted {times} times")
 
 
@@ -121,7 +121,7 @@ def failure(pod: Object) -> str:
 def last_words(cluster: Cluster, pod: Object, container: str) -> str:
     """Return the last lines that a container logged before it ended, as the end of a sentence; empty without any.
 
-    How it ended is known without them: a log that may not be read, or a node that does not answer, stops nothing.
+    If the log may not be read, or the node does not answer, they are left out.
     """
     name = pod["metadata"]["name"]
     try:
@@ -168,9 +168,9 @@ def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:
 
 
 def _last_event(cluster: Cluster, pod: Object) -> str:
-    """Return the last warning about a pod (a volume that does not come, a probe that goes on failing), or its pull.
+    """Return the last warning about a pod (such as a volume that cannot be mounted, or a failing probe), or its pull.
 
-    Who may not read Events waits without an explanation.
+    Return an empty text if the account may not read Events.
     """
     try:
         events = cluster.events(pod)

@@ -1,4 +1,4 @@
-"""Waits until Deployments are ready, and says meanwhile what holds them up."""
+"""Waits until Deployments are ready, and reports what holds them up."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,10 +15,10 @@ POLL = 0.5  # seconds
 
 @dataclass
 class _Furthest:
-    """The furthest that a rollout has come, and when.
+    """How far a rollout has got, and since when.
 
-    As for the Deployment controller, progress is one more pod updated or available, or one old pod less: where all new
-    pods are started at once, old pods end one by one as new ones get available. A pod that flaps reaches nothing new.
+    Progress is what it is for the Deployment controller: one more updated or available pod, or one old pod less. If all
+    new pods start at once, old pods end one by one as new ones become available. A flapping pod is no progress.
     """
 
     since: float
@@ -42,9 +42,9 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
     """Wait until the rollout of each Deployment is complete.
 
     Raises:
-        TimedOutError: one made no progress for the options' timeout, less the time for which the API server was away;
-            the message names it and what holds it up.
-        InputError: one is gone.
+        TimedOutError: one made no progress for the options' timeout, not counting outages of the API server. The
+            message says which one, and what holds it up.
+        InputError: one was deleted.
     """
     began = world.clock.now()
     pending = list(names)
@@ -80,7 +80,7 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
             last = seen[stuck]
             raise TimedOutError(
                 f"Deployment {last.name}: {last.ready} of {last.desired} pods ready, no progress for "
-                f"{world.options.timeout:g} s: {last.reason or 'the pods have not got ready yet'}"
+                f"{world.options.timeout:g} s: {last.reason or 'the pods are not ready yet'}"
             )
         world.clock.sleep(POLL)
 

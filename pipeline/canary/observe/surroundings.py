@@ -1,7 +1,8 @@
-"""What else in the cluster a canary release of a workload has to do with, and what to do about it.
+"""Finds what else in the cluster affects a canary release of a workload, and says what to do about it.
 
 Autoscalers and disruption budgets that count the variants' pods as stable's; tools that would undo a promote; Services
-that do not reach the canary; pods that would find no node. Nothing is changed, and what may not be read is said.
+that do not reach the canary; pods that would not fit on any node. Nothing is changed. What this account may not read is
+a finding, too.
 """
 
 from collections.abc import Generator, Iterator
@@ -20,11 +21,12 @@ from canary.objects import (
     pod_labels,
     selects,
 )
+from canary.plurals import counted
 from canary.ports import Cluster
 from canary.variants.sizes import replicas
 
 OF_PODS = ("Resource", "ContainerResource", "Pods")
-"""Metrics of a HorizontalPodAutoscaler that are taken from pods; the others do not count any."""
+"""Types of metrics for which a HorizontalPodAutoscaler looks at pods."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Finding:
     """Something that a person should know before a release, or while it lasts.
 
     Attributes:
-        text: what there is, and what it does.
+        text: what was found, and what it does.
         advice: what to do.
     """
 
@@ -45,12 +47,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Planned:
-    """A release as it is about to be.
+    """A release before it starts.
 
     Attributes:
         name: of the workload.
         stable: as the API server has it, None on a first release.
-        canary: its Deployment, made or about to be.
+        canary: its Deployment, whether it exists already or not.
         label: key of the label that marks the variants.
         services: those of the manifests.
     """
@@ -63,10 +65,10 @@ class Planned:
 
 
 def findings(cluster: Cluster, planned: Planned) -> tuple[Finding, ...]:
-    """Return what there is to know of a workload's surroundings.
+    """Return what a person should know about the surroundings of a workload.
 
     Raises:
-        ClusterError: the cluster cannot be reached. What it forbids is a finding that names the permission.
+        ClusterError: the cluster is unreachable. A missing permission is a finding instead.
     """
     return (
         *_autoscalers(cluster, planned),
@@ -80,7 +82,7 @@ def findings(cluster: Cluster, planned: Planned) -> tuple[Finding, ...]:
 
 
 def _list(cluster: Cluster, kind: Kind, does: str) -> Generator[Finding, None, list[Object]]:
-    """Return the objects of a kind, none where the cluster knows no such kind; where they may not be seen, say so."""
+    """Return the objects of a kind, none if the cluster does not serve it. Yield a finding if they may not be read."""
     if not cluster.serves(kind):
         return []
     try:
@@ -101,14 +103,14 @@ def _autoscalers(cluster: Cluster, planned: Planned) -> Iterator[Finding]:
     found = yield from _list(cluster, HORIZONTAL_POD_AUTOSCALER, "scales stable by pods of the variants")
     for one in found:
         metrics = one["spec"].get("metrics") or [{"type": "Resource"}]
-        counted = planned.stable and selects(planned.stable["spec"]["selector"], pod_labels(planned.canary))
+        is_counted = planned.stable and selects(planned.stable["spec"]["selector"], pod_labels(planned.canary))
         of_pods = any(metric.get("type") in OF_PODS for metric in metrics)
-        if counted and of_pods and _targets(one["spec"].get("scaleTargetRef"), planned):
+        if is_counted and of_pods and _targets(one["spec"].get("scaleTargetRef"), planned):
             yield Finding(
-                f"HorizontalPodAutoscaler {one['metadata']['name']} takes the variants' pods for stable's, as "
-                f"{planned.name}'s selector matches them too, and may scale stable further than its own pods ask for",
-                "expect it while the release lasts, or set its minReplicas and maxReplicas to the present number until "
-                "the release is over",
+                f"HorizontalPodAutoscaler {one['metadata']['name']} counts the variants' pods as stable's, because "
+                f"{planned.name}'s selector matches them too. So it may scale stable more than stable's own pods need",
+                "accept that during the release, or set its minReplicas and maxReplicas to the current number of pods "
+                "until the release is over",
             )
 
 
@@ -119,7 +121,7 @@ def _vertical_autoscalers(cluster: Cluster, planned: Planned) -> Iterator[Findin
         if _targets(one["spec"].get("targetRef"), planned) and mode not in ("Off", "Initial"):
             yield Finding(
                 f"VerticalPodAutoscaler {one['metadata']['name']} (updateMode {mode}) learns from the variants' pods "
-                "as if they were stable's, and may evict pods in the middle of the comparison",
+                "as if they were stable's, and may evict pods during the comparison",
                 'set its updatePolicy.updateMode to "Off" or "Initial" until the release is over',
             )
 
@@ -131,9 +133,9 @@ def _disruption_budgets(cluster: Cluster, planned: Planned) -> Iterator[Finding]
         selector = one["spec"].get("selector")
         if planned.stable and selects(selector, stable) and selects(selector, pod_labels(planned.canary)):
             yield Finding(
-                f"PodDisruptionBudget {one['metadata']['name']} counts the variants' pods as stable's: while the "
-                "release lasts, more of stable's pods may be evicted than it is meant to allow",
-                "drain no nodes meanwhile, or let its selector leave the variants out "
+                f"PodDisruptionBudget {one['metadata']['name']} counts the variants' pods as stable's. So it "
+                "allows more evictions of stable's pods than intended, as long as the release lasts",
+                "drain no nodes during the release, or exclude the variants in its selector "
                 f"(matchExpressions: [{{key: {planned.label}, operator: DoesNotExist}}])",
             )
 
@@ -147,18 +149,20 @@ def _managers(planned: Planned) -> Iterator[Finding]:
     by, advice, undoes = "", "", "next sync"
     if any(key.startswith("argocd.argoproj.io/") for key in marks):
         by = "Argo CD"
-        advice = "pause its automatic sync for the release, and let its source say the new image before it syncs again"
+        advice = (
+            "pause its automatic sync during the release, and put the new image into its source before it syncs again"
+        )
     elif name := labels.get("helm.toolkit.fluxcd.io/name"):
         by = f"Flux's HelmRelease {name}"
-        advice = f"flux suspend helmrelease {name}, and resume it once its values say the new image"
+        advice = f"flux suspend helmrelease {name}, and resume it when its values have the new image"
     elif name := labels.get("kustomize.toolkit.fluxcd.io/name"):
         by = f"Flux's Kustomization {name}"
-        advice = f"flux suspend kustomization {name}, and resume it once its source says the new image"
+        advice = f"flux suspend kustomization {name}, and resume it when its source has the new image"
     elif labels.get("app.kubernetes.io/managed-by") == "Helm" or "meta.helm.sh/release-name" in annotations:
         release = annotations.get("meta.helm.sh/release-name")
         by = f"Helm (release {release})" if release else "Helm"
         undoes = "next upgrade"
-        advice = "let the chart's values say the new image before the next helm upgrade"
+        advice = "put the new image into the chart's values before the next helm upgrade"
     if by:
         yield Finding(f"{planned.name} is managed by {by}, whose {undoes} undoes what promote writes", advice)
 
@@ -167,10 +171,10 @@ def _strategy(planned: Planned) -> Iterator[Finding]:
     if planned.stable is not None and (planned.canary["spec"].get("strategy") or {}).get("type") == "Recreate":
         pods = 2 * replicas(planned.canary)
         yield Finding(
-            f"{planned.name} has strategy Recreate: promote ends all of stable's pods before it starts new ones, and "
-            f"the {pods} pods of the variants answer alone meanwhile",
-            "use RollingUpdate if two versions may run side by side, which they do in a canary release anyway; else "
-            "promote when little is asked",
+            f"{planned.name} has strategy Recreate. So promote stops all of stable's pods before it starts new ones. "
+            f"Until then, only the {pods} pods of the variants answer requests",
+            "use RollingUpdate (two versions run at the same time in a canary release anyway), or promote at a time "
+            "with few requests",
         )
 
 
@@ -190,15 +194,15 @@ def _services(cluster: Cluster, planned: Planned) -> Iterator[Finding]:
         elif planned.stable and selects({"matchLabels": selector}, stable):
             differ = ", ".join(f"{key}={value}" for key, value in selector.items() if canary.get(key) != value)
             yield Finding(
-                f"Service {name} selects {planned.name}'s pods, but not the canary's, which are not {differ}: "
-                "so none of its requests reach the canary",
-                "let its selector ask only for labels that both versions have",
+                f"Service {name} selects {planned.name}'s pods, but not the canary's, which do not have {differ}. "
+                "So none of its requests reach the canary",
+                "use only labels in its selector that both versions have",
             )
             reached = True
     if not reached:
         yield Finding(
-            f"no Service selects the pods of {planned.canary['metadata']['name']}: no Service sends requests to it",
-            "give a Service a selector that both versions' pods match, unless they get their work from elsewhere",
+            f"no Service selects the pods of {planned.canary['metadata']['name']}, so it gets no requests through one",
+            "give a Service a selector that matches the pods of both versions, unless they get their work elsewhere",
         )
 
 
@@ -206,7 +210,7 @@ def _anti_affinity(cluster: Cluster, planned: Planned) -> Iterator[Finding]:
     affinity = (planned.canary["spec"]["template"]["spec"].get("affinity") or {}).get("podAntiAffinity") or {}
     terms = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or []
     labels = pod_labels(planned.canary)
-    # a term that matches by the template's hash or the version keeps pods of one Deployment apart alone
+    # a term that matches by the template's hash or the version applies only to pods of the same Deployment
     own = ("pod-template-hash", planned.label)
     apart = [
         term
@@ -216,14 +220,14 @@ def _anti_affinity(cluster: Cluster, planned: Planned) -> Iterator[Finding]:
     if not apart:
         return
     pods = 2 * replicas(planned.canary) + replicas(planned.stable) if planned.stable else replicas(planned.canary)
-    nodes = yield from _list(cluster, NODE, "is free for the variants' pods, which required anti-affinity keeps apart")
+    nodes = yield from _list(cluster, NODE, "is free for each of the variants' pods, which have required anti-affinity")
     for key in dict.fromkeys(term["topologyKey"] for term in apart):
         usable = [node for node in nodes if not (node.get("spec") or {}).get("unschedulable")]
         places = {labels_of(node).get(key) for node in usable} - {None}
         if nodes and pods > len(places):
             yield Finding(
-                f"{planned.name} requires anti-affinity between its pods: with the variants they are {pods}, and of "
-                f"{key} this cluster has {len(places)}, so that pods stay Pending",
-                "prefer it instead (preferredDuringSchedulingIgnoredDuringExecution), make the variants smaller "
-                "(--percentage), or add nodes",
+                f"{planned.name} requires anti-affinity between its pods. With the variants there are {pods} pods, but "
+                f"{counted(len(places), 'place')} ({key}) for them, so some pods stay Pending",
+                "make the anti-affinity a preference (preferredDuringSchedulingIgnoredDuringExecution), choose a "
+                "smaller --percentage, or add nodes",
             )

@@ -1,7 +1,7 @@
-"""What is kept of a canary that is about to be deleted: logs, events, how its containers ended, counts and verdict.
+"""Saves the evidence of a canary before it is deleted: logs, events, how its containers ended, counts and verdict.
 
-Written into a folder of its own, as plain text and JSON. What a pod was started with (its environment) is left out:
-it may hold secrets. Everything is bounded, and what is left out is said.
+Each canary gets a folder of its own, with plain text and JSON. The environment of pods is left out, because it may
+contain secrets. All sizes are limited, and the summary says what is missing.
 """
 
 import json
@@ -29,20 +29,20 @@ from canary.verdict.rule import Decision, Verdict
 
 LOG_LINES = 5_000
 LOG_BYTES = 1_000_000
-"""Of each container, and of its life before a restart."""
+"""Maximum of each container, and the same of its run before the last restart."""
 
 PODS = 20
-"""Pods of the canary whose logs are kept, those that died first."""
+"""Maximum number of canary pods whose logs are saved; pods with crashes come first."""
 
 READING = 60.0
-"""Seconds that reading logs may take: a node that does not answer must not keep a bad canary alive."""
+"""Maximum seconds for reading logs: a node that does not answer must not keep a bad canary running."""
 
 T = TypeVar("T")
 
 
 @dataclass
 class _Case:
-    """What is gathered, and what could not be."""
+    """What is saved, and what is missing."""
 
     world: World
     found: Workload
@@ -53,27 +53,27 @@ class _Case:
 
     @property
     def variants(self) -> dict[Variant, Object]:
-        """Return what is about to be deleted."""
+        """Return the Deployments that are about to be deleted."""
         return {variant: one for variant, one in self.found.variants.items() if variant is not Variant.STABLE}
 
     def read(self, what: str, look: Callable[[], T], otherwise: T) -> T:
-        """Return what a look gives; where it is forbidden or fails, take note of the gap."""
+        """Return what `look` returns; if it fails, note the gap and return `otherwise`."""
         try:
             return look()
         except UnreachableError:
-            raise  # what is not seen now would be deleted unseen
+            raise  # else the canary would be deleted without its evidence
         except CanaryError as error:
             self.gaps.append(f"{what}: {error}")
             return otherwise
 
 
 def save_evidence(world: World, found: Workload, reason: str) -> str:
-    """Write what there is to know of a canary into a new folder, and return the folder; empty where there is none.
+    """Save the evidence of a canary in a new folder, and return the folder; empty if nothing was saved.
 
-    Nothing that goes wrong here keeps a bad canary alive: it is said in a warning.
+    A failure is a warning only, so that it does not keep a bad canary running.
 
     Args:
-        world: what to work with; its options say where the folder is to be.
+        world: what to work with; its options say where to create the folder.
         found: the workload.
         reason: why it is rejected.
     """
@@ -83,15 +83,17 @@ def save_evidence(world: World, found: Workload, reason: str) -> str:
     folder = Path(world.options.evidence) / f"{found.name}-{re.sub('[-:]', '', timestamp(at))}"
     case = _Case(world, found, found.canary, reason, at)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # logs may hold what is not for everybody
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # logs may be confidential
         for name, text in _files(case):
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        text = f"what {found.name}-canary did cannot be kept in {folder}: {error.strerror}; it is rejected all the same"
+        text = (
+            f"the evidence of {found.name}-canary cannot be saved to {folder}: {error.strerror}. It is still rejected"
+        )
         world.listen(Note(text, warning=True))
         return ""
     if case.gaps:
-        world.listen(Note(f"{folder} is not complete: {'; '.join(case.gaps)}", warning=True))
+        world.listen(Note(f"{folder} is incomplete: {'; '.join(case.gaps)}", warning=True))
     return str(folder)
 
 
@@ -150,7 +152,7 @@ def _events(case: _Case, pods: Mapping[Variant, list[Object]]) -> list[str]:
         try:
             events = cluster.events(obj)
         except UnreachableError:
-            raise  # what is not seen now would be deleted unseen
+            raise  # else the canary would be deleted without its evidence
         except CanaryError as error:
             case.gaps.append(f"events: {error}")
             break
@@ -175,15 +177,15 @@ def _logs(case: _Case, pods: list[Object]) -> Iterator[tuple[str, str]]:
         try:
             for container, previous in product(containers, (False, True)):
                 if case.world.patient_now() > until:
-                    case.gaps.append(f"logs from {name} on: reading took more than {READING:g} s")
+                    case.gaps.append(f"logs of {name} and later pods: reading took more than {READING:g} s")
                     return
                 if text := _log(case, name, container, previous=previous):
                     yield f"{name}.{container}{'.previous' if previous else ''}.log", text
         except UnreachableError:
-            raise  # what is not seen now would be deleted unseen
+            raise  # else the canary would be deleted without its evidence
         except CanaryError as error:
             case.gaps.append(f"logs of {name}: {error}")
-            if isinstance(error, ForbiddenError):  # as it is of all others
+            if isinstance(error, ForbiddenError):  # the other pods' logs are forbidden, too
                 return
 
 
@@ -207,12 +209,12 @@ def _summary(case: _Case, pods: Mapping[Variant, list[Object]], verdict: str) ->
         yield f"  {variant}: {where}: {one.reason}{restarted(one.restarts)}"
     yield "Files"
     yield "  verdict.json  the verdict with its numbers"
-    yield "  samples.json  what was counted, until the last look"
+    yield "  samples.json  the counts, up to the last look"
     yield "  pods.json     states, restarts, exit codes, image IDs and nodes of the pods"
-    yield "  events.txt    what the cluster said of them"
-    yield f"  *.log         the last {LOG_LINES:,} lines, {LOG_BYTES:,} bytes at most, of each container of the canary"
+    yield "  events.txt    Kubernetes Events about them"
+    yield f"  *.log         the last {LOG_LINES:,} lines (at most {LOG_BYTES:,} bytes) of each container of the canary"
     if case.gaps:
-        yield "What is missing"
+        yield "Missing"
         yield from (f"  {gap}" for gap in case.gaps)
 
 

@@ -1,4 +1,4 @@
-"""What there is of a release in the cluster, as frozen values for a person or a program to read."""
+"""The state of a release in the cluster, as frozen values for a person or a program to read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,10 +34,10 @@ class VariantStatus:
         name: of the Deployment.
         images: its containers' images.
         ready: pods ready.
-        desired: pods wanted.
+        desired: intended number of pods.
         updated: pods of the newest template.
         created: when it was made, as the API server writes times.
-        requests: counted by the release so far, None where none were.
+        requests: counted by the release so far, None if there are none.
         reason: what holds up a pod, empty when nothing does.
     """
 
@@ -54,12 +54,12 @@ class VariantStatus:
 
 @dataclass(frozen=True)
 class PossibleRollback:
-    """What `canary rollback` would bring.
+    """What `canary rollback` would restore.
 
     Attributes:
         images: what stable ran before its last promote.
         replaced: when that promote began, as the API server writes times.
-        command: to be typed as it is.
+        command: the command line, ready to paste.
     """
 
     images: tuple[str, ...]
@@ -76,15 +76,15 @@ class WorkloadStatus:
         variants: those that exist: stable, baseline, canary.
         verdict: the last verdict's decision, empty before the first.
         sentence: the last verdict for a person.
-        next: what can be done now, each as `purpose: command`; the command is one to be typed as it is.
-        step: the one at hand, None where the release has no more than one.
-        driver: who holds its lock, None if nobody does. Whether that one is still at work, its last renewal hints at.
+        next: what can be done now, each as `purpose: command`, with a command line that is ready to paste.
+        step: the current one, None if the release has only one.
+        driver: who holds its lock, None if nobody does. A recent renewal means that the driver is still at work.
         gate: the driver that waits for a decision, None if none does.
-        expires_in: seconds until `canary reap` may reject it if nobody works on it, None where it never may.
-        unknown: what could not be seen, and why, a sentence each.
+        expires_in: seconds until `canary reap` may reject it if nobody works on it, None if it never may.
+        unknown: what is not known, and why; a sentence each.
         unproven: when stable was promoted against the evidence or without any, and why; empty if it was not.
-        problems: what of it cannot be read, and what to do about that, a sentence each.
-        rollback: what a rollback would bring, None where there is nothing to go back to.
+        problems: what cannot be read, and what to do about that; a sentence each.
+        rollback: what a rollback would restore, None if there is nothing to restore.
     """
 
     name: str
@@ -169,7 +169,7 @@ def _rollback(cluster: Cluster, options: Options, name: str, was: LastPromote) -
 
 
 def _read(problems: list[str], look: Callable[[], T]) -> T | None:
-    """Return what a look gives; take note of what cannot, or may not, be read: it keeps nobody from seeing the rest."""
+    """Return what `look` returns. If it fails, note the problem: the rest of the status is shown all the same."""
     try:
         return look()
     except (ForbiddenError, InputError) as error:
@@ -178,11 +178,11 @@ def _read(problems: list[str], look: Callable[[], T]) -> T | None:
 
 
 def _driver(cluster: Cluster, name: str) -> tuple[Holder | None, tuple[str, ...]]:
-    """Return who holds the lock on a workload's release, and what could not be seen of that."""
+    """Return who holds the lock on a workload's release, and what is not known about that."""
     try:
         return read_holder(cluster, name), ()
     except ForbiddenError as error:
-        return None, (f"whether a driver works on it is unknown: {error}",)
+        return None, (f"it is not known whether a driver works on it: {error}",)
 
 
 def _variant_status(

@@ -1,4 +1,4 @@
-"""Watches the variants: takes samples, judges them, and says when the verdict may be acted on."""
+"""Watches the variants: takes samples, judges them, and says when the verdict can be acted on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,23 +28,24 @@ _COMPARED = (Variant.BASELINE, Variant.CANARY)
 
 
 def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: Verdict | None = None) -> Verdict:
-    """Look at the variants again and again until the verdict on the step at hand may be acted on, and return it.
+    """Look at the variants again and again until the verdict on the current step can be acted on, and return it.
 
-    What was counted is kept in the cluster: who watches after a killed driver goes on where that one stopped, and a
-    release that was found worse stays so. Without anything to decide by (a first release, no tolerance) the verdict is
-    UNDECIDED and returned as soon as minimum duration and requests are reached.
+    The counts are saved in the cluster: after a killed driver, the next one continues where it stopped, and a rejected
+    canary stays rejected. Without anything to decide by (a first release, no tolerance), the verdict is UNDECIDED and
+    is returned as soon as minimum duration and requests are reached.
 
     Args:
         world: what to work with.
         samples: where counts come from.
         names: of the workloads.
-        beyond: the verdict after which somebody at the gate keeps watching: the next is returned as soon as it is
-            another one, else after `min_duration` once more. As somebody is there, `max_duration` does not end it.
+        beyond: the verdict after which a person at the gate keeps watching. The next verdict is returned as soon as its
+            decision differs, else after another `min_duration`. `max_duration` does not apply, because a person is
+            there.
 
     Raises:
-        TimedOutError: the verdict could not be acted on within the options' `max_duration`, counted from this call less
-            the time for which the API server was away. Who watches again has as long again, with all that was counted.
-        InputError: there is no canary, or it went while it was watched; a selector is misspelt.
+        TimedOutError: the verdict could not be acted on within the options' `max_duration`, from this call on and not
+            counting outages of the API server. Another watch has the same time again, and continues with the counts.
+        InputError: there is no canary, or it was deleted meanwhile; a selector is misspelt.
         ClusterError: counts may not be read.
     """
     options, cluster = world.options, world.cluster
@@ -97,14 +98,14 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
             return verdict
         if late:
             world.listen(Judged(verdict))
-            why = waiting_for or "the requests so far do not tell"
+            why = waiting_for or "a decision needs more requests"
             raise TimedOutError(f"undecided after {options.max_duration:g} s: {why}")
         silence.observe(scene, tally)
         world.clock.sleep(options.interval)
 
 
 def _note_what_compares(world: World, name: str) -> ReleaseArguments | None:
-    """Write onto a canary of ours what compares it, where it does not say so yet; return what it said before."""
+    """Save the options of this comparison on the canary, unless they are there; return what was there before."""
     typed, canary = world.options.arguments, read_workload(world.cluster, name).canary
     known = None if canary is None else arguments_of(canary)
     if known is None or typed is None or not typed.watch or typed.watch == known.watch:
@@ -120,7 +121,7 @@ def _note(world: World, name: str, typed: ReleaseArguments | None) -> None:
 
 
 def _begun(world: World, scene: Observation) -> Record:
-    """Return what an earlier driver found out, or the beginning of a record."""
+    """Return the record of an earlier driver, or a new one."""
     canaries = {name: canary for name, _, canary in scene.variants(Variant.CANARY)}
     known = read_record(world.cluster, canaries, warm_up=world.options.warm_up)
     if known is not None:
@@ -129,7 +130,7 @@ def _begun(world: World, scene: Observation) -> Record:
 
 
 def _is_complete(scene: Observation, pods: Sequence[Pod], tally: Tally) -> bool:
-    """Return whether every pod of canary and baseline told its counts, and there is one of each."""
+    """Return whether canary and baseline have pods, and all of them reported their counts."""
     told = {(pod.workload, pod.variant) for pod in pods}
     if any(pod.variant is not Variant.STABLE for pod in tally.missing):
         return False
@@ -137,14 +138,14 @@ def _is_complete(scene: Observation, pods: Sequence[Pod], tally: Tally) -> bool:
 
 
 def _verdict(world: World, scene: Observation, tally: Tally, record: Record, held: str) -> Verdict:
-    """Return what counts, crashes and the earlier verdict come to.
+    """Return the verdict from counts, crashes and the earlier verdict.
 
     Args:
         world: what to work with.
-        scene: who is there.
+        scene: the variants and their pods.
         tally: everything counted.
-        record: what was found out before.
-        held: why nothing is decided now, empty if it may be.
+        record: of the looks before.
+        held: why nothing can be decided now, empty if it can.
     """
     options = world.options
     verdict = judge(tally, options.measures, scene.compared, alpha=options.alpha)
@@ -167,12 +168,12 @@ def _verdict(world: World, scene: Observation, tally: Tally, record: Record, hel
 
 
 def _tell_what_is_tolerated(world: World, verdict: Verdict, before: Tally) -> None:
-    """Say what each tolerance lets pass, at the first look with enough requests to baseline and canary.
+    """Say which canary each tolerance would still promote, at the first look with enough requests to both variants.
 
     Args:
         world: what to work with.
         verdict: of this look.
-        before: what was counted until the look before.
+        before: everything counted up to the look before.
     """
     if verdict.decision is Decision.REJECT:
         return
@@ -186,12 +187,12 @@ def _tell_what_is_tolerated(world: World, verdict: Verdict, before: Tally) -> No
 
 
 def _decidable(world: World, scene: Observation) -> bool:
-    """Return whether more requests can decide anything: there is a baseline, and somebody said what is tolerated."""
+    """Return whether requests can decide anything: there are a baseline and a tolerance for each metric."""
     return bool(scene.compared) and all(metric.tolerance is not None for metric in world.options.measures.metrics)
 
 
 def _waiting_for(world: World, scene: Observation, record: Record, diagnosis: Diagnosis) -> str:
-    """Return what stands before a verdict (other than REJECT) is acted on, empty when nothing does."""
+    """Return what a verdict other than REJECT waits for, empty if it can be acted on."""
     options, tally = world.options, record.tally
     for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
         state = progress(deployment)
@@ -204,7 +205,7 @@ def _waiting_for(world: World, scene: Observation, record: Record, diagnosis: Di
     if left > 0:
         return f"{left:.0f} s of warm-up"
     for name, variant, deployment in scene.variants(Variant.CANARY, Variant.BASELINE):
-        if name not in scene.compared:  # it compares nothing, and has to answer
+        if name not in scene.compared:  # nothing is compared, but it must answer
             for metric in options.measures.metrics:
                 found = tally.evidence(name, variant, metric)
                 if found.total and not found.good:

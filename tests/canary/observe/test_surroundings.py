@@ -1,4 +1,4 @@
-"""What else in the cluster a release has to do with is said before any pod starts, once, with what to do."""
+"""What else in the cluster affects a release is reported before any pod starts, once, with what to do."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_nothing_is_found_where_there_is_nothing() -> None:
 
 def test_an_autoscaler_that_counts_the_variants_pods_is_found() -> None:
     [found] = around(hpa("Resource"))
-    assert found.startswith("HorizontalPodAutoscaler scaler takes the variants' pods for stable's")
+    assert found.startswith("HorizontalPodAutoscaler scaler counts the variants' pods as stable's")
     assert "minReplicas and maxReplicas" in found
     assert len(around(hpa())) == 1, "without metrics it goes by CPU"
 
@@ -174,7 +174,7 @@ def test_a_tool_that_would_undo_the_promote_is_named(
 
 def test_recreate_is_found_as_the_promote_leaves_the_variants_alone() -> None:
     [found] = around(incoming=deployment("app:2", strategy={"type": "Recreate"}))
-    assert "the 2 pods of the variants answer alone" in found
+    assert "Until then, only the 2 pods of the variants answer requests" in found
 
 
 def test_a_service_that_asks_for_a_label_that_the_canary_lacks_is_found_with_the_label() -> None:
@@ -184,7 +184,7 @@ def test_a_service_that_asks_for_a_label_that_the_canary_lacks_is_found_with_the
     pinned = service("pinned")
     pinned["spec"]["selector"] = {"app": "app", "version": "1"}
     [found] = around(pinned, stable=old, incoming=new)
-    assert "Service pinned selects app's pods, but not the canary's, which are not version=1" in found
+    assert "Service pinned selects app's pods, but not the canary's, which do not have version=1" in found
 
 
 def test_a_canary_that_no_service_selects_is_found_unless_the_manifests_bring_one() -> None:
@@ -208,7 +208,7 @@ def test_required_anti_affinity_is_found_where_the_variants_find_no_node() -> No
     nodes = [node(f"node-{n}") for n in range(6)]  # stable's 4 pods, and 1 of each variant
     assert around(*nodes, incoming=apart()) == []
     [found] = around(*nodes[:5], node("drained", unschedulable=True), incoming=apart())
-    assert "with the variants they are 6, and of kubernetes.io/hostname this cluster has 5" in found
+    assert "With the variants there are 6 pods, but 5 places (kubernetes.io/hostname) for them" in found
     assert around(*nodes[:5], incoming=apart(matchLabelKeys=["pod-template-hash"])) == []
     assert around(*nodes[:5], incoming=apart(labelSelector={"matchLabels": {"app": "other"}})) == []
 

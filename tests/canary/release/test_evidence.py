@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_written_does_not_keep_a_bad_canary_alive(story:
     assert story.names() == {"app"}
     [event] = story.heard(Rejected)
     assert event.evidence == ""
-    assert any(note.warning and "cannot be kept in" in note.text for note in story.heard(Note))
+    assert any(note.warning and "cannot be saved to" in note.text for note in story.heard(Note))
 
 
 def forbidden(*_: Any, **__: Any) -> None:
@@ -150,7 +150,7 @@ def test_what_may_not_or_cannot_be_read_is_named_once_and_the_rest_is_kept(
     story.release(names=("app",), cluster=Faulty(story.cluster, {fault: error})).reject()
     assert story.names() == {"app"}
     summary = (the(kept) / "summary.txt").read_text()
-    assert summary[summary.index("What is missing") :].count(told) == 1
+    assert summary[summary.index("Missing") :].count(told) == 1
     [warning] = [note for note in story.heard(Note) if note.warning]
     assert told in warning.text
     assert json.loads((the(kept) / "pods.json").read_text())

@@ -106,8 +106,10 @@ def test_who_may_not_see_it_is_told_so_by_status(story: Story) -> None:
     lacking = Faulty(story.cluster, {"get": forbid})
     [status] = story.release(names=("app",), cluster=lacking).status().workloads
     assert status.driver is None
-    assert status.unknown == ('whether a driver works on it is unknown: leases is forbidden: User "ada" cannot …',)
-    assert "  whether a driver" in render.status_as_text(story.release(names=("app",), cluster=lacking).status())
+    assert status.unknown == ('it is not known whether a driver works on it: leases is forbidden: User "ada" cannot …',)
+    assert "  it is not known whether a driver" in render.status_as_text(
+        story.release(names=("app",), cluster=lacking).status()
+    )
 
 
 def test_status_shows_who_works(story: Story) -> None:
