@@ -37,9 +37,9 @@ def answers(simulator: Simulator) -> Iterator[Simulator]:
         yield simulator
 
 
-def report_of(canary: CommandLine) -> Any:
+def report_of(canary: CommandLine, folder: str = "out") -> Any:
     """Return report.json, which the committed schema must accept."""
-    report = json.loads((canary.folder / "out/report.json").read_text(encoding="utf-8"))
+    report = json.loads((canary.folder / folder / "report.json").read_text(encoding="utf-8"))
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(report)
     assert set(report) == set(schema["properties"])  # the schema describes every field
@@ -186,6 +186,28 @@ def test_promote_and_reject_report_what_another_process_has_counted(
     assert "recalled" in events_of(report)
 
 
+def test_a_decision_from_elsewhere_is_in_the_reports_of_both_commands(canary: CommandLine, answers: Simulator) -> None:
+    command = [str(CANARY), "release", *NEW, "--gate", "manual", *QUICK, "--report", "waiting"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as driver:
+        assert driver.stderr is not None
+        assert any("waiting up to" in line for line in driver.stderr)
+        assert canary("promote", *NEW[:3], *REPORT).code == 0
+        driver.stderr.read()
+    assert driver.returncode == 0
+    waiting, deciding = report_of(canary, "waiting"), report_of(canary)
+    assert (waiting["outcome"], waiting["handed_over"]) == ("promoted", None)
+    assert (deciding["outcome"], deciding["handed_over"]["promote"]) == ("promoted", True)
+    assert deciding["decided"]["by"] == waiting["decided"]["by"]
+    assert deciding["verdict"] == waiting["verdict"]
+
+
+def test_a_gate_where_nobody_decides_in_time_reports_undecided(canary: CommandLine, answers: Simulator) -> None:
+    assert canary("release", *NEW, "--gate", "manual", "--gate-timeout", "10ms", *QUICK, *REPORT).code == 4
+    report = report_of(canary)
+    assert (report["outcome"], report["decision"], report["decided"]) == ("undecided", "promote", None)
+    assert "nobody decided within" in report["error"]
+
+
 def test_a_second_watch_reports_the_saved_counts_and_its_own(canary: CommandLine, answers: Simulator) -> None:
     assert canary("deploy", *NEW).code == 0
     first = canary("watch", "app", "--tolerance", "0.0001", *IMPATIENT[2:])
@@ -291,12 +313,14 @@ def test_a_report_that_cannot_be_written_at_the_end_is_a_warning_only(
 
 
 def test_a_report_replaces_the_earlier_one_and_touches_nothing_else(canary: CommandLine, answers: Simulator) -> None:
-    canary.write("out/report.json", "{}")
+    earlier = canary.write("out/report.json", "{}")
     canary.write("out/other.txt", "kept")
+    (canary.folder / "reader").hardlink_to(earlier)
     assert canary("reject", "app", *REPORT).code == 0
     assert report_of(canary)["outcome"] == "unchanged"
     assert {file.name for file in (canary.folder / "out").iterdir()} == {"report.json", "report.md", "other.txt"}
     assert (canary.folder / "out/other.txt").read_text() == "kept"
+    assert (canary.folder / "reader").read_text() == "{}"  # who is reading the earlier one reads all of it
 
 
 def test_a_dry_run_writes_no_report(canary: CommandLine, answers: Simulator) -> None:

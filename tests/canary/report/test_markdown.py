@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -47,6 +47,7 @@ def report(anything: str) -> str:
 PLAIN = [element.tag for element in rendered(report("shop")).iter()]
 
 
+@settings(max_examples=50)
 @given(
     st.text(alphabet=st.sampled_from("<>&|`*_~[]()#+-=.!\\@/:\"' \n\r\t0a1bäß1"), min_size=1, max_size=12).filter(
         str.strip
@@ -67,6 +68,7 @@ def test_text_from_outside_adds_neither_elements_nor_cells_to_a_report(anything:
     assert [element.tag for element in rendered(report(anything)).iter()] == PLAIN
 
 
+@settings(max_examples=50)
 @given(st.text(alphabet=st.sampled_from("<>&|`*_~[]()#+-=.!\\@/:\"'0a1bä "), min_size=1, max_size=12).filter(str.strip))
 def test_text_from_outside_is_shown_as_it_is(anything: str) -> None:
     html = rendered(report(anything))
