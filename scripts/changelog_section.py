@@ -15,7 +15,7 @@ def section(changelog: str, version: str) -> str:
     Raises:
         ValueError: there is no such heading, or nothing below it.
     """
-    pattern = rf"^## \[?{re.escape(version)}\]?(?: .*)?\n(.*?)(?=^## |\Z)"
+    pattern = rf"^## \[?{re.escape(version)}\]?(?: [^\n]*)?\n(.*?)(?=^## |\Z)"
     found = re.search(pattern, changelog, re.MULTILINE | re.DOTALL)
     if not found:
         raise ValueError(f"no heading '## {version}'. Before you tag, rename '## Unreleased' to '## {version} - DATE'")

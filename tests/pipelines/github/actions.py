@@ -6,6 +6,8 @@ so is a job that lacks a permission that the action needs.
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -73,7 +75,18 @@ def _build_and_push(machine: Machine, inputs: Inputs) -> Outputs:
             f"the image {tag} is not pushed: push is {inputs.get('push')}, and the job is logged in to "
             f"{sorted(machine.registries) or 'no registry'}"
         )
-    return {"digest": machine.workbench.build(machine.workspace / inputs["context"], tag)}
+    context = machine.workspace / inputs["context"]
+    given = [line.partition("=")[0] for line in inputs.get("build-args", "").splitlines()]
+    if "file" not in inputs:
+        return {"digest": machine.workbench.build(context, tag)}
+    # localcluster cannot build the driver's image; `make e2e` does, with Docker. Check what the Dockerfile is given.
+    dockerfile = (machine.workspace / inputs["file"]).read_text()
+    missing = [f"ARG {one}" for one in given if not re.search(rf"^ARG {one}\b", dockerfile, re.MULTILINE)]
+    copied = re.findall(r"^COPY (\S+) ", dockerfile, re.MULTILINE)
+    missing += [f"file {one}" for one in copied if not (context / one).exists()]
+    if missing:
+        raise WorkflowError(f"{inputs['file']} with this context: no {', no '.join(missing)}")
+    return {"digest": f"sha256:{hashlib.sha256(dockerfile.encode()).hexdigest()}"}
 
 
 def _upload(machine: Machine, inputs: Inputs) -> Outputs:
@@ -82,6 +95,8 @@ def _upload(machine: Machine, inputs: Inputs) -> Outputs:
         if inputs.get("if-no-files-found", "warn") == "error":
             raise WorkflowError(f"upload-artifact: no files found at {inputs['path']}")
         return {}
+    if inputs.get("overwrite") == "true":
+        shutil.rmtree(target, ignore_errors=True)
     if target.exists():
         raise WorkflowError(f"upload-artifact: the run already has an artifact {inputs['name']}")
     shutil.copytree(source, target)
@@ -90,6 +105,15 @@ def _upload(machine: Machine, inputs: Inputs) -> Outputs:
 
 def _download(machine: Machine, inputs: Inputs) -> Outputs:
     shutil.copytree(machine.artifacts / inputs["name"], machine.workspace / inputs["path"], dirs_exist_ok=True)
+    return {}
+
+
+def _attest(machine: Machine, inputs: Inputs) -> Outputs:
+    if "subject-digest" in inputs:
+        if not inputs["subject-digest"].startswith("sha256:") or not inputs.get("subject-name"):
+            raise WorkflowError(f"attest: neither name nor digest: {dict(inputs)}")
+    elif not (machine.workspace / inputs["subject-checksums"]).is_file():
+        raise WorkflowError(f"attest: no file {inputs['subject-checksums']}")
     return {}
 
 
@@ -122,7 +146,7 @@ ACTIONS = {
     "actions/attest": Action(
         "subject-path subject-digest subject-name subject-checksums subject-version sbom-path predicate-type predicate "
         "predicate-path push-to-registry create-storage-record show-summary github-token",
-        _nothing,
+        _attest,
         permissions=_OIDC | {"attestations": "write"},
     ),
     "docker/setup-buildx-action": Action(

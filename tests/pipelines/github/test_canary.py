@@ -153,6 +153,18 @@ def test_without_approval_the_canary_is_deleted_and_its_evidence_is_kept(
     assert list((run.artifacts / "evidence-1").glob("*/*"))
 
 
+def test_a_canary_that_the_reaper_has_rejected_meanwhile_cannot_be_promoted(start: Start, stable: Namespace) -> None:
+    def review() -> str:
+        stable.canary("reject", "sampleapp", "--reason", "expired")
+        return APPROVED
+
+    run = start(95, review)
+    assert run.results == results("success", "success", "success", "failure", "success")
+    assert "run canary deploy and canary watch first" in run.jobs["promote"].log
+    assert "sampleapp: nothing to reject, it has no variants" in run.jobs["reject"].log
+    assert stable.images("sampleapp") == ["sampleapp:50"]
+
+
 def test_nobody_is_asked_about_a_canary_whose_verdict_is_reject(start: Start, stable: Namespace) -> None:
     def review() -> str:
         raise AssertionError("GitHub asked for an approval")

@@ -124,7 +124,8 @@ def read_workflow(text: str) -> Workflow:
         if not ready:
             raise WorkflowError(f"jobs need each other, or one that does not exist: {', '.join(waiting)}")
         jobs |= {name: waiting.pop(name) for name in ready}
-    dispatch = (content["on"].get("workflow_dispatch") or {}).get("inputs", {})
+    started_by = content["on"] if isinstance(content["on"], dict) else {content["on"]: None}
+    dispatch = (started_by.get("workflow_dispatch") or {}).get("inputs", {})
     defaults = {name: given.get("default") for name, given in dispatch.items()}
     return Workflow(content.get("env", {}), defaults, jobs)
 
