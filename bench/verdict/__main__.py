@@ -61,8 +61,9 @@ def main() -> None:
     instead.add_argument(
         "--stratified",
         action="store_true",
-        help="print a table of the rule and of the candidates by scrape (A), e-process (B) and their blend instead: "
-        "independent answers, correlated ones, clumps, a shared incident, and traffic that changes",
+        help="print a table instead, of the rule and of candidates that compare within each scrape: A (the rule by "
+        "scrape), B (an e-process), their blend, and both with more distrust of few errors; with independent and "
+        "correlated answers, clumps, a shared incident, and traffic that changes",
     )
     parser.add_argument("--seed", type=int, default=6, help="the same seed gives the same results")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes; default: all cores")

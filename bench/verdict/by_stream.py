@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from bench.verdict.blend import Blend
 from bench.verdict.eprocess import EProcess
+from bench.verdict.guarded import GuardedEProcess, GuardedStratified
 from bench.verdict.rules import Ours, Rule
 from bench.verdict.simulate import simulate
 from bench.verdict.stratified import Stratified
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from bench.verdict.simulate import Result
 
-COMPARED: tuple[type[Rule], ...] = (Ours, Stratified, EProcess, Blend)
+COMPARED: tuple[type[Rule], ...] = (Ours, Stratified, EProcess, Blend, GuardedStratified, GuardedEProcess)
 IID_LIMIT, LIMIT = 0.05, 0.08  # of canaries at the edge that are promoted, with independent and with other answers
 INCIDENT = 5
 """The look of a shared incident: before any rule has decided."""

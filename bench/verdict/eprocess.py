@@ -59,18 +59,29 @@ class EProcess(Stratified):
             block: the looks after those of the block before.
             scatter: the dispersion, by which the logarithms of the ratios are divided.
         """
-        steps = log_ratios(self.cell.tolerance, block)
+        steps = log_ratios(self.cell.tolerance, block, self.pool(block))
         ratios = self._log_ratios[:, block.rows, None] + np.cumsum(steps, 2)
         self._log_ratios[:, block.rows] = ratios[..., -1]
         many = len(PROMOTE)
         return _log_mean(PROMOTE, ratios[:many] / scatter), _log_mean(REJECT, ratios[many:] / scatter)
 
+    def pool(self, block: Block) -> np.ndarray:
+        """Return the share of good answers of both variants that earlier scrapes predict for each look."""
+        good = block.sums[0] + block.sums[1] - block.good[0] - block.good[1]
+        total = block.requests[0] + block.requests[1] - block.totals[0] - block.totals[1]
+        pool: np.ndarray = (good + 1) / (total + 2)
+        return pool
 
-def log_ratios(tolerance: float, block: Block) -> np.ndarray:
-    """Return the logarithm of the likelihood ratio of each alternative for each release and look."""
+
+def log_ratios(tolerance: float, block: Block, pool: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the likelihood ratio of each alternative for each release and look.
+
+    Args:
+        tolerance: share by which the canary may be worse.
+        block: the looks.
+        pool: the share of good answers that earlier looks predict, for each release and look.
+    """
     baseline, canary = block.totals
-    good_before = sum(block.sums) - sum(block.good)
-    pool = (good_before + 1) / (sum(block.requests) - sum(block.totals) + 2)
     part = canary / (baseline + canary)
     found = []
     for place, (difference, _) in enumerate(ALTERNATIVES):

@@ -73,10 +73,17 @@ class StrataSoFar:
 
 
 class Stratified(Ours):
-    """The rule from differences within each scrape."""
+    """The rule from differences within each scrape.
+
+    Attributes:
+        least_told: k from which the dispersion is measured, not assumed.
+        heeds_early: whether a dispersion that is measured earlier counts if it is larger than the assumed one.
+    """
 
     name = "A: by scrape"
     source = "the rule, stratified by scrape"
+    least_told = 8
+    heeds_early = False
 
     def __init__(self, cell: Cell, releases: int) -> None:
         """Start with no scrapes."""
@@ -108,7 +115,10 @@ class Stratified(Ours):
         baseline, canary = (share * (1 - share) for share in shares)
         expected = baseline * strata.canary_part + canary * (block.numbers - strata.canary_part)
         scatter = np.maximum(0.0, strata.square - strata.difference**2 / strata.weight) * block.numbers / degrees
-        measured = (1 + 2 / np.maximum(told, 1)) * scatter / np.maximum(expected, 1e-300)
-        early = (block.numbers < self.least_scrapes) | (told < self.least_scrapes)
-        scatter_by_scrape: np.ndarray = np.maximum(1.0, np.where(early, self.assumed(block), measured))
+        measured = np.where(told > 0, (1 + 2 / np.maximum(told, 1)) * scatter / np.where(told > 0, expected, 1.0), 0.0)
+        early = (block.numbers < self.least_scrapes) | (told < self.least_told)
+        assumed = self.assumed(block)
+        scatter_by_scrape: np.ndarray = np.maximum(
+            1.0, np.where(early, np.maximum(assumed, measured) if self.heeds_early else assumed, measured)
+        )
         return scatter_by_scrape

@@ -39,8 +39,8 @@ class Cell:
         correlation: of the answers within one look (beta-binomial), 0 for independent ones.
         slow: whether the first tenth of the canary's requests is worse by two tolerances.
         incident: number of the look at which half of both variants' answers are bad; 0 for none.
-        growth: factor by which the canary's traffic grows after the look `CHANGE`, when both shares, two tolerances
-            lower until then, rise; 1 for neither.
+        growth: factor by which the canary's traffic grows after the look `CHANGE`, when both shares rise by two
+            tolerances; 1 for neither.
         clump: answers of one variant that are always alike: all good, or all bad.
 
     The last three are not in the representation, so that the streams of the other cells keep their random numbers.
@@ -102,8 +102,10 @@ class Cell:
         canary = np.where(numbers <= slow_looks, max(0.0, self.canary_share - 2 * self.tolerance), self.canary_share)
         baseline = np.full(len(numbers), self.share)
         if self.growth != 1:
-            lower = np.where(numbers <= CHANGE, 2 * self.tolerance, 0.0)
-            baseline, canary = np.maximum(0.0, baseline - lower), np.maximum(0.0, canary - lower)
+            rise = 2 * self.tolerance
+            lowest = 0.0 if self.share < 4 * self.tolerance else -rise  # else the canary's share would fall below 0
+            move = np.where(numbers <= CHANGE, lowest, lowest + rise)
+            baseline, canary = baseline + move, canary + move
         if self.incident:
             baseline, canary = (np.where(numbers == self.incident, 0.5, one) for one in (baseline, canary))
         return baseline, canary

@@ -11,6 +11,7 @@ import pytest
 from bench.verdict.blend import Blend
 from bench.verdict.by_stream import COMPARED, INCIDENT, cells, table
 from bench.verdict.eprocess import EProcess
+from bench.verdict.guarded import GuardedEProcess, GuardedStratified
 from bench.verdict.rules import Ours, Rule
 from bench.verdict.simulate import Result, simulate
 from bench.verdict.stratified import StrataSoFar, Stratified
@@ -21,7 +22,7 @@ def results(cell: Cell, rules: tuple[type[Rule], ...], releases: int = 100) -> d
     return {one.rule: one for one in simulate(cell, releases, 1, rules)}
 
 
-def dispersion(block: Block, row: int, looks: int) -> float:
+def dispersion(block: Block, row: int, looks: int, *, guarded: bool) -> float:
     """The formula for the dispersion of differences, term by term."""
     pairs = [[(float(block.good[i][row, look]), int(block.totals[i][look])) for look in range(looks)] for i in (0, 1)]
     weight, first, second, canary_part = 0.0, 0.0, 0.0, 0.0
@@ -31,21 +32,42 @@ def dispersion(block: Block, row: int, looks: int) -> float:
         canary_part += n_c / (n_b + n_c)
     shares = [sum(good for good, _ in pair) / sum(n for _, n in pair) for pair in pairs]
     told = sum(min(looks - 1, sum(g < n for g, n in pair), sum(g > 0 for g, _ in pair)) for pair in pairs)
-    if looks < 8 or told < 8:
-        return 1 + 0.05 * (max(sum(n for _, n in pair) for pair in pairs) / looks - 1)
-    chance = shares[0] * (1 - shares[0]) * canary_part + shares[1] * (1 - shares[1]) * (looks - canary_part)
-    return max(1.0, (1 + 2 / told) * (second - first**2 / weight) * looks / (looks - 1) / chance)
+    measured = 0.0
+    if told:
+        chance = shares[0] * (1 - shares[0]) * canary_part + shares[1] * (1 - shares[1]) * (looks - canary_part)
+        measured = (1 + 2 / told) * (second - first**2 / weight) * looks / (looks - 1) / chance
+    if looks < 8 or told < (16 if guarded else 8):
+        assumed = 1 + 0.05 * (max(sum(n for _, n in pair) for pair in pairs) / looks - 1)
+        return max(assumed, measured) if guarded else assumed
+    return max(1.0, measured)
 
 
+@pytest.mark.parametrize("kind", [Stratified, GuardedStratified], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(
     "cell",
-    [Cell(0.9, "edge", 0.25, 20, 0.05), Cell(0.99, "equal", 4, 20, incident=3), Cell(0.9, "equal", 1, 20, growth=2.0)],
+    [
+        Cell(0.9, "edge", 0.25, 20, 0.05),
+        Cell(0.99, "equal", 4, 20, incident=3),
+        Cell(0.99, "equal", 1, 20, clump=10),
+        Cell(0.9, "equal", 1, 20, growth=2.0),
+    ],
+    ids=lambda cell: cell.stream,
 )
-def test_the_dispersion_is_that_of_the_differences_within_each_scrape(cell: Cell) -> None:
+def test_the_dispersion_is_that_of_the_differences_within_each_scrape(cell: Cell, kind: type[Stratified]) -> None:
     block = next(blocks(cell, 10, np.random.default_rng(3)))
-    found = Stratified(cell, 10).dispersion_by_scrape(block, StrataSoFar(10).add(block))
+    found = kind(cell, 10).dispersion_by_scrape(block, StrataSoFar(10).add(block))
     for row, looks in ((0, 1), (1, 7), (2, 8), (3, 9), (4, 30), (9, 60)):
-        assert math.isclose(found[row, looks - 1], dispersion(block, row, looks), rel_tol=1e-9)
+        expected = dispersion(block, row, looks, guarded=kind is GuardedStratified)
+        assert math.isclose(found[row, looks - 1], expected, rel_tol=1e-9)
+
+
+def test_one_incident_does_not_spoil_what_the_guarded_e_process_predicts() -> None:
+    cell = Cell(0.99, "equal", 1, 200, incident=INCIDENT)
+    block = next(blocks(cell, 50, np.random.default_rng(4)))
+    plain, guarded = (1 - kind(cell, 50).pool(block).mean(0) for kind in (EProcess, GuardedEProcess))
+    assert guarded[INCIDENT - 1] == pytest.approx(plain[INCIDENT - 1], abs=0.001)
+    assert plain[INCIDENT] > 0.1
+    assert guarded[INCIDENT] < 0.03
 
 
 def test_the_sums_go_on_from_block_to_block() -> None:
@@ -102,6 +124,6 @@ def test_the_table_has_a_row_for_each_stream_and_marks_what_is_promoted_too_ofte
     ]
     lines = table(found, 400).splitlines()
     one_look = wanted[0].one_look
-    assert f"| 99 % | 200 | × 1 | iid |{4 * f' {2000 / one_look:.2f}; **6.0 %** |'}" in lines
-    assert f"| 99 % | 200 | × 1 | incident |{4 * f' {2000 / one_look:.2f}; 6.0 % |'}" in lines
+    assert f"| 99 % | 200 | × 1 | iid |{len(COMPARED) * f' {2000 / one_look:.2f}; **6.0 %** |'}" in lines
+    assert f"| 99 % | 200 | × 1 | incident |{len(COMPARED) * f' {2000 / one_look:.2f}; 6.0 % |'}" in lines
     assert f"| {Ours.name} | 0.0 % | 0.0 % | 6.0 % | 6.0 % | 1 of 1 | 0 of 7 | 1.00 |" in lines

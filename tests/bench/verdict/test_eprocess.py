@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bench.verdict.eprocess import ALTERNATIVES, EProcess, log_ratios, nearest
+from bench.verdict.guarded import GuardedEProcess
 from bench.verdict.streams import Block, Cell
 
 ROUNDING = 1e-12
@@ -69,20 +70,25 @@ def test_no_alternative_gains_in_a_scrape_if_its_null_hypothesis_is_true(
 ) -> None:
     good = counts(sizes)
     for before in BEFORE:
-        ratios = np.exp(log_ratios(tolerance, scrape(good, sizes, before))[:, :, 0])
+        block = scrape(good, sizes, before)
+        pool = EProcess(Cell(0.9, "edge", 1, 20), 1).pool(block)
+        ratios = np.exp(log_ratios(tolerance, block, pool)[:, :, 0])
         for place, (difference, _) in enumerate(ALTERNATIVES):
             for shares in nulls(tolerance, worse=difference > -1):
                 expectation = float(ratios[place] @ probabilities(good, sizes, shares))
                 assert expectation <= 1 + ROUNDING, (before, difference, shares)
 
 
+@pytest.mark.parametrize("kind", [EProcess, GuardedEProcess], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("sizes", [(1, 4), (4, 1), (3, 3)], ids=str)
-def test_the_mean_over_two_scrapes_does_not_gain_even_if_the_shares_drift(sizes: tuple[int, int]) -> None:
+def test_the_mean_over_two_scrapes_does_not_gain_even_if_the_shares_drift(
+    sizes: tuple[int, int], kind: type[EProcess]
+) -> None:
     cell = Cell(0.9, "edge", 1, 20)
     single = counts(sizes)
     first, second = np.array(list(itertools.product(range(len(single[0])), repeat=2))).T
     goods = [(single[0][of], single[1][of]) for of in (first, second)]
-    rule = EProcess(cell, len(first))
+    rule = kind(cell, len(first))
     rule.log_means(scrape(goods[0], sizes), 1.0)
     later = scrape(goods[1], sizes)
     after = Block(
@@ -106,7 +112,8 @@ def test_clumps_of_equal_answers_gain_nothing_once_divided_by_their_size(clump: 
     sizes, tolerance = (4, 6), 0.05
     good = counts(sizes)
     clumped = scrape((clump * good[0], clump * good[1]), (clump * sizes[0], clump * sizes[1]), (45, 50, 50, 50))
-    ratios = np.exp(log_ratios(tolerance, clumped)[:, :, 0] / clump)
+    pool = EProcess(Cell(0.9, "edge", 1, 20), 1).pool(clumped)
+    ratios = np.exp(log_ratios(tolerance, clumped, pool)[:, :, 0] / clump)
     for place, (difference, _) in enumerate(ALTERNATIVES):
         for shares in nulls(tolerance, worse=difference > -1):
             assert float(ratios[place] @ probabilities(good, sizes, shares)) <= 1 + ROUNDING

@@ -62,6 +62,12 @@ def test_changing_traffic_gives_the_canary_more_requests_and_raises_both_shares_
     assert (baseline_shares - canary_shares).tolist() == pytest.approx([0.05] * 4)
 
 
+def test_changing_traffic_begins_at_the_usual_shares_where_lower_ones_would_be_below_zero() -> None:
+    baseline, canary = Cell(0.1, "edge", 1, 20, growth=2.0).shares(np.array([CHANGE, CHANGE + 1]))
+    assert baseline.tolist() == pytest.approx([0.1, 0.2])
+    assert canary.tolist() == pytest.approx([0.05, 0.15])
+
+
 def test_totals_since_the_beginning_go_on_over_a_change_of_traffic() -> None:
     cell = Cell(0.9, "equal", 1, 20, growth=4.0)
     found = blocks(cell, 3, np.random.default_rng(1))
