@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
-from canary.cli.tokens import read_secret, read_token
+from canary.cli.tokens import read_token, read_url
 from canary.errors import InputError
 from canary.kube.cluster import Cluster
 from canary.notifications.grafana import Grafana
 from canary.notifications.outbox import Sender
 from canary.notifications.webhook import FORMATS, Webhook
-from canary.settings.settings import SETTINGS, Settings
+from canary.settings.settings import Settings
 
 
 def senders(settings: Settings, cluster: Callable[[], Cluster]) -> list[Sender]:
@@ -24,7 +24,7 @@ def senders(settings: Settings, cluster: Callable[[], Cluster]) -> list[Sender]:
     """
     found: list[Sender] = []
     if settings.notify_url:
-        found.append(Webhook(_url(settings.notify_url), FORMATS[settings.notify_format]))
+        found.append(Webhook(read_url("notify_url", settings.notify_url), FORMATS[settings.notify_format]))
     if settings.grafana_url:
         token = partial(read_token, "--grafana-token-file", settings.grafana_token_file, "CANARY_GRAFANA_TOKEN")
         if not all("!" <= character <= "~" for character in token()):
@@ -34,17 +34,3 @@ def senders(settings: Settings, cluster: Callable[[], Cluster]) -> list[Sender]:
         own = cluster()
         found.append(Grafana(settings.grafana_url, token, own, own.close))
     return found
-
-
-def _url(given: str) -> str:
-    """Return the URL to send documents to, read from its file if one is given."""
-    if not given.startswith("@"):
-        return given
-    value_type = SETTINGS["notify_url"].value_type
-    url = read_secret("--notify-url", given[1:], "URL")
-    try:
-        if not url.startswith("@"):
-            return str(value_type.read(url))
-    except ValueError:
-        pass
-    raise InputError(f"--notify-url: the content of {given[1:]} is not a URL: write one there, and nothing else")

@@ -9,18 +9,17 @@ from canary.settings.resolution import Resolved
 
 
 def release_arguments(resolved: Resolved) -> ReleaseArguments:
-    """Return what the user passed about the release. A URL that holds a password is left out."""
+    """Return what the user passed about the release. A URL that may hold a secret is left out."""
     settings = resolved.settings
     are_passed = resolved.sources["manifests"] in ("arguments", "CANARY_MANIFESTS")
-    with_password = [name for name in ("prometheus", "gate_url") if "@" in (getattr(settings, name) or "")]
-    watch = [name for name in (*flags.VERDICT, *flags.SAMPLES) if name not in with_password]
-    gate = [name for name in flags.GATE if name not in with_password]
+    has_password = "@" in (settings.prometheus or "")
+    watch = [name for name in (*flags.VERDICT, *flags.SAMPLES) if not (has_password and name == "prometheus")]
     promote = (*flags.IMAGES, "timeout")
     return ReleaseArguments(
         manifests=tuple(settings.manifests) if are_passed else (),
         promote=resolved.as_flags(promote),
         watch=resolved.as_flags(watch),
-        release=resolved.as_flags((*promote, *gate, "percentage", "steps", "others", *watch)),
+        release=resolved.as_flags((*promote, *flags.GATE, "percentage", "steps", "others", *watch)),
         label=settings.label,
     )
 

@@ -18,7 +18,7 @@ from canary.cli.clock import SystemClock
 from canary.cli.identity import ProcessIdentity
 from canary.cli.recorder import Recorder
 from canary.cli.release_arguments import connection_flags, release_arguments
-from canary.cli.tokens import read_token
+from canary.cli.tokens import read_token, read_url
 from canary.errors import ClusterError, InputError
 from canary.events import Listener
 from canary.gate.automatic import AutoGate
@@ -232,9 +232,8 @@ class Session:
             self._gate_token()
             images = [image for deployment in bundle.deployments for image in images_of(deployment)]
             release = {"namespace": self.namespace, "workloads": names, "images": list(dict.fromkeys(images))}
-            return WebhookGate(
-                SystemClock(), listen, settings.gate_url, self._gate_token, release, timeout, settings.interval
-            )
+            url = read_url("gate_url", settings.gate_url)
+            return WebhookGate(SystemClock(), listen, url, self._gate_token, release, timeout, settings.interval)
         return TerminalGate(self._keyboard(), sys.stderr, getpass.getuser(), " ".join(names))
 
     def _gate_token(self) -> str:

@@ -1,9 +1,10 @@
-"""Tokens and other secrets for other servers: from a file, else from a variable, never from the command line."""
+"""Tokens and URLs that are secrets: from a file, else from a variable, never from the command line."""
 
 import os
 from pathlib import Path
 
 from canary.errors import InputError
+from canary.settings.settings import SETTINGS
 
 
 def read_token(flag: str, file: str | None, variable: str) -> str:
@@ -40,3 +41,25 @@ def read_secret(flag: str, file: str, what: str) -> str:
     if not secret:
         raise InputError(f"{flag}: {file} is empty: write the {what} into it")
     return secret
+
+
+def read_url(attribute: str, given: str) -> str:
+    """Return the URL of a setting, read from its file if one is given (`@FILE`).
+
+    Args:
+        attribute: of the setting.
+        given: its value.
+
+    Raises:
+        InputError: the file cannot be read, or holds no URL.
+    """
+    if not given.startswith("@"):
+        return given
+    setting = SETTINGS[attribute]
+    url = read_secret(setting.flag, given[1:], "URL")
+    try:
+        if not url.startswith("@"):
+            return str(setting.value_type.read(url))
+    except ValueError:
+        pass  # the exception would hold it
+    raise InputError(f"{setting.flag}: the content of {given[1:]} is not a URL: write one there, and nothing else")

@@ -36,10 +36,15 @@ class Resolved:
         return SETTINGS[attribute].show(getattr(self.settings, attribute))
 
     def as_flags(self, attributes: Iterable[str]) -> tuple[str, ...]:
-        """Return the flags for settings that come from a flag or the environment, not from `canary.yml`."""
+        """Return the flags for settings that come from a flag or the environment, not from `canary.yml`.
+
+        A value that holds a secret is left out.
+        """
         flags: list[str] = []
         for attribute in attributes:
             setting, value = SETTINGS[attribute], getattr(self.settings, attribute)
+            if setting.value_type.is_secret and setting.show(value) != value:
+                continue
             if self.sources[attribute] in (setting.flag, setting.variable):
                 texts = map(str, value) if setting.value_type.is_list else [setting.show(value)]
                 flags += [part for text in texts for part in (setting.flag, text)]

@@ -79,8 +79,9 @@ class Settings:
     )
     gate_url: str | None = _setting(
         None,
-        pattern(r"https?://[^/\s]+\S*", "a URL that begins with https:// or http://", "URL"),
-        "Ask this server with --gate webhook: it answers 200 to promote, 403 to reject, 202 to be asked again.",
+        secret_url("https://approvals.example/canary"),
+        "Ask this server with --gate webhook: it answers 200 to promote, 403 to reject, 202 to be asked again. If the "
+        "URL is a secret, use the variable or a file (@FILE): other users can see arguments.",
     )
     gate_token_file: str | None = _setting(
         None,

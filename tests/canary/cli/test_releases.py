@@ -347,7 +347,10 @@ def test_status_of_manifests_before_the_first_release_says_what_can_be_done(in_c
         (("--gate", "webhook"), "--gate webhook needs a --gate-url: the server to ask"),
         (
             ("--gate", "webhook", "--gate-url", "ftp://x"),
-            "--gate-url ftp://x: must be a URL that begins with https:// or http://",
+            (
+                "--gate-url: must be a URL such as https://approvals.example/canary, or @FILE with a file that holds "
+                "the URL"
+            ),
         ),
         (
             ("--gate", "webhook", "--gate-url", "http://127.0.0.1:9", "--gate-token-file", "none"),
@@ -364,9 +367,10 @@ def test_a_gate_that_could_not_decide_is_refused_before_anything_is_written(
 
 
 def test_a_token_for_the_gate_may_come_from_the_environment(canary: CommandLine, answers: Simulator) -> None:
-    gate = ("--gate", "webhook", "--gate-url", "http://127.0.0.1:9/hook", "--gate-timeout", "1s")
+    canary.write("url", "http://127.0.0.1:9/hidden\n")
+    gate = ("--gate", "webhook", "--gate-url", "@url", "--gate-timeout", "1s")
     secret = {"CANARY_GATE_TOKEN": "s3cret"}
     result = canary("release", "m.yml", "--image", "app:2", *gate, *QUICK, environment=secret)
     assert result.code == 4
     assert "http://127.0.0.1:9 did not decide within 1 s (--gate-timeout); it cannot be reached" in result.err
-    assert "s3cret" not in result.err
+    assert not {"s3cret", "hidden"} & set(re.split(r"\W", result.err + canary("config", *gate).out))
