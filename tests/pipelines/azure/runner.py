@@ -195,7 +195,9 @@ class Run:
     def _step(
         self, step: Mapping[str, Any], job: Job, agent: steps.Agent, node: Mapping[str, Any], *, on_server: bool
     ) -> None:
-        (kind,) = {"task", "bash", "checkout", "publish"} & step.keys()
+        kind = next(iter(step))  # the first key says what a step is
+        if kind not in ("task", "bash", "checkout", "publish"):
+            raise UnknownError(f"a step with the key {kind}")
         check_keys("step", step, kind)
         ended = {"Succeeded": "Succeeded", "Failed": "Failed", "Canceled": "Canceled"}[job.result]
         scope = self._scope({"job": ended}, cancelled=job.result == "Canceled", variables=job.variables)

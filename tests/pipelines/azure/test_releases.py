@@ -14,6 +14,8 @@ QUICK = {"minDuration": "1s", "maxDuration": "60s", "loadTime": "70s"}
 VARIABLES = {"CANARY_WARM_UP": "0s", "CANARY_MIN_REQUESTS": "20"}
 SECRETS = {"registryUsername": "robot", "registryPassword": "never-in-a-log"}
 BOTH = pytest.mark.parametrize("driver", ["canary", "task"])
+CANARY_AND_SOMETIMES_TASK = pytest.mark.parametrize("driver", ["canary", pytest.param("task", marks=pytest.mark.long)])
+TASK_AND_SOMETIMES_CANARY = pytest.mark.parametrize("driver", ["task", pytest.param("canary", marks=pytest.mark.long)])
 ASKED, PROMOTED, REJECTED = "PromoteRejectCanary.Input", "PromoteRejectCanary.Promote", "PromoteRejectCanary.Reject"
 
 
@@ -75,7 +77,7 @@ def test_a_bad_version_is_rejected_by_a_person(workbench: Workbench) -> None:
     assert workbench.deployments() == {"sampleapp": image(STABLE)}
 
 
-@BOTH
+@CANARY_AND_SOMETIMES_TASK
 def test_a_bad_version_is_rejected_by_its_verdict_and_nobody_is_asked(workbench: Workbench, driver: str) -> None:
     with_stable(workbench)
     run = new_run(workbench, BAD, None, driver)
@@ -112,7 +114,7 @@ def test_a_canary_that_does_not_become_ready_is_rejected(workbench: Workbench) -
     assert workbench.deployments() == {"sampleapp": image(STABLE)}
 
 
-@BOTH
+@CANARY_AND_SOMETIMES_TASK
 def test_a_stage_that_is_run_again_continues_with_its_own_canary(workbench: Workbench, driver: str) -> None:
     with_stable(workbench)
     run = new_run(workbench, GOOD, "approve", driver)
@@ -146,6 +148,20 @@ def test_a_cancelled_run_rejects_its_canary_and_the_next_run_begins_afresh(workb
     assert workbench.deployments() == {"sampleapp": image(GOOD)}
 
 
+def test_a_promote_that_was_cancelled_says_so_and_is_finished_when_the_stage_runs_again(workbench: Workbench) -> None:
+    with_stable(workbench)
+    run = new_run(workbench, GOOD, "approve")
+    run.go("Build", "DeployCanary")
+    run.go("PromoteRejectCanary", cancel_at="configured Deployment sampleapp")
+    assert (run.results[PROMOTED], run.results[REJECTED]) == ("Canceled", "Succeeded")
+    assert "a promote of sampleapp was interrupted: stable may run the new version" in run.log
+
+    run.cancelled = False
+    run.go("PromoteRejectCanary")
+    assert run.results[PROMOTED] == "Succeeded", run.log
+    assert workbench.deployments() == {"sampleapp": image(GOOD)}
+
+
 def test_a_second_run_leaves_the_canary_of_the_first_alone(workbench: Workbench) -> None:
     with_stable(workbench)
     with_canary_of_another_run(workbench, GOOD)
@@ -158,7 +174,7 @@ def test_a_second_run_leaves_the_canary_of_the_first_alone(workbench: Workbench)
     assert workbench.deployments()["sampleapp-canary"] == image(GOOD)
 
 
-@BOTH
+@TASK_AND_SOMETIMES_CANARY
 def test_a_run_that_supersedes_others_rejects_their_canary(workbench: Workbench, driver: str) -> None:
     with_stable(workbench)
     with_canary_of_another_run(workbench, BAD)
