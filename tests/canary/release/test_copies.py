@@ -352,7 +352,7 @@ def test_a_copy_that_is_not_what_promote_would_write_is_found_out(story: Story, 
 
 def test_new_configuration_for_the_same_template_is_no_release_that_stable_runs_already(story: Story) -> None:
     story.stable(config_map(colour="red"), app("app:1"))
-    with pytest.raises(InputError, match="no canary has tried"):
+    with pytest.raises(InputError, match="no canary of app has run this release"):
         story.release(config_map(colour="blue"), app("app:1")).promote()
     assert data(story) == {"colour": "red"}
 
