@@ -52,6 +52,7 @@ class Machine:
         for folder in (self.workspace, self.temp):
             folder.mkdir(parents=True)
         self._agents = {name: Agent(self.folder / f"scripts-{name}", command) for name, command in SHELLS.items()}
+        self.workbench.tools.mkdir(exist_ok=True)
         (self.temp / "canary").symlink_to(self.workbench.tools)  # saves time: pipeline/install finds its packages there
 
     @property

@@ -215,6 +215,12 @@ class _JobRun:
             self._machine.end()
         scope = self._scope(steps, {}, {})
         outputs = {name: scope.interpolate(value) for name, value in self._job.outputs.items()}
+        secret_lines = [line for secret in self._contexts["secrets"].values() for line in secret.splitlines() if line]
+        for name, value in outputs.items():
+            if any(line in value for line in secret_lines):
+                raise WorkflowError(
+                    f"GitHub drops the output {name} of {self._job.id}, because it has a line of a secret"
+                )
         self._run.cancelled |= self._machine.cancelled
         result = "cancelled" if self._machine.cancelled else "failure" if self._failed else "success"
         return Ended(result, outputs, "".join(self._machine.log), self._machine.summary)

@@ -3,91 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import pytest
 import yaml
 
 from e2e.cluster import ROOT, Namespace
-from tests.pipelines.github.runner import APPROVED, CANCELLED, REJECTED, TIMED_OUT, Environment, Run
-from tests.pipelines.github.workflow import read_workflow
+from tests.pipelines.github.project import check_out, new_run
+from tests.pipelines.github.runner import APPROVED, CANCELLED, REJECTED, TIMED_OUT, Run
 from tests.pipelines.workbench import Workbench
 
+QUICK = {"settings": {"warm-up": "0s", "min-duration": "1s", "interval": "200ms"}}
 JOBS = ("build", "deploy", "compare", "promote", "reject")
 
 
 class Start(Protocol):
-    def __call__(
-        self,
-        success_rate: int,
-        review: Callable[[], str] = ...,
-        *,
-        variables: Mapping[str, str] = ...,
-        secrets: Mapping[str, str] = ...,
-        inputs: Mapping[str, bool] | None = ...,
-        cancel_at: str | None = ...,
-    ) -> Run: ...
+    def __call__(self, success_rate: int, review: Callable[[], str] = ..., **more: Any) -> Run: ...
 
 
 @pytest.fixture
-def start(workbench: Workbench, tmp_path: Path) -> Start:
+def start(workbench: Workbench) -> Start:
     """Give a function that changes the app's share of good answers and runs the project's workflow."""
-    numbers = iter(range(1, 100))
 
-    def run(
-        success_rate: int,
-        review: Callable[[], str] = lambda: APPROVED,
-        *,
-        variables: Mapping[str, str] = {},
-        secrets: Mapping[str, str] = {},
-        inputs: Mapping[str, bool] | None = None,
-        cancel_at: str | None = None,
-    ) -> Run:
-        number = next(numbers)
-        folder = tmp_path / f"run-{number}"
-        folder.mkdir()
-        made = Run(
-            read_workflow((ROOT / ".github/workflows/canary.yml").read_text()),
-            project(workbench, success_rate),
-            folder,
-            workbench,
-            number=number,
-            event="push" if inputs is None else "workflow_dispatch",
-            inputs=inputs or {},
-            variables={
-                "CANARY_CLUSTER": "kubeconfig",
-                "CANARY_NAMESPACE": workbench.namespace.name,
-                "LOAD_RATE": "300",
-                "WATCH_TIME": "60s",
-                **variables,
-            },
-            secrets={"KUBECONFIG": workbench.namespace.kubeconfig.read_text(), **secrets},
-            environments={"production": Environment(review)},
-            cancel_at=cancel_at,
-        )
+    def run(success_rate: int, review: Callable[[], str] = lambda: APPROVED, **more: Any) -> Run:
+        made = new_run(workbench, success_rate, review, **QUICK | more)
         made.start()
         return made
 
     return run
 
 
-def project(workbench: Workbench, success_rate: int) -> Path:
-    """Return the project's files at a commit, with times that suit a test."""
-    folder = workbench.checkout(success_rate)
-    settings = yaml.safe_load((folder / "canary.yml").read_text())
-    settings |= {"warm-up": "0s", "min-duration": "1s", "interval": "200ms"}
-    (folder / "canary.yml").write_text(yaml.safe_dump(settings))
-    manifest = folder / "manifests/deployment.yml"
-    manifest.write_text(manifest.read_text().replace("image: docker.io/library/sampleapp", "image: sampleapp"))
-    return folder
-
-
 @pytest.fixture
 def stable(workbench: Workbench) -> Namespace:
     """Give a namespace in which stable answers well in 50 % of all requests."""
-    folder = project(workbench, 50)
+    folder = check_out(workbench, 50)
     workbench.build(folder / "app", "sampleapp:50")
     workbench.namespace.canary("apply", str(folder / "manifests"), "--image", "sampleapp:50")
     return workbench.namespace
@@ -95,7 +45,7 @@ def stable(workbench: Workbench) -> Namespace:
 
 def deploy_by_hand(workbench: Workbench) -> None:
     """Start a release outside of GitHub."""
-    folder = project(workbench, 5)
+    folder = check_out(workbench, 5)
     workbench.build(folder / "app", "sampleapp:5")
     workbench.namespace.canary("deploy", str(folder / "manifests"), "--image", "sampleapp:5")
 
