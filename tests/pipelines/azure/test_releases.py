@@ -86,6 +86,7 @@ def test_a_bad_version_is_rejected_by_a_person(workbench: Workbench) -> None:
     run = new_run(workbench, BAD, "reject", askOnReject=True)
     run.go()
     assert (run.results[ASKED], run.results[PROMOTED], run.results[REJECTED]) == ("Failed", "Skipped", "Succeeded")
+    assert list(run.artifacts["evidence-1-1"].rglob("*.log"))
     assert workbench.deployments() == {"sampleapp": image(STABLE)}
 
 
@@ -107,11 +108,19 @@ def test_canary_refuses_to_promote_against_the_verdict_even_if_a_person_approves
     assert workbench.deployments() == {"sampleapp": image(STABLE)}
 
 
-def test_a_canary_for_which_nobody_decides_in_time_is_rejected(workbench: Workbench) -> None:
+def test_a_canary_for_which_nobody_decides_in_time_is_rejected_and_cannot_be_promoted_later(
+    workbench: Workbench,
+) -> None:
     with_stable(workbench)
     run = new_run(workbench, GOOD, "time out", "task")
     run.go()
     assert (run.results[ASKED], run.results[REJECTED]) == ("Failed", "Succeeded")
+    assert workbench.deployments() == {"sampleapp": image(STABLE)}
+
+    run.answer = "approve"
+    run.go("PromoteRejectCanary")  # the stage again, without a new canary
+    assert (run.results[ASKED], run.results[PROMOTED]) == ("Succeeded", "Failed")
+    assert run.issues == [f"error: There is no canary of {image(GOOD)} to promote. Run the stage that deploys it first"]
     assert workbench.deployments() == {"sampleapp": image(STABLE)}
 
 
@@ -143,6 +152,7 @@ def test_a_stage_that_is_run_again_continues_with_its_own_canary(workbench: Work
     run.go("PromoteRejectCanary")
     run.go("PromoteRejectCanary")  # a promote that is run again finds its work done
     assert run.results["PromoteRejectCanary"] == "Succeeded", run.log
+    assert f"sampleapp runs {image(GOOD)} already" in run.log
     assert workbench.deployments() == {"sampleapp": image(GOOD)}
 
 
