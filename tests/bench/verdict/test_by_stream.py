@@ -70,6 +70,37 @@ def test_one_incident_does_not_spoil_what_the_guarded_e_process_predicts() -> No
     assert guarded[INCIDENT] < 0.03
 
 
+def test_the_rule_by_scrape_decides_as_its_formula_also_after_traffic_has_changed() -> None:
+    cell, releases = Cell(0.9, "equal", 1, 20, growth=16.0), 40
+    found = blocks(cell, releases, np.random.default_rng(3))
+    rule, so_far = Stratified(cell, releases), StrataSoFar(releases)
+    expected, decided = [], []
+    for block in (next(found), next(found)):
+        decided.append(rule.judge(block))
+        strata = so_far.add(block)
+        scatter = rule.dispersion_by_scrape(block, strata)
+        for row, look in np.ndindex(scatter.shape):
+            weight, phi = float(strata.weight[look]), float(scatter[row, look])
+            totals = [float(block.requests[i][look]) for i in (0, 1)]
+            shares = [float(block.sums[i][row, look]) / totals[i] for i in (0, 1)]
+            p = [(share * n / phi + 2) / (n / phi + 4) for share, n in zip(shares, totals, strict=True)]
+            variance = sum(one * (1 - one) / (n / phi) for one, n in zip(p, totals, strict=True))
+            variance *= (1 / weight) / (1 / totals[0] + 1 / totals[1])
+            difference = strata.difference[row, look] / weight + (p[1] - p[0]) - (shares[1] - shares[0])
+            information = 2 * weight / phi * cell.tolerance / 4
+            low, high = (
+                math.sqrt(
+                    variance * 2 * (information + 1) / information * math.log1p(math.sqrt(information + 1) / 2 / alpha)
+                )
+                for alpha in (0.05, 0.005)
+            )
+            promote = difference - low > -cell.tolerance and min(totals) >= 50
+            expected.append(1 if promote else -1 if difference + high < -cell.tolerance else 0)
+    both = np.concatenate([one.ravel() for one in decided])
+    assert both.tolist() == expected
+    assert set(expected) == {0, 1}
+
+
 def test_the_sums_go_on_from_block_to_block() -> None:
     cell = Cell(0.9, "edge", 1, 20, growth=4.0)
     found = blocks(cell, 5, np.random.default_rng(3))
