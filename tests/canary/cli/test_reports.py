@@ -328,13 +328,21 @@ def test_a_dry_run_writes_no_report(canary: CommandLine, answers: Simulator) -> 
     assert not (canary.folder / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "url", ["http://ada:hunter2@127.0.0.1:9/t0ken", "http://127.0.0.1:9/t0ken?key=hunter2", "ada:hunter2@127.0.0.1:9"]
-)
-def test_a_report_never_has_a_secret_of_a_url(url: str, canary: CommandLine) -> None:
-    assert canary("watch", "app", *QUICK, "--prometheus", url, *REPORT).code in (2, 3)
-    assert report_of(canary)["settings"]["prometheus"]["value"].endswith("127.0.0.1:9")
+@pytest.mark.parametrize("setting", ["prometheus", "notify-url", "gate-url"])
+@pytest.mark.parametrize("url", ["http://ada:hunter2@127.0.0.1:9/t0ken", "http://127.0.0.1:9/t0ken?key=hunter2"])
+def test_a_report_never_has_a_secret_of_a_url(url: str, setting: str, canary: CommandLine) -> None:
+    canary.write("canary.yml", f"{setting}: {url}\n")
+    assert canary("watch", "app", *QUICK, *REPORT).code in (2, 3)
+    assert report_of(canary)["settings"][setting]["value"].removesuffix("/…") == "http://127.0.0.1:9"
     for name in ("report.json", "report.md"):
         text = (canary.folder / "out" / name).read_text()
         assert "hunter2" not in text
         assert "t0ken" not in text
+
+
+def test_a_report_never_has_a_secret_of_what_is_not_a_url(canary: CommandLine) -> None:
+    result = canary("watch", "app", *QUICK, "--prometheus", "ada:hunter2@127.0.0.1:9", *REPORT)
+    assert result.code == 2
+    assert report_of(canary)["settings"]["prometheus"]["value"] == "127.0.0.1:9"
+    for text in (result.err, json.dumps(report_of(canary)), markdown_of(canary)):
+        assert "hunter2" not in text
