@@ -61,7 +61,7 @@ def new_run(
         number=number,
         event="push" if inputs is None else "workflow_dispatch",
         inputs=inputs or {},
-        variables=in_cluster | {"LOAD_RATE": "300", "WATCH_TIME": "60s"} | dict(variables),
+        variables=in_cluster | {"LOAD_RATE": "150", "WATCH_TIME": "60s"} | dict(variables),
         secrets={"KUBECONFIG": kubeconfig.read_text()} | dict(secrets),
         environments={"production": Environment(review, secrets_of_production)},
         cancel_at=cancel_at,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
+from canary import __version__
 from e2e.cluster import ROOT
 from e2e.task import Task
 from e2e.traffic import Traffic
@@ -58,6 +61,18 @@ jobs:
           variables: ${{ toJSON(vars) }}
           kubeconfig: ${{ secrets.KUBECONFIG }}
       - run: kubectl get --raw /version
+"""
+
+INSTALL = """
+name: install
+on: workflow_dispatch
+permissions: {}
+jobs:
+  install:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: acme/canary-lab/pipeline/github@0123456789abcdef0123456789abcdef01234567 # v0.1.0
+      - run: canary --version
 """
 
 AKS = {"AZURE_CLIENT_ID": "1", "AZURE_TENANT_ID": "2", "AZURE_SUBSCRIPTION_ID": "3", "AZURE_RESOURCE_GROUP": "shop"}
@@ -189,6 +204,25 @@ def test_the_runner_refuses_what_it_does_not_know(
     with pytest.raises(WorkflowError) as raised:
         run_of(PROMOTE.replace(*change), workbench, tmp_path)
     assert reason in str(raised.value)
+
+
+@dataclass(frozen=True)
+class Online(Workbench):
+    """A workbench whose machines have no packages, and reach the package index that this machine is set up for."""
+
+    def environment(self) -> dict[str, str]:
+        offline = ("PYTHONPATH", "PIP_NO_INDEX")
+        index = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "REQUESTS_"))}
+        return {name: value for name, value in super().environment().items() if name not in offline} | index
+
+
+@pytest.mark.long
+def test_the_action_installs_canary_on_an_empty_machine(workbench: Workbench, tmp_path: Path) -> None:
+    """Needs a package index."""
+    online = Online(workbench.namespace, workbench.folder, tmp_path / "tools", workbench.home)
+    run = run_of(INSTALL, online, tmp_path)
+    assert run.results == {"install": "success"}, run.jobs["install"].log
+    assert f"canary, version {__version__}" in run.jobs["install"].log
 
 
 def test_the_documented_workflow_of_another_repository_releases_a_version(workbench: Workbench, tmp_path: Path) -> None:

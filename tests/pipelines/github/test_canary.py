@@ -90,7 +90,7 @@ def test_a_first_release_and_then_a_good_version_are_promoted_after_approval(
     assert namespace.get("deployment", "fortio-deploy")
 
 
-@pytest.mark.parametrize("answer", [REJECTED, TIMED_OUT])
+@pytest.mark.parametrize("answer", [REJECTED, pytest.param(TIMED_OUT, marks=pytest.mark.long)])
 def test_without_approval_the_canary_is_deleted_and_its_evidence_is_kept(
     start: Start, stable: Namespace, answer: str
 ) -> None:
@@ -103,6 +103,7 @@ def test_without_approval_the_canary_is_deleted_and_its_evidence_is_kept(
     assert list((run.artifacts / "evidence-1").glob("*/*"))
 
 
+@pytest.mark.long
 def test_a_canary_that_the_reaper_has_rejected_meanwhile_cannot_be_promoted(start: Start, stable: Namespace) -> None:
     def review() -> str:
         stable.canary("reject", "sampleapp", "--reason", "expired")
@@ -155,6 +156,7 @@ def test_a_run_that_is_cancelled_while_it_watches_deletes_its_canary(start: Star
     assert variants(stable) == []
 
 
+@pytest.mark.long
 def test_a_run_that_is_cancelled_while_it_waits_for_approval_deletes_its_canary(
     start: Start, stable: Namespace
 ) -> None:
