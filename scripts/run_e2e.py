@@ -37,6 +37,7 @@ CLUSTER = "canary-lab-e2e"
 VERSIONS = (5, 10, 20)
 AGREEMENT = "tests/localcluster/apiserver/test_agreement.py"  # compares localcluster with this cluster
 LONGEST = (
+    "pipelines_azure",
     "traffic",
     "cross_tool",
     "monitoring",

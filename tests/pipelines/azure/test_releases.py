@@ -15,7 +15,6 @@ VARIABLES = {"CANARY_WARM_UP": "0s", "CANARY_MIN_REQUESTS": "20", "CANARY_INTERV
 SECRETS = {"registryUsername": "robot", "registryPassword": "never-in-a-log"}
 BOTH = pytest.mark.parametrize("driver", ["canary", "task"])
 CANARY_AND_SOMETIMES_TASK = pytest.mark.parametrize("driver", ["canary", pytest.param("task", marks=pytest.mark.long)])
-TASK_AND_SOMETIMES_CANARY = pytest.mark.parametrize("driver", ["task", pytest.param("canary", marks=pytest.mark.long)])
 ASKED, PROMOTED, REJECTED = "PromoteRejectCanary.Input", "PromoteRejectCanary.Promote", "PromoteRejectCanary.Reject"
 
 
@@ -197,7 +196,7 @@ def test_a_second_run_leaves_the_canary_of_the_first_alone(workbench: Workbench)
     assert workbench.deployments()["sampleapp-canary"] == image(GOOD)
 
 
-@TASK_AND_SOMETIMES_CANARY
+@CANARY_AND_SOMETIMES_TASK
 def test_a_run_that_supersedes_others_rejects_their_canary(workbench: Workbench, driver: str) -> None:
     with_stable(workbench)
     with_canary_of_another_run(workbench, BAD)
