@@ -219,7 +219,8 @@ class _JobRun:
             self._machine.end()
         scope = self._scope(steps, {}, {})
         outputs = {name: scope.interpolate(value) for name, value in self._job.outputs.items()}
-        secret_lines = [line for secret in self._contexts["secrets"].values() for line in secret.splitlines() if line]
+        secrets = self._contexts["secrets"].values()  # GitHub hides each line of a secret
+        secret_lines = [line.strip() for secret in secrets for line in secret.splitlines() if line.strip()]
         for name, value in outputs.items():
             if any(line in value for line in secret_lines):
                 raise WorkflowError(
