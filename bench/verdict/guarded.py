@@ -1,7 +1,8 @@
 """Candidates for the verdict: those by scrape, with more distrust of few errors and of single bad scrapes.
 
 * The dispersion is measured from 16 errors on, counted as scrapes with errors, and not from eight. Until then, what is
-  measured counts if it is larger than what is assumed: two clumps of errors say more than no knowledge at all.
+  measured counts if it is larger than what is assumed: two clumps of errors say more than no knowledge at all. It is
+  enlarged by 1 + 8/k and not by 1 + 2/k, because the errors of large scrapes come in few scrapes with many of them.
 * The e-process predicts the next scrape from all earlier ones. An incident in which half of the answers are bad would
   spoil this prediction for a long time. So a scrape counts in it with at most four times the errors (or good answers)
   that were predicted for it, and four more. The prediction still knows earlier scrapes only, so the proof holds.
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bench.verdict.streams import Block, Cell
 
 LEAST_TOLD = 16
+CAUTION = 8
 MOST = 4  # times the errors, or good answers, that were predicted for a scrape
 
 
@@ -28,6 +30,7 @@ class GuardedStratified(Stratified):
 
     name = "A, guarded"
     source = "A with a more careful dispersion"
+    caution = CAUTION
     least_told = LEAST_TOLD
     heeds_early = True
 
@@ -37,6 +40,7 @@ class GuardedEProcess(EProcess):
 
     name = "B, guarded"
     source = "B with a more careful dispersion and prediction"
+    caution = CAUTION
     least_told = LEAST_TOLD
     heeds_early = True
 

@@ -76,12 +76,14 @@ class Stratified(Ours):
     """The rule from differences within each scrape.
 
     Attributes:
+        caution: what is added to a dispersion measured from k errors, times k; 2 in the formula above.
         least_told: k from which the dispersion is measured, not assumed.
         heeds_early: whether a dispersion that is measured earlier counts if it is larger than the assumed one.
     """
 
     name = "A: by scrape"
     source = "the rule, stratified by scrape"
+    caution = 2
     least_told = 8
     heeds_early = False
 
@@ -115,7 +117,9 @@ class Stratified(Ours):
         baseline, canary = (share * (1 - share) for share in shares)
         expected = baseline * strata.canary_part + canary * (block.numbers - strata.canary_part)
         scatter = np.maximum(0.0, strata.square - strata.difference**2 / strata.weight) * block.numbers / degrees
-        measured = np.where(told > 0, (1 + 2 / np.maximum(told, 1)) * scatter / np.where(told > 0, expected, 1.0), 0.0)
+        measured = np.where(
+            told > 0, (1 + self.caution / np.maximum(told, 1)) * scatter / np.where(told > 0, expected, 1.0), 0.0
+        )
         early = (block.numbers < self.least_scrapes) | (told < self.least_told)
         assumed = self.assumed(block)
         scatter_by_scrape: np.ndarray = np.maximum(

@@ -35,7 +35,7 @@ def dispersion(block: Block, row: int, looks: int, *, guarded: bool) -> float:
     measured = 0.0
     if told:
         chance = shares[0] * (1 - shares[0]) * canary_part + shares[1] * (1 - shares[1]) * (looks - canary_part)
-        measured = (1 + 2 / told) * (second - first**2 / weight) * looks / (looks - 1) / chance
+        measured = (1 + (8 if guarded else 2) / told) * (second - first**2 / weight) * looks / (looks - 1) / chance
     if looks < 8 or told < (16 if guarded else 8):
         assumed = 1 + 0.05 * (max(sum(n for _, n in pair) for pair in pairs) / looks - 1)
         return max(assumed, measured) if guarded else assumed
