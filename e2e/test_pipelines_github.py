@@ -53,7 +53,7 @@ def workbench(kubeconfig: Path, namespace: Namespace, tmp_path: Path) -> Workben
         return Workbench(namespace, agent, tools, home)
     if not shutil.which("docker"):
         pytest.skip("the images get the names of GHCR on the node of a kind cluster; docker is not installed")
-    type_lines(namespace, "github-actions.md", "f pipeline/rbac.yml", "role=sampleapp-read-pods \\", "azure/rbac.yml")
+    type_lines(namespace, "github-actions.md", "f pipeline/rbac.yml", "--role=sampleapp-read-pods", "azure/rbac.yml")
     return KindWorkbench(namespace, agent, tools, None, log_in(namespace, DEPLOY).kubeconfig)
 
 
