@@ -371,9 +371,10 @@ class Release:
             names: of the workloads.
             finish: the command line that finishes it.
         """
-        half_done = f"{' and '.join(names)} may be half done"
+        half_done, has_begun = f"{' and '.join(names)} may be half done", False
         try:
             with self.lock.held([*filter(can_have_variants, names)], self.listen):
+                has_begun = True
                 self._started(action, names)
                 try:
                     yield
@@ -382,4 +383,6 @@ class Release:
                         f"{error}. {half_done}. To finish it once the API server answers: {finish}"
                     ) from error
         except KeyboardInterrupt:
+            if not has_begun:
+                raise InterruptedReleaseError(f"interrupted before {action}: nothing was changed") from None
             raise InterruptedReleaseError(f"interrupted in {action}: {half_done}. To finish it: {finish}") from None

@@ -120,3 +120,17 @@ def test_status_shows_who_works(story: Story) -> None:
         [status] = story.release(names=("app",)).status().workloads
         assert status.driver is not None
         assert status.driver.name == ADA.name
+
+
+def test_an_interruption_while_it_waits_for_the_lock_says_that_nothing_was_changed(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+
+    def ctrl_c() -> None:
+        raise KeyboardInterrupt
+
+    with lock(story, BOB).held(["app"], story.events.append):
+        story.clock.after(3, ctrl_c)
+        with pytest.raises(InterruptedReleaseError) as interrupted:
+            story.release(deployment("app:2"), lock=lock(story, patience=60)).promote()
+    assert str(interrupted.value) == "interrupted before promote: nothing was changed"

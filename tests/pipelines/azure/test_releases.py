@@ -215,3 +215,14 @@ def test_a_flag_that_canary_does_not_have_fails_the_run(workbench: Workbench) ->
     run.go()
     assert run.results["DeployCanary.Deploy"] == "Failed"
     assert "No such option" in run.log
+
+
+def test_a_variable_that_is_not_set_makes_no_broken_secret(workbench: Workbench) -> None:
+    with_stable(workbench)
+    unset = {name: f"$({name})" for name in SECRETS}  # what Azure puts into a step for them
+    run = Run(workbench, workbench.checkout(GOOD), GOOD, None, QUICK, VARIABLES, unset)
+    run.go()
+    assert run.results["DeployCanary.Deploy"] == "Failed"
+    assert any("A variable for the Secret azure-pipelines-canary-k8s is not set" in issue for issue in run.issues)
+    assert workbench.namespace.get("secret", "azure-pipelines-canary-k8s") is None
+    assert workbench.deployments() == {"sampleapp": image(STABLE)}
