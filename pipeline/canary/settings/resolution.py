@@ -43,7 +43,7 @@ class Resolved:
         flags: list[str] = []
         for attribute in attributes:
             setting, value = SETTINGS[attribute], getattr(self.settings, attribute)
-            if setting.value_type.is_secret and setting.show(value) != value:
+            if setting.value_type.is_secret and not setting.value_type.is_list and setting.show(value) != value:
                 continue
             if self.sources[attribute] in (setting.flag, setting.variable):
                 texts = map(str, value) if setting.value_type.is_list else [setting.show(value)]
@@ -88,7 +88,7 @@ def resolve(flags: Mapping[str, object], environment: Mapping[str, str], folder:
     for attribute, setting in SETTINGS.items():
         flag = flags.get(attribute)
         if flag is not None and flag != ():
-            values[attribute] = flag if isinstance(flag, tuple) else _read(setting, str(flag), f"{setting.flag} ")
+            values[attribute] = _read_flag(setting, flag)
             sources[attribute] = "arguments" if attribute == "manifests" else setting.flag
         elif text := variables.get(setting.variable):
             values[attribute] = _read(setting, text, f"{setting.variable}=")
@@ -161,6 +161,15 @@ def _check_names(variables: Iterable[str]) -> None:
         similar = difflib.get_close_matches(name, known, n=1, cutoff=0.85) if name.startswith("CANARY_") else []
         if similar and name not in known:
             raise InputError(f"environment variable {name}: did you mean {similar[0]}?")
+
+
+def _read_flag(setting: Setting, flag: object) -> Any:  # noqa: ANN401 - as _read
+    if not isinstance(flag, tuple):
+        return _read(setting, str(flag), f"{setting.flag} ")
+    try:
+        return setting.value_type.read(flag)
+    except ValueError as error:
+        raise InputError(f"{setting.flag}: must be {setting.value_type.requirement}") from _cause(setting, error)
 
 
 def _read(setting: Setting, text: str, source: str) -> Any:  # noqa: ANN401 - a setting's value is of any type

@@ -13,6 +13,7 @@ from canary.settings.value_types import (
     ValueType,
     choice,
     duration,
+    headers,
     integer,
     metric_list,
     pattern,
@@ -131,7 +132,7 @@ class Settings:
     )
     prometheus_headers: tuple[str, ...] = _setting(
         (),
-        strings("NAME=@FILE"),
+        headers(),
         "Header to send to Prometheus, with its value read from a file. Repeatable.",
         flag="prometheus-header",
     )

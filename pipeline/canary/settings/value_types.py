@@ -29,7 +29,7 @@ class ValueType:
         show: returns the value as a user would write it.
         metavar: its name in help texts.
         is_list: whether a flag may be given several times.
-        is_secret: whether a value may hold a secret, so that only what `show` returns is printed.
+        is_secret: whether a value may hold a secret: a wrong one is never printed, of another one what `show` returns.
     """
 
     requirement: str
@@ -106,6 +106,8 @@ def strings(metavar: str) -> ValueType:
     """Return the type of lists of strings, or of a single one. In the environment, spaces separate them."""
 
     def read(value: object) -> tuple[str, ...]:
+        if isinstance(value, tuple):  # from flags
+            return value
         value = [value] if isinstance(value, str) else value
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
             raise ValueError(value)
@@ -113,6 +115,26 @@ def strings(metavar: str) -> ValueType:
 
     schema = {"type": ["array", "string"], "items": {"type": "string", "minLength": 1}, "minLength": 1}
     return ValueType("a string or a list of strings", schema, read, str.split, " ".join, metavar, is_list=True)
+
+
+def headers() -> ValueType:
+    """Return the type of lists of `NAME=@FILE`, or of a single one. A wrong value may hold the header's value."""
+    regex = r"[-A-Za-z0-9!#$%&'*+.^_`|~]+=@.+"
+    of_any = strings("NAME=@FILE")
+
+    def read(value: object) -> tuple[str, ...]:
+        texts: tuple[str, ...] = of_any.read(value)
+        if not all(re.fullmatch(regex, text) for text in texts):
+            raise ValueError
+        return texts
+
+    return replace(
+        of_any,
+        requirement="NAME=@FILE, with the header's value in that file, as others can read arguments and settings",
+        schema=of_any.schema | {"items": {"type": "string", "pattern": f"^(?:{regex})$"}, "pattern": f"^(?:{regex})$"},
+        read=read,
+        is_secret=True,
+    )
 
 
 def metric_list() -> ValueType:

@@ -94,7 +94,10 @@ WRONG = {
     (
         *RELEASE, "--gate", "auto", "--tolerance", "0.05",
         "--prometheus", "http://x:9090", "--prometheus-header", "Authorization=Bearer abc",
-    ): "--prometheus-header: write NAME=@FILE: the value is read from a file, as every user can see arguments",
+    ): (
+        "--prometheus-header: must be NAME=@FILE, with the header's value in that file, as others can read arguments "
+        "and settings"
+    ),
     ("watch", "app"): f"canary watch {NO_TOLERANCE}",
     ("watch", "./nowhere", "--tolerance", "0.05"): (
         "nowhere: no such file or folder; pass manifests that exist, or - for stdin"
