@@ -28,6 +28,18 @@ HEADINGS = {
     Outcome.FAILED: "The canary release of {} failed",
 }
 
+_LINK = re.compile(
+    r"""(?<!\w)[@#](?=\w)  # @ada mentions a user, #12 an issue
+    | [#!](?=\d)           # octo/repo#12, and !12 in Azure Repos
+    | gh-(?=\d)            # GH-7
+    | :(?=//)              # https://example.com
+    | www(?=\.)            # www.example.com
+    | @(?=[-\w]+\.)        # ada@example.com
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""Where GitHub or Azure DevOps would see a link. A zero-width space after it prevents that."""
+
 
 def report_as_markdown(report: Report) -> str:
     """Return the report as Markdown."""
@@ -127,7 +139,7 @@ def _inline(text: str) -> str:
     """Return the same for a text that does not begin a line."""
     line = printable(text).strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
-    return re.sub(r"(?<!\w)([@#])(?=\w)", r"\1&#8203;", line)  # would mention a user, or refer to an issue
+    return _LINK.sub(r"\g<0>&#8203;", line)
 
 
 def _code(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -82,3 +83,28 @@ def test_a_name_after_an_at_sign_mentions_nobody() -> None:
         rendered(report("ask @ada, see #12")).itertext()
     )
     assert "ada@laptop" in report("ada@laptop")  # mentions nobody anyway
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see https:|//evil.example/x",
+        "(HTTP:|//evil.example)",
+        "_www|.evil.example",
+        "WWW|.evil.example",
+        "octo/repo#|12",
+        "fixes GH-|7",
+        "gh-|7",
+        "!|12",
+        "ada@|mail.example",
+        "ada.b@|mail.example",
+    ],
+)
+def test_what_github_would_make_a_link_has_a_zero_width_space(text: str) -> None:
+    shown = "".join(rendered(report(text.replace("|", ""))).itertext())
+    assert text.replace("|", ZERO_WIDTH_SPACE) in shown
+
+
+@pytest.mark.parametrize("text", ["registry.example:5000/app:2", "a // b", "5 # of 10", "www", "wow!", "GH-"])
+def test_other_text_of_a_report_stays_as_it_is(text: str) -> None:
+    assert ZERO_WIDTH_SPACE not in "".join(rendered(report(text)).itertext())
