@@ -12,7 +12,7 @@ from canary.cli import render
 from canary.cli.clock import SystemClock
 from canary.cli.identity import ProcessIdentity
 from canary.cli.session import Session
-from canary.errors import CanaryError, ExitCode, InputError
+from canary.errors import CanaryError, ExitCode, InputError, InterruptedReleaseError
 from canary.events import Decided
 from canary.report.collector import Collector
 from canary.report.folder import require_writable, write
@@ -64,13 +64,15 @@ class Reporting:
             exit_code=code,
             error=_text(error),
             settings=_without_secrets(render.config_as_json(self._session.resolved)),
-            decided=self._decided(),
+            decided=self._decided(error),
             next=self._next_steps(error),
         )
         try:
             write(self._folder, self._collector.report(context))
         except OSError as problem:
-            click.echo(f"canary: warning: the report is not written to {self._folder}: {problem.strerror}", err=True)
+            click.echo(
+                f"canary: warning: the report could not be written to {self._folder}: {problem.strerror}", err=True
+            )
 
     def _namespace(self) -> str:
         try:
@@ -78,9 +80,10 @@ class Reporting:
         except InputError:  # two settings contradict each other, which is the error of the command
             return self._session.resolved.settings.namespace or ""
 
-    def _decided(self) -> Decided | None:
-        """Return the decision that the command itself is."""
-        if self._command not in ("promote", "reject"):
+    def _decided(self, error: BaseException | None) -> Decided | None:
+        """Return the decision that the command itself is, unless the command was refused, or failed before it began."""
+        is_recorded = error is None or isinstance(error, InterruptedReleaseError) or self._collector.workloads
+        if self._command not in ("promote", "reject") or isinstance(error, InputError) or not is_recorded:
             return None
         return Decided(promote=self._command == "promote", by=ProcessIdentity().person, reason=self._reason)
 

@@ -136,14 +136,24 @@ class Collector:
             return Outcome.INTERRUPTED
         if context.error and self._undone:
             return Outcome.UNDONE
-        if context.error:
+        is_unread = context.exit_code == ExitCode.UNREAD  # the release itself may have ended before
+        if context.error and not is_unread:
             is_undecided = context.exit_code == ExitCode.TIMED_OUT and self._is_decision_due
             return Outcome.UNDECIDED if is_undecided else Outcome.FAILED
+        if is_unread and not self._has_ended(context):
+            return Outcome.FAILED
         if self._promoted or (self._handed_over and self._handed_over.promote):
             return Outcome.PROMOTED
         if self._rejected or self._handed_over:
             return Outcome.REJECTED
         return Outcome.WATCHED if self._verdict and context.command == "watch" else Outcome.UNCHANGED
+
+    def _has_ended(self, context: Context) -> bool:
+        """Return whether the release ended, or the watching, before nobody read its result."""
+        if context.command == "watch":
+            return self._is_decision_due
+        ended = {one.workload for one in self._promoted} | {one.workload for one in self._rejected}
+        return self._handed_over is not None or (bool(ended) and ended >= set(self.workloads))
 
     def _is_told(self, event: Event) -> bool:
         """Return whether an event has a line in the timeline: of the looks, those at which the verdict changes."""
