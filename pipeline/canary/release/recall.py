@@ -17,7 +17,7 @@ from canary.verdict.tally import judge
 def recall(world: World, names: Sequence[str]) -> None:
     """Tell listeners what earlier commands have seen of these workloads, before it is deleted with the canary.
 
-    What cannot be read is left out here: whoever needs it reports that.
+    What cannot be read is left out: the command fails by itself if it needs it.
     """
     try:
         found = [read_workload(world.cluster, name) for name in names]
