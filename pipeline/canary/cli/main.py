@@ -17,6 +17,7 @@ from canary.cli.help import Group
 from canary.cli.reap import reap
 from canary.cli.secret import secret
 from canary.errors import CanaryError, ExitCode
+from canary.printable import printable
 
 
 @click.group(
@@ -108,7 +109,7 @@ def _report(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"canary: error: {message}", err=True)
+    click.echo(printable(f"canary: error: {message}"), err=True)
     return code
 
 

@@ -15,6 +15,7 @@ from canary.cli.session import Session
 from canary.errors import ExitCode, InputError, TimedOutError
 from canary.manifests.bundle import Bundle
 from canary.objects import Object, is_deployment
+from canary.printable import printable
 from canary.state.last_promote import read_last_promote
 from canary.variants.derive import canary as canary_of
 from canary.variants.derive import stable as stable_of
@@ -163,7 +164,7 @@ def _watched(session: Session, *, report_only: bool) -> Verdict:
         raise
     except TimedOutError as error:
         if report_only and session.recorder.verdict is not None:
-            click.echo(f"canary: {error}", err=True)
+            click.echo(printable(f"canary: {error}"), err=True)
             return session.recorder.verdict
         raise
 
@@ -333,7 +334,7 @@ def status(**given: Any) -> None:  # noqa: ANN401
         if not any(workload.variants for workload in result.workloads):
             require_namespace(session.cluster)
         for problem in (problem for workload in result.workloads for problem in workload.problems):
-            click.echo(f"canary: warning: {problem}", err=True)
+            click.echo(printable(f"canary: warning: {problem}"), err=True)
         if not print_json(given, asdict(result)):
             click.echo(render.status_as_text(result))
 

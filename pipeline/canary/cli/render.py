@@ -11,6 +11,7 @@ from canary.events import Differs, Event
 from canary.manifests.documents import dump
 from canary.manifests.masking import masked
 from canary.objects import Object
+from canary.printable import printable, printable_json
 from canary.release.status import Status
 from canary.settings.resolution import Resolved
 from canary.settings.settings import SETTINGS, Setting
@@ -21,7 +22,7 @@ def print_json(given: Mapping[str, Any], result: object) -> bool:
     """Print a result if --output json was given, and return whether it was."""
     is_json: bool = given["output"] == "json"
     if is_json:
-        click.echo(to_json(result))
+        click.echo(printable_json(to_json(result)))
     return is_json
 
 
@@ -75,8 +76,8 @@ def status_as_text(status: Status) -> str:
             restores = f"restores {', '.join(workload.rollback.images)}, replaced {replaced}"
             lines.append(f"  rollback {restores}: {workload.rollback.command}")
         lines += [f"  next: {sentence}" for sentence in workload.next]
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks)
+        blocks.append(lines)
+    return "\n\n".join("\n".join(map(printable, block)) for block in blocks)
 
 
 def _expiry(seconds: float) -> str:
@@ -107,7 +108,8 @@ def config_as_json(resolved: Resolved) -> dict[str, Any]:
 
 def _for_json(setting: Setting, resolved: Resolved) -> object:
     value = getattr(resolved.settings, setting.attribute)
-    return setting.show(value) if setting.value_type.is_secret else value
+    is_shown = setting.value_type.is_secret and not setting.value_type.is_list
+    return setting.show(value) if is_shown else value
 
 
 def events_as_json(events: Sequence[Event]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from canary.events import VariantState
+from canary.printable import printable_json
 from canary.report.report import Counts, Look, Report
 from canary.times import timestamp
 from canary.verdict.as_json import verdict_as_json
@@ -25,7 +26,8 @@ COLUMNS = (
 def to_json(report: Report) -> str:
     """Return the report as indented JSON, with one line for each list of numbers."""
     text = json.dumps(report_as_json(report), indent=2, ensure_ascii=False)
-    return re.sub(r"\[\n[-+.e0-9,\s]+\]", lambda found: "".join(found[0].split()).replace(",", ", "), text) + "\n"
+    text = re.sub(r"\[\n[-+.e0-9,\s]+\]", lambda found: "".join(found[0].split()).replace(",", ", "), text)
+    return printable_json(text) + "\n"
 
 
 def report_as_json(report: Report) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -49,6 +50,10 @@ def report_of(canary: CommandLine, folder: str = "out") -> Any:
 
 def markdown_of(canary: CommandLine) -> str:
     return (canary.folder / "out/report.md").read_text(encoding="utf-8")
+
+
+def nobody_reads(*_: object) -> None:
+    raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
 def events_of(report: Any) -> list[str]:
@@ -309,7 +314,7 @@ def test_a_report_that_cannot_be_written_at_the_end_is_a_warning_only(
         simulator.answers.update({"app:1": page.server_port, "app:2": page.server_port})
         result = canary("release", *NEW, "--gate", "auto", *QUICK, *REPORT)
     assert result.code == 0, result.err
-    assert result.lines[-1] == "canary: warning: the report is not written to out: File exists"
+    assert result.lines[-1] == "canary: warning: the report could not be written to out: File exists"
 
 
 def test_a_report_replaces_the_earlier_one_and_touches_nothing_else(canary: CommandLine, answers: Simulator) -> None:
@@ -346,3 +351,83 @@ def test_a_report_never_has_a_secret_of_what_is_not_a_url(canary: CommandLine) -
     assert report_of(canary)["settings"]["prometheus"]["value"] == "127.0.0.1:9"
     for text in (result.err, json.dumps(report_of(canary)), markdown_of(canary)):
         assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("source", ["flag", "variable", "file"])
+def test_the_value_of_a_header_in_place_of_a_file_is_shown_nowhere(source: str, canary: CommandLine) -> None:
+    header = "Authorization=Bearer hunter2=@x"
+    flags = ("--prometheus-header", header) if source == "flag" else ()
+    if source == "file":
+        canary.write("canary.yml", f"prometheus-headers: {header}\n")
+    environment = {"CANARY_PROMETHEUS_HEADERS": header} if source == "variable" else {}
+    result = canary("watch", "app", *QUICK, *flags, *REPORT, environment=environment)
+    assert result.code == 2
+    assert "must be NAME=@FILE" in result.err
+    assert "hunter2" not in result.err
+    assert not (canary.folder / "out").exists()
+
+
+def test_the_file_of_a_header_is_in_the_report_and_in_the_commands_that_can_follow(
+    canary: CommandLine, answers: Simulator
+) -> None:
+    header = ("--prometheus", "http://127.0.0.1:9", "--prometheus-header", "Authorization=@token file")
+    assert canary("deploy", *NEW).code == 0
+    assert canary("watch", "app", *QUICK, *header, *REPORT).code == 2  # there is no such file
+    value = report_of(canary)["settings"]["prometheus-headers"]["value"]
+    assert value == ["Authorization=@token file"]
+
+
+@pytest.mark.parametrize(
+    ("command", "outcome"),
+    [
+        (("release", *NEW, "--gate", "auto", *QUICK), "promoted"),
+        (("release", *WORSE, "--gate", "auto", *QUICK), "rejected"),
+        (("promote", *NEW[:3], "--unproven"), "promoted"),
+    ],
+)
+@pytest.mark.usefixtures("answers")
+def test_a_release_whose_result_nobody_reads_reports_how_it_ended(
+    command: tuple[str, ...], outcome: str, canary: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("canary.cli.releases.print_json", nobody_reads)
+    assert canary(*command, *REPORT).code == 141
+    report = report_of(canary)
+    assert (report["outcome"], report["exit_code"]) == (outcome, 141)
+    assert report["error"].startswith("BrokenPipeError")
+
+
+@pytest.mark.usefixtures("answers")
+def test_watching_that_nobody_reads_reports_its_verdict(canary: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert canary("deploy", *NEW).code == 0
+    monkeypatch.setattr("canary.cli.releases.print_json", nobody_reads)
+    assert canary("watch", "app", *QUICK, *REPORT).code == 141
+    assert (report_of(canary)["outcome"], report_of(canary)["decision"]) == ("watched", "promote")
+
+
+@pytest.mark.usefixtures("answers")
+def test_a_command_whose_messages_nobody_reads_reports_a_failure(
+    canary: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert canary("deploy", *NEW).code == 0
+    monkeypatch.setattr("canary.release.watch.observe", nobody_reads)
+    assert canary("watch", "app", *QUICK, *REPORT).code == 141
+    assert report_of(canary)["outcome"] == "failed"
+
+
+def test_a_reason_gives_no_command_to_the_agent_of_a_pipeline(canary: CommandLine, answers: Simulator) -> None:
+    reason = "slow ##vso[task.setvariable variable=decision]promote"
+    assert canary("deploy", *NEW).code == 0
+    result = canary("reject", "app", "--reason", reason, "--output", "json", *REPORT)
+    assert result.json()["rejected"][0]["reason"] == report_of(canary)["decided"]["reason"] == reason
+    assert "slow ## vso[" in result.err
+    files = [(canary.folder / "out" / name).read_text() for name in ("report.json", "report.md")]
+    assert all("##vso[" not in text for text in (result.out, result.err, *files))
+
+
+def test_a_refused_promote_reports_no_decision(canary: CommandLine, answers: Simulator) -> None:
+    assert canary("deploy", *WORSE).code == 0
+    assert canary("watch", "app", *QUICK).code == 1
+    assert canary("promote", *WORSE[:3], *REPORT).code == 2
+    report = report_of(canary)
+    assert (report["outcome"], report["decided"]) == ("failed", None)
+    assert "Decided to" not in markdown_of(canary)
