@@ -7,6 +7,7 @@
     │   ├── ConflictError          others keep writing the same object
     │   ├── ForbiddenError         the account lacks a permission; the message names it
     │   ├── UnreachableError       no request gets through to the API server
+    │   │   └── CredentialsError   it does not accept the credentials
     │   └── NotAnsweringError      a pod or Service behind the API server's proxy does not answer
     ├── TimedOutError         4    something was not ready in time, or no verdict came in time
     ├── PromoteError          5    the cluster refused or undid a promote
@@ -89,6 +90,10 @@ class ForbiddenError(ClusterError):
 
 class UnreachableError(ClusterError):
     """The API server did not answer within the time allowed, or no longer accepts the credentials."""
+
+
+class CredentialsError(UnreachableError):
+    """The API server does not accept the credentials (any longer)."""
 
 
 class NotAnsweringError(ClusterError):

@@ -14,7 +14,14 @@ from typing import Any
 import urllib3
 from kubernetes import client
 
-from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError, UnreachableError
+from canary.errors import (
+    ClusterError,
+    CredentialsError,
+    ForbiddenError,
+    InputError,
+    NotAnsweringError,
+    UnreachableError,
+)
 from canary.kube.availability import QUIET, Availability
 from canary.kube.connection import Connection
 
@@ -161,7 +168,8 @@ class Transport:
             before: called before each attempt. What it raises takes the place of the answer.
 
         Raises:
-            UnreachableError: no answer, or 401.
+            UnreachableError: no answer.
+            CredentialsError: 401.
             NotAnsweringError: no answer in time through a kubelet, which is more likely to hang than the API server.
         """
         changes = method != "GET" and not read_only
@@ -202,7 +210,7 @@ class Transport:
                         delay = min(delay * 2, LONGEST_DELAY)
                         continue
                     if answer.status == 401:
-                        raise UnreachableError(
+                        raise CredentialsError(
                             f"{self.connection.description} does not accept the credentials (401): {answer.message}"
                         )
                     if not _is_temporary(answer, body, changes=changes):

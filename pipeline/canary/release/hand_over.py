@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from canary.errors import InputError, InterruptedReleaseError
-from canary.events import Decided, HandedOver, Note
+from canary.errors import InputError, InterruptedReleaseError, PromoteError, UnreachableError
+from canary.events import Decided, Note
 from canary.marks import DIGEST, Variant, variant_name
 from canary.objects import DEPLOYMENT, LEASE, Object, annotations_of
 from canary.observe.deployments import images
@@ -20,8 +20,8 @@ ACCEPTED_WITHIN = 15.0
 """Seconds after which a driver that has not accepted a decision is taken for dead. It looks every second."""
 
 
-def find_gate(world: World, names: Sequence[str], *, digest: str = "") -> WaitingGate | None:
-    """Return the gate that waits for a decision on these workloads, None if none does.
+def find_gates(world: World, names: Sequence[str], *, digest: str = "") -> tuple[WaitingGate, ...]:
+    """Return the gates that wait for a decision on these workloads.
 
     Args:
         world: what to work with.
@@ -29,14 +29,15 @@ def find_gate(world: World, names: Sequence[str], *, digest: str = "") -> Waitin
         digest: of the manifests to promote, empty to reject.
 
     Raises:
-        InputError: it waits for a decision on other workloads too, or for one on other manifests.
+        InputError: one waits for a decision on other workloads too, or for one on other manifests.
     """
+    found: dict[str, WaitingGate] = {}
     for name in names:
         canary = world.cluster.get(DEPLOYMENT, variant_name(name, Variant.CANARY))
         gate = waiting_gate(world.cluster, name, canary)
         if gate is None or canary is None:
             continue
-        if set(gate.workloads) != set(names):
+        if not set(gate.workloads) <= set(names):
             raise InputError(
                 f"{gate.driver} waits for one decision on {' and '.join(gate.workloads)} together. To reject all: "
                 f"{Commands(world.options, *gate.workloads).reject}. To stop that driver: --break-lock"
@@ -47,8 +48,8 @@ def find_gate(world: World, names: Sequence[str], *, digest: str = "") -> Waitin
                 "those given now: pass the ones that it was given (canary status shows the command). To stop that "
                 "driver: --break-lock"
             )
-        return gate
-    return None
+        found[gate.workloads[0]] = gate
+    return tuple(found.values())
 
 
 def hand_over(world: World, gate: WaitingGate, decided: Decided) -> bool:
@@ -60,11 +61,12 @@ def hand_over(world: World, gate: WaitingGate, decided: Decided) -> bool:
         decided: the decision.
 
     Returns:
-        Whether the driver at the gate ended the release. False if it does not wait any longer, is gone, or failed: then
-        this command can take the lock.
+        Whether the driver at the gate ended the release. False if it does not wait any longer, or is gone: then this
+        command can take the lock.
 
     Raises:
         InputError: somebody else has decided before.
+        PromoteError: that driver could not promote.
     """
     name, cluster, clock = gate.workloads[0], world.cluster, world.clock
     recall(world, gate.workloads)  # before that driver deletes the canary
@@ -78,29 +80,40 @@ def hand_over(world: World, gate: WaitingGate, decided: Decided) -> bool:
         recorded = world.patient_now()
         while waits(_same(world, name, canary), gate):
             if world.patient_now() - recorded >= ACCEPTED_WITHIN and withdraw_decision(cluster, gate):
-                world.listen(Note(f"{gate.driver} did not accept it: it is gone, or busy", warning=True))
+                text = f"{gate.driver} did not accept it within {ACCEPTED_WITHIN:g} s: taking the lock"
+                world.listen(Note(text, warning=True))
                 return False
             clock.sleep(POLL)
-        if not _ended(world, gate, canary):
-            return False
+        is_gone = _is_gone(world, gate)
     except KeyboardInterrupt:
         raise InterruptedReleaseError(
             f"interrupted: the decision to {action} {together} stays recorded, and {gate.driver} carries it out"
         ) from None
-    world.listen(HandedOver(gate.workloads, decided.promote, gate.driver))
-    return True
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{error}. The decision to {action} {together} is recorded, and {gate.driver} carries it out. To see: "
+            f"canary status {' '.join(gate.workloads)}"
+        ) from error
+    if _same(world, name, canary) is None:
+        return True
+    if decided.promote and not is_gone:
+        raise PromoteError(
+            f"{gate.driver} could not promote {together}: its output says why. Canary and baseline are still running. "
+            f"To see what is there: canary status {' '.join(gate.workloads)}"
+        )
+    return False
 
 
-def _ended(world: World, gate: WaitingGate, canary: Object) -> bool:
-    """Wait while the driver holds the lock. Return whether the release has ended; else the driver stopped before."""
+def _is_gone(world: World, gate: WaitingGate) -> bool:
+    """Wait while the driver holds the lock. Return whether it has not renewed the lock for so long that it is gone."""
     name, seen, since = gate.workloads[-1], None, world.patient_now()
     while (lease := world.cluster.get(LEASE, lease_name(name))) is not None and process_mark(lease) == gate.process:
         if lease.get("spec") != seen:
             seen, since = lease.get("spec"), world.patient_now()
         elif world.patient_now() - since >= DURATION:
-            return False
+            return True
         world.clock.sleep(POLL)
-    return _same(world, gate.workloads[0], canary) is None
+    return False
 
 
 def _same(world: World, name: str, canary: Object) -> Object | None:

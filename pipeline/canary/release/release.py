@@ -5,8 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from canary.apply.server_side_apply import to_be_applied, without_unknown_monitors, write
-from canary.errors import CanaryError, InputError, InterruptedReleaseError, LockLostError, UnreachableError
-from canary.events import Decided, DecisionAsked, Listener, Note, Started
+from canary.errors import (
+    CanaryError,
+    InputError,
+    InterruptedReleaseError,
+    LockLostError,
+    PromoteError,
+    UnreachableError,
+)
+from canary.events import Decided, DecisionAsked, HandedOver, Listener, Note, Started
 from canary.manifests.bundle import Bundle, digest, require_deployment
 from canary.manifests.images import images_of, refuse_untagged
 from canary.marks import DIGEST, version_labels
@@ -17,7 +24,7 @@ from canary.observe.rollout import wait_until_ready
 from canary.ports import Clock, Cluster, Gate, Lock, SampleSource, World
 from canary.release import deploy, promote, reap, reject, rollback, status, watch
 from canary.release.commands import Commands
-from canary.release.hand_over import find_gate, hand_over
+from canary.release.hand_over import find_gates, hand_over
 from canary.release.plan import make_plan
 from canary.release.reap import Reaped
 from canary.release.recall import last_verdict, recall
@@ -102,12 +109,22 @@ class Release:
             else:
                 given = f": {decided.reason}" if decided.reason else ""
                 by_person = f"by {decided.by}{given} (verdict: {brief(verdict)})"
-                self._reject(verdict.sentence if decided.by == "auto" else by_person)
+                self._reject(self._names(), verdict.sentence if decided.by == "auto" else by_person)
             return ReleaseOutcome(decided.promote, decided.by, verdict)
 
-    def _waiting_gate(self, names: Sequence[str], *, digest: str = "") -> WaitingGate | None:
-        """Return the gate of another driver that waits for a decision, None if none does or is to be stopped."""
-        return None if self.lock.breaks else find_gate(self._world, names, digest=digest)
+    def _waiting_gates(self, names: Sequence[str], *, digest: str = "") -> tuple[WaitingGate, ...]:
+        """Return the gates of other drivers that wait for a decision, none if such drivers are to be stopped."""
+        return () if self.lock.breaks else find_gates(self._world, names, digest=digest)
+
+    def _check_promoted(self, gate: WaitingGate, bundle: Bundle) -> None:
+        """Raise PromoteError if the driver at the gate has ended the release without promoting it."""
+        try:
+            promote.check(replace(self._world, options=replace(self.options, unproven=False)), bundle)
+        except InputError as error:
+            together = " and ".join(gate.workloads)
+            raise PromoteError(
+                f"{gate.driver} ended the release of {together} without promoting it: its output says why"
+            ) from error
 
     def _grow(self, verdict: Verdict) -> Verdict:
         """Let the variants grow step by step while the verdict is PROMOTE, and return the last verdict."""
@@ -168,10 +185,11 @@ class Release:
             decided: who decided at the gate, empty if nobody did: then a canary whose verdict is REJECT is refused.
         """
         bundle, names = self._manifests(), self._names()
-        if not decided and (gate := self._waiting_gate(names, digest=digest(bundle))):
+        for gate in () if decided else self._waiting_gates(names, digest=digest(bundle)):
             promote.check(self._world, bundle)
             if hand_over(self._world, gate, Decided(promote=True, by=self.person)):
-                promote.check(self._world, bundle)  # does stable run it?
+                self._check_promoted(gate, bundle)
+                self.listen(HandedOver(gate.workloads, promote=True, to=gate.driver))
                 return
         with self._action("promote", names, Commands(self.options, *names).promote):
             recall(self._world, names)
@@ -185,12 +203,16 @@ class Release:
         Args:
             reason: why, in a sentence; empty if none is given.
         """
-        gate = self._waiting_gate(self._names())
-        if gate is None or not hand_over(self._world, gate, Decided(promote=False, by=self.person, reason=reason)):
-            self._reject(reason or "by canary reject")
-
-    def _reject(self, reason: str) -> None:
         names = self._names()
+        left = [*names]
+        for gate in self._waiting_gates(names):
+            if hand_over(self._world, gate, Decided(promote=False, by=self.person, reason=reason)):
+                self.listen(HandedOver(gate.workloads, promote=False, to=gate.driver))
+                left = [name for name in left if name not in gate.workloads]
+        if left or not names:
+            self._reject(left, reason or "by canary reject")
+
+    def _reject(self, names: Sequence[str], reason: str) -> None:
         with self._action("reject", names, Commands(self.options, *names).reject):
             recall(self._world, names)
             for name in names:

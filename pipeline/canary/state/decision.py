@@ -7,17 +7,18 @@ decision wins, and the other driver sees it.
 """
 
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from canary.errors import InputError, UnreachableError
+from canary.errors import CredentialsError, InputError, LockLostError, UnreachableError
 from canary.events import Decided
 from canary.marks import DECISION, GATE, Variant, variant_name
 from canary.objects import DEPLOYMENT, LEASE, Object, annotations_of
 from canary.ports import Clock, Cluster
 from canary.retry import retry_on_conflict
-from canary.state.lease import holder_of, lease_name, process_mark
+from canary.state.lease import holder_of, how_lost, lease_name, process_mark
 from canary.times import parse_timestamp, timestamp
 
 
@@ -63,16 +64,19 @@ def record_decision(cluster: Cluster, gate: WaitingGate, decided: Decided, at: f
     Raises:
         InputError: another decision was recorded before.
     """
+    mark = secrets.token_hex(8)
 
     def attempt() -> bool | None:
         canary = _canary(cluster, gate.workloads[0])
+        if (_read(canary, DECISION) or {}).get("mark") == mark:
+            return True  # an attempt was carried out whose answer was lost
         if (_read(canary, GATE) or {}).get("process") != gate.process:
             return False
         earlier = recorded_decision(canary)
         if earlier:
             action = "promote" if earlier.promote else "reject"
             raise InputError(f"{earlier.by} has already decided to {action} {' and '.join(gate.workloads)}")
-        return True if _annotate(cluster, canary, {DECISION: _as_json(decided, at)}) else None
+        return True if _annotate(cluster, canary, {DECISION: _as_json(decided, at, mark)}) else None
 
     return retry_on_conflict(attempt, f"record the decision on {gate.workloads[0]}")
 
@@ -115,6 +119,7 @@ class GateRecord:
         self._clock = clock
         self._names = tuple(names)
         self._is_open = False
+        self._process = ""
 
     def decided(self) -> Decided | None:
         """Return what another driver has decided, None if nothing. The first call writes that this gate waits.
@@ -123,17 +128,28 @@ class GateRecord:
 
         Raises:
             InputError: somebody deleted the canary, or what is recorded on it cannot be read.
+            LockLostError: another driver has taken the lock.
+            CredentialsError: the API server does not accept the credentials any longer.
         """
         try:
+            lease = self._cluster.get(LEASE, lease_name(self._names[0]))
             if not self._is_open:
-                self._open()
+                self._open(lease)
             canary = _canary(self._cluster, self._names[0])
+        except CredentialsError:
+            raise
         except UnreachableError:
             return None
+        if self._process and (lease is None or process_mark(lease) != self._process):
+            lost = how_lost(self._names[0], lease)
+            raise LockLostError(f"{lost}: this driver stops here and leaves the release as it is")
         if canary is None:
             gone = variant_name(self._names[0], Variant.CANARY)
             raise InputError(f"Deployment {gone} was deleted while the gate waited for a decision on it")
-        return recorded_decision(canary)
+        decided = recorded_decision(canary)
+        if decided is None and _read(canary, GATE) is None:
+            self._is_open = False  # a command took this gate for dead, as it was slow: the next call writes it again
+        return decided
 
     def close(self, decided: Decided | None) -> Decided | None:
         """Write that the gate waits no longer, and return the decision that holds.
@@ -142,7 +158,7 @@ class GateRecord:
             decided: the answer of the gate, None to keep watching. A decision that another driver recorded before it
                 takes precedence.
         """
-        if not self._is_open:
+        if not self._process and not self._is_open:
             return decided
         at = self._clock.now()
 
@@ -161,10 +177,10 @@ class GateRecord:
         self._is_open = False
         return holds
 
-    def _open(self) -> None:
-        lease = self._cluster.get(LEASE, lease_name(self._names[0]))
+    def _open(self, lease: Object | None) -> None:
+        self._process = self._process or (process_mark(lease) if lease else "")
         gate = {
-            "process": process_mark(lease) if lease else "",
+            "process": self._process,
             "since": timestamp(self._clock.now()),
             "workloads": self._names,
         }
@@ -186,12 +202,31 @@ def _annotate(cluster: Cluster, canary: Object | None, marks: dict[str, str | No
     return cluster.annotate(DEPLOYMENT, metadata["name"], marks, version=metadata["resourceVersion"]) is not None
 
 
-def _as_json(decided: Decided, at: float) -> str:
+def _as_json(decided: Decided, at: float, mark: str = "") -> str:
     action = "promote" if decided.promote else "reject"
-    return json.dumps({"decision": action, "by": decided.by, "at": timestamp(at), "reason": decided.reason})
+    recorded = {"decision": action, "by": decided.by, "at": timestamp(at), "reason": decided.reason, "mark": mark}
+    return json.dumps(recorded)
 
 
-_KEYS = {GATE: {"process", "since", "workloads"}, DECISION: {"decision", "by", "at", "reason"}}
+def _check_gate(read: dict[str, Any]) -> None:
+    """Raise KeyError, TypeError or ValueError if this is no gate."""
+    workloads = read["workloads"]
+    if not (isinstance(workloads, list) and workloads and all(isinstance(name, str) for name in workloads)):
+        raise TypeError("workloads must be a list of names")
+    if not isinstance(read["process"], str):
+        raise TypeError("process must be a text")
+    parse_timestamp(read["since"])
+
+
+def _check_decision(read: dict[str, Any]) -> None:
+    """Raise KeyError, TypeError or ValueError if this is no decision."""
+    if read["decision"] not in ("promote", "reject"):
+        raise ValueError("decision must be promote or reject")
+    if not (isinstance(read["by"], str) and isinstance(read["reason"], str)):
+        raise TypeError("by and reason must be texts")
+
+
+_CHECKS = {GATE: _check_gate, DECISION: _check_decision}
 
 
 def _read(canary: Object | None, mark: str) -> dict[str, Any] | None:
@@ -200,12 +235,14 @@ def _read(canary: Object | None, mark: str) -> dict[str, Any] | None:
         return None
     try:
         read: dict[str, Any] = json.loads(text)
-        if not isinstance(read, dict) or not _KEYS[mark] <= read.keys():
-            raise ValueError(f"it needs the keys {', '.join(sorted(_KEYS[mark]))}")  # noqa: TRY301 - one message for all
-    except ValueError as error:
+        if not isinstance(read, dict):
+            raise TypeError("it is not an object")  # noqa: TRY301 - one message for all that is wrong
+        _CHECKS[mark](read)
+    except (KeyError, TypeError, ValueError) as error:
         metadata = canary["metadata"]
+        what = f"there is no {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(
-            f"annotation {mark} of Deployment {metadata['name']} cannot be read ({error}); "
+            f"annotation {mark} of Deployment {metadata['name']} cannot be read ({what}); "
             f"remove it: kubectl annotate deployment {metadata['name']} -n {metadata['namespace']} {mark}-"
         ) from error
     return read

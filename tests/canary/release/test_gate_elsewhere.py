@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import pytest
 
-from canary.errors import InputError, InterruptedReleaseError, TimedOutError
+from canary.errors import InputError, InterruptedReleaseError, LockLostError, PromoteError, TimedOutError
 from canary.events import Decided, HandedOver, Note, Promoted, Rejected
 from canary.gate.manual import ManualGate
 from canary.marks import DECISION, GATE, UNPROVEN, Variant
 from canary.objects import DEPLOYMENT
 from canary.observe.deployments import images
 from canary.release.release import ReleaseOutcome
-from canary.state.decision import record_decision, waiting_gate
+from canary.state.decision import record_decision, waiting_gate, withdraw_decision
+from tests.canary.cluster_simulator import unready
 from tests.canary.drivers import ADA, BOB, Driver, Entered, lock
 from tests.canary.story import Story, deployment
 
@@ -61,6 +63,11 @@ class Waiting:
         self.story.until(lambda: bool(self.errors) or gate_of(self.story) is not None)
         return self
 
+    def error(self) -> BaseException:
+        """Return the error that the release ends with."""
+        self._thread.join(60)
+        return self.errors.pop()
+
     def __exit__(self, *_: object) -> None:
         self._thread.join(60)
         assert not self._thread.is_alive()
@@ -72,9 +79,20 @@ def gate_of(story: Story) -> Any:
     return waiting_gate(story.cluster, "app", story.cluster.get(DEPLOYMENT, "app-canary"))
 
 
+class Brisk:
+    """Real time, with short sleeps: a simulated clock would let seconds pass in which the other thread gets no turn."""
+
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.02))
+
+
 def bob(story: Story, *objects: Any, **more: Any) -> Any:
     """Return a release of another driver."""
-    return story.release(*objects, lock=lock(story, BOB), person="bob@build-7", **more)
+    release = story.release(*objects, lock=lock(story, BOB), person="bob@build-7", **more)
+    return replace(release, clock=Brisk())
 
 
 def notes(story: Story) -> list[str]:
@@ -198,7 +216,7 @@ def test_where_the_release_was_killed_at_its_gate_a_promote_takes_its_lock(story
     assert gate_of(story)
     heir = lock(story, Driver("bob@build-7, process 2", gone=ADA.mark))
     story.release(NEW, lock=heir, person="bob@build-7").promote()
-    assert f"{ADA.name} did not accept it: it is gone, or busy" in notes(story)
+    assert f"{ADA.name} did not accept it within 15 s: taking the lock" in notes(story)
     assert images(story.deployment()) == ("app:2",)
     assert story.names() == {"app"}
 
@@ -220,7 +238,9 @@ def test_a_canary_that_somebody_deletes_ends_the_wait(story: Story) -> None:
         story.release(NEW, gate=gate, lock=lock(story)).run()
 
 
-@pytest.mark.parametrize("text", ["promote", "[]", '{"decision": "promote"}'])
+@pytest.mark.parametrize(
+    "text", ["promote", "[]", '{"decision": "promote"}', '{"decision": "PROMOTE", "by": "a", "reason": ""}']
+)
 def test_a_record_that_cannot_be_read_is_named(story: Story, text: str) -> None:
     story.stable(OLD)
     gate = Answers(lambda: story.cluster.annotate(DEPLOYMENT, "app-canary", {DECISION: text}))
@@ -250,3 +270,96 @@ def test_a_release_that_its_gate_promotes_at_once_records_nothing(story: Story) 
 
     story.release(NEW, gate=Looks(), lock=lock(story)).run()
     assert GATE not in seen[0]
+
+
+class LosesAnAnswer:
+    """A cluster that records a decision, and whose answer is lost: the write is sent again, and meets a conflict."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster, self.lost = cluster, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def annotate(self, kind: Any, name: str, annotations: Any, **more: Any) -> Any:
+        found = self._cluster.annotate(kind, name, annotations, **more)
+        if DECISION in annotations and not self.lost:
+            self.lost = True
+            return None
+        return found
+
+
+def test_a_decision_whose_answer_is_lost_is_known_as_the_own_one(story: Story) -> None:
+    story.stable(OLD)
+    with Waiting(story, (NEW,)) as waiting:
+        bob(story, NEW, cluster=LosesAnAnswer(story.cluster)).promote()
+    assert waiting.outcome
+    assert waiting.outcome.by == "bob@build-7"
+
+
+def test_a_slow_gate_that_was_taken_for_dead_waits_again(story: Story) -> None:
+    story.stable(OLD)
+
+    @dataclass
+    class Slow:
+        def decide(self, verdict: Any, elsewhere: Callable[[], Decided | None]) -> Decided | None:
+            assert elsewhere() is None
+            gate = gate_of(story)
+            assert gate
+            record_decision(story.cluster, gate, Decided(promote=True, by="eve"), 0)
+            assert withdraw_decision(story.cluster, gate)
+            assert (elsewhere(), elsewhere()) == (None, None)
+            recorded(story, promote=False)
+            return elsewhere()
+
+    outcome = story.release(NEW, gate=Slow(), lock=lock(story)).run()
+    assert (outcome.promoted, outcome.by) == (False, "bob@build-7")
+
+
+def test_a_gate_whose_lock_is_broken_stops_asking(story: Story) -> None:
+    story.stable(OLD)
+    thief = Entered(lock(story, BOB, break_lock=True), story)
+    with pytest.raises(LockLostError, match=r"bob@build-7, process 2 took the lock"):
+        story.release(NEW, gate=Answers(thief.enter), lock=lock(story)).run()
+    thief.leave()
+    assert story.names() == {"app", "app-canary", "app-baseline"}
+
+
+def test_a_release_that_ends_without_a_promote_is_not_reported_as_one(story: Story) -> None:
+    story.stable(OLD)
+
+    class Deletes(LosesAnAnswer):
+        def annotate(self, kind: Any, name: str, annotations: Any, **more: Any) -> Any:
+            found = story.cluster.annotate(kind, name, annotations, **more)
+            story.cluster.delete(DEPLOYMENT, "app-canary")
+            return found
+
+    with Waiting(story, (NEW,)) as waiting:
+        driver = bob(story, NEW, cluster=Deletes(story.cluster), unproven=True)
+        with pytest.raises(PromoteError, match="ended the release of app without promoting it: its output says why"):
+            driver.promote()
+        assert isinstance(waiting.error(), InputError)
+    assert not story.heard(HandedOver)
+    assert images(story.deployment()) == ("app:1",)
+
+
+def test_a_promote_that_fails_at_the_gate_is_not_tried_again_elsewhere(story: Story) -> None:
+    story.stable(OLD)
+    with Waiting(story, (NEW,)) as waiting:
+        story.simulator.script["app:2"] = unready  # stable's new pods
+        with pytest.raises(PromoteError, match=f"{ADA.name} could not promote app: its output says why"):
+            bob(story, NEW).promote()
+        assert isinstance(waiting.error(), PromoteError)
+    assert images(story.deployment()) == ("app:1",)
+    assert "app-canary" in story.names()
+
+
+def test_of_two_releases_the_one_that_waits_is_handed_over_and_the_other_rejected(story: Story) -> None:
+    story.stable(OLD, deployment("shop:1", name="shop"))
+    story.release(deployment("shop:2", name="shop")).deploy()
+    with Waiting(story, (NEW,)) as waiting:
+        bob(story).reject()
+    assert waiting.outcome
+    assert not waiting.outcome.promoted
+    assert [event.workload for event in story.heard(Rejected)] == ["app", "shop"]
+    assert story.names() == {"app", "shop"}
