@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import errno
 import itertools
-import json
 import os
 import pty
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from canary.verdict.rule import Evidence, compare
 from tests.canary.cluster_simulator import Simulator, waiting
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.quick_release import NEW, QUICK, pods_that_answer
+from tests.canary.report_files import REPORT, markdown_of, report_of
 from tests.canary.story import Story, deployment, image_of, service
 from tests.http_servers import serving
 
-SCHEMA = Path(__file__).parents[3] / "docs/reference/report.schema.json"
 WORSE = ("m.yml", "--image", "app:3", "--percentage", "50")
-REPORT = ("--report", "out")
 IMPATIENT = (*QUICK[:-1], "100ms")
 
 
@@ -36,20 +32,6 @@ def answers(simulator: Simulator) -> Iterator[Simulator]:
     with pods_that_answer(0.9) as old, pods_that_answer(0.9) as equal, pods_that_answer(0.5) as worse:
         simulator.answers.update({"app:1": old, "app:2": equal, "app:3": worse})
         yield simulator
-
-
-def report_of(canary: CommandLine, folder: str = "out") -> Any:
-    """Return report.json, which the committed schema must accept."""
-    report = json.loads((canary.folder / folder / "report.json").read_text(encoding="utf-8"))
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(schema).validate(report)
-    assert set(report) == set(schema["properties"])  # the schema describes every field
-    assert datetime.fromisoformat(report["began"]) <= datetime.fromisoformat(report["ended"])
-    return report
-
-
-def markdown_of(canary: CommandLine) -> str:
-    return (canary.folder / "out/report.md").read_text(encoding="utf-8")
 
 
 def nobody_reads(*_: object) -> None:
@@ -333,50 +315,6 @@ def test_a_dry_run_writes_no_report(canary: CommandLine, answers: Simulator) -> 
     assert not (canary.folder / "out").exists()
 
 
-@pytest.mark.parametrize("setting", ["prometheus", "notify-url", "gate-url"])
-@pytest.mark.parametrize("url", ["http://ada:hunter2@127.0.0.1:9/t0ken", "http://127.0.0.1:9/t0ken?key=hunter2"])
-def test_a_report_never_has_a_secret_of_a_url(url: str, setting: str, canary: CommandLine) -> None:
-    canary.write("canary.yml", f"{setting}: {url}\n")
-    assert canary("watch", "app", *QUICK, *REPORT).code in (2, 3)
-    assert report_of(canary)["settings"][setting]["value"].removesuffix("/…") == "http://127.0.0.1:9"
-    for name in ("report.json", "report.md"):
-        text = (canary.folder / "out" / name).read_text()
-        assert "hunter2" not in text
-        assert "t0ken" not in text
-
-
-def test_a_report_never_has_a_secret_of_what_is_not_a_url(canary: CommandLine) -> None:
-    result = canary("watch", "app", *QUICK, "--prometheus", "ada:hunter2@127.0.0.1:9", *REPORT)
-    assert result.code == 2
-    assert report_of(canary)["settings"]["prometheus"]["value"] == "127.0.0.1:9"
-    for text in (result.err, json.dumps(report_of(canary)), markdown_of(canary)):
-        assert "hunter2" not in text
-
-
-@pytest.mark.parametrize("source", ["flag", "variable", "file"])
-def test_the_value_of_a_header_in_place_of_a_file_is_shown_nowhere(source: str, canary: CommandLine) -> None:
-    header = "Authorization=Bearer hunter2=@x"
-    flags = ("--prometheus-header", header) if source == "flag" else ()
-    if source == "file":
-        canary.write("canary.yml", f"prometheus-headers: {header}\n")
-    environment = {"CANARY_PROMETHEUS_HEADERS": header} if source == "variable" else {}
-    result = canary("watch", "app", *QUICK, *flags, *REPORT, environment=environment)
-    assert result.code == 2
-    assert "must be NAME=@FILE" in result.err
-    assert "hunter2" not in result.err
-    assert not (canary.folder / "out").exists()
-
-
-def test_the_file_of_a_header_is_in_the_report_and_in_the_commands_that_can_follow(
-    canary: CommandLine, answers: Simulator
-) -> None:
-    header = ("--prometheus", "http://127.0.0.1:9", "--prometheus-header", "Authorization=@token file")
-    assert canary("deploy", *NEW).code == 0
-    assert canary("watch", "app", *QUICK, *header, *REPORT).code == 2  # there is no such file
-    value = report_of(canary)["settings"]["prometheus-headers"]["value"]
-    assert value == ["Authorization=@token file"]
-
-
 @pytest.mark.parametrize(
     ("command", "outcome"),
     [
@@ -412,16 +350,6 @@ def test_a_command_whose_messages_nobody_reads_reports_a_failure(
     monkeypatch.setattr("canary.release.watch.observe", nobody_reads)
     assert canary("watch", "app", *QUICK, *REPORT).code == 141
     assert report_of(canary)["outcome"] == "failed"
-
-
-def test_a_reason_gives_no_command_to_the_agent_of_a_pipeline(canary: CommandLine, answers: Simulator) -> None:
-    reason = "slow ##vso[task.setvariable variable=decision]promote"
-    assert canary("deploy", *NEW).code == 0
-    result = canary("reject", "app", "--reason", reason, "--output", "json", *REPORT)
-    assert result.json()["rejected"][0]["reason"] == report_of(canary)["decided"]["reason"] == reason
-    assert "slow ## vso[" in result.err
-    files = [(canary.folder / "out" / name).read_text() for name in ("report.json", "report.md")]
-    assert all("##vso[" not in text for text in (result.out, result.err, *files))
 
 
 def test_a_refused_promote_reports_no_decision(canary: CommandLine, answers: Simulator) -> None:

@@ -278,3 +278,10 @@ def test_every_default_of_the_schema_can_be_written_into_a_file(tmp_path: Path) 
     defaults = {key: one["default"] for key, one in schema()["properties"].items() if "default" in one}
     (tmp_path / "canary.yml").write_text(yaml.safe_dump(defaults))
     assert resolve({}, {}, tmp_path).settings == Settings()
+
+
+def test_a_command_that_can_follow_has_the_files_of_headers_and_no_secret_url(tmp_path: Path) -> None:
+    flags = {"prometheus_headers": ("Authorization=@token file", "X=@y"), "notify_url": "https://chat.example/t0ken"}
+    assert resolve(flags, {}, tmp_path).as_flags(("prometheus_headers", "notify_url")) == (
+        "--prometheus-header", "Authorization=@token file", "--prometheus-header", "X=@y",
+    )  # fmt: skip
