@@ -1,6 +1,6 @@
-"""azure-pipelines.yml, run step by step. On a real cluster: with the real Fortio, DNS, and the rights in the page.
+"""azure-pipelines.yml, run step by step on a real cluster: with the real Fortio, DNS, and the permissions in the page.
 
-tests/pipelines/azure/ has all other paths.
+tests/pipelines/azure/ runs every path on localcluster.
 """
 
 from __future__ import annotations
@@ -11,31 +11,25 @@ from pathlib import Path
 import pytest
 
 from e2e.accounts import PROMOTE, log_in
-from e2e.cluster import ROOT, Namespace
+from e2e.cluster import Namespace
 from e2e.documented_commands import type_lines
-from scripts.run_e2e import image_in
 from tests.pipelines.azure.runner import Run
 from tests.pipelines.azure.tasks import Answer
-from tests.pipelines.workbench import FORTIO, Workbench, image, localcluster
+from tests.pipelines.workbench import Workbench, image
 
-ON_LOCALCLUSTER = "E2E_KUBECONFIG" not in os.environ
-# A real cluster has these images. On localcluster the pipeline builds them, so the versions can be further apart.
-FIRST, BETTER, WORSE = (50, 95, 5) if ON_LOCALCLUSTER else (10, 20, 5)
+pytestmark = pytest.mark.skipif(
+    "E2E_KUBECONFIG" not in os.environ, reason="tests/pipelines/azure runs every path on localcluster"
+)
+FIRST, BETTER, WORSE = 10, 20, 5  # a real cluster has these images
 SECRETS = {"registryUsername": "robot", "registryPassword": "never-in-a-log"}
-ONLY_REAL = pytest.mark.skipif(ON_LOCALCLUSTER, reason="tests/pipelines/azure runs the driver task on localcluster")
-BOTH = pytest.mark.parametrize("driver", ["canary", pytest.param("task", marks=ONLY_REAL)])
+BOTH = pytest.mark.parametrize("driver", ["canary", "task"])
 
 
 @pytest.fixture
-def workbench(kubeconfig: Path, namespace: Namespace, tmp_path: Path) -> Workbench:
-    """Give what a pipeline works with: on localcluster a stand-in for Fortio, on a real cluster the page's account."""
-    agent, tools = tmp_path / "agent", tmp_path / "tools"
-    if ON_LOCALCLUSTER:
-        home = kubeconfig.parents[1]
-        localcluster(home, "build", str(FORTIO), "-t", image_in(ROOT / "misc/fortio-deploy.yml"))
-        return Workbench(namespace, agent, tools, home)
+def workbench(namespace: Namespace, tmp_path: Path) -> Workbench:
+    """Give what a pipeline works with, and the page's account."""
     type_lines(namespace, "azure-pipelines.md", "pipeline/rbac.yml", "sampleapp-read-pods", "pipeline/azure/rbac.yml")
-    return Workbench(namespace, agent, tools, None, log_in(namespace, PROMOTE).kubeconfig)
+    return Workbench(namespace, tmp_path / "agent", tmp_path / "tools", None, log_in(namespace, PROMOTE).kubeconfig)
 
 
 def new_run(workbench: Workbench, version: int, answer: Answer | None, driver: str) -> Run:

@@ -1,6 +1,6 @@
-"""The GitHub workflow canary.yml, run step by step. On kind: with the real Fortio, and the two accounts of the page.
+"""The GitHub workflow canary.yml, run step by step on kind: with the real Fortio, and the two accounts of the page.
 
-tests/pipelines/github/ has all other paths.
+tests/pipelines/github/ runs every path on localcluster.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from pathlib import Path
 import pytest
 
 from e2e.accounts import DEPLOY, PROMOTE, log_in
-from e2e.cluster import ROOT, Namespace
+from e2e.cluster import Namespace
 from e2e.documented_commands import type_lines
-from scripts.run_e2e import image_in
 from tests.pipelines.github.project import check_out, new_run
 from tests.pipelines.github.runner import APPROVED, Run
-from tests.pipelines.workbench import FORTIO, Workbench, image, localcluster
+from tests.pipelines.workbench import Workbench, image
+
+pytestmark = pytest.mark.skipif(
+    "E2E_KUBECONFIG" not in os.environ, reason="tests/pipelines/github runs every path on localcluster"
+)
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,17 @@ class KindWorkbench(Workbench):
 
 
 @pytest.fixture
-def workbench(kubeconfig: Path, namespace: Namespace, tmp_path: Path) -> Workbench:
-    """Give what a pipeline works with: on localcluster a stand-in for Fortio, on kind the page's accounts."""
-    agent, tools = tmp_path / "agent", tmp_path / "tools"
-    if "E2E_KUBECONFIG" not in os.environ:
-        home = kubeconfig.parents[1]
-        localcluster(home, "build", str(FORTIO), "-t", image_in(ROOT / "misc/fortio-deploy.yml"))
-        return Workbench(namespace, agent, tools, home)
+def workbench(namespace: Namespace, tmp_path: Path) -> Workbench:
+    """Give what a pipeline works with, and the page's accounts."""
     if not shutil.which("docker"):
         pytest.skip("the images get the names of GHCR on the node of a kind cluster; docker is not installed")
     type_lines(namespace, "github-actions.md", "f pipeline/rbac.yml", "--role=sampleapp-read-pods", "azure/rbac.yml")
-    return KindWorkbench(namespace, agent, tools, None, log_in(namespace, DEPLOY).kubeconfig)
+    return KindWorkbench(namespace, tmp_path / "agent", tmp_path / "tools", None, log_in(namespace, DEPLOY).kubeconfig)
 
 
 def run_of(workbench: Workbench, success_rate: int) -> Run:
     """Run the workflow; a reviewer approves it if asked. Only the approved job has the account that may promote."""
-    own = {"KUBECONFIG": log_in(workbench.namespace, PROMOTE).kubeconfig.read_text()} if workbench.login else {}
+    own = {"KUBECONFIG": log_in(workbench.namespace, PROMOTE).kubeconfig.read_text()}
     run = new_run(
         workbench,
         success_rate,
@@ -82,8 +80,6 @@ def test_a_first_and_a_better_version_are_promoted_after_approval(workbench: Wor
 
 def test_a_worse_version_is_rejected_by_its_verdict(workbench: Workbench) -> None:
     folder = check_out(workbench, 20)
-    if workbench.home:
-        workbench.build(folder / "app", image(20))
     workbench.namespace.canary("apply", str(folder / "manifests"), "--image", f"sampleapp={image(20)}")
     run = run_of(workbench, 5)
     assert run.results["compare"] == "failure", "".join(job.log for job in run.jobs.values())
