@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from http.client import RemoteDisconnected
 from urllib.parse import urlsplit
 
 
@@ -25,6 +26,18 @@ def shown(text: str) -> str:
     return origin(text) if "://" in text else text.rpartition("@")[2]
 
 
-def cause(error: OSError) -> str:
-    """Return the cause of an error of `requests`, without the addresses of urllib3's objects."""
-    return re.split(r">: |: |\[Errno \d+\] ", str(error))[-1].strip("'\")") or type(error).__name__
+def cause(error: BaseException) -> str:
+    """Return why a request of `requests` got no answer: the text of the innermost error, as outer ones hold the URL."""
+    inner, seen = error, {id(error)}
+    while (deeper := _behind(inner)) is not None and id(deeper) not in seen:
+        inner = deeper
+        seen.add(id(inner))
+    if isinstance(inner, OSError) and inner.strerror:
+        return re.sub(r"^\[.*?\] | \(_ssl\.c:\d+\)$", "", inner.strerror).rpartition(": ")[2]
+    return str(inner) if isinstance(inner, RemoteDisconnected) else type(inner).__name__
+
+
+def _behind(error: BaseException) -> BaseException | None:
+    """Return the error that caused another one, None if there is none."""
+    found = (getattr(error, "reason", None), error.__cause__, *error.args, error.__context__)
+    return next((one for one in found if isinstance(one, BaseException)), None)

@@ -16,9 +16,13 @@ def read_token(flag: str, file: str | None, variable: str) -> str:
         variable: of the environment, used where there is no file.
 
     Raises:
-        InputError: the file cannot be read, or is empty.
+        InputError: the file cannot be read or is empty, or the token is none that a header can have.
     """
-    return os.environ.get(variable, "").strip() if file is None else read_secret(flag, file, "token")
+    token = os.environ.get(variable, "").strip() if file is None else read_secret(flag, file, "token")
+    if not all("!" <= character <= "~" for character in token):
+        where = f"variable {variable}" if file is None else f"{flag}: the content of {file}"
+        raise InputError(f"{where} is not a token: it has characters other than printable ASCII")
+    return token
 
 
 def read_secret(flag: str, file: str, what: str) -> str:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Decided, Listener, Note
@@ -35,6 +36,9 @@ VERSION = 1
 
 POLL = 1.0
 """Seconds between two looks at what another driver has decided, and at the server's answer."""
+
+SHORTEST_INTERVAL = 0.01
+"""Least seconds between two questions."""
 
 ANSWERS_WITHIN = 10.0
 """Seconds that the server may take for one answer."""
@@ -70,14 +74,14 @@ class WebhookGate:
 
         Raises:
             TimedOutError: neither decides in time.
-            InputError: the token cannot be read, or sent.
+            InputError: the token cannot be read.
         """
         self.listen(Note(f"asking {origin(self.url)} for a decision, for up to {self.timeout:g} s"))
         question = {"version": VERSION, **self.release, "decision": str(verdict.decision), "sentence": verdict.sentence}
         began, asked, problem, answer = self.clock.monotonic(), float("-inf"), "", None
         while (decided := elsewhere()) is None:
             now = self.clock.monotonic()
-            if answer is None and now - asked >= self.interval:
+            if answer is None and now - asked >= max(self.interval, SHORTEST_INTERVAL):
                 asked, answer = now, self._ask(question)
             elif answer is not None and answer.done():
                 found, answer = _found(answer, verdict), None
@@ -87,11 +91,13 @@ class WebhookGate:
                     self.listen(Note(f"{origin(self.url)} {found}; asking again", warning=True))
                 problem = found
                 continue
+            elif answer is not None and now - asked >= ANSWERS_WITHIN + POLL:
+                answer = None  # it drips: a time limit of `requests` is for each part of an answer
             if now - began >= self.timeout:
                 last = f"; it {problem}" if problem else ""
                 limit = f"{self.timeout:g} s (--gate-timeout)"
                 raise TimedOutError(f"--gate webhook: {origin(self.url)} did not decide within {limit}{last}")
-            self.clock.sleep(min(POLL, self.interval))
+            self.clock.sleep(min(POLL, max(self.interval, SHORTEST_INTERVAL)))
         return decided
 
     def _ask(self, question: Mapping[str, Any]) -> _Answer:
@@ -109,12 +115,18 @@ class WebhookGate:
 
     def _post(self, question: Mapping[str, Any]) -> requests.Response:
         token = self.token()
+
+        def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+            if token:
+                request.headers["Authorization"] = f"Bearer {token}"
+            return request
+
         with requests.Session() as session:
             session.trust_env = not is_loopback(self.url)
             return session.post(
                 self.url,
                 json=question,
-                headers={"Authorization": f"Bearer {token}"} if token else {},
+                auth=sign,  # also without a token: else the user's .netrc would be asked for one
                 timeout=ANSWERS_WITHIN,
                 allow_redirects=False,
             )
@@ -124,15 +136,15 @@ def _found(answer: _Answer, verdict: Verdict) -> Decided | str:
     """Return a decision, or why an answer is none; empty if the server says to wait.
 
     Raises:
-        InputError: the token cannot be read, or sent.
+        InputError: the token cannot be read.
     """
     try:
         response = answer.result()
     except requests.Timeout:
         return f"did not answer within {ANSWERS_WITHIN:g} s"
-    except requests.exceptions.InvalidHeader:  # the exception holds the token
-        raise InputError("--gate webhook: the token has a character that a header cannot have") from None
-    except OSError as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, HTTPError) as error:  # its text may hold the URL or the token
         return f"cannot be reached: {cause(error)}"
     status = response.status_code
     if status == 202:
@@ -142,7 +154,8 @@ def _found(answer: _Answer, verdict: Verdict) -> Decided | str:
     body = _body(response)
     if status == 200 and verdict.decision is Decision.REJECT and body.get("against_verdict") is not True:
         return 'answered 200, but the verdict is REJECT: to promote nevertheless, it must send "against_verdict": true'
-    return Decided(status == 200, _text(body, "by"), reason=_text(body, "reason"))
+    by = _text(body, "by")
+    return Decided(status == 200, "" if by == "auto" else by, reason=_text(body, "reason"))
 
 
 def _body(response: requests.Response) -> Mapping[str, Any]:

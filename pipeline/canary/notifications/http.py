@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from canary import __version__
 from canary.errors import InputError
@@ -39,21 +40,21 @@ class Http:
         self,
         url: str,
         *,
-        secret: str = "",
+        is_secret: bool = False,
         sign: Callable[[requests.PreparedRequest], requests.PreparedRequest] | None = None,
     ) -> None:
         """Send requests to a URL.
 
         Args:
             url: the beginning of the URL of each request.
-            secret: a text that an answer may repeat, and no message may.
+            is_secret: whether the URL is a secret. The server may repeat parts of it, so its answers are not quoted.
             sign: adds credentials to a request.
         """
         self._url = url
-        self._secret = secret
+        self._is_secret = is_secret
         self._session = requests.Session()
         self._session.trust_env = not is_loopback(url)
-        self._session.auth = sign
+        self._session.auth = sign or (lambda request: request)  # else the user's .netrc would be asked for a password
         self._session.headers["User-Agent"] = f"canary/{__version__}"
 
     def send(self, method: str, path: str, *, json: object = None, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401
@@ -75,8 +76,8 @@ class Http:
         except requests.Timeout:
             raise TryAgainError(f"no answer within {READ_TIMEOUT:g} s") from None
         except requests.ConnectionError as error:
-            raise TryAgainError(self._shown(cause(error))) from None
-        except requests.RequestException as error:  # its text may hold the URL
+            raise TryAgainError(printable(cause(error))) from None
+        except (requests.RequestException, ValueError, HTTPError) as error:  # its text may hold the URL
             raise InputError(f"the request cannot be sent ({type(error).__name__})") from None
         status = response.status_code
         if 200 <= status < 300:
@@ -86,7 +87,7 @@ class Http:
                 return response.text
         if 300 <= status < 400:
             raise RefusedError(f"it redirects to another address ({status}), which is not followed", status)
-        text = self._shown(_message(response))
+        text = "" if self._is_secret else printable(_message(response))[:LONGEST_ANSWER]
         shown = f"it answers {status}" + (f" ({text})" if text else "")
         if status == 429 or status >= 500:
             raise TryAgainError(shown, _seconds(response.headers.get("Retry-After")))
@@ -95,11 +96,6 @@ class Http:
     def close(self) -> None:
         """Close all sockets."""
         self._session.close()
-
-    def _shown(self, text: str) -> str:
-        """Return a text as far as it may be shown."""
-        hidden = text.replace(self._secret, "…") if self._secret else text
-        return printable(hidden)[:LONGEST_ANSWER]
 
 
 def _message(response: requests.Response) -> str:

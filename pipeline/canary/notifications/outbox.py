@@ -153,5 +153,7 @@ class Outbox:
                 self._changed.wait_for(lambda: self._give_up_at is not None, seconds)
                 return True
             left = self._give_up_at - time.monotonic()
-        time.sleep(max(0.0, min(seconds, left)))
-        return seconds < left
+        if seconds >= left:
+            return False
+        time.sleep(seconds)
+        return True

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from canary.notifications.http import Http
 from canary.notifications.notification import Notification
@@ -70,10 +69,9 @@ class Webhook:
 
     def __init__(self, url: str, form: Format) -> None:
         """Post to a URL in one of the formats."""
-        parts = urlsplit(url)
         self.destination = f"to {origin(url)}"
         self._form = form
-        self._http = Http(url, secret=f"{parts.path}{'?' if parts.query else ''}{parts.query}".strip("/"))
+        self._http = Http(url, is_secret=True)
         self.close = self._http.close
 
     def send(self, notification: Notification) -> None:

@@ -366,6 +366,16 @@ def test_a_gate_that_could_not_decide_is_refused_before_anything_is_written(
     assert story.names() == {"app"}
 
 
+def test_a_token_that_is_none_is_refused_before_anything_is_written(canary: CommandLine, story: Story) -> None:
+    gate = ("--gate", "webhook", "--gate-url", "http://127.0.0.1:9")
+    result = canary("release", "m.yml", "--image", "app:2", *gate, environment={"CANARY_GATE_TOKEN": "geh€im"})
+    assert (result.code, result.lines) == (
+        2,
+        ["canary: error: variable CANARY_GATE_TOKEN is not a token: it has characters other than printable ASCII"],
+    )
+    assert story.names() == {"app"}
+
+
 def test_a_token_for_the_gate_may_come_from_the_environment(canary: CommandLine, answers: Simulator) -> None:
     canary.write("url", "http://127.0.0.1:9/hidden\n")
     gate = ("--gate", "webhook", "--gate-url", "@url", "--gate-timeout", "1s")

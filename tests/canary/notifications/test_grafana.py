@@ -229,7 +229,7 @@ def test_a_wrong_url_is_refused_before_anything_is_written(wrong: str, canary: C
         ("", "--grafana-token-file: token is empty: write the token into it"),
         (
             "hunter2\nhunter2",
-            "the token for --grafana-url is not printable ASCII: check CANARY_GRAFANA_TOKEN or --grafana-token-file",
+            "--grafana-token-file: the content of token is not a token: it has characters other than printable ASCII",
         ),
     ],
 )
