@@ -37,7 +37,7 @@ VERSION = 1
 POLL = 1.0
 """Seconds between two looks at what another driver has decided, and at the server's answer."""
 
-SHORTEST_INTERVAL = 0.01
+SHORTEST_INTERVAL = 0.1
 """Least seconds between two questions."""
 
 ANSWERS_WITHIN = 10.0

@@ -194,6 +194,7 @@ def test_an_annotation_is_sent_again_until_grafana_takes_it(
         return next(trouble, None) or api.answer(request)
 
     monkeypatch.setenv("CANARY_GRAFANA_TOKEN", TOKEN)
+    monkeypatch.setattr("canary.notifications.notifier.DRAIN", 60.0)
     with answering(answer) as endpoint:
         result = canary("deploy", *NEW, "--grafana-url", endpoint.url)
 

@@ -142,7 +142,10 @@ def test_teams_gets_an_adaptive_card(canary: CommandLine, story: Story, chat: En
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_document_is_sent_again_until_the_server_takes_it(canary: CommandLine) -> None:
+def test_a_document_is_sent_again_until_the_server_takes_it(
+    canary: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("canary.notifications.notifier.DRAIN", 60.0)
     first = iter([Answer(503), Answer(429, headers={"Retry-After": "0"}), Answer(500, "sorry")])
     with answering(lambda _: next(first, Answer())) as chat:
         result = canary("deploy", *NEW, "--notify-url", chat.url)
