@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 from canary.errors import TimedOutError
 from canary.events import Decided, Listener, Note
+from canary.gate import POLL
 from canary.ports import Clock
 from canary.verdict.rule import Verdict
-
-POLL = 1.0
-"""Seconds between two looks at what another driver has decided."""
 
 
 @dataclass(frozen=True)

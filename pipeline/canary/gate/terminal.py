@@ -7,12 +7,10 @@ from typing import TextIO
 
 from canary.errors import InputError, InterruptedReleaseError
 from canary.events import Decided
+from canary.gate import POLL
 from canary.verdict.rule import Decision, Verdict
 
 _PROMOTE, _REJECT, _WATCH = ("p", "promote"), ("r", "reject"), ("w", "watch")
-POLL = 1.0
-"""Seconds between two looks at what another driver has decided."""
-
 _KEYS = "p promotes, r rejects, w keeps watching and asks again later"
 
 

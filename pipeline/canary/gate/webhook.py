@@ -26,6 +26,7 @@ from urllib3.exceptions import HTTPError
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Decided, Listener, Note
+from canary.gate import POLL
 from canary.ports import Clock
 from canary.printable import printable
 from canary.urls import cause, is_loopback, origin
@@ -33,9 +34,6 @@ from canary.verdict.rule import Decision, Verdict
 
 VERSION = 1
 """Version of the question's format."""
-
-POLL = 1.0
-"""Seconds between two looks at what another driver has decided, and at the server's answer."""
 
 SHORTEST_INTERVAL = 0.1
 """Least seconds between two questions."""

@@ -1,13 +1,14 @@
 """What other systems are told about a release, derived from its events."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from canary.events import Decided, Deployed, Event, Judged, Promoted, Rejected, RolledBack, Started, Undone
 from canary.marks import Variant, variant_name
 from canary.objects import Object
 from canary.printable import printable
+from canary.sentences import says_something, sentence_of
 from canary.verdict.rule import Decision, Verdict
 
 
@@ -89,24 +90,22 @@ class Notifications:
                 return tuple(self._verdict(workload, verdict) for workload in self._workloads)
             case Promoted(workload, images):
                 self._images[workload] = images
-                text = f"promoted {workload}: it now runs {', '.join(images)}"
-                return (self._about(workload, Occasion.PROMOTED, text, Decision.PROMOTE, by=self._by),)
-            case Rejected(workload, reason):
-                text = f"rejected {workload}{'' if reason.startswith('by ') else ':'} {reason}"
+                return (self._about(workload, Occasion.PROMOTED, sentence_of(event), Decision.PROMOTE, by=self._by),)
+            case Rejected(workload):
+                text = sentence_of(
+                    replace(event, deleted=(), evidence="")
+                )  # a path of this machine is of no use elsewhere
                 return (self._about(workload, Occasion.REJECTED, text, Decision.REJECT, by=self._by, is_warning=True),)
             case RolledBack(workload, images):
                 self._images[workload] = images
-                text = f"rolled back {workload}: it now runs {', '.join(images)}"
-                return (self._about(workload, Occasion.ROLLED_BACK, text, by=self._by, is_warning=True),)
-            case Undone(workload, reason):
-                text = f"undone: {workload} is as it was before, because {reason}"
-                return (self._about(workload, Occasion.UNDONE, text, by=self._by, is_warning=True),)
+                return (self._about(workload, Occasion.ROLLED_BACK, sentence_of(event), by=self._by, is_warning=True),)
+            case Undone(workload):
+                return (self._about(workload, Occasion.UNDONE, sentence_of(event), by=self._by, is_warning=True),)
         return ()
 
     def _verdict(self, workload: str, verdict: Verdict) -> Notification:
         is_rejected = verdict.decision is Decision.REJECT
-        says_nothing = verdict.decision is Decision.UNDECIDED and not verdict.comparisons  # a first release
-        text = verdict.sentence if says_nothing else f"{verdict.decision}: {verdict.sentence}"
+        text = f"{verdict.decision}: {verdict.sentence}" if says_something(verdict) else verdict.sentence
         return self._about(workload, Occasion.VERDICT, text, verdict.decision, is_warning=is_rejected)
 
     def _about(

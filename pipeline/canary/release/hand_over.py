@@ -1,13 +1,16 @@
 """Hands a decision to the driver that waits for it at its gate, and waits until that driver has carried it out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from canary.errors import InputError, InterruptedReleaseError, PromoteError, UnreachableError
-from canary.events import Decided, Note
+from canary.events import Decided, HandedOver, Note
+from canary.manifests.bundle import Bundle, digest
 from canary.marks import DIGEST, Variant, variant_name
 from canary.objects import DEPLOYMENT, LEASE, Object, annotations_of
 from canary.observe.deployments import images
 from canary.ports import World
+from canary.release import promote as promotes
 from canary.release.commands import Commands
 from canary.release.recall import recall
 from canary.state.decision import WaitingGate, record_decision, waiting_gate, waits, withdraw_decision
@@ -20,7 +23,60 @@ ACCEPTED_WITHIN = 15.0
 """Seconds after which a driver that has not accepted a decision is taken for dead. It looks every second."""
 
 
-def find_gates(world: World, names: Sequence[str], *, digest: str = "") -> tuple[WaitingGate, ...]:
+def promote(world: World, bundle: Bundle, names: Sequence[str], *, by: str) -> bool:
+    """Let the driver that waits at the gate of this release promote it. Return whether one waited, and has.
+
+    Args:
+        world: what to work with.
+        bundle: the manifests.
+        names: of their Deployments.
+        by: who decides.
+
+    Raises:
+        InputError, ClusterError: a promote would be refused, or somebody else has decided before.
+        PromoteError: that driver did not promote.
+    """
+    for gate in _find_gates(world, names, digest=digest(bundle)):
+        promotes.check(world, bundle)
+        if _hand_over(world, gate, Decided(promote=True, by=by)):
+            _check_promoted(world, gate, bundle)
+            world.listen(HandedOver(gate.workloads, promote=True, to=gate.driver))
+            return True
+    return False
+
+
+def reject(world: World, names: Sequence[str], *, by: str, reason: str) -> tuple[str, ...]:
+    """Let the drivers that wait at the gates of these workloads reject them. Return the names of the other workloads.
+
+    Args:
+        world: what to work with.
+        names: of the workloads.
+        by: who decides.
+        reason: why, empty if none is given.
+
+    Raises:
+        InputError, ClusterError: one waits for a decision on other workloads too, or somebody else has decided before.
+    """
+    left = tuple(names)
+    for gate in _find_gates(world, names):
+        if _hand_over(world, gate, Decided(promote=False, by=by, reason=reason)):
+            world.listen(HandedOver(gate.workloads, promote=False, to=gate.driver))
+            left = tuple(name for name in left if name not in gate.workloads)
+    return left
+
+
+def _check_promoted(world: World, gate: WaitingGate, bundle: Bundle) -> None:
+    """Raise PromoteError if the driver at the gate has ended the release without promoting it."""
+    try:
+        promotes.check(replace(world, options=replace(world.options, unproven=False)), bundle)
+    except InputError as error:
+        together = " and ".join(gate.workloads)
+        raise PromoteError(
+            f"{gate.driver} ended the release of {together} without promoting it: its output says why"
+        ) from error
+
+
+def _find_gates(world: World, names: Sequence[str], *, digest: str = "") -> tuple[WaitingGate, ...]:
     """Return the gates that wait for a decision on these workloads.
 
     Args:
@@ -52,7 +108,7 @@ def find_gates(world: World, names: Sequence[str], *, digest: str = "") -> tuple
     return tuple(found.values())
 
 
-def hand_over(world: World, gate: WaitingGate, decided: Decided) -> bool:
+def _hand_over(world: World, gate: WaitingGate, decided: Decided) -> bool:
     """Hand a decision to a gate, and wait until the release has ended.
 
     Args:

@@ -10,10 +10,9 @@ from canary.errors import (
     InputError,
     InterruptedReleaseError,
     LockLostError,
-    PromoteError,
     UnreachableError,
 )
-from canary.events import Decided, DecisionAsked, HandedOver, Listener, Note, Started
+from canary.events import Decided, DecisionAsked, Listener, Note, Started
 from canary.manifests.bundle import Bundle, digest, require_deployment
 from canary.manifests.images import images_of, refuse_untagged
 from canary.marks import DIGEST, version_labels
@@ -22,15 +21,14 @@ from canary.observe.crashes import warn_of_crashed
 from canary.observe.deployments import read_workload
 from canary.observe.rollout import wait_until_ready
 from canary.ports import Clock, Cluster, Gate, Lock, SampleSource, World
-from canary.release import deploy, promote, reap, reject, rollback, status, watch
+from canary.release import deploy, hand_over, promote, reap, reject, rollback, status, watch
 from canary.release.commands import Commands
-from canary.release.hand_over import find_gates, hand_over
 from canary.release.plan import make_plan
 from canary.release.reap import Reaped
 from canary.release.recall import last_verdict, recall
 from canary.release.status import Status
 from canary.settings.options import Options
-from canary.state.decision import GateRecord, WaitingGate
+from canary.state.decision import GateRecord
 from canary.state.last_promote import PromoteState, read_last_promote, undo_reason, unfinished_digest
 from canary.variants.derive import can_have_variants
 from canary.verdict.rule import Decision, Verdict, brief
@@ -112,20 +110,6 @@ class Release:
                 self._reject(self._names(), verdict.sentence if decided.by == "auto" else by_person)
             return ReleaseOutcome(decided.promote, decided.by, verdict)
 
-    def _waiting_gates(self, names: Sequence[str], *, digest: str = "") -> tuple[WaitingGate, ...]:
-        """Return the gates of other drivers that wait for a decision, none if such drivers are to be stopped."""
-        return () if self.lock.breaks else find_gates(self._world, names, digest=digest)
-
-    def _check_promoted(self, gate: WaitingGate, bundle: Bundle) -> None:
-        """Raise PromoteError if the driver at the gate has ended the release without promoting it."""
-        try:
-            promote.check(replace(self._world, options=replace(self.options, unproven=False)), bundle)
-        except InputError as error:
-            together = " and ".join(gate.workloads)
-            raise PromoteError(
-                f"{gate.driver} ended the release of {together} without promoting it: its output says why"
-            ) from error
-
     def _grow(self, verdict: Verdict) -> Verdict:
         """Let the variants grow step by step while the verdict is PROMOTE, and return the last verdict."""
         while verdict.decision is Decision.PROMOTE and deploy.grow(self._world, self._manifests()):
@@ -185,12 +169,9 @@ class Release:
             decided: who decided at the gate, empty if nobody did: then a canary whose verdict is REJECT is refused.
         """
         bundle, names = self._manifests(), self._names()
-        for gate in () if decided else self._waiting_gates(names, digest=digest(bundle)):
-            promote.check(self._world, bundle)
-            if hand_over(self._world, gate, Decided(promote=True, by=self.person)):
-                self._check_promoted(gate, bundle)
-                self.listen(HandedOver(gate.workloads, promote=True, to=gate.driver))
-                return
+        asks_gates = not (decided or self.lock.breaks)
+        if asks_gates and hand_over.promote(self._world, bundle, names, by=self.person):
+            return
         with self._action("promote", names, Commands(self.options, *names).promote):
             recall(self._world, names)
             promote.promote(self._world, bundle, decided=decided)
@@ -204,11 +185,7 @@ class Release:
             reason: why, in a sentence; empty if none is given.
         """
         names = self._names()
-        left = [*names]
-        for gate in self._waiting_gates(names):
-            if hand_over(self._world, gate, Decided(promote=False, by=self.person, reason=reason)):
-                self.listen(HandedOver(gate.workloads, promote=False, to=gate.driver))
-                left = [name for name in left if name not in gate.workloads]
+        left = names if self.lock.breaks else hand_over.reject(self._world, names, by=self.person, reason=reason)
         if left or not names:
             self._reject(left, reason or "by canary reject")
 
