@@ -114,3 +114,15 @@ def test_ctrl_c_ends_the_wait_at_the_end_and_nothing_else(monkeypatch: pytest.Mo
 
 def assert_true(condition: bool) -> None:
     assert condition
+
+
+def test_a_receiver_that_wants_more_time_than_is_left_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("canary.notifications.outbox.PATIENCE", 1e9)
+    monkeypatch.setattr("canary.notifications.notifier.DRAIN", 3600.0)
+
+    def ask_for_two_hours() -> None:
+        raise TryAgainError("it is busy", 7200.0)
+
+    [note] = told(Receiver(ask_for_two_hours))  # a wait would last longer than a test may
+    assert isinstance(note, Note)
+    assert note.text.startswith("1 of 1 notification could not be sent to the test: it is busy.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -338,3 +339,11 @@ def test_the_url_is_shown_nowhere(canary: CommandLine, story: Story, chat: Endpo
     assert len(reports) == 4
     assert [one.code for one in results] == [0] * 5
     assert "hunter" not in shown + "".join(reports) + "".join(one.out + one.err for one in results)
+
+
+def test_no_password_of_netrc_is_sent(canary: CommandLine, chat: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *more, **named: resolve("127.0.0.1", *more, **named))
+    monkeypatch.setenv("NETRC", str(canary.write("netrc", "machine chat.test login ada password hunter2\n")))
+    assert canary("deploy", *NEW, "--notify-url", f"http://chat.test:{chat.server_port}/").code == 0
+    assert [request.headers.get("Authorization") for request in chat.requests] == [None]
