@@ -121,7 +121,7 @@ def test_an_undone_promote_and_a_rollback_are_points(
     assert canary("promote", *NEW[:3], "--unproven").code == 0
     assert canary("rollback", "app").code == 0
     simulator.script["app:3"] = unready
-    assert canary("promote", "m.yml", "--image", "app:3", "--unproven", "--timeout", "100ms").code == 5
+    assert canary("promote", "m.yml", "--image", "app:3", "--unproven", "--timeout", "2s").code == 5
 
     assert api.regions == []
     assert [one["tags"][3] for one in api.points] == ["promoted", "rolled-back", "undone"]

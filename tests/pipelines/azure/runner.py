@@ -277,13 +277,16 @@ class Run:
         self.artifacts[name] = place
 
     def _macros(self, value: str, job: Job) -> str:
-        """Replace $(name) by the value of the variable; raises UnknownError for a name that is none."""
+        """Replace $(name) by the value of the variable; raises UnknownError for a name that is none.
+
+        A secret with the value $(itself) is one that nobody has set: Azure leaves its macro as it is.
+        """
         known = {key.lower(): one for key, one in (job.variables | dict(self.secrets)).items()}
 
         def replace(found: re.Match[str]) -> str:
             if (name := found[1].lower()) not in known:
                 raise UnknownError(f"$({found[1]}) is no variable")
-            return self._macros(known[name], job)
+            return found[0] if known[name] == found[0] else self._macros(known[name], job)
 
         return MACRO.sub(replace, value)
 
