@@ -7,6 +7,7 @@ the rule and of candidates that compare within each scrape, where incidents and 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -18,38 +19,32 @@ import numpy as np
 
 from bench.verdict.by_stream import by_stream
 from bench.verdict.candidates import candidates
+from bench.verdict.guarded import GuardedEProcess
 from bench.verdict.report import as_csv, durations, picture, tables
-from bench.verdict.rules import Ours
+from bench.verdict.rules import LEAST_REQUESTS
 from bench.verdict.simulate import simulate
 from bench.verdict.streams import Cell, blocks, grid
-from canary.verdict.rule import Decision, Evidence, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import Decision, compare_strata
+from canary.verdict.strata import Strata
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def same_rule() -> None:
-    """Exit if the simulated rule decides differently from the rule for releases."""
+    """Exit if the simulated rule differs from the rule for releases."""
     for cell in (Cell(0.9, "edge", 1, 20, 0.05), Cell(0.999, "twice", 4, 200), Cell(1.0, "equal", 0.25, 20)):
-        rule = Ours(cell, 20)
-        for block in blocks(cell, 20, np.random.default_rng(1)):
+        rule, releases = GuardedEProcess(cell, 20), [Strata(cell.tolerance)] * 20
+        for block in itertools.islice(blocks(cell, 20, np.random.default_rng(1)), 2):
             found = rule.judge(block)
             for row, look in np.ndindex(found.shape):
-                number = int(block.numbers[look])
-                evidence = [
-                    Evidence(
-                        float(block.sums[i][row, look]),
-                        int(block.requests[i][look]),
-                        number,
-                        float(block.spreads[i][row, look]),
-                    )
-                    for i in (0, 1)
-                ]
-                decision = compare(evidence[0], evidence[1], tolerance=cell.tolerance).decision
-                if decision is Decision.PROMOTE and min(one.total for one in evidence) < 50:
+                sides = (Evidence(float(block.good[i][row, look]), int(block.totals[i][look])) for i in (0, 1))
+                releases[row] = strata = releases[row].add(*sides)
+                decision = compare_strata(strata).decision
+                if decision is Decision.PROMOTE and min(strata.baseline.total, strata.canary.total) < LEAST_REQUESTS:
                     decision = Decision.UNDECIDED
                 if found[row, look] != {Decision.PROMOTE: 1, Decision.REJECT: -1, Decision.UNDECIDED: 0}[decision]:
-                    sys.exit(f"the simulated rule differs from canary.verdict: {cell}, {evidence}")
-            break
+                    sys.exit(f"the simulated rule differs from canary.verdict: {cell}, {strata}")
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ import matplotlib.pyplot as plt
 
 from bench.verdict.rules import RULES
 from bench.verdict.streams import SHARES
-from canary.verdict.rule import Decision, Evidence, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import Decision, compare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.verdict.streams import LOOKS_A_MINUTE, Z
+from canary.verdict import confidence, strata
 from canary.verdict import rule as verdict
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ class Ours(Rule):
 
     name = "ours"
     source = "pipeline/canary/verdict/rule.py"
-    pseudo = verdict.PSEUDO_GOOD
+    pseudo = confidence.PSEUDO_GOOD
     reject_share = verdict.REJECT_SHARE
-    least_scrapes = verdict.SCRAPES_FOR_DISPERSION
+    least_scrapes = strata.LEAST_SCRAPES
     least_looks = 1
 
     def judge(self, block: Block) -> np.ndarray:
@@ -100,7 +101,7 @@ class Ours(Rule):
 
     def rho_squared(self) -> float:
         """Return ρ², which sets where the interval is narrowest."""
-        return max(verdict.SMALLEST_TOLERANCE, self.cell.tolerance) / 4
+        return max(confidence.SMALLEST_TOLERANCE, self.cell.tolerance) / 4
 
     def variance(self, p: list[np.ndarray], n: list[np.ndarray]) -> np.ndarray:
         """Return the variance of the difference of two shares after n independent requests."""
@@ -120,7 +121,7 @@ class Ours(Rule):
 
     def assumed(self, block: Block) -> np.ndarray:
         """Return the dispersion to assume until it is measured, at each look."""
-        assumed: np.ndarray = 1 + verdict.PRESUMED_CORRELATION * (np.maximum(*block.requests) / block.numbers - 1)
+        assumed: np.ndarray = 1 + strata.PRESUMED_CORRELATION * (np.maximum(*block.requests) / block.numbers - 1)
         return assumed
 
 

@@ -12,7 +12,8 @@ from canary.cli.session import Session
 from canary.errors import InputError
 from canary.settings.settings import schema
 from canary.verdict.as_json import verdict_as_json
-from canary.verdict.rule import Evidence, combine, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import combine, compare
 
 
 @click.command(
@@ -82,7 +83,7 @@ def verdict(**given: Any) -> int:  # noqa: ANN401
             _evidence("--canary", given["canary"]),
             tolerance=session.settings.tolerance,
             alpha=session.settings.alpha,
-            scatter=given["dispersion"],
+            scatter=1.0 if given["dispersion"] is None else given["dispersion"],
         )
         judged = combine([comparison])
         if not print_json(given, verdict_as_json(judged)):

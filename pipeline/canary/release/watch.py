@@ -124,9 +124,10 @@ def _begun(world: World, scene: Observation) -> Record:
     """Return the record of an earlier driver, or a new one."""
     canaries = {name: canary for name, _, canary in scene.variants(Variant.CANARY)}
     known = read_record(world.cluster, canaries, warm_up=world.options.warm_up)
-    if known is not None:
-        tell(world, scene, known)
-    return known or Record(scene.at, Tally(world.options.warm_up))
+    if known is None:
+        return Record(scene.at, Tally(world.options.warm_up))
+    tell(world, scene, known)
+    return known.comparing(world.options.measures)
 
 
 def _is_complete(scene: Observation, pods: Sequence[Pod], tally: Tally) -> bool:

@@ -10,15 +10,14 @@ from canary.printable import printable_json
 from canary.report.report import Counts, Look, Report
 from canary.times import timestamp
 from canary.verdict.as_json import verdict_as_json
-from canary.verdict.history import number
-from canary.verdict.rule import Evidence
+from canary.verdict.evidence import Evidence, number
 
-FORMAT = 1
+FORMAT = 2
 """Version of the format. It changes when a program that reads reports would have to change."""
 
 COLUMNS = (
     "at",
-    *(f"{variant} {column}" for variant in ("baseline", "canary") for column in ("good", "total", "scrapes", "spread")),
+    *(f"{variant} {column}" for variant in ("baseline", "canary") for column in ("good", "total")),
 )
 """Names of the numbers of a look."""
 
@@ -98,4 +97,4 @@ def _look(look: Look) -> list[float | int]:
 
 
 def _evidence(one: Evidence) -> list[float | int]:
-    return [number(one.good), number(one.total), one.scrapes, number(one.spread)]
+    return [number(one.good), number(one.total)]

@@ -27,8 +27,9 @@ from canary.events import (
 from canary.marks import Variant
 from canary.report.report import Context, Counts, Entry, Look, Outcome, Report
 from canary.sentences import sentence_of
+from canary.verdict.evidence import Evidence
 from canary.verdict.history import History
-from canary.verdict.rule import Comparison, Decision, Evidence, Verdict
+from canary.verdict.rule import Comparison, Decision, Verdict
 
 TOLD = (
     Started,

@@ -9,7 +9,8 @@ from typing import Any
 
 from canary.events import Decided, HandedOver, Promoted, Rejected, Undone, VariantState
 from canary.sentences import says_something
-from canary.verdict.rule import Evidence, Verdict
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import Verdict
 
 
 class Outcome(StrEnum):

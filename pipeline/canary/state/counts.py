@@ -3,7 +3,7 @@
 Each workload has a ConfigMap `NAME-canary-counts`. The Deployment `NAME-canary` owns it, so that it is deleted with the
 canary. Each look that saw something new writes it, with one request. Its keys:
 
-    format           version of the format, `1`; any other version is an error
+    format           version of the format, `2`; `1` is read, too, and any other version is an error
     verdict          the last verdict and its sentence: `PROMOTE: canary 95.0 % good vs …`
     counts.json      everything else, as below
     counts.json.gz   the same in `binaryData`, compressed, where counts.json would have more than `READABLE` bytes
@@ -14,15 +14,15 @@ and those of counts.json (all times are Unix seconds):
     step             percentage of the current step, null where the canary has none
     watched          seconds of watching that count at this step, see `record.Record`
     seen_at          when the last look was, null where it does not count
-    totals           counts of all pods, including deleted ones, each
-                     [variant, metric, good, total, scrapes, spread], see `verdict.Evidence`
+    totals           counts of all pods, including deleted ones, each [variant, metric, good, total]
+    strata           canary and baseline compared within each scrape, each [metric, numbers], see `strata.Strata`
     before_step      requests of all pods before this step, each [variant, metric, total]
     buckets          requests of all pods by duration, each [variant, {upper bound in seconds: cumulative count}]
     processes        the last scrape of each process of each existing pod, each
                      [process, [name of each counter], [[pod's uid, variant, at, started or null, warm-up over (0 or 1),
                      value of each counter], …]], see `measures.Measures.count`
-    history          {"series": [[variant, metric], …], "points": [[at, good, total, scrapes and spread of each
-                     series], …]}: the totals of canary and baseline over time, see `history.History`
+    history          {"series": [[variant, metric], …], "points": [[at, good and total of each series], …]}: the totals
+                     of canary and baseline over time, see `history.History`
     compared_by      {"alpha": …, "metrics": [{"name", "good", "total", "objective", "tolerance"}, …]}: what the last
                      look compared by, see `measures.Metric`; older drivers do not write it
 
@@ -49,8 +49,11 @@ from canary.verdict.rule import Decision
 from canary.verdict.selector import Selector
 from canary.verdict.tally import Tally
 
-FORMAT = "1"
-"""Version of the format; no other is read."""
+FORMAT = "2"
+"""Version of the format that is written."""
+
+FORMER = "1"
+"""Version that is read, too: `[good, total, scrapes, spread]` in totals and points, and no strata."""
 
 READABLE = 64 * 1024
 """Bytes up to which the counts stay readable; larger ones are compressed."""
@@ -127,6 +130,8 @@ def _recalled(cluster: Cluster, workload: str, canary: Object, warm_up: float) -
     read = _read(workload, config_map)
     decision, _, sentence = config_map["data"].get("verdict", "").partition(": ")
     try:
+        if config_map["data"]["format"] == FORMER:
+            read = _converted(read)
         record = Record(
             _seconds(read["watched_since"]),
             Tally.from_json(read, workload, warm_up),
@@ -137,6 +142,7 @@ def _recalled(cluster: Cluster, workload: str, canary: Object, warm_up: float) -
             {workload: History.from_json(read["history"])},
             *_compared_by(read),
         )
+        record = record.comparing(record.measures) if record.measures else record
     except (AttributeError, InputError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(workload, config_map, error) from error
     return record if read.get("step") == _step(canary) else record.at_new_step()
@@ -157,12 +163,24 @@ def _config_map(cluster: Cluster, workload: str, canary: Object) -> Object | Non
     owners = owner_uids(config_map)
     if owners and canary["metadata"]["uid"] not in owners:
         return None
-    if version != FORMAT:
+    if version not in (FORMAT, FORMER):
         raise InputError(
             f"ConfigMap {name} has the counts of {workload} in format {version}, but this version of canary reads "
             f"format {FORMAT}: use the version that wrote them, or end the release: canary reject {workload}"
         )
     return config_map
+
+
+def _converted(read: Object) -> Object:
+    """Return counts of the former format in the present one; the strata follow from the history."""
+    return read | {
+        "totals": [row[:4] for row in read["totals"]],
+        "strata": [],
+        "history": {
+            "series": read["history"]["series"],
+            "points": [[at, *(values[:2] for values in rest)] for at, *rest in read["history"]["points"]],
+        },
+    }
 
 
 def _content(workload: str, step: int | None, record: Record) -> Object:

@@ -9,6 +9,7 @@ from functools import reduce
 from canary.verdict.history import History
 from canary.verdict.measures import Measures
 from canary.verdict.rule import Decision
+from canary.verdict.strata import Strata
 from canary.verdict.tally import Tally
 
 LONGEST_GAP = 60.0
@@ -62,6 +63,20 @@ class Record:
                 one: self.histories.get(one, History()).add(at, tally.of(one), self.seen_at) for one in tally.workloads
             },
         )
+
+    def comparing(self, measures: Measures) -> Record:
+        """Return the record with strata for the tolerances of these measures.
+
+        Evidence is about one tolerance. Where another one was compared by, or an older driver saved no strata, those of
+        the history take their place.
+        """
+        tally = self.tally
+        for workload, history in self.histories.items():
+            for metric in measures.metrics:
+                strata = tally.strata(workload, metric)
+                if strata.tolerance != metric.tolerance or strata == Strata(metric.tolerance):
+                    tally = tally.with_strata(workload, metric.name, history.strata(metric.name, metric.tolerance))
+        return replace(self, tally=tally)
 
     def at_new_step(self) -> Record:
         """Return the record with no time and no requests at the current step yet; the evidence stays."""

@@ -9,7 +9,9 @@ from canary.events import Looked, VariantState
 from canary.printable import printable
 from canary.terminal.bar import bar, signed
 from canary.terminal.lines import COLOURS
-from canary.verdict.rule import Comparison, Decision, Evidence, decimals, share_interval
+from canary.verdict.confidence import share_interval
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import Comparison, Decision, decimals
 
 VARIANT_COLOURS = {"canary": "bold", "baseline": "", "stable": "dim"}
 COLUMNS = ("", "pods", "requests", "good", "95 % interval", "req/s", "p50", "p99")

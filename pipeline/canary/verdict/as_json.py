@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from canary.verdict.history import number
+from canary.verdict.evidence import number
 from canary.verdict.rule import Comparison, Verdict
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from canary.marks import Variant
-from canary.verdict.rule import Evidence
+from canary.verdict.evidence import Evidence, number
+from canary.verdict.strata import Strata
 
 POINTS = 256
 """Maximum number of points."""
@@ -18,8 +19,10 @@ POINTS = 256
 BYTES = 64 * 1024
 """Maximum size of a history in bytes of JSON."""
 
-_POINT, _SERIES = 20, 72
+_POINT, _SERIES = 20, 48
 """Maximum bytes of a point, and of each series in it."""
+
+_COMPARED = (Variant.BASELINE, Variant.CANARY)
 
 Series = tuple[Variant, str]
 """A variant and the name of a metric."""
@@ -71,6 +74,21 @@ class History:
             del points[min(inner, key=lambda n: points[n + 1].at - points[n - 1].at)]
         return History(tuple(points))
 
+    def strata(self, metric: str, tolerance: float | None) -> Strata:
+        """Return what the points show on a metric, each point compared as one scrape.
+
+        It is what a release goes on with when its tolerance changes: the evidence about the former one is of no use.
+        """
+        strata, before = Strata(tolerance), {variant: Evidence() for variant in _COMPARED}
+        for point in self.points:
+            now = {variant: point.evidence.get((variant, metric), before[variant]) for variant in _COMPARED}
+            gained = (
+                Evidence(max(0.0, now[one].good - before[one].good), max(0.0, now[one].total - before[one].total))
+                for one in _COMPARED
+            )
+            strata, before = strata.add(*gained), now
+        return strata
+
     def as_json(self) -> dict[str, Any]:
         """Return the history as `from_json` reads it."""
         series = sorted({key for point in self.points for key in point.evidence})
@@ -95,8 +113,8 @@ class History:
                 Point(
                     float(at),
                     {
-                        key: Evidence(float(good), float(total), int(scrapes), float(spread))
-                        for key, (good, total, scrapes, spread) in zip(series, values, strict=True)
+                        key: Evidence(float(good), float(total))
+                        for key, (good, total) in zip(series, values, strict=True)
                     },
                 )
                 for at, *values in read["points"]
@@ -104,10 +122,5 @@ class History:
         )
 
 
-def number(value: float) -> float | int:
-    """Return the value, as an integer if it is one: shorter, and exact."""
-    return int(value) if float(value).is_integer() else value
-
-
 def _numbers(one: Evidence) -> list[float | int]:
-    return [number(one.good), number(one.total), one.scrapes, number(one.spread)]
+    return [number(one.good), number(one.total)]

@@ -1,22 +1,14 @@
-"""The verdict: a continuously valid non-inferiority test of a canary against its baseline.
+"""The verdict: a test whether a canary is worse than its baseline by more than the tolerance.
 
-You can check it after every scrape: the error levels hold for all checks together, not only for one. Each variant has n
-requests, of which s are good, both divided by the dispersion φ (see `dispersion`):
+You can check it after every scrape: the error levels hold for all checks together, not only for one.
 
-    p     = (s + 2) / (n + 4)                      shares, moved a little towards one half (Agresti and Coull 1998)
-    d     = p_canary − p_baseline
-    m     = harmonic mean of the two n
-    v     = Σ p (1 − p) / n
-    ρ²    = tolerance / 4                          makes the width tightest about when an equal canary can be promoted
-    width = √v · √(2 (m ρ² + 1) / (m ρ²) · log(1 + √(m ρ² + 1) / (2 α)))
+    PROMOTE when ln E_promote ≥ ln(1/α)                          the canary is not worse by more than the tolerance
+    REJECT  when ln E_reject  ≥ ln(10 · comparisons / α)         the canary is worse by more than the tolerance
 
-    PROMOTE when d − width(α) > −tolerance                          the canary is not worse by more than the tolerance
-    REJECT  when d + width(α / (10 · comparisons)) < −tolerance     the canary is worse by more than the tolerance
-
-`width` is the one-sided asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas,
-"Time-uniform central limit theory and asymptotic confidence sequences" (2021): a Gaussian mixture, in the manner of
-Robbins, "Statistical methods related to the law of the iterated logarithm" (1970). `docs/verdict.md` compares these
-constants with alternatives.
+E is the evidence of an e-process (`eprocess.py`) that compares canary and baseline within each scrape (`strata.py`). A
+fair bet would not multiply its stake by more than 1/α with a probability above α, however often one looks.
+Counts that a person passes have no scrapes; the confidence sequence of `confidence.py` decides about them (`compare`).
+`docs/verdict.md` says what is proven, what is measured, and how the constants were chosen.
 """
 
 from __future__ import annotations
@@ -27,14 +19,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from canary.errors import InputError
+from canary.verdict.confidence import smoothed_share, width
+from canary.verdict.evidence import Evidence
+from canary.verdict.strata import LEAST_SCRAPES, Strata
 
-PSEUDO_GOOD = 2.0
-PSEUDO_TOTAL = 4.0
 REJECT_SHARE = 10  # REJECT errs ten times less often, so that a canary with a slow start survives
-SMALLEST_TOLERANCE = 1e-4  # only for ρ²
-USUAL_TOLERANCE = 0.02  # only for ρ², where no tolerance is set
-SCRAPES_FOR_DISPERSION = 8
-PRESUMED_CORRELATION = 0.05  # of the answers within one scrape, until there are enough scrapes to measure it
+
+FEW_ERRORS = ", too few errors to see whether they come in bursts"
+"""Why the rule takes more requests than it would need if errors were known to be independent."""
 
 
 class Decision(StrEnum):
@@ -43,47 +35,6 @@ class Decision(StrEnum):
     PROMOTE = "PROMOTE"
     REJECT = "REJECT"
     UNDECIDED = "UNDECIDED"
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What one variant has shown on one metric since its warm-up ended.
-
-    Attributes:
-        good: good requests.
-        total: all requests.
-        scrapes: number of scrapes that counted requests.
-        spread: sum of good² / total over those scrapes. The dispersion follows from it, so single scrapes are not kept.
-    """
-
-    good: float = 0.0
-    total: float = 0.0
-    scrapes: int = 0
-    spread: float = 0.0
-
-    def add(self, good: float, total: float) -> Evidence:
-        """Return the evidence with one more scrape's requests (`total` new ones, of which `good` were good).
-
-        A scrape without requests changes nothing.
-        """
-        if not 0 <= good <= total:
-            raise ValueError(f"{good} good of {total} requests")
-        if total == 0:
-            return self
-        return Evidence(self.good + good, self.total + total, self.scrapes + 1, self.spread + good * (good / total))
-
-    @property
-    def share(self) -> float | None:
-        """Return the share of good requests in 0–1, None without requests."""
-        return self.good / self.total if self.total else None
-
-    @property
-    def chi_squared(self) -> float:
-        """Return Pearson's χ² of the per-scrape counts, 0 where all or none were good."""
-        if not 0 < self.good < self.total:
-            return 0.0
-        share = self.good / self.total
-        return max(0.0, self.spread - self.good * share) / (share * (1 - share))
 
 
 @dataclass(frozen=True)
@@ -96,13 +47,15 @@ class Comparison:
         decision: of this metric alone.
         baseline: its evidence.
         canary: its evidence.
-        difference: canary's share minus baseline's, in −1–1; None without requests on either side.
-        interval: continuously valid interval of the difference. Its lower end decides about PROMOTE and errs with
-            probability `alpha` at most; its upper end decides about REJECT and errs with `reject_alpha` at most.
+        difference: canary's share minus baseline's, in −1–1, compared within each scrape where there are scrapes; None
+            without requests on either side.
+        interval: of the difference. PROMOTE if it lies above −tolerance, REJECT if it lies below.
         tolerance: share by which the canary may be worse; None when it is not set, and then nothing is decided.
         alpha: error level of PROMOTE.
         reject_alpha: error level of REJECT, shared among the comparisons of the release.
         dispersion: how much more the counts scatter than by chance, ≥ 1.
+        scrapes: number of scrapes with answers of both variants; None for counts that a person passed.
+        measured: whether these scrapes tell the dispersion, so that nothing is presumed.
         sentence: the comparison for a person.
     """
 
@@ -117,6 +70,8 @@ class Comparison:
     alpha: float
     reject_alpha: float
     dispersion: float
+    scrapes: int | None = None
+    measured: bool = True
     sentence: str = ""
 
 
@@ -135,62 +90,6 @@ class Verdict:
     sentence: str
 
 
-def dispersion(*variants: Evidence) -> float:
-    """Return how much more the counts of scrapes scatter than by chance, over all variants; 1 is pure chance.
-
-    Answers of the same moment resemble each other, so they carry less information than independent ones: one error
-    counts as `1 / dispersion` errors. From the eighth scrape of each variant on, the value is Pearson's χ² over its
-    degrees of freedom. It is slightly enlarged while there are few scrapes or errors, and never below 1. Before the
-    eighth scrape, a correlation of 0.05 within a scrape is presumed, so that a handful of scrapes decides only if the
-    difference is overwhelming. Counts without scrapes, given by hand, are taken as independent.
-    """
-    scraped = [one for one in variants if one.scrapes]
-    if not scraped:
-        return 1.0
-    if min(one.scrapes for one in scraped) < SCRAPES_FOR_DISPERSION:
-        largest = max(one.total / one.scrapes for one in scraped)
-        return max(1.0, 1 + PRESUMED_CORRELATION * (largest - 1))
-    mixed = [one for one in scraped if 0 < one.good < one.total]
-    if not mixed:
-        return 1.0
-    ratio = sum(one.chi_squared for one in mixed) / sum(one.scrapes - 1 for one in mixed)
-    known_by = sum(min(one.scrapes - 1, one.good, one.total - one.good) for one in mixed)
-    return max(1.0, (1 + 2 / known_by) * ratio)
-
-
-def width(
-    baseline: Evidence, canary: Evidence, alpha: float, *, tolerance: float | None = None, scatter: float = 1.0
-) -> float:
-    """Return how far the true difference may be from the observed one, on one side, at error level `alpha`.
-
-    Args:
-        baseline: its evidence.
-        canary: its evidence.
-        alpha: error level, in 0–1, exclusive, over all checks together.
-        tolerance: the width is tightest for this one, and valid for any.
-        scatter: the dispersion, ≥ 1.
-
-    Returns:
-        a difference of shares, > 0; infinite while a variant has no requests.
-    """
-    if not baseline.total or not canary.total:
-        return math.inf
-    independent = [one.total / scatter for one in (baseline, canary)]
-    shares = [_smoothed_share(one, scatter) for one in (baseline, canary)]
-    variance = sum(share * (1 - share) / n for share, n in zip(shares, independent, strict=True))
-    return math.sqrt(variance) * _boundary(2 / sum(1 / n for n in independent), alpha, tolerance)
-
-
-def share_interval(evidence: Evidence, alpha: float = 0.05) -> tuple[float, float]:
-    """Return the interval, in 0–1, that contains a variant's share at all checks with probability 1 − `alpha`."""
-    if not evidence.total:
-        return 0.0, 1.0
-    scatter = dispersion(evidence)
-    independent, share = evidence.total / scatter, _smoothed_share(evidence, scatter)
-    reach = math.sqrt(share * (1 - share) / independent) * _boundary(independent, alpha / 2, None)
-    return max(0.0, share - reach), min(1.0, share + reach)
-
-
 def compare(
     baseline: Evidence,
     canary: Evidence,
@@ -198,12 +97,12 @@ def compare(
     tolerance: float | None,
     alpha: float = 0.05,
     comparisons: int = 1,
-    scatter: float | None = None,
+    scatter: float = 1.0,
     metric: str = "success",
     workload: str = "",
     quality: str = "good",
 ) -> Comparison:
-    """Return what the evidence allows for one metric of one workload.
+    """Return what counts without scrapes allow for one metric of one workload.
 
     Args:
         baseline: its evidence.
@@ -211,7 +110,7 @@ def compare(
         tolerance: share by which the canary may be worse, in 0–1; without one nothing is decided.
         alpha: error level over all checks together, in 0–1, exclusive.
         comparisons: how many comparisons the release has; they share the error level of REJECT.
-        scatter: the dispersion, if it is not to be measured from the scrapes.
+        scatter: the dispersion; 1 takes all answers as independent.
         metric: its name.
         workload: the stable Deployment's name.
         quality: what a good request is called in sentences: `good`, `within 250 ms`.
@@ -220,15 +119,13 @@ def compare(
         InputError: a number lies outside its range.
     """
     _check(baseline, canary, tolerance=tolerance, alpha=alpha, comparisons=comparisons)
-    if scatter is None:
-        scatter = dispersion(baseline, canary)
     if not 1 <= scatter < math.inf:
         raise InputError(f"dispersion {scatter:g}: must be 1 (pure chance) or more")
     reject_alpha = alpha / (REJECT_SHARE * comparisons)
     decision, difference, interval = Decision.UNDECIDED, None, (-1.0, 1.0)
     if baseline.share is not None and canary.share is not None:
         difference = canary.share - baseline.share
-        observed = _smoothed_share(canary, scatter) - _smoothed_share(baseline, scatter)
+        observed = smoothed_share(canary, scatter) - smoothed_share(baseline, scatter)
         interval = (
             max(-1.0, observed - width(baseline, canary, alpha, tolerance=tolerance, scatter=scatter)),
             min(1.0, observed + width(baseline, canary, reject_alpha, tolerance=tolerance, scatter=scatter)),
@@ -241,6 +138,94 @@ def compare(
         metric, workload, decision, baseline, canary, difference, interval, tolerance, alpha, reject_alpha, scatter
     )
     return replace(comparison, sentence=_sentence(comparison, quality))
+
+
+def compare_strata(
+    strata: Strata,
+    *,
+    alpha: float = 0.05,
+    comparisons: int = 1,
+    metric: str = "success",
+    workload: str = "",
+    quality: str = "good",
+) -> Comparison:
+    """Return what the scrapes of canary and baseline allow for one metric of one workload.
+
+    Args:
+        strata: what both have shown, with the tolerance; without one nothing is decided.
+        alpha: error level over all checks together, in 0–1, exclusive.
+        comparisons: how many comparisons the release has; they share the error level of REJECT.
+        metric: its name.
+        workload: the stable Deployment's name.
+        quality: what a good request is called in sentences: `good`, `within 250 ms`.
+
+    Raises:
+        InputError: a number lies outside its range.
+    """
+    baseline, canary, tolerance = strata.baseline, strata.canary, strata.tolerance
+    _check(baseline, canary, tolerance=tolerance, alpha=alpha, comparisons=comparisons)
+    pooled = compare(
+        baseline,
+        canary,
+        tolerance=None,
+        alpha=alpha,
+        comparisons=comparisons,
+        scatter=strata.dispersion,
+        metric=metric,
+        workload=workload,
+    )
+    comparison = replace(pooled, tolerance=tolerance, scrapes=strata.scrapes, measured=strata.measured)
+    if tolerance is not None and strata.difference is not None:
+        promote, reject = strata.log_evidence()
+        decision = Decision.UNDECIDED
+        if promote >= -math.log(alpha):
+            decision = Decision.PROMOTE
+        elif reject >= -math.log(pooled.reject_alpha):
+            decision = Decision.REJECT
+        interval = _interval(strata, decision, tolerance, (promote, alpha), (reject, pooled.reject_alpha))
+        comparison = replace(comparison, decision=decision, difference=strata.difference, interval=interval)
+    return replace(comparison, sentence=_sentence(comparison, quality))
+
+
+def _interval(
+    strata: Strata,
+    decision: Decision,
+    tolerance: float,
+    promote: tuple[float, float],
+    reject: tuple[float, float],
+) -> tuple[float, float]:
+    """Return an interval of the difference that agrees with the decision.
+
+    The evidence is known at one difference only, −tolerance. The ends are where it would be as large as its error level
+    demands, if it changed as that of a normal distribution does. This is measured, not proven.
+
+    Args:
+        strata: with scrapes.
+        decision: of these strata.
+        tolerance: their tolerance.
+        promote: logarithm of the evidence, and error level.
+        reject: logarithm of the evidence, and error level.
+    """
+    scatter, found = strata.dispersion, strata.difference or 0.0
+    variance, smoothing = 0.0, 0.0
+    for one, sign in zip(strata.compared, (-1, 1), strict=True):
+        smoothed = smoothed_share(one, scatter)
+        variance += smoothed * (1 - smoothed) * scatter / one.total
+        smoothing += sign * (smoothed - one.good / one.total)
+    variance /= strata.weight * sum(1 / one.total for one in strata.compared)
+    centre = found + smoothing
+    beyond = centre + tolerance
+
+    def reach(evidence: float, level: float) -> float:
+        wanted = -math.log(level)
+        if evidence <= wanted:
+            return math.sqrt(beyond**2 + 2 * variance * (wanted - evidence))
+        return abs(beyond) * math.sqrt(wanted / evidence)
+
+    low, high = min(found, centre - reach(*promote)), max(found, centre + reach(*reject))
+    low = max(low, -tolerance) if decision is Decision.PROMOTE else min(low, -tolerance)
+    high = min(high, -tolerance) if decision is Decision.REJECT else max(high, -tolerance)
+    return max(-1.0, low), min(1.0, high)
 
 
 def combine(comparisons: Sequence[Comparison]) -> Verdict:
@@ -281,18 +266,6 @@ def tolerated(tolerance: float, baseline_share: float | None) -> str:
     return f"{tolerant} {worse} is still promoted"
 
 
-def _smoothed_share(evidence: Evidence, scatter: float) -> float:
-    return (evidence.good / scatter + PSEUDO_GOOD) / (evidence.total / scatter + PSEUDO_TOTAL)
-
-
-def _boundary(requests: float, alpha: float, tolerance: float | None) -> float:
-    """Return the width in standard errors, on one side, after this many requests."""
-    rho_squared = max(SMALLEST_TOLERANCE, USUAL_TOLERANCE if tolerance is None else tolerance) / 4
-    information = requests * rho_squared
-    mixture = math.log1p(math.sqrt(information + 1) / (2 * alpha))
-    return math.sqrt(2 * (information + 1) / information * mixture)
-
-
 def _check(baseline: Evidence, canary: Evidence, *, tolerance: float | None, alpha: float, comparisons: int) -> None:
     for name, evidence in (("baseline", baseline), ("canary", canary)):
         if not 0 <= evidence.good <= evidence.total < math.inf:
@@ -315,9 +288,9 @@ def _sentence(comparison: Comparison, quality: str) -> str:
     if comparison.difference is None:
         silent = [name for name, one in (("canary", canary), ("baseline", baseline)) if not one.total]
         return f"no requests to {' and '.join(silent)} yet" + ("" if len(silent) == 2 else f" ({requests})")
-    scrapes = min(canary.scrapes, baseline.scrapes)
-    if comparison.decision is Decision.UNDECIDED and 0 < scrapes < SCRAPES_FOR_DISPERSION:
-        requests += f" in {scrapes} of {SCRAPES_FOR_DISPERSION} scrapes"
+    if comparison.decision is Decision.UNDECIDED and comparison.scrapes is not None and not comparison.measured:
+        few = comparison.scrapes < LEAST_SCRAPES
+        requests += f" in {comparison.scrapes} of {LEAST_SCRAPES} scrapes" if few else FEW_ERRORS
     low, high = comparison.interval
     tolerance, precision = comparison.tolerance, decimals(comparison.tolerance)
     if low > 0:
@@ -333,6 +306,11 @@ def _sentence(comparison: Comparison, quality: str) -> str:
     outcome = (
         "equal" if float(points) == 0 else f"{'better' if comparison.difference > 0 else 'worse'} by {points} points"
     )
+    if (
+        tolerance
+        and abs(comparison.difference - (canary.good / canary.total - baseline.good / baseline.total)) > tolerance / 2
+    ):
+        outcome += " within the same scrapes"
     shares = [_points(one.good / one.total, precision) for one in (canary, baseline)]
     return f"canary {shares[0]} % {quality} vs baseline {shares[1]} %: {outcome} ({range_}{limit}), {requests}"
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from canary.marks import Variant
 from canary.verdict.counters import Group, Process
-from canary.verdict.history import number
+from canary.verdict.evidence import Evidence, number
 from canary.verdict.measures import Measures, Metric, bucket_bound, good_key, quantile, total_key
-from canary.verdict.rule import Decision, Evidence, Verdict, combine, compare
+from canary.verdict.rule import Decision, Verdict, combine, compare_strata
 from canary.verdict.scrapes import Pod, Scrape
+from canary.verdict.strata import Strata
 
+COMPARED = (Variant.BASELINE, Variant.CANARY)
 RECENT = 30.0  # seconds over which the request rate is measured
 
 
@@ -34,6 +36,7 @@ class Tally:
     warm_up: float = 10.0
     missing: Mapping[Pod, str] = field(default_factory=dict)
     _evidence: Mapping[tuple[str, Variant, str], Evidence] = field(default_factory=dict)
+    _strata: Mapping[tuple[str, str], Strata] = field(default_factory=dict)
     _buckets: Mapping[Group, Mapping[float, float]] = field(default_factory=dict)
     _processes: Mapping[tuple[str, str], Process] = field(default_factory=dict)
     _recent: Mapping[Group, tuple[tuple[float, float], ...]] = field(default_factory=dict)
@@ -73,6 +76,14 @@ class Tally:
     def evidence(self, workload: str, variant: Variant, metric: Metric) -> Evidence:
         """Return what a variant has shown on a metric."""
         return self._evidence.get((workload, variant, metric.name), Evidence())
+
+    def strata(self, workload: str, metric: Metric) -> Strata:
+        """Return what canary and baseline have shown on a metric, compared within each scrape."""
+        return self._strata.get((workload, metric.name), Strata(metric.tolerance))
+
+    def with_strata(self, workload: str, metric: str, strata: Strata) -> Tally:
+        """Return the tally with other strata of a metric: those of another tolerance."""
+        return replace(self, _strata={**self._strata, (workload, metric): strata})
 
     def at_new_step(self) -> Tally:
         """Return the tally at the start of a new step: no requests counted at this step yet, the same evidence."""
@@ -118,21 +129,26 @@ class Tally:
         tally: Tally,
     ) -> Tally:
         """Return `tally` plus what each round of scrapes added; a round is one scrape of each pod of a variant."""
-        evidence, recent = dict(self._evidence), dict(self._recent)
+        evidence, strata, recent = dict(self._evidence), dict(self._strata), dict(self._recent)
         buckets = {group: dict(counts) for group, counts in self._buckets.items()}
         for (_, group), gained in sorted(rounds.items(), key=lambda item: item[0][0]):
             for metric in measures.metrics:
-                total, key = gained.get(total_key(metric), 0.0), (*group, metric.name)
-                good = min(gained.get(good_key(metric), 0.0), total)
-                evidence[key] = evidence.get(key, Evidence()).add(good, total)
+                found, key = _counts(gained, metric), (*group, metric.name)
+                evidence[key] = evidence.get(key, Evidence()).add(found.good, found.total)
             counts = buckets.setdefault(group, {})
             for name, value in gained.items():
                 if (bound := bucket_bound(name)) is not None:
                     counts[bound] = counts.get(bound, 0.0) + value
+        for round_, workload in sorted({(nth, group[0]) for nth, group in rounds}):
+            for metric in measures.metrics:
+                sides = (_counts(rounds.get((round_, (workload, one)), {}), metric) for one in COMPARED)
+                strata[workload, metric.name] = strata.get((workload, metric.name), Strata(metric.tolerance)).add(
+                    *sides
+                )
         for group, at in latest.items() if measures.metrics else ():
             total = evidence.get((*group, measures.metrics[0].name), Evidence()).total
             recent[group] = (*(look for look in recent.get(group, ()) if at - RECENT <= look[0] < at), (at, total))
-        return replace(tally, _evidence=evidence, _buckets=buckets, _recent=recent)
+        return replace(tally, _evidence=evidence, _strata=strata, _buckets=buckets, _recent=recent)
 
     @property
     def workloads(self) -> tuple[str, ...]:
@@ -159,8 +175,11 @@ class Tally:
                 named.setdefault(name, []).append((uid, one))
         return {
             "totals": [
-                [variant, metric, number(one.good), number(one.total), one.scrapes, number(one.spread)]
+                [variant, metric, number(one.good), number(one.total)]
                 for (variant, metric), one in sorted(self.of(workload).items())
+            ],
+            "strata": [
+                [metric, strata.as_json()] for (of, metric), strata in sorted(self._strata.items()) if of == workload
             ],
             "before_step": [
                 [variant, metric, number(total)]
@@ -190,9 +209,10 @@ class Tally:
         return cls(
             warm_up,
             _evidence={
-                (workload, Variant(variant), metric): Evidence(float(good), float(total), int(scrapes), float(spread))
-                for variant, metric, good, total, scrapes, spread in read["totals"]
+                (workload, Variant(variant), metric): Evidence(float(good), float(total))
+                for variant, metric, good, total in read["totals"]
             },
+            _strata={(workload, metric): Strata.from_json(strata) for metric, strata in read["strata"]},
             _buckets={
                 (workload, Variant(variant)): {float(bound): float(count) for bound, count in counts.items()}
                 for variant, counts in read["buckets"]
@@ -218,6 +238,7 @@ class Tally:
         return Tally(
             self.warm_up,
             _evidence={**self._evidence, **other._evidence},
+            _strata={**self._strata, **other._strata},
             _buckets={**self._buckets, **other._buckets},
             _processes={**self._processes, **other._processes},
             _before={**self._before, **other._before},
@@ -231,10 +252,8 @@ def judge(tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: 
     request: two selectors that match nothing are equal, and so are two versions that only fail.
     """
     comparisons = [
-        compare(
-            tally.evidence(workload, Variant.BASELINE, metric),
-            tally.evidence(workload, Variant.CANARY, metric),
-            tolerance=metric.tolerance,
+        compare_strata(
+            tally.strata(workload, metric),
             alpha=alpha,
             comparisons=len(workloads) * len(measures.metrics),
             metric=metric.name,
@@ -259,6 +278,12 @@ def judge(tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: 
         sentence = f"{verdict.sentence}; not promoted: no {seen} was seen on either side{where}"
         return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
     return verdict
+
+
+def _counts(gained: Mapping[str, float], metric: Metric) -> Evidence:
+    """Return what a round has gained on a metric."""
+    total = gained.get(total_key(metric), 0.0)
+    return Evidence(min(gained.get(good_key(metric), 0.0), total), total)
 
 
 def _table(processes: Sequence[tuple[str, Process]]) -> tuple[list[str], list[list[str | float | None]]]:

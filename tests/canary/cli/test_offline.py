@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from canary.settings.settings import SETTINGS, schema
-from canary.verdict.rule import Evidence, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import compare
 from tests.canary.commandline import CommandLine
 
 

@@ -139,7 +139,7 @@ def test_the_metric_that_decides_is_named(canary: CommandLine, answers: Simulato
     assert verdict["sentence"].startswith("good: canary 50.0 % good vs baseline 90.0 %")
     comparisons = {comparison["metric"]: comparison for comparison in verdict["comparisons"]}
     assert {name: (compared["decision"], compared["tolerance"]) for name, compared in comparisons.items()} == {
-        "all": ("PROMOTE", 0.01),
+        "all": ("UNDECIDED", 0.01),
         "good": ("REJECT", 0.05),
     }
     assert all(compared["reject_alpha"] == pytest.approx(0.05 / 10 / 2) for compared in comparisons.values())

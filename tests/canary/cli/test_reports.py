@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from canary.verdict.rule import Evidence, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import compare_strata
+from canary.verdict.strata import Strata
 from tests.canary.cluster_simulator import Simulator, waiting
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.quick_release import NEW, QUICK, pods_that_answer
@@ -44,16 +46,12 @@ def events_of(report: Any) -> list[str]:
 
 def rejudged(counts: Any) -> list[Any]:
     """Judge the counts of a report again, look by look."""
-    return [
-        compare(
-            Evidence(*look[1:5]),
-            Evidence(*look[5:9]),
-            tolerance=counts["tolerance"],
-            alpha=counts["alpha"],
-            comparisons=counts["comparisons"],
-        )
-        for look in counts["looks"]
-    ]
+    strata, before, judged = Strata(counts["tolerance"]), [0, 0, 0, 0], []
+    for _, *now in counts["looks"]:
+        new = [later - earlier for earlier, later in zip(before, now, strict=True)]
+        strata, before = strata.add(Evidence(*new[:2]), Evidence(*new[2:])), now
+        judged.append(compare_strata(strata, alpha=counts["alpha"], comparisons=counts["comparisons"]))
+    return judged
 
 
 def test_a_promoted_release_reports_its_images_pods_and_verdict(canary: CommandLine, answers: Simulator) -> None:

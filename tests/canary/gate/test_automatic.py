@@ -7,7 +7,8 @@ import pytest
 from canary.errors import TimedOutError
 from canary.events import Decided
 from canary.gate.automatic import AutoGate
-from canary.verdict.rule import Decision, Evidence, Verdict, combine, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import Decision, Verdict, combine, compare
 
 
 def nobody() -> None:

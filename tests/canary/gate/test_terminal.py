@@ -13,7 +13,8 @@ import pytest
 from canary.errors import InputError, InterruptedReleaseError
 from canary.events import Decided
 from canary.gate.terminal import TerminalGate
-from canary.verdict.rule import Decision, Evidence, Verdict, combine, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import Decision, Verdict, combine, compare
 
 
 def nobody() -> None:

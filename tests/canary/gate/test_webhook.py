@@ -17,7 +17,8 @@ from canary.cli.clock import SystemClock
 from canary.errors import TimedOutError
 from canary.events import Decided, Event, Note
 from canary.gate.webhook import WebhookGate
-from canary.verdict.rule import Evidence, combine, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import combine, compare
 from tests.http_servers import running
 
 WORSE = combine([compare(Evidence(900, 1000), Evidence(500, 1000), tolerance=0.05)])

@@ -16,7 +16,8 @@ from canary.printable import printable
 from canary.report.collector import Collector
 from canary.report.markdown import report_as_markdown
 from canary.report.report import Context
-from canary.verdict.rule import Evidence, combine, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import combine, compare
 
 ZERO_WIDTH_SPACE = "\N{ZERO WIDTH SPACE}"
 

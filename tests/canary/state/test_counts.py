@@ -7,11 +7,12 @@ import gzip
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from canary.errors import InputError, InterruptedReleaseError
+from canary.errors import InputError, InterruptedReleaseError, TimedOutError
 from canary.events import Looked
 from canary.marks import Variant
 from canary.objects import CONFIG_MAP, DEPLOYMENT
@@ -45,7 +46,7 @@ def keeper(story: Story) -> dict[str, Any]:
 def test_the_counts_belong_to_the_canary_and_go_with_it_whoever_deletes_it(deployed: Story) -> None:
     deployed.release(names=("app",)).watch()
     kept = keeper(deployed)
-    assert kept["data"]["format"] == "1"
+    assert kept["data"]["format"] == "2"
     assert kept["data"]["verdict"].startswith("PROMOTE: canary ")
     [owner] = kept["metadata"]["ownerReferences"]
     canary = deployed.deployment("app-canary")
@@ -135,11 +136,12 @@ def changed(**keys: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 UNREADABLE = {
-    "another version": (lambda data: data | {"format": "2"}, "in format 2, but this version of canary reads format 1"),
+    "another version": (lambda data: data | {"format": "3"}, "in format 3, but this version of canary reads format 2"),
     "a time that is none": (changed(watched_since="soon"), "could not convert string to float: 'soon'"),
     "a time that never ends": (changed(watched=float("inf")), "inf is not a valid time"),
     "totals that are none": (changed(totals=[[1]]), "not enough values"),
-    "a variant that is none": (changed(totals=[["kanary", "success", 1, 1, 1, 1]]), "'kanary' is not a valid Variant"),
+    "a variant that is none": (changed(totals=[["kanary", "success", 1, 1]]), "'kanary' is not a valid Variant"),
+    "strata that are none": (changed(strata=[["success", {}]]), "there is no 'tolerance'"),
     "a history that is none": (changed(history=None), "NoneType"),
     "no JSON": (lambda data: data | {"counts.json": "{"}, "Expecting property name"),
     "no object": (lambda data: data | {"counts.json": "[]"}, "it is not an object"),
@@ -167,6 +169,37 @@ def test_counts_that_cannot_be_read_end_a_watch_and_a_promote_and_nothing_else(
     assert says in problem
     deployed.release(names=("app",)).reject()
     assert deployed.names() == {"app"}
+
+
+def test_the_counts_of_an_older_driver_are_compared_by_their_history(deployed: Story) -> None:
+    deployed.release(names=("app",)).watch()
+    canaries = {"app": deployed.deployment("app-canary")}
+    kept = read_record(deployed.cluster, canaries, warm_up=0)
+
+    def as_former(data: dict[str, Any]) -> dict[str, Any]:
+        counts = json.loads(data["counts.json"])
+        del counts["strata"]
+        counts["totals"] = [[*row, 8, 1.5] for row in counts["totals"]]
+        points = [[at, *([*values, 8, 1.5] for values in rest)] for at, *rest in counts["history"]["points"]]
+        counts["history"]["points"] = points
+        return data | {"format": "1", "counts.json": json.dumps(counts)}
+
+    deployed.cluster.replace(keeper(deployed) | {"data": as_former(keeper(deployed)["data"])})
+    assert read_record(deployed.cluster, canaries, warm_up=0) == kept
+    assert deployed.release(names=("app",)).watch().decision is Decision.PROMOTE
+    assert keeper(deployed)["data"]["format"] == "2"
+
+
+def test_another_tolerance_is_judged_by_all_earlier_counts(deployed: Story) -> None:
+    strict = replace(SUCCESS, tolerance=0.001)
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), measures=Measures.of([strict]), max_duration=60).watch()
+    before = len(deployed.heard(Looked))
+    verdict = deployed.release(names=("app",), measures=Measures.of([SUCCESS]), min_duration=0).watch()
+    [comparison] = verdict.comparisons
+    assert (comparison.tolerance, len(deployed.heard(Looked)) - before) == (SUCCESS.tolerance, 1)
+    assert verdict.decision is Decision.PROMOTE
+    assert comparison.scrapes == len(deployed.heard(Looked)) - 1  # at the first look, nothing had been counted yet
 
 
 # Size, and what a large one looks like

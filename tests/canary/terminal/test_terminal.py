@@ -32,7 +32,8 @@ from canary.marks import Variant
 from canary.terminal import Output, Terminal
 from canary.terminal.bar import bar
 from canary.variants.steps import Step
-from canary.verdict.rule import Comparison, Evidence, combine, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import Comparison, combine, compare
 
 NOON = 1_800_000_000.0
 

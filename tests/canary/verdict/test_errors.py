@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from canary.verdict.rule import Decision, Evidence, compare
+from canary.verdict.evidence import Evidence
+from canary.verdict.rule import Decision, compare
 
 
 def log_likelihood(evidence: Evidence, share: float) -> float:

@@ -6,14 +6,15 @@ import json
 from itertools import pairwise
 
 from canary.marks import Variant
+from canary.verdict.evidence import Evidence
 from canary.verdict.history import BYTES, POINTS, History
-from canary.verdict.rule import Evidence
+from canary.verdict.strata import Strata
 
 CANARY = (Variant.CANARY, "success")
 
 
 def counted(total: float) -> dict[tuple[Variant, str], Evidence]:
-    return {CANARY: Evidence(total / 2, total, int(total), total / 3)}
+    return {CANARY: Evidence(total / 2, total)}
 
 
 def test_a_short_history_has_every_look() -> None:
@@ -39,7 +40,7 @@ def test_many_metrics_leave_fewer_points_and_never_more_bytes() -> None:
     third = 1_000_000_000 / 3
     for at in range(300):
         evidence = {
-            (variant, f"metric-{n}"): Evidence(third + at, 2e9 + at, 1_000_000 + at, third * third + at / 7)
+            (variant, f"metric-{n}"): Evidence(third + at, 2e9 + at)
             for variant in (Variant.CANARY, Variant.BASELINE)
             for n in range(10)
         }
@@ -54,9 +55,18 @@ def test_a_time_without_requests_takes_two_points() -> None:
 
 
 def test_stable_is_left_out() -> None:
-    assert History().add(1, {(Variant.STABLE, "success"): Evidence(1, 1, 1, 1)}).points == ()
+    assert History().add(1, {(Variant.STABLE, "success"): Evidence(1, 1)}).points == ()
 
 
 def test_a_history_reads_back_as_it_was_written() -> None:
     history = History().add(1.5, counted(10)).add(2.25, counted(13))
     assert History.from_json(json.loads(json.dumps(history.as_json()))) == history
+
+
+def test_a_history_tells_the_strata_of_another_tolerance() -> None:
+    history, strata = History(), Strata(0.01)
+    for look in range(1, 30):
+        history = history.add(look, {(Variant.BASELINE, "success"): Evidence(9 * look, 10 * look), **counted(4 * look)})
+        strata = strata.add(Evidence(9, 10), Evidence(2, 4))
+    assert history.strata("success", 0.01) == strata
+    assert history.strata("latency", 0.01) == Strata(0.01)

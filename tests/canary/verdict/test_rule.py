@@ -1,9 +1,8 @@
-"""The verdict: what it says at given counts, and its properties."""
+"""The verdict on counts that a person passes: what it says, and its properties."""
 
 from __future__ import annotations
 
 import math
-import random
 from itertools import pairwise
 
 import pytest
@@ -11,16 +10,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from canary.errors import InputError
+from canary.verdict.confidence import share_interval, width
+from canary.verdict.evidence import Evidence
 from canary.verdict.rule import (
     Comparison,
     Decision,
-    Evidence,
     combine,
     compare,
-    dispersion,
-    share_interval,
     tolerated,
-    width,
 )
 
 TOLERANCES = st.floats(0, 1)
@@ -31,20 +28,6 @@ def evidences(draw: st.DrawFn, largest: int = 10**9) -> Evidence:
     total = draw(st.integers(0, largest))
     good = draw(st.one_of(st.integers(0, total), st.sampled_from([0, total])))
     return Evidence(good, total)
-
-
-@st.composite
-def scraped(draw: st.DrawFn) -> list[tuple[int, int]]:
-    """Good and total requests of one scrape after another."""
-    totals = draw(st.lists(st.integers(1, 200), min_size=1, max_size=20))
-    return [(draw(st.integers(0, total)), total) for total in totals]
-
-
-def added(scrapes: list[tuple[int, int]]) -> Evidence:
-    evidence = Evidence()
-    for good, total in scrapes:
-        evidence = evidence.add(good, total)
-    return evidence
 
 
 # What it says
@@ -230,15 +213,6 @@ def test_all_numbers_are_finite_and_in_order(
         assert low <= comparison.difference <= high
 
 
-@given(scraped(), scraped())
-def test_the_difference_lies_in_its_interval_however_much_scrapes_scatter(
-    baseline: list[tuple[int, int]], canary: list[tuple[int, int]]
-) -> None:
-    comparison = compare(added(baseline), added(canary), tolerance=0.05)
-    assert comparison.difference is not None
-    assert comparison.interval[0] <= comparison.difference <= comparison.interval[1]
-
-
 @given(evidences(), evidences(), TOLERANCES)
 def test_the_interval_decides_on_promote_and_reject(baseline: Evidence, canary: Evidence, tolerance: float) -> None:
     comparison = compare(baseline, canary, tolerance=tolerance)
@@ -278,76 +252,7 @@ def test_more_good_answers_of_the_canary_never_move_towards_reject(
         assert ORDER.index(after) >= ORDER.index(before)
 
 
-@given(scraped(), scraped(), st.randoms(use_true_random=False))
-def test_the_order_of_scrapes_does_not_matter(
-    baseline: list[tuple[int, int]], canary: list[tuple[int, int]], shuffler: random.Random
-) -> None:
-    before = compare(added(baseline), added(canary), tolerance=0.05)
-    shuffler.shuffle(baseline)
-    shuffler.shuffle(canary)
-    after = compare(added(baseline), added(canary), tolerance=0.05)
-    assert after.decision == before.decision
-    assert after.interval == pytest.approx(before.interval)
-
-
-@given(scraped(), scraped())
-def test_at_dispersion_one_splitting_a_scrape_in_two_changes_nothing(
-    baseline: list[tuple[int, int]], canary: list[tuple[int, int]]
-) -> None:
-    halves = []
-    for good, total in canary:
-        first = (min(good, total // 2), total // 2)
-        halves += [first, (good - first[0], total - first[1])]
-    whole = compare(added(baseline), added(canary), tolerance=0.05, scatter=1)
-    split = compare(added(baseline), added(halves), tolerance=0.05, scatter=1)
-    assert (split.interval, split.decision) == (whole.interval, whole.decision)
-
-
 # Closed forms
-
-
-@given(scraped())
-def test_the_spread_is_enough_for_pearsons_chi_squared(scrapes: list[tuple[int, int]]) -> None:
-    good, total = sum(g for g, _ in scrapes), sum(n for _, n in scrapes)
-    expected = 0.0
-    if 0 < good < total:
-        share = good / total
-        expected = sum((g - n * share) ** 2 / (n * share * (1 - share)) for g, n in scrapes)
-    assert added(scrapes).chi_squared == pytest.approx(expected, abs=1e-9)
-
-
-def test_the_dispersion_covers_both_variants_and_is_enlarged_while_data_is_scarce() -> None:
-    baseline, canary = added(10 * [(9, 10)]), added(5 * [(10, 10), (6, 10)])
-    pearson = 10 * 2**2 / (10 * 0.8 * 0.2)  # of the canary; that of the baseline is 0
-    assert dispersion(baseline, canary) == pytest.approx((1 + 2 / (9 + 9)) * pearson / (9 + 9))
-    rare = added(9 * [(100, 100)] + [(97, 100)])
-    assert dispersion(rare) == pytest.approx((1 + 2 / 3) * rare.chi_squared / 9)
-
-
-def test_a_variant_without_errors_does_not_affect_the_dispersion() -> None:
-    flawless, canary = added(10 * [(10, 10)]), added(5 * [(10, 10), (6, 10)])
-    assert dispersion(flawless, canary) == dispersion(canary) > 1
-    assert dispersion(flawless, flawless) == 1
-
-
-@given(scraped(), scraped())
-def test_counts_never_scatter_less_than_by_chance(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> None:
-    assert 1 <= dispersion(added(one), added(other)) < math.inf
-
-
-def test_before_the_eighth_scrape_a_correlation_within_scrapes_is_presumed() -> None:
-    assert dispersion(added(7 * [(90, 100)]), added(9 * [(9, 10)])) == pytest.approx(1 + 0.05 * 99)
-    assert dispersion(added(8 * [(90, 100)]), added(8 * [(9, 10)])) == 1
-    assert dispersion(Evidence(90, 100), Evidence(9, 10)) == 1  # given by hand
-
-
-def test_an_overwhelming_difference_is_rejected_at_once_and_a_small_one_is_not() -> None:
-    fine, broken, worse = added(3 * [(199, 200)]), added(3 * [(20, 200)]), added(3 * [(170, 200)])
-    assert compare(fine, broken, tolerance=0.05).decision is Decision.REJECT
-    undecided = compare(fine, worse, tolerance=0.05)
-    assert undecided.decision is Decision.UNDECIDED
-    assert undecided.sentence.endswith(", 600 requests each in 3 of 8 scrapes")
-    assert compare(fine, worse, tolerance=0.05, scatter=1).decision is Decision.REJECT
 
 
 @pytest.mark.parametrize(
