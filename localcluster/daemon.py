@@ -54,28 +54,28 @@ def run(folders: Folders, back_off: float, end_with: int | None, chaos: Chaos | 
     """Run the cluster until SIGTERM or SIGINT, or until the process `end_with` ends; raises AlreadyUpError."""
     folders.make()
     _raise_limit_of_open_files()
-    with folders.lock.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyUpError(folders.name) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+    # Never closed: so the lock is free when this process has ended, and not while Python still shuts down.
+    lock = os.open(folders.lock, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise AlreadyUpError(folders.name) from None
+    os.truncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    folders.kubeconfig.unlink(missing_ok=True)
+    left_behind = orphaned_pods.end(folders.state)
+    if left_behind:
+        log.info("ended %d processes that a killed daemon had left behind", left_behind)
+    shutil.rmtree(folders.pods, ignore_errors=True)
+    network = choose()
+    try:
+        asyncio.run(_serve(folders, network, back_off, end_with, chaos))
+    finally:
+        network.close()
         folders.kubeconfig.unlink(missing_ok=True)
-        left_behind = orphaned_pods.end(folders.state)
-        if left_behind:
-            log.info("ended %d processes that a killed daemon had left behind", left_behind)
+        folders.facts.unlink(missing_ok=True)
+        orphaned_pods.end(folders.state)
         shutil.rmtree(folders.pods, ignore_errors=True)
-        network = choose()
-        try:
-            asyncio.run(_serve(folders, network, back_off, end_with, chaos))
-        finally:
-            network.close()
-            folders.kubeconfig.unlink(missing_ok=True)
-            folders.facts.unlink(missing_ok=True)
-            orphaned_pods.end(folders.state)
-            shutil.rmtree(folders.pods, ignore_errors=True)
 
 
 def _raise_limit_of_open_files() -> None:

@@ -156,7 +156,7 @@ class Simulator:
         asyncio.run_coroutine_threadsafe(settled(), self._loop).result(60)
 
     def set_status(self, namespace: str, prefix: str, change: Callable[[Object], Object]) -> None:
-        """Change the status of the pods whose names begin with a prefix."""
+        """Change the status of the pods whose names begin with a prefix, and wait until the controllers know it."""
 
         def action() -> None:
             found = [pod for pod in self.store.list(POD, namespace) if pod["metadata"]["name"].startswith(prefix)]
@@ -165,6 +165,7 @@ class Simulator:
                 self._say(pod, change(deepcopy(pod["status"])))
 
         self.act(action)
+        self.settle()
 
     def refuse_pods(self, namespace: str, why: str) -> None:
         """Refuse all further pods in a namespace."""

@@ -90,7 +90,7 @@ def test_a_release_that_is_rejected_by_its_verdict_warns(canary: CommandLine, st
 
 def test_an_undone_promote_warns(canary: CommandLine, story: Story, simulator: Simulator) -> None:
     simulator.script["app:2"] = unready
-    assert canary("promote", *NEW[:3], "--unproven", "--timeout", "100ms").code == 5
+    assert canary("promote", *NEW[:3], "--unproven", "--timeout", "2s").code == 5
 
     [(subject, kind, reason, message)] = told(story)
     assert (subject, kind, reason) == ("app", "Warning", "CanaryUndone")
