@@ -47,8 +47,8 @@ class Comparison:
         decision: of this metric alone.
         baseline: its evidence.
         canary: its evidence.
-        difference: canary's share minus baseline's, in −1–1, compared within each scrape where there are scrapes; None
-            without requests on either side.
+        difference: canary's share minus baseline's, in −1–1; None without requests on either side. It is the one within
+            the same scrapes if it differs much from that of all requests, because their traffic has changed.
         interval: of the difference. PROMOTE if it lies above −tolerance, REJECT if it lies below.
         tolerance: share by which the canary may be worse; None when it is not set, and then nothing is decided.
         alpha: error level of PROMOTE.
@@ -182,8 +182,11 @@ def compare_strata(
             decision = Decision.PROMOTE
         elif reject >= -math.log(pooled.reject_alpha):
             decision = Decision.REJECT
-        interval = _interval(strata, decision, tolerance, (promote, alpha), (reject, pooled.reject_alpha))
-        comparison = replace(comparison, decision=decision, difference=strata.difference, interval=interval)
+        low, high = _interval(strata, decision, tolerance, (promote, alpha), (reject, pooled.reject_alpha))
+        of_shares = pooled.difference or 0.0
+        alike = low <= of_shares <= high and abs(of_shares - strata.difference) <= tolerance / 2
+        difference = of_shares if alike else strata.difference
+        comparison = replace(comparison, decision=decision, difference=difference, interval=(low, high))
     return replace(comparison, sentence=_sentence(comparison, quality))
 
 
@@ -306,10 +309,7 @@ def _sentence(comparison: Comparison, quality: str) -> str:
     outcome = (
         "equal" if float(points) == 0 else f"{'better' if comparison.difference > 0 else 'worse'} by {points} points"
     )
-    if (
-        tolerance
-        and abs(comparison.difference - (canary.good / canary.total - baseline.good / baseline.total)) > tolerance / 2
-    ):
+    if comparison.difference != canary.good / canary.total - baseline.good / baseline.total:
         outcome += " within the same scrapes"
     shares = [_points(one.good / one.total, precision) for one in (canary, baseline)]
     return f"canary {shares[0]} % {quality} vs baseline {shares[1]} %: {outcome} ({range_}{limit}), {requests}"
