@@ -70,7 +70,7 @@ lint: venv ## check code style, types, imports, manifests and Dockerfiles
 	$(PYTHON_BIN)/ruff format --check
 	$(PYTHON_BIN)/mypy
 	$(PYTHON_BIN)/lint-imports
-	$(PYTHON_BIN)/kubernetes-validate --strict --quiet $(filter-out %/prometheus.yml,$(wildcard manifests/*.yml misc/*.yml monitoring/*/*.yml loadtest/*.yml pipeline/*.yml pipeline/azure/rbac.yml))
+	$(PYTHON_BIN)/kubernetes-validate --strict --quiet $(filter-out %/prometheus.yml,$(wildcard manifests/*.yml misc/*.yml monitoring/*/*.yml loadtest/*.yml pipeline/*.yml))
 	$(PYTHON_BIN)/hadolint $(wildcard */Dockerfile)
 	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
 	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.github-actions $(wildcard pipeline/github/*.yml pipeline/github/*/*.yml)

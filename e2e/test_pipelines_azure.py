@@ -28,7 +28,9 @@ BOTH = pytest.mark.parametrize("driver", ["canary", "task"])
 @pytest.fixture
 def workbench(namespace: Namespace, tmp_path: Path) -> Workbench:
     """Give what a pipeline works with, and the page's account."""
-    type_lines(namespace, "azure-pipelines.md", "pipeline/rbac.yml", "sampleapp-read-pods", "pipeline/azure/rbac.yml")
+    type_lines(
+        namespace, "azure-pipelines.md", "pipeline/rbac.yml", "sampleapp-read-pods", "pipeline/rbac-pipelines.yml"
+    )
     return Workbench(namespace, tmp_path / "agent", tmp_path / "tools", None, log_in(namespace, PROMOTE).kubeconfig)
 
 

@@ -51,7 +51,9 @@ def workbench(namespace: Namespace, tmp_path: Path) -> Workbench:
     """Give what a pipeline works with, and the page's accounts."""
     if not shutil.which("docker"):
         pytest.skip("the images get the names of GHCR on the node of a kind cluster; docker is not installed")
-    type_lines(namespace, "github-actions.md", "f pipeline/rbac.yml", "--role=sampleapp-read-pods", "azure/rbac.yml")
+    type_lines(
+        namespace, "github-actions.md", "f pipeline/rbac.yml", "--role=sampleapp-read-pods", "rbac-pipelines.yml"
+    )
     return KindWorkbench(namespace, tmp_path / "agent", tmp_path / "tools", None, log_in(namespace, DEPLOY).kubeconfig)
 
 
