@@ -9,11 +9,14 @@ from canary.cli.help import Command
 from canary.cli.releases import EXIT_CODES
 from canary.cli.render import print_json
 from canary.cli.session import Session
-from canary.errors import InputError
-from canary.settings.settings import schema
+from canary.errors import ExitCode, InputError
+from canary.settings.settings import SETTINGS, schema
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.evidence import Evidence
 from canary.verdict.rule import combine, compare
+
+REPLAYED = ("good", "total", "metrics", "latency_objective", "latency_tolerance", "latency_histogram")
+"""What counts in an answer of Prometheus."""
 
 
 @click.command(
@@ -59,11 +62,21 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
     examples=(
         "canary verdict --baseline 412/500 --canary 420/500 --tolerance 0.05",
         "canary verdict --baseline 9990/10000 --canary 9940/10000 --tolerance 0.001 --output json",
+        "canary verdict --replay canary-report/report.json",
+        "canary verdict --replay counts.csv --tolerance 0.01 --tolerance 0.02 --output json",
+        "canary verdict --replay counts.json --tolerance 0.01",
     ),
 )
-@click.option("--baseline", required=True, metavar="GOOD/TOTAL", help="Good and all requests of the baseline.")
-@click.option("--canary", required=True, metavar="GOOD/TOTAL", help="Good and all requests of the canary.")
-@flags.settings("tolerance", "alpha")
+@click.option("--baseline", metavar="GOOD/TOTAL", help="Good and all requests of the baseline.")
+@click.option("--canary", metavar="GOOD/TOTAL", help="Good and all requests of the canary.")
+@click.option("--replay", metavar="FILE", help="Counts of a past release to judge instead, look by look.")
+@click.option(
+    "--tolerance",
+    multiple=True,
+    metavar="SHARE",
+    help=f"{SETTINGS['tolerance'].help} For --replay it may be given several times.",
+)
+@flags.settings("alpha", *REPLAYED)
 @click.option(
     "--dispersion",
     type=float,
@@ -72,11 +85,45 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
 )
 @flags.results
 def verdict(**given: Any) -> int:  # noqa: ANN401
-    """Judge counts that you pass, by the same rule as a release.
+    r"""Judge counts that you pass, by the same rule as a release.
 
     Exits with 0 on PROMOTE, 1 on REJECT and 4 if undecided. You can check growing counts as often as you like.
+
+    --replay shows what the rule would have said about a past release, and when. It exits with 0. It tries each given
+    --tolerance, by default half, once and twice the tolerance of the release (or of canary.yml). FILE is - for stdin,
+    or one of these:
+
+    \b
+      report.json  written by canary release or watch with --report FOLDER
+      PROMETHEUS   an answer of /api/v1/query_range with the counters of the pods of
+                   canary and baseline; --good, --total, --metric and --latency-…
+                   say what counts in it
+      CSV          a row for each scrape, with the answers since the row before, below
+                   time,baseline_good,baseline_total,canary_good,canary_total
+                   Times are Unix seconds, or such as 2026-01-31T12:00:05Z. Rows of
+                   several workloads or metrics have two more columns: workload,metric
+
+    To save an answer of Prometheus, with the times of the release and the scrape interval as step:
+
+    \b
+      curl -sG localhost:9090/api/v1/query_range \
+        -d start=2026-01-31T12:00:00Z -d end=2026-01-31T12:30:00Z -d step=5 \
+        --data-urlencode 'query=requests_total{pod=~"sampleapp-(baseline|canary)-.*"}' >counts.json
     """
-    with Session(given) as session:
+    tolerances: tuple[str, ...] = given["tolerance"]
+    if given["replay"] is not None:
+        for flag in ("baseline", "canary", "dispersion"):
+            if given[flag] is not None:
+                raise InputError(f"--replay and --{flag}: use only one of them; --replay reads the counts from a file")
+        from canary.cli.replay import show_replay  # noqa: PLC0415 - loads packages that a help text must not wait for
+
+        show_replay(given, given["replay"], tolerances)
+        return ExitCode.DONE
+    if given["baseline"] is None or given["canary"] is None:
+        raise InputError(
+            "canary verdict needs --baseline and --canary, such as --baseline 412/500 --canary 420/500; or --replay"
+        )
+    with Session({**given, "tolerance": tolerances[-1] if tolerances else None}) as session:
         session.require_tolerance("canary verdict")
         comparison = compare(
             _evidence("--baseline", given["baseline"]),

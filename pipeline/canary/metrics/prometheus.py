@@ -8,12 +8,12 @@ job are used, never their sum. All queries of one read are evaluated at the same
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 from typing import Any, Protocol
 
 from canary.errors import NotAnsweringError
+from canary.metrics.streams import SILENCE, Streams
 from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import START, Measures, Sample
 from canary.verdict.scrapes import Pod, Scrape
@@ -22,11 +22,6 @@ from canary.verdict.selector import Matcher, Selector
 PODS_PER_QUERY = 50  # keeps a query shorter than what proxies accept
 LONGEST_RANGE = 3600.0  # seconds
 OVERLAP = 60.0  # seconds read again before `since`, as clocks differ; scrapes that were seen are not counted twice
-SILENCE = 60.0  # seconds without a scrape after which a pod counts as missing, or three scrape intervals if longer
-
-SCRAPER = ("job", "instance", "endpoint", "service", "prometheus", "prometheus_replica", "replica", "cluster")
-Stream = tuple[str, ...]
-"""The scraper of a series: the values of the labels in `SCRAPER`."""
 
 
 class Queries(Protocol):
@@ -40,52 +35,6 @@ class Queries(Protocol):
             ClusterError: it does not accept the credentials.
             InputError: it rejects the query.
         """
-
-
-@dataclass
-class _Process:
-    """What one container of a pod counted: samples by their scraper and time."""
-
-    streams: dict[Stream, dict[float, dict[frozenset[tuple[str, str]], Sample]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(dict))
-    )
-
-    def add(self, labels: Mapping[str, str], values: Iterable[tuple[float, str]]) -> None:
-        stream = self.streams[tuple(labels.get(name, "") for name in SCRAPER)]
-        name, series = labels["__name__"], frozenset(labels.items())  # two selectors may match the same series
-        for at, value in values:
-            stream[float(at)][series] = name, labels, float(value)
-
-    def ups(self) -> list[dict[float, float]]:
-        """Return for each scraper whether each of its scrapes succeeded (1 or 0), by instant."""
-        ups = [
-            {at: value for at, samples in instants.items() for name, _, value in samples.values() if name == "up"}
-            for instants in self.streams.values()
-        ]
-        return [by_instant for by_instant in ups if by_instant]
-
-    def scrapes(self, grid: Selector) -> dict[float, list[Sample]]:
-        """Return the samples of each scrape of one stream: the first stream that is not far behind the others.
-
-        The instants are those with a sample of `grid`, and successful scrapes before it first appeared. `grid` was
-        queried before its parts, when all samples of the same scrape were stored. So if a good counter is absent, the
-        process has not created it yet.
-        """
-        chosen: dict[Stream, dict[float, list[Sample]]] = {}
-        for stream, instants in self.streams.items():
-            read = {at: list(samples.values()) for at, samples in instants.items()}
-            counted = [
-                at for at, samples in read.items() if any(grid.matches(name, labels) for name, labels, _ in samples)
-            ]
-            early = [at for at, samples in read.items() if at < min(counted, default=0.0) and _succeeded(samples)]
-            if counted:
-                chosen[stream] = {at: read[at] for at in sorted(early + counted)}
-        newest = max((max(instants) for instants in chosen.values()), default=0.0)
-        return next((chosen[stream] for stream in sorted(chosen) if max(chosen[stream]) >= newest - SILENCE), {})
-
-
-def _succeeded(samples: Iterable[Sample]) -> bool:
-    return any(name == "up" and value == 1 for name, _, value in samples)
 
 
 class PrometheusSource:
@@ -145,14 +94,14 @@ class PrometheusSource:
         seconds = round(min(max(at - since, 0) + OVERLAP, LONGEST_RANGE))
         by_name = {(pod.namespace, pod.name): pod for pod in pods}
         matchers = _matchers(pods)
-        # The order matters: `up` first, then the counters of all requests, then the rest; see `_Process.scrapes`.
+        # The order matters: `up` first, then the counters of all requests, then the rest; see `Streams.scrapes`.
         up = Selector("up")
         selectors = [up, *dict.fromkeys(part.selectors()[0] for part in self._parts.values())]
         selectors += dict.fromkeys(
             selector for part in self._parts.values() for selector in part.selectors() if selector not in selectors
         )
         selectors.append(Selector(START))
-        processes: dict[Pod, dict[str, _Process]] = {pod: defaultdict(_Process) for pod in pods}
+        processes: dict[Pod, dict[str, Streams]] = {pod: defaultdict(Streams) for pod in pods}
         for selector in selectors:
             for series in self._queries.query(f"{selector.narrowed(matchers)}[{seconds}s]", at):
                 labels = series["metric"]
@@ -161,7 +110,7 @@ class PrometheusSource:
                     processes[pod][labels.get("container", "")].add(labels, series["values"])
         return [scrape for pod, of_pod in processes.items() for scrape in self._scrapes(pod, of_pod, at)]
 
-    def _scrapes(self, pod: Pod, processes: Mapping[str, _Process], at: float) -> Iterator[Scrape]:
+    def _scrapes(self, pod: Pod, processes: Mapping[str, Streams], at: float) -> Iterator[Scrape]:
         seen: set[float] = set()
         for container, process in processes.items():
             succeeded: dict[float, list[Sample]] = {

@@ -7,10 +7,11 @@ from typing import Any
 
 from canary.events import VariantState
 from canary.printable import printable_json
-from canary.report.report import Counts, Look, Report
+from canary.report.report import Report
 from canary.times import timestamp
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.evidence import Evidence, number
+from canary.verdict.looks import Counts, Look
 
 FORMAT = 2
 """Version of the format. It changes when a program that reads reports would have to change."""

@@ -25,10 +25,11 @@ from canary.events import (
     Written,
 )
 from canary.marks import Variant
-from canary.report.report import Context, Counts, Entry, Look, Outcome, Report
+from canary.report.report import Context, Entry, Outcome, Report
 from canary.sentences import sentence_of
 from canary.verdict.evidence import Evidence
 from canary.verdict.history import History
+from canary.verdict.looks import Counts, Look
 from canary.verdict.rule import Comparison, Decision, Verdict
 
 TOLD = (

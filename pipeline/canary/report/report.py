@@ -9,7 +9,7 @@ from typing import Any
 
 from canary.events import Decided, HandedOver, Promoted, Rejected, Undone, VariantState
 from canary.sentences import says_something
-from canary.verdict.evidence import Evidence
+from canary.verdict.looks import Counts
 from canary.verdict.rule import Verdict
 
 
@@ -39,45 +39,6 @@ class Entry:
     at: float
     event: str
     text: str
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a comparison was judged by at one look.
-
-    Attributes:
-        at: Unix seconds.
-        baseline: everything counted of the baseline by then.
-        canary: the same of the canary.
-    """
-
-    at: float
-    baseline: Evidence
-    canary: Evidence
-
-
-@dataclass(frozen=True)
-class Counts:
-    """One metric of one workload at each look, and how the rule judged it: enough to judge again.
-
-    Attributes:
-        workload: the stable Deployment's name.
-        metric: its name.
-        tolerance: share by which the canary may be worse, None where none is set.
-        alpha: error level of the verdict.
-        comparisons: how many comparisons share the error level of REJECT.
-        looks: oldest first.
-        saved_until: Unix seconds of the last look that this command did not take itself, but read from the cluster:
-            up to there, some looks are left out. None if it took all of them.
-    """
-
-    workload: str
-    metric: str
-    tolerance: float | None
-    alpha: float
-    comparisons: int
-    looks: tuple[Look, ...]
-    saved_until: float | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,11 @@ class Evidence:
             raise ValueError(f"{good} good of {total} requests")
         return Evidence(self.good + good, self.total + total)
 
+    def since(self, before: Evidence) -> Evidence:
+        """Return what was counted since `before`: nothing where a count fell."""
+        total = max(0.0, self.total - before.total)
+        return Evidence(min(total, max(0.0, self.good - before.good)), total)
+
     @property
     def bad(self) -> float:
         """Return the number of requests that were not good, ≥ 0."""

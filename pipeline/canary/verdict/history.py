@@ -82,11 +82,7 @@ class History:
         strata, before = Strata(tolerance), {variant: Evidence() for variant in _COMPARED}
         for point in self.points:
             now = {variant: point.evidence.get((variant, metric), before[variant]) for variant in _COMPARED}
-            gained = (
-                Evidence(max(0.0, now[one].good - before[one].good), max(0.0, now[one].total - before[one].total))
-                for one in _COMPARED
-            )
-            strata, before = strata.add(*gained), now
+            strata, before = strata.add(*(now[one].since(before[one]) for one in _COMPARED)), now
         return strata
 
     def as_json(self) -> dict[str, Any]:

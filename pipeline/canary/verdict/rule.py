@@ -14,7 +14,7 @@ Counts that a person passes have no scrapes; the confidence sequence of `confide
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -244,6 +244,25 @@ def combine(comparisons: Sequence[Comparison]) -> Verdict:
         if chosen:
             return Verdict(decision, tuple(comparisons), "; ".join(_named(one, comparisons) for one in chosen))
     return Verdict(Decision.UNDECIDED, (), "nothing to compare")
+
+
+def withheld_without_good(verdict: Verdict, objectives: Mapping[str, str] | None = None) -> Verdict:
+    """Return the verdict, but UNDECIDED in place of PROMOTE if a metric has no good request on either side.
+
+    Two selectors that match nothing are equal, and so are two versions that only fail.
+
+    Args:
+        verdict: of a release.
+        objectives: what a good request is called, by metric, where it is not `good`.
+    """
+    failing = next((one for one in verdict.comparisons if not one.baseline.good + one.canary.good), None)
+    if verdict.decision is not Decision.PROMOTE or not failing:
+        return verdict
+    quality = (objectives or {}).get(failing.metric)
+    seen = f"request {quality}" if quality else "good request"
+    where = f" of {failing.workload}" if len({one.workload for one in verdict.comparisons}) > 1 else ""
+    sentence = f"{verdict.sentence}; not promoted: no {seen} was seen on either side{where}"
+    return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
 
 
 def tolerated(tolerance: float, baseline_share: float | None) -> str:

@@ -16,7 +16,7 @@ from canary.marks import Variant
 from canary.verdict.counters import Group, Process
 from canary.verdict.evidence import Evidence, number
 from canary.verdict.measures import Measures, Metric, bucket_bound, good_key, quantile, total_key
-from canary.verdict.rule import Decision, Verdict, combine, compare_strata
+from canary.verdict.rule import Decision, Verdict, combine, compare_strata, withheld_without_good
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.strata import Strata
 
@@ -270,14 +270,8 @@ def judge(tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: 
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         sentence = f"{verdict.sentence}; not promoted: counts are missing from {name}{others} ({why})"
         return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
-    failing = next((one for one in comparisons if not one.baseline.good + one.canary.good), None)
-    if verdict.decision is Decision.PROMOTE and failing:
-        metric = next(metric for metric in measures.metrics if metric.name == failing.metric)
-        seen = "good request" if metric.objective is None else f"request {metric.quality}"
-        where = f" of {failing.workload}" if len(workloads) > 1 else ""
-        sentence = f"{verdict.sentence}; not promoted: no {seen} was seen on either side{where}"
-        return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
-    return verdict
+    objectives = {one.name: one.quality for one in measures.metrics if one.objective is not None}
+    return withheld_without_good(verdict, objectives)
 
 
 def _counts(gained: Mapping[str, float], metric: Metric) -> Evidence:
