@@ -28,6 +28,7 @@ VERDICT = (
     "tolerance",
     "alpha",
     "min_requests",
+    "sample_ratio",
     "min_duration",
     "max_duration",
     "warm_up",

@@ -290,6 +290,7 @@ class Session:
             min_duration=settings.min_duration,
             max_duration=settings.max_duration,
             min_requests=settings.min_requests,
+            sample_ratio=settings.sample_ratio == "on",
             no_traffic_after=settings.no_traffic_after,
             evidence=settings.evidence or _state_folder(self.namespace),
             arguments=release_arguments(self.resolved),

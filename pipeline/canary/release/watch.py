@@ -149,7 +149,7 @@ def _verdict(world: World, scene: Observation, tally: Tally, record: Record, hel
         held: why nothing can be decided now, empty if it can.
     """
     options = world.options
-    verdict = judge(tally, options.measures, scene.compared, alpha=options.alpha)
+    verdict = judge(tally, options.measures, scene.compared, alpha=options.alpha, sample_ratio=options.sample_ratio)
     if not scene.compared:
         evidence = [tally.evidence(name, Variant.CANARY, options.measures.metrics[0]) for name in _names(scene)]
         good, total = sum(one.good for one in evidence), sum(one.total for one in evidence)

@@ -22,6 +22,7 @@ class Options:
         supersede: reject another release that is in progress, and deploy this one.
         expire_after: seconds without anybody working on a canary after which it may be reaped.
         alpha: error level of the verdict, between 0 and 1.
+        sample_ratio: whether PROMOTE is withheld while a variant answers far fewer requests than its pods should.
         metrics_port: name or number of the container port that exposes metrics; empty if counts are from Prometheus.
         interval: seconds between two checks of the variants.
         warm_up: seconds after a pod became ready in which its requests do not count.
@@ -44,6 +45,7 @@ class Options:
     supersede: bool = False
     expire_after: float = 1800.0
     alpha: float = 0.05
+    sample_ratio: bool = True
     metrics_port: str = "metrics"
     interval: float = 2.0
     warm_up: float = 10.0

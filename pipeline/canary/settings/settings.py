@@ -23,6 +23,7 @@ from canary.settings.value_types import (
     share,
     string,
     strings,
+    switch,
     url,
 )
 
@@ -150,6 +151,12 @@ class Settings:
     max_duration: float = _setting(3600.0, duration("1h"), "Give up on a step after this long without a verdict.")
     min_requests: int = _setting(
         50, integer(1), "Minimum number of requests to each variant before promoting, at each step."
+    )
+    sample_ratio: str = _setting(
+        "on",
+        switch(),
+        "Do not promote while canary or baseline answers far fewer requests than its pods should: it may hang. "
+        "Turn this off if clients keep only a few connections open.",
     )
     no_traffic_after: float = _setting(30.0, duration("30s"), "Warn after this long without requests.")
     interval: float = _setting(2.0, duration("2s"), "Time between two checks of the variants.")

@@ -192,6 +192,16 @@ def choice(*words: str) -> ValueType:
     return ValueType(all_words, {"enum": list(words)}, read, metavar="|".join(words))
 
 
+def switch() -> ValueType:
+    """Return the type of `on` and `off`. In canary.yml, they may also be booleans: that is how YAML 1.1 reads them."""
+    words = choice("on", "off")
+
+    def read(value: object) -> str:
+        return ("on" if value else "off") if isinstance(value, bool) else str(words.read(value))
+
+    return replace(words, schema={"enum": ["on", "off", True, False]}, read=read)
+
+
 def integer(least: int, most: int | None = None) -> ValueType:
     """Return the type of whole numbers from `least` to `most`."""
 

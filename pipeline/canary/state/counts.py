@@ -16,6 +16,7 @@ and those of counts.json (all times are Unix seconds):
     seen_at          when the last look was, null where it does not count
     totals           counts of all pods, including deleted ones, each [variant, metric, good, total]
     strata           canary and baseline compared within each scrape, each [metric, numbers], see `strata.Strata`
+    sample_ratio     the check for requests without an answer, see `sample_ratio.SampleRatio`
     before_step      requests of all pods before this step, each [variant, metric, total]
     buckets          requests of all pods by duration, each [variant, {upper bound in seconds: cumulative count}]
     processes        the last scrape of each process of each existing pod, each

@@ -58,6 +58,12 @@ class Process:
             name: max(0.0, value - self.counters[name]) for name, value in counters.items() if name in self.counters
         }
 
+    def until(self, scrape: Scrape) -> tuple[float, float]:
+        """Return the seconds until a scrape in which its pod was certainly ready, and all seconds until then."""
+        ready_at = scrape.pod.ready_at
+        ready = 0.0 if ready_at is None else max(0.0, scrape.at - max(self.at, ready_at))
+        return ready, scrape.at - self.at
+
     def parts_after(self, scrape: Scrape) -> Parts:
         """Return the series of a scrape and those that have disappeared: they may come back with their counts."""
         if self._is_another(scrape) or self.parts.keys().isdisjoint(scrape.parts):

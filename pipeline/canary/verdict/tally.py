@@ -17,6 +17,7 @@ from canary.verdict.counters import Group, Process
 from canary.verdict.evidence import Evidence, number
 from canary.verdict.measures import Measures, Metric, bucket_bound, good_key, quantile, total_key
 from canary.verdict.rule import Decision, Verdict, combine, compare_strata, withheld_without_good
+from canary.verdict.sample_ratio import NO_ANSWERS, Answers, SampleRatio
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.strata import Strata
 
@@ -37,6 +38,7 @@ class Tally:
     missing: Mapping[Pod, str] = field(default_factory=dict)
     _evidence: Mapping[tuple[str, Variant, str], Evidence] = field(default_factory=dict)
     _strata: Mapping[tuple[str, str], Strata] = field(default_factory=dict)
+    _ratios: Mapping[str, SampleRatio] = field(default_factory=dict)
     _buckets: Mapping[Group, Mapping[float, float]] = field(default_factory=dict)
     _processes: Mapping[tuple[str, str], Process] = field(default_factory=dict)
     _recent: Mapping[Group, tuple[tuple[float, float], ...]] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class Tally:
         processes = dict(self._processes)
         missing: dict[Pod, str] = {}
         rounds: dict[tuple[int, Group], dict[str, float]] = {}
+        answers: dict[tuple[int, Group], Answers] = {}
         latest: dict[Group, float] = {}
         nth: dict[tuple[str, str], int] = {}
         for scrape in sorted(scrapes, key=lambda one: one.at):
@@ -71,7 +74,12 @@ class Tally:
             batch = rounds.setdefault((nth[key], group), {})
             for name, value in gained.items():
                 batch[name] = batch.get(name, 0.0) + value
-        return self._counted(rounds, latest, measures, replace(self, missing=missing, _processes=processes))
+            if last and last.counting and measures.metrics:
+                count = gained.get(total_key(measures.metrics[0]), 0.0)
+                answers[nth[key], group] = answers.get((nth[key], group), NO_ANSWERS).add(count, *last.until(scrape))
+        ratios = self._with_answers(answers)
+        tally = replace(self, missing=missing, _processes=processes, _ratios=ratios)
+        return self._counted(rounds, latest, measures, tally)
 
     def evidence(self, workload: str, variant: Variant, metric: Metric) -> Evidence:
         """Return what a variant has shown on a metric."""
@@ -84,6 +92,14 @@ class Tally:
     def with_strata(self, workload: str, metric: str, strata: Strata) -> Tally:
         """Return the tally with other strata of a metric: those of another tolerance."""
         return replace(self, _strata={**self._strata, (workload, metric): strata})
+
+    def doubt(self, workload: str) -> str:
+        """Return why canary or baseline of a workload may leave requests unanswered, empty if nothing tells so."""
+        pods = [
+            len({uid for (uid, _), process in self._processes.items() if process.group == (workload, variant)})
+            for variant in COMPARED
+        ]
+        return self._ratios.get(workload, SampleRatio()).doubt(*pods)
 
     def at_new_step(self) -> Tally:
         """Return the tally at the start of a new step: no requests counted at this step yet, the same evidence."""
@@ -120,6 +136,14 @@ class Tally:
     def _warm(self, scrape: Scrape) -> bool:
         ready_at = scrape.pod.ready_at
         return self.warm_up == 0 or (ready_at is not None and scrape.at >= ready_at + self.warm_up)
+
+    def _with_answers(self, answers: Mapping[tuple[int, Group], Answers]) -> Mapping[str, SampleRatio]:
+        """Return the sample ratios with the answers of each round of scrapes."""
+        ratios = dict(self._ratios)
+        for nth, workload in sorted({(nth, workload) for nth, (workload, _) in answers}):
+            sides = (answers.get((nth, (workload, variant)), NO_ANSWERS) for variant in COMPARED)
+            ratios[workload] = ratios.get(workload, SampleRatio()).add(*sides)
+        return ratios
 
     def _counted(
         self,
@@ -181,6 +205,7 @@ class Tally:
             "strata": [
                 [metric, strata.as_json()] for (of, metric), strata in sorted(self._strata.items()) if of == workload
             ],
+            "sample_ratio": self._ratios.get(workload, SampleRatio()).as_json(),
             "before_step": [
                 [variant, metric, number(total)]
                 for (of, variant, metric), total in sorted(self._before.items())
@@ -213,6 +238,7 @@ class Tally:
                 for variant, metric, good, total in read["totals"]
             },
             _strata={(workload, metric): Strata.from_json(strata) for metric, strata in read["strata"]},
+            _ratios={workload: SampleRatio.from_json(read["sample_ratio"])} if "sample_ratio" in read else {},
             _buckets={
                 (workload, Variant(variant)): {float(bound): float(count) for bound, count in counts.items()}
                 for variant, counts in read["buckets"]
@@ -239,17 +265,21 @@ class Tally:
             self.warm_up,
             _evidence={**self._evidence, **other._evidence},
             _strata={**self._strata, **other._strata},
+            _ratios={**self._ratios, **other._ratios},
             _buckets={**self._buckets, **other._buckets},
             _processes={**self._processes, **other._processes},
             _before={**self._before, **other._before},
         )
 
 
-def judge(tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: float = 0.05) -> Verdict:
+def judge(
+    tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: float = 0.05, sample_ratio: bool = True
+) -> Verdict:
     """Return the verdict on all metrics of all workloads.
 
     The verdict is not PROMOTE while the last scrape of a canary or baseline pod failed, nor if a metric has no good
-    request: two selectors that match nothing are equal, and so are two versions that only fail.
+    request: two selectors that match nothing are equal, and so are two versions that only fail. It is not PROMOTE
+    either while one of the two answers far fewer requests than its pods should, if `sample_ratio` asks for this check.
     """
     comparisons = [
         compare_strata(
@@ -271,7 +301,15 @@ def judge(tally: Tally, measures: Measures, workloads: Sequence[str], *, alpha: 
         sentence = f"{verdict.sentence}; not promoted: counts are missing from {name}{others} ({why})"
         return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
     objectives = {one.name: one.quality for one in measures.metrics if one.objective is not None}
-    return withheld_without_good(verdict, objectives)
+    verdict = withheld_without_good(verdict, objectives)
+    doubts = ((workload, tally.doubt(workload)) for workload in workloads if sample_ratio)
+    doubtful = next(((workload, why) for workload, why in doubts if why), None)
+    if verdict.decision is Decision.PROMOTE and doubtful:
+        workload, why = doubtful
+        where = f"{workload}: " if len(workloads) > 1 else ""
+        sentence = f"{verdict.sentence}; not promoted: {where}{why}"
+        return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
+    return verdict
 
 
 def _counts(gained: Mapping[str, float], metric: Metric) -> Evidence:

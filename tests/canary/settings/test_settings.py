@@ -193,6 +193,15 @@ def test_the_file_accepts_values_as_the_command_line_has_them(
     assert jsonschema.Draft202012Validator(schema()).is_valid(yaml.safe_load(line))
 
 
+@pytest.mark.parametrize("text", ["off", '"off"', "false", "False", "no"])
+def test_a_switch_may_be_off_as_yaml_reads_it(text: str, tmp_path: Path) -> None:
+    (tmp_path / "canary.yml").write_text(f"sample-ratio: {text}\n")
+    assert resolve({}, {}, tmp_path).settings.sample_ratio == "off"
+    assert resolve({"sample_ratio": "on"}, {}, tmp_path).settings.sample_ratio == "on"
+    with pytest.raises(InputError, match="--sample-ratio false: must be on or off"):
+        resolve({"sample_ratio": "false"}, {}, tmp_path)
+
+
 def test_variables_that_kubernetes_sets_for_a_service_are_not_settings(tmp_path: Path) -> None:
     linked = {
         "CANARY_METRICS_PORT": "tcp://10.0.0.7:80",

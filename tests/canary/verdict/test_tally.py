@@ -376,6 +376,50 @@ def test_missing_counts_of_stable_do_not_matter_and_those_of_the_canary_do_not_s
     assert judged(*evenly((500, 1000), (940, 1000)), [silent]).decision is Decision.REJECT
 
 
+def hanging(answered: int = 2) -> list[list[Scrape]]:
+    """Return rounds in which the canary answers well, but few requests of a hundred."""
+    return [both(n, (answered * n, answered * n), (99 * n, 100 * n)) for n in range(1, 61)]
+
+
+def test_a_canary_that_leaves_requests_unanswered_is_not_promoted() -> None:
+    verdict = judged(*hanging())
+    assert verdict.decision is Decision.UNDECIDED
+    assert "; not promoted: the canary answered 118 requests, the baseline 5,900, with as many pods: does it hang?" in (
+        verdict.sentence
+    )
+    assert judge(tallied(*hanging()), MEASURES, ["web"], sample_ratio=False).decision is Decision.PROMOTE
+    assert judged(*hanging(answered=50)).decision is Decision.PROMOTE
+
+
+def test_a_release_of_several_workloads_says_which_one_leaves_requests_unanswered() -> None:
+    api = [
+        [replace(one, pod=replace(one.pod, uid=f"{one.pod.uid}-api", workload="api")) for one in found]
+        for found in hanging(answered=100)
+    ]
+    verdict = judge(tallied(*hanging(), *api), MEASURES, ["api", "web"])
+    assert verdict.decision is Decision.UNDECIDED
+    assert "; not promoted: web: the canary answered" in verdict.sentence
+
+
+def test_unanswered_requests_stay_known_to_the_next_driver_and_a_canary_that_is_worse_is_rejected() -> None:
+    rounds = hanging()
+    tally = carried(tallied(*rounds[:40])).add([one for found in rounds[40:] for one in found], MEASURES)
+    assert tally.doubt("web") == tallied(*rounds).doubt("web")
+    assert tally.doubt("web")
+    worse = [both(n, (0, 2 * n), (99 * n, 100 * n)) for n in range(1, 61)]
+    assert judged(*worse).decision is Decision.REJECT
+
+
+def test_answers_during_a_warm_up_say_nothing_about_unanswered_requests() -> None:
+    late = pod("c", ready_at=1000)
+    tally = Tally(10)
+    for n in range(1, 61):
+        tally = tally.add(
+            [scrape(pod("b", Variant.BASELINE), 100 + n, 99 * n, 100 * n), scrape(late, 100 + n, 0, 0)], MEASURES
+        )
+    assert not tally.doubt("web")
+
+
 def test_workloads_and_metrics_share_the_error_level_of_reject() -> None:
     measures = Measures.of([SUCCESS, LATENCY])
     verdict = judge(Tally(), measures, ["web", "api"], alpha=0.04)
