@@ -85,7 +85,7 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
 )
 @flags.results
 def verdict(**given: Any) -> int:  # noqa: ANN401
-    r"""Judge counts that you pass, by the same rule as a release.
+    """Judge counts that you pass, by the same rule as a release.
 
     Exits with 0 on PROMOTE, 1 on REJECT and 4 if undecided. You can check growing counts as often as you like.
 
@@ -98,18 +98,18 @@ def verdict(**given: Any) -> int:  # noqa: ANN401
       PROMETHEUS   an answer of /api/v1/query_range with the counters of the pods of
                    canary and baseline; --good, --total, --metric and --latency-…
                    say what counts in it
-      CSV          a row for each scrape, with the answers since the row before, below
-                   time,baseline_good,baseline_total,canary_good,canary_total
+      CSV          a row for each scrape, with the answers since the row before, and
+                   this header: time,baseline_good,baseline_total,canary_good,canary_total
                    Times are Unix seconds, or such as 2026-01-31T12:00:05Z. Rows of
                    several workloads or metrics have two more columns: workload,metric
 
     To save an answer of Prometheus, with the times of the release and the scrape interval as step:
 
     \b
-      curl -sG localhost:9090/api/v1/query_range \
-        -d start=2026-01-31T12:00:00Z -d end=2026-01-31T12:30:00Z -d step=5 \
+      curl -sG localhost:9090/api/v1/query_range \\
+        -d start=2026-01-31T12:00:00Z -d end=2026-01-31T12:30:00Z -d step=5 \\
         --data-urlencode 'query=requests_total{pod=~"sampleapp-(baseline|canary)-.*"}' >counts.json
-    """
+    """  # noqa: D301 - click reads \b
     tolerances: tuple[str, ...] = given["tolerance"]
     if given["replay"] is not None:
         for flag in ("baseline", "canary", "dispersion"):
