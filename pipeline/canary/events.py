@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from canary.marks import Variant
 from canary.variants.steps import Step
+from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
 from canary.verdict.rule import Verdict
 
@@ -207,6 +208,7 @@ class Looked(Event):
         waiting_for: what stands before the verdict is acted on (time, requests, warm-up), empty if nothing does.
         last: whether watching ends with this look; `Judged` follows, with the same verdict.
         step: the one at hand, None where the release has no more than one.
+        forecast: the decision to expect, None if there is one already or if that cannot be said.
     """
 
     at: float
@@ -216,6 +218,7 @@ class Looked(Event):
     waiting_for: str = ""
     last: bool = False
     step: Step | None = None
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,9 @@ def _sentence(event: Event) -> str:
         case Looked():
             waits = event.waiting_for and event.verdict.decision is not Decision.REJECT
             step = f"{event.step}, " if event.step else ""
-            return f"{step}{_verdict(event.verdict)}" + (f"; waiting: {event.waiting_for}" if waits else "")
+            waiting = f"; waiting: {event.waiting_for}" if waits else ""
+            expected = f"; expected: {event.forecast}" if event.forecast else ""
+            return f"{step}{_verdict(event.verdict)}{waiting}{expected}"
         case Judged():
             return f"verdict {_verdict(event.verdict)}" if says_something(event.verdict) else event.verdict.sentence
         case Grows():

@@ -69,6 +69,8 @@ def status_as_text(status: Status) -> str:
         lines += [f"  {sentence}" for sentence in workload.unknown]
         if workload.verdict:
             lines.append(f"  verdict: {workload.verdict}: {workload.sentence}")
+        if workload.forecast:
+            lines.append(f"  expected: {workload.forecast}")
         if workload.unproven:
             lines.append(f"  stable was promoted unproven: {workload.unproven}")
         if workload.rollback:

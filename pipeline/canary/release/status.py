@@ -21,6 +21,7 @@ from canary.state.last_promote import LastPromote, promoted_together, read_last_
 from canary.state.lease import Holder, read_holder
 from canary.state.record import Record
 from canary.variants.steps import Step, step_of
+from canary.verdict.forecast import Forecast
 
 T = TypeVar("T")
 
@@ -85,6 +86,7 @@ class WorkloadStatus:
         unproven: when stable was promoted against the evidence or without any, and why; empty if it was not.
         problems: what cannot be read, and what to do about that; a sentence each.
         rollback: what a rollback would restore, None if there is nothing to restore.
+        forecast: the decision to expect if watching goes on, None if there is one already or if that cannot be said.
     """
 
     name: str
@@ -100,6 +102,7 @@ class WorkloadStatus:
     unproven: str = ""
     problems: tuple[str, ...] = ()
     rollback: PossibleRollback | None = None
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ def _workload_status(
         annotations_of(found.stable).get(UNPROVEN, ""),
         tuple(problems),
         _rollback(cluster, options, name, was) if was is not None and was.can_be_rolled_back else None,
+        record.forecast if record else None,
     )
 
 

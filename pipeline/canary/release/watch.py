@@ -15,6 +15,7 @@ from canary.observe.no_traffic import NoTraffic
 from canary.observe.observation import Observation, observe, pods_to_sample, variant_states
 from canary.observe.selector_check import SelectorCheck
 from canary.ports import SampleSource, World
+from canary.release.expectation import expectation
 from canary.release.recall import tell
 from canary.settings.release_arguments import ReleaseArguments, arguments_of
 from canary.state.counts import CountsWriter, read_record
@@ -77,6 +78,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
             sentence=verdict.sentence,
             measures=options.measures,
             alpha=options.alpha,
+            forecast=None if held else expectation(record, verdict, options),
         )
         for name, _, canary in scene.variants(Variant.CANARY):
             keeper.write(name, canary, record)
@@ -92,13 +94,15 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
             ends, late = over or (verdict.decision is not beyond.decision and not waiting_for), False
         seen = variant_states(scene, tally, options.measures)
         elapsed = scene.at - record.began
-        world.listen(Looked(scene.at, elapsed, seen, verdict, waiting_for, last=ends or late, step=scene.step))
+        expected = record.forecast
+        world.listen(Looked(scene.at, elapsed, seen, verdict, waiting_for, ends or late, scene.step, expected))
         if ends:
             world.listen(Judged(verdict))
             return verdict
         if late:
             world.listen(Judged(verdict))
-            why = waiting_for or "a decision needs more requests"
+            more = f" (expected: {expected})" if expected else ""
+            why = waiting_for or f"a decision needs more requests{more}"
             raise TimedOutError(f"undecided after {options.max_duration:g} s: {why}")
         silence.observe(scene, tally)
         world.clock.sleep(options.interval)

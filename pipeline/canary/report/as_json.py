@@ -56,6 +56,7 @@ def report_as_json(report: Report) -> dict[str, Any]:
         "images": list(report.images),
         "variants": [_variant(one) for one in report.variants],
         "verdict": verdict_as_json(verdict) if verdict else None,
+        "forecast": asdict(report.forecast) if report.forecast else None,
         "promoted": [asdict(one) for one in report.promoted],
         "rejected": [asdict(one) for one in report.rejected],
         "undone": [asdict(one) for one in report.undone],

@@ -28,6 +28,7 @@ from canary.marks import Variant
 from canary.report.report import Context, Entry, Outcome, Report
 from canary.sentences import sentence_of
 from canary.verdict.evidence import Evidence
+from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
 from canary.verdict.looks import Counts, Look
 from canary.verdict.rule import Comparison, Decision, Verdict
@@ -66,6 +67,7 @@ class Collector:
     _images: tuple[str, ...] = ()
     _variants: tuple[VariantState, ...] = ()
     _verdict: Verdict | None = None
+    _forecast: Forecast | None = None
     _decision_told: Decision | None = None
     _decided: tuple[float, Decided] | None = None
     _is_decision_due: bool = False
@@ -88,7 +90,7 @@ class Collector:
                 self._variants, self._verdict = event.variants, event.verdict
                 self._recall(event)
             case Looked():
-                self._variants, self._verdict = event.variants, event.verdict
+                self._variants, self._verdict, self._forecast = event.variants, event.verdict, event.forecast
                 self._count(event)
             case Judged():
                 self._verdict, self._is_decision_due = event.verdict, True
@@ -131,6 +133,7 @@ class Collector:
             handed_over=self._handed_over,
             timeline=tuple(self._timeline),
             counts=tuple(replace(one, looks=tuple(self._looks[key])) for key, one in self._counts.items()),
+            forecast=self._forecast,
         )
 
     def _outcome(self, context: Context) -> Outcome:

@@ -9,6 +9,7 @@ from typing import Any
 
 from canary.events import Decided, HandedOver, Promoted, Rejected, Undone, VariantState
 from canary.sentences import says_something
+from canary.verdict.forecast import Forecast
 from canary.verdict.looks import Counts
 from canary.verdict.rule import Verdict
 
@@ -88,6 +89,7 @@ class Report:
         handed_over: the driver that carried out the decision of this command, None if this command did.
         timeline: what happened, oldest first.
         counts: of each metric of each workload.
+        forecast: the decision to expect, as of the last look; None if there was one or if that could not be said.
     """
 
     context: Context
@@ -105,6 +107,7 @@ class Report:
     handed_over: HandedOver | None = None
     timeline: tuple[Entry, ...] = ()
     counts: tuple[Counts, ...] = ()
+    forecast: Forecast | None = None
 
     @property
     def judged(self) -> Verdict | None:

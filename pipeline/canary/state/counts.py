@@ -24,6 +24,7 @@ and those of counts.json (all times are Unix seconds):
                      value of each counter], …]], see `measures.Measures.count`
     history          {"series": [[variant, metric], …], "points": [[at, good and total of each series], …]}: the totals
                      of canary and baseline over time, see `history.History`
+    forecast         the decision to expect and the seconds until then (null for more than an hour), null if unknown
     compared_by      {"alpha": …, "metrics": [{"name", "good", "total", "objective", "tolerance"}, …]}: what the last
                      look compared by, see `measures.Metric`; older drivers do not write it
 
@@ -44,6 +45,7 @@ from canary.objects import CONFIG_MAP, Object, owner_reference, owner_uids
 from canary.ports import Cluster
 from canary.state.record import Record, joined
 from canary.variants.steps import step_of
+from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.rule import Decision
@@ -142,6 +144,7 @@ def _recalled(cluster: Cluster, workload: str, canary: Object, warm_up: float) -
             None if read["seen_at"] is None else _seconds(read["seen_at"]),
             {workload: History.from_json(read["history"])},
             *_compared_by(read),
+            _forecast(read.get("forecast")),
         )
         record = record.comparing(record.measures) if record.measures else record
     except (AttributeError, InputError, KeyError, TypeError, ValueError) as error:
@@ -192,6 +195,7 @@ def _content(workload: str, step: int | None, record: Record) -> Object:
         "watched": record.watched,
         "seen_at": record.seen_at,
         **record.tally.as_json(workload),
+        "forecast": None if record.forecast is None else [record.forecast.decision, record.forecast.seconds],
         "history": record.histories.get(workload, History()).as_json(),
     }
     if record.measures:
@@ -217,6 +221,13 @@ def _compared_by(read: Object) -> tuple[Measures | None, float]:
         for one in compared_by["metrics"]
     ]
     return Measures.of(metrics), float(compared_by["alpha"])
+
+
+def _forecast(read: Any) -> Forecast | None:  # noqa: ANN401 - of JSON
+    if read is None:
+        return None
+    decision, seconds = read
+    return Forecast(Decision(decision), None if seconds is None else _seconds(seconds))
 
 
 def _read(workload: str, config_map: Object) -> Object:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
 from canary.verdict.measures import Measures
 from canary.verdict.rule import Decision
@@ -32,6 +33,7 @@ class Record:
         histories: how the evidence grew, by workload.
         measures: what the last look compared by; None before the first, and where an older driver saved the record.
         alpha: error level of the verdict at the last look.
+        forecast: the decision to expect, as of the last look; None if there was one or if that could not be said.
     """
 
     began: float
@@ -43,6 +45,7 @@ class Record:
     histories: Mapping[str, History] = field(default_factory=dict)
     measures: Measures | None = None
     alpha: float = 0.05
+    forecast: Forecast | None = None
 
     def looked(self, at: float, tally: Tally, *, complete: bool, interval: float = 0.0) -> Record:
         """Return the record after a look.
@@ -80,7 +83,7 @@ class Record:
 
     def at_new_step(self) -> Record:
         """Return the record with no time and no requests at the current step yet; the evidence stays."""
-        return replace(self, tally=self.tally.at_new_step(), watched=0.0, seen_at=None)
+        return replace(self, tally=self.tally.at_new_step(), watched=0.0, seen_at=None, forecast=None)
 
 
 def joined(parts: Iterable[Record]) -> Record:
@@ -104,4 +107,5 @@ def _joined(one: Record, other: Record) -> Record:
         {**one.histories, **other.histories},
         one.measures or other.measures,
         one.alpha,
+        one.forecast or other.forecast,
     )

@@ -94,6 +94,8 @@ def _state(event: Looked) -> Text:
         text.append(f", waiting: {printable(event.waiting_for)}")
     elif not event.verdict.comparisons:
         text.append(f": {printable(event.verdict.sentence)}")
+    if event.forecast:
+        text.append(f", expected: {event.forecast}")
     return text
 
 

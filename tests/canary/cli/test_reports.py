@@ -95,6 +95,20 @@ def test_the_counts_of_a_report_lead_to_its_verdict_again(canary: CommandLine, a
         assert totals == sorted(totals)
 
 
+def test_an_undecided_watch_reports_and_stores_which_decision_to_expect(
+    canary: CommandLine, answers: Simulator
+) -> None:
+    canary("deploy", *NEW)
+    strict = ("--tolerance", "0.0005", "--min-requests", "1", "--max-duration", "300ms")
+    forecast = None
+    while forecast is None:  # until there were enough looks
+        assert canary("watch", "app", *QUICK, *strict, *REPORT).code == 4
+        forecast = report_of(canary)["forecast"]
+    assert forecast["decision"] == "PROMOTE"
+    assert canary("status", "-o", "json").json()["workloads"][0]["forecast"] == forecast
+    assert "\n  expected: PROMOTE in about " in canary("status").out
+
+
 def test_a_rejected_release_reports_the_reason_and_the_evidence(canary: CommandLine, answers: Simulator) -> None:
     assert canary("release", *WORSE, "--gate", "auto", *QUICK, *REPORT).code == 1
     report = report_of(canary)

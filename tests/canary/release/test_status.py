@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from canary.errors import InputError
+from canary.errors import InputError, TimedOutError
+from canary.events import Looked
 from canary.marks import Variant
+from canary.verdict.rule import Decision
 from tests.canary.cluster_simulator import waiting
 from tests.canary.story import Story, deployment
 
@@ -47,6 +49,20 @@ def test_what_was_counted_and_judged_is_shown(story: Story) -> None:
     assert "roll the canary's version out to stable: canary promote MANIFESTS --image app:2" in app.next
     canary = next(variant for variant in app.variants if variant.variant is Variant.CANARY)
     assert canary.requests == round(verdict.comparisons[0].canary.total)
+
+
+def test_the_decision_to_expect_is_shown_until_there_is_one(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    story.counts.each = 10
+    with pytest.raises(TimedOutError, match=r"\(expected: PROMOTE in about \d0 s if the difference stays\)"):
+        story.release(names=("app",), max_duration=20, min_requests=0, min_duration=0).watch()
+    [app] = story.release(names=("app",)).status().workloads
+    assert app.forecast
+    assert app.forecast == story.heard(Looked)[-1].forecast
+    assert app.forecast.decision is Decision.PROMOTE
+    story.release(names=("app",)).watch()
+    assert story.release(names=("app",)).status().workloads[0].forecast is None
 
 
 def test_after_reject_nothing_but_rejecting_is_offered(story: Story) -> None:

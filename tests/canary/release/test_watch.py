@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +16,7 @@ from canary.objects import CONFIG_MAP, DEPLOYMENT
 from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.rule import Decision
+from canary.verdict.scrapes import Pod, Scrape
 from tests.canary.cluster_simulator import Object, died, ready, unready, waiting
 from tests.canary.story import SUCCESS, Story, deployment, service
 
@@ -69,6 +72,46 @@ def test_promote_waits_for_the_minimum_of_requests(deployed: Story) -> None:
     deployed.release(names=("app",), min_duration=0, min_requests=5000).watch()
     assert requests(deployed.heard(Looked)[-1]) >= 5000
     assert "of 5000 requests" in deployed.heard(Looked)[0].waiting_for
+
+
+def test_each_look_says_how_long_a_decision_takes_at_this_traffic(deployed: Story) -> None:
+    deployed.counts.each = 10
+    assert deployed.release(names=("app",), min_duration=0, min_requests=0).watch().decision is Decision.PROMOTE
+    *looks, last = deployed.heard(Looked)
+    assert (looks[3].forecast, last.forecast) == (None, None)  # too few scrapes; decided
+    halfway = looks[len(looks) // 2]
+    assert halfway.forecast
+    assert halfway.forecast.decision is Decision.PROMOTE
+    assert halfway.forecast.seconds == pytest.approx(last.elapsed - halfway.elapsed, rel=0.5)
+
+
+def test_what_is_expected_regards_the_minimum_of_time_and_requests(deployed: Story) -> None:
+    deployed.counts.each = 20
+    for min_duration, min_requests in ((300, 0), (0, 6000)):
+        least = deployed.release(names=("app",), max_duration=24, min_duration=min_duration, min_requests=min_requests)
+        with pytest.raises(TimedOutError):
+            least.watch()
+    looks = [look for look in deployed.heard(Looked) if look.forecast and look.forecast.seconds]
+    assert looks
+    for look in looks:
+        assert look.forecast
+        rest = (6000 - requests(look)) / 20 if "requests" in look.waiting_for else 300 - look.elapsed
+        assert look.forecast.seconds == pytest.approx(rest, abs=4)
+
+
+def test_without_traffic_no_decision_is_expected(deployed: Story) -> None:
+    deployed.counts.each, read, reads = 20, deployed.counts.read, itertools.count(1)
+
+    def dries_up(pods: Sequence[Pod], since: float) -> list[Scrape]:
+        deployed.counts.each = 20 if next(reads) < 12 else 0
+        return read(pods, since)
+
+    deployed.counts.read = dries_up  # type: ignore[method-assign]
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), min_duration=0, max_duration=100).watch()
+    looks = deployed.heard(Looked)
+    assert looks[10].forecast
+    assert looks[-1].forecast is None
 
 
 def test_nothing_is_promoted_while_no_good_request_was_seen_on_either_side(deployed: Story) -> None:

@@ -33,7 +33,8 @@ from canary.terminal import Output, Terminal
 from canary.terminal.bar import bar
 from canary.variants.steps import Step
 from canary.verdict.evidence import Evidence
-from canary.verdict.rule import Comparison, combine, compare
+from canary.verdict.forecast import Forecast
+from canary.verdict.rule import Comparison, Decision, combine, compare
 
 NOON = 1_800_000_000.0
 
@@ -160,6 +161,13 @@ def test_the_table_shows_each_variant_and_the_difference_against_the_tolerance()
         "  −20 ░░░░░░░░░░░░░░░░░░░░░░░░░┃       │         ├──────●────────┤        +20",
         "  PROMOTE after 1:15, waiting: 12 of 300 s",
     ]
+
+
+def test_the_decision_to_expect_is_shown_in_the_table_and_in_a_line() -> None:
+    undecided = replace(looked((90, 100), (90, 100)), forecast=Forecast(Decision.PROMOTE, 170))
+    expected = "expected: PROMOTE in about 3 min if the difference stays"
+    assert drawn(undecided)[-1] == f"  UNDECIDED after 1:15, {expected}"
+    assert lines(undecided) == [f"UNDECIDED: {undecided.verdict.sentence}; {expected}"]
 
 
 def test_a_first_release_has_nothing_to_compare_and_says_so() -> None:
