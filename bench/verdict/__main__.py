@@ -22,6 +22,7 @@ from bench.verdict.candidates import candidates
 from bench.verdict.guarded import GuardedEProcess
 from bench.verdict.report import as_csv, durations, picture, tables
 from bench.verdict.rules import LEAST_REQUESTS
+from bench.verdict.sample_ratio import sample_ratio
 from bench.verdict.simulate import simulate
 from bench.verdict.streams import Cell, blocks, grid
 from canary.verdict.evidence import Evidence
@@ -60,6 +61,9 @@ def main() -> None:
         "scrape), B (an e-process), their blend, and both with more distrust of few errors; with independent and "
         "correlated answers, clumps, a shared incident, and traffic that changes",
     )
+    instead.add_argument(
+        "--sample-ratio", action="store_true", help="simulate the check for requests without an answer instead"
+    )
     parser.add_argument("--seed", type=int, default=6, help="the same seed gives the same results")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes; default: all cores")
     arguments = parser.parse_args()
@@ -71,6 +75,10 @@ def main() -> None:
         print(f"{time.monotonic() - began:.0f} s, seed {arguments.seed}", file=sys.stderr)
         return
     page = DOCS / "verdict.md"
+    if arguments.sample_ratio:
+        page.write_text(replaced(page.read_text(), "sample ratio", sample_ratio(arguments.seed)))
+        print(f"{time.monotonic() - began:.0f} s: docs/verdict.md")
+        return
     if arguments.candidates:
         with ProcessPoolExecutor(arguments.jobs) as pool:
             table = candidates(pool, releases, arguments.seed)
