@@ -23,6 +23,7 @@ class Traffic(InBackground):
     Attributes:
         namespace: where the Service is.
         service: its name and port.
+        patience: seconds to wait for an answer.
         answers: HTTP status codes, counted.
         errors: other failures, counted by message.
     """
@@ -30,6 +31,7 @@ class Traffic(InBackground):
     namespace: Namespace
     service: str = "sampleapp:http"
     threads: int = field(default=3, kw_only=True)
+    patience: float = field(default=10, kw_only=True)
     answers: Counter[int] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
 
@@ -44,7 +46,7 @@ class Traffic(InBackground):
                 if self.stop.is_set():
                     return
                 try:
-                    answer = api.call_api("GET", configuration.host + path, _request_timeout=10)
+                    answer = api.call_api("GET", configuration.host + path, _request_timeout=self.patience)
                     answer.read()
                     self.answers[answer.status] += 1
                 except ApiException as error:

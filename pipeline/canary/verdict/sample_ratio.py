@@ -136,7 +136,7 @@ class SampleRatio:
         return SampleRatio(self.canary.add(canary, baseline, nth), self.baseline.add(baseline, canary, nth), nth)
 
     def doubt(self, baseline_pods: int, canary_pods: int) -> str:
-        """Return why PROMOTE is withheld, empty if it is not.
+        """Return the doubt for which PROMOTE is withheld, empty if there is none.
 
         Args:
             baseline_pods: number of pods of the baseline, for the sentence.
@@ -174,7 +174,7 @@ def _doubt(name: str, suspicion: Suspicion, pods: int, other: str, pods_of_other
     pods_ = "as many pods" if pods == pods_of_other else f"{pods} and {counted(pods_of_other, 'pod')}"
     return (
         f"the {name} answered {counted(round(suspicion.own), 'request')}, the {other} {suspicion.other:,.0f}, "
-        f"with {pods_}: does it hang? If it is because clients keep only a few connections open, add --sample-ratio off"
+        f"with {pods_}: does it hang, or do clients keep only a few connections open?"
     )
 
 

@@ -304,12 +304,13 @@ def judge(
     verdict = withheld_without_good(verdict, objectives)
     doubts = ((workload, tally.doubt(workload)) for workload in workloads if sample_ratio)
     doubtful = next(((workload, why) for workload, why in doubts if why), None)
-    if verdict.decision is Decision.PROMOTE and doubtful:
-        workload, why = doubtful
-        where = f"{workload}: " if len(workloads) > 1 else ""
-        sentence = f"{verdict.sentence}; not promoted: {where}{why}"
-        return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
-    return verdict
+    if verdict.decision is Decision.REJECT or not doubtful:
+        return verdict
+    workload, why = doubtful
+    why = f"{workload}: {why}" if len(workloads) > 1 else why
+    if verdict.decision is Decision.PROMOTE:
+        why = f"not promoted: {why} To promote nevertheless, add --sample-ratio off"
+    return replace(verdict, decision=Decision.UNDECIDED, sentence=f"{verdict.sentence}; {why}")
 
 
 def _counts(gained: Mapping[str, float], metric: Metric) -> Evidence:

@@ -39,13 +39,13 @@ def test_a_canary_that_hangs_after_five_good_minutes_is_noticed_in_little_more_t
     assert scrapes_until_noticed(good, 100, 0) == 67
 
 
-def test_the_sentence_has_the_answers_and_the_pods_and_says_how_to_go_on() -> None:
+def test_the_doubt_has_the_answers_and_the_pods_and_names_the_other_cause() -> None:
     check = looked(SampleRatio(), 30, 1, 60)
     assert check.doubt(1, 1) == (
-        "the canary answered 60 requests, the baseline 1,800, with as many pods: does it hang? "
-        "If it is because clients keep only a few connections open, add --sample-ratio off"
+        "the canary answered 60 requests, the baseline 1,800, with as many pods: does it hang, "
+        "or do clients keep only a few connections open?"
     )
-    assert "with 2 and 1 pod: does it hang?" in check.doubt(1, 2)
+    assert "with 2 and 1 pod: does it hang," in check.doubt(1, 2)
     mirrored = looked(SampleRatio(), 1, 30, 60)
     assert mirrored.doubt(1, 1).startswith("the baseline answered 60 requests, the canary 1,800, with as many pods")
 

@@ -384,11 +384,19 @@ def hanging(answered: int = 2) -> list[list[Scrape]]:
 def test_a_canary_that_leaves_requests_unanswered_is_not_promoted() -> None:
     verdict = judged(*hanging())
     assert verdict.decision is Decision.UNDECIDED
-    assert "; not promoted: the canary answered 118 requests, the baseline 5,900, with as many pods: does it hang?" in (
-        verdict.sentence
+    assert verdict.sentence.endswith(
+        "; not promoted: the canary answered 118 requests, the baseline 5,900, with as many pods: does it hang, or do "
+        "clients keep only a few connections open? To promote nevertheless, add --sample-ratio off"
     )
     assert judge(tallied(*hanging()), MEASURES, ["web"], sample_ratio=False).decision is Decision.PROMOTE
     assert judged(*hanging(answered=50)).decision is Decision.PROMOTE
+
+
+def test_a_canary_that_answers_nothing_at_all_is_doubted_while_nothing_is_decided() -> None:
+    assert judged(*hanging(answered=0)).sentence == (
+        "no requests to canary yet (0 and 6,000 requests); the canary answered 0 requests, the baseline 5,900, with as "
+        "many pods: does it hang, or do clients keep only a few connections open?"
+    )
 
 
 def test_a_release_of_several_workloads_says_which_one_leaves_requests_unanswered() -> None:
