@@ -99,7 +99,7 @@ def test_an_undecided_watch_reports_and_stores_which_decision_to_expect(
     canary: CommandLine, answers: Simulator
 ) -> None:
     canary("deploy", *NEW)
-    strict = ("--tolerance", "0.0005", "--min-requests", "1", "--max-duration", "300ms")
+    strict = ("--tolerance", "0.005", "--min-requests", "1", "--max-duration", "300ms")
     forecast = None
     while forecast is None:  # until there were enough looks
         assert canary("watch", "app", *QUICK, *strict, *REPORT).code == 4
