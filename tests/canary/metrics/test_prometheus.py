@@ -19,6 +19,8 @@ import requests
 from canary.errors import ClusterError, InputError, NotAnsweringError
 from canary.marks import Variant
 from canary.metrics import PrometheusSource, ServiceQueries, UrlQueries
+from canary.metrics.range_query import counts_of
+from canary.verdict.evidence import Evidence
 from canary.verdict.exposed_metrics import unmatched_selectors
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.scrapes import Pod, Scrape
@@ -61,12 +63,14 @@ def pod(name: str, variant: Variant = Variant.CANARY, namespace: str = "shop") -
     return Pod(name, namespace, f"uid-{name}", "app", variant, 8000, ready_at=0.0)
 
 
+REPLAYED = ("web-baseline-7d4b9c-x2x4z", "web-canary-5f6c8d-abcde")
 NAMES = ("steady", "twice", "silent", "failing", "restarted", "carried", "elsewhere", "mixed", "misspelt", "evicting")
+PAGES = (*NAMES, *REPLAYED)
 
 
 @pytest.fixture(scope="module")
 def pages() -> dict[str, Counter]:
-    return {name: Counter() for name in NAMES}
+    return {name: Counter() for name in PAGES}
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +93,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, pages: dict[str, Counter]) -> 
                 ],
             }
 
-        shop = {name: "shop" for name in NAMES if name != "elsewhere"}
+        shop = {name: "shop" for name in PAGES if name != "elsewhere"}
         jobs = [job("monitor", shop | {"elsewhere": "other"}), job("annotations", {"twice": "shop"})]
         config = {"global": {"scrape_interval": "250ms", "scrape_timeout": "250ms"}, "scrape_configs": jobs}
         (folder / "prometheus.yml").write_text(json.dumps(config))
@@ -227,6 +231,32 @@ def test_a_restarted_driver_counts_the_scrapes_in_between(queries: UrlQueries, p
         poll("it is scraped", partial(queries.query, scraped))
     second = Driver(queries, [pod("carried")], Tally.from_json(saved, "app", warm_up=0))
     second.until(42, 42)
+
+
+@needs_prometheus
+def test_a_saved_answer_to_a_range_query_has_the_counts_of_the_pods(
+    url: str, queries: UrlQueries, pages: dict[str, Counter]
+) -> None:
+    baseline, canary = (pages[name] for name in REPLAYED)
+    began = time.time()
+    for good, bad in ((10, 1), (50, 4), (3, 0)):  # at last the canary's process has restarted
+        baseline.good, baseline.bad = baseline.good + 20, bad
+        canary.good, canary.bad = good, bad
+        poll("it is scraped", partial(queries.query, f'requests_total{{pod="{REPLAYED[1]}"}} == {good}'))
+        poll("it is scraped", partial(queries.query, f'requests_total{{pod="{REPLAYED[0]}"}} == {baseline.good}'))
+    query = 'requests_total{pod=~"web-(baseline|canary)-.*"}'
+    times = {
+        "start": str(began),
+        "end": str(time.time() + 1),
+        "step": "0.25",
+    }  # a sample holds for longer than a second
+    answer = requests.get(f"{url}/api/v1/query_range", params={"query": query, **times}, timeout=10).json()
+    [success] = counts_of(answer, "answer.json", Measures.of([SUCCESS]), alpha=0.05)
+    assert (success.workload, success.metric, success.tolerance) == ("web", "success", 0.05)
+    first, last = success.looks[0], success.looks[-1]
+    assert (first.baseline, first.canary) == (Evidence(), Evidence())
+    assert last.canary == Evidence(40 + 3, 43 + 3)
+    assert last.baseline == Evidence(40, 43)
 
 
 @needs_prometheus
