@@ -20,6 +20,7 @@ import numpy as np
 from bench.verdict.by_stream import by_stream
 from bench.verdict.candidates import candidates
 from bench.verdict.guarded import GuardedEProcess
+from bench.verdict.relative import relative
 from bench.verdict.report import as_csv, durations, picture, tables
 from bench.verdict.rules import LEAST_REQUESTS
 from bench.verdict.sample_ratio import sample_ratio
@@ -64,6 +65,7 @@ def main() -> None:
     instead.add_argument(
         "--sample-ratio", action="store_true", help="simulate the check for requests without an answer instead"
     )
+    instead.add_argument("--relative", action="store_true", help="simulate a tolerance of 2x instead")
     parser.add_argument("--seed", type=int, default=6, help="the same seed gives the same results")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes; default: all cores")
     arguments = parser.parse_args()
@@ -83,6 +85,11 @@ def main() -> None:
         with ProcessPoolExecutor(arguments.jobs) as pool:
             table = candidates(pool, releases, arguments.seed)
         page.write_text(replaced(page.read_text(), "candidates", table))
+        print(f"{time.monotonic() - began:.0f} s: docs/verdict.md")
+        return
+    if arguments.relative:
+        with ProcessPoolExecutor(arguments.jobs) as pool:
+            page.write_text(replaced(page.read_text(), "relative", relative(pool, releases, arguments.seed)))
         print(f"{time.monotonic() - began:.0f} s: docs/verdict.md")
         return
     cells = sorted(grid(), key=lambda cell: -cell.one_look / cell.look)  # the longest first

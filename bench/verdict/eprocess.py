@@ -59,11 +59,15 @@ class EProcess(Stratified):
             block: the looks after those of the block before.
             scatter: the dispersion, by which the logarithms of the ratios are divided.
         """
-        steps = log_ratios(self.cell.tolerance, block, self.pool(block))
+        steps = self.log_ratios(block, self.pool(block))
         ratios = self._log_ratios[:, block.rows, None] + np.cumsum(steps, 2)
         self._log_ratios[:, block.rows] = ratios[..., -1]
         many = len(PROMOTE)
         return _log_mean(PROMOTE, ratios[:many] / scatter), _log_mean(REJECT, ratios[many:] / scatter)
+
+    def log_ratios(self, block: Block, pool: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the likelihood ratio of each alternative for each release and look."""
+        return log_ratios(self.cell.tolerance, block, pool)
 
     def pool(self, block: Block) -> np.ndarray:
         """Return the share of good answers of both variants that earlier scrapes predict for each look."""

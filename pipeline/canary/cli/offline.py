@@ -62,6 +62,7 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
     examples=(
         "canary verdict --baseline 412/500 --canary 420/500 --tolerance 0.05",
         "canary verdict --baseline 9990/10000 --canary 9940/10000 --tolerance 0.001 --output json",
+        "canary verdict --baseline 29940/30000 --canary 29935/30000 --tolerance 2x",
         "canary verdict --replay canary-report/report.json",
         "canary verdict --replay counts.csv --tolerance 0.01 --tolerance 0.02 --output json",
         "canary verdict --replay counts.json --tolerance 0.01",

@@ -16,6 +16,7 @@ from canary.release.status import Status
 from canary.settings.resolution import Resolved
 from canary.settings.settings import SETTINGS, Setting
 from canary.times import parse_timestamp, readable
+from canary.verdict.tolerance import Multiple
 
 
 def print_json(given: Mapping[str, Any], result: object) -> bool:
@@ -110,6 +111,8 @@ def config_as_json(resolved: Resolved) -> dict[str, Any]:
 
 def _for_json(setting: Setting, resolved: Resolved) -> object:
     value = getattr(resolved.settings, setting.attribute)
+    if isinstance(value, Multiple):
+        return str(value)
     is_shown = setting.value_type.is_secret and not setting.value_type.is_list
     return setting.show(value) if is_shown else value
 

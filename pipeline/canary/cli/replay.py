@@ -18,10 +18,13 @@ from canary.report import from_json
 from canary.settings.settings import SETTINGS
 from canary.terminal.bar import signed
 from canary.times import duration, readable
+from canary.verdict.as_json import ratio_as_json
 from canary.verdict.evidence import number
 from canary.verdict.looks import Counts
+from canary.verdict.multiples import times
 from canary.verdict.replay import Replay, replay
-from canary.verdict.rule import Comparison, decimals
+from canary.verdict.rule import Comparison, precision
+from canary.verdict.tolerance import Multiple, Tolerance, tolerance_as_json
 
 FACTORS = (0.5, 1.0, 2.0)
 """Tolerances that are tried if none is given, as multiples of the one that the release or the settings have."""
@@ -110,23 +113,31 @@ def _shown(path: str) -> str:
     return "stdin" if path == "-" else path
 
 
-def _tolerance(text: str) -> float:
+def _tolerance(text: str) -> Tolerance:
     setting = SETTINGS["tolerance"]
     try:
-        tolerance: float = setting.value_type.read_text(text)
+        tolerance: Tolerance = setting.value_type.read_text(text)
     except ValueError as error:
         raise InputError(f"{setting.flag} {text}: must be {setting.value_type.requirement}") from error
     return tolerance
 
 
 def _scaled(one: Counts, factor: float) -> Counts:
+    if isinstance(one.tolerance, Multiple):
+        return replace(one, tolerance=Multiple(1 + factor * (one.tolerance.times - 1)))
     return replace(one, tolerance=min(1.0, factor * (one.tolerance or 0.0)))
 
 
 def _sorted(variants: Sequence[Sequence[Counts]]) -> list[Sequence[Counts]]:
-    """Return the variants with the smallest tolerance first, each once."""
-    by_tolerance = {tuple(one.tolerance or 0.0 for one in counts): counts for counts in variants}
+    """Return the variants with the smallest tolerance first, each once. Relative ones come after absolute ones."""
+    by_tolerance = {tuple(_size(one.tolerance) for one in counts): counts for counts in variants}
     return [counts for _, counts in sorted(by_tolerance.items())]
+
+
+def _size(tolerance: Tolerance | None) -> tuple[bool, float]:
+    if isinstance(tolerance, Multiple):
+        return True, tolerance.times
+    return False, tolerance or 0.0
 
 
 def _as_text(path: str, replays: Sequence[Replay], released: Sequence[Counts]) -> Iterator[str]:
@@ -160,9 +171,13 @@ def _numbers(comparison: Comparison) -> tuple[str, str, str]:
     requests = f"{comparison.baseline.total:,.0f} + {comparison.canary.total:,.0f}"
     if comparison.difference is None:
         return requests, "-", "-"
-    precision = decimals(comparison.tolerance)
-    low, high = (signed(end, precision) for end in comparison.interval)
-    return requests, f"{signed(comparison.difference, precision)} points", f"{low} to {high}"
+    if isinstance(comparison.tolerance, Multiple):
+        found = None if comparison.ratio is None else times(comparison.ratio, comparison.tolerance)
+        low, high = (times(end, comparison.tolerance) for end in comparison.ratio_interval)
+        return requests, "-" if found is None else f"{found} times the errors", f"{low} to {high}"
+    digits = precision(comparison)
+    low, high = (signed(end, digits) for end in comparison.interval)
+    return requests, f"{signed(comparison.difference, digits)} points", f"{low} to {high}"
 
 
 def _time(seconds: float) -> str:
@@ -191,7 +206,7 @@ def _as_json(path: str, recording: Recording, replays: Sequence[Replay], release
                     {
                         "workload": counts.workload,
                         "metric": counts.metric,
-                        "tolerance": counts.tolerance,
+                        "tolerance": tolerance_as_json(counts.tolerance),
                         "alpha": counts.alpha,
                         "looks": [
                             _comparison(at, one.verdicts[0][0], verdict.comparisons[place])
@@ -217,6 +232,7 @@ def _comparison(at: float, began: float, comparison: Comparison) -> dict[str, An
         "after": at - began,
         "difference": comparison.difference,
         "interval": list(comparison.interval),
+        **ratio_as_json(comparison),
         "decision": str(comparison.decision),
         "requests": {"baseline": number(comparison.baseline.total), "canary": number(comparison.canary.total)},
     }

@@ -248,7 +248,7 @@ class Session:
         if self.settings.tolerance is None:
             raise InputError(
                 f"{what} needs a --tolerance: how much worse than the baseline a canary may be and still be promoted, "
-                "as a share (0.05 for five points)"
+                "as a share (0.05 for five points), or as a multiple of the baseline's errors (1.5x)"
             )
 
     def require_tolerances(self, what: str) -> None:

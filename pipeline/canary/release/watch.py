@@ -21,9 +21,11 @@ from canary.settings.release_arguments import ReleaseArguments, arguments_of
 from canary.state.counts import CountsWriter, read_record
 from canary.state.expiry import postpone_expiry
 from canary.state.record import Record
-from canary.verdict.rule import Decision, Verdict, tolerated
+from canary.verdict.rule import Decision, Verdict
 from canary.verdict.scrapes import Pod
 from canary.verdict.tally import Tally, judge
+from canary.verdict.tolerance import Multiple
+from canary.verdict.tolerated import tolerated
 
 _COMPARED = (Variant.BASELINE, Variant.CANARY)
 
@@ -102,7 +104,8 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         if late:
             world.listen(Judged(verdict))
             more = f" (expected: {expected})" if expected else ""
-            why = waiting_for or f"a decision needs more requests{more}"
+            relative = any(isinstance(one.tolerance, Multiple) for one in verdict.comparisons)
+            why = waiting_for or f"a decision needs more requests{' with errors' if relative else ''}{more}"
             raise TimedOutError(f"undecided after {options.max_duration:g} s: {why}")
         silence.observe(scene, tally)
         world.clock.sleep(options.interval)

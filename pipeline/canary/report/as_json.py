@@ -12,6 +12,7 @@ from canary.times import timestamp
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.evidence import Evidence, number
 from canary.verdict.looks import Counts, Look
+from canary.verdict.tolerance import tolerance_as_json
 
 FORMAT = 2
 """Version of the format. It changes when a program that reads reports would have to change."""
@@ -85,7 +86,7 @@ def _counts(one: Counts) -> dict[str, Any]:
     return {
         "workload": one.workload,
         "metric": one.metric,
-        "tolerance": one.tolerance,
+        "tolerance": tolerance_as_json(one.tolerance),
         "alpha": one.alpha,
         "comparisons": one.comparisons,
         "saved_until": one.saved_until,

@@ -10,6 +10,7 @@ from canary.errors import InputError
 from canary.report.as_json import COLUMNS
 from canary.verdict.evidence import Evidence
 from canary.verdict.looks import Counts, Look
+from canary.verdict.tolerance import read_tolerance
 
 
 def counts_of(report: Mapping[str, Any], name: str) -> tuple[Counts, ...]:
@@ -39,7 +40,7 @@ def _counts(read: Any, where: str) -> Counts:  # noqa: ANN401 - of JSON
         return Counts(
             str(read["workload"]),
             str(read["metric"]),
-            None if tolerance is None else float(tolerance),
+            None if tolerance is None else read_tolerance(tolerance),
             float(read["alpha"]),
             int(read["comparisons"]),
             tuple(_looks(rows, columns, where)),

@@ -10,7 +10,9 @@ from canary.plurals import counted
 from canary.printable import printable
 from canary.report.report import Outcome, Report
 from canary.times import timestamp
-from canary.verdict.rule import Comparison, Decision, decimals
+from canary.verdict.multiples import times
+from canary.verdict.rule import Comparison, Decision, precision
+from canary.verdict.tolerance import Multiple
 
 WATCHED = {
     Decision.PROMOTE: "The canary of {} can be promoted",
@@ -97,13 +99,18 @@ def _heading(report: Report) -> str:
 
 
 def _comparison(one: Comparison, *, many: bool) -> Sequence[str]:
-    digits = decimals(one.tolerance)
+    tolerance, digits = one.tolerance, precision(one)
+    what = f"{one.workload} {one.metric}" if many else one.metric
+    if isinstance(tolerance, Multiple):
+        low, high = (times(end, tolerance) for end in one.ratio_interval)
+        ratio = "" if one.ratio is None else f"{times(one.ratio, tolerance)} times the errors"
+        return what, ratio, f"{low} to {high} times", str(tolerance), str(one.decision)
     low, high = (f"{end * 100:+.{digits}f}" for end in one.interval)
     return (
-        f"{one.workload} {one.metric}" if many else one.metric,
+        what,
         "" if one.difference is None else f"{one.difference * 100:+.{digits}f} points",
         f"{low} to {high}",
-        "" if one.tolerance is None else f"{one.tolerance * 100:.{digits}f} points",
+        "" if tolerance is None else f"{tolerance * 100:.{digits}f} points",
         str(one.decision),
     )
 

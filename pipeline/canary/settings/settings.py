@@ -21,11 +21,13 @@ from canary.settings.value_types import (
     rising_integers,
     secret_url,
     share,
+    share_or_multiple,
     string,
     strings,
     switch,
     url,
 )
+from canary.verdict.tolerance import Tolerance
 
 SECRET_VARIABLES = ("CANARY_GATE_TOKEN", "CANARY_GRAFANA_TOKEN")
 """Variables with secrets. They are no settings: a flag would show their values to every user of the machine."""
@@ -93,10 +95,11 @@ class Settings:
     gate_timeout: float = _setting(
         3600.0, duration("1h"), "Give up on a decision after this long, with --gate manual or webhook."
     )
-    tolerance: float | None = _setting(
+    tolerance: Tolerance | None = _setting(  # noqa: RUF009 - a field
         None,
-        share("0.05 for five points"),
-        "How much worse than the baseline a canary may be and still be promoted: a share, 0.05 for five points.",
+        share_or_multiple(),
+        "How much worse than the baseline a canary may be and still be promoted: a share of requests (0.05 for five "
+        "points), or a multiple of the baseline's errors (1.5x).",
     )
     alpha: float = _setting(0.05, share("0.05", ends=False), "Error level of the verdict, for all checks together.")
     good: str = _setting('requests_total{custom_status="good"}', string("SELECTOR"), "Counter of good requests.")
@@ -111,9 +114,9 @@ class Settings:
     latency_objective: float | None = _setting(
         None, duration("250ms"), "Also compare the share of requests that are answered within this time."
     )
-    latency_tolerance: float | None = _setting(
+    latency_tolerance: Tolerance | None = _setting(  # noqa: RUF009 - a field
         None,
-        share("0.05 for five points"),
+        share_or_multiple(),
         "Tolerance for the share of requests within --latency-objective. By default that of --tolerance.",
     )
     latency_histogram: str = _setting(

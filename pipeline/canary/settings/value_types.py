@@ -11,6 +11,7 @@ from typing import Any
 from canary import times
 from canary.urls import origin
 from canary.verdict.measures import METRIC_NAME
+from canary.verdict.tolerance import MULTIPLE, REQUIREMENT, Multiple, Tolerance, read_tolerance, tolerance_text
 
 Schema = dict[str, Any]
 
@@ -142,7 +143,7 @@ def metric_list() -> ValueType:
 
     The file has a mapping by name; a text is `NAME=GOOD,TOTAL[,TOLERANCE]`, with one line each in the environment.
     """
-    tolerance = share("0.05")
+    tolerance = share_or_multiple()
 
     def as_text(name: object, value: object) -> str:
         if not isinstance(name, str) or not re.fullmatch(METRIC_NAME, name, re.ASCII) or not isinstance(value, dict):
@@ -150,7 +151,7 @@ def metric_list() -> ValueType:
         selectors = [value.get("good"), value.get("total")]
         if not set(value) <= {"good", "total", "tolerance"} or not all(isinstance(s, str) and s for s in selectors):
             raise ValueError(value)
-        own = [repr(tolerance.read(value["tolerance"]))] if "tolerance" in value else []
+        own = [str(tolerance.read(value["tolerance"]))] if "tolerance" in value else []
         return f"{name}={','.join([*map(str, selectors), *own])}"
 
     def from_text(text: str) -> tuple[str, ...]:
@@ -176,7 +177,7 @@ def metric_list() -> ValueType:
         "propertyNames": {"pattern": f"^{METRIC_NAME}$"},
         "additionalProperties": metric,
     }
-    requirement = "a mapping of names to good and total (both selectors) and an optional tolerance from 0 to 1"
+    requirement = "a mapping of names to good and total (both selectors) and an optional tolerance"
     return ValueType(requirement, schema, read, from_text, " ".join, "NAME=GOOD,TOTAL[,TOLERANCE]", is_list=True)
 
 
@@ -264,6 +265,19 @@ def share(example: str, *, ends: bool = True) -> ValueType:
     requirement = f"a share {'from 0 to 1' if ends else 'between 0 and 1'}, such as {example}"
     limits = {"minimum": 0, "maximum": 1} if ends else {"exclusiveMinimum": 0, "exclusiveMaximum": 1}
     return ValueType(requirement, {"type": "number"} | limits, read, float, "{:g}".format, "SHARE")
+
+
+def share_or_multiple() -> ValueType:
+    """Return the type of tolerances: a share in 0–1, or a text such as `1.5x` for a multiple of the baseline's errors.
+
+    The schema cannot express that the multiple is more than 1.
+    """
+    schema = {"type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": f"^(?:{MULTIPLE})$"}
+
+    def show(value: Tolerance) -> str:
+        return str(value) if isinstance(value, Multiple) else f"{value:g}"
+
+    return ValueType(REQUIREMENT, schema, read_tolerance, tolerance_text, show, "SHARE|MULTIPLE")
 
 
 def duration(example: str) -> ValueType:

@@ -37,7 +37,6 @@ import json
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from canary.errors import InputError
@@ -51,6 +50,7 @@ from canary.verdict.measures import Measures, Metric
 from canary.verdict.rule import Decision
 from canary.verdict.selector import Selector
 from canary.verdict.tally import Tally
+from canary.verdict.tolerance import read_tolerance, tolerance_as_json
 
 FORMAT = "2"
 """Version of the format that is written."""
@@ -199,7 +199,7 @@ def _content(workload: str, step: int | None, record: Record) -> Object:
         "history": record.histories.get(workload, History()).as_json(),
     }
     if record.measures:
-        metrics = [{**asdict(one), "good": str(one.good), "total": str(one.total)} for one in record.measures.metrics]
+        metrics = [_metric_as_json(one) for one in record.measures.metrics]
         counts["compared_by"] = {"alpha": record.alpha, "metrics": metrics}
     data = {"format": FORMAT, "verdict": f"{record.decision}: {record.sentence}"}
     text = json.dumps(counts, separators=(",", ":"))
@@ -209,6 +209,16 @@ def _content(workload: str, step: int | None, record: Record) -> Object:
     return {"data": data, "binaryData": {COMPRESSED: packed}}
 
 
+def _metric_as_json(one: Metric) -> Object:
+    return {
+        "name": one.name,
+        "total": str(one.total),
+        "good": str(one.good),
+        "objective": one.objective,
+        "tolerance": tolerance_as_json(one.tolerance),
+    }
+
+
 def _compared_by(read: Object) -> tuple[Measures | None, float]:
     """Return what the last look compared by, and its error level."""
     compared_by = read.get("compared_by")
@@ -216,7 +226,11 @@ def _compared_by(read: Object) -> tuple[Measures | None, float]:
         return None, Record.alpha
     metrics = [
         Metric(
-            one["name"], Selector.parse(one["total"]), Selector.parse(one["good"]), one["objective"], one["tolerance"]
+            one["name"],
+            Selector.parse(one["total"]),
+            Selector.parse(one["good"]),
+            one["objective"],
+            None if one["tolerance"] is None else read_tolerance(one["tolerance"]),
         )
         for one in compared_by["metrics"]
     ]

@@ -11,7 +11,9 @@ from canary.terminal.bar import bar, signed
 from canary.terminal.lines import COLOURS
 from canary.verdict.confidence import share_interval
 from canary.verdict.evidence import Evidence
-from canary.verdict.rule import Comparison, Decision, decimals
+from canary.verdict.multiples import times
+from canary.verdict.rule import Comparison, Decision, precision
+from canary.verdict.tolerance import Multiple
 
 VARIANT_COLOURS = {"canary": "bold", "baseline": "", "stable": "dim"}
 COLUMNS = ("", "pods", "requests", "good", "95 % interval", "req/s", "p50", "p99")
@@ -25,8 +27,8 @@ def look(event: Looked, width: int) -> RenderableType:
     for workload in dict.fromkeys(state.workload for state in event.variants):
         states = [state for state in event.variants if state.workload == workload]
         comparisons = [comparison for comparison in event.verdict.comparisons if comparison.workload == workload]
-        precision = max((decimals(comparison.tolerance) for comparison in comparisons), default=1)
-        parts.append(_variants(workload, states, width, precision))
+        digits = max(map(precision, comparisons), default=1)
+        parts.append(_variants(workload, states, width, digits))
         for comparison in comparisons:
             parts += [Text(), *_difference(comparison, width, several=len(comparisons) > 1)]
         parts.append(Text())
@@ -34,9 +36,9 @@ def look(event: Looked, width: int) -> RenderableType:
     return Padding(Group(*parts), (1, 0, 0, 2))
 
 
-def _variants(workload: str, states: list[VariantState], width: int, precision: int) -> Table:
+def _variants(workload: str, states: list[VariantState], width: int, digits: int) -> Table:
     header = {name: Text(name or printable(workload)) for name in COLUMNS}
-    rows = [_cells(state, precision) for state in states]
+    rows = [_cells(state, digits) for state in states]
     names = list(COLUMNS)
     for name in OPTIONAL:
         needed = sum(GAP + max(row[column].cell_len for row in [header, *rows]) for column in names)
@@ -50,11 +52,11 @@ def _variants(workload: str, states: list[VariantState], width: int, precision: 
     return table
 
 
-def _cells(state: VariantState, precision: int) -> dict[str, Text]:
+def _cells(state: VariantState, digits: int) -> dict[str, Text]:
     share = low = high = ""
     if state.total:
-        share = f"{state.good / state.total * 100:.{precision}f} %"
-        low, high = (f"{end * 100:.{precision}f}" for end in share_interval(Evidence(state.good, state.total)))
+        share = f"{state.good / state.total * 100:.{digits}f} %"
+        low, high = (f"{end * 100:.{digits}f}" for end in share_interval(Evidence(state.good, state.total)))
     count = f"{state.total:,.0f}" + (" + ?" if state.missing else "")
     return {
         "": Text(str(state.variant)),
@@ -72,14 +74,19 @@ def _difference(comparison: Comparison, width: int, *, several: bool) -> list[Re
     what = f"{printable(comparison.metric)}: " if several else ""
     if comparison.difference is None:
         return [Text(f"{what}{printable(comparison.sentence)}")]
-    precision = decimals(comparison.tolerance)
-    low, high = (signed(end, precision) for end in comparison.interval)
-    tolerance = comparison.tolerance
-    edge = "" if tolerance is None else f", tolerance {tolerance * 100:.{precision}f}"
+    tolerance, digits = comparison.tolerance, precision(comparison)
+    if isinstance(tolerance, Multiple):
+        if comparison.ratio is None:
+            return [Text(f"{what}{printable(comparison.sentence)}")]
+        compared, found = "canary's errors ÷ baseline's", f"{times(comparison.ratio, tolerance)} times"
+        low, high = (times(end, tolerance) for end in comparison.ratio_interval)
+        edge = f", tolerance {tolerance}"
+    else:
+        compared, found = "canary − baseline", f"{signed(comparison.difference, digits)} points"
+        low, high = (signed(end, digits) for end in comparison.interval)
+        edge = "" if tolerance is None else f", tolerance {tolerance * 100:.{digits}f}"
     head = Text.assemble(
-        f"{what}canary − baseline ",
-        (f"{signed(comparison.difference, precision)} points", f"bold {COLOURS[comparison.decision]}"),
-        f" ({low} to {high}{edge})",
+        f"{what}{compared} ", (found, f"bold {COLOURS[comparison.decision]}"), f" ({low} to {high}{edge})"
     )
     return [head, bar(comparison, min(width - 4, 76))]
 

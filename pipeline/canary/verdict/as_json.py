@@ -1,9 +1,11 @@
 """A verdict as JSON, for results and for the evidence of a rejected canary."""
 
+import math
 from typing import Any
 
 from canary.verdict.evidence import number
 from canary.verdict.rule import Comparison, Verdict
+from canary.verdict.tolerance import Multiple, tolerance_as_json
 
 
 def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
@@ -14,7 +16,9 @@ def verdict_as_json(verdict: Verdict) -> dict[str, Any]:
     comparisons = [_comparison_as_json(one) for one in verdict.comparisons]
     first = comparisons[0] if len(comparisons) == 1 else {}
     only: dict[str, Any] = {
-        key: first[key] for key in ("difference", "interval", "tolerance", "requests") if key in first
+        key: first[key]
+        for key in ("difference", "interval", "ratio", "ratio_interval", "tolerance", "requests")
+        if key in first
     }
     return {"decision": str(verdict.decision), "sentence": verdict.sentence, **only, "comparisons": comparisons}
 
@@ -27,7 +31,8 @@ def _comparison_as_json(one: Comparison) -> dict[str, Any]:
         "decision": str(one.decision),
         "difference": one.difference,
         "interval": list(one.interval),
-        "tolerance": one.tolerance,
+        **ratio_as_json(one),
+        "tolerance": tolerance_as_json(one.tolerance),
         "alpha": one.alpha,
         "reject_alpha": one.reject_alpha,
         "requests": {name: number(side.total) for name, side in sides.items()},
@@ -36,3 +41,11 @@ def _comparison_as_json(one: Comparison) -> dict[str, Any]:
         "dispersion": one.dispersion,
         "sentence": one.sentence,
     }
+
+
+def ratio_as_json(one: Comparison) -> dict[str, Any]:
+    """Return the ratio of errors and its interval, null where it has no end; nothing without a relative tolerance."""
+    if not isinstance(one.tolerance, Multiple):
+        return {}
+    low, high = one.ratio_interval
+    return {"ratio": one.ratio, "ratio_interval": [low, high if math.isfinite(high) else None]}

@@ -85,6 +85,12 @@ def nearest(q_b: float, q_c: float, n_b: float, n_c: float, tolerance: float) ->
     return min(max(x, tolerance + EDGE), 1 - EDGE)
 
 
+def log_evidence(ratios: Ratios, scatter: float) -> tuple[float, float]:
+    """Return the natural logarithms of the evidence for PROMOTE and for REJECT, with this dispersion (≥ 1)."""
+    many, scaled = len(PROMOTE), [ratio / scatter for ratio in ratios]
+    return log_mean(PROMOTE, scaled[:many]), log_mean(REJECT, scaled[many:])
+
+
 def log_mean(alternatives: Sequence[tuple[float, float]], ratios: Iterable[float]) -> float:
     """Return the logarithm of the weighted mean of likelihood ratios, given their logarithms."""
     weighted = [ratio + math.log(weight) for ratio, (_, weight) in zip(ratios, alternatives, strict=True)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ROUNDING = 1e-9  # of counts that are fractions: requests within an objective that no bucket ends at
+
 
 @dataclass(frozen=True)
 class Evidence:

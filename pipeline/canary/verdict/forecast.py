@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from canary.verdict.evidence import NOTHING, Evidence
 from canary.verdict.rule import Comparison, Decision, compare_strata
 from canary.verdict.strata import LEAST_SCRAPES, Strata
+from canary.verdict.tolerance import Multiple, Tolerance
 
 HORIZON = 3600.0
 """Seconds beyond which a forecast only says that it takes longer."""
@@ -64,10 +65,12 @@ def forecast(strata: Strata, comparison: Comparison, *, comparisons: int, second
     if strata.tolerance is None or strata.scrapes < LEAST_SCRAPES or not 0 < seconds < math.inf:
         return None
 
-    beyond, error = (strata.difference or 0.0) + strata.tolerance, _standard_error(strata)
+    if (distance := _distance(strata, strata.tolerance)) is None:
+        return None
+    beyond, error, shares = distance
     if abs(beyond) < CLEAR * error:
         return None
-    lucky = math.copysign(LUCK * error, beyond)
+    lucky = math.copysign(LUCK * error, beyond) * shares
 
     def decision(scrapes: int) -> Decision:
         after = _after(strata, scrapes, lucky * math.sqrt(1 + strata.scrapes / scrapes))
@@ -107,6 +110,20 @@ def _expected(strata: Strata, lucky: float) -> tuple[Evidence, Evidence]:
     return Evidence(good_b, baseline), Evidence(good_c, canary)
 
 
+def _distance(strata: Strata, tolerance: Tolerance) -> tuple[float, float, float] | None:
+    """Return how far canary and baseline are from the tolerance, the standard error of that, and its unit in shares.
+
+    With a relative tolerance, the distance is one of logarithms of ratios; None if a variant has no errors.
+    """
+    if not isinstance(tolerance, Multiple):
+        return (strata.difference or 0.0) + tolerance, _standard_error(strata), 1.0
+    if not strata.error_ratio:
+        return None
+    baseline, canary = strata.compared
+    beyond = math.log(tolerance.times / strata.error_ratio)
+    return beyond, math.sqrt(strata.dispersion * (1 / baseline.bad + 1 / canary.bad)), canary.bad / canary.total
+
+
 def _standard_error(strata: Strata) -> float:
     """Return that of the difference."""
     variances = (one.good / one.total * (one.bad / one.total) / one.total for one in strata.compared)
@@ -130,6 +147,7 @@ def _scaled(strata: Strata, factor: float) -> Strata:
         canary_part=strata.canary_part * factor,
         difference_sum=strata.difference_sum * factor,
         square_sum=strata.square_sum * factor,
+        error_sum=strata.error_sum * factor,
         erring=erring,
         fine=fine,
         pool=pool,

@@ -12,6 +12,7 @@ from typing import Any
 from canary.marks import Variant
 from canary.verdict.evidence import Evidence, number
 from canary.verdict.strata import Strata
+from canary.verdict.tolerance import Tolerance
 
 POINTS = 256
 """Maximum number of points."""
@@ -74,7 +75,7 @@ class History:
             del points[min(inner, key=lambda n: points[n + 1].at - points[n - 1].at)]
         return History(tuple(points))
 
-    def strata(self, metric: str, tolerance: float | None) -> Strata:
+    def strata(self, metric: str, tolerance: Tolerance | None) -> Strata:
         """Return what the points show on a metric, each point compared as one scrape.
 
         It is what a release goes on with when its tolerance changes: the evidence about the former one is of no use.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from canary.verdict.evidence import Evidence
+from canary.verdict.tolerance import Tolerance
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Counts:
     Attributes:
         workload: the stable Deployment's name.
         metric: its name.
-        tolerance: share by which the canary may be worse, None where none is set.
+        tolerance: how much worse the canary may be, None where none is set.
         alpha: error level of the verdict.
         comparisons: how many comparisons share the error level of REJECT.
         looks: oldest first.
@@ -39,7 +40,7 @@ class Counts:
 
     workload: str
     metric: str
-    tolerance: float | None
+    tolerance: Tolerance | None
     alpha: float
     comparisons: int
     looks: tuple[Look, ...]

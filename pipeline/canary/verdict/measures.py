@@ -14,6 +14,7 @@ from sys import intern
 
 from canary.errors import InputError
 from canary.verdict.selector import Selector
+from canary.verdict.tolerance import REQUIREMENT, Tolerance, read_tolerance, tolerance_text
 
 Sample = tuple[str, Mapping[str, str], float]
 """One sample of a series: its name, its labels and its value."""
@@ -38,17 +39,17 @@ class Metric:
         total: the series that count all requests.
         good: the series that count good requests; the histogram's buckets for a latency objective.
         objective: seconds within which a request must be answered to be good, None for a share of counters.
-        tolerance: share by which the canary may be worse; None when it is not set, and then nothing is decided.
+        tolerance: how much worse the canary may be; None when it is not set, and then nothing is decided.
     """
 
     name: str
     total: Selector
     good: Selector
     objective: float | None = None
-    tolerance: float | None = None
+    tolerance: Tolerance | None = None
 
     @classmethod
-    def share(cls, name: str, good: str, total: str, tolerance: float | None = None) -> Metric:
+    def share(cls, name: str, good: str, total: str, tolerance: Tolerance | None = None) -> Metric:
         """Return the metric for two selectors such as `requests_total{custom_status="good"}` and `requests_total`.
 
         Raises:
@@ -57,7 +58,7 @@ class Metric:
         return cls(name, Selector.parse(total), Selector.parse(good), tolerance=tolerance)
 
     @classmethod
-    def parse(cls, text: str, tolerance: float | None = None) -> Metric:
+    def parse(cls, text: str, tolerance: Tolerance | None = None) -> Metric:
         """Return the metric for `NAME=GOOD,TOTAL` or `NAME=GOOD,TOTAL,TOLERANCE`, GOOD and TOTAL being selectors.
 
         Args:
@@ -79,7 +80,7 @@ class Metric:
         return cls.share(name, parts[0], parts[1], tolerance)
 
     @classmethod
-    def latency(cls, name: str, histogram: str, objective: float, tolerance: float | None = None) -> Metric:
+    def latency(cls, name: str, histogram: str, objective: float, tolerance: Tolerance | None = None) -> Metric:
         """Return the metric for a histogram, named without `_bucket`, and an objective in seconds.
 
         Raises:
@@ -245,14 +246,11 @@ def _parts(text: str) -> list[str]:
     return parts
 
 
-def _tolerance(name: str, text: str) -> float:
+def _tolerance(name: str, text: str) -> Tolerance:
     try:
-        tolerance = float(text)
-    except ValueError:
-        tolerance = math.nan
-    if not 0 <= tolerance <= 1:
-        raise InputError(f"metric {name}: tolerance {text}: must be a share from 0 to 1, such as 0.05 for five points")
-    return tolerance
+        return read_tolerance(tolerance_text(text))
+    except ValueError as error:
+        raise InputError(f"metric {name}: tolerance {text}: must be {REQUIREMENT}") from error
 
 
 def _suffixed(selector: Selector, suffix: str) -> Selector:

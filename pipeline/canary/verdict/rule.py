@@ -19,9 +19,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from canary.errors import InputError
+from canary.verdict import error_ratio
 from canary.verdict.confidence import smoothed_share, width
+from canary.verdict.eprocess import log_evidence
 from canary.verdict.evidence import Evidence
+from canary.verdict.multiples import errors_compared, share_decimals, times
 from canary.verdict.strata import LEAST_SCRAPES, Strata
+from canary.verdict.tolerance import Multiple, Tolerance, decimals
 
 REJECT_SHARE = 10  # REJECT errs ten times less often, so that a canary with a slow start survives
 
@@ -50,13 +54,16 @@ class Comparison:
         difference: canary's share minus baseline's, in −1–1; None without requests on either side. It is the one within
             the same scrapes if it differs much from that of all requests, because their traffic has changed.
         interval: of the difference. PROMOTE if it lies above −tolerance, REJECT if it lies below.
-        tolerance: share by which the canary may be worse; None when it is not set, and then nothing is decided.
+        tolerance: how much worse the canary may be; None when it is not set, and then nothing is decided.
         alpha: error level of PROMOTE.
         reject_alpha: error level of REJECT, shared among the comparisons of the release.
         dispersion: how much more the counts scatter than by chance, ≥ 1.
         scrapes: number of scrapes with answers of both variants; None for counts that a person passed.
         measured: whether these scrapes tell the dispersion, so that nothing is presumed.
         sentence: the comparison for a person.
+        ratio: the canary's share of errors as a multiple of the baseline's, compared as the difference is; None without
+            a relative tolerance, and while the baseline has no errors.
+        ratio_interval: of the ratio. With a relative tolerance, PROMOTE if it lies below it, REJECT if it lies above.
     """
 
     metric: str
@@ -66,13 +73,15 @@ class Comparison:
     canary: Evidence
     difference: float | None
     interval: tuple[float, float]
-    tolerance: float | None
+    tolerance: Tolerance | None
     alpha: float
     reject_alpha: float
     dispersion: float
     scrapes: int | None = None
     measured: bool = True
     sentence: str = ""
+    ratio: float | None = None
+    ratio_interval: tuple[float, float] = (0.0, math.inf)
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,7 @@ def compare(
     baseline: Evidence,
     canary: Evidence,
     *,
-    tolerance: float | None,
+    tolerance: Tolerance | None,
     alpha: float = 0.05,
     comparisons: int = 1,
     scatter: float = 1.0,
@@ -107,7 +116,7 @@ def compare(
     Args:
         baseline: its evidence.
         canary: its evidence.
-        tolerance: share by which the canary may be worse, in 0–1; without one nothing is decided.
+        tolerance: how much worse the canary may be; without one nothing is decided.
         alpha: error level over all checks together, in 0–1, exclusive.
         comparisons: how many comparisons the release has; they share the error level of REJECT.
         scatter: the dispersion; 1 takes all answers as independent.
@@ -123,20 +132,25 @@ def compare(
         raise InputError(f"dispersion {scatter:g}: must be 1 (pure chance) or more")
     reject_alpha = alpha / (REJECT_SHARE * comparisons)
     decision, difference, interval = Decision.UNDECIDED, None, (-1.0, 1.0)
+    absolute = None if isinstance(tolerance, Multiple) else tolerance
     if baseline.share is not None and canary.share is not None:
         difference = canary.share - baseline.share
         observed = smoothed_share(canary, scatter) - smoothed_share(baseline, scatter)
         interval = (
-            max(-1.0, observed - width(baseline, canary, alpha, tolerance=tolerance, scatter=scatter)),
-            min(1.0, observed + width(baseline, canary, reject_alpha, tolerance=tolerance, scatter=scatter)),
+            max(-1.0, observed - width(baseline, canary, alpha, tolerance=absolute, scatter=scatter)),
+            min(1.0, observed + width(baseline, canary, reject_alpha, tolerance=absolute, scatter=scatter)),
         )
-        if tolerance is not None and interval[0] > -tolerance:
+        if absolute is not None and interval[0] > -absolute:
             decision = Decision.PROMOTE
-        elif tolerance is not None and interval[1] < -tolerance:
+        elif absolute is not None and interval[1] < -absolute:
             decision = Decision.REJECT
     comparison = Comparison(
         metric, workload, decision, baseline, canary, difference, interval, tolerance, alpha, reject_alpha, scatter
     )
+    if isinstance(tolerance, Multiple) and difference is not None:  # as one scrape, in which nothing is held back
+        strata = Strata(tolerance).add(baseline, canary)
+        ratios = error_ratio.log_ratios(tolerance.times, baseline, canary)
+        comparison = _by_ratio(comparison, strata, tolerance, log_evidence(ratios, scatter))
     return replace(comparison, sentence=_sentence(comparison, quality))
 
 
@@ -175,19 +189,45 @@ def compare_strata(
         workload=workload,
     )
     comparison = replace(pooled, tolerance=tolerance, scrapes=strata.scrapes, measured=strata.measured)
-    if tolerance is not None and strata.difference is not None:
+    if strata.difference is None or tolerance is None:
+        pass
+    elif isinstance(tolerance, Multiple):
+        comparison = _by_ratio(comparison, strata, tolerance, strata.log_evidence())
+    else:
         promote, reject = strata.log_evidence()
-        decision = Decision.UNDECIDED
-        if promote >= -math.log(alpha):
-            decision = Decision.PROMOTE
-        elif reject >= -math.log(pooled.reject_alpha):
-            decision = Decision.REJECT
+        decision = _decision(promote, reject, alpha, pooled.reject_alpha)
         low, high = _interval(strata, decision, tolerance, (promote, alpha), (reject, pooled.reject_alpha))
         of_shares = pooled.difference or 0.0
         alike = low <= of_shares <= high and abs(of_shares - strata.difference) <= tolerance / 2
         difference = of_shares if alike else strata.difference
         comparison = replace(comparison, decision=decision, difference=difference, interval=(low, high))
     return replace(comparison, sentence=_sentence(comparison, quality))
+
+
+def _decision(promote: float, reject: float, alpha: float, reject_alpha: float) -> Decision:
+    """Return what the logarithms of the evidence allow."""
+    if promote >= -math.log(alpha):
+        return Decision.PROMOTE
+    return Decision.REJECT if reject >= -math.log(reject_alpha) else Decision.UNDECIDED
+
+
+def _by_ratio(comparison: Comparison, strata: Strata, tolerance: Multiple, evidence: tuple[float, float]) -> Comparison:
+    """Return the comparison with its decision by a relative tolerance, from the evidence for PROMOTE and REJECT."""
+    promote, reject = evidence
+    found = strata.error_ratio
+    interval = error_ratio.interval(
+        *strata.compared,
+        found,
+        tolerance.times,
+        scatter=comparison.dispersion,
+        promote=(promote, comparison.alpha),
+        reject=(reject, comparison.reject_alpha),
+    )
+    of_shares = error_ratio.ratio_of(comparison.baseline, comparison.canary)
+    if found and of_shares and interval[0] <= of_shares <= interval[1]:  # then it suits the shares that are shown
+        found = of_shares if abs(math.log(of_shares / found)) <= math.log(tolerance.times) / 2 else found
+    decision = _decision(promote, reject, comparison.alpha, comparison.reject_alpha)
+    return replace(comparison, decision=decision, ratio=found, ratio_interval=interval)
 
 
 def _interval(
@@ -265,34 +305,13 @@ def withheld_without_good(verdict: Verdict, objectives: Mapping[str, str] | None
     return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
 
 
-def tolerated(tolerance: float, baseline_share: float | None) -> str:
-    """Return a sentence about the worst canary that a tolerance still promotes, as a multiple of the baseline's errors.
-
-    Args:
-        tolerance: share by which the canary may be worse.
-        baseline_share: the baseline's share of good requests, None while unknown.
-    """
-    points = _points(tolerance, decimals(tolerance))
-    tolerant = f"with a tolerance of {points} points"
-    if baseline_share is None:
-        return f"{tolerant} a canary with {points} more failed requests in 100 than the baseline is still promoted"
-    if tolerance >= baseline_share:
-        good = f"only {baseline_share * 100:.1f} % of the baseline's requests are good"
-        return f"{tolerant} every canary is promoted, because {good}"
-    errors = 1 - baseline_share
-    if errors < tolerance / 1000:
-        worse = f"a canary that fails {points} % of its requests"
-        return f"{tolerant} {worse} is still promoted, although the baseline fails none"
-    times = (errors + tolerance) / errors
-    worse = f"a canary with up to {times:.{1 if times < 10 else 0}f} times the baseline's errors"
-    return f"{tolerant} {worse} is still promoted"
-
-
-def _check(baseline: Evidence, canary: Evidence, *, tolerance: float | None, alpha: float, comparisons: int) -> None:
+def _check(
+    baseline: Evidence, canary: Evidence, *, tolerance: Tolerance | None, alpha: float, comparisons: int
+) -> None:
     for name, evidence in (("baseline", baseline), ("canary", canary)):
         if not 0 <= evidence.good <= evidence.total < math.inf:
             raise InputError(f"{name}: {evidence.good:g} good of {evidence.total:g} requests is impossible")
-    if tolerance is not None and not 0 <= tolerance <= 1:
+    if isinstance(tolerance, float | int) and not 0 <= tolerance <= 1:
         raise InputError(f"tolerance {tolerance:g}: must be a share from 0 to 1, such as 0.05 for five points")
     if not 0 < alpha < 1:
         raise InputError(f"alpha {alpha:g}: must be an error level between 0 and 1, such as 0.05")
@@ -313,8 +332,16 @@ def _sentence(comparison: Comparison, quality: str) -> str:
     if comparison.decision is Decision.UNDECIDED and comparison.scrapes is not None and not comparison.measured:
         few = comparison.scrapes < LEAST_SCRAPES
         requests += f" in {comparison.scrapes} of {LEAST_SCRAPES} scrapes" if few else FEW_ERRORS
-    low, high = comparison.interval
-    tolerance, precision = comparison.tolerance, decimals(comparison.tolerance)
+    tolerance = comparison.tolerance
+    if isinstance(tolerance, Multiple):
+        bound = {Decision.PROMOTE: "at most", Decision.REJECT: "at least"}.get(comparison.decision, "")
+        return errors_compared(
+            *(baseline, canary, comparison.ratio, comparison.ratio_interval, tolerance),
+            bound=bound,
+            quality=quality,
+            requests=requests,
+        )
+    (low, high), precision = comparison.interval, decimals(tolerance)
     if low > 0:
         range_ = f"at least {_points(low, precision)}"
     elif high < 0:
@@ -336,7 +363,9 @@ def _sentence(comparison: Comparison, quality: str) -> str:
 
 def _difference(comparison: Comparison) -> str:
     difference = comparison.difference or 0.0
-    points = _points(abs(difference), decimals(comparison.tolerance))
+    if isinstance(comparison.tolerance, Multiple) and comparison.ratio is not None:
+        return f"{times(comparison.ratio, comparison.tolerance)} times the errors"
+    points = _points(abs(difference), precision(comparison))
     return "equal" if float(points) == 0 else f"{points} points {'better' if difference > 0 else 'worse'}"
 
 
@@ -362,11 +391,11 @@ def brief(verdict: Verdict) -> str:
     return f"{verdict.decision}, {which}{_difference(worst)}"
 
 
-def decimals(tolerance: float | None) -> int:
-    """Return how many decimals of a percentage suit a tolerance: one, or more if it is less than a point."""
-    if not tolerance:
-        return 1
-    return min(6, max(1, 1 - math.floor(math.log10(tolerance * 100) + 1e-9)))
+def precision(comparison: Comparison) -> int:
+    """Return how many decimals of a percentage suit a comparison: those of its tolerance, or of the fewest errors."""
+    if not isinstance(comparison.tolerance, Multiple):
+        return decimals(comparison.tolerance)
+    return share_decimals(comparison.baseline, comparison.canary)
 
 
 def _points(share: float, decimals: int) -> str:

@@ -23,8 +23,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from canary.verdict.eprocess import NONE, PROMOTE, REJECT, Ratios, log_mean, log_ratios
-from canary.verdict.evidence import NOTHING, Evidence, number
+from canary.verdict import error_ratio
+from canary.verdict.eprocess import NONE, Ratios, log_evidence, log_ratios
+from canary.verdict.evidence import NOTHING, ROUNDING, Evidence, number
+from canary.verdict.tolerance import Multiple, Tolerance, read_tolerance, tolerance_as_json
 
 LEAST_SCRAPES = 8
 LEAST_TOLD = 16
@@ -32,9 +34,8 @@ CAUTION = 8
 PRESUMED_CORRELATION = 0.05  # of the answers within one scrape, until there are enough scrapes to measure it
 MOST = 4
 """A scrape enters the prediction with at most so many times the errors (or good answers) predicted for it, and as many
-more. Else a single incident would spoil the prediction for hundreds of scrapes."""
-
-ROUNDING = 1e-9  # of counts that are fractions: requests within an objective that no bucket ends at
+more. Else a single incident would spoil the prediction for hundreds of scrapes. With as many errors it counts for a
+relative tolerance."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Strata:
     """What both variants have shown on one metric of one workload.
 
     Attributes:
-        tolerance: share by which the canary may be worse, in 0–1; None if it is not set, and then nothing is decided.
+        tolerance: how much worse the canary may be; None if it is not set, and then nothing is decided.
         baseline: all its answers.
         canary: all its answers.
         held_baseline: those of its answers that wait for the canary's, to be compared with them.
@@ -52,13 +53,14 @@ class Strata:
         canary_part: F.
         difference_sum: D₁.
         square_sum: D₂.
+        error_sum: sum of w times the baseline's share of errors. D₁ less, it is that of the canary.
         erring: scrapes with an error, of baseline and canary.
         fine: scrapes with a good answer, of baseline and canary.
         pool: answers of both variants by which the next scrape is predicted.
         ratios: the evidence about the tolerance, before it is divided by the dispersion.
     """
 
-    tolerance: float | None
+    tolerance: Tolerance | None
     baseline: Evidence = NOTHING
     canary: Evidence = NOTHING
     held_baseline: Evidence = NOTHING
@@ -68,6 +70,7 @@ class Strata:
     canary_part: float = 0.0
     difference_sum: float = 0.0
     square_sum: float = 0.0
+    error_sum: float = 0.0
     erring: tuple[int, int] = (0, 0)
     fine: tuple[int, int] = (0, 0)
     pool: Evidence = NOTHING
@@ -96,6 +99,17 @@ class Strata:
     def difference(self) -> float | None:
         """Return the canary's share minus the baseline's, compared within each scrape, in −1–1; None before that."""
         return self.difference_sum / self.weight if self.scrapes else None
+
+    @property
+    def error_ratio(self) -> float | None:
+        """Return the canary's share of errors as a multiple of the baseline's, compared within each scrape.
+
+        It is the ratio of Mantel and Haenszel (1959), and None while the baseline has no errors.
+        """
+        baseline, canary = self.compared
+        if baseline.bad <= ROUNDING:
+            return None
+        return max(0.0, self.error_sum - self.difference_sum) / self.error_sum if canary.bad > ROUNDING else 0.0
 
     @property
     def told(self) -> int:
@@ -136,9 +150,7 @@ class Strata:
 
         Each compares with the logarithm of 1 over its error level.
         """
-        scatter, many = self.dispersion, len(PROMOTE)
-        scaled = [ratio / scatter for ratio in self.ratios]
-        return log_mean(PROMOTE, scaled[:many]), log_mean(REJECT, scaled[many:])
+        return log_evidence(self.ratios, self.dispersion)
 
     def as_json(self) -> dict[str, Any]:
         """Return the strata as `from_json` reads them."""
@@ -156,7 +168,7 @@ class Strata:
         if len(ratios) != len(NONE):
             raise ValueError(f"{len(ratios)} ratios instead of {len(NONE)}")
         return cls(
-            None if tolerance is None else float(tolerance),
+            None if tolerance is None else read_tolerance(tolerance),
             _evidence(read["baseline"]),
             _evidence(read["canary"]),
             _evidence(read["held_baseline"]),
@@ -166,6 +178,7 @@ class Strata:
             float(read["canary_part"]),
             float(read["difference_sum"]),
             float(read["square_sum"]),
+            float(read["error_sum"]),
             _pair(read["erring"]),
             _pair(read["fine"]),
             _evidence(read["pool"]),
@@ -184,7 +197,10 @@ def _compared(strata: Strata) -> Strata:
     fewest, most = answers - MOST * ((1 - predicted) * answers + 1), MOST * (predicted * answers + 1)
     ratios = strata.ratios
     if strata.tolerance is not None:
-        new = log_ratios(strata.tolerance, predicted, b, c)
+        if isinstance(strata.tolerance, Multiple):
+            new = error_ratio.log_ratios(strata.tolerance.times, b, c, most=answers - fewest)
+        else:
+            new = log_ratios(strata.tolerance, predicted, b, c)
         ratios = tuple(one + other for one, other in zip(ratios, new, strict=True))
     return replace(
         strata,
@@ -195,6 +211,7 @@ def _compared(strata: Strata) -> Strata:
         canary_part=strata.canary_part + part,
         difference_sum=strata.difference_sum + weight * difference,
         square_sum=strata.square_sum + weight * difference**2,
+        error_sum=strata.error_sum + weight * b.bad / b.total,
         erring=(strata.erring[0] + (b.bad > ROUNDING), strata.erring[1] + (c.bad > ROUNDING)),
         fine=(strata.fine[0] + (b.good > ROUNDING), strata.fine[1] + (c.good > ROUNDING)),
         pool=Evidence(strata.pool.good + min(max(b.good + c.good, fewest), most), strata.pool.total + answers),
@@ -207,6 +224,8 @@ def _as_json(value: Any) -> Any:  # noqa: ANN401
         value = (value.good, value.total)
     if isinstance(value, tuple):
         return [number(one) for one in value]
+    if isinstance(value, Multiple):
+        return tolerance_as_json(value)
     return None if value is None else number(value)
 
 

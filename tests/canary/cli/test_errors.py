@@ -17,7 +17,7 @@ from tests.canary.story import Story, deployment
 
 NO_TOLERANCE = (
     "needs a --tolerance: how much worse than the baseline a canary may be and still be promoted, "
-    "as a share (0.05 for five points)"
+    "as a share (0.05 for five points), or as a multiple of the baseline's errors (1.5x)"
 )
 RELEASE = ("release", "m.yml", "--image", "app:2")
 
@@ -51,7 +51,8 @@ WRONG = {
     (*RELEASE, "--steps", "25,50"): f"a release in several steps {NO_TOLERANCE}",
     (*RELEASE, "--gate", "auto", "--metric", "a=x,y"): f"--gate auto {NO_TOLERANCE}",
     (*RELEASE, "--gate", "auto", "--metric", "a=x,y,2"): (
-        "--metric: metric a: tolerance 2: must be a share from 0 to 1, such as 0.05 for five points"
+        "--metric: metric a: tolerance 2: must be a share from 0 to 1, such as 0.05 for five points, or a multiple of "
+        "the baseline's errors above 1, such as 2x"
     ),
     (*RELEASE, "--gate", "auto", "--tolerance", "0.1", "--metric", "a=x,y", "--metric", "a=y,z"): (
         "two metrics are named a: give each metric its own name"
@@ -74,7 +75,8 @@ WRONG = {
     ),
     (*RELEASE, "--gate", "auto"): f"--gate auto {NO_TOLERANCE}",
     (*RELEASE, "--gate", "auto", "--tolerance", "5"): (
-        "--tolerance 5: must be a share from 0 to 1, such as 0.05 for five points"
+        "--tolerance 5: must be a share from 0 to 1, such as 0.05 for five points, or a multiple of the baseline's "
+        "errors above 1, such as 2x"
     ),
     (*RELEASE, "--gate", "maybe"): "--gate maybe: must be terminal, auto, manual or webhook",
     RELEASE: (

@@ -103,6 +103,33 @@ def test_a_verdict_as_json_says_what_the_rule_says(
     assert all(isinstance(number, int) for number in output["requests"].values())
 
 
+def test_a_verdict_by_a_relative_tolerance_has_the_ratio_of_errors_and_its_interval(command_line: CommandLine) -> None:
+    counts = ("verdict", "--baseline", "9980/10000", "-o", "json", "--canary")
+    worse = command_line(*counts, "9800/10000", "--tolerance", "2x")
+    output = worse.json()
+    assert (worse.code, output["tolerance"]) == (1, "2x")
+    assert output["ratio"] == pytest.approx(10)
+    low, high = output["ratio_interval"]
+    assert 2 < low < 10 < high
+    assert output["comparisons"][0]["ratio_interval"] == [low, high]
+    assert command_line(*counts, "9800/10000", "--tolerance", "50x").json()["decision"] == "PROMOTE"
+    assert "ratio" not in command_line(*counts, "9800/10000", "--tolerance", "0.02").json()["comparisons"][0]
+
+
+def test_a_ratio_to_a_baseline_without_errors_has_no_upper_end(command_line: CommandLine) -> None:
+    output = command_line(
+        "verdict", "--baseline", "100/100", "--canary", "90/100", "--tolerance", "2x", "-o", "json"
+    ).json()
+    assert (output["ratio"], output["ratio_interval"][1]) == (None, None)
+
+
+def test_config_shows_a_relative_tolerance_as_it_is_written(command_line: CommandLine) -> None:
+    command_line.write("canary.yml", "tolerance: 1.50x\n")
+    shown = command_line("config", "-o", "json").json()
+    assert shown["tolerance"] == {"value": "1.5x", "source": "canary.yml:1"}
+    assert "1.5x" in command_line("config").out
+
+
 def test_dispersion_widens_the_interval(command_line: CommandLine) -> None:
     counts = ("verdict", "--baseline", "900/1000", "--canary", "900/1000", "--tolerance", "0.05", "-o", "json")
     plain, dispersed = command_line(*counts).json(), command_line(*counts, "--dispersion", "4").json()

@@ -17,6 +17,7 @@ import pytest
 from canary.verdict.evidence import Evidence
 from canary.verdict.rule import compare_strata
 from canary.verdict.strata import Strata
+from canary.verdict.tolerance import Multiple
 from tests.canary.cluster_simulator import Simulator, waiting
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.quick_release import NEW, QUICK, pods_that_answer
@@ -107,6 +108,31 @@ def test_an_undecided_watch_reports_and_stores_which_decision_to_expect(
     assert forecast["decision"] == "PROMOTE"
     assert canary("status", "-o", "json").json()["workloads"][0]["forecast"] == forecast
     assert "\n  expected: PROMOTE in about " in canary("status").out
+
+
+def test_a_report_of_a_relative_tolerance_has_it_as_it_is_written_and_leads_to_the_verdict_again(
+    canary: CommandLine, answers: Simulator
+) -> None:
+    assert canary("release", *NEW, "--gate", "auto", *QUICK, "--tolerance", "2x", *REPORT).code == 0
+    report = report_of(canary)
+    [counts], [compared] = report["counts"], report["verdict"]["comparisons"]
+    assert (counts["tolerance"], compared["tolerance"], report["settings"]["tolerance"]["value"]) == ("2x", "2x", "2x")
+    last = rejudged(counts | {"tolerance": Multiple(2.0)})[-1]
+    assert (str(last.decision), last.ratio, list(last.ratio_interval)) == (
+        compared["decision"],
+        compared["ratio"],
+        compared["ratio_interval"],
+    )
+    assert last.sentence in report["sentence"]
+    row = next(line for line in markdown_of(canary).splitlines() if line.startswith("| success |"))
+    assert row.endswith(" times | 2x | PROMOTE |")
+    replayed = canary("verdict", "--replay", "out/report.json", "-o", "json").json()
+    assert [one["comparisons"][0]["tolerance"] for one in replayed["replays"]] == ["1.5x", "2x", "3x"]
+    released = replayed["replays"][1]["comparisons"][0]["looks"][-1]
+    assert (released["ratio"], released["ratio_interval"]) == (compared["ratio"], compared["ratio_interval"])
+    shown = canary("verdict", "--replay", "out/report.json").out
+    assert "2x (as released)  PROMOTE" in shown
+    assert " times the errors  " in shown
 
 
 def test_a_rejected_release_reports_the_reason_and_the_evidence(canary: CommandLine, answers: Simulator) -> None:

@@ -17,6 +17,7 @@ from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.rule import Decision
 from canary.verdict.scrapes import Pod, Scrape
+from canary.verdict.tolerance import Multiple
 from tests.canary.cluster_simulator import Object, died, ready, unready, waiting
 from tests.canary.story import SUCCESS, Story, deployment, service
 
@@ -435,3 +436,26 @@ def test_what_the_tolerance_lets_pass_is_said_once_before_the_verdict(deployed: 
     before = [event for event in deployed.events[: deployed.events.index(note)] if isinstance(event, Looked)]
     assert max(requests(look, Variant.BASELINE) for look in before) < 50
     assert len(deployed.heard(Looked)) > len(before) + 1
+
+
+def test_a_relative_tolerance_is_told_as_a_share_of_errors_and_rejects_a_canary_beyond_it(deployed: Story) -> None:
+    deployed.counts.good[Variant.CANARY] = 0.4
+    doubled = replace(SUCCESS, tolerance=Multiple(2.0))
+    deployed.counts.each = 20
+    verdict = deployed.release(names=("app",), measures=Measures.of([doubled])).watch()
+    assert verdict.decision is Decision.REJECT
+    assert verdict.sentence.startswith("canary 60.0 % failed vs baseline 10.0 %: 6.0 times the errors (at least ")
+
+
+def test_a_relative_tolerance_on_a_baseline_without_errors_says_what_can_decide(deployed: Story) -> None:
+    deployed.counts.good = dict.fromkeys(Variant, 1.0)
+    doubled = replace(SUCCESS, tolerance=Multiple(2.0))
+    with pytest.raises(TimedOutError, match=r"^undecided after 20 s: a decision needs more requests with errors"):
+        deployed.release(names=("app",), measures=Measures.of([doubled]), max_duration=20).watch()
+    [judged] = deployed.heard(Judged)
+    assert judged.verdict.sentence.startswith("no errors of canary or baseline, so a tolerance of 2x cannot decide; an")
+    [note] = deployed.heard(Note)
+    assert note.text == (
+        "note: with a tolerance of 2x nothing is promoted while the baseline has no errors: so far it has none; an "
+        "absolute tolerance, such as 0.001, can decide without errors"
+    )

@@ -16,6 +16,7 @@ import canary
 from canary.errors import InputError
 from canary.settings.resolution import read_file, resolve
 from canary.settings.settings import SETTINGS, Settings, schema
+from canary.verdict.tolerance import Multiple
 
 COMMITTED = Path(canary.__file__).parent / "canary.schema.json"
 
@@ -58,6 +59,9 @@ def test_a_misspelt_variable_is_reported_and_other_programs_variables_are_ignore
     assert str(error.value) == "environment variable CANARY_TOLERENCE: did you mean CANARY_TOLERANCE?"
 
 
+TOLERANCE = (
+    "a share from 0 to 1, such as 0.05 for five points, or a multiple of the baseline's errors above 1, such as 2x"
+)
 KNOWN = ", ".join(one.key for one in SETTINGS.values())
 WRONG = {
     "percentge: 25": "1: unknown key percentge; did you mean percentage?",
@@ -72,7 +76,9 @@ WRONG = {
     "percentage: yes": "1: percentage True: must be a whole number from 1 to 100",
     "percentage:": "1: percentage: must be a whole number from 1 to 100",
     "min-requests: 0": "1: min-requests 0: must be a whole number, 1 or more",
-    "tolerance: 5": "1: tolerance 5: must be a share from 0 to 1, such as 0.05 for five points",
+    "tolerance: 5": f"1: tolerance 5: must be {TOLERANCE}",
+    "tolerance: 1x": f"1: tolerance 1x: must be {TOLERANCE}",
+    "tolerance: '0.05'": f"1: tolerance 0.05: must be {TOLERANCE}",
     "alpha: 0": "1: alpha 0: must be a share between 0 and 1, such as 0.05",
     "gate: person": "1: gate person: must be terminal, auto, manual or webhook",
     "warm-up: 10 s": "1: warm-up 10 s: must be a duration such as 10s",
@@ -114,8 +120,12 @@ def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
         ("percentage", "0", "a whole number from 1 to 100"),
         ("percentage", "1e1", "a whole number from 1 to 100"),
         ("percentage", "", "a whole number from 1 to 100"),
-        ("tolerance", "five", "a share from 0 to 1, such as 0.05 for five points"),
-        ("tolerance", "nan", "a share from 0 to 1, such as 0.05 for five points"),
+        ("tolerance", "five", TOLERANCE),
+        ("tolerance", "nan", TOLERANCE),
+        ("tolerance", "0.9x", TOLERANCE),
+        ("tolerance", "-2x", TOLERANCE),
+        ("tolerance", "infx", TOLERANCE),
+        ("latency_tolerance", "two", TOLERANCE),
         ("alpha", "1", "a share between 0 and 1, such as 0.05"),
         ("timeout", "soon", "a duration such as 5m"),
         ("gate", "Auto", "terminal, auto, manual or webhook"),
@@ -183,6 +193,10 @@ def test_steps_rise_within_1_to_100(steps: str, tmp_path: Path) -> None:
         ("steps: 50", "steps", (50,)),
         ("manifests: k8s", "manifests", ("k8s",)),
         ("images: a:1", "images", ("a:1",)),
+        ("tolerance: 1.5x", "tolerance", Multiple(1.5)),
+        ("tolerance: 0.05", "tolerance", 0.05),
+        ("latency-tolerance: 2x", "latency_tolerance", Multiple(2.0)),
+        ("metrics: {a: {good: x, total: z, tolerance: 1.25x}}", "metrics", ("a=x,z,1.25x",)),
     ],
 )
 def test_the_file_accepts_values_as_the_command_line_has_them(

@@ -22,6 +22,7 @@ from canary.verdict.measures import Measures, Metric, bucket_key, good_key, tota
 from canary.verdict.rule import Decision
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.tally import Tally
+from canary.verdict.tolerance import Multiple
 from tests.canary.story import SUCCESS, WRITES, Faulty, Story, deployment, service
 
 NAME = "app-canary-counts"
@@ -200,6 +201,32 @@ def test_another_tolerance_is_judged_by_all_earlier_counts(deployed: Story) -> N
     assert (comparison.tolerance, len(deployed.heard(Looked)) - before) == (SUCCESS.tolerance, 1)
     assert verdict.decision is Decision.PROMOTE
     assert comparison.scrapes == len(deployed.heard(Looked)) - 1  # at the first look, nothing had been counted yet
+
+
+def test_a_relative_tolerance_goes_on_with_the_same_evidence_after_a_kill(deployed: Story) -> None:
+    doubled = replace(SUCCESS, tolerance=Multiple(2.0))
+    deployed.counts.each = 20
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), measures=Measures.of([doubled]), max_duration=8).watch()
+    kept = json.loads(keeper(deployed)["data"]["counts.json"])
+    assert kept["compared_by"]["metrics"][0]["tolerance"] == "2x"
+    looks = len(deployed.heard(Looked))
+    verdict = deployed.release(names=("app",), measures=Measures.of([doubled])).watch()
+    [comparison] = verdict.comparisons
+    assert verdict.decision is Decision.PROMOTE
+    assert comparison.sentence.startswith("canary 10.0 % failed vs baseline 10.0 %: equal (at most ")
+    assert comparison.scrapes is not None
+    assert comparison.scrapes > looks - 1 > 2
+
+
+def test_a_relative_tolerance_in_place_of_an_absolute_one_is_judged_by_all_earlier_counts(deployed: Story) -> None:
+    deployed.release(names=("app",), measures=Measures.of([SUCCESS])).watch()
+    looks = len(deployed.heard(Looked))
+    doubled = replace(SUCCESS, tolerance=Multiple(2.0))
+    [comparison] = deployed.release(names=("app",), measures=Measures.of([doubled])).watch().comparisons
+    assert comparison.decision is Decision.PROMOTE
+    assert comparison.scrapes is not None
+    assert comparison.scrapes >= looks
 
 
 # Size, and what a large one looks like

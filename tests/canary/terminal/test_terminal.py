@@ -35,11 +35,12 @@ from canary.variants.steps import Step
 from canary.verdict.evidence import Evidence
 from canary.verdict.forecast import Forecast
 from canary.verdict.rule import Comparison, Decision, combine, compare
+from canary.verdict.tolerance import Multiple, Tolerance
 
 NOON = 1_800_000_000.0
 
 
-def comparison(baseline: tuple[int, int], canary: tuple[int, int], tolerance: float | None = 0.05) -> Comparison:
+def comparison(baseline: tuple[int, int], canary: tuple[int, int], tolerance: Tolerance | None = 0.05) -> Comparison:
     return compare(Evidence(*baseline), Evidence(*canary), tolerance=tolerance, workload="sampleapp")
 
 
@@ -48,13 +49,14 @@ def looked(
     canary: tuple[int, int] = (201, 1000),
     waiting_for: str = "",
     at: float = NOON,
+    tolerance: Tolerance = 0.05,
 ) -> Looked:
     variants = (
         VariantState(Variant.STABLE, "sampleapp", 4, 4, 390, 4000, 20.04, 0.0031, 0.012),
         VariantState(Variant.BASELINE, "sampleapp", 1, 1, *baseline, 5.0, 0.0031, 0.012, ("sampleapp-baseline-x",)),
         VariantState(Variant.CANARY, "sampleapp", 0, 1, *canary, None, None, 1.25),
     )
-    return Looked(at, 75, variants, combine([comparison(baseline, canary)]), waiting_for)
+    return Looked(at, 75, variants, combine([comparison(baseline, canary, tolerance)]), waiting_for)
 
 
 def lines(*events: Event, width: int = 80) -> list[str]:
@@ -151,6 +153,16 @@ def drawn(*events: Event, width: int = 80) -> list[str]:
     return [line.rstrip() for line in text[text.rindex("  sampleapp") :].splitlines() if line.strip()]
 
 
+def test_the_table_shows_the_ratio_of_errors_against_a_relative_tolerance() -> None:
+    table = drawn(looked((9_900, 10_000), (9_880, 10_000), tolerance=Multiple(2.0)))
+    assert table[-3] == "  canary's errors ÷ baseline's 1.2 times (0.4 to 1.7, tolerance 2x)"
+
+
+def test_without_errors_the_table_says_what_is_missing_for_a_relative_tolerance() -> None:
+    table = drawn(looked((1_000, 1_000), (1_000, 1_000), tolerance=Multiple(2.0)), width=160)
+    assert table[-2].startswith("  no errors of canary or baseline, so a tolerance of 2x cannot decide; an absolute")
+
+
 def test_the_table_shows_each_variant_and_the_difference_against_the_tolerance() -> None:
     assert drawn(looked(waiting_for="12 of 300 s")) == [
         "  sampleapp  pods   requests    good  95 % interval  req/s     p50    p99",
@@ -236,6 +248,11 @@ def test_the_bar_draws_interval_tolerance_and_zero_on_one_scale() -> None:
     assert drawing == "−20 ░░░░░░░░░░░░░░░┃    │     ├───●─────┤     +20"
 
 
+def test_the_bar_of_a_relative_tolerance_has_a_logarithmic_scale_of_ratios() -> None:
+    drawing = bar(comparison((9_900, 10_000), (9_880, 10_000), Multiple(2.0)), 49).plain
+    assert drawing == "×4 ░░░░░░░░░░┃  ├────●──────────────┤          ÷4"
+
+
 def test_the_bar_of_a_worse_canary_lies_in_the_shade() -> None:
     drawing = bar(comparison((900, 1000), (500, 1000)), 49).plain
     assert drawing.index("┤") < drawing.index("┃") < drawing.index("│")
@@ -246,12 +263,12 @@ def test_an_interval_that_leaves_the_scale_has_no_end() -> None:
     assert drawing.count("─") > 30
 
 
-@pytest.mark.parametrize("tolerance", [None, 0.0, 0.0001, 0.001, 0.05, 1.0])
+@pytest.mark.parametrize("tolerance", [None, 0.0, 0.0001, 0.001, 0.05, 1.0, Multiple(1.1), Multiple(900.0)])
 @pytest.mark.parametrize(
     ("baseline", "canary"), [((0, 0), (0, 0)), ((10**6, 10**6), (0, 10**6)), ((999, 1000), (999, 1000))]
 )
 def test_the_bar_is_as_wide_as_asked(
-    tolerance: float | None, baseline: tuple[int, int], canary: tuple[int, int]
+    tolerance: Tolerance | None, baseline: tuple[int, int], canary: tuple[int, int]
 ) -> None:
     for width in (24, 49, 76):
         assert width - 1 <= len(bar(comparison(baseline, canary, tolerance), width)) <= width + 1

@@ -13,6 +13,7 @@ from canary.verdict.evidence import Evidence
 from canary.verdict.forecast import Forecast, forecast, of_release
 from canary.verdict.rule import Decision, compare_strata
 from canary.verdict.strata import Strata
+from canary.verdict.tolerance import Multiple, Tolerance
 
 SCRAPE = 5.0  # seconds
 
@@ -21,7 +22,7 @@ def drawn(share: float, total: int, chance: random.Random) -> Evidence:
     return Evidence(sum(chance.random() < share for _ in range(total)), total)
 
 
-def added(scrapes: int, baseline: Evidence, canary: Evidence, tolerance: float | None = 0.05) -> Strata:
+def added(scrapes: int, baseline: Evidence, canary: Evidence, tolerance: Tolerance | None = 0.05) -> Strata:
     strata = Strata(tolerance)
     for _ in range(scrapes):
         strata = strata.add(baseline, canary)
@@ -32,7 +33,7 @@ def forecast_of(strata: Strata, *, seconds: float = SCRAPE) -> Forecast | None:
     return forecast(strata, compare_strata(strata), comparisons=1, seconds=seconds)
 
 
-def until_decided(baseline: float, canary: float, total: int, tolerance: float, seed: int) -> list[Strata]:
+def until_decided(baseline: float, canary: float, total: int, tolerance: Tolerance, seed: int) -> list[Strata]:
     chance, strata = random.Random(seed), [Strata(tolerance)]
     while compare_strata(strata[-1]).decision is Decision.UNDECIDED:
         strata.append(strata[-1].add(drawn(baseline, total, chance), drawn(canary, total, chance)))
@@ -41,10 +42,16 @@ def until_decided(baseline: float, canary: float, total: int, tolerance: float, 
 
 @pytest.mark.parametrize(
     ("baseline", "canary", "total", "tolerance"),
-    [(0.99, 0.99, 20, 0.02), (0.99, 0.96, 20, 0.01), (0.999, 0.999, 100, 0.005), (0.9, 0.8, 40, 0.05)],
+    [
+        (0.99, 0.99, 20, 0.02),
+        (0.99, 0.96, 20, 0.01),
+        (0.999, 0.999, 100, 0.005),
+        (0.9, 0.8, 40, 0.05),
+        (0.99, 0.99, 40, Multiple(2.0)),
+    ],
 )
 def test_halfway_most_forecasts_are_right_within_a_factor_of_two(
-    baseline: float, canary: float, total: int, tolerance: float
+    baseline: float, canary: float, total: int, tolerance: Tolerance
 ) -> None:
     ratios = []
     for seed in range(20):
@@ -79,6 +86,8 @@ def test_nothing_is_forecast_where_it_cannot_be_said() -> None:
     assert forecast_of(added(20, good, good, None)) is None  # no tolerance
     assert forecast_of(added(20, good, worse)) is None  # the difference is the tolerance
     assert forecast_of(added(20, good, good, 0.02), seconds=math.inf) is None  # no traffic
+    assert forecast_of(added(9, Evidence(40, 40), good, Multiple(2.0))) is None  # no errors to compare with
+    assert forecast_of(added(20, good, Evidence(38, 40), Multiple(2.0))) is None  # the ratio is the tolerance
 
 
 def test_a_decision_that_is_far_away_is_only_called_later() -> None:

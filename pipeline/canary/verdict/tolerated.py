@@ -1,0 +1,50 @@
+"""What a tolerance means for a service: the worst canary that it still promotes."""
+
+from __future__ import annotations
+
+from canary.verdict.evidence import ROUNDING
+from canary.verdict.multiples import WAY_OUT
+from canary.verdict.tolerance import Multiple, Tolerance, decimals
+
+
+def tolerated(tolerance: Tolerance, baseline_share: float | None) -> str:
+    """Return a sentence about the worst canary that a tolerance still promotes.
+
+    Of an absolute tolerance it gives the multiple of the baseline's errors, of a relative one the share of errors.
+
+    Args:
+        tolerance: how much worse the canary may be.
+        baseline_share: the baseline's share of good requests, None while unknown.
+    """
+    if isinstance(tolerance, Multiple):
+        return _errors(tolerance, baseline_share)
+    points = f"{tolerance * 100:.{decimals(tolerance)}f}"
+    tolerant = f"with a tolerance of {points} points"
+    if baseline_share is None:
+        return f"{tolerant} a canary with {points} more failed requests in 100 than the baseline is still promoted"
+    if tolerance >= baseline_share:
+        good = f"only {baseline_share * 100:.1f} % of the baseline's requests are good"
+        return f"{tolerant} every canary is promoted, because {good}"
+    errors = 1 - baseline_share
+    if errors < tolerance / 1000:
+        worse = f"a canary that fails {points} % of its requests"
+        return f"{tolerant} {worse} is still promoted, although the baseline fails none"
+    times = (errors + tolerance) / errors
+    worse = f"a canary with up to {times:.{1 if times < 10 else 0}f} times the baseline's errors"
+    return f"{tolerant} {worse} is still promoted"
+
+
+def _errors(tolerance: Multiple, baseline_share: float | None) -> str:
+    tolerant = f"with a tolerance of {tolerance}"
+    if baseline_share is None:
+        return f"{tolerant} a canary with {tolerance.times:g} times the baseline's errors is still promoted"
+    errors = 1 - baseline_share
+    if errors <= ROUNDING:
+        return f"{tolerant} nothing is promoted while the baseline has no errors: so far it has none; {WAY_OUT}"
+    digits = decimals(errors)
+    if tolerance.times * errors >= 1:
+        return f"{tolerant} every canary is promoted, because the baseline fails {errors * 100:.{digits}f} % itself"
+    return (
+        f"{tolerant} a canary that fails {tolerance.times * errors * 100:.{digits}f} % of its requests is still "
+        f"promoted; the baseline fails {errors * 100:.{digits}f} %"
+    )
