@@ -33,11 +33,12 @@ SUCCESS = Metric.share("success", 'requests_total{custom_status="good"}', "reque
 
 
 class Counts:
-    """A source that counts `each` new requests of every pod at every read. A share of them is good."""
+    """A source that counts what every pod has answered of `each` new requests at every read. A share of it is good."""
 
     def __init__(self, clock: Clock) -> None:
         self.each = 100.0
         self.good: dict[Variant, float] = {Variant.STABLE: 0.9, Variant.BASELINE: 0.9, Variant.CANARY: 0.9}
+        self.answered: dict[Variant, float] = dict.fromkeys(Variant, 1.0)
         self.problem: dict[Variant, str] = {}
         self._clock = clock
         self._totals: dict[str, tuple[float, float]] = {}
@@ -54,7 +55,8 @@ class Counts:
         if pod.variant in self.problem:
             return Scrape(pod, self._clock.now(), None, self.problem[pod.variant])
         good, total = self._totals.get(pod.uid, (0.0, 0.0))
-        good, total = good + round(self.each * self.good[pod.variant]), total + self.each
+        answers = self.each * self.answered[pod.variant]
+        good, total = good + round(answers * self.good[pod.variant]), total + answers
         self._totals[pod.uid] = good, total
         return Scrape(pod, self._clock.now(), {good_key(SUCCESS): good, total_key(SUCCESS): total})
 

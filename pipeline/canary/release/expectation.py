@@ -12,6 +12,8 @@ from canary.verdict.tally import COMPARED
 def expectation(record: Record, verdict: Verdict, options: Options) -> Forecast | None:
     """Return the decision to expect; None if there is a decision already, or if that cannot be said.
 
+    While PROMOTE is withheld, nobody can say for how long.
+
     Args:
         record: of all looks.
         verdict: of the last one.
@@ -19,7 +21,9 @@ def expectation(record: Record, verdict: Verdict, options: Options) -> Forecast 
             minimum.
     """
     compared = verdict.comparisons
-    if verdict.decision is not Decision.UNDECIDED or all(one.decision is not Decision.UNDECIDED for one in compared):
+    if verdict.decision is not Decision.UNDECIDED or verdict.withheld:
+        return None
+    if all(one.decision is not Decision.UNDECIDED for one in compared):
         return None
     rates = {
         (name, variant): record.tally.rate(name, variant) or 0.0

@@ -105,7 +105,11 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
             world.listen(Judged(verdict))
             more = f" (expected: {expected})" if expected else ""
             relative = any(isinstance(one.tolerance, Multiple) for one in verdict.comparisons)
-            why = waiting_for or f"a decision needs more requests{' with errors' if relative else ''}{more}"
+            why = (
+                waiting_for
+                or verdict.withheld
+                or f"a decision needs more requests{' with errors' if relative else ''}{more}"
+            )
             raise TimedOutError(f"undecided after {options.max_duration:g} s: {why}")
         silence.observe(scene, tally)
         world.clock.sleep(options.interval)

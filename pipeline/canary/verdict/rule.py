@@ -92,11 +92,18 @@ class Verdict:
         decision: PROMOTE if every comparison says so, REJECT if one does, else UNDECIDED.
         comparisons: one for each metric of each workload.
         sentence: for a person; names the metric that decided.
+        withheld: why it cannot be PROMOTE, whatever the comparisons say; empty if it can.
     """
 
     decision: Decision
     comparisons: tuple[Comparison, ...]
     sentence: str
+    withheld: str = ""
+
+    def withhold(self, why: str) -> Verdict:
+        """Return UNDECIDED in place of PROMOTE."""
+        sentence = f"{self.sentence}; not promoted: {why}"
+        return replace(self, decision=Decision.UNDECIDED, sentence=sentence, withheld=why)
 
 
 def compare(
@@ -301,8 +308,7 @@ def withheld_without_good(verdict: Verdict, objectives: Mapping[str, str] | None
     quality = (objectives or {}).get(failing.metric)
     seen = f"request {quality}" if quality else "good request"
     where = f" of {failing.workload}" if len({one.workload for one in verdict.comparisons}) > 1 else ""
-    sentence = f"{verdict.sentence}; not promoted: no {seen} was seen on either side{where}"
-    return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
+    return verdict.withhold(f"no {seen} was seen on either side{where}")
 
 
 def _check(

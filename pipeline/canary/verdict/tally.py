@@ -298,8 +298,7 @@ def judge(
     if verdict.decision is Decision.PROMOTE and missing:
         name, why = min(missing.items())
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        sentence = f"{verdict.sentence}; not promoted: counts are missing from {name}{others} ({why})"
-        return replace(verdict, decision=Decision.UNDECIDED, sentence=sentence)
+        return verdict.withhold(f"counts are missing from {name}{others} ({why})")
     objectives = {one.name: one.quality for one in measures.metrics if one.objective is not None}
     verdict = withheld_without_good(verdict, objectives)
     doubts = ((workload, tally.doubt(workload)) for workload in workloads if sample_ratio)
@@ -309,8 +308,8 @@ def judge(
     workload, why = doubtful
     why = f"{workload}: {why}" if len(workloads) > 1 else why
     if verdict.decision is Decision.PROMOTE:
-        why = f"not promoted: {why} To promote nevertheless, add --sample-ratio off"
-    return replace(verdict, decision=Decision.UNDECIDED, sentence=f"{verdict.sentence}; {why}")
+        return verdict.withhold(f"{why} To promote nevertheless, add --sample-ratio off")
+    return replace(verdict, sentence=f"{verdict.sentence}; {why}", withheld=why)
 
 
 def _counts(gained: Mapping[str, float], metric: Metric) -> Evidence:

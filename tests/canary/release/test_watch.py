@@ -125,6 +125,19 @@ def test_nothing_is_promoted_while_no_good_request_was_seen_on_either_side(deplo
     assert judged.verdict.sentence.endswith("; not promoted: no good request was seen on either side")
 
 
+def test_a_canary_that_leaves_requests_unanswered_is_not_promoted_until_a_person_turns_the_check_off(
+    deployed: Story,
+) -> None:
+    deployed.counts.each, deployed.counts.answered[Variant.CANARY] = 1000, 0.05
+    with pytest.raises(TimedOutError, match=r"after 200 s: the canary answered 10,000 requests, the baseline 200,000,"):
+        deployed.release(names=("app",), max_duration=200, min_duration=200).watch()
+    *_, last = deployed.heard(Looked)
+    assert (last.verdict.decision, last.forecast) == (Decision.UNDECIDED, None)
+    assert "; not promoted: the canary answered " in last.verdict.sentence
+    verdict = deployed.release(names=("app",), sample_ratio=False).watch()
+    assert verdict.decision is Decision.PROMOTE
+
+
 def test_a_selector_is_compared_with_what_the_pods_expose_before_anything_is_recorded(deployed: Story) -> None:
     good = Metric.share("success", 'requests_total{stauts!="bad"}', "requests_total", 0.05)
     deployed.counts.each, deployed.counts.good = 10_000, dict.fromkeys(Variant, 1.0)

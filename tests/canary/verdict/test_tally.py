@@ -418,6 +418,26 @@ def test_unanswered_requests_stay_known_to_the_next_driver_and_a_canary_that_is_
     assert judged(*worse).decision is Decision.REJECT
 
 
+@pytest.mark.parametrize(("answered", "doubted"), [(1.0, False), (0.05, True)])
+def test_pods_that_prometheus_scrapes_one_after_the_other_are_compared_by_their_time(
+    answered: float, doubted: bool
+) -> None:
+    """Ten pods of each variant, each scraped every 15 seconds at a time of its own, and a look every two seconds."""
+    random_ = random.Random(1)
+    phases = {
+        pod(f"{variant}-{n}", variant): random_.uniform(0, 15)
+        for variant in (Variant.BASELINE, Variant.CANARY)
+        for n in range(10)
+    }
+    rate = {Variant.BASELINE: 20.0, Variant.CANARY: 20.0 * answered}
+    tally = Tally(0)
+    for look in range(2, 1200, 2):
+        due = [(one, n) for one, phase in phases.items() for n in range(80) if look - 2 < phase + 15 * n <= look]
+        scrapes = [scrape(one, phases[one] + 15 * n, 0, rate[one.variant] * (15 * n + 1)) for one, n in due]
+        tally = tally.add(scrapes, MEASURES)
+    assert bool(tally.doubt("web")) is doubted
+
+
 def test_answers_during_a_warm_up_say_nothing_about_unanswered_requests() -> None:
     late = pod("c", ready_at=1000)
     tally = Tally(10)
