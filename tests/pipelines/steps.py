@@ -2,8 +2,9 @@
 
 `run_script(script, environment, folder)` writes the script to a file, runs it with bash in its own process group, and
 returns its exit code and its output, stdout and stderr together, as an agent's log has them. With `cancel_at`, it
-interrupts the group as soon as that text is in the output, as an agent does when somebody cancels the run: SIGINT, then
-SIGTERM, then SIGKILL. `Agent.clean_up()` ends what scripts have left in the background, as an agent does after a job.
+interrupts bash as soon as that text is in the output, as an agent does when somebody cancels the run: bash alone gets
+the signals of `AZURE_CANCEL` or `GITHUB_CANCEL`. `Agent.clean_up()` ends what scripts have left in the background, as
+an agent does after a job.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from pathlib import Path
 
 AZURE_BASH = ("bash", "--noprofile", "--norc")
 GITHUB_BASH = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
-GRACE = (
-    (signal.SIGINT, 20.0),
-    (signal.SIGTERM, 5.0),
-    (signal.SIGKILL, 5.0),
-)  # seconds; SIGINT lets canary end by itself
+Signals = Sequence[tuple[signal.Signals, float]]
+"""What a script gets when its run is cancelled: each signal, and seconds until the next."""
+
+AZURE_CANCEL: Signals = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
+GITHUB_CANCEL: Signals = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5), (signal.SIGKILL, 5.0))
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,13 @@ class Agent:
     Attributes:
         folder: for the script files.
         shell: the command line in front of the file's name.
+        cancel: the signals of a cancelled run.
         timeout: seconds; a script that takes longer fails the test.
     """
 
     folder: Path
     shell: Sequence[str] = AZURE_BASH
+    cancel: Signals = AZURE_CANCEL
     timeout: float = 150
     _groups: list[int] = field(default_factory=list)
 
@@ -79,7 +82,7 @@ class Agent:
         while process.poll() is None:
             if cancel_at and not cancelled and cancel_at in log.read_text():
                 cancelled = True
-                _interrupt(process)
+                self._interrupt(process)
             if time.monotonic() > end:
                 self.clean_up()
                 raise AssertionError(f"a step did not end within {self.timeout:g} s; its output:\n{log.read_text()}")
@@ -92,12 +95,10 @@ class Agent:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
 
-
-def _interrupt(process: subprocess.Popen[bytes]) -> None:
-    """End a script as an agent does on cancel."""
-    for number, seconds in GRACE:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-            return
+    def _interrupt(self, process: subprocess.Popen[bytes]) -> None:
+        """End a script as an agent does on cancel."""
+        for number, seconds in self.cancel:
+            process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+                return

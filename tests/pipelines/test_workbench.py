@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.pipelines.steps import Agent
+from pathlib import Path
+
+from tests.pipelines.steps import GITHUB_CANCEL, Agent
 from tests.pipelines.workbench import Workbench, image
 
 
@@ -31,8 +33,18 @@ def test_an_installed_canary_deploys_and_fortio_reaches_it(workbench: Workbench)
     assert workbench.deployments() == {"sampleapp-canary": image(10)}
 
 
+def test_packages_are_installed_again_when_the_python_of_an_agent_is_gone(workbench: Workbench, tmp_path: Path) -> None:
+    agent = Agent(tmp_path / "steps")
+    install = "pipeline/install tools && tools/bin/canary --version"
+    checkout = workbench.checkout(10)
+    assert agent.run_script(install, workbench.environment(), checkout).code == 0
+    (checkout / "tools/venv/bin/python").unlink()
+    done = agent.run_script(install, workbench.environment(), checkout)
+    assert (done.code, done.output.split()[0]) == (0, "canary,"), done.output
+
+
 def test_a_cancelled_script_is_interrupted_and_leaves_nothing_running(workbench: Workbench) -> None:
-    agent = Agent(workbench.folder / "steps")
+    agent = Agent(workbench.folder / "steps", cancel=GITHUB_CANCEL)
     done = agent.run_script(
         "trap 'echo cleaned up; exit 130' INT; echo begun; while true; do sleep 0.1; done",
         workbench.environment(),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.pipelines.github.workflow import WorkflowError
-from tests.pipelines.steps import GITHUB_BASH, Agent
+from tests.pipelines.steps import GITHUB_BASH, GITHUB_CANCEL, Agent
 from tests.pipelines.workbench import Workbench
 
 SHELLS = {"": ("bash", "-e"), "bash": GITHUB_BASH}
@@ -51,7 +51,9 @@ class Machine:
     def __post_init__(self) -> None:
         for folder in (self.workspace, self.temp):
             folder.mkdir(parents=True)
-        self._agents = {name: Agent(self.folder / f"scripts-{name}", command) for name, command in SHELLS.items()}
+        self._agents = {
+            name: Agent(self.folder / f"scripts-{name}", command, GITHUB_CANCEL) for name, command in SHELLS.items()
+        }
         self.workbench.tools.mkdir(exist_ok=True)
         (self.temp / "canary").symlink_to(self.workbench.tools)  # saves time: pipeline/install finds its packages there
 

@@ -99,6 +99,7 @@ def run_of(text: str, workbench: Workbench, folder: Path, **more: object) -> Run
     return made
 
 
+@pytest.mark.long
 def test_the_action_promotes_what_the_action_k8s_deploy_has_deployed(workbench: Workbench, tmp_path: Path) -> None:
     namespace = workbench.namespace
     for rate in (50, 95):

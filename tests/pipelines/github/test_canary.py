@@ -116,6 +116,20 @@ def test_a_canary_that_the_reaper_has_rejected_meanwhile_cannot_be_promoted(star
     assert stable.images("sampleapp") == ["sampleapp:50"]
 
 
+def test_a_canary_that_somebody_has_deployed_meanwhile_is_not_rejected(
+    start: Start, stable: Namespace, workbench: Workbench
+) -> None:
+    def review() -> str:
+        stable.canary("reject", "sampleapp", "--reason", "expired")
+        deploy_by_hand(workbench)
+        return REJECTED
+
+    run = start(95, review)
+    assert run.results == results("success", "success", "success", "failure", "success")
+    assert f"::warning::sampleapp-canary runs sampleapp:5, not {image_of(run)}" in run.jobs["reject"].log
+    assert stable.images("sampleapp-canary") == ["sampleapp:5"]
+
+
 def test_nobody_is_asked_about_a_canary_whose_verdict_is_reject(start: Start, stable: Namespace) -> None:
     def review() -> str:
         raise AssertionError("GitHub asked for an approval")
