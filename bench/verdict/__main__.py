@@ -65,7 +65,7 @@ def main() -> None:
     instead.add_argument(
         "--sample-ratio", action="store_true", help="simulate the check for requests without an answer instead"
     )
-    instead.add_argument("--relative", action="store_true", help="simulate a tolerance of 2x instead")
+    instead.add_argument("--relative", action="store_true", help="simulate relative tolerances instead")
     parser.add_argument("--seed", type=int, default=6, help="the same seed gives the same results")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes; default: all cores")
     arguments = parser.parse_args()

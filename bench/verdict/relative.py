@@ -1,7 +1,7 @@
-"""A relative tolerance of twice the baseline's errors, on the streams of the other rules.
+"""A relative tolerance, on the streams of the other rules.
 
-At 99 and 99.9 % good, the absolute tolerances of the bench are as large as the baseline's share of errors. So a canary
-at their edge has twice the errors: both tolerances ask the same question, and can be compared.
+It is the multiple of the baseline's errors that a canary at the edge of the absolute tolerance has: twice at 99 and
+99.9 % good. So both tolerances ask the same question, and can be compared.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from bench.verdict.eprocess import ALTERNATIVES
 from bench.verdict.guarded import MOST, GuardedEProcess
 from bench.verdict.simulate import simulate
 from bench.verdict.streams import Cell
+from canary.verdict.tolerance import Multiple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
     from bench.verdict.simulate import Result
     from bench.verdict.streams import Block
 
-TIMES = 2.0
 INCIDENT = 5
+"""The look of a shared incident."""
 
 
 class Relative(GuardedEProcess):
     """The e-process on the errors of each scrape, with the dispersion of the rule."""
 
-    name = "relative, 2x"
+    name = "relative"
     source = "Lindon and Malek (2022)"
     most = float(MOST)
 
@@ -44,11 +45,12 @@ class Relative(GuardedEProcess):
         errors = baseline - block.good[0] + bad
         limit = self.most * ((1 - pool) * (baseline + canary) + 1)
         factor = np.minimum(1.0, limit / np.maximum(errors, 1))
-        ratios = [TIMES**-difference for difference, _ in ALTERNATIVES]
+        times = tolerance(self.cell).times
+        ratios = [times**-difference for difference, _ in ALTERNATIVES]
         return np.stack(
             [
                 factor
-                * (bad * np.log(r / TIMES) - errors * np.log((r * canary + baseline) / (TIMES * canary + baseline)))
+                * (bad * np.log(r / times) - errors * np.log((r * canary + baseline) / (times * canary + baseline)))
                 for r in ratios
             ]
         )
@@ -57,19 +59,25 @@ class Relative(GuardedEProcess):
 class WithoutLimit(Relative):
     """The same, without a limit to the errors of a scrape."""
 
-    name = "relative, 2x, without a limit"
+    name = "relative, without a limit"
     most = np.inf
 
 
 COMPARED: tuple[type[Rule], ...] = (GuardedEProcess, Relative, WithoutLimit)
 
 
+def tolerance(cell: Cell) -> Multiple:
+    """Return the multiple of the baseline's errors that a canary at the edge of the cell's tolerance has."""
+    return Multiple(1 + cell.tolerance / (1 - cell.share))
+
+
 def cells() -> list[Cell]:
-    """Return canaries with as many errors as the baseline, twice and three times as many, on each stream."""
+    """Return equal canaries, those at the edge of the tolerance and those twice as far, on each stream."""
     found = []
-    for share, look, kind in itertools.product((0.99, 0.999), (20, 200), ("equal", "edge", "twice")):
-        cell = Cell(share, kind, 1, look)
-        found += [cell, replace(cell, correlation=0.05), replace(cell, incident=INCIDENT)]
+    for share, kind in itertools.product((0.5, 0.9, 0.99, 0.999), ("equal", "edge", "twice")):
+        for look in (20, 200) if share >= 0.99 else (20,):
+            cell = Cell(share, kind, 1, look)
+            found += [cell, replace(cell, correlation=0.05), replace(cell, incident=INCIDENT)]
     return found
 
 
@@ -84,7 +92,7 @@ def table(results: Sequence[Result], releases: int) -> str:
     """Return a table with a row for each stream, and a column for each rule."""
     names = [rule.name for rule in COMPARED]
     by = {(one.cell, one.rule): one for one in results}
-    rows = [f"| good | look | answers | absolute | {' | '.join(names[1:])} |", "|" + 6 * " --- |"]
+    rows = [f"| good | tolerance | look | answers | absolute | {' | '.join(names[1:])} |", "|" + 7 * " --- |"]
     for equal in sorted(
         {one.cell for one in results if one.cell.kind == "equal"},
         key=lambda cell: (cell.share, cell.look, cell.stream != "iid", cell.stream),
@@ -92,11 +100,11 @@ def table(results: Sequence[Result], releases: int) -> str:
         entries = " | ".join(
             _entry(*(by[replace(equal, kind=kind), name] for kind in ("equal", "edge", "twice"))) for name in names
         )
-        rows.append(f"| {equal.share * 100:g} % | {equal.look} | {equal.stream} | {entries} |")
+        rows.append(f"| {equal.share * 100:g} % | {tolerance(equal)} | {equal.look} | {equal.stream} | {entries} |")
     made = (
         f"{releases:,} releases in each cell. Each entry: the median requests of an equal canary until its decision, × "
-        "one look; then, in percent, equal canaries promoted / canaries at the edge (twice the errors) promoted / "
-        "canaries with three times the errors rejected, within eight times one look."
+        "one look; then, in percent, equal canaries promoted / canaries at the edge of the tolerance promoted / "
+        "canaries twice as far rejected, within eight times one look."
     )
     return f"{made}\n\n" + "\n".join(rows)
 

@@ -7,13 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from bench.verdict.relative import TIMES, Relative
+from bench.verdict.relative import Relative, tolerance
 from bench.verdict.rules import LEAST_REQUESTS
 from bench.verdict.streams import Cell, blocks
 from canary.verdict.evidence import Evidence
 from canary.verdict.rule import Decision, compare_strata
 from canary.verdict.strata import Strata
-from canary.verdict.tolerance import Multiple
 
 CODES = {Decision.PROMOTE: 1, Decision.REJECT: -1, Decision.UNDECIDED: 0}
 
@@ -21,14 +20,14 @@ CODES = {Decision.PROMOTE: 1, Decision.REJECT: -1, Decision.UNDECIDED: 0}
 @pytest.mark.parametrize(
     "cell",
     [
-        Cell(0.9, "edge", 4, 20, 0.05),
-        Cell(0.5, "equal", 0.25, 20),
+        Cell(0.9, "equal", 4, 200, 0.01),
+        Cell(0.5, "twice", 0.25, 200),
         Cell(0.99, "equal", 1, 200, incident=5),
         Cell(0.99, "twice", 1, 200),
     ],
 )
 def test_the_simulated_relative_tolerance_decides_as_the_rule_for_releases_does(cell: Cell) -> None:
-    simulated, releases, decided = Relative(cell, 10), [Strata(Multiple(TIMES))] * 10, set()
+    simulated, releases, decided = Relative(cell, 10), [Strata(tolerance(cell))] * 10, set()
     for block in itertools.islice(blocks(cell, 10, np.random.default_rng(1)), 2):
         found = simulated.judge(block)
         for row, look in np.ndindex(found.shape):
