@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
 from e2e.cluster import BIN, ROOT, Namespace
 
 
-def type_lines(namespace: Namespace, page: str, *containing: str) -> None:
-    """Run the lines of a page's shell blocks that contain one of these texts, exactly as written."""
+def type_lines(namespace: Namespace, page: str, *containing: str, folder: Path = ROOT) -> str:
+    """Run the lines of a page's shell blocks that contain one of these texts, as written; return their output."""
+    output = ""
     blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
     for text in containing:
@@ -20,7 +22,7 @@ def type_lines(namespace: Namespace, page: str, *containing: str) -> None:
             environment["PATH"] = f"{BIN}:{environment['PATH']}"
             done = subprocess.run(
                 ["bash", "-euc", line],
-                cwd=ROOT,
+                cwd=folder,
                 env=environment,
                 capture_output=True,
                 text=True,
@@ -28,3 +30,5 @@ def type_lines(namespace: Namespace, page: str, *containing: str) -> None:
                 check=False,
             )
             assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+            output += done.stdout
+    return output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,27 @@ def counted(namespace: Namespace) -> int:
         return 0
     variants = status.json()["workloads"][0]["variants"]
     return int(sum(v.get("requests") or 0 for v in variants if v["variant"] == "canary"))
+
+
+def test_a_dry_run_decides_nothing_and_its_report_shows_what_other_tolerances_would_have_said(
+    stable: Namespace, manifests: Path, tmp_path: Path
+) -> None:
+    assert manifests == tmp_path / "manifests"
+    settings = {"namespace": stable.name, "tolerance": 0.05, "warm-up": "1s", "min-duration": "3s", "percentage": 100}
+    (tmp_path / "canary.yml").write_text(json.dumps(settings))
+    with Traffic(stable):
+        type_lines(stable, "try-it.md", "canary deploy", folder=tmp_path)
+        lines = ("--report-only --report canary-report", "--replay canary-report/report.json")
+        replayed = type_lines(stable, "try-it.md", *lines, folder=tmp_path)
+    assert stable.images("sampleapp") == ["sampleapp:10"]
+    assert stable.images("sampleapp-canary") == ["sampleapp:20"]
+    report = json.loads((tmp_path / "canary-report/report.json").read_text())
+    assert (report["outcome"], report["decision"], report["exit_code"]) == ("watched", "promote", 0)
+    tolerances = {line.split()[0] for line in replayed.splitlines() if line.startswith("0.")}
+    assert tolerances == {"0.01", "0.02", "0.025", "0.05", "0.1"}
+    assert re.search(r"^0\.05 \(as released\) +PROMOTE ", replayed, re.MULTILINE)
+    type_lines(stable, "try-it.md", "canary reject", folder=tmp_path)
+    assert stable.images("sampleapp-canary") is None
 
 
 def test_a_release_without_traffic_says_so_and_stays_undecided(stable: Namespace, manifests: Path) -> None:

@@ -18,6 +18,7 @@ PAGES = (
     "docs/prometheus.md",
     "docs/reports.md",
     "docs/rights.md",
+    "docs/try-it.md",
 )
 
 
