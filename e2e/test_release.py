@@ -167,7 +167,7 @@ def test_a_dry_run_decides_nothing_and_its_report_shows_what_other_tolerances_wo
     report = json.loads((tmp_path / "canary-report/report.json").read_text())
     assert (report["outcome"], report["decision"], report["exit_code"]) == ("watched", "promote", 0)
     tolerances = {line.split()[0] for line in replayed.splitlines() if line.startswith("0.")}
-    assert tolerances == {"0.01", "0.02", "0.025", "0.05", "0.1"}
+    assert tolerances == {"0.01", "0.025", "0.05", "0.1"}
     assert re.search(r"^0\.05 \(as released\) +PROMOTE ", replayed, re.MULTILINE)
     type_lines(stable, "try-it.md", "canary reject", folder=tmp_path)
     assert stable.images("sampleapp-canary") is None

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from canary.verdict.multiples import times
 from canary.verdict.replay import Replay, replay
 from canary.verdict.rule import Comparison, precision
 from canary.verdict.tolerance import Multiple, Tolerance, tolerance_as_json
+
+MANY = 5
+"""Rows that do not each have more requests than the one before by chance."""
 
 FACTORS = (0.5, 1.0, 2.0)
 """Tolerances that are tried if none is given, as multiples of the one that the release or the settings have."""
@@ -191,6 +195,19 @@ def _notes(recording: Recording) -> Iterator[str]:
             "note: some looks come from the cluster, which saves at most 256 of them. The release itself saw more, so "
             "it may have decided at another time"
         )
+    if recording.kind == "csv" and any(map(_grows, recording.counts)):
+        yield (
+            "note: the counts grow from row to row. Are they cumulative? A row must have only the answers since the "
+            "row before"
+        )
+
+
+def _grows(counts: Counts) -> bool:
+    """Return whether each row has more requests of both variants than the row before, as cumulative counts have."""
+    totals = [(look.baseline.total, look.canary.total) for look in counts.looks]
+    rows = [(now[0] - before[0], now[1] - before[1]) for before, now in pairwise([(0.0, 0.0), *totals])]
+    pairs = list(pairwise(rows))
+    return len(pairs) >= MANY and all(one[0] < other[0] and one[1] < other[1] for one, other in pairs)
 
 
 def _as_json(path: str, recording: Recording, replays: Sequence[Replay], released: Sequence[Counts]) -> dict[str, Any]:

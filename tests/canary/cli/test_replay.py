@@ -143,6 +143,34 @@ def test_versions_that_only_fail_are_not_promoted_in_a_replay_either(command_lin
     assert result.json()["replays"][0]["decision"] == "UNDECIDED"
 
 
+def test_a_csv_with_cumulative_counts_is_noticed(command_line: CommandLine) -> None:
+    grown = [(9 * n, 10 * n, 9 * n, 10 * n) for n in range(1, 9)]
+    result = command_line("verdict", "--replay", "-", "--tolerance", "0.1", stdin=csv(grown))
+    assert result.code == 0
+    assert result.err == (
+        "canary: note: the counts grow from row to row. Are they cumulative? A row must have only the answers since "
+        "the row before\n"
+    )
+
+
+def test_a_report_of_an_older_version_with_looks_from_the_cluster_is_read_too(command_line: CommandLine) -> None:
+    sides = [f"{side} {column}" for side in ("baseline", "canary") for column in ("good", "total", "scrapes", "spread")]
+    looks = [[START + n, 19 * n, 20 * n, n, 0.5, 2 * n, 20 * n, n, 0.5] for n in range(1, 30)]
+    counts = {
+        "workload": "app", "metric": "success", "tolerance": 0.1, "alpha": 0.05, "comparisons": 1,
+        "saved_until": START + 9, "columns": ["at", *sides], "looks": looks,
+    }  # fmt: skip
+    command_line.write("report.json", json.dumps({"format": 1, "counts": [counts]}))
+    result = command_line("verdict", "--replay", "report.json")
+    assert [line.split()[:3] for line in result.out.splitlines()[2:]] == [
+        ["0.05", "REJECT", "1s"], ["0.1", "(as", "released)"], ["0.2", "REJECT", "1s"],
+    ]  # fmt: skip
+    assert result.err == (
+        "canary: note: some looks come from the cluster, which saves at most 256 of them. The release itself saw more, "
+        "so it may have decided at another time\n"
+    )
+
+
 # Prometheus
 
 
