@@ -104,7 +104,7 @@ def table(results: Sequence[Result], releases: int) -> str:
     made = (
         f"{releases:,} releases in each cell. Each entry: the median requests of an equal canary until its decision, × "
         "one look; then, in percent, equal canaries promoted / canaries at the edge of the tolerance promoted / "
-        "canaries twice as far rejected, within eight times one look."
+        "canaries twice as far rejected, within eight times one look or 600 looks."
     )
     return f"{made}\n\n" + "\n".join(rows)
 
