@@ -45,7 +45,7 @@ load: venv ## send RATE=100 requests/s to HOST=http://localhost:8080 for DURATIO
 bench: venv ## measure localcluster and check its limits
 	$(PYTHON_BIN)/python -m bench.localcluster
 
-bench-verdict: ## simulate the verdict and other rules; writes the tables of docs/verdict.md (ARGS=--full, ARGS=--candidates; ARGS=--stratified prints a table instead)
+bench-verdict: ## simulate the verdict and other rules; writes the tables of docs/verdict.md (ARGS=--full, ARGS=--candidates, ARGS="--seed 7 --print")
 	@scripts/bootstrap bench
 	$(PYTHON_BIN)/python -m bench.verdict $(ARGS)
 

@@ -1,225 +1,186 @@
-"""Candidates for the constants of the verdict, simulated on the same streams as the rule itself."""
+"""How the rule was chosen: other rules and other constants, simulated on the same streams as the rule itself."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from functools import partial
-from statistics import mean, median
+from statistics import geometric_mean
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bench.verdict.rules import Ours
-from bench.verdict.simulate import simulate
+from bench.verdict.ours import Alternatives, Ours
+from bench.verdict.pooled import Pooled, Stratified
+from bench.verdict.simulate import IID_LIMIT, LIMIT, simulate
 from bench.verdict.streams import grid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import Executor
 
+    from bench.verdict.rules import Rule
     from bench.verdict.simulate import Result
-    from bench.verdict.streams import Block
+    from bench.verdict.streams import Cell
 
 
-class TheRule(Ours):
+class LiteralStratified(Stratified):
+    """A, with less distrust of few errors."""
+
+    name = "A: the same by scrape"
+    caution = 2
+    least_told = 8
+    replaces = True
+
+
+class LiteralEProcess(Ours):
+    """B, with less distrust of few errors and of single scrapes."""
+
+    name = "B: an e-process by scrape"
+    caution = 2
+    least_told = 8
+    replaces = True
+    most = math.inf
+
+
+class Chosen(Ours):
     """The rule without changes."""
 
-    name = "the rule"
+    name = "**the rule**: B with the careful dispersion, and a capped prediction"
 
 
-class SameRho(Ours):
-    """ρ² as if the tolerance were two points."""
+class Replaces(Ours):
+    """Lets what is presumed replace what is measured."""
 
-    name = "ρ² = 1/200 for every tolerance"
-
-    def rho_squared(self) -> float:
-        """Return the same value for every tolerance."""
-        return 1 / 200
+    name = "what is presumed replaces what is measured early"
+    replaces = True
 
 
-class OnePseudo(Ours):
-    """Adds less to the counts."""
-
-    name = "one good and one bad request added, instead of two of each"
-    pseudo = 1.0
-
-
-class ThreePseudo(Ours):
-    """Adds more to the counts."""
-
-    name = "three of each, instead of two"
-    pseudo = 3.0
-
-
-class Alpha(Ours):
-    """Lets REJECT err as often as PROMOTE."""
-
-    name = "α instead of α / 10 for REJECT"
-    reject_share = 1
-
-
-class EdgeVariance(Ours):
-    """Takes the canary's variance at the edge of the tolerance if that is smaller (Farrington and Manning 1990)."""
-
-    name = "the canary's variance at the edge of the tolerance, if smaller"
-
-    def variance(self, p: list[np.ndarray], n: list[np.ndarray]) -> np.ndarray:
-        """Return a smaller variance for a canary that is worse."""
-        edge = np.clip(p[0] - self.cell.tolerance, self.pseudo / (n[1] + 2 * self.pseudo), 1)
-        less: np.ndarray = np.maximum(0.0, p[1] * (1 - p[1]) - edge * (1 - edge)) / n[1]
-        variance: np.ndarray = super().variance(p, n) - less
-        return variance
-
-
-class NoDispersion(Ours):
-    """Assumes that requests are independent."""
-
-    name = "φ = 1 always"
-
-    def dispersion(self, block: Block) -> list[np.ndarray]:
-        """Return ones."""
-        return 2 * [np.ones(block.numbers.shape)]
-
-
-class EachItsOwn(Ours):
-    """Measures a dispersion for each variant."""
-
-    name = "a separate φ for each variant"
-
-    def dispersion(self, block: Block) -> list[np.ndarray]:
-        """Return the dispersion of each variant."""
-        return [
-            np.maximum(
-                1.0,
-                np.where(
-                    self.early(block, known_by),
-                    self.assumed(block),
-                    (1 + 2 / np.maximum(known_by, 1e-9)) * chi / np.maximum(degrees, 1e-9),
-                ),
-            )
-            for chi, degrees, known_by in block.scatter
-        ]
-
-
-class NothingPresumed(Ours):
-    """Assumes independent requests until the dispersion is measured."""
-
-    name = "φ = 1 before the eighth scrape"
-
-    def assumed(self, block: Block) -> np.ndarray:
-        """Return ones."""
-        return np.ones(block.numbers.shape)
-
-
-class FourScrapes(Ours):
+class ToldEight(Ours):
     """Measures the dispersion earlier."""
 
-    name = "φ measured from the fourth scrape on"
-    least_scrapes = 4
+    name = "φ measured from k = 8 on, instead of 16"
+    least_told = 8
 
 
-class SixteenScrapes(Ours):
+class ToldMore(Ours):
     """Measures the dispersion later."""
 
-    name = "φ measured from the sixteenth scrape on"
-    least_scrapes = 16
+    name = "φ measured from k = 24 on"
+    least_told = 24
 
 
-class UpperBound(Ours):
-    """Takes the upper confidence bound of φ at 90 %, with Wilson and Hilferty's χ² quantile."""
+class LessCaution(Ours):
+    """Enlarges the dispersion less."""
 
-    name = "the upper bound of φ at 90 %, from the third scrape on"
-    least_scrapes = 3
-
-    def dispersion(self, block: Block) -> list[np.ndarray]:
-        """Return χ² divided by its lower quantile."""
-        chi, degrees, known_by = np.sum(block.scatter, axis=0)
-        of = np.maximum(known_by, 1.0)
-        quantile = of * np.maximum(1 - 2 / (9 * of) - 1.2816 * np.sqrt(2 / (9 * of)), 0.05) ** 3
-        seen = chi / np.maximum(degrees, 1e-9) * of / quantile
-        return 2 * [np.maximum(1.0, np.where(self.early(block, known_by), self.assumed(block), seen))]
+    name = "φ enlarged by 1 + 4/k, instead of 1 + 8/k"
+    caution = 4
 
 
-class Fading(Ours):
-    """Counts the assumed φ like four measured degrees of freedom."""
+class NoCap(Ours):
+    """Lets one scrape spoil the prediction."""
 
-    name = "an assumed φ that fades: (4 φ₀ + χ²) / (4 + degrees of freedom)"
-
-    def dispersion(self, block: Block) -> list[np.ndarray]:
-        """Return the weighted mean of the assumed and the measured dispersion."""
-        chi, degrees, known_by = np.sum(block.scatter, axis=0)
-        seen = known_by * chi / np.maximum(degrees, 1e-9)
-        return 2 * [np.maximum(1.0, (4 * self.assumed(block) + seen) / (4 + known_by))]
+    name = "prediction without a cap"
+    most = math.inf
 
 
-class EightErrors(Ours):
-    """Keeps the assumed φ until there are enough scrapes and errors."""
+class OneAlternative(Ours):
+    """Bets on one alternative for each decision."""
 
-    name = "φ assumed until there are eight scrapes and eight errors"
-
-    def early(self, block: Block, known_by: np.ndarray) -> np.ndarray:
-        """Return whether there are too few scrapes or errors."""
-        return (block.numbers < self.least_scrapes) | (known_by < self.least_scrapes)
+    name = "one alternative for each decision: κ = 0 and −2"
+    promote: Alternatives = ((0.0, 1.0),)
+    reject: Alternatives = ((-2.0, 1.0),)
 
 
 class FiveMinutes(Ours):
     """The rule with the default settings: a look every 2 s, and `--min-duration` of 5 min."""
 
-    name = "the rule, with PROMOTE only after 150 scrapes (the defaults of `canary release`)"
+    name = "PROMOTE only after 150 scrapes (the defaults of `canary release`)"
     least_looks = 150
 
 
-CANDIDATES: tuple[type[Ours], ...] = (
-    TheRule,
-    SameRho,
-    OnePseudo,
-    ThreePseudo,
-    Alpha,
-    EdgeVariance,
-    NoDispersion,
-    EachItsOwn,
-    NothingPresumed,
-    FourScrapes,
-    SixteenScrapes,
-    UpperBound,
-    Fading,
-    EightErrors,
+CANDIDATES: tuple[type[Rule], ...] = (
+    Pooled,
+    LiteralStratified,
+    LiteralEProcess,
+    Stratified,
+    Chosen,
+    Replaces,
+    ToldEight,
+    ToldMore,
+    LessCaution,
+    NoCap,
+    OneAlternative,
     FiveMinutes,
 )
 
 
+def cells() -> list[Cell]:
+    """Return the cells of the grid that tell candidates apart: the hardest of each kind of stream."""
+    return [
+        cell
+        for cell in grid()
+        if cell.kind in ("equal", "edge")
+        and cell.ratio >= 1
+        and not cell.slow
+        and cell.correlation in (0, 0.05)
+        and cell.growth in (0.25, 1, 4)
+    ]
+
+
 def candidates(pool: Executor, releases: int, seed: int) -> str:
     """Return the results of all candidates, in Markdown."""
-    cells = [cell for cell in grid() if cell.kind in ("equal", "edge") and cell.ratio == 1]
-    cells.sort(key=lambda cell: -cell.one_look / cell.look)
+    wanted = sorted(cells(), key=lambda cell: -cell.one_look / cell.look)  # the longest first
+    found = pool.map(partial(simulate, releases=releases, seed=seed, rules=CANDIDATES), wanted)
+    return table([one for results in found for one in results], releases)
+
+
+def table(results: Sequence[Result], releases: int) -> str:
+    """Return a row for each rule in the results, in Markdown."""
     by_name: dict[str, list[Result]] = defaultdict(list)
-    for results in pool.map(partial(simulate, releases=releases, seed=seed, rules=CANDIDATES), cells):
-        for one in results:
-            by_name[one.rule].append(one)
+    for one in results:
+        by_name[one.rule].append(one)
+    medians = {one.cell: one.median for one in by_name[Chosen.name]}
+    made = f"Simulated: {releases:,} releases in each of {len({one.cell for one in results})} cells."
     head = (
-        "| | equal rejected | edge promoted, some errors | edge promoted, baseline without errors | cells above 5 % "
-        "| requests, 20 per look | requests, 200 per look |"
+        "| | edge promoted: independent | correlated | clumps | incident | traffic "
+        f"| cells above {IID_LIMIT * 100:g} % (independent) and {LIMIT * 100:g} % (others) "
+        "| edge rejected | equal rejected | requests, × the rule's: independent | others | no errors |"
     )
-    rows = [head, "|" + 7 * " --- |"]
-    rows += [f"| {candidate.name} | {' | '.join(_figures(by_name[candidate.name]))} |" for candidate in CANDIDATES]
-    made = f"Simulated: {releases:,} releases in each of {len(cells)} cells, with the same traffic on both variants."
-    return f"{made}\n\n" + "\n".join(rows)
+    rows = [f"| {name} | {' | '.join(_figures(of, medians))} |" for name, of in by_name.items()]
+    return f"{made}\n\n" + "\n".join([head, "|" + 12 * " --- |", *rows])
 
 
-def _figures(results: list[Result]) -> list[str]:
+def _figures(results: Sequence[Result], medians: dict[Cell, float | None]) -> list[str]:
     edge = [one for one in results if one.cell.kind == "edge"]
     equal = [one for one in results if one.cell.kind == "equal"]
-    needed = [
-        [one.median / one.cell.one_look for one in equal if one.cell.iid and one.cell.look == look and one.median]
-        for look in (20, 200)
+    kinds = [
+        [one.promoted for one in edge if one.cell.iid],
+        [one.promoted for one in edge if one.cell.correlation],
+        [one.promoted for one in edge if one.cell.clump > 1],
+        [one.promoted for one in edge if one.cell.incident],
+        [one.promoted for one in edge if one.cell.growth != 1],
+    ]
+    independent = [one for one in edge if one.cell.iid]
+    others = [one for one in edge if not one.cell.iid]
+    groups = [
+        [one for one in equal if one.cell.iid and one.cell.share < 1],
+        [one for one in equal if not one.cell.iid and one.cell.share < 1],
+        [one for one in equal if one.cell.iid and one.cell.share == 1],
     ]
     return [
-        _mean_and_worst([one.rejected for one in equal]),
-        _mean_and_worst([one.promoted for one in edge if one.cell.share < 1]),
-        _mean_and_worst([one.promoted for one in edge if one.cell.share == 1]),
-        f"{sum(one.promoted > 0.05 for one in edge)} of {len(edge)}",
-        *(f"{median(ratios):.2f} ({max(ratios):.2f})" for ratios in needed),
+        *(_worst(promoted) for promoted in kinds),
+        " and ".join(f"{sum(one.above_limit for one in of)} of {len(of)}" for of in (independent, others)),
+        *(_worst([one.rejected for one in of]) for of in (edge, equal)),
+        *(_relative(of, medians) for of in groups),
     ]
 
 
-def _mean_and_worst(shares: list[float]) -> str:
-    return f"{mean(shares) * 100:.1f} % ({max(shares) * 100:.1f} %)"
+def _worst(shares: Sequence[float]) -> str:
+    return f"{max(shares) * 100:.1f} %" if shares else "–"
+
+
+def _relative(results: Sequence[Result], medians: dict[Cell, float | None]) -> str:
+    """Return the geometric mean of the median requests, divided by the rule's, where both decide."""
+    ratios = [one.median / median for one in results if one.median and (median := medians.get(one.cell))]
+    missing = sum(1 for one in results if not one.median and medians.get(one.cell))
+    text = f"{geometric_mean(ratios):.2f}" if ratios else "–"
+    return f"{text} ({missing} undecided)" if missing else text

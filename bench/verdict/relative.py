@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.verdict.eprocess import ALTERNATIVES
-from bench.verdict.guarded import MOST, GuardedEProcess
+from bench.verdict.ours import Ours
 from bench.verdict.simulate import simulate
-from bench.verdict.streams import Cell
+from bench.verdict.streams import INCIDENT, Cell
 from canary.verdict.tolerance import Multiple
 
 if TYPE_CHECKING:
@@ -27,26 +26,22 @@ if TYPE_CHECKING:
     from bench.verdict.simulate import Result
     from bench.verdict.streams import Block
 
-INCIDENT = 5
-"""The look of a shared incident."""
 
-
-class Relative(GuardedEProcess):
+class Relative(Ours):
     """The e-process on the errors of each scrape, with the dispersion of the rule."""
 
     name = "relative"
     source = "Lindon and Malek (2022)"
-    most = float(MOST)
 
-    def log_ratios(self, block: Block, pool: np.ndarray) -> np.ndarray:
+    def log_ratios(self, block: Block, predicted: np.ndarray) -> np.ndarray:
         """Return the logarithm of the likelihood ratio of each alternative for each release and look."""
         baseline, canary = block.totals
         bad = canary - block.good[1]
         errors = baseline - block.good[0] + bad
-        limit = self.most * ((1 - pool) * (baseline + canary) + 1)
+        limit = self.most * ((1 - predicted) * (baseline + canary) + 1)
         factor = np.minimum(1.0, limit / np.maximum(errors, 1))
         times = tolerance(self.cell).times
-        ratios = [times**-difference for difference, _ in ALTERNATIVES]
+        ratios = [times**-difference for difference, _ in (*self.promote, *self.reject)]
         return np.stack(
             [
                 factor
@@ -63,7 +58,7 @@ class WithoutLimit(Relative):
     most = np.inf
 
 
-COMPARED: tuple[type[Rule], ...] = (GuardedEProcess, Relative, WithoutLimit)
+COMPARED: tuple[type[Rule], ...] = (Ours, Relative, WithoutLimit)
 
 
 def tolerance(cell: Cell) -> Multiple:

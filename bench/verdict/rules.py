@@ -1,4 +1,4 @@
-"""Rules that decide PROMOTE (1) or REJECT (−1): ours, and those of other tools with their documented defaults.
+"""Rules that decide PROMOTE (1) or REJECT (−1): what all have in common, and those of other tools with their defaults.
 
 Rules that compare with a fixed number know the baseline's true share here: their threshold is the worst share that the
 tolerance allows, which a person could only guess. A minute has twelve looks.
@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.verdict.streams import LOOKS_A_MINUTE, Z
-from canary.verdict import confidence, strata
-from canary.verdict import rule as verdict
 
 if TYPE_CHECKING:
     from bench.verdict.streams import Block, Cell
@@ -42,14 +40,14 @@ class Rule(ABC):
 
     def see(self, block: Block) -> None:
         """Look at a block, and keep the first decision of each release."""
-        if self.over or not self.undecided()[block.rows].any():
+        block = block.of(np.flatnonzero(self.undecided()[block.rows]))
+        if not len(block.rows):
             return
         found = self.judge(block)
         decided, first = (found != 0).any(1), (found != 0).argmax(1)
-        new = decided & (self.decisions[block.rows] == 0)
-        rows = block.rows[new]
-        self.decisions[rows] = found[new, first[new]]
-        self.requests[rows] = block.requests[0][first[new]]
+        rows = block.rows[decided]
+        self.decisions[rows] = found[decided, first[decided]]
+        self.requests[rows] = block.requests[0][first[decided]]
 
     def undecided(self) -> np.ndarray:
         """Return the releases that this rule has not decided."""
@@ -58,71 +56,6 @@ class Rule(ABC):
     @abstractmethod
     def judge(self, block: Block) -> np.ndarray:
         """Return 1, −1 or 0 for each release at each look."""
-
-
-class Ours(Rule):
-    """The rule of `canary.verdict`, for whole arrays; each run first checks that both decide the same.
-
-    Attributes:
-        pseudo: number of good requests, and of bad ones, that are added to each variant.
-        reject_share: divisor of α for REJECT.
-        least_scrapes: scrapes from which the dispersion is measured, not assumed.
-        least_looks: looks before PROMOTE.
-    """
-
-    name = "ours"
-    source = "pipeline/canary/verdict/rule.py"
-    pseudo = confidence.PSEUDO_GOOD
-    reject_share = verdict.REJECT_SHARE
-    least_scrapes = strata.LEAST_SCRAPES
-    least_looks = 1
-
-    def judge(self, block: Block) -> np.ndarray:
-        """Return the verdict's decisions."""
-        totals = block.requests
-        n = [total / scatter for total, scatter in zip(totals, self.dispersion(block), strict=True)]
-        p = [
-            (good * m / total + self.pseudo) / (m + 2 * self.pseudo)
-            for good, m, total in zip(block.sums, n, totals, strict=True)
-        ]
-        low, high = self.widths(self.variance(p, n), 2 / (1 / n[0] + 1 / n[1]))
-        difference, edge = p[1] - p[0], -self.cell.tolerance
-        enough = (np.minimum(totals[0], totals[1]) >= LEAST_REQUESTS) & (block.numbers >= self.least_looks)
-        return np.where((difference - low > edge) & enough, 1, np.where(difference + high < edge, -1, 0))
-
-    def widths(self, variance: np.ndarray, requests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the widths for PROMOTE and REJECT after so many independent requests of each variant."""
-        information = requests * self.rho_squared()
-        low, high = (
-            np.sqrt(variance * 2 * (information + 1) / information * np.log1p(np.sqrt(information + 1) / (2 * error)))
-            for error in (0.05, 0.05 / self.reject_share)
-        )
-        return low, high
-
-    def rho_squared(self) -> float:
-        """Return ρ², which sets where the interval is narrowest."""
-        return max(confidence.SMALLEST_TOLERANCE, self.cell.tolerance) / 4
-
-    def variance(self, p: list[np.ndarray], n: list[np.ndarray]) -> np.ndarray:
-        """Return the variance of the difference of two shares after n independent requests."""
-        variance: np.ndarray = p[0] * (1 - p[0]) / n[0] + p[1] * (1 - p[1]) / n[1]
-        return variance
-
-    def dispersion(self, block: Block) -> list[np.ndarray]:
-        """Return the dispersion of each variant; the rule uses one for both."""
-        chi, degrees, known_by = np.sum(block.scatter, axis=0)
-        seen = (1 + 2 / np.maximum(known_by, 1e-9)) * chi / np.maximum(degrees, 1e-9)
-        early = self.early(block, known_by)
-        return 2 * [np.maximum(1.0, np.where(early, self.assumed(block), np.where(known_by > 0, seen, 1.0)))]
-
-    def early(self, block: Block, known_by: np.ndarray) -> np.ndarray:  # noqa: ARG002
-        """Return whether the dispersion is still assumed."""
-        return block.numbers < self.least_scrapes
-
-    def assumed(self, block: Block) -> np.ndarray:
-        """Return the dispersion to assume until it is measured, at each look."""
-        assumed: np.ndarray = 1 + strata.PRESUMED_CORRELATION * (np.maximum(*block.requests) / block.numbers - 1)
-        return assumed
 
 
 class NaiveZ(Rule):
@@ -228,6 +161,3 @@ class Kayenta(ByMinute):
             shifts = np.sort((self.errors[1][row][:, None] - self.errors[0][row][None, :]).ravel())
             found[place] = -1 if shifts[int(rank)] > 0.25 * abs(np.median(shifts)) else 1
         return found
-
-
-RULES: tuple[type[Rule], ...] = (Ours, NaiveZ, Argo, Flagger, Kayenta)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.verdict.rules import RULES
+from bench.verdict.ours import Ours
+from bench.verdict.rules import Argo, Flagger, Kayenta, NaiveZ
 from bench.verdict.streams import blocks
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from bench.verdict.rules import Rule
     from bench.verdict.streams import Cell
+
+RULES: tuple[type[Rule], ...] = (Ours, NaiveZ, Argo, Flagger, Kayenta)
+IID_LIMIT, LIMIT = 0.05, 0.08
+"""Goals: the share of canaries at the edge that are promoted, with independent and with other answers."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,16 @@ class Result:
     def undecided(self) -> float:
         """Return the share of releases that stayed undecided."""
         return 1 - self.promoted - self.rejected
+
+    @property
+    def limit(self) -> float:
+        """Return how many canaries at the edge may be promoted, as a share."""
+        return IID_LIMIT if self.cell.iid else LIMIT
+
+    @property
+    def above_limit(self) -> bool:
+        """Return whether a canary at the edge is promoted more often than the goal allows."""
+        return self.cell.kind == "edge" and self.promoted > self.limit
 
 
 def simulate(cell: Cell, releases: int, seed: int, rules: Sequence[type[Rule]] = RULES) -> list[Result]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +20,14 @@ CHANGE = 60
 """The look after which traffic changes."""
 Z = 1.6448536269514722  # 95 % of a normal distribution are below
 
-SHARES = {0.1: 0.05, 0.5: 0.05, 0.9: 0.05, 0.99: 0.01, 0.999: 0.001, 1.0: 0.001}
-"""The baseline's share of good requests, and a tolerance that suits it."""
+INCIDENT = 5
+"""The look of a shared incident: before any rule has decided."""
+CLUMP = 5
+SHARES = (0.1, 0.5, 0.9, 0.99, 0.999, 1.0)
+"""The baseline's shares of good requests in the grid."""
+TOLERANCES = dict.fromkeys((0.1, 0.2, 0.5, 0.9), 0.05)
+TOLERANCES |= {0.95: 0.02, 0.99: 0.01, 0.999: 0.001, 0.9999: 0.0001, 1.0: 0.001}
+"""A tolerance that suits the baseline's share of good requests."""
 DIFFERENCES = {"equal": 0, "edge": -1, "twice": -2, "better": 1}
 """The canary's share minus the baseline's, in tolerances."""
 
@@ -59,7 +64,7 @@ class Cell:
     @property
     def tolerance(self) -> float:
         """Return the share by which the canary may be worse."""
-        return SHARES[self.share]
+        return TOLERANCES[self.share]
 
     @property
     def canary_share(self) -> float:
@@ -112,14 +117,19 @@ class Cell:
 
 
 def grid() -> list[Cell]:
-    """Return all cells."""
-    streams = ((0.0, False), (0.01, False), (0.05, False), (0.0, True))
-    return [
-        Cell(share, kind, ratio, look, correlation, slow)
-        for share, kind, ratio, look, (correlation, slow) in itertools.product(
-            SHARES, DIFFERENCES, (0.25, 1, 4), (20, 200), streams
-        )
-    ]
+    """Return all cells.
+
+    Clumps, incidents and changes of traffic begin with as much traffic on the canary as on the baseline.
+    """
+    found = []
+    for share, kind, ratio, look in itertools.product(SHARES, DIFFERENCES, (0.25, 1, 4), (20, 200)):
+        cell = Cell(share, kind, ratio, look)
+        found += [replace(cell, correlation=correlation) for correlation in (0.0, 0.01, 0.05)]
+        found.append(replace(cell, slow=True))
+        if ratio == 1:
+            found += [replace(cell, clump=CLUMP), replace(cell, incident=INCIDENT)]
+            found += [replace(cell, growth=growth) for growth in (0.25, 1.5, 2.0, 4.0)]
+    return found
 
 
 @dataclass(frozen=True)
@@ -133,7 +143,6 @@ class Block:
         totals: requests of each look, of baseline and canary, the same for all releases.
         requests: requests since the beginning, the same for all releases.
         sums: good requests since the beginning.
-        spreads: sums of good² / total since the beginning.
     """
 
     rows: np.ndarray
@@ -142,26 +151,21 @@ class Block:
     totals: tuple[np.ndarray, np.ndarray]
     requests: tuple[np.ndarray, np.ndarray]
     sums: tuple[np.ndarray, np.ndarray]
-    spreads: tuple[np.ndarray, np.ndarray]
 
-    @cached_property
-    def scatter(self) -> np.ndarray:
-        """Return for each variant Pearson's χ², its degrees of freedom, and the scrapes or errors behind it."""
-        degrees, found = np.maximum(self.numbers - 1, 1), []
-        for good, spread, total in zip(self.sums, self.spreads, self.requests, strict=True):
-            bad = total - good
-            mixed = (good > 0) & (bad > 0)
-            share = np.where(mixed, good / (good + bad), 0.5)
-            chi = np.maximum(0.0, spread - good * share) / (share * (1 - share))
-            known_by = np.minimum(degrees, np.minimum(good, bad))
-            found.append(mixed * np.stack([chi, np.broadcast_to(degrees, good.shape), known_by]))
-        return np.stack(found)
+    def of(self, places: np.ndarray) -> Block:
+        """Return the block with some of its releases."""
+        return replace(
+            self,
+            rows=self.rows[places],
+            good=(self.good[0][places], self.good[1][places]),
+            sums=(self.sums[0][places], self.sums[1][places]),
+        )
 
 
 def blocks(cell: Cell, releases: int, rng: np.random.Generator) -> Generator[Block, np.ndarray | None, None]:
     """Yield a cell's releases block by block; `send` the numbers of the releases to continue."""
     looks = max(LEAST_LOOKS, math.ceil(HORIZON * cell.one_look / cell.look))
-    sums, spreads = np.zeros((2, releases)), np.zeros((2, releases))
+    sums = np.zeros((2, releases))
     before = [0, 0]
     rows = np.arange(releases)
     for first in range(0, looks, BLOCK):
@@ -174,7 +178,6 @@ def blocks(cell: Cell, releases: int, rng: np.random.Generator) -> Generator[Blo
         ]
         requests = [before[i] + np.cumsum(totals[i]) for i in (0, 1)]
         both = [sums[i][rows, None] + np.cumsum(good[i], 1) for i in (0, 1)]
-        spread = [spreads[i][rows, None] + np.cumsum(good[i] ** 2 / totals[i], 1) for i in (0, 1)]
         wanted = yield Block(
             rows,
             numbers,
@@ -182,11 +185,10 @@ def blocks(cell: Cell, releases: int, rng: np.random.Generator) -> Generator[Blo
             totals,
             (requests[0], requests[1]),
             (both[0], both[1]),
-            (spread[0], spread[1]),
         )
         for i in (0, 1):
             before[i] = int(requests[i][-1])
-            sums[i][rows], spreads[i][rows] = both[i][:, -1], spread[i][:, -1]
+            sums[i][rows] = both[i][:, -1]
         rows = rows if wanted is None else wanted
         if not len(rows):
             return

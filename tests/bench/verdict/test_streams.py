@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.verdict.simulate import simulate
-from bench.verdict.streams import CHANGE, Block, Cell, blocks
+from bench.verdict.streams import CHANGE, CLUMP, INCIDENT, Block, Cell, blocks
 
 
 def first_block(cell: Cell, releases: int) -> Block:
@@ -21,6 +21,9 @@ def first_block(cell: Cell, releases: int) -> Block:
         Cell(0.1, "equal", 0.25, 20),
         Cell(0.9, "edge", 4, 200, 0.01),
         Cell(0.99, "twice", 0.25, 200, 0.0, slow=True),
+        Cell(0.9, "edge", 1, 200, growth=4.0),
+        Cell(0.5, "equal", 1, 200, incident=INCIDENT),
+        Cell(0.99, "twice", 1, 200, clump=CLUMP),
     ],
     ids=lambda cell: cell.stream,
 )

@@ -11,10 +11,12 @@ from math import comb
 import numpy as np
 import pytest
 
-from bench.verdict.eprocess import ALTERNATIVES, EProcess, log_ratios, nearest
-from bench.verdict.guarded import GuardedEProcess
+from bench.verdict.candidates import NoCap
+from bench.verdict.ours import Ours, log_ratios, nearest
 from bench.verdict.streams import Block, Cell
+from canary.verdict.eprocess import PROMOTE, REJECT
 
+ALTERNATIVES = (*PROMOTE, *REJECT)
 ROUNDING = 1e-12
 SIZES = ((1, 1), (4, 16), (16, 4), (7, 5), (20, 20), (3, 40))
 TOLERANCES = (0.001, 0.01, 0.05, 0.3)
@@ -34,7 +36,6 @@ def scrape(
         (np.array([sizes[0]]), np.array([sizes[1]])),
         (np.array([before[1] + sizes[0]]), np.array([before[3] + sizes[1]])),
         (before[0] + columns[0], before[2] + columns[1]),
-        (columns[0], columns[1]),
     )
 
 
@@ -71,25 +72,25 @@ def test_no_alternative_gains_in_a_scrape_if_its_null_hypothesis_is_true(
     good = counts(sizes)
     for before in BEFORE:
         block = scrape(good, sizes, before)
-        pool = EProcess(Cell(0.9, "edge", 1, 20), 1).pool(block)
-        ratios = np.exp(log_ratios(tolerance, block, pool)[:, :, 0])
+        predicted = np.full(block.good[0].shape, (before[0] + before[2] + 1) / (before[1] + before[3] + 2))
+        ratios = np.exp(log_ratios(tolerance, block, predicted, ALTERNATIVES)[:, :, 0])
         for place, (difference, _) in enumerate(ALTERNATIVES):
             for shares in nulls(tolerance, worse=difference > -1):
                 expectation = float(ratios[place] @ probabilities(good, sizes, shares))
                 assert expectation <= 1 + ROUNDING, (before, difference, shares)
 
 
-@pytest.mark.parametrize("kind", [EProcess, GuardedEProcess], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [Ours, NoCap], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("sizes", [(1, 4), (4, 1), (3, 3)], ids=str)
 def test_the_mean_over_two_scrapes_does_not_gain_even_if_the_shares_drift(
-    sizes: tuple[int, int], kind: type[EProcess]
+    sizes: tuple[int, int], kind: type[Ours]
 ) -> None:
     cell = Cell(0.9, "edge", 1, 20)
     single = counts(sizes)
     first, second = np.array(list(itertools.product(range(len(single[0])), repeat=2))).T
     goods = [(single[0][of], single[1][of]) for of in (first, second)]
     rule = kind(cell, len(first))
-    rule.log_means(scrape(goods[0], sizes), 1.0)
+    rule.log_evidence(scrape(goods[0], sizes), 1.0)
     later = scrape(goods[1], sizes)
     after = Block(
         later.rows,
@@ -98,9 +99,8 @@ def test_the_mean_over_two_scrapes_does_not_gain_even_if_the_shares_drift(
         later.totals,
         (later.totals[0] * 2, later.totals[1] * 2),
         (later.good[0] + goods[0][0][:, None], later.good[1] + goods[0][1][:, None]),
-        later.spreads,
     )
-    means = rule.log_means(after, 1.0)
+    means = rule.log_evidence(after, 1.0)
     for mean, worse in zip(means, (True, False), strict=True):
         for before, now in itertools.product(nulls(cell.tolerance, worse=worse), repeat=2):
             chances = probabilities(goods[0], sizes, before) * probabilities(goods[1], sizes, now)
@@ -112,8 +112,8 @@ def test_clumps_of_equal_answers_gain_nothing_once_divided_by_their_size(clump: 
     sizes, tolerance = (4, 6), 0.05
     good = counts(sizes)
     clumped = scrape((clump * good[0], clump * good[1]), (clump * sizes[0], clump * sizes[1]), (45, 50, 50, 50))
-    pool = EProcess(Cell(0.9, "edge", 1, 20), 1).pool(clumped)
-    ratios = np.exp(log_ratios(tolerance, clumped, pool)[:, :, 0] / clump)
+    predicted = np.full(clumped.good[0].shape, 0.95)
+    ratios = np.exp(log_ratios(tolerance, clumped, predicted, ALTERNATIVES)[:, :, 0] / clump)
     for place, (difference, _) in enumerate(ALTERNATIVES):
         for shares in nulls(tolerance, worse=difference > -1):
             assert float(ratios[place] @ probabilities(good, sizes, shares)) <= 1 + ROUNDING

@@ -8,21 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.verdict.blend import Blend
-from bench.verdict.by_stream import COMPARED, INCIDENT, cells, table
-from bench.verdict.eprocess import EProcess
-from bench.verdict.guarded import GuardedEProcess, GuardedStratified
-from bench.verdict.rules import Ours, Rule
+from bench.verdict.by_scrape import ByScrape, SumsSoFar
+from bench.verdict.candidates import LiteralEProcess, LiteralStratified, NoCap
+from bench.verdict.ours import Ours
+from bench.verdict.pooled import Pooled, Stratified
+from bench.verdict.rules import Rule
 from bench.verdict.simulate import Result, simulate
-from bench.verdict.stratified import StrataSoFar, Stratified
-from bench.verdict.streams import Block, Cell, blocks
+from bench.verdict.streams import INCIDENT, Block, Cell, blocks
 
 
 def results(cell: Cell, rules: tuple[type[Rule], ...], releases: int = 100) -> dict[str, Result]:
     return {one.rule: one for one in simulate(cell, releases, 1, rules)}
 
 
-def dispersion(block: Block, row: int, looks: int, *, guarded: bool) -> float:
+def dispersion(block: Block, row: int, looks: int, *, careful: bool) -> float:
     """The formula for the dispersion of differences, term by term."""
     pairs = [[(float(block.good[i][row, look]), int(block.totals[i][look])) for look in range(looks)] for i in (0, 1)]
     weight, first, second, canary_part = 0.0, 0.0, 0.0, 0.0
@@ -35,14 +34,14 @@ def dispersion(block: Block, row: int, looks: int, *, guarded: bool) -> float:
     measured = 0.0
     if told:
         chance = shares[0] * (1 - shares[0]) * canary_part + shares[1] * (1 - shares[1]) * (looks - canary_part)
-        measured = (1 + (8 if guarded else 2) / told) * (second - first**2 / weight) * looks / (looks - 1) / chance
-    if looks < 8 or told < (16 if guarded else 8):
+        measured = (1 + (8 if careful else 2) / told) * (second - first**2 / weight) * looks / (looks - 1) / chance
+    if looks < 8 or told < (16 if careful else 8):
         assumed = 1 + 0.05 * (max(sum(n for _, n in pair) for pair in pairs) / looks - 1)
-        return max(assumed, measured) if guarded else assumed
+        return max(assumed, measured) if careful else assumed
     return max(1.0, measured)
 
 
-@pytest.mark.parametrize("kind", [Stratified, GuardedStratified], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [LiteralStratified, LiteralEProcess, Stratified, Ours], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(
     "cell",
     [
@@ -53,40 +52,40 @@ def dispersion(block: Block, row: int, looks: int, *, guarded: bool) -> float:
     ],
     ids=lambda cell: cell.stream,
 )
-def test_the_dispersion_is_that_of_the_differences_within_each_scrape(cell: Cell, kind: type[Stratified]) -> None:
+def test_the_dispersion_is_that_of_the_differences_within_each_scrape(cell: Cell, kind: type[ByScrape]) -> None:
     block = next(blocks(cell, 10, np.random.default_rng(3)))
-    found = kind(cell, 10).dispersion_by_scrape(block, StrataSoFar(10).add(block))
+    found = kind(cell, 10).dispersion(block, SumsSoFar(10).add(block))
     for row, looks in ((0, 1), (1, 7), (2, 8), (3, 9), (4, 30), (9, 60)):
-        expected = dispersion(block, row, looks, guarded=kind is GuardedStratified)
+        expected = dispersion(block, row, looks, careful=kind in (Stratified, Ours))
         assert math.isclose(found[row, looks - 1], expected, rel_tol=1e-9)
 
 
-def test_one_incident_does_not_spoil_what_the_guarded_e_process_predicts() -> None:
+def test_one_incident_does_not_spoil_what_the_rule_predicts() -> None:
     cell = Cell(0.99, "equal", 1, 200, incident=INCIDENT)
     block = next(blocks(cell, 50, np.random.default_rng(4)))
-    plain, guarded = (1 - kind(cell, 50).pool(block).mean(0) for kind in (EProcess, GuardedEProcess))
-    assert guarded[INCIDENT - 1] == pytest.approx(plain[INCIDENT - 1], abs=0.001)
-    assert plain[INCIDENT] > 0.1
-    assert guarded[INCIDENT] < 0.03
+    uncapped, ours = (1 - kind(cell, 50).predicted(block).mean(0) for kind in (NoCap, Ours))
+    assert ours[INCIDENT - 1] == pytest.approx(uncapped[INCIDENT - 1], abs=0.001)
+    assert uncapped[INCIDENT] > 0.1
+    assert ours[INCIDENT] < 0.03
 
 
-def test_the_rule_by_scrape_decides_as_its_formula_also_after_traffic_has_changed() -> None:
+def test_the_confidence_sequence_by_scrape_decides_as_its_formula_also_after_traffic_has_changed() -> None:
     cell, releases = Cell(0.9, "equal", 1, 20, growth=16.0), 40
     found = blocks(cell, releases, np.random.default_rng(3))
-    rule, so_far = Stratified(cell, releases), StrataSoFar(releases)
+    rule, so_far = Stratified(cell, releases), SumsSoFar(releases)
     expected, decided = [], []
     for block in (next(found), next(found)):
         decided.append(rule.judge(block))
-        strata = so_far.add(block)
-        scatter = rule.dispersion_by_scrape(block, strata)
+        sums = so_far.add(block)
+        scatter = rule.dispersion(block, sums)
         for row, look in np.ndindex(scatter.shape):
-            weight, phi = float(strata.weight[look]), float(scatter[row, look])
+            weight, phi = float(sums.weight[look]), float(scatter[row, look])
             totals = [float(block.requests[i][look]) for i in (0, 1)]
             shares = [float(block.sums[i][row, look]) / totals[i] for i in (0, 1)]
             p = [(share * n / phi + 2) / (n / phi + 4) for share, n in zip(shares, totals, strict=True)]
             variance = sum(one * (1 - one) / (n / phi) for one, n in zip(p, totals, strict=True))
             variance *= (1 / weight) / (1 / totals[0] + 1 / totals[1])
-            difference = strata.difference[row, look] / weight + (p[1] - p[0]) - (shares[1] - shares[0])
+            difference = sums.difference[row, look] / weight + (p[1] - p[0]) - (shares[1] - shares[0])
             information = 2 * weight / phi * cell.tolerance / 4
             low, high = (
                 math.sqrt(
@@ -105,7 +104,7 @@ def test_the_sums_go_on_from_block_to_block() -> None:
     cell = Cell(0.9, "edge", 1, 20, growth=4.0)
     found = blocks(cell, 5, np.random.default_rng(3))
     first, second = next(found), next(found)
-    so_far = StrataSoFar(5)
+    so_far = SumsSoFar(5)
     before, after = so_far.add(first), so_far.add(second)
     difference = second.good[1][:, 0] / 80 - second.good[0][:, 0] / 20
     assert after.weight[0] == pytest.approx(before.weight[-1] + 16)
@@ -115,46 +114,20 @@ def test_the_sums_go_on_from_block_to_block() -> None:
 
 def test_a_shared_incident_delays_only_the_rule_that_pools_scrapes() -> None:
     quiet = Cell(0.99, "equal", 1, 20)
-    usual, delayed = (
-        results(cell, (Ours, Stratified, EProcess)) for cell in (quiet, replace(quiet, incident=INCIDENT))
-    )
+    usual, delayed = (results(cell, (Pooled, Stratified, Ours)) for cell in (quiet, replace(quiet, incident=INCIDENT)))
     ratios = {name: (delayed[name].median or 0) / (usual[name].median or 1) for name in usual}
-    assert ratios[Ours.name] > 2.5
+    assert ratios[Pooled.name] > 2.5
     assert ratios[Stratified.name] < 1.6
-    assert ratios[EProcess.name] < 2
+    assert ratios[Ours.name] < 1.6
 
 
 def test_changing_traffic_deceives_only_the_rule_that_pools_scrapes() -> None:
-    found = results(Cell(0.99, "edge", 1, 200, growth=4.0), (Ours, Stratified, EProcess))
-    assert found[Ours.name].promoted > 0.5
-    assert found[Stratified.name].promoted <= 0.05
-    assert found[EProcess.name].promoted <= 0.05
-
-
-def test_the_blend_decides_like_the_e_process_until_both_variants_have_shown_an_error() -> None:
-    cell, releases = Cell(0.99, "equal", 1, 20), 200
-    rules = [kind(cell, releases) for kind in (Stratified, EProcess, Blend)]
-    block = next(blocks(cell, releases, np.random.default_rng(4)))
-    by_scrape, eprocess, blend = (rule.judge(block) for rule in rules)
-    bad_before = [
-        np.hstack([np.zeros((releases, 1)), (requests - sums)[:, :-1]])
-        for requests, sums in zip(block.requests, block.sums, strict=True)
-    ]
-    clean = (bad_before[0] == 0) | (bad_before[1] == 0)
-    assert clean.any()
-    assert not clean.all()
-    assert np.array_equal(blend, np.where(clean, eprocess, by_scrape))
-
-
-def test_the_table_has_a_row_for_each_stream_and_marks_what_is_promoted_too_often() -> None:
-    wanted = [cell for cell in cells() if (cell.share, cell.look) == (0.99, 200) and cell.ratio == 1]
-    found = [
-        Result(cell, rule.name, 0.06 if cell.kind == "edge" else 1, 0, 2000, 3000)
-        for cell in wanted
-        for rule in COMPARED
-    ]
-    lines = table(found, 400).splitlines()
-    one_look = wanted[0].one_look
-    assert f"| 99 % | 200 | × 1 | iid |{len(COMPARED) * f' {2000 / one_look:.2f}; **6.0 %** |'}" in lines
-    assert f"| 99 % | 200 | × 1 | incident |{len(COMPARED) * f' {2000 / one_look:.2f}; 6.0 % |'}" in lines
-    assert f"| {Ours.name} | 0.0 % | 0.0 % | 6.0 % | 6.0 % | 1 of 1 | 0 of 7 | 1.00 |" in lines
+    promoted = {
+        growth: results(Cell(0.99, "edge", 1, 200, growth=growth), (Pooled, Stratified, Ours)) for growth in (0.25, 4.0)
+    }
+    assert promoted[4.0][Pooled.name].promoted > 0.5
+    assert promoted[0.25][Pooled.name].rejected > 0.5
+    for found in promoted.values():
+        for name in (Stratified.name, Ours.name):
+            assert found[name].promoted <= 0.05
+            assert found[name].rejected <= 0.05
