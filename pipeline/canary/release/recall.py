@@ -41,7 +41,7 @@ def _recorded_verdict(world: World, record: Record, compared: Sequence[str]) -> 
     """Return the verdict of a record, with the numbers by which it was judged."""
     options = world.options
     measures, alpha = (record.measures, record.alpha) if record.measures else (options.measures, options.alpha)
-    judged = judge(record.tally, measures, compared, alpha=alpha)
+    judged = judge(record.comparing(measures).tally, measures, compared, alpha=alpha)
     return replace(judged, decision=record.decision, sentence=record.sentence)
 
 

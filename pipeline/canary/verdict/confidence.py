@@ -26,7 +26,13 @@ USUAL_TOLERANCE = 0.02  # only for ρ², where no tolerance is set
 
 
 def width(
-    baseline: Evidence, canary: Evidence, alpha: float, *, tolerance: float | None = None, scatter: float = 1.0
+    baseline: Evidence,
+    canary: Evidence,
+    alpha: float,
+    *,
+    tolerance: float | None = None,
+    scatter: float = 1.0,
+    stretch: float = 1.0,
 ) -> float:
     """Return how far the true difference may be from the observed one, on one side, at error level `alpha`.
 
@@ -36,6 +42,7 @@ def width(
         alpha: error level, in 0–1, exclusive, over all checks together.
         tolerance: the width is tightest for this one, and valid for any.
         scatter: the dispersion, ≥ 1.
+        stretch: how much larger the variance is, because the difference is one of scrapes with changing traffic, ≥ 1.
 
     Returns:
         a difference of shares, > 0; infinite while a variant has no requests.
@@ -45,7 +52,8 @@ def width(
     independent = [one.total / scatter for one in (baseline, canary)]
     shares = [smoothed_share(one, scatter) for one in (baseline, canary)]
     variance = sum(share * (1 - share) / n for share, n in zip(shares, independent, strict=True))
-    return math.sqrt(variance) * _boundary(2 / sum(1 / n for n in independent), alpha, tolerance)
+    requests = 2 / sum(1 / n for n in independent)
+    return math.sqrt(variance * stretch) * _boundary(requests / stretch, alpha, tolerance)
 
 
 def share_interval(evidence: Evidence, alpha: float = 0.05) -> tuple[float, float]:

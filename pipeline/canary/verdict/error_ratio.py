@@ -90,8 +90,7 @@ def interval(
         reject: logarithm of the evidence, and error level.
 
     Returns:
-        the lower end, which decides about REJECT, and the upper end, which decides about PROMOTE; infinite while the
-        baseline has no errors.
+        the lower end, and the upper end; infinite while the baseline has no errors.
     """
     errors = [one.bad / scatter + HALF for one in (baseline, canary)]
     centre = math.log(errors[1] / errors[0] * baseline.total / canary.total)
@@ -110,6 +109,4 @@ def interval(
     high = math.inf if ratio is None else math.exp(min(centre + reach(*promote), LARGEST))
     if ratio is not None:
         low, high = min(low, ratio), max(high, ratio)
-    low = max(low, times) if reject[0] >= -math.log(reject[1]) else min(low, times)
-    high = min(high, times) if promote[0] >= -math.log(promote[1]) else max(high, times)
     return low, high

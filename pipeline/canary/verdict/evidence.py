@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 ROUNDING = 1e-9  # of counts that are fractions: requests within an objective that no bucket ends at
@@ -21,7 +22,7 @@ class Evidence:
 
     def add(self, good: float, total: float) -> Evidence:
         """Return the evidence with more requests (`total` new ones, of which `good` were good)."""
-        if not 0 <= good <= total:
+        if not 0 <= good <= total < math.inf:
             raise ValueError(f"{good} good of {total} requests")
         return Evidence(self.good + good, self.total + total)
 

@@ -21,7 +21,7 @@ from enum import StrEnum
 from canary.errors import InputError
 from canary.verdict import error_ratio
 from canary.verdict.confidence import smoothed_share, width
-from canary.verdict.eprocess import log_evidence
+from canary.verdict.eprocess import STEP, log_evidence
 from canary.verdict.evidence import Evidence
 from canary.verdict.multiples import errors_compared, share_decimals, times
 from canary.verdict.strata import LEAST_SCRAPES, Strata
@@ -29,7 +29,7 @@ from canary.verdict.tolerance import Multiple, Tolerance, decimals
 
 REJECT_SHARE = 10  # REJECT errs ten times less often, so that a canary with a slow start survives
 
-FEW_ERRORS = ", too few errors to see whether they come in bursts"
+FEW_ERRORS = ", too little variation to see whether errors come in bursts"
 """Why the rule takes more requests than it would need if errors were known to be independent."""
 
 
@@ -53,7 +53,8 @@ class Comparison:
         canary: its evidence.
         difference: canary's share minus baseline's, in −1–1; None without requests on either side. It is the one within
             the same scrapes if it differs much from that of all requests, because their traffic has changed.
-        interval: of the difference. PROMOTE if it lies above −tolerance, REJECT if it lies below.
+        interval: of the difference. It agrees with the decision: −tolerance is not above it if PROMOTE, not below it if
+            REJECT, and within it if UNDECIDED.
         tolerance: how much worse the canary may be; None when it is not set, and then nothing is decided.
         alpha: error level of PROMOTE.
         reject_alpha: error level of REJECT, shared among the comparisons of the release.
@@ -202,27 +203,38 @@ def compare_strata(
         comparison = _by_ratio(comparison, strata, tolerance, strata.log_evidence())
     else:
         promote, reject = strata.log_evidence()
-        decision = _decision(promote, reject, alpha, pooled.reject_alpha)
-        low, high = _interval(strata, decision, tolerance, (promote, alpha), (reject, pooled.reject_alpha))
+        decision = _decision(promote, reject, alpha, pooled.reject_alpha, strata.difference + tolerance)
+        low, high = _interval(strata, decision, tolerance, alpha, pooled.reject_alpha)
         of_shares = pooled.difference or 0.0
-        alike = low <= of_shares <= high and abs(of_shares - strata.difference) <= tolerance / 2
+        alike = low <= of_shares <= high and abs(of_shares - strata.difference) <= (tolerance or STEP) / 2
         difference = of_shares if alike else strata.difference
         comparison = replace(comparison, decision=decision, difference=difference, interval=(low, high))
     return replace(comparison, sentence=_sentence(comparison, quality))
 
 
-def _decision(promote: float, reject: float, alpha: float, reject_alpha: float) -> Decision:
-    """Return what the logarithms of the evidence allow."""
-    if promote >= -math.log(alpha):
+def _decision(promote: float, reject: float, alpha: float, reject_alpha: float, margin: float) -> Decision:
+    """Return what the logarithms of the evidence allow.
+
+    Args:
+        promote: evidence for PROMOTE.
+        reject: evidence for REJECT.
+        alpha: error level of PROMOTE.
+        reject_alpha: error level of REJECT.
+        margin: how much better than tolerated the canary has been; negative if worse. Differences that change wildly
+            could else make a decision that all requests together contradict.
+    """
+    if promote >= -math.log(alpha) and margin >= 0:
         return Decision.PROMOTE
-    return Decision.REJECT if reject >= -math.log(reject_alpha) else Decision.UNDECIDED
+    return Decision.REJECT if reject >= -math.log(reject_alpha) and margin <= 0 else Decision.UNDECIDED
 
 
 def _by_ratio(comparison: Comparison, strata: Strata, tolerance: Multiple, evidence: tuple[float, float]) -> Comparison:
     """Return the comparison with its decision by a relative tolerance, from the evidence for PROMOTE and REJECT."""
     promote, reject = evidence
     found = strata.error_ratio
-    interval = error_ratio.interval(
+    margin = -1.0 if found is None else tolerance.times - found
+    decision = _decision(promote, reject, comparison.alpha, comparison.reject_alpha, margin)
+    low, high = error_ratio.interval(
         *strata.compared,
         found,
         tolerance.times,
@@ -230,49 +242,44 @@ def _by_ratio(comparison: Comparison, strata: Strata, tolerance: Multiple, evide
         promote=(promote, comparison.alpha),
         reject=(reject, comparison.reject_alpha),
     )
+    low = max(low, tolerance.times) if decision is Decision.REJECT else min(low, tolerance.times)
+    high = min(high, tolerance.times) if decision is Decision.PROMOTE else max(high, tolerance.times)
     of_shares = error_ratio.ratio_of(comparison.baseline, comparison.canary)
-    if found and of_shares and interval[0] <= of_shares <= interval[1]:  # then it suits the shares that are shown
+    if found and of_shares and low <= of_shares <= high:  # then it suits the shares that are shown
         found = of_shares if abs(math.log(of_shares / found)) <= math.log(tolerance.times) / 2 else found
-    decision = _decision(promote, reject, comparison.alpha, comparison.reject_alpha)
-    return replace(comparison, decision=decision, ratio=found, ratio_interval=interval)
+    return replace(comparison, decision=decision, ratio=found, ratio_interval=(low, high))
 
 
 def _interval(
-    strata: Strata,
-    decision: Decision,
-    tolerance: float,
-    promote: tuple[float, float],
-    reject: tuple[float, float],
+    strata: Strata, decision: Decision, tolerance: float, alpha: float, reject_alpha: float
 ) -> tuple[float, float]:
     """Return an interval of the difference that agrees with the decision.
 
-    The evidence is known at one difference only, −tolerance. The ends are where it would be as large as its error level
-    demands, if it changed as that of a normal distribution does. This is measured, not proven.
+    The e-process decides, and tells nothing about other differences than −tolerance. So the interval is the confidence
+    sequence of the differences within scrapes, cut off at −tolerance where that would contradict the decision. It is
+    valid for many requests only: measured, not proven.
 
     Args:
         strata: with scrapes.
         decision: of these strata.
         tolerance: their tolerance.
-        promote: logarithm of the evidence, and error level.
-        reject: logarithm of the evidence, and error level.
+        alpha: error level of the lower end.
+        reject_alpha: error level of the upper end.
     """
-    scatter, found = strata.dispersion, strata.difference or 0.0
-    variance, smoothing = 0.0, 0.0
-    for one, sign in zip(strata.compared, (-1, 1), strict=True):
-        smoothed = smoothed_share(one, scatter)
-        variance += smoothed * (1 - smoothed) * scatter / one.total
-        smoothing += sign * (smoothed - one.good / one.total)
-    variance /= strata.weight * sum(1 / one.total for one in strata.compared)
-    centre = found + smoothing
-    beyond = centre + tolerance
-
-    def reach(evidence: float, level: float) -> float:
-        wanted = -math.log(level)
-        if evidence <= wanted:
-            return math.sqrt(beyond**2 + 2 * variance * (wanted - evidence))
-        return abs(beyond) * math.sqrt(wanted / evidence)
-
-    low, high = min(found, centre - reach(*promote)), max(found, centre + reach(*reject))
+    baseline, canary = strata.compared
+    scatter, difference = strata.dispersion, strata.difference or 0.0
+    smoothing = (smoothed_share(canary, scatter) - canary.good / canary.total) - (
+        smoothed_share(baseline, scatter) - baseline.good / baseline.total
+    )
+    stretch = 1 / (strata.weight * (1 / baseline.total + 1 / canary.total))
+    reach_low, reach_high = (
+        width(baseline, canary, level, tolerance=tolerance, scatter=scatter, stretch=stretch)
+        for level in (alpha, reject_alpha)
+    )
+    low, high = (
+        min(difference, difference + smoothing - reach_low),
+        max(difference, difference + smoothing + reach_high),
+    )
     low = max(low, -tolerance) if decision is Decision.PROMOTE else min(low, -tolerance)
     high = min(high, -tolerance) if decision is Decision.REJECT else max(high, -tolerance)
     return max(-1.0, low), min(1.0, high)
@@ -353,9 +360,9 @@ def _sentence(comparison: Comparison, quality: str) -> str:
     elif high < 0:
         range_ = f"at least {_points(-high, precision)}"
     elif comparison.decision is Decision.PROMOTE:
-        range_ = f"at most {_points(-low, precision)} worse"
+        range_ = f"at most {_points(0.0 - low, precision)} worse"
     else:
-        range_ = f"between {_points(-low, precision)} worse and {_points(high, precision)} better"
+        range_ = f"between {_points(0.0 - low, precision)} worse and {_points(high, precision)} better"
     limit = "" if tolerance is None or low > 0 else f"; tolerance {_points(tolerance, precision)}"
     points = _points(abs(comparison.difference), precision)
     outcome = (

@@ -51,7 +51,7 @@ class Tally:
         rounds: dict[tuple[int, Group], dict[str, float]] = {}
         answers: dict[tuple[int, Group], Answers] = {}
         latest: dict[Group, float] = {}
-        nth: dict[tuple[str, str], int] = {}
+        nth, of_round = 0, set[tuple[str, str]]()
         for scrape in sorted(scrapes, key=lambda one: one.at):
             if scrape.counters is None:
                 missing[scrape.pod] = scrape.problem
@@ -70,13 +70,15 @@ class Tally:
             parts = last.parts_after(scrape) if last else scrape.parts
             processes[key] = Process(group, scrape.at, scrape.counters, scrape.started, counting, parts)
             latest[group] = scrape.at
-            nth[key] = nth.get(key, -1) + 1
-            batch = rounds.setdefault((nth[key], group), {})
+            if key in of_round:
+                nth, of_round = nth + 1, set()
+            of_round.add(key)
+            batch = rounds.setdefault((nth, group), {})
             for name, value in gained.items():
                 batch[name] = batch.get(name, 0.0) + value
             if last and last.counting and measures.metrics:
                 count = gained.get(total_key(measures.metrics[0]), 0.0)
-                answers[nth[key], group] = answers.get((nth[key], group), NO_ANSWERS).add(count, *last.until(scrape))
+                answers[nth, group] = answers.get((nth, group), NO_ANSWERS).add(count, *last.until(scrape))
         ratios = self._with_answers(answers)
         tally = replace(self, missing=missing, _processes=processes, _ratios=ratios)
         return self._counted(rounds, latest, measures, tally)
@@ -152,7 +154,11 @@ class Tally:
         measures: Measures,
         tally: Tally,
     ) -> Tally:
-        """Return `tally` plus what each round of scrapes added; a round is one scrape of each pod of a variant."""
+        """Return `tally` plus what each round of scrapes added.
+
+        A round has one scrape of each process at most, in the order of time: a new one starts when a process comes
+        again. So canary and baseline are compared at the same time, also where one of them has fewer scrapes.
+        """
         evidence, strata, recent = dict(self._evidence), dict(self._strata), dict(self._recent)
         buckets = {group: dict(counts) for group, counts in self._buckets.items()}
         for (_, group), gained in sorted(rounds.items(), key=lambda item: item[0][0]):

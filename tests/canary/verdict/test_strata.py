@@ -83,7 +83,9 @@ def test_without_errors_it_says_why_it_takes_so_many_requests() -> None:
     scrapes = 40 * [((200, 200), (200, 200))]
     undecided = judged(scrapes, 0.001)
     assert undecided.decision is Decision.UNDECIDED
-    assert undecided.sentence.endswith(", 8,000 requests each, too few errors to see whether they come in bursts")
+    assert undecided.sentence.endswith(
+        ", 8,000 requests each, too little variation to see whether errors come in bursts"
+    )
     assert first(15 * scrapes, 0.001)[1] is Decision.PROMOTE
 
 
@@ -101,6 +103,33 @@ def test_reject_is_decided_at_a_share_of_alpha() -> None:
     alone, among = judged(scrapes), judged(scrapes, comparisons=10_000)
     assert -math.log(alone.reject_alpha) < evidence < -math.log(among.reject_alpha)
     assert (alone.decision, among.decision) == (Decision.REJECT, Decision.UNDECIDED)
+
+
+def test_the_interval_narrows_on_both_sides() -> None:
+    widths = []
+    for scrapes in (10, 100, 1000):
+        low, high = judged(
+            scrapes * [((190, 200), (190, 200)), ((196, 200), (194, 200)), ((188, 200), (190, 200))]
+        ).interval
+        widths.append(high - low)
+    assert widths[0] > 2 * widths[1] > 4 * widths[2]
+
+
+def test_a_difference_that_changes_wildly_does_not_promote_what_is_worse_over_all() -> None:
+    """Early scrapes say that the canary is better; the many answers of the last one say that it is worse."""
+    for seed in range(200):
+        chance = random.Random(seed)
+        strata = Strata(0.05)
+        for _ in range(chance.randint(2, 12)):
+            baseline, canary = (
+                (chance.choice([0, n // 2, n]), n) for n in (chance.choice([1, 50, 5000]) for _ in "bc")
+            )
+            strata = strata.add(Evidence(*baseline), Evidence(*canary))
+            comparison = compare_strata(strata)
+            if comparison.decision is Decision.PROMOTE:
+                assert comparison.difference is not None
+                assert comparison.difference >= -0.05
+            assert "-0.0 " not in comparison.sentence
 
 
 # What production does
@@ -221,15 +250,12 @@ def test_all_numbers_are_finite_and_the_interval_agrees_with_the_decision(scrape
     assert all(map(math.isfinite, (*strata.ratios, *strata.log_evidence(), low, high)))
     assert 1 <= strata.dispersion < math.inf
     assert -1 <= low <= high <= 1
-    if comparison.decision is Decision.PROMOTE:
-        assert low >= -tolerance
-    elif comparison.decision is Decision.REJECT:
-        assert high <= -tolerance
-    elif comparison.difference is None:
-        assert (low, high) == (-1, 1)
+    if comparison.difference is None:
+        assert (comparison.decision, low, high) == (Decision.UNDECIDED, -1, 1)
     else:
-        assert low <= -tolerance <= high or tolerance == 1
         assert low <= comparison.difference <= high
+        sides = {Decision.PROMOTE: low >= -tolerance, Decision.REJECT: high <= -tolerance}
+        assert sides.get(comparison.decision, low <= -tolerance <= high)
 
 
 @given(SCRAPES, TOLERANCES)

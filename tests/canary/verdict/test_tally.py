@@ -78,6 +78,43 @@ def test_looks_that_come_together_are_compared_one_by_one_as_if_they_had_not() -
     assert together.strata("web", SUCCESS).scrapes == 5
 
 
+def backlog(seed: int, worse: float, *, late: int) -> list[Scrape]:
+    """Return scrapes of ten minutes: an incident of both for five of them, and a canary that comes later."""
+    chance, found = random.Random(seed), []
+    good = {Variant.BASELINE: 0, Variant.CANARY: 0}
+    for look in range(40):
+        for variant, name, share in ((Variant.BASELINE, "b", 0.95), (Variant.CANARY, "c", 0.95 - worse)):
+            if variant is Variant.CANARY and look < late:
+                continue
+            good[variant] += sum(chance.random() < (0.5 if look < 20 else share) for _ in range(60))
+            total = 60 * (look + 1 - (late if variant is Variant.CANARY else 0))
+            found.append(scrape(pod(name, variant), 15 * look + (0.3 if name == "b" else 0.7), good[variant], total))
+    return found
+
+
+@pytest.mark.parametrize("late", [0, 8, 16])
+def test_scrapes_that_come_together_are_compared_with_those_of_the_same_time(late: int) -> None:
+    """Else a canary that comes later would be compared with the baseline of the incident, and look better."""
+    for seed in range(5):
+        scrapes = backlog(seed, 0.1, late=late)
+        together = tallied(scrapes)
+        assert judge(together, MEASURES, ["web"]).decision is not Decision.PROMOTE
+        one_by_one = tallied(*([one for one in scrapes if one.at // 15 == look] for look in range(40)))
+        assert together.strata("web", SUCCESS) == one_by_one.strata("web", SUCCESS)
+        difference = together.strata("web", SUCCESS).difference
+        assert difference is not None
+        assert difference == pytest.approx(-0.1 * 20 / (40 - late), abs=0.04)
+
+
+def test_a_pod_without_scrapes_for_a_while_is_compared_with_the_others_of_the_same_time() -> None:
+    scrapes = [one for one in backlog(1, 0.0, late=0) if one.pod.name == "b" or not 150 < one.at < 450]
+    strata = tallied(scrapes).strata("web", SUCCESS)
+    assert strata.scrapes == 20
+    assert strata == tallied(*([one for one in scrapes if one.at // 15 == look] for look in range(40))).strata(
+        "web", SUCCESS
+    )
+
+
 def test_a_driver_that_takes_over_comes_to_the_same_strata() -> None:
     tally, killed = Tally(0), Tally(0)
     for at in range(1, 20):
