@@ -47,13 +47,24 @@ class Ours(ByScrape):
 
     def judge(self, block: Block) -> np.ndarray:
         """Return the decisions from the evidence."""
-        return self.decide(block, *self.log_evidence(block, self.dispersion(block, self.sums(block))))
+        sums = self.sums(block)
+        evidence = self.log_evidence(block, self.dispersion(block, sums))
+        return self.decide(block, *evidence, sums.difference / sums.weight)
 
-    def decide(self, block: Block, promote: np.ndarray, reject: np.ndarray) -> np.ndarray:
-        """Return the decisions from the logarithms of the evidence for PROMOTE and REJECT at each look."""
+    def decide(self, block: Block, promote: np.ndarray, reject: np.ndarray, difference: np.ndarray) -> np.ndarray:
+        """Return the decisions from the logarithms of the evidence for PROMOTE and REJECT at each look.
+
+        Args:
+            block: the looks.
+            promote: evidence for PROMOTE.
+            reject: evidence for REJECT.
+            difference: the canary's share minus the baseline's, within scrapes; it must not contradict the decision.
+        """
+        margin = difference + self.cell.tolerance
         enough = (np.minimum(*block.requests) >= LEAST_REQUESTS) & (block.numbers >= self.least_looks)
-        rejects = reject >= math.log(self.reject_share / 0.05)
-        return np.where((promote >= math.log(1 / 0.05)) & enough, 1, np.where(rejects, -1, 0))
+        promotes = (promote >= math.log(1 / 0.05)) & (margin >= 0) & enough
+        rejects = (reject >= math.log(self.reject_share / 0.05)) & (margin <= 0)
+        return np.where(promotes, 1, np.where(rejects, -1, 0))
 
     def log_evidence(self, block: Block, scatter: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Return the logarithms of the evidence for PROMOTE and REJECT at each look of the next block.

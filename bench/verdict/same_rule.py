@@ -34,8 +34,9 @@ def difference(cell: Cell, releases: int = 3, looks: int = 150) -> str | None:
     """
     rule, strata = Ours(cell, releases), [Strata(cell.tolerance)] * releases
     for block in islice(blocks(cell, releases, np.random.default_rng(1)), math.ceil(looks / 60)):
-        evidence = rule.log_evidence(block, rule.dispersion(block, rule.sums(block)))
-        decisions = rule.decide(block, *evidence)
+        sums = rule.sums(block)
+        evidence = rule.log_evidence(block, rule.dispersion(block, sums))
+        decisions = rule.decide(block, *evidence, sums.difference / sums.weight)
         for row, look in np.ndindex(decisions.shape):
             scrape = [Evidence(float(block.good[i][row, look]), int(block.totals[i][look])) for i in (0, 1)]
             strata[row] = strata[row].add(scrape[0], scrape[1])

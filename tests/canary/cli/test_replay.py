@@ -96,9 +96,9 @@ def test_a_table_says_when_the_rule_decides_at_each_tolerance(command_line: Comm
     assert result.out.splitlines() == [
         "counts.csv: 120 looks in 9m55s, from 2026-01-31 12:00:00 UTC",
         "tolerance  decision   after  requests       difference   interval",
-        "0.01       REJECT     8m15s  4,583 + 4,414  −2.8 points  −5.1 to −1.0",
-        "0.03       UNDECIDED  -      5,478 + 5,416  −2.8 points  −4.1 to +0.1",
-        "0.05       PROMOTE    3m25s  1,862 + 1,884  −2.5 points  −4.8 to +4.2",
+        "0.01       REJECT     8m15s  4,583 + 4,414  −2.8 points  −3.9 to −1.1",
+        "0.03       UNDECIDED  -      5,478 + 5,416  −2.8 points  −3.9 to −1.2",
+        "0.05       PROMOTE    3m25s  1,862 + 1,884  −2.5 points  −4.6 to +0.3",
     ]
     usual = command_line("verdict", "--replay", "counts.csv").out.splitlines()
     assert [line.split()[:2] for line in usual[2:]] == [["0.025", "UNDECIDED"], ["0.05", "PROMOTE"], ["0.1", "PROMOTE"]]
