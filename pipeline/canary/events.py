@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from canary.marks import Variant
 from canary.variants.steps import Step
+from canary.verdict.comparison import Verdict
 from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
-from canary.verdict.rule import Verdict
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 from canary.events import Decided, Listener
 from canary.objects import Kind, Object
 from canary.settings.options import Options
+from canary.verdict.comparison import Verdict
 from canary.verdict.exposed_metrics import ExposedMetrics
-from canary.verdict.rule import Verdict
 from canary.verdict.scrapes import Pod, Scrape
 
 

@@ -24,7 +24,7 @@ from canary.events import (
 from canary.plurals import counted
 from canary.printable import printable
 from canary.times import timestamp
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 
 
 def sentence_of(event: Event) -> str:

@@ -16,9 +16,9 @@ from canary.marks import Variant
 from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
 from canary.release.release import Release
 from canary.settings.options import Options
+from canary.verdict.comparison import Verdict
 from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric, good_key, total_key
-from canary.verdict.rule import Verdict
 from canary.verdict.scrapes import Pod, Scrape
 from localcluster.apimachinery.resources import RESOURCES
 from localcluster.storage import schema

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from canary.events import Differs, Event, HandedOver, Judged, Looked, Promoted, Rejected, RolledBack, Written
-from canary.verdict.rule import Verdict
+from canary.verdict.comparison import Verdict
 
 
 @dataclass

@@ -21,7 +21,7 @@ from canary.variants.derive import canary as canary_of
 from canary.variants.derive import stable as stable_of
 from canary.variants.sizes import variant_replicas
 from canary.verdict.as_json import verdict_as_json
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 
 EXIT_CODES = {
     Decision.PROMOTE: ExitCode.DONE,

@@ -20,12 +20,13 @@ from canary.settings.settings import SETTINGS
 from canary.terminal.bar import signed
 from canary.times import duration, readable
 from canary.verdict.as_json import ratio_as_json
+from canary.verdict.comparison import Comparison
 from canary.verdict.evidence import number
 from canary.verdict.looks import Counts
 from canary.verdict.multiples import times
 from canary.verdict.replay import Replay, replay
-from canary.verdict.rule import Comparison, precision
 from canary.verdict.tolerance import Multiple, Tolerance, tolerance_as_json
+from canary.verdict.wording import precision
 
 MANY = 5
 """Rows that do not each have more requests than the one before by chance."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from canary.errors import TimedOutError
 from canary.events import Decided
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 
 
 @dataclass(frozen=True)

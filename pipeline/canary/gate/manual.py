@@ -7,7 +7,7 @@ from canary.errors import TimedOutError
 from canary.events import Decided, Listener, Note
 from canary.gate import POLL
 from canary.ports import Clock
-from canary.verdict.rule import Verdict
+from canary.verdict.comparison import Verdict
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TextIO
 from canary.errors import InputError, InterruptedReleaseError
 from canary.events import Decided
 from canary.gate import POLL
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 
 _PROMOTE, _REJECT, _WATCH = ("p", "promote"), ("r", "reject"), ("w", "watch")
 _KEYS = "p promotes, r rejects, w keeps watching and asks again later"

@@ -30,7 +30,7 @@ from canary.gate import POLL
 from canary.ports import Clock
 from canary.printable import printable
 from canary.urls import cause, is_loopback, origin
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 
 VERSION = 1
 """Version of the question's format."""

@@ -9,7 +9,7 @@ from canary.marks import Variant, variant_name
 from canary.objects import Object
 from canary.printable import printable
 from canary.sentences import says_something, sentence_of
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 
 
 class Occasion(StrEnum):

@@ -7,9 +7,9 @@ from canary.events import Note
 from canary.marks import Variant
 from canary.observe.observation import Observation
 from canary.ports import SampleSource, World
+from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.exposed_metrics import HARMLESS, ExposedMetrics, ineffective_conditions, unmatched_selectors
 from canary.verdict.measures import Metric
-from canary.verdict.rule import Decision, Verdict
 from canary.verdict.scrapes import Pod
 from canary.verdict.tally import Tally
 

@@ -25,7 +25,7 @@ from canary.release.recall import last_verdict
 from canary.state.counts import read_json
 from canary.times import timestamp
 from canary.verdict.as_json import verdict_as_json
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 
 LOG_LINES = 5_000
 LOG_BYTES = 1_000_000

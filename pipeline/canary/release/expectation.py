@@ -4,8 +4,8 @@ import math
 
 from canary.settings.options import Options
 from canary.state.record import Record
+from canary.verdict.comparison import Comparison, Decision, Verdict
 from canary.verdict.forecast import Forecast, forecast, of_release
-from canary.verdict.rule import Comparison, Decision, Verdict
 from canary.verdict.tally import COMPARED
 
 

@@ -8,7 +8,7 @@ from canary.settings.options import Options
 from canary.state.last_promote import LastPromote, PromoteState
 from canary.state.record import Record
 from canary.variants.steps import Step
-from canary.verdict.rule import Decision
+from canary.verdict.comparison import Decision
 
 
 def next_steps(

@@ -16,7 +16,7 @@ from canary.state.counts import read_record
 from canary.times import timestamp
 from canary.variants import derive as variants
 from canary.variants.derive import template_differences
-from canary.verdict.rule import Decision
+from canary.verdict.comparison import Decision
 
 
 class UnprovenError(InputError):

@@ -10,7 +10,7 @@ from canary.observe.observation import Observation, observe, variant_states
 from canary.ports import World
 from canary.state.counts import read_record
 from canary.state.record import Record
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.tally import judge
 
 

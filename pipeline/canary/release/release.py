@@ -31,7 +31,8 @@ from canary.settings.options import Options
 from canary.state.decision import GateRecord
 from canary.state.last_promote import PromoteState, read_last_promote, undo_reason, unfinished_digest
 from canary.variants.derive import can_have_variants
-from canary.verdict.rule import Decision, Verdict, brief
+from canary.verdict.comparison import Decision, Verdict
+from canary.verdict.wording import brief
 
 
 @dataclass(frozen=True)

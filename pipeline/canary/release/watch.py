@@ -21,7 +21,7 @@ from canary.settings.release_arguments import ReleaseArguments, arguments_of
 from canary.state.counts import CountsWriter, read_record
 from canary.state.expiry import postpone_expiry
 from canary.state.record import Record
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.scrapes import Pod
 from canary.verdict.tally import Tally, judge
 from canary.verdict.tolerance import Multiple

@@ -27,11 +27,11 @@ from canary.events import (
 from canary.marks import Variant
 from canary.report.report import Context, Entry, Outcome, Report
 from canary.sentences import sentence_of
+from canary.verdict.comparison import Comparison, Decision, Verdict
 from canary.verdict.evidence import Evidence
 from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
 from canary.verdict.looks import Counts, Look
-from canary.verdict.rule import Comparison, Decision, Verdict
 
 TOLD = (
     Started,

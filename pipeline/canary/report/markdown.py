@@ -10,9 +10,10 @@ from canary.plurals import counted
 from canary.printable import printable
 from canary.report.report import Outcome, Report
 from canary.times import timestamp
+from canary.verdict.comparison import Comparison, Decision
 from canary.verdict.multiples import times
-from canary.verdict.rule import Comparison, Decision, precision
 from canary.verdict.tolerance import Multiple
+from canary.verdict.wording import precision
 
 WATCHED = {
     Decision.PROMOTE: "The canary of {} can be promoted",

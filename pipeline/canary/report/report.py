@@ -9,9 +9,9 @@ from typing import Any
 
 from canary.events import Decided, HandedOver, Promoted, Rejected, Undone, VariantState
 from canary.sentences import says_something
+from canary.verdict.comparison import Verdict
 from canary.verdict.forecast import Forecast
 from canary.verdict.looks import Counts
-from canary.verdict.rule import Verdict
 
 
 class Outcome(StrEnum):

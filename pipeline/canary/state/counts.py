@@ -44,10 +44,10 @@ from canary.objects import CONFIG_MAP, Object, owner_reference, owner_uids
 from canary.ports import Cluster
 from canary.state.record import Record, joined
 from canary.variants.steps import step_of
+from canary.verdict.comparison import Decision
 from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
 from canary.verdict.measures import Measures, Metric
-from canary.verdict.rule import Decision
 from canary.verdict.selector import Selector
 from canary.verdict.tally import Tally
 from canary.verdict.tolerance import read_tolerance, tolerance_as_json

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+from canary.verdict.comparison import Decision
 from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
 from canary.verdict.measures import Measures
-from canary.verdict.rule import Decision
 from canary.verdict.strata import Strata
 from canary.verdict.tally import Tally
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from canary.terminal.lines import COLOURS
-from canary.verdict.rule import Comparison
+from canary.verdict.comparison import Comparison
 from canary.verdict.tolerance import Multiple
 
 SCALES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

@@ -23,7 +23,7 @@ from canary.events import (
 )
 from canary.printable import printable
 from canary.sentences import says_something, sentence_of
-from canary.verdict.rule import Decision
+from canary.verdict.comparison import Decision
 
 COLOURS = {Decision.PROMOTE: "green", Decision.REJECT: "red", Decision.UNDECIDED: "yellow"}
 

@@ -9,11 +9,12 @@ from canary.events import Looked, VariantState
 from canary.printable import printable
 from canary.terminal.bar import bar, signed
 from canary.terminal.lines import COLOURS
+from canary.verdict.comparison import Comparison, Decision
 from canary.verdict.confidence import share_interval
 from canary.verdict.evidence import Evidence
 from canary.verdict.multiples import times
-from canary.verdict.rule import Comparison, Decision, precision
 from canary.verdict.tolerance import Multiple
+from canary.verdict.wording import precision
 
 VARIANT_COLOURS = {"canary": "bold", "baseline": "", "stable": "dim"}
 COLUMNS = ("", "pods", "requests", "good", "95 % interval", "req/s", "p50", "p99")

@@ -13,7 +13,7 @@ from canary.events import Event, Looked, Ready, Waiting
 from canary.terminal.lines import line_of
 from canary.terminal.table import look
 from canary.times import local_time
-from canary.verdict.rule import Decision
+from canary.verdict.comparison import Decision
 
 QUIET = 10.0  # seconds between two lines about looks with the same verdict
 

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
+from canary.verdict.comparison import Comparison, Verdict
 from canary.verdict.evidence import number
-from canary.verdict.rule import Comparison, Verdict
 from canary.verdict.tolerance import Multiple, tolerance_as_json
 
 

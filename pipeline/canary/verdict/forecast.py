@@ -11,8 +11,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from canary.verdict.comparison import Comparison, Decision
 from canary.verdict.evidence import NOTHING, Evidence
-from canary.verdict.rule import Comparison, Decision, compare_strata
+from canary.verdict.rule import compare_strata
 from canary.verdict.strata import LEAST_SCRAPES, Strata
 from canary.verdict.tolerance import Multiple, Tolerance
 

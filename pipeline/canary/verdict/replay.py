@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.looks import Counts
-from canary.verdict.rule import Decision, Verdict, combine, compare_strata, withheld_without_good
+from canary.verdict.rule import combine, compare_strata, withheld_without_good
 from canary.verdict.strata import Strata
 
 

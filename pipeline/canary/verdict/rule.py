@@ -15,96 +15,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from canary.errors import InputError
-from canary.verdict import error_ratio
+from canary.verdict import error_ratio, wording
+from canary.verdict.comparison import Comparison, Decision, Verdict
 from canary.verdict.confidence import smoothed_share, width
 from canary.verdict.eprocess import STEP, log_evidence
 from canary.verdict.evidence import Evidence
-from canary.verdict.multiples import errors_compared, share_decimals, times
-from canary.verdict.strata import LEAST_SCRAPES, Strata
-from canary.verdict.tolerance import Multiple, Tolerance, decimals
+from canary.verdict.strata import Strata
+from canary.verdict.tolerance import Multiple, Tolerance
 
 REJECT_SHARE = 10  # REJECT errs ten times less often, so that a canary with a slow start survives
-
-FEW_ERRORS = ", too little variation to see whether errors come in bursts"
-"""Why the rule takes more requests than it would need if errors were known to be independent."""
-
-
-class Decision(StrEnum):
-    """What the evidence allows."""
-
-    PROMOTE = "PROMOTE"
-    REJECT = "REJECT"
-    UNDECIDED = "UNDECIDED"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One metric of one workload, compared.
-
-    Attributes:
-        metric: its name, such as `success` or `latency`.
-        workload: the stable Deployment's name.
-        decision: of this metric alone.
-        baseline: its evidence.
-        canary: its evidence.
-        difference: canary's share minus baseline's, in −1–1; None without requests on either side. It is the one within
-            the same scrapes if it differs much from that of all requests, because their traffic has changed.
-        interval: of the difference. It agrees with the decision: −tolerance is not above it if PROMOTE, not below it if
-            REJECT, and within it if UNDECIDED.
-        tolerance: how much worse the canary may be; None when it is not set, and then nothing is decided.
-        alpha: error level of PROMOTE.
-        reject_alpha: error level of REJECT, shared among the comparisons of the release.
-        dispersion: how much more the counts scatter than by chance, ≥ 1.
-        scrapes: number of scrapes with answers of both variants; None for counts that a person passed.
-        measured: whether these scrapes tell the dispersion, so that nothing is presumed.
-        sentence: the comparison for a person.
-        ratio: the canary's share of errors as a multiple of the baseline's, compared as the difference is; None without
-            a relative tolerance, and while the baseline has no errors.
-        ratio_interval: of the ratio. With a relative tolerance, PROMOTE if it lies below it, REJECT if it lies above.
-    """
-
-    metric: str
-    workload: str
-    decision: Decision
-    baseline: Evidence
-    canary: Evidence
-    difference: float | None
-    interval: tuple[float, float]
-    tolerance: Tolerance | None
-    alpha: float
-    reject_alpha: float
-    dispersion: float
-    scrapes: int | None = None
-    measured: bool = True
-    sentence: str = ""
-    ratio: float | None = None
-    ratio_interval: tuple[float, float] = (0.0, math.inf)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The result of all comparisons of a release.
-
-    Attributes:
-        decision: PROMOTE if every comparison says so, REJECT if one does, else UNDECIDED.
-        comparisons: one for each metric of each workload.
-        sentence: for a person; names the metric that decided.
-        withheld: why it cannot be PROMOTE, whatever the comparisons say; empty if it can.
-    """
-
-    decision: Decision
-    comparisons: tuple[Comparison, ...]
-    sentence: str
-    withheld: str = ""
-
-    def withhold(self, why: str) -> Verdict:
-        """Return UNDECIDED in place of PROMOTE."""
-        sentence = f"{self.sentence}; not promoted: {why}"
-        return replace(self, decision=Decision.UNDECIDED, sentence=sentence, withheld=why)
 
 
 def compare(
@@ -159,7 +81,7 @@ def compare(
         strata = Strata(tolerance).add(baseline, canary)
         ratios = error_ratio.log_ratios(tolerance.times, baseline, canary)
         comparison = _by_ratio(comparison, strata, tolerance, log_evidence(ratios, scatter))
-    return replace(comparison, sentence=_sentence(comparison, quality))
+    return replace(comparison, sentence=wording.sentence(comparison, quality))
 
 
 def compare_strata(
@@ -209,7 +131,7 @@ def compare_strata(
         alike = low <= of_shares <= high and abs(of_shares - strata.difference) <= (tolerance or STEP) / 2
         difference = of_shares if alike else strata.difference
         comparison = replace(comparison, decision=decision, difference=difference, interval=(low, high))
-    return replace(comparison, sentence=_sentence(comparison, quality))
+    return replace(comparison, sentence=wording.sentence(comparison, quality))
 
 
 def _decision(promote: float, reject: float, alpha: float, reject_alpha: float, margin: float) -> Decision:
@@ -296,7 +218,7 @@ def combine(comparisons: Sequence[Comparison]) -> Verdict:
         (Decision.PROMOTE, list(comparisons)),
     ):
         if chosen:
-            return Verdict(decision, tuple(comparisons), "; ".join(_named(one, comparisons) for one in chosen))
+            return Verdict(decision, tuple(comparisons), "; ".join(wording.named(one, comparisons) for one in chosen))
     return Verdict(Decision.UNDECIDED, (), "nothing to compare")
 
 
@@ -330,86 +252,3 @@ def _check(
         raise InputError(f"alpha {alpha:g}: must be an error level between 0 and 1, such as 0.05")
     if comparisons < 1:
         raise InputError(f"{comparisons} comparisons: a release has at least one")
-
-
-def _sentence(comparison: Comparison, quality: str) -> str:
-    canary, baseline = comparison.canary, comparison.baseline
-    requests = (
-        f"{canary.total:,.0f} requests each"
-        if round(canary.total) == round(baseline.total)
-        else f"{canary.total:,.0f} and {baseline.total:,.0f} requests"
-    )
-    if comparison.difference is None:
-        silent = [name for name, one in (("canary", canary), ("baseline", baseline)) if not one.total]
-        return f"no requests to {' and '.join(silent)} yet" + ("" if len(silent) == 2 else f" ({requests})")
-    if comparison.decision is Decision.UNDECIDED and comparison.scrapes is not None and not comparison.measured:
-        few = comparison.scrapes < LEAST_SCRAPES
-        requests += f" in {comparison.scrapes} of {LEAST_SCRAPES} scrapes" if few else FEW_ERRORS
-    tolerance = comparison.tolerance
-    if isinstance(tolerance, Multiple):
-        bound = {Decision.PROMOTE: "at most", Decision.REJECT: "at least"}.get(comparison.decision, "")
-        return errors_compared(
-            *(baseline, canary, comparison.ratio, comparison.ratio_interval, tolerance),
-            bound=bound,
-            quality=quality,
-            requests=requests,
-        )
-    (low, high), precision = comparison.interval, decimals(tolerance)
-    if low > 0:
-        range_ = f"at least {_points(low, precision)}"
-    elif high < 0:
-        range_ = f"at least {_points(-high, precision)}"
-    elif comparison.decision is Decision.PROMOTE:
-        range_ = f"at most {_points(0.0 - low, precision)} worse"
-    else:
-        range_ = f"between {_points(0.0 - low, precision)} worse and {_points(high, precision)} better"
-    limit = "" if tolerance is None or low > 0 else f"; tolerance {_points(tolerance, precision)}"
-    points = _points(abs(comparison.difference), precision)
-    outcome = (
-        "equal" if float(points) == 0 else f"{'better' if comparison.difference > 0 else 'worse'} by {points} points"
-    )
-    if comparison.difference != canary.good / canary.total - baseline.good / baseline.total:
-        outcome += " within the same scrapes"
-    shares = [_points(one.good / one.total, precision) for one in (canary, baseline)]
-    return f"canary {shares[0]} % {quality} vs baseline {shares[1]} %: {outcome} ({range_}{limit}), {requests}"
-
-
-def _difference(comparison: Comparison) -> str:
-    difference = comparison.difference or 0.0
-    if isinstance(comparison.tolerance, Multiple) and comparison.ratio is not None:
-        return f"{times(comparison.ratio, comparison.tolerance)} times the errors"
-    points = _points(abs(difference), precision(comparison))
-    return "equal" if float(points) == 0 else f"{points} points {'better' if difference > 0 else 'worse'}"
-
-
-def _named(comparison: Comparison, comparisons: Sequence[Comparison]) -> str:
-    """Return the comparison's sentence, after the workload and metric if the release has several of them."""
-    names = []
-    if len({one.workload for one in comparisons}) > 1:
-        names.append(comparison.workload)
-    if len({one.metric for one in comparisons}) > 1:
-        names.append(comparison.metric)
-    return ": ".join([" ".join(names), comparison.sentence]) if names else comparison.sentence
-
-
-def brief(verdict: Verdict) -> str:
-    """Return a verdict in a few words, with its most important number: `REJECT, 9.7 points worse`."""
-    if not verdict.comparisons and verdict.decision is Decision.UNDECIDED:
-        return "nothing to compare"
-    deciding = [one for one in verdict.comparisons if one.decision is verdict.decision and one.difference is not None]
-    if not deciding:
-        return f"{verdict.decision}: {verdict.sentence}"
-    worst = min(deciding, key=lambda one: one.difference or 0.0)
-    which = f"{worst.metric} " if len({one.metric for one in verdict.comparisons}) > 1 else ""
-    return f"{verdict.decision}, {which}{_difference(worst)}"
-
-
-def precision(comparison: Comparison) -> int:
-    """Return how many decimals of a percentage suit a comparison: those of its tolerance, or of the fewest errors."""
-    if not isinstance(comparison.tolerance, Multiple):
-        return decimals(comparison.tolerance)
-    return share_decimals(comparison.baseline, comparison.canary)
-
-
-def _points(share: float, decimals: int) -> str:
-    return f"{share * 100:.{decimals}f}"

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from canary.marks import Variant
+from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.counters import Group, Process
 from canary.verdict.evidence import Evidence, number
 from canary.verdict.measures import Measures, Metric, bucket_bound, good_key, quantile, total_key
-from canary.verdict.rule import Decision, Verdict, combine, compare_strata, withheld_without_good
+from canary.verdict.rule import combine, compare_strata, withheld_without_good
 from canary.verdict.sample_ratio import NO_ANSWERS, Answers, SampleRatio
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.strata import Strata

@@ -10,8 +10,9 @@ import pytest
 from bench.verdict.relative import Relative, tolerance
 from bench.verdict.rules import LEAST_REQUESTS
 from bench.verdict.streams import Cell, blocks
+from canary.verdict.comparison import Decision
 from canary.verdict.evidence import Evidence
-from canary.verdict.rule import Decision, compare_strata
+from canary.verdict.rule import compare_strata
 from canary.verdict.strata import Strata
 
 CODES = {Decision.PROMOTE: 1, Decision.REJECT: -1, Decision.UNDECIDED: 0}

@@ -7,8 +7,9 @@ import pytest
 from canary.errors import TimedOutError
 from canary.events import Decided
 from canary.gate.automatic import AutoGate
+from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.evidence import Evidence
-from canary.verdict.rule import Decision, Verdict, combine, compare
+from canary.verdict.rule import combine, compare
 
 
 def nobody() -> None:

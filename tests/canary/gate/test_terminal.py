@@ -13,8 +13,9 @@ import pytest
 from canary.errors import InputError, InterruptedReleaseError
 from canary.events import Decided
 from canary.gate.terminal import TerminalGate
+from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.evidence import Evidence
-from canary.verdict.rule import Decision, Verdict, combine, compare
+from canary.verdict.rule import combine, compare
 
 
 def nobody() -> None:

@@ -14,7 +14,7 @@ from canary.events import Note, Rejected, Undone
 from canary.kube.cluster import Cluster
 from canary.objects import CONFIG_MAP
 from canary.state.last_promote import undo_reason, unfinished_digest
-from canary.verdict.rule import Decision
+from canary.verdict.comparison import Decision
 from e2e.faulty_proxy import FaultyProxy
 from tests.canary.cluster_simulator import ready, unready
 from tests.canary.drivers import BOB, Entered, lock

@@ -12,7 +12,7 @@ from canary.errors import ClusterError, ForbiddenError, InputError, NotAnswering
 from canary.events import Decided, Judged, Note
 from canary.observe.crashes import crashes
 from canary.observe.deployments import images
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 from tests.canary.cluster_simulator import died, unready
 from tests.canary.story import Faulty, Person, Story, deployment, service
 

@@ -11,7 +11,7 @@ from canary.events import Looked
 from canary.marks import Variant
 from canary.objects import POD
 from canary.observe.disruption import is_disrupted
-from canary.verdict.rule import Decision
+from canary.verdict.comparison import Decision
 from tests.canary.cluster_simulator import failed, ready, unready
 from tests.canary.story import Story, deployment, service
 

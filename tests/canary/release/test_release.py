@@ -13,7 +13,7 @@ from canary.errors import ClusterError, InputError, InterruptedReleaseError, Tim
 from canary.events import Decided, Note, Promoted, Ready, Rejected, Started, Waiting, Written
 from canary.marks import Variant
 from canary.state.last_promote import unfinished_digest
-from canary.verdict.rule import Decision, Verdict
+from canary.verdict.comparison import Decision, Verdict
 from tests.canary.cluster_simulator import waiting
 from tests.canary.interruption import InterruptedAfter
 from tests.canary.story import Faulty, Person, Story, config_map, deployment, service

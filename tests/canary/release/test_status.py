@@ -7,7 +7,7 @@ import pytest
 from canary.errors import InputError, TimedOutError
 from canary.events import Looked
 from canary.marks import Variant
-from canary.verdict.rule import Decision
+from canary.verdict.comparison import Decision
 from tests.canary.cluster_simulator import waiting
 from tests.canary.story import Story, deployment
 

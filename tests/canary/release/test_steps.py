@@ -12,7 +12,7 @@ from canary.errors import InterruptedReleaseError, TimedOutError
 from canary.events import DecisionAsked, Grows, Looked, Note, Written
 from canary.marks import STEP, Variant
 from canary.variants.steps import Step, step_at_hand, step_of
-from canary.verdict.rule import Decision
+from canary.verdict.comparison import Decision
 from tests.canary.cluster_simulator import waiting
 from tests.canary.story import Faulty, Story, deployment, service
 

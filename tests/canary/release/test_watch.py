@@ -13,9 +13,9 @@ from canary.errors import InputError, InterruptedReleaseError, TimedOutError
 from canary.events import Judged, Looked, Note
 from canary.marks import EXPIRES, Variant
 from canary.objects import CONFIG_MAP, DEPLOYMENT
+from canary.verdict.comparison import Decision
 from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
-from canary.verdict.rule import Decision
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.tolerance import Multiple
 from tests.canary.cluster_simulator import Object, died, ready, unready, waiting

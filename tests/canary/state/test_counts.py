@@ -18,8 +18,8 @@ from canary.marks import Variant
 from canary.objects import CONFIG_MAP, DEPLOYMENT
 from canary.state.counts import CountsWriter, read_record
 from canary.state.record import Record
+from canary.verdict.comparison import Decision
 from canary.verdict.measures import Measures, Metric, bucket_key, good_key, total_key
-from canary.verdict.rule import Decision
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.tally import Tally
 from canary.verdict.tolerance import Multiple

@@ -32,9 +32,10 @@ from canary.marks import Variant
 from canary.terminal import Output, Terminal
 from canary.terminal.bar import bar
 from canary.variants.steps import Step
+from canary.verdict.comparison import Comparison, Decision
 from canary.verdict.evidence import Evidence
 from canary.verdict.forecast import Forecast
-from canary.verdict.rule import Comparison, Decision, combine, compare
+from canary.verdict.rule import combine, compare
 from canary.verdict.tolerance import Multiple, Tolerance
 
 NOON = 1_800_000_000.0

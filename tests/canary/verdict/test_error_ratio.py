@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canary.verdict.comparison import Decision
 from canary.verdict.eprocess import PROMOTE, REJECT
 from canary.verdict.error_ratio import log_ratios
 from canary.verdict.evidence import Evidence
-from canary.verdict.rule import Decision, compare, compare_strata
+from canary.verdict.rule import compare, compare_strata
 from canary.verdict.strata import MOST, Strata
 from canary.verdict.tolerance import Multiple
 

@@ -7,8 +7,9 @@ import random
 
 import pytest
 
+from canary.verdict.comparison import Decision
 from canary.verdict.evidence import Evidence
-from canary.verdict.rule import Decision, compare
+from canary.verdict.rule import compare
 
 
 def log_likelihood(evidence: Evidence, share: float) -> float:

@@ -9,9 +9,10 @@ from statistics import median
 
 import pytest
 
+from canary.verdict.comparison import Decision
 from canary.verdict.evidence import Evidence
 from canary.verdict.forecast import Forecast, forecast, of_release
-from canary.verdict.rule import Decision, compare_strata
+from canary.verdict.rule import compare_strata
 from canary.verdict.strata import Strata
 from canary.verdict.tolerance import Multiple, Tolerance
 

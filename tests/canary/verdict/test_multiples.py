@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from canary.verdict.comparison import Decision
 from canary.verdict.evidence import Evidence
-from canary.verdict.rule import Decision, brief, combine, compare
+from canary.verdict.rule import combine, compare
 from canary.verdict.tolerance import Multiple
 from canary.verdict.tolerated import tolerated
+from canary.verdict.wording import brief
 
 WAY_OUT = "an absolute tolerance, such as 0.001, can decide without errors"
 

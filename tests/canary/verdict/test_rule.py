@@ -10,9 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from canary.errors import InputError
+from canary.verdict.comparison import Comparison, Decision
 from canary.verdict.confidence import share_interval, width
 from canary.verdict.evidence import Evidence
-from canary.verdict.rule import Comparison, Decision, combine, compare
+from canary.verdict.rule import combine, compare
 from canary.verdict.tolerated import tolerated
 
 TOLERANCES = st.floats(0, 1)

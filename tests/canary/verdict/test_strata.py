@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canary.verdict.comparison import Comparison, Decision
 from canary.verdict.eprocess import PROMOTE, REJECT, log_ratios, nearest
 from canary.verdict.evidence import Evidence
-from canary.verdict.rule import Comparison, Decision, compare_strata
+from canary.verdict.rule import compare_strata
 from canary.verdict.strata import Strata
 
 Scrapes = list[tuple[tuple[int, int], tuple[int, int]]]

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.marks import Variant
+from canary.verdict.comparison import Decision
 from canary.verdict.evidence import Evidence
 from canary.verdict.measures import Measures, Metric
-from canary.verdict.rule import Decision
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.tally import Tally, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from canary.verdict.rule import Verdict
+    from canary.verdict.comparison import Verdict
 
 SUCCESS = Metric.share("success", 'requests_total{custom_status="good"}', "requests_total", 0.05)
 LATENCY = Metric.latency("latency", "request_duration_seconds", 0.25, 0.05)
