@@ -8,6 +8,7 @@ import os
 import pty
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -301,7 +302,7 @@ def test_a_bug_leaves_a_report(canary: CommandLine, answers: Simulator, monkeypa
 
     assert canary("deploy", *NEW).code == 0
     monkeypatch.setattr("canary.release.watch.observe", fail)
-    monkeypatch.setenv("TMPDIR", str(canary.folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(canary.folder))  # where it describes the bug
     assert canary("watch", "app", *QUICK, *REPORT).code == 70
     report = report_of(canary)
     assert (report["outcome"], report["exit_code"], report["error"]) == ("failed", 70, "KeyError: 'x'")
