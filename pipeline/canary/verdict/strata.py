@@ -219,7 +219,7 @@ def _compared(strata: Strata) -> Strata:
     )
 
 
-def _as_json(value: Any) -> Any:  # noqa: ANN401
+def _as_json(value: Any) -> Any:  # noqa: ANN401 - of any field
     if isinstance(value, Evidence):
         value = (value.good, value.total)
     if isinstance(value, tuple):

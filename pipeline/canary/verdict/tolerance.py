@@ -54,7 +54,11 @@ def read_tolerance(value: object) -> Tolerance:
 
 
 def tolerance_text(text: str) -> float | str:
-    """Return what `read_tolerance` reads, for a text. Raises ValueError if it is no number and does not end in x."""
+    """Return the value that `read_tolerance` checks: a text that ends in `x` as it is, any other as a number.
+
+    Raises:
+        ValueError: the text is not a number and does not end in `x`.
+    """
     return text if text.endswith("x") else float(text)
 
 

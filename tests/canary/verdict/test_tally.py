@@ -5,52 +5,16 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.marks import Variant
-from canary.verdict.comparison import Decision
-from canary.verdict.evidence import Evidence
-from canary.verdict.measures import Measures, Metric
+from canary.verdict.measures import Measures
 from canary.verdict.scrapes import Pod, Scrape
-from canary.verdict.tally import Tally, judge
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from canary.verdict.comparison import Verdict
-
-SUCCESS = Metric.share("success", 'requests_total{custom_status="good"}', "requests_total", 0.05)
-LATENCY = Metric.latency("latency", "request_duration_seconds", 0.25, 0.05)
-MEASURES = Measures.of([SUCCESS])
-
-
-def pod(name: str, variant: Variant = Variant.CANARY, ready_at: float | None = 0.0) -> Pod:
-    return Pod(name, "shop", f"uid-{name}", "web", variant, 8000, ready_at)
-
-
-def scrape(of: Pod, at: float, good: float, total: float, started: float | None = None) -> Scrape:
-    return Scrape(of, at, {"success good": good, "success total": total}, started=started)
-
-
-def counted(tally: Tally, variant: Variant = Variant.CANARY) -> tuple[float, float]:
-    evidence = tally.evidence("web", variant, SUCCESS)
-    return evidence.good, evidence.total
-
-
-def tallied(*rounds: Iterable[Scrape], warm_up: float = 0) -> Tally:
-    tally = Tally(warm_up)
-    for scrapes in rounds:
-        tally = tally.add(scrapes, MEASURES)
-    return tally
-
-
-def carried(tally: Tally) -> Tally:
-    """Return the tally that the next driver reads after this one was killed."""
-    return Tally.from_json(json.loads(json.dumps(tally.as_json("web"))), "web", tally.warm_up)
+from canary.verdict.tally import Tally
+from tests.canary.verdict.tallies import LATENCY, MEASURES, SUCCESS, carried, counted, pod, scrape, tallied
 
 
 def test_pods_of_a_variant_are_added_up_and_variants_kept_apart() -> None:
@@ -58,70 +22,6 @@ def test_pods_of_a_variant_are_added_up_and_variants_kept_apart() -> None:
     tally = tallied([scrape(a, 1, 3, 4), scrape(b, 1, 5, 5), scrape(other, 1, 7, 9)], [scrape(a, 2, 4, 6)])
     assert counted(tally) == (9, 11)
     assert counted(tally, Variant.BASELINE) == (7, 9)
-
-
-def test_one_scrape_of_every_pod_is_one_round_of_evidence() -> None:
-    a, b = pod("a"), pod("b")
-    tally = tallied([scrape(a, 1, 1, 2), scrape(b, 1.1, 1, 2)], [scrape(a, 2, 2, 4), scrape(b, 2.1, 3, 4)])
-    tally = tally.add([scrape(pod("c", Variant.BASELINE), 1, 5, 6)], MEASURES)
-    assert tally.strata("web", SUCCESS).scrapes == 1  # the canary's answers waited for the first of the baseline
-    strata = tally.add([scrape(pod("c", Variant.BASELINE), 2, 6, 7), scrape(b, 3, 4, 5)], MEASURES).strata(
-        "web", SUCCESS
-    )
-    assert (strata.scrapes, strata.canary, strata.held_canary) == (2, Evidence(6, 9), Evidence())
-
-
-def test_looks_that_come_together_are_compared_one_by_one_as_if_they_had_not() -> None:
-    looks = [both(at, (9 * at, 10 * at), (8 * at, 10 * at)) for at in range(1, 6)]
-    together = tallied([one for look in looks for one in look])
-    assert together.strata("web", SUCCESS) == tallied(*looks).strata("web", SUCCESS)
-    assert together.strata("web", SUCCESS).scrapes == 5
-
-
-def backlog(seed: int, worse: float, *, late: int) -> list[Scrape]:
-    """Return scrapes of ten minutes: an incident of both for five of them, and a canary that comes later."""
-    chance, found = random.Random(seed), []
-    good = {Variant.BASELINE: 0, Variant.CANARY: 0}
-    for look in range(40):
-        for variant, name, share in ((Variant.BASELINE, "b", 0.95), (Variant.CANARY, "c", 0.95 - worse)):
-            if variant is Variant.CANARY and look < late:
-                continue
-            good[variant] += sum(chance.random() < (0.5 if look < 20 else share) for _ in range(60))
-            total = 60 * (look + 1 - (late if variant is Variant.CANARY else 0))
-            found.append(scrape(pod(name, variant), 15 * look + (0.3 if name == "b" else 0.7), good[variant], total))
-    return found
-
-
-@pytest.mark.parametrize("late", [0, 8, 16])
-def test_scrapes_that_come_together_are_compared_with_those_of_the_same_time(late: int) -> None:
-    """Else a canary that comes later would be compared with the baseline of the incident, and look better."""
-    for seed in range(5):
-        scrapes = backlog(seed, 0.1, late=late)
-        together = tallied(scrapes)
-        assert judge(together, MEASURES, ["web"]).decision is not Decision.PROMOTE
-        one_by_one = tallied(*([one for one in scrapes if one.at // 15 == look] for look in range(40)))
-        assert together.strata("web", SUCCESS) == one_by_one.strata("web", SUCCESS)
-        difference = together.strata("web", SUCCESS).difference
-        assert difference is not None
-        assert difference == pytest.approx(-0.1 * 20 / (40 - late), abs=0.04)
-
-
-def test_a_pod_without_scrapes_for_a_while_is_compared_with_the_others_of_the_same_time() -> None:
-    scrapes = [one for one in backlog(1, 0.0, late=0) if one.pod.name == "b" or not 150 < one.at < 450]
-    strata = tallied(scrapes).strata("web", SUCCESS)
-    assert strata.scrapes == 20
-    assert strata == tallied(*([one for one in scrapes if one.at // 15 == look] for look in range(40))).strata(
-        "web", SUCCESS
-    )
-
-
-def test_a_driver_that_takes_over_comes_to_the_same_strata() -> None:
-    tally, killed = Tally(0), Tally(0)
-    for at in range(1, 20):
-        look = both(at, (7 * at, 9 * at), (9 * (at // 3), 10 * (at // 3)))
-        tally, killed = tally.add(look, MEASURES), carried(killed.add(look, MEASURES))
-    assert killed.strata("web", SUCCESS) == tally.strata("web", SUCCESS)
-    assert tally.strata("web", SUCCESS).scrapes == 6
 
 
 def test_all_counters_of_a_process_restart_at_zero_when_one_falls() -> None:
@@ -336,165 +236,6 @@ def test_deleted_pods_still_count_after_they_are_forgotten() -> None:
     assert counted(less) == (15, 15)
     assert len(json.dumps(less.as_json("web"))) < len(json.dumps(tally.as_json("web")))
     assert counted(less.add([scrape(b, 2, 7, 7)], MEASURES)) == (17, 17)
-
-
-# The verdict on it
-
-
-def both(at: float, canary: tuple[int, int], baseline: tuple[int, int]) -> list[Scrape]:
-    return [scrape(pod("c"), at, *canary), scrape(pod("b", Variant.BASELINE), at, *baseline)]
-
-
-def evenly(canary: tuple[int, int], baseline: tuple[int, int]) -> list[list[Scrape]]:
-    """Return ten rounds in which these requests come evenly."""
-    tenths = [(good // 10, total // 10) for good, total in (canary, baseline)]
-    return [both(n, *((good * n, total * n) for good, total in tenths)) for n in range(1, 11)]
-
-
-def judged(*rounds: list[Scrape]) -> Verdict:
-    return judge(tallied(*rounds), MEASURES, ["web"])
-
-
-def test_the_verdict_compares_canary_and_baseline() -> None:
-    verdict = judged(*evenly((950, 1000), (940, 1000)))
-    assert verdict.decision is Decision.PROMOTE
-    assert verdict.sentence.startswith("canary 95.0 % good vs baseline 94.0 %: better by 1.0 points")
-    assert judged(*evenly((500, 1000), (940, 1000))).decision is Decision.REJECT
-    assert judged().decision is Decision.UNDECIDED
-    assert judge(Tally(), MEASURES, []).decision is Decision.UNDECIDED
-
-
-def test_a_handful_of_scrapes_decides_only_an_overwhelming_difference() -> None:
-    rounds = [both(n, (95 * n, 100 * n), (94 * n, 100 * n)) for n in range(1, 16)]
-    found = [judge(tallied(*rounds[:n]), MEASURES, ["web"]).decision for n in range(1, 16)]
-    assert found[:7] == 7 * [Decision.UNDECIDED]
-    assert found[-1] is Decision.PROMOTE
-
-
-def test_nothing_is_promoted_while_counts_are_missing() -> None:
-    verdict = judged(*evenly((950, 1000), (940, 1000)), [Scrape(pod("c"), 11, None, problem="no answer")])
-    assert verdict.decision is Decision.UNDECIDED
-    assert verdict.sentence.endswith("; not promoted: counts are missing from c (no answer)")
-
-
-def test_nothing_is_promoted_while_no_good_request_was_seen_on_either_side() -> None:
-    """Two selectors that match nothing are equal, and so are two versions that only fail."""
-    verdict = judged(*evenly((0, 1000), (0, 1000)))
-    assert verdict.decision is Decision.UNDECIDED
-    assert verdict.sentence.endswith("; not promoted: no good request was seen on either side")
-    assert judged(*evenly((40, 1000), (0, 1000))).decision is Decision.PROMOTE
-    assert judged(*evenly((0, 1000), (400, 1000))).decision is Decision.REJECT
-
-
-def test_one_metric_or_workload_without_good_requests_blocks_the_promote() -> None:
-    measures = Measures.of([SUCCESS, LATENCY])
-    slow = [
-        replace(one, counters={**(one.counters or {}), "latency good": 0.0, "latency total": 100.0 * n})
-        for n, found in enumerate(evenly((950, 1000), (950, 1000)), 1)
-        for one in found
-    ]
-    verdict = judge(Tally(0).add(slow, measures), measures, ["web"])
-    assert verdict.decision is Decision.UNDECIDED
-    assert verdict.sentence.endswith("; not promoted: no request within 250 ms was seen on either side")
-
-    failing = [
-        [replace(one, pod=replace(one.pod, uid=f"{one.pod.uid}-api", workload="api")) for one in found]
-        for found in evenly((0, 1000), (0, 1000))
-    ]
-    verdict = judge(tallied(*evenly((950, 1000), (950, 1000)), *failing), MEASURES, ["web", "api"])
-    assert verdict.decision is Decision.UNDECIDED
-    assert verdict.sentence.endswith("; not promoted: no good request was seen on either side of api")
-
-
-def test_missing_counts_of_stable_do_not_matter_and_those_of_the_canary_do_not_stop_a_reject() -> None:
-    stable = Scrape(pod("s", Variant.STABLE), 11, None, problem="no answer")
-    assert judged(*evenly((950, 1000), (940, 1000)), [stable]).decision is Decision.PROMOTE
-    silent = Scrape(pod("c"), 11, None, problem="no answer")
-    assert judged(*evenly((500, 1000), (940, 1000)), [silent]).decision is Decision.REJECT
-
-
-def hanging(answered: int = 2) -> list[list[Scrape]]:
-    """Return rounds in which the canary answers well, but few requests of a hundred."""
-    return [both(n, (answered * n, answered * n), (99 * n, 100 * n)) for n in range(1, 61)]
-
-
-def test_a_canary_that_leaves_requests_unanswered_is_not_promoted() -> None:
-    verdict = judged(*hanging())
-    assert verdict.decision is Decision.UNDECIDED
-    assert verdict.sentence.endswith(
-        "; not promoted: the canary answered 118 requests, the baseline 5,900, with as many pods: does it hang, or do "
-        "clients keep only a few connections open? To promote nevertheless, add --sample-ratio off"
-    )
-    assert judge(tallied(*hanging()), MEASURES, ["web"], sample_ratio=False).decision is Decision.PROMOTE
-    assert judged(*hanging(answered=50)).decision is Decision.PROMOTE
-
-
-def test_a_canary_that_answers_nothing_at_all_is_doubted_while_nothing_is_decided() -> None:
-    assert judged(*hanging(answered=0)).sentence == (
-        "no requests to canary yet (0 and 6,000 requests); the canary answered 0 requests, the baseline 5,900, with as "
-        "many pods: does it hang, or do clients keep only a few connections open?"
-    )
-
-
-def test_a_release_of_several_workloads_says_which_one_leaves_requests_unanswered() -> None:
-    api = [
-        [replace(one, pod=replace(one.pod, uid=f"{one.pod.uid}-api", workload="api")) for one in found]
-        for found in hanging(answered=100)
-    ]
-    verdict = judge(tallied(*hanging(), *api), MEASURES, ["api", "web"])
-    assert verdict.decision is Decision.UNDECIDED
-    assert "; not promoted: web: the canary answered" in verdict.sentence
-
-
-def test_unanswered_requests_stay_known_to_the_next_driver_and_a_canary_that_is_worse_is_rejected() -> None:
-    rounds = hanging()
-    tally = carried(tallied(*rounds[:40])).add([one for found in rounds[40:] for one in found], MEASURES)
-    assert tally.doubt("web") == tallied(*rounds).doubt("web")
-    assert tally.doubt("web")
-    worse = [both(n, (0, 2 * n), (99 * n, 100 * n)) for n in range(1, 61)]
-    assert judged(*worse).decision is Decision.REJECT
-
-
-@pytest.mark.parametrize(("answered", "doubted"), [(1.0, False), (0.05, True)])
-def test_pods_that_prometheus_scrapes_one_after_the_other_are_compared_by_their_time(
-    answered: float, doubted: bool
-) -> None:
-    """Ten pods of each variant, each scraped every 15 seconds at a time of its own, and a look every two seconds."""
-    random_ = random.Random(1)
-    phases = {
-        pod(f"{variant}-{n}", variant): random_.uniform(0, 15)
-        for variant in (Variant.BASELINE, Variant.CANARY)
-        for n in range(10)
-    }
-    rate = {Variant.BASELINE: 20.0, Variant.CANARY: 20.0 * answered}
-    tally = Tally(0)
-    for look in range(2, 1200, 2):
-        due = [(one, n) for one, phase in phases.items() for n in range(80) if look - 2 < phase + 15 * n <= look]
-        scrapes = [scrape(one, phases[one] + 15 * n, 0, rate[one.variant] * (15 * n + 1)) for one, n in due]
-        tally = tally.add(scrapes, MEASURES)
-    assert bool(tally.doubt("web")) is doubted
-
-
-def test_answers_during_a_warm_up_say_nothing_about_unanswered_requests() -> None:
-    late = pod("c", ready_at=1000)
-    tally = Tally(10)
-    for n in range(1, 61):
-        tally = tally.add(
-            [scrape(pod("b", Variant.BASELINE), 100 + n, 99 * n, 100 * n), scrape(late, 100 + n, 0, 0)], MEASURES
-        )
-    assert not tally.doubt("web")
-
-
-def test_workloads_and_metrics_share_the_error_level_of_reject() -> None:
-    measures = Measures.of([SUCCESS, LATENCY])
-    verdict = judge(Tally(), measures, ["web", "api"], alpha=0.04)
-    assert [(one.workload, one.metric) for one in verdict.comparisons] == [
-        ("web", "success"),
-        ("web", "latency"),
-        ("api", "success"),
-        ("api", "latency"),
-    ]
-    assert {(one.alpha, one.reject_alpha) for one in verdict.comparisons} == {(0.04, 0.001)}
 
 
 # Whatever happens
