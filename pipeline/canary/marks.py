@@ -77,6 +77,10 @@ class Variant(StrEnum):
     CANARY = "canary"
 
 
+COMPARED = (Variant.BASELINE, Variant.CANARY)
+"""The variants that are compared, in this order."""
+
+
 def version_labels(label: str) -> tuple[str, ...]:
     """Return the keys by which variants are recognised: next to the default key, that of GitHub's action."""
     return (label, ACTION_VERSION_LABEL) if label == VERSION_LABEL else (label,)

@@ -60,7 +60,7 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
 @click.command(
     cls=Command,
     examples=(
-        "canary verdict --baseline 412/500 --canary 420/500 --tolerance 0.05",
+        "canary verdict --baseline 412/500 --canary 425/500 --tolerance 0.05",
         "canary verdict --baseline 9990/10000 --canary 9940/10000 --tolerance 0.001 --output json",
         "canary verdict --baseline 29940/30000 --canary 29935/30000 --tolerance 2x",
         "canary verdict --replay canary-report/report.json",
@@ -74,7 +74,7 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
 @click.option(
     "--tolerance",
     multiple=True,
-    metavar="SHARE",
+    metavar="SHARE|MULTIPLE",
     help=f"{SETTINGS['tolerance'].help} For --replay it may be given several times.",
 )
 @flags.settings("alpha", *REPLAYED)
@@ -86,7 +86,9 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
 )
 @flags.results
 def verdict(**given: Any) -> int:  # noqa: ANN401
-    """Judge counts that you pass, by the same rule as a release.
+    """Judge counts that you pass, or replay those of a past release.
+
+    Counts that you pass are sums. A release judges scrape by scrape, as --replay does.
 
     Exits with 0 on PROMOTE, 1 on REJECT and 4 if undecided. You can check growing counts as often as you like.
 
@@ -120,6 +122,8 @@ def verdict(**given: Any) -> int:  # noqa: ANN401
 
         show_replay(given, given["replay"], tolerances)
         return ExitCode.DONE
+    if len(tolerances) > 1:
+        raise InputError("--tolerance: give it once, or add --replay to try several tolerances on a past release")
     if given["baseline"] is None or given["canary"] is None:
         raise InputError(
             "canary verdict needs --baseline and --canary, such as --baseline 412/500 --canary 420/500; or --replay"

@@ -14,6 +14,7 @@ from canary.cli.render import columns, print_json
 from canary.cli.session import Session
 from canary.errors import InputError
 from canary.metrics import csv_counts, range_query
+from canary.plurals import counted
 from canary.printable import printable
 from canary.report import from_json
 from canary.settings.settings import SETTINGS
@@ -146,15 +147,15 @@ def _size(tolerance: Tolerance | None) -> tuple[bool, float]:
 
 
 def _as_text(path: str, replays: Sequence[Replay], released: Sequence[Counts]) -> Iterator[str]:
-    times = [at for at, _ in replays[0].verdicts]
-    looks = f"{len(times):,} looks" if len(times) != 1 else "1 look"
-    yield f"{_shown(path)}: {looks} in {_time(times[-1] - times[0])}, from {readable(times[0])}"
+    moments = [at for at, _ in replays[0].verdicts]
+    looks = counted(len(moments), "look")
+    yield f"{_shown(path)}: {looks} in {_time(moments[-1] - moments[0])}, from {readable(moments[0])}"
     several = len(replays[0].counts) > 1
     rows = [("tolerance", *([""] if several else []), "decision", "after", "requests", "difference", "interval")]
     for one in replays:
         place = len(one.verdicts) - 1 if one.decided is None else one.decided
         at, verdict = one.verdicts[place]
-        after = _time(at - times[0]) if one.decided is not None else "-"
+        after = _time(at - moments[0]) if one.decided is not None else "-"
         mark = " (as released)" if released and list(one.counts) == list(released) else ""
         if several:
             rows.append((f"all{mark}" if mark else "all", "", str(verdict.decision), after, "", "", ""))

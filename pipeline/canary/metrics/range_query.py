@@ -14,14 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from canary.errors import InputError
-from canary.marks import Variant
+from canary.marks import COMPARED, Variant
 from canary.metrics.streams import Streams
 from canary.verdict.evidence import Evidence
 from canary.verdict.exposed_metrics import ExposedMetrics, unmatched_selectors
 from canary.verdict.looks import Counts, Look
 from canary.verdict.measures import START, Measures
 from canary.verdict.scrapes import Pod, Scrape
-from canary.verdict.tally import COMPARED, Tally
+from canary.verdict.tally import Tally
 
 _POD = re.compile(r"(?P<workload>.+)-(?P<variant>baseline|canary)-[a-z0-9]+-[a-z0-9]+")
 """The name of a pod of a Deployment NAME-baseline or NAME-canary."""

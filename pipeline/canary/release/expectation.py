@@ -2,11 +2,11 @@
 
 import math
 
+from canary.marks import COMPARED
 from canary.settings.options import Options
 from canary.state.record import Record
 from canary.verdict.comparison import Comparison, Decision, Verdict
 from canary.verdict.forecast import Forecast, forecast, of_release
-from canary.verdict.tally import COMPARED
 
 
 def expectation(record: Record, verdict: Verdict, options: Options) -> Forecast | None:

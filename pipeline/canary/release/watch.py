@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Judged, Looked, Note
-from canary.marks import ARGUMENTS, Variant
+from canary.marks import ARGUMENTS, COMPARED, Variant
 from canary.objects import DEPLOYMENT
 from canary.observe.crashes import canary_crashes
 from canary.observe.deployments import progress, read_workload
@@ -22,12 +22,11 @@ from canary.state.counts import CountsWriter, read_record
 from canary.state.expiry import postpone_expiry
 from canary.state.record import Record
 from canary.verdict.comparison import Decision, Verdict
+from canary.verdict.measures import Measures
 from canary.verdict.scrapes import Pod
 from canary.verdict.tally import Tally, judge
 from canary.verdict.tolerance import Multiple
 from canary.verdict.tolerated import tolerated
-
-_COMPARED = (Variant.BASELINE, Variant.CANARY)
 
 
 def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: Verdict | None = None) -> Verdict:
@@ -72,7 +71,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
             for name, known in noted.items():
                 _note(world, name, known)
             raise
-        _tell_what_is_tolerated(world, verdict, before)  # not of a misspelt selector
+        _tell_what_is_tolerated(world, verdict, before, record.measures)  # not of a misspelt selector
         waiting_for = held or unchecked or _waiting_for(world, scene, record, diagnosis)
         record = replace(
             record,
@@ -179,21 +178,24 @@ def _verdict(world: World, scene: Observation, tally: Tally, record: Record, hel
     return verdict
 
 
-def _tell_what_is_tolerated(world: World, verdict: Verdict, before: Tally) -> None:
-    """Say which canary each tolerance would still promote, at the first look with enough requests to both variants.
+def _tell_what_is_tolerated(world: World, verdict: Verdict, before: Tally, measures: Measures | None) -> None:
+    """Say which canary each tolerance would still promote, at the first look with it and enough requests to both.
 
     Args:
         world: what to work with.
         verdict: of this look.
         before: everything counted up to the look before.
+        measures: what the look before compared by, None if there was none.
     """
     if verdict.decision is Decision.REJECT:
         return
+    former = {metric.name: metric.tolerance for metric in measures.metrics} if measures else {}
     metrics = {metric.name: metric for metric in world.options.measures.metrics}
     enough = max(1, world.options.min_requests)
     for one in verdict.comparisons:
-        counted = (before.evidence(one.workload, side, metrics[one.metric]).total for side in _COMPARED)
-        if one.tolerance is not None and min(counted) < enough <= min(one.baseline.total, one.canary.total):
+        counted = (before.evidence(one.workload, side, metrics[one.metric]).total for side in COMPARED)
+        is_new = former.get(one.metric) != one.tolerance or min(counted) < enough
+        if one.tolerance is not None and is_new and enough <= min(one.baseline.total, one.canary.total):
             which = f"{one.metric} of {one.workload}, " if len(verdict.comparisons) > 1 else ""
             world.listen(Note(f"note: {which}{tolerated(one.tolerance, one.baseline.share)}"))
 

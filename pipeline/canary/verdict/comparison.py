@@ -30,8 +30,8 @@ class Comparison:
         canary: its evidence.
         difference: canary's share minus baseline's, in −1–1; None without requests on either side. It is the one within
             the same scrapes if it differs much from that of all requests, because their traffic has changed.
-        interval: of the difference. It agrees with the decision: −tolerance is not above it if PROMOTE, not below it if
-            REJECT, and within it if UNDECIDED.
+        interval: of the difference. With an absolute tolerance it agrees with the decision: it lies at or above
+            −tolerance if PROMOTE, at or below it if REJECT, and has it inside if UNDECIDED.
         tolerance: how much worse the canary may be; None when it is not set, and then nothing is decided.
         alpha: error level of PROMOTE.
         reject_alpha: error level of REJECT, shared among the comparisons of the release.

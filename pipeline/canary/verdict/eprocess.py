@@ -51,8 +51,8 @@ def log_ratios(tolerance: float, predicted: float, baseline: Evidence, canary: E
     unit = tolerance or STEP
     found = []
     for place, (difference, _) in enumerate(chain(PROMOTE, REJECT)):
-        q_b = _inside(predicted - difference * unit * part, LEAST_SHARE)
-        q_c = _inside(predicted + difference * unit * (1 - part), LEAST_SHARE)
+        q_b = _inside(predicted - difference * unit * part)
+        q_c = _inside(predicted + difference * unit * (1 - part))
         beyond = q_c - (q_b - tolerance)
         if (beyond if place < len(PROMOTE) else -beyond) <= 0:  # the null hypothesis contains it
             found.append(0.0)
@@ -102,5 +102,5 @@ def _log_ratio(evidence: Evidence, alternative: float, null: float) -> float:
     return evidence.good * math.log(alternative / null) + evidence.bad * math.log((1 - alternative) / (1 - null))
 
 
-def _inside(share: float, margin: float) -> float:
-    return min(max(share, margin), 1 - margin)
+def _inside(share: float) -> float:
+    return min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)

@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 from itertools import chain
 
-from canary.verdict.eprocess import PROMOTE, REJECT, Ratios
+from canary.verdict.eprocess import NONE, PROMOTE, REJECT, Ratios
 from canary.verdict.evidence import ROUNDING, Evidence
 
 HALF = 0.5  # of an error, added to those of both variants (Haldane 1956, Anscombe 1956)
@@ -48,7 +48,7 @@ def log_ratios(times: float, baseline: Evidence, canary: Evidence, *, most: floa
     """
     errors = baseline.bad + canary.bad
     if errors <= ROUNDING:
-        return (0.0,) * (len(PROMOTE) + len(REJECT))
+        return NONE
     factor = min(1.0, most / errors)
     found = []
     for difference, _ in chain(PROMOTE, REJECT):

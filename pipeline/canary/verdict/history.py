@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from canary.marks import Variant
+from canary.marks import COMPARED, Variant
 from canary.verdict.evidence import Evidence, number
 from canary.verdict.strata import Strata
 from canary.verdict.tolerance import Tolerance
@@ -22,8 +22,6 @@ BYTES = 64 * 1024
 
 _POINT, _SERIES = 20, 48
 """Maximum bytes of a point, and of each series in it."""
-
-_COMPARED = (Variant.BASELINE, Variant.CANARY)
 
 Series = tuple[Variant, str]
 """A variant and the name of a metric."""
@@ -80,10 +78,10 @@ class History:
 
         It is what a release goes on with when its tolerance changes: the evidence about the former one is of no use.
         """
-        strata, before = Strata(tolerance), {variant: Evidence() for variant in _COMPARED}
+        strata, before = Strata(tolerance), {variant: Evidence() for variant in COMPARED}
         for point in self.points:
-            now = {variant: point.evidence.get((variant, metric), before[variant]) for variant in _COMPARED}
-            strata, before = strata.add(*(now[one].since(before[one]) for one in _COMPARED)), now
+            now = {variant: point.evidence.get((variant, metric), before[variant]) for variant in COMPARED}
+            strata, before = strata.add(*(now[one].since(before[one]) for one in COMPARED)), now
         return strata
 
     def as_json(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def errors_compared(
         ratio: the canary's share of errors as a multiple of the baseline's, None while the baseline has none.
         interval: of the ratio.
         tolerance: the largest ratio that is promoted.
-        bound: `at most` if the upper end of the interval has decided, `at least` if the lower one has, or empty.
+        bound: `at most` if PROMOTE, `at least` if REJECT, else empty.
         quality: what a good request is called: `good`, `within 250 ms`.
         requests: how many there were, in words.
     """
@@ -44,6 +44,8 @@ def errors_compared(
     low, high = (times(end, tolerance) for end in interval)
     if bound == "at most":
         range_ = f"at most {high} times"
+    elif not bound and interval[1] > MOST_SHOWN and float(low) == 0:
+        range_ = ""
     elif bound or interval[1] > MOST_SHOWN:
         range_ = f"at least {low} times"
     else:
@@ -58,7 +60,8 @@ def errors_compared(
         if ratio != ratio_of(baseline, canary):
             outcome += " within the same scrapes"
     vs = f"canary {shares[0]} {bad} vs baseline {shares[1]}"
-    return f"{vs}: {outcome} ({range_}; tolerance {tolerance}), {requests}{way_out}"
+    limits = "; ".join(filter(None, (range_, f"tolerance {tolerance}")))
+    return f"{vs}: {outcome} ({limits}), {requests}{way_out}"
 
 
 def share_decimals(baseline: Evidence, canary: Evidence) -> int:

@@ -7,7 +7,9 @@ You can check it after every scrape: the error levels hold for all checks togeth
 
 E is the evidence of an e-process (`eprocess.py`) that compares canary and baseline within each scrape (`strata.py`). A
 fair bet would not multiply its stake by more than 1/α with a probability above α, however often one looks.
-Counts that a person passes have no scrapes; the confidence sequence of `confidence.py` decides about them (`compare`).
+Each also needs an observed difference on its side of the tolerance, so that no decision contradicts it. Counts that a
+person passes have no scrapes (`compare`): the confidence sequence of `confidence.py` decides about an absolute
+tolerance, and the e-process about a relative one, as if they were one scrape.
 `docs/verdict.md` says what is proven, what is measured, and how the constants were chosen.
 """
 
@@ -164,8 +166,8 @@ def _by_ratio(comparison: Comparison, strata: Strata, tolerance: Multiple, evide
         promote=(promote, comparison.alpha),
         reject=(reject, comparison.reject_alpha),
     )
-    low = max(low, tolerance.times) if decision is Decision.REJECT else min(low, tolerance.times)
-    high = min(high, tolerance.times) if decision is Decision.PROMOTE else max(high, tolerance.times)
+    promoted, rejected = decision is Decision.PROMOTE, decision is Decision.REJECT
+    low, high = _cut(low, high, tolerance.times, above=rejected, below=promoted)
     of_shares = error_ratio.ratio_of(comparison.baseline, comparison.canary)
     if found and of_shares and low <= of_shares <= high:  # then it suits the shares that are shown
         found = of_shares if abs(math.log(of_shares / found)) <= math.log(tolerance.times) / 2 else found
@@ -202,9 +204,14 @@ def _interval(
         min(difference, difference + smoothing - reach_low),
         max(difference, difference + smoothing + reach_high),
     )
-    low = max(low, -tolerance) if decision is Decision.PROMOTE else min(low, -tolerance)
-    high = min(high, -tolerance) if decision is Decision.REJECT else max(high, -tolerance)
+    promoted, rejected = decision is Decision.PROMOTE, decision is Decision.REJECT
+    low, high = _cut(low, high, -tolerance, above=promoted, below=rejected)
     return max(-1.0, low), min(1.0, high)
+
+
+def _cut(low: float, high: float, edge: float, *, above: bool, below: bool) -> tuple[float, float]:
+    """Return the interval on one side of an edge, or else around it."""
+    return max(low, edge) if above else min(low, edge), min(high, edge) if below else max(high, edge)
 
 
 def combine(comparisons: Sequence[Comparison]) -> Verdict:

@@ -53,7 +53,7 @@ class Strata:
         canary_part: F.
         difference_sum: D₁.
         square_sum: D₂.
-        error_sum: sum of w times the baseline's share of errors. D₁ less, it is that of the canary.
+        error_sum: sum of w times the baseline's share of errors. Minus D₁, it is the same sum for the canary.
         erring: scrapes with an error, of baseline and canary.
         fine: scrapes with a good answer, of baseline and canary.
         pool: answers of both variants by which the next scrape is predicted.
@@ -169,20 +169,20 @@ class Strata:
             raise ValueError(f"{len(ratios)} ratios instead of {len(NONE)}")
         return cls(
             None if tolerance is None else read_tolerance(tolerance),
-            _evidence(read["baseline"]),
-            _evidence(read["canary"]),
-            _evidence(read["held_baseline"]),
-            _evidence(read["held_canary"]),
-            int(read["scrapes"]),
-            float(read["weight"]),
-            float(read["canary_part"]),
-            float(read["difference_sum"]),
-            float(read["square_sum"]),
-            float(read["error_sum"]),
-            _pair(read["erring"]),
-            _pair(read["fine"]),
-            _evidence(read["pool"]),
-            ratios,
+            baseline=_evidence(read["baseline"]),
+            canary=_evidence(read["canary"]),
+            held_baseline=_evidence(read["held_baseline"]),
+            held_canary=_evidence(read["held_canary"]),
+            scrapes=int(read["scrapes"]),
+            weight=float(read["weight"]),
+            canary_part=float(read["canary_part"]),
+            difference_sum=float(read["difference_sum"]),
+            square_sum=float(read["square_sum"]),
+            error_sum=float(read["error_sum"]),
+            erring=_pair(read["erring"]),
+            fine=_pair(read["fine"]),
+            pool=_evidence(read["pool"]),
+            ratios=ratios,
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from canary.marks import Variant
+from canary.marks import COMPARED, Variant
 from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.counters import Group, Process
 from canary.verdict.evidence import Evidence, number
@@ -22,7 +22,6 @@ from canary.verdict.sample_ratio import NO_ANSWERS, Answers, SampleRatio
 from canary.verdict.scrapes import Pod, Scrape
 from canary.verdict.strata import Strata
 
-COMPARED = (Variant.BASELINE, Variant.CANARY)
 RECENT = 30.0  # seconds over which the request rate is measured
 
 
@@ -39,7 +38,7 @@ class Tally:
     missing: Mapping[Pod, str] = field(default_factory=dict)
     _evidence: Mapping[tuple[str, Variant, str], Evidence] = field(default_factory=dict)
     _strata: Mapping[tuple[str, str], Strata] = field(default_factory=dict)
-    _ratios: Mapping[str, SampleRatio] = field(default_factory=dict)
+    _sample_ratios: Mapping[str, SampleRatio] = field(default_factory=dict)
     _buckets: Mapping[Group, Mapping[float, float]] = field(default_factory=dict)
     _processes: Mapping[tuple[str, str], Process] = field(default_factory=dict)
     _recent: Mapping[Group, tuple[tuple[float, float], ...]] = field(default_factory=dict)
@@ -71,6 +70,8 @@ class Tally:
             parts = last.parts_after(scrape) if last else scrape.parts
             processes[key] = Process(group, scrape.at, scrape.counters, scrape.started, counting, parts)
             latest[group] = scrape.at
+            # A round has one scrape of each process at most. So canary and baseline are compared at the same time, also
+            # where one of them has fewer scrapes.
             if key in of_round:
                 nth, of_round = nth + 1, set()
             of_round.add(key)
@@ -81,8 +82,8 @@ class Tally:
                 count = gained.get(total_key(measures.metrics[0]), 0.0)
                 answers[nth, group] = answers.get((nth, group), NO_ANSWERS).add(count, *last.until(scrape))
         ratios = self._with_answers(answers)
-        tally = replace(self, missing=missing, _processes=processes, _ratios=ratios)
-        return self._counted(rounds, latest, measures, tally)
+        tally = replace(self, missing=missing, _processes=processes, _sample_ratios=ratios)
+        return tally._counted(rounds, latest, measures)  # noqa: SLF001 - of this class
 
     def evidence(self, workload: str, variant: Variant, metric: Metric) -> Evidence:
         """Return what a variant has shown on a metric."""
@@ -102,7 +103,7 @@ class Tally:
             len({uid for (uid, _), process in self._processes.items() if process.group == (workload, variant)})
             for variant in COMPARED
         ]
-        return self._ratios.get(workload, SampleRatio()).doubt(*pods)
+        return self._sample_ratios.get(workload, SampleRatio()).doubt(*pods)
 
     def at_new_step(self) -> Tally:
         """Return the tally at the start of a new step: no requests counted at this step yet, the same evidence."""
@@ -142,7 +143,7 @@ class Tally:
 
     def _with_answers(self, answers: Mapping[tuple[int, Group], Answers]) -> Mapping[str, SampleRatio]:
         """Return the sample ratios with the answers of each round of scrapes."""
-        ratios = dict(self._ratios)
+        ratios = dict(self._sample_ratios)
         for nth, workload in sorted({(nth, workload) for nth, (workload, _) in answers}):
             sides = (answers.get((nth, (workload, variant)), NO_ANSWERS) for variant in COMPARED)
             ratios[workload] = ratios.get(workload, SampleRatio()).add(*sides)
@@ -153,13 +154,8 @@ class Tally:
         rounds: Mapping[tuple[int, Group], Mapping[str, float]],
         latest: Mapping[Group, float],
         measures: Measures,
-        tally: Tally,
     ) -> Tally:
-        """Return `tally` plus what each round of scrapes added.
-
-        A round has one scrape of each process at most, in the order of time: a new one starts when a process comes
-        again. So canary and baseline are compared at the same time, also where one of them has fewer scrapes.
-        """
+        """Return the tally plus what each round of scrapes added."""
         evidence, strata, recent = dict(self._evidence), dict(self._strata), dict(self._recent)
         buckets = {group: dict(counts) for group, counts in self._buckets.items()}
         for (_, group), gained in sorted(rounds.items(), key=lambda item: item[0][0]):
@@ -179,7 +175,7 @@ class Tally:
         for group, at in latest.items() if measures.metrics else ():
             total = evidence.get((*group, measures.metrics[0].name), Evidence()).total
             recent[group] = (*(look for look in recent.get(group, ()) if at - RECENT <= look[0] < at), (at, total))
-        return replace(tally, _evidence=evidence, _strata=strata, _buckets=buckets, _recent=recent)
+        return replace(self, _evidence=evidence, _strata=strata, _buckets=buckets, _recent=recent)
 
     @property
     def workloads(self) -> tuple[str, ...]:
@@ -212,7 +208,7 @@ class Tally:
             "strata": [
                 [metric, strata.as_json()] for (of, metric), strata in sorted(self._strata.items()) if of == workload
             ],
-            "sample_ratio": self._ratios.get(workload, SampleRatio()).as_json(),
+            "sample_ratio": self._sample_ratios.get(workload, SampleRatio()).as_json(),
             "before_step": [
                 [variant, metric, number(total)]
                 for (of, variant, metric), total in sorted(self._before.items())
@@ -245,7 +241,7 @@ class Tally:
                 for variant, metric, good, total in read["totals"]
             },
             _strata={(workload, metric): Strata.from_json(strata) for metric, strata in read["strata"]},
-            _ratios={workload: SampleRatio.from_json(read["sample_ratio"])} if "sample_ratio" in read else {},
+            _sample_ratios={workload: SampleRatio.from_json(read["sample_ratio"])} if "sample_ratio" in read else {},
             _buckets={
                 (workload, Variant(variant)): {float(bound): float(count) for bound, count in counts.items()}
                 for variant, counts in read["buckets"]
@@ -272,7 +268,7 @@ class Tally:
             self.warm_up,
             _evidence={**self._evidence, **other._evidence},
             _strata={**self._strata, **other._strata},
-            _ratios={**self._ratios, **other._ratios},
+            _sample_ratios={**self._sample_ratios, **other._sample_ratios},
             _buckets={**self._buckets, **other._buckets},
             _processes={**self._processes, **other._processes},
             _before={**self._before, **other._before},

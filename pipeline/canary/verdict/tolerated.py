@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from canary.verdict.evidence import ROUNDING
 from canary.verdict.multiples import WAY_OUT
 from canary.verdict.tolerance import Multiple, Tolerance, decimals
@@ -30,7 +32,8 @@ def tolerated(tolerance: Tolerance, baseline_share: float | None) -> str:
         worse = f"a canary that fails {points} % of its requests"
         return f"{tolerant} {worse} is still promoted, although the baseline fails none"
     times = (errors + tolerance) / errors
-    worse = f"a canary with up to {times:.{1 if times < 10 else 0}f} times the baseline's errors"
+    digits = 0 if times >= 10 else max(1, math.ceil(-math.log10(times - 1)))
+    worse = f"a canary with up to {times:.{digits}f} times the baseline's errors"
     return f"{tolerant} {worse} is still promoted"
 
 

@@ -26,33 +26,37 @@ def sentence(comparison: Comparison, quality: str) -> str:
         return f"no requests to {' and '.join(silent)} yet" + ("" if len(silent) == 2 else f" ({requests})")
     if comparison.decision is Decision.UNDECIDED and comparison.scrapes is not None and not comparison.measured:
         few = comparison.scrapes < LEAST_SCRAPES
-        requests += f" in {comparison.scrapes} of {LEAST_SCRAPES} scrapes" if few else FEW_ERRORS
+        requests += f" in {comparison.scrapes} of at least {LEAST_SCRAPES} scrapes" if few else FEW_ERRORS
     tolerance = comparison.tolerance
     if isinstance(tolerance, Multiple):
         bound = {Decision.PROMOTE: "at most", Decision.REJECT: "at least"}.get(comparison.decision, "")
         return errors_compared(
-            *(baseline, canary, comparison.ratio, comparison.ratio_interval, tolerance),
+            baseline,
+            canary,
+            comparison.ratio,
+            comparison.ratio_interval,
+            tolerance,
             bound=bound,
             quality=quality,
             requests=requests,
         )
-    (low, high), precision = comparison.interval, decimals(tolerance)
+    (low, high), digits = comparison.interval, decimals(tolerance)
     if low > 0:
-        range_ = f"at least {_points(low, precision)}"
+        range_ = f"at least {_points(low, digits)}"
     elif high < 0:
-        range_ = f"at least {_points(-high, precision)}"
+        range_ = f"at least {_points(-high, digits)}"
     elif comparison.decision is Decision.PROMOTE:
-        range_ = f"at most {_points(0.0 - low, precision)} worse"
+        range_ = f"at most {_points(0.0 - low, digits)} worse"
     else:
-        range_ = f"between {_points(0.0 - low, precision)} worse and {_points(high, precision)} better"
-    limit = "" if tolerance is None or low > 0 else f"; tolerance {_points(tolerance, precision)}"
-    points = _points(abs(comparison.difference), precision)
+        range_ = f"between {_points(0.0 - low, digits)} worse and {_points(high, digits)} better"
+    limit = "" if tolerance is None or low > 0 else f"; tolerance {_points(tolerance, digits)}"
+    points = _points(abs(comparison.difference), digits)
     outcome = (
         "equal" if float(points) == 0 else f"{'better' if comparison.difference > 0 else 'worse'} by {points} points"
     )
     if comparison.difference != canary.good / canary.total - baseline.good / baseline.total:
         outcome += " within the same scrapes"
-    shares = [_points(one.good / one.total, precision) for one in (canary, baseline)]
+    shares = [_points(one.good / one.total, digits) for one in (canary, baseline)]
     return f"canary {shares[0]} % {quality} vs baseline {shares[1]} %: {outcome} ({range_}{limit}), {requests}"
 
 
@@ -93,5 +97,5 @@ def precision(comparison: Comparison) -> int:
     return share_decimals(comparison.baseline, comparison.canary)
 
 
-def _points(share: float, decimals: int) -> str:
-    return f"{share * 100:.{decimals}f}"
+def _points(share: float, digits: int) -> str:
+    return f"{share * 100:.{digits}f}"

@@ -324,6 +324,10 @@ def test_a_replay_needs_a_tolerance_a_file_that_exists_and_no_other_counts(comma
             "--replay and --canary: use only one of them; --replay reads the counts from a file",
         ),
         (
+            ["--baseline", "1/2", "--canary", "1/2", "--tolerance", "0.1", "--tolerance", "0.2"],
+            "--tolerance: give it once, or add --replay to try several tolerances on a past release",
+        ),
+        (
             ["--canary", "1/2"],
             "canary verdict needs --baseline and --canary, such as --baseline 412/500 --canary 420/500; or --replay",
         ),

@@ -451,6 +451,19 @@ def test_what_the_tolerance_lets_pass_is_said_once_before_the_verdict(deployed: 
     assert len(deployed.heard(Looked)) > len(before) + 1
 
 
+def test_another_tolerance_is_told_at_the_first_look_of_a_watch_that_continues(deployed: Story) -> None:
+    deployed.release(names=("app",)).watch()
+    deployed.events.clear()
+    wider = replace(SUCCESS, tolerance=0.2)
+    deployed.release(names=("app",), measures=Measures.of([wider])).watch()
+    [note] = deployed.heard(Note)
+    assert note.text.startswith("note: with a tolerance of 20.0 points a canary with up to 3.0 times")
+    assert deployed.events.index(note) < deployed.events.index(deployed.heard(Looked)[0])
+    deployed.events.clear()
+    deployed.release(names=("app",), measures=Measures.of([wider])).watch()
+    assert deployed.heard(Note) == []
+
+
 def test_a_relative_tolerance_is_told_as_a_share_of_errors_and_rejects_a_canary_beyond_it(deployed: Story) -> None:
     deployed.counts.good[Variant.CANARY] = 0.4
     doubled = replace(SUCCESS, tolerance=Multiple(2.0))

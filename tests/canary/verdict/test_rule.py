@@ -106,7 +106,8 @@ def test_the_sentence_of_a_latency_objective_names_its_limit() -> None:
     ("tolerance", "share", "sentence"),
     [
         (0.05, 0.999, "5.0 points a canary with up to 51 times the baseline's errors is still promoted"),
-        (0.05, 0.1, "5.0 points a canary with up to 1.1 times the baseline's errors is still promoted"),
+        (0.005, 0.12, "0.50 points a canary with up to 1.006 times the baseline's errors is still promoted"),
+        (0.05, 0.1, "5.0 points a canary with up to 1.06 times the baseline's errors is still promoted"),
         (
             0.05,
             1.0,

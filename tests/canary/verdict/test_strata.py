@@ -77,7 +77,7 @@ def test_a_handful_of_scrapes_decides_only_an_overwhelming_difference() -> None:
     assert judged(3 * [(fine, (20, 200))]).decision is Decision.REJECT
     undecided = judged(3 * [(fine, (186, 200))])
     assert undecided.decision is Decision.UNDECIDED
-    assert undecided.sentence.endswith(", 600 requests each in 3 of 8 scrapes")
+    assert undecided.sentence.endswith(", 600 requests each in 3 of at least 8 scrapes")
 
 
 def test_without_errors_it_says_why_it_takes_so_many_requests() -> None:
