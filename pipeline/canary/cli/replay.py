@@ -61,12 +61,12 @@ def show_replay(given: Mapping[str, Any], path: str, tolerances: Sequence[str]) 
         InputError: the file cannot be read, or nothing says a tolerance.
     """
     with Session({**given, "tolerance": None}) as session:
-        recording = _read(path, session)
+        recording = read = _read(path, session)
         alpha = session.settings.alpha
         if recording.kind != "report" or session.resolved.sources["alpha"] == SETTINGS["alpha"].flag:
             recording = replace(recording, counts=tuple(replace(one, alpha=alpha) for one in recording.counts))
         default = session.settings.tolerance
-    own = [one if one.tolerance is not None else replace(one, tolerance=default) for one in recording.counts]
+    own = _with_tolerance(recording.counts, default)
     chosen = [_tolerance(text) for text in tolerances]
     is_complete = all(one.tolerance is not None for one in own)
     if not chosen and not is_complete:
@@ -76,13 +76,17 @@ def show_replay(given: Mapping[str, Any], path: str, tolerances: Sequence[str]) 
     if not chosen:
         variants = [[_scaled(one, factor) for one in own] for factor in FACTORS]
     replays = [replay(counts) for counts in _sorted(variants)]
-    released = own if recording.kind == "report" else []
+    released = _with_tolerance(read.counts, default) if recording.kind == "report" else []
     if print_json(given, _as_json(path, recording, replays, released)):
         return
     for line in _as_text(path, replays, released):
         click.echo(printable(line))
     for note in _notes(recording):
         click.echo(printable(f"canary: {note}"), err=True)
+
+
+def _with_tolerance(counts: Sequence[Counts], default: Tolerance | None) -> list[Counts]:
+    return [one if one.tolerance is not None else replace(one, tolerance=default) for one in counts]
 
 
 def _read(path: str, session: Session) -> Recording:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -335,3 +336,66 @@ def test_a_replay_needs_a_tolerance_a_file_that_exists_and_no_other_counts(comma
         result = command_line("verdict", *flags)
         assert (result.code, result.out) == (2, "")
         assert result.err.startswith(f"canary: error: {message}")
+
+
+def test_metrics_of_a_csv_share_the_error_level_of_reject(command_line: CommandLine) -> None:
+    scrapes = rows(0.9, 0.8, scrapes=10)
+    lines = [f"metric,{HEADER}"]
+    for place, row in enumerate(scrapes):
+        lines += [",".join(map(str, (metric, START + place, *row))) for metric in ("success", "latency")]
+    result = command_line("verdict", "--replay", "-", "--tolerance", "0.05", "-o", "json", stdin="\n".join(lines))
+    [replayed] = result.json()["replays"]
+    strata = Strata(0.05)
+    for row in scrapes:
+        strata = strata.add(Evidence(*row[:2]), Evidence(*row[2:]))
+    expected = list(compare_strata(strata, comparisons=2).interval)
+    assert expected != list(compare_strata(strata).interval)
+    assert [one["looks"][-1]["interval"] for one in replayed["comparisons"]] == [expected, expected]
+
+
+def test_the_line_of_a_mistake_in_a_csv_counts_empty_lines_too(command_line: CommandLine) -> None:
+    command_line.write("counts.csv", f"{HEADER}\n\n1,1,2,1,2\n\n2,1,2\n")
+    result = command_line("verdict", "--replay", "counts.csv", "--tolerance", "0.1")
+    assert result.err == "canary: error: counts.csv:5: 3 values, but the header has 5 columns\n"
+
+
+def test_a_report_is_judged_at_its_own_alpha_unless_a_flag_says_another(command_line: CommandLine) -> None:
+    columns = ["at", *(f"{side} {column}" for side in ("baseline", "canary") for column in ("good", "total"))]
+    looks = [[START + n, 19 * n, 20 * n, 19 * n, 20 * n] for n in range(1, 5)]
+    counts = {
+        "workload": "app", "metric": "success", "tolerance": 0.1, "alpha": 0.2, "comparisons": 1,
+        "columns": columns, "looks": looks,
+    }  # fmt: skip
+    command_line.write("report.json", json.dumps({"format": 2, "counts": [counts]}))
+    command_line.write("canary.yml", "alpha: 0.1\n")
+    for flags, alpha, released in (((), 0.2, 1), (("--alpha", "0.01"), 0.01, 0)):
+        replays = command_line("verdict", "--replay", "report.json", "-o", "json", *flags).json()["replays"]
+        assert [one["comparisons"][0]["alpha"] for one in replays] == 3 * [alpha]
+        assert sum(one["as_released"] for one in replays) == released
+
+
+def test_a_restart_that_no_counter_shows_is_known_by_the_start_time(command_line: CommandLine) -> None:
+    restarted = pod("web-canary-5f6c8d-abcde", good=[50, 60, 70])
+    [counter] = restarted
+    started = {"__name__": "process_start_time_seconds", "pod": counter["metric"]["pod"]}
+    values = [[START + 5 * n, str(at)] for n, at in enumerate([START - 90, START + 2, START + 2])]
+    restarts = [*restarted, {"metric": started, "values": values}]
+    text = answer(pod("web-baseline-7d4b9c-x2x4z", good=[1, 9, 17]), restarts)
+    assert replayed_requests(command_line, text) == {"baseline": [0, 8, 16], "canary": [0, 60, 70]}
+
+
+def test_without_a_tolerance_half_and_twice_what_a_relative_one_adds_is_tried(command_line: CommandLine) -> None:
+    command_line.write("counts.csv", csv(rows(0.97, 0.94, scrapes=5)))
+    command_line.write("canary.yml", "tolerance: 2x\n")
+    table = command_line("verdict", "--replay", "counts.csv").out.splitlines()
+    assert [line.split()[0] for line in table[2:]] == ["1.5x", "2x", "3x"]
+
+
+def test_a_time_without_a_zone_is_utc_everywhere(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "XYZ-5")
+        time.tzset()
+        text = f"{HEADER}\n2026-01-31T12:00:00,1,2,1,2\n"
+        result = command_line("verdict", "--replay", "-", "--tolerance", "0.1", "-o", "json", stdin=text)
+    time.tzset()
+    assert result.json()["replays"][0]["comparisons"][0]["looks"][0]["at"] == START

@@ -485,3 +485,25 @@ def test_a_relative_tolerance_on_a_baseline_without_errors_says_what_can_decide(
         "note: with a tolerance of 2x nothing is promoted while the baseline has no errors: so far it has none; an "
         "absolute tolerance, such as 0.001, can decide without errors"
     )
+
+
+def test_no_decision_is_expected_while_a_canary_leaves_requests_unanswered(deployed: Story) -> None:
+    deployed.counts.each, deployed.counts.answered[Variant.CANARY] = 1000, 0.05
+    strict = Measures.of([replace(SUCCESS, tolerance=0.006)])
+    with pytest.raises(TimedOutError, match=r"after 200 s: the canary answered 10,000 requests, the baseline 200,000,"):
+        deployed.release(names=("app",), measures=strict, max_duration=200, min_duration=0).watch()
+    [*_, last] = deployed.heard(Looked)
+    assert [one.decision for one in last.verdict.comparisons] == [Decision.UNDECIDED]
+    assert last.verdict.withheld
+    assert last.forecast is None
+
+
+def test_what_is_expected_regards_the_minimum_of_requests_before_anything_is_decided(deployed: Story) -> None:
+    deployed.counts.each = 20
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), max_duration=24, min_duration=0, min_requests=6000).watch()
+    looks = [look for look in deployed.heard(Looked) if look.forecast]
+    assert looks
+    for look in looks:
+        assert look.forecast
+        assert look.forecast.seconds == pytest.approx((6000 - requests(look)) / 20, abs=4)

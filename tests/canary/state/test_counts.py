@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from canary.errors import InputError, InterruptedReleaseError, TimedOutError
-from canary.events import Looked
+from canary.events import Judged, Looked, Recalled
 from canary.marks import Variant
 from canary.objects import CONFIG_MAP, DEPLOYMENT
 from canary.state.counts import CountsWriter, read_record
@@ -189,6 +189,21 @@ def test_the_counts_of_an_older_driver_are_compared_by_their_history(deployed: S
     assert read_record(deployed.cluster, canaries, warm_up=0) == kept
     assert deployed.release(names=("app",)).watch().decision is Decision.PROMOTE
     assert keeper(deployed)["data"]["format"] == "2"
+
+
+def test_what_a_driver_recalls_of_an_older_one_has_its_counts(deployed: Story) -> None:
+    deployed.release(names=("app",)).watch()
+    data = keeper(deployed)["data"]
+    counts = json.loads(data["counts.json"])
+    del counts["compared_by"]
+    counts["strata"] = []
+    deployed.cluster.replace(keeper(deployed) | {"data": data | {"counts.json": json.dumps(counts)}})
+    [before] = deployed.heard(Judged)
+    deployed.events.clear()
+    deployed.release(names=("app",), min_duration=0).watch()
+    [recalled] = deployed.heard(Recalled)
+    assert recalled.verdict.comparisons[0].canary == before.verdict.comparisons[0].canary
+    assert recalled.verdict.comparisons[0].scrapes == before.verdict.comparisons[0].scrapes
 
 
 def test_another_tolerance_is_judged_by_all_earlier_counts(deployed: Story) -> None:

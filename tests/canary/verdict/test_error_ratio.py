@@ -174,3 +174,28 @@ def test_a_scrape_counts_with_at_most_a_few_times_the_errors_that_earlier_ones_p
     whole = log_ratios(2.0, incident, incident)
     assert gained[0] == pytest.approx(whole[0] * MOST * (predicted + 1) / 100, rel=0.5)
     assert gained[0] < whole[0] / 4
+
+
+def test_incidents_in_which_the_canary_is_better_are_no_reason_to_reject_what_is_within_the_tolerance() -> None:
+    """Their errors count as evidence only up to a limit, but all of them count for the ratio."""
+    strata = Strata(Multiple(2.0))
+    for _ in range(80):
+        strata = strata.add(Evidence(198, 200), Evidence(190, 200))
+    assert compare_strata(strata).decision is Decision.REJECT
+    for _ in range(4):
+        strata = strata.add(Evidence(0, 200), Evidence(10, 200))
+    found = compare_strata(strata)
+    assert strata.log_evidence()[1] > -math.log(found.reject_alpha)
+    assert found.ratio is not None
+    assert found.ratio < 2
+    assert found.decision is Decision.UNDECIDED
+
+
+def test_reject_by_a_relative_tolerance_is_decided_at_a_share_of_alpha_that_the_comparisons_share() -> None:
+    strata = Strata(Multiple(2.0))
+    for _ in range(12):
+        strata = strata.add(Evidence(97, 100), Evidence(85, 100))
+    _, evidence = strata.log_evidence()
+    alone, among = compare_strata(strata), compare_strata(strata, comparisons=10_000)
+    assert -math.log(alone.reject_alpha) < evidence < -math.log(among.reject_alpha)
+    assert (alone.decision, among.decision) == (Decision.REJECT, Decision.UNDECIDED)

@@ -70,3 +70,14 @@ def test_a_history_tells_the_strata_of_another_tolerance() -> None:
         strata = strata.add(Evidence(9, 10), Evidence(2, 4))
     assert history.strata("success", 0.01) == strata
     assert history.strata("latency", 0.01) == Strata(0.01)
+
+
+def test_a_point_without_a_variant_is_no_restart_of_its_counts() -> None:
+    looks = [(5, 10), (None, 20), (9, 30)]
+    history, strata = History(), Strata(0.01)
+    for at, (canary, baseline) in enumerate(looks):
+        seen = {} if canary is None else {CANARY: Evidence(canary, canary)}
+        history = history.add(at, {(Variant.BASELINE, "success"): Evidence(baseline, baseline), **seen})
+    for canary_new, baseline_new in ((5, 10), (0, 10), (4, 10)):
+        strata = strata.add(Evidence(baseline_new, baseline_new), Evidence(canary_new, canary_new))
+    assert history.strata("success", 0.01) == strata

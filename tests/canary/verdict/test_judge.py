@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -163,3 +164,42 @@ def test_workloads_and_metrics_share_the_error_level_of_reject() -> None:
         ("api", "latency"),
     ]
     assert {(one.alpha, one.reject_alpha) for one in verdict.comparisons} == {(0.04, 0.001)}
+
+
+def test_a_canary_that_is_worse_is_rejected_without_a_word_about_unanswered_requests() -> None:
+    rounds = [both(n, (0, 2 * n), (99 * n, 100 * n)) for n in range(1, 61)]
+    assert tallied(*rounds).doubt("web")
+    verdict = judged(*rounds)
+    assert (verdict.decision, verdict.withheld) == (Decision.REJECT, "")
+    assert "does it hang" not in verdict.sentence
+
+
+def test_the_next_driver_continues_with_all_workloads() -> None:
+    api = [
+        [replace(one, pod=replace(one.pod, uid=f"{one.pod.uid}-api", workload="api")) for one in found]
+        for found in hanging()
+    ]
+    tally = tallied(*evenly((950, 1000), (940, 1000)), *api)
+    web, other = (Tally.from_json(json.loads(json.dumps(tally.as_json(name))), name, 0) for name in ("web", "api"))
+    joined = web.joined(other)
+    assert joined.doubt("api") == tally.doubt("api") != ""
+    assert [joined.as_json(name) for name in ("web", "api")] == [tally.as_json(name) for name in ("web", "api")]
+
+
+@pytest.mark.parametrize(("ready", "doubted"), [(0.5, False), (2.0, True)])
+def test_nothing_is_expected_of_a_pod_while_it_is_not_ready(ready: float, doubted: bool) -> None:
+    """A canary that answers a tenth of the requests gets no more of them if it is ready for so short a time only."""
+    tally = Tally(0)
+    for n in range(1, 201):
+        flapping = pod("c", ready_at=2 * n - ready)
+        looks = [scrape(pod("b", Variant.BASELINE), 2 * n, 100 * n, 100 * n), scrape(flapping, 2 * n, 10 * n, 10 * n)]
+        tally = tally.add(looks, MEASURES)
+    assert bool(tally.doubt("web")) is doubted
+
+
+def test_unanswered_requests_are_those_of_the_first_metric() -> None:
+    measures, tally = Measures.of([SUCCESS, LATENCY]), Tally(0)
+    for n, found in enumerate(hanging(), 1):
+        slow = {"latency good": 100.0 * n, "latency total": 100.0 * n}
+        tally = tally.add([replace(one, counters={**(one.counters or {}), **slow}) for one in found], measures)
+    assert "the canary answered 118 requests" in tally.doubt("web")

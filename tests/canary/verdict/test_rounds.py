@@ -76,3 +76,10 @@ def test_a_driver_that_takes_over_comes_to_the_same_strata() -> None:
         tally, killed = tally.add(look, MEASURES), carried(killed.add(look, MEASURES))
     assert killed.strata("web", SUCCESS) == tally.strata("web", SUCCESS)
     assert tally.strata("web", SUCCESS).scrapes == 6
+
+
+def test_scrapes_that_come_pod_by_pod_are_the_same_as_in_the_order_of_time() -> None:
+    scrapes = backlog(1, 0.1, late=8)
+    by_pod = sorted(scrapes, key=lambda one: one.pod.name)
+    assert by_pod != scrapes
+    assert tallied(by_pod).as_json("web") == tallied(scrapes).as_json("web")

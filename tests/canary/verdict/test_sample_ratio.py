@@ -122,3 +122,8 @@ def test_the_next_driver_continues_with_the_same_evidence() -> None:
 def test_evidence_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="2 numbers instead of 3"):
         SampleRatio.from_json(SampleRatio().as_json() | {"canary": [0, 0, 0, 0]})
+
+
+def test_the_doubt_leaves_out_the_answers_of_better_times() -> None:
+    check = looked(looked(SampleRatio(), 100, 100, 150), 100, 0, 80)
+    assert check.doubt(1, 1).startswith("the canary answered 0 requests, the baseline ")

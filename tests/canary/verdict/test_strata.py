@@ -273,3 +273,45 @@ def test_one_bad_scrape_moves_the_prediction_by_a_few_answers_only(scrapes: Scra
     held = strata.held_baseline.total + strata.held_canary.total
     new = after.total - after.good - (strata.pool.total - strata.pool.good)
     assert new <= 4 * (before * (1000 + held) + 1) + 1e-6
+
+
+def test_answers_that_wait_for_the_other_variant_s_are_no_evidence() -> None:
+    scrapes: Scrapes = 12 * [((18, 20), (19, 20)), ((20, 20), (18, 20))]
+    compared, waiting = added(scrapes), added([*scrapes, ((0, 0), (0, 500))])
+    assert waiting.compared == compared.compared == (Evidence(456, 480), Evidence(444, 480))
+    assert (waiting.dispersion, waiting.log_evidence()) == (compared.dispersion, compared.log_evidence())
+
+
+def test_one_good_scrape_moves_the_prediction_of_a_broken_service_by_a_few_answers_only() -> None:
+    strata = added(20 * [((1, 100), (1, 100))])
+    predicted = (strata.pool.good + 1) / (strata.pool.total + 2)
+    after = strata.add(Evidence(500, 500), Evidence(500, 500)).pool
+    assert after.good - strata.pool.good == pytest.approx(4 * (1000 * predicted + 1))
+
+
+def test_eight_scrapes_with_errors_of_both_do_not_tell_the_dispersion_yet() -> None:
+    """They tell it fourteen times, and sixteen are needed."""
+    alike: Scrapes = 8 * [((90, 100), (90, 100))]
+    assert (added(alike).told, added(alike).measured) == (14, False)
+    assert added(alike).dispersion == pytest.approx(1 + 0.05 * 99)
+
+
+def test_errors_in_bursts_need_more_evidence_for_either_decision_than_the_same_errors_spread_evenly() -> None:
+    equal: tuple[Scrapes, Scrapes] = (
+        40 * [((95, 100), (95, 100))],
+        20 * [((90, 100), (100, 100)), ((100, 100), (90, 100))],
+    )
+    worse: tuple[Scrapes, Scrapes] = (
+        12 * [((95, 100), (83, 100))],
+        6 * [((90, 100), (96, 100)), ((100, 100), (70, 100))],
+    )
+    for (evenly, bursts), decision in ((equal, Decision.PROMOTE), (worse, Decision.REJECT)):
+        assert (added(bursts).baseline, added(bursts).canary) == (added(evenly).baseline, added(evenly).canary)
+        assert (judged(evenly).decision, judged(bursts).decision) == (decision, Decision.UNDECIDED)
+
+
+def test_the_interval_is_wider_where_canary_and_baseline_get_their_traffic_at_different_times() -> None:
+    evenly = judged(40 * [((209, 220), (209, 220))])
+    apart = judged(20 * [((380, 400), (38, 40)), ((38, 40), (380, 400))])
+    assert (apart.baseline, apart.canary, apart.dispersion) == (evenly.baseline, evenly.canary, evenly.dispersion)
+    assert apart.interval[0] < evenly.interval[0] < evenly.interval[1] < apart.interval[1]
