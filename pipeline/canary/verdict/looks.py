@@ -16,11 +16,13 @@ class Look:
         at: Unix seconds.
         baseline: everything counted of the baseline by then.
         canary: the same of the canary.
+        stable: the same of stable, which decides nothing; None where it was not counted.
     """
 
     at: float
     baseline: Evidence
     canary: Evidence
+    stable: Evidence | None = None
 
 
 @dataclass(frozen=True)
