@@ -1,0 +1,122 @@
+"""What the pictures show, from the counts of a release at each look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from canary.chart.answers import Answers, Column
+from canary.chart.lines import Line, Lines
+from canary.chart.over_time import Funnel, Kind, Point
+from canary.chart.points import PointsSoFar, point_of
+from canary.marks import Variant
+from canary.verdict.comparison import Comparison, Decision
+from canary.verdict.evidence import NOTHING, Evidence
+from canary.verdict.forecast import Forecast
+from canary.verdict.looks import Counts, Look
+from canary.verdict.tolerance import Multiple
+
+SLOTS = 60
+"""Points of a line, and columns of a variant, at most."""
+
+FEWEST = 20
+"""Answers behind a share in a line, at least: the share of three answers says nothing."""
+
+
+def funnel_of(
+    counts: Counts,
+    comparison: Comparison | None = None,
+    *,
+    forecast: Forecast | None = None,
+    decided: tuple[float, Decision] | None = None,
+    acted: tuple[float, str] | None = None,
+    began: float | None = None,
+    so_far: PointsSoFar | None = None,
+) -> Funnel:
+    """Return the funnel of one metric of one workload.
+
+    Args:
+        counts: at each look.
+        comparison: as of the last look, where it is known; it replaces what these counts say of the last look, because
+            some looks may be left out.
+        forecast: the decision to expect.
+        decided: Unix seconds and the decision, where it is known; else since when the comparison has said the same.
+        acted: Unix seconds, and what was done.
+        began: Unix seconds when the time on the axis begins, None for the first look.
+        so_far: what was compared for an earlier picture of this metric; it then takes the new looks only.
+    """
+    compared = (PointsSoFar() if so_far is None else so_far).of(counts)
+    kind: Kind = "ratio" if isinstance(counts.tolerance, Multiple) else "difference"
+    if comparison is not None and comparison.difference is not None and counts.looks:
+        at = counts.looks[-1].at
+        last = (point_of(at, comparison, kind), comparison.decision)
+        compared = [*(one for one in compared if one[0].at < at), last]
+    return Funnel(
+        tuple(point for point, _ in compared),
+        counts.tolerance,
+        kind,
+        decided or _decided(compared),
+        forecast,
+        acted,
+        began,
+    )
+
+
+def shares_of(counts: Counts, *, quality: str = "good", began: float | None = None) -> Lines:
+    """Return the share of good answers of each variant over time, each point from the answers since the one before."""
+    lines = []
+    for variant, looks in _by_variant(counts.looks):
+        columns = _columns(looks, fewest=FEWEST)
+        lines.append(Line(variant, tuple((one.until, one.good / (one.good + one.bad)) for one in columns)))
+    return Lines(tuple(lines), "share", f"answers {quality}, in percent", began)
+
+
+def rates_of(counts: Counts, *, began: float | None = None) -> Lines:
+    """Return the requests per second of each variant over time."""
+    lines = []
+    for variant, looks in _by_variant(counts.looks):
+        points = [(one.until, (one.good + one.bad) / (one.until - one.since)) for one in _columns(looks)]
+        lines.append(Line(variant, tuple(points)))
+    return Lines(tuple(lines), "rate", "requests per second", began)
+
+
+def answers_of(counts: Counts, *, quality: str = "good", began: float | None = None) -> Answers:
+    """Return the answers of each variant over time; many scrapes are added up to fewer columns."""
+    return Answers(
+        tuple((variant, tuple(_columns(looks))) for variant, looks in _by_variant(counts.looks)), quality, began
+    )
+
+
+def _decided(compared: Sequence[tuple[Point, Decision]]) -> tuple[float, Decision] | None:
+    """Return since when the comparison has said what it says now; None while it is undecided."""
+    if not compared or compared[-1][1] is Decision.UNDECIDED:
+        return None
+    decision = compared[-1][1]
+    others = [place for place, (_, one) in enumerate(compared) if one is not decision]
+    return compared[others[-1] + 1 if others else 0][0].at, decision
+
+
+def _by_variant(looks: Sequence[Look]) -> Iterator[tuple[Variant, list[tuple[float, Evidence]]]]:
+    """Yield the counts of each variant over time."""
+    for variant in (Variant.STABLE, Variant.BASELINE, Variant.CANARY):
+        counted = [(one.at, found) for one in looks if (found := _evidence(one, variant)) is not None]
+        if variant is Variant.STABLE:  # a driver that did not count it may have begun
+            counted = [(at, one) for at, one in counted if one.total]
+        if counted:
+            yield variant, counted
+
+
+def _evidence(look: Look, variant: Variant) -> Evidence | None:
+    return {Variant.STABLE: look.stable, Variant.BASELINE: look.baseline, Variant.CANARY: look.canary}[variant]
+
+
+def _columns(counted: Sequence[tuple[float, Evidence]], *, fewest: float = 0) -> Iterator[Column]:
+    """Yield what was counted in each of at most so many slots of time, each with so many answers at least."""
+    least = (counted[-1][0] - counted[0][0]) / SLOTS
+    since, gained = counted[0][0], NOTHING
+    for (_, before), (at, now) in pairwise(counted):
+        new = now.since(before)
+        gained = gained.add(new.good, new.total)
+        if at - since >= least * 0.999 and gained.total >= fewest and (gained.total or not fewest):
+            yield Column(since, at, gained.good, gained.bad)
+            since, gained = at, NOTHING
