@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from canary.marks import Variant
 from canary.variants.steps import Step
 from canary.verdict.comparison import Verdict
+from canary.verdict.evidence import Evidence
 from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
 
@@ -209,6 +210,7 @@ class Looked(Event):
         last: whether watching ends with this look; `Judged` follows, with the same verdict.
         step: the one at hand, None where the release has no more than one.
         forecast: the decision to expect, None if there is one already or if that cannot be said.
+        stable: everything counted of stable, by workload and metric.
     """
 
     at: float
@@ -219,6 +221,7 @@ class Looked(Event):
     last: bool = False
     step: Step | None = None
     forecast: Forecast | None = None
+    stable: Mapping[tuple[str, str], Evidence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

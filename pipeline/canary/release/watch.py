@@ -96,7 +96,13 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         seen = variant_states(scene, tally, options.measures)
         elapsed = scene.at - record.began
         expected = record.forecast
-        world.listen(Looked(scene.at, elapsed, seen, verdict, waiting_for, ends or late, scene.step, expected))
+        stable = {
+            (name, metric): one
+            for name in names
+            for (variant, metric), one in tally.of(name).items()
+            if variant is Variant.STABLE
+        }
+        world.listen(Looked(scene.at, elapsed, seen, verdict, waiting_for, ends or late, scene.step, expected, stable))
         if ends:
             world.listen(Judged(verdict))
             return verdict

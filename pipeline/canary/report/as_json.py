@@ -17,17 +17,20 @@ from canary.verdict.tolerance import tolerance_as_json
 FORMAT = 2
 """Version of the format. It changes when a program that reads reports would have to change."""
 
-COLUMNS = (
+COMPARED_COLUMNS = (
     "at",
     *(f"{variant} {column}" for variant in ("baseline", "canary") for column in ("good", "total")),
 )
-"""Names of the numbers of a look."""
+"""Names of the numbers of a look that decide."""
+
+STABLE_COLUMNS = ("stable good", "stable total")
+"""Names of the others: null where stable was not counted, and older versions do not write them."""
 
 
 def to_json(report: Report) -> str:
     """Return the report as indented JSON, with one line for each list of numbers."""
     text = json.dumps(report_as_json(report), indent=2, ensure_ascii=False)
-    text = re.sub(r"\[\n[-+.e0-9,\s]+\]", lambda found: "".join(found[0].split()).replace(",", ", "), text)
+    text = re.sub(r"\[\n(?:null|[-+.e0-9,\s])+\]", lambda found: "".join(found[0].split()).replace(",", ", "), text)
     return printable_json(text) + "\n"
 
 
@@ -90,13 +93,14 @@ def _counts(one: Counts) -> dict[str, Any]:
         "alpha": one.alpha,
         "comparisons": one.comparisons,
         "saved_until": one.saved_until,
-        "columns": list(COLUMNS),
+        "columns": [*COMPARED_COLUMNS, *STABLE_COLUMNS],
         "looks": [_look(look) for look in one.looks],
     }
 
 
-def _look(look: Look) -> list[float | int]:
-    return [number(round(look.at, 3)), *_evidence(look.baseline), *_evidence(look.canary)]
+def _look(look: Look) -> list[float | int | None]:
+    stable = [None, None] if look.stable is None else _evidence(look.stable)
+    return [number(round(look.at, 3)), *_evidence(look.baseline), *_evidence(look.canary), *stable]
 
 
 def _evidence(one: Evidence) -> list[float | int]:

@@ -1,6 +1,6 @@
 """A listener that collects the events of a command for its report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from canary.errors import ExitCode
@@ -24,11 +24,9 @@ from canary.events import (
     VariantState,
     Written,
 )
-from canary.marks import Variant
 from canary.report.report import Context, Entry, Outcome, Report
 from canary.sentences import sentence_of
 from canary.verdict.comparison import Comparison, Decision, Verdict
-from canary.verdict.evidence import Evidence
 from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
 from canary.verdict.looks import Counts, Look
@@ -178,20 +176,17 @@ class Collector:
 
     def _recall(self, event: Recalled) -> None:
         for one in event.verdict.comparisons:
-            points = event.histories.get(one.workload, History()).points
-            baseline, canary = ((variant, one.metric) for variant in (Variant.BASELINE, Variant.CANARY))
-            looks = [
-                Look(point.at, point.evidence.get(baseline, Evidence()), point.evidence.get(canary, Evidence()))
-                for point in points
-                if baseline in point.evidence or canary in point.evidence
-            ]
+            looks = event.histories.get(one.workload, History()).looks(one.metric)
             self._add(one, event.verdict, looks, saved_until=looks[-1].at if looks else None)
 
     def _count(self, event: Looked) -> None:
         for one in event.verdict.comparisons:
-            self._add(one, event.verdict, [Look(event.at, one.baseline, one.canary)])
+            stable = event.stable.get((one.workload, one.metric))
+            self._add(one, event.verdict, [Look(event.at, one.baseline, one.canary, stable)])
 
-    def _add(self, one: Comparison, verdict: Verdict, looks: list[Look], *, saved_until: float | None = None) -> None:
+    def _add(
+        self, one: Comparison, verdict: Verdict, looks: Sequence[Look], *, saved_until: float | None = None
+    ) -> None:
         """Add looks to the counts of a comparison; its latest parameters hold."""
         key = (one.workload, one.metric)
         before = self._counts.get(key)

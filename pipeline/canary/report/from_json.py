@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from canary.errors import InputError
-from canary.report.as_json import COLUMNS
+from canary.report.as_json import COMPARED_COLUMNS, STABLE_COLUMNS
 from canary.verdict.evidence import Evidence
 from canary.verdict.looks import Counts, Look
 from canary.verdict.tolerance import read_tolerance
@@ -35,7 +35,9 @@ def counts_of(report: Mapping[str, Any], name: str) -> tuple[Counts, ...]:
 
 def _counts(read: Any, where: str) -> Counts:  # noqa: ANN401 - of JSON
     try:
-        columns = [read["columns"].index(column) for column in COLUMNS]
+        names = read["columns"]
+        columns = [names.index(column) for column in COMPARED_COLUMNS]
+        of_stable = [names.index(column) for column in STABLE_COLUMNS if column in names]
         rows, tolerance, saved_until = read["looks"], read["tolerance"], read.get("saved_until")
         return Counts(
             str(read["workload"]),
@@ -43,7 +45,7 @@ def _counts(read: Any, where: str) -> Counts:  # noqa: ANN401 - of JSON
             None if tolerance is None else read_tolerance(tolerance),
             float(read["alpha"]),
             int(read["comparisons"]),
-            tuple(_looks(rows, columns, where)),
+            tuple(_looks(rows, columns, of_stable, where)),
             None if saved_until is None else float(saved_until),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -51,20 +53,22 @@ def _counts(read: Any, where: str) -> Counts:  # noqa: ANN401 - of JSON
         raise InputError(f"{where}: is not as canary writes it ({what}): use the file as it was written") from error
 
 
-def _looks(rows: list[list[float]], columns: list[int], where: str) -> Iterator[Look]:
+def _looks(rows: list[list[Any]], columns: list[int], of_stable: list[int], where: str) -> Iterator[Look]:
     last = -math.inf
     for place, row in enumerate(rows):
         try:
             at, *counts = (float(row[column]) for column in columns)
+            others = [float(row[column]) for column in of_stable if row[column] is not None]
         except (IndexError, TypeError, ValueError) as error:
             raise InputError(f"{where}.looks[{place}]: must have a number for each of columns; found {row}") from error
         baseline, canary = Evidence(*counts[:2]), Evidence(*counts[2:])
-        for variant, one in (("baseline", baseline), ("canary", canary)):
-            if not 0 <= one.good <= one.total < math.inf:
+        stable = Evidence(*others) if len(others) == len(STABLE_COLUMNS) else None
+        for variant, one in (("baseline", baseline), ("canary", canary), ("stable", stable)):
+            if one is not None and not 0 <= one.good <= one.total < math.inf:
                 raise InputError(
                     f"{where}.looks[{place}]: {one.good:g} good of {one.total:g} requests of the {variant}"
                 )
         if not last < at < math.inf:
             raise InputError(f"{where}.looks[{place}]: its time {at:g} must be later than that of the look before")
         last = at
-        yield Look(at, baseline, canary)
+        yield Look(at, baseline, canary, stable)

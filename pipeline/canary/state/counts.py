@@ -23,7 +23,7 @@ and those of counts.json (all times are Unix seconds):
                      [process, [name of each counter], [[pod's uid, variant, at, started or null, warm-up over (0 or 1),
                      value of each counter], …]], see `measures.Measures.count`
     history          {"series": [[variant, metric], …], "points": [[at, good and total of each series], …]}: the totals
-                     of canary and baseline over time, see `history.History`
+                     of every variant over time, see `history.History`; older drivers leave out stable
     forecast         the decision to expect and the seconds until then (null for more than an hour), null if unknown
     compared_by      {"alpha": …, "metrics": [{"name", "good", "total", "objective", "tolerance"}, …]}: what the last
                      look compared by, see `measures.Metric`; older drivers do not write it

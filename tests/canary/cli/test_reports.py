@@ -54,7 +54,8 @@ def alike(numbers: Any) -> Any:
 def rejudged(counts: Any) -> list[Any]:
     """Judge the counts of a report again, look by look."""
     strata, before, judged = Strata(counts["tolerance"]), [0, 0, 0, 0], []
-    for _, *now in counts["looks"]:
+    for look in counts["looks"]:
+        now = look[1:5]
         new = [later - earlier for earlier, later in zip(before, now, strict=True)]
         strata, before = strata.add(Evidence(*new[:2]), Evidence(*new[2:])), now
         judged.append(compare_strata(strata, alpha=counts["alpha"], comparisons=counts["comparisons"]))
@@ -101,6 +102,10 @@ def test_the_counts_of_a_report_lead_to_its_verdict_again(canary: CommandLine, a
         times, totals = ([look[column] for look in counts["looks"]] for column in (0, 2))
         assert times == sorted(times)
         assert totals == sorted(totals)
+    [stable] = [one for one in report["variants"] if one["variant"] == "stable"]
+    of_stable = [counts["looks"][-1][5:] for counts in report["counts"]]
+    assert of_stable == [[stable["good"], stable["total"]], [stable["total"], stable["total"]]]
+    assert stable["total"] > 0
 
 
 def test_an_undecided_watch_reports_and_stores_which_decision_to_expect(
@@ -245,6 +250,7 @@ def test_a_second_watch_reports_the_saved_counts_and_its_own(canary: CommandLine
     [counts] = report_of(canary)["counts"]
     assert counts["looks"][0][0] <= counts["saved_until"] < counts["looks"][-1][0]
     assert counts["tolerance"] == 0.05
+    assert any(look[6] for look in counts["looks"] if look[0] <= counts["saved_until"])
     assert all(later[0] > earlier[0] for earlier, later in itertools.pairwise(counts["looks"]))
 
 

@@ -11,6 +11,7 @@ from canary.verdict.history import BYTES, POINTS, History
 from canary.verdict.strata import Strata
 
 CANARY = (Variant.CANARY, "success")
+STABLE = (Variant.STABLE, "success")
 
 
 def counted(total: float) -> dict[tuple[Variant, str], Evidence]:
@@ -54,8 +55,28 @@ def test_a_time_without_requests_takes_two_points() -> None:
     assert [(point.at, point.evidence[CANARY].total) for point in history.points] == [(1, 10), (3, 10), (4, 15)]
 
 
-def test_stable_is_left_out() -> None:
-    assert History().add(1, {(Variant.STABLE, "success"): Evidence(1, 1)}).points == ()
+def test_stable_alone_adds_no_point() -> None:
+    assert History().add(1, {STABLE: Evidence(1, 1)}).points == ()
+    history = History().add(1, counted(10)).add(2, {**counted(10), STABLE: Evidence(1, 1)})
+    assert [point.at for point in history.points] == [1]
+
+
+def test_stable_changes_neither_the_points_nor_the_strata() -> None:
+    without, with_stable = History(), History()
+    for at in range(1000):
+        evidence = {(Variant.BASELINE, "success"): Evidence(9 * at, 10 * at), **counted(2 * (at // 3))}
+        without = without.add(at, evidence, at - 1)
+        with_stable = with_stable.add(at, {**evidence, STABLE: Evidence(at, 7 * at)}, at - 1)
+    assert [point.at for point in with_stable.points] == [point.at for point in without.points]
+    assert with_stable.strata("success", 0.01) == without.strata("success", 0.01)
+    assert with_stable.looks("success")[-1].stable == Evidence(999, 7 * 999)
+
+
+def test_a_history_says_where_nothing_is_known_of_stable() -> None:
+    history = History().add(1, counted(10)).add(2, {**counted(20), STABLE: Evidence(3, 4)})
+    read = History.from_json(json.loads(json.dumps(history.as_json())))
+    assert [look.stable for look in read.looks("success")] == [None, Evidence(3, 4)]
+    assert read == history
 
 
 def test_a_history_reads_back_as_it_was_written() -> None:
