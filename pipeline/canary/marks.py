@@ -69,6 +69,21 @@ PROCESS = f"{OWN_PREFIX}process"
 """The holder's process, for a program to recognise."""
 
 
+EVENT_COMPONENT = "canary"
+"""Component of the Kubernetes Events that this driver creates."""
+
+
+class EventReason(StrEnum):
+    """Reasons of those Events."""
+
+    DEPLOYED = "CanaryDeployed"
+    VERDICT = "CanaryVerdict"
+    PROMOTED = "CanaryPromoted"
+    REJECTED = "CanaryRejected"
+    UNDONE = "CanaryUndone"
+    ROLLED_BACK = "CanaryRolledBack"
+
+
 class Variant(StrEnum):
     """The three Deployments of one workload behind one Service."""
 

@@ -62,7 +62,8 @@ def status_as_text(status: Status) -> str:
         lines += [f"  {line}" for line in columns(rows)]
         if workload.driver:
             since, renewed = readable(workload.driver.since), readable(workload.driver.renewed)
-            lines.append(f"  locked by {workload.driver.name} since {since}, last renewed at {renewed}")
+            holds = "has been at work" if workload.is_at_work else "may be gone: it has held the lock"
+            lines.append(f"  {workload.driver.name} {holds} since {since}; it last renewed the lock at {renewed}")
         if workload.gate:
             lines.append(f"  waits for a decision since {readable(workload.gate.since)}")
         if workload.expires_in is not None:
@@ -70,8 +71,11 @@ def status_as_text(status: Status) -> str:
         lines += [f"  {sentence}" for sentence in workload.unknown]
         if workload.verdict:
             lines.append(f"  verdict: {workload.verdict}: {workload.sentence}")
+        if workload.waiting_for:
+            lines.append(f"  the last look waited for: {workload.waiting_for}")
         if workload.forecast:
-            lines.append(f"  expected: {workload.forecast}")
+            condition = "" if workload.is_at_work else " if watching goes on"
+            lines.append(f"  expected{condition}: {workload.forecast}")
         if workload.unproven:
             lines.append(f"  stable was promoted unproven: {workload.unproven}")
         if workload.rollback:

@@ -9,25 +9,24 @@ import uuid
 from collections.abc import Callable
 
 from canary.errors import ClusterError, ForbiddenError
-from canary.marks import Variant, variant_name
+from canary.marks import EVENT_COMPONENT, EventReason, Variant, variant_name
 from canary.notifications.notification import Notification, Occasion
 from canary.notifications.outbox import TryAgainError
 from canary.objects import DEPLOYMENT, EVENT, Object
 from canary.ports import Cluster
 from canary.times import timestamp
 
-COMPONENT = "canary"
 LONGEST_NAME = 253
 LONGEST_MESSAGE = 1024
 """What events.k8s.io/v1 allows."""
 
 REASONS = {
-    Occasion.DEPLOYED: "CanaryDeployed",
-    Occasion.VERDICT: "CanaryVerdict",
-    Occasion.PROMOTED: "CanaryPromoted",
-    Occasion.REJECTED: "CanaryRejected",
-    Occasion.UNDONE: "CanaryUndone",
-    Occasion.ROLLED_BACK: "CanaryRolledBack",
+    Occasion.DEPLOYED: EventReason.DEPLOYED,
+    Occasion.VERDICT: EventReason.VERDICT,
+    Occasion.PROMOTED: EventReason.PROMOTED,
+    Occasion.REJECTED: EventReason.REJECTED,
+    Occasion.UNDONE: EventReason.UNDONE,
+    Occasion.ROLLED_BACK: EventReason.ROLLED_BACK,
 }
 
 
@@ -72,13 +71,13 @@ def _event(notification: Notification, subject: Object) -> Object:
         "metadata": {"name": _name(subject["name"]), "namespace": subject["namespace"]},
         "involvedObject": subject,
         "type": "Warning" if notification.is_warning else "Normal",
-        "reason": REASONS[notification.occasion],
+        "reason": str(REASONS[notification.occasion]),
         "message": notification.sentence[:LONGEST_MESSAGE],
         "firstTimestamp": at,
         "lastTimestamp": at,
         "count": 1,
-        "source": {"component": COMPONENT},
-        "reportingComponent": COMPONENT,
+        "source": {"component": EVENT_COMPONENT},
+        "reportingComponent": EVENT_COMPONENT,
         "reportingInstance": "",
     }
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from canary.errors import ForbiddenError, NotAnsweringError
 from canary.objects import Object
@@ -56,7 +57,7 @@ class Diagnosis:
         unready = [pod for pod in pods if condition_of(pod, "Ready").get("status") != "True"]
         stuck = [pod for pod in unready if self._is_stuck(pod)][:STUCK_PODS]
         for pod in sorted(unready, key=_has_failed):  # failed pods are replaced, so the others come first
-            if trouble := _trouble(self._cluster, pod):
+            if trouble := _trouble(pod, partial(last_words, self._cluster, pod)):
                 return f"Pod {pod['metadata']['name']}: {trouble}"
         for pod in stuck:
             if event := self._last_event(pod):
@@ -134,11 +135,19 @@ def last_words(cluster: Cluster, pod: Object, container: str) -> str:
     return f"; its last lines: {' | '.join(lines)}" if lines else ""
 
 
+def trouble_of(pod: Object) -> str:
+    """Return what holds up a pod by its own status, empty if nothing does or that is not known."""
+    if condition_of(pod, "Ready").get("status") == "True":
+        return ""
+    return _trouble(pod, lambda _: "")
+
+
 def _has_failed(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") == "Failed"
 
 
-def _trouble(cluster: Cluster, pod: Object) -> str:
+def _trouble(pod: Object, words: Callable[[str], str]) -> str:
+    """Return what holds up a pod; `words` returns what a container last logged, as the end of a sentence."""
     status = pod.get("status") or {}
     if _has_failed(pod):
         return failure(pod)
@@ -147,12 +156,12 @@ def _trouble(cluster: Cluster, pod: Object) -> str:
         return f"{scheduled.get('reason')}: {scheduled.get('message')}"
     containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
     for container in containers:
-        if trouble := _container_trouble(cluster, pod, container):
+        if trouble := _container_trouble(container, words):
             return trouble
     return ""
 
 
-def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:
+def _container_trouble(container: Object, words: Callable[[str], str]) -> str:
     state = container.get("state") or {}
     waiting, name = state.get("waiting") or {}, container["name"]
     ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
@@ -160,7 +169,7 @@ def _container_trouble(cluster: Cluster, pod: Object, container: Object) -> str:
     if crashed and (waiting.get("reason") == "CrashLoopBackOff" or not waiting):
         restarts = container.get("restartCount") or 0
         label = "CrashLoopBackOff: " if waiting else ""
-        return f"{label}container {name} {ending(ended)}{restarted(restarts)}{last_words(cluster, pod, name)}"
+        return f"{label}container {name} {ending(ended)}{restarted(restarts)}{words(name)}"
     if waiting and waiting.get("reason") not in STARTING:
         message = waiting.get("message") or ""
         return f"{waiting.get('reason')}: container {name}" + (f": {message}" if message else "")

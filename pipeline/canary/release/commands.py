@@ -34,6 +34,11 @@ class Commands:
         return self._command("rollback", *self._names)
 
     @property
+    def status(self) -> str:
+        """Shows the state of the release."""
+        return self._command("status", *self._names)
+
+    @property
     def reject(self) -> str:
         """Ends the release."""
         return self._command("reject", *self._names)

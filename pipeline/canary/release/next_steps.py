@@ -18,6 +18,7 @@ def next_steps(
     step: Step | None,
     last: LastPromote | None,
     *,
+    driver: str = "",
     gate_waits: bool = False,
 ) -> tuple[str, ...]:
     """Return what can be done now, each as `purpose: command`.
@@ -28,9 +29,16 @@ def next_steps(
         record: what was counted and judged, None before that.
         step: the current step of the release, None without a canary.
         last: the last promote, None where the cluster has no record of one.
-        gate_waits: whether a driver waits at its gate: then only a decision is possible.
+        driver: name of the driver that works on it, empty if none does. Other commands would wait for its lock.
+        gate_waits: whether that driver waits at its gate: then only a decision is possible.
     """
     commands = Commands.of(options, workload.name, workload.canary)
+    if driver and not gate_waits:
+        is_release = workload.canary is not None or workload.baseline is not None
+        is_promote = last is not None and last.state in (PromoteState.PROMOTING, PromoteState.ROLLING_BACK)
+        stop = f"stop {driver}, and delete canary and baseline: {commands.reject} --break-lock"
+        wait = f"wait until {driver} is done, and see the state again: {commands.status}"
+        return (wait, stop) if is_release and not is_promote else (wait,)
     if last is not None and last.state is PromoteState.ROLLING_BACK:
         return (f"finish the rollback that was interrupted: {commands.rollback}",)
     if last is not None and last.state is PromoteState.PROMOTING and not _is_of_another_release(workload, last):

@@ -8,6 +8,7 @@ from canary.events import Recalled
 from canary.observe.deployments import read_workload
 from canary.observe.observation import Observation, observe, variant_states
 from canary.ports import World
+from canary.settings.options import Options
 from canary.state.counts import read_record
 from canary.state.record import Record
 from canary.verdict.comparison import Decision, Verdict
@@ -33,13 +34,12 @@ def recall(world: World, names: Sequence[str]) -> None:
 def tell(world: World, scene: Observation, record: Record) -> None:
     """Tell listeners what a record says of the variants."""
     seen = variant_states(scene, record.tally, record.measures or world.options.measures)
-    verdict = _recorded_verdict(world, record, scene.compared)
+    verdict = recorded_verdict(world.options, record, scene.compared)
     world.listen(Recalled(record.began, seen, verdict, record.histories))
 
 
-def _recorded_verdict(world: World, record: Record, compared: Sequence[str]) -> Verdict:
+def recorded_verdict(options: Options, record: Record, compared: Sequence[str]) -> Verdict:
     """Return the verdict of a record, with the numbers by which it was judged."""
-    options = world.options
     measures, alpha = (record.measures, record.alpha) if record.measures else (options.measures, options.alpha)
     judged = judge(record.comparing(measures).tally, measures, compared, alpha=alpha)
     return replace(judged, decision=record.decision, sentence=record.sentence)
@@ -51,6 +51,6 @@ def last_verdict(world: World, names: Sequence[str]) -> Verdict:
     canaries = {one.name: one.canary for one in found if one.canary is not None}
     record = read_record(world.cluster, canaries, warm_up=world.options.warm_up)
     if record is not None:
-        return _recorded_verdict(world, record, [one.name for one in found if one.baseline is not None])
+        return recorded_verdict(world.options, record, [one.name for one in found if one.baseline is not None])
     why = "nothing was compared" if canaries else "the verdict went with the canary that carried it"
     return Verdict(Decision.UNDECIDED, (), why)

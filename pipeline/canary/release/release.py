@@ -139,7 +139,7 @@ class Release:
                 if self.options.supersede:
                     self._reject_other_releases(bundle)
                 deploy.deploy(self._world, bundle, promoting=promoting)
-                return self.status()
+        return self.status()
 
     def watch(self) -> Verdict:
         """Watch the variants until the verdict on the current step is PROMOTE or REJECT, and return it.

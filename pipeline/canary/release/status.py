@@ -21,6 +21,7 @@ from canary.state.last_promote import LastPromote, promoted_together, read_last_
 from canary.state.lease import Holder, read_holder
 from canary.state.record import Record
 from canary.variants.steps import Step, step_of
+from canary.verdict.comparison import Decision
 from canary.verdict.forecast import Forecast
 
 T = TypeVar("T")
@@ -87,6 +88,8 @@ class WorkloadStatus:
         problems: what cannot be read, and what to do about that; a sentence each.
         rollback: what a rollback would restore, None if there is nothing to restore.
         forecast: the decision to expect if watching goes on, None if there is one already or if that cannot be said.
+        is_at_work: whether the driver renewed its lock within the last minute.
+        waiting_for: what stood before the verdict was acted on at the last look, empty if nothing did.
     """
 
     name: str
@@ -103,6 +106,8 @@ class WorkloadStatus:
     problems: tuple[str, ...] = ()
     rollback: PossibleRollback | None = None
     forecast: Forecast | None = None
+    is_at_work: bool = False
+    waiting_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,12 +123,40 @@ class Status:
     workloads: tuple[WorkloadStatus, ...]
 
 
+@dataclass(frozen=True)
+class State:
+    """What the cluster has saved about a workload besides its Deployments.
+
+    Attributes:
+        record: what was counted and judged, None if nothing was.
+        expires: Unix seconds at which its canary expires, None if it never does.
+        last: the last promote, None without one.
+        gate: the driver that waits for a decision, None if none does.
+        driver: who holds the lock, None if nobody does.
+        unknown: what is not known, and why; a sentence each.
+        problems: what cannot be read, and what to do about that; a sentence each.
+    """
+
+    record: Record | None
+    expires: float | None
+    last: LastPromote | None
+    gate: WaitingGate | None
+    driver: Holder | None
+    unknown: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
 def status(cluster: Cluster, options: Options, names: Sequence[str], at: float) -> Status:
     """Return the status of the workloads at `at`, Unix seconds: now."""
     workloads = [read_workload(cluster, name) for name in sorted(names)]
     late = (one for found in workloads for one in found.variants.values() if not progress(one).complete)
     pods = pods_by_deployment(cluster, late)
-    return Status(cluster.namespace, tuple(_workload_status(cluster, options, one, pods, at) for one in workloads))
+    states = [read_state(cluster, options, one, at) for one in workloads]
+    found = (
+        workload_status(cluster, options, one, state, pods=pods, at=at)
+        for one, state in zip(workloads, states, strict=True)
+    )
+    return Status(cluster.namespace, tuple(found))
 
 
 def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
@@ -137,33 +170,69 @@ def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _workload_status(
-    cluster: Cluster, options: Options, found: Workload, pods: Mapping[str, Sequence[Object]], at: float
-) -> WorkloadStatus:
+def read_state(cluster: Cluster, options: Options, found: Workload, at: float) -> State:
+    """Return what the cluster has saved about a workload, as seen at `at` (Unix seconds)."""
     name = found.name
     problems: list[str] = []
     canaries = {} if found.canary is None else {name: found.canary}
     record = _read(problems, lambda: read_record(cluster, canaries, warm_up=options.warm_up))
     expires = _read(problems, lambda: expiry(found.canary) if found.canary else None)
-    was = _read(problems, lambda: read_last_promote(cluster, name))
-    step = step_of(found.canary) if found.canary else None
+    last = _read(problems, lambda: read_last_promote(cluster, name))
     gate = _read(problems, lambda: waiting_gate(cluster, name, found.canary))
     driver, unknown = _driver(cluster, name)
+    if driver is None or not driver.is_at_work(at):
+        gate = None  # a driver that was killed at its gate leaves its annotation and its lock
+    return State(record, expires, last, gate, driver, unknown, tuple(problems))
+
+
+def workload_status(
+    cluster: Cluster,
+    options: Options,
+    found: Workload,
+    state: State,
+    *,
+    pods: Mapping[str, Sequence[Object]],
+    at: float,
+) -> WorkloadStatus:
+    """Return the status of a workload.
+
+    Args:
+        cluster: the Kubernetes API.
+        options: how the release is made.
+        found: the Deployments.
+        state: what is saved about them.
+        pods: of the Deployments that are not complete, by uid.
+        at: Unix seconds: now.
+    """
+    name, record, last = found.name, state.record, state.last
+    step = step_of(found.canary) if found.canary else None
+    at_work = state.driver if state.driver is not None and state.driver.is_at_work(at) else None
+    look = record.last_look if record and record.decision is not Decision.REJECT else None
     return WorkloadStatus(
         name,
         tuple(_variant_status(cluster, found, variant, record, pods) for variant in found.variants),
         record.decision if record and record.sentence else "",
         record.sentence if record else "",
-        next_steps(options, found, record, step, was, gate_waits=gate is not None),
+        next_steps(
+            options,
+            found,
+            record,
+            step,
+            last,
+            driver=at_work.name if at_work else "",
+            gate_waits=state.gate is not None,
+        ),
         step if step is not None and len(step.steps) > 1 else None,
-        driver,
-        gate,
-        None if expires is None else expires - at,
-        unknown,
+        state.driver,
+        state.gate,
+        None if state.expires is None else state.expires - at,
+        state.unknown,
         annotations_of(found.stable).get(UNPROVEN, ""),
-        tuple(problems),
-        _rollback(cluster, options, name, was) if was is not None and was.can_be_rolled_back else None,
+        state.problems,
+        _rollback(cluster, options, name, last) if last is not None and last.can_be_rolled_back else None,
         record.forecast if record else None,
+        is_at_work=at_work is not None,
+        waiting_for=look.waiting_for if look else "",
     )
 
 

@@ -20,7 +20,7 @@ from canary.release.recall import tell
 from canary.settings.release_arguments import ReleaseArguments, arguments_of
 from canary.state.counts import CountsWriter, read_record
 from canary.state.expiry import postpone_expiry
-from canary.state.record import Record
+from canary.state.record import LastLook, Record
 from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.measures import Measures
 from canary.verdict.scrapes import Pod
@@ -80,6 +80,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
             measures=options.measures,
             alpha=options.alpha,
             forecast=None if held else expectation(record, verdict, options),
+            last_look=LastLook(options.interval, waiting_for, _missing(tally)),
         )
         for name, _, canary in scene.variants(Variant.CANARY):
             keeper.write(name, canary, record)
@@ -146,10 +147,16 @@ def _begun(world: World, scene: Observation) -> Record:
     return known.comparing(world.options.measures)
 
 
+def _missing(tally: Tally) -> dict[str, str]:
+    """Return the pods of canary and baseline whose last scrape failed, by name, and why."""
+    missing = {pod.name: why for pod, why in tally.missing.items() if pod.variant is not Variant.STABLE}
+    return dict(sorted(missing.items()))
+
+
 def _is_complete(scene: Observation, pods: Sequence[Pod], tally: Tally) -> bool:
     """Return whether canary and baseline have pods, and all of them reported their counts."""
     told = {(pod.workload, pod.variant) for pod in pods}
-    if any(pod.variant is not Variant.STABLE for pod in tally.missing):
+    if _missing(tally):
         return False
     return all((name, variant) in told for name, variant, _ in scene.variants(Variant.CANARY, Variant.BASELINE))
 
@@ -238,8 +245,7 @@ def _waiting_for(world: World, scene: Observation, record: Record, diagnosis: Di
                 of = f" of {metric.name}" if len(options.measures.metrics) > 1 else ""
                 at = " at this step" if scene.step else ""
                 return f"{deployment['metadata']['name']}: {total:,.0f} of {options.min_requests} requests{of}{at}"
-    missing = sorted(pod.name for pod in tally.missing if pod.variant is not Variant.STABLE)
-    if missing:
+    if missing := _missing(tally):
         return f"counts of {', '.join(missing)}"
     if record.watched < options.min_duration:
         return f"{options.min_duration - record.watched:.0f} s more to watch ({options.min_duration:g} s at least)"

@@ -25,6 +25,8 @@ and those of counts.json (all times are Unix seconds):
     history          {"series": [[variant, metric], …], "points": [[at, good and total of each series], …]}: the totals
                      of every variant over time, see `history.History`; older drivers leave out stable
     forecast         the decision to expect and the seconds until then (null for more than an hour), null if unknown
+    last_look        {"interval", "waiting_for", "missing": {pod: why}}, see `record.LastLook`; older drivers do not
+                     write it
     compared_by      {"alpha": …, "metrics": [{"name", "good", "total", "objective", "tolerance"}, …]}: what the last
                      look compared by, see `measures.Metric`; older drivers do not write it
 
@@ -37,12 +39,13 @@ import json
 import math
 import zlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from canary.errors import InputError
 from canary.objects import CONFIG_MAP, Object, owner_reference, owner_uids
 from canary.ports import Cluster
-from canary.state.record import Record, joined
+from canary.state.record import LastLook, Record, joined
 from canary.variants.steps import step_of
 from canary.verdict.comparison import Decision
 from canary.verdict.forecast import Forecast
@@ -145,6 +148,7 @@ def _recalled(cluster: Cluster, workload: str, canary: Object, warm_up: float) -
             {workload: History.from_json(read["history"])},
             *_compared_by(read),
             _forecast(read.get("forecast")),
+            _last_look(read.get("last_look")),
         )
         record = record.comparing(record.measures) if record.measures else record
     except (AttributeError, InputError, KeyError, TypeError, ValueError) as error:
@@ -198,6 +202,8 @@ def _content(workload: str, step: int | None, record: Record) -> Object:
         "forecast": None if record.forecast is None else [record.forecast.decision, record.forecast.seconds],
         "history": record.histories.get(workload, History()).as_json(),
     }
+    if record.last_look:
+        counts["last_look"] = asdict(record.last_look)
     if record.measures:
         metrics = [_metric_as_json(one) for one in record.measures.metrics]
         counts["compared_by"] = {"alpha": record.alpha, "metrics": metrics}
@@ -242,6 +248,13 @@ def _forecast(read: Any) -> Forecast | None:  # noqa: ANN401 - of JSON
         return None
     decision, seconds = read
     return Forecast(Decision(decision), None if seconds is None else _seconds(seconds))
+
+
+def _last_look(read: Any) -> LastLook | None:  # noqa: ANN401 - of JSON
+    if read is None:
+        return None
+    missing = {str(pod): str(why) for pod, why in read["missing"].items()}
+    return LastLook(_seconds(read["interval"]), str(read["waiting_for"]), missing)
 
 
 def _read(workload: str, config_map: Object) -> Object:

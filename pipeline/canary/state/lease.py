@@ -26,6 +26,10 @@ class Holder:
     since: float
     renewed: float
 
+    def is_at_work(self, at: float) -> bool:
+        """Return whether it renewed the lock lately, as seen at `at` (Unix seconds)."""
+        return at - self.renewed < DURATION
+
 
 def read_holder(cluster: Cluster, name: str) -> Holder | None:
     """Return who holds the lock on a workload, None if nobody does. The holder may be gone nevertheless."""

@@ -19,6 +19,21 @@ longer `interval`, it is twice the interval."""
 
 
 @dataclass(frozen=True)
+class LastLook:
+    """What the last look saw besides the counts.
+
+    Attributes:
+        interval: intended seconds until the next one.
+        waiting_for: what stood before the verdict was acted on, empty if nothing did.
+        missing: pods of canary and baseline whose counts could not be read, by name, and why.
+    """
+
+    interval: float
+    waiting_for: str = ""
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Record:
     """What was counted and judged so far.
 
@@ -34,6 +49,7 @@ class Record:
         measures: what the last look compared by; None before the first, and where an older driver saved the record.
         alpha: error level of the verdict at the last look.
         forecast: the decision to expect, as of the last look; None if there was one or if that could not be said.
+        last_look: the last look at the current step; None before it, and where an older driver saved the record.
     """
 
     began: float
@@ -46,6 +62,7 @@ class Record:
     measures: Measures | None = None
     alpha: float = 0.05
     forecast: Forecast | None = None
+    last_look: LastLook | None = None
 
     def looked(self, at: float, tally: Tally, *, complete: bool, interval: float = 0.0) -> Record:
         """Return the record after a look.
@@ -83,7 +100,7 @@ class Record:
 
     def at_new_step(self) -> Record:
         """Return the record with no time and no requests at the current step yet; the evidence stays."""
-        return replace(self, tally=self.tally.at_new_step(), watched=0.0, seen_at=None, forecast=None)
+        return replace(self, tally=self.tally.at_new_step(), watched=0.0, seen_at=None, forecast=None, last_look=None)
 
 
 def joined(parts: Iterable[Record]) -> Record:
@@ -108,4 +125,5 @@ def _joined(one: Record, other: Record) -> Record:
         one.measures or other.measures,
         one.alpha,
         one.forecast or other.forecast,
+        one.last_look or other.last_look,
     )

@@ -119,7 +119,7 @@ def test_an_undecided_watch_reports_and_stores_which_decision_to_expect(
         forecast = report_of(canary)["forecast"]
     assert forecast["decision"] == "PROMOTE"
     assert canary("status", "-o", "json").json()["workloads"][0]["forecast"] == forecast
-    assert "\n  expected: PROMOTE in about " in canary("status").out
+    assert "\n  expected if watching goes on: PROMOTE in about " in canary("status").out
 
 
 def test_a_report_of_a_relative_tolerance_has_it_as_it_is_written_and_leads_to_the_verdict_again(

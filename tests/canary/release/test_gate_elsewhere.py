@@ -17,6 +17,7 @@ from canary.marks import DECISION, GATE, UNPROVEN, Variant
 from canary.objects import DEPLOYMENT
 from canary.observe.deployments import images
 from canary.release.release import ReleaseOutcome
+from canary.settings.release_arguments import ReleaseArguments
 from canary.state.decision import record_decision, waiting_gate, withdraw_decision
 from tests.canary.cluster_simulator import unready
 from tests.canary.drivers import ADA, BOB, Driver, Entered, lock
@@ -44,13 +45,20 @@ class Waiting:
 
     story: Story
     objects: tuple[Any, ...]
+    arguments: ReleaseArguments | None = None
     outcome: ReleaseOutcome | None = None
     errors: list[BaseException] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         gate = ManualGate(self.story.clock, self.story.events.append, "", timeout=1e9)
         cluster = self.story.simulator.cluster(self.story.namespace)
-        release = self.story.release(*self.objects, gate=gate, lock=lock(self.story, cluster=cluster), cluster=cluster)
+        release = self.story.release(
+            *self.objects,
+            gate=gate,
+            lock=lock(self.story, cluster=cluster),
+            cluster=cluster,
+            arguments=self.arguments,
+        )
 
         def run() -> None:
             try:
@@ -108,7 +116,7 @@ def recorded(story: Story, *, promote: bool) -> None:
 def test_a_promote_from_elsewhere_is_carried_out_by_the_release_that_waits(story: Story) -> None:
     story.stable(OLD)
     with Waiting(story, (NEW,)) as waiting:
-        (workload,) = bob(story, names=("app",)).status().workloads
+        (workload,) = story.release(names=("app",)).status().workloads
         assert workload.gate
         assert workload.gate.driver == ADA.name
         assert [line.partition(": ")[2].split()[1] for line in workload.next] == ["promote", "reject"]

@@ -177,11 +177,18 @@ def test_status_says_when_it_expires(story: Story, passed: float, says: str) -> 
 def test_status_says_who_holds_the_lock_and_when_it_was_renewed(story: Story) -> None:
     released(story)
     story.clock.time = 1_750_000_000.0
+    at, bob = "2025-06-15 15:06:40 UTC", "bob@build-7, process 2"
     with lock(story, BOB).held(["app"], story.events.append):
-        story.clock.time += 1e6  # whether it is at work, nobody can tell
-        text = render.status_as_text(story.release(names=("app",)).status())
-    at = "2025-06-15 15:06:40 UTC"
-    assert f"\n  locked by bob@build-7, process 2 since {at}, last renewed at {at}\n" in text
+        at_work = render.status_as_text(story.release(names=("app",)).status())
+        story.clock.time += 61
+        silent = render.status_as_text(story.release(names=("app",)).status())
+    assert f"\n  {bob} has been at work since {at}; it last renewed the lock at {at}\n" in at_work
+    assert f"\n  {bob} may be gone: it has held the lock since {at}; it last renewed the lock at {at}\n" in silent
+    assert [line for line in at_work.splitlines() if "next: " in line] == [
+        f"  next: wait until {bob} is done, and see the state again: canary status app",
+        f"  next: stop {bob}, and delete canary and baseline: canary reject app --break-lock",
+    ]
+    assert "canary watch app" in silent
 
 
 def test_the_command_rejects_what_has_expired(in_cluster: CommandLine, story: Story) -> None:
