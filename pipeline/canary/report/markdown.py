@@ -8,28 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from canary.plurals import counted
 from canary.printable import printable
-from canary.report.report import Outcome, Report
+from canary.report import content
+from canary.report.report import Report
 from canary.times import timestamp
-from canary.verdict.comparison import Comparison, Decision
-from canary.verdict.multiples import times
-from canary.verdict.tolerance import Multiple
-from canary.verdict.wording import precision
-
-WATCHED = {
-    Decision.PROMOTE: "The canary of {} can be promoted",
-    Decision.REJECT: "The canary of {} should be rejected",
-    Decision.UNDECIDED: "The canary of {} is undecided",
-}
-HEADINGS = {
-    Outcome.PROMOTED: "Promoted {}",
-    Outcome.REJECTED: "Rejected the canary of {}",
-    Outcome.WATCHED: "The canary of {} has nothing to be compared with",
-    Outcome.UNDECIDED: "The canary of {} is undecided",
-    Outcome.UNDONE: "The promote of {} failed and was undone",
-    Outcome.UNCHANGED: "Nothing to do for {}",
-    Outcome.INTERRUPTED: "The canary release of {} was interrupted",
-    Outcome.FAILED: "The canary release of {} failed",
-}
 
 _LINK = re.compile(
     r"""(?<!\w)[@#](?=\w)  # @ada mentions a user, #12 an issue
@@ -51,7 +32,7 @@ def report_as_markdown(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     context, judged = report.context, report.judged
-    yield f"## {_heading(report)}\n"
+    yield f"## {_inline(content.heading(report))}\n"
     if judged:
         yield f"**{judged.decision}**: {_inline(judged.sentence)}\n"
     elif report.verdict and report.verdict.sentence:
@@ -59,76 +40,28 @@ def _lines(report: Report) -> Iterator[str]:
     if context.error:
         yield f"> {escaped(context.error)}\n"
     if report.variants:
-        head = ("Variant", "Image", "Pods ready", "Requests", "Good")
-        many = len({one.workload for one in report.variants}) > 1
-        yield from _table(
-            head,
-            (
-                (
-                    f"{one.workload} {one.variant}" if many else str(one.variant),
-                    ", ".join(one.images),
-                    f"{one.ready} of {one.desired}",
-                    f"{one.total:,.0f}",
-                    f"{one.good / one.total * 100:.1f} %" if one.total else "",
-                )
-                for one in report.variants
-            ),
-        )
+        yield from _table(content.VARIANT_COLUMNS, content.variant_rows(report))
     if judged and judged.comparisons:
         many = len({one.workload for one in judged.comparisons}) > 1
-        head = ("Metric", "Difference", "Interval", "Tolerance", "Decision")
-        yield from _table(head, (_comparison(one, many=many) for one in judged.comparisons))
-    yield from _decided(report)
+        rows = (content.comparison_row(one, many=many) for one in judged.comparisons)
+        yield from _table(content.COMPARISON_COLUMNS, rows)
+    if decided := content.decided(report):
+        yield f"{_inline(decided)}\n"
+    for one in report.rejected:
+        if one.evidence:
+            yield f"Logs, events and counts of the canary of {_inline(one.workload)}: {_code(one.evidence)}\n"
     if context.next:
-        yield "What you can do now:\n"
-        yield from (_next_step(one) for one in context.next)
+        yield f"{content.NEXT}:\n"
+        yield from (_next_step(one) for one in content.next_steps(report))
         yield ""
     if report.timeline:
-        yield f"<details><summary>Timeline: {counted(len(report.timeline), 'event')}</summary>\n"
+        yield f"<details><summary>{content.TIMELINE}: {counted(len(report.timeline), 'event')}</summary>\n"
         yield from _table(("Time", "Event"), ((timestamp(one.at), one.text) for one in report.timeline))
         yield "</details>\n"
 
 
-def _heading(report: Report) -> str:
-    names = " and ".join(report.context.workloads) or f"namespace {report.context.namespace}"
-    template = HEADINGS[report.outcome]
-    if report.outcome is Outcome.WATCHED and report.judged:
-        template = WATCHED[report.judged.decision]
-    return template.format(_inline(names)) + (
-        f" to {_inline(', '.join(report.images))}" if report.outcome is Outcome.PROMOTED and report.images else ""
-    )
-
-
-def _comparison(one: Comparison, *, many: bool) -> Sequence[str]:
-    tolerance, digits = one.tolerance, precision(one)
-    what = f"{one.workload} {one.metric}" if many else one.metric
-    if isinstance(tolerance, Multiple):
-        low, high = (times(end, tolerance) for end in one.ratio_interval)
-        ratio = "" if one.ratio is None else f"{times(one.ratio, tolerance)} times the errors"
-        return what, ratio, f"{low} to {high} times", str(tolerance), str(one.decision)
-    low, high = (f"{end * 100:+.{digits}f}" for end in one.interval)
-    return (
-        what,
-        "" if one.difference is None else f"{one.difference * 100:+.{digits}f} points",
-        f"{low} to {high}",
-        "" if tolerance is None else f"{tolerance * 100:.{digits}f} points",
-        str(one.decision),
-    )
-
-
-def _decided(report: Report) -> Iterator[str]:
-    if report.decided:
-        action, reason = "promote" if report.decided.promote else "reject", report.decided.reason
-        why = f": {_inline(reason)}" if reason else ""
-        yield f"Decided to {action} by {_inline(report.decided.by)} at {timestamp(report.decided_at)}{why}\n"
-    for one in report.rejected:
-        if one.evidence:
-            yield f"Logs, events and counts of the canary of {_inline(one.workload)}: {_code(one.evidence)}\n"
-
-
-def _next_step(step: str) -> str:
-    purpose, _, command = step.partition(": canary ")
-    return f"* {escaped(purpose)}: {_code(f'canary {command}')}" if command else f"* {escaped(step)}"
+def _next_step(step: content.NextStep) -> str:
+    return f"* {escaped(step.purpose)}" + (f": {_code(step.command)}" if step.command else "")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
