@@ -15,6 +15,7 @@ from canary.cli.clock import interrupt_on_signals
 from canary.cli.doctor import doctor
 from canary.cli.help import Group
 from canary.cli.reap import reap
+from canary.cli.reports import report
 from canary.cli.secret import secret
 from canary.errors import CanaryError, ExitCode
 from canary.printable import printable
@@ -58,6 +59,7 @@ for _command in (
     reap,
     releases.apply,
     releases.status,
+    report,
     doctor,
     secret,
     offline.show_config,

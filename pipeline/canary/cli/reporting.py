@@ -14,6 +14,7 @@ from canary.cli.identity import ProcessIdentity
 from canary.cli.session import Session
 from canary.errors import CanaryError, ExitCode, InputError, InterruptedReleaseError
 from canary.events import Decided
+from canary.printable import printable
 from canary.report.collector import Collector
 from canary.report.folder import require_writable, write
 from canary.report.report import Context
@@ -70,9 +71,15 @@ class Reporting:
         try:
             write(self._folder, self._collector.report(context))
         except OSError as problem:
-            click.echo(
-                f"canary: warning: the report could not be written to {self._folder}: {problem.strerror}", err=True
+            self._warn(f"the report could not be written to {self._folder}: {problem.strerror}")
+        except Exception as bug:  # noqa: BLE001 - a page that cannot be drawn must not change how a release ended
+            self._warn(
+                f"report.html could not be written to {self._folder}. This is a bug in canary: {type(bug).__name__}: "
+                f"{bug}; report it to the maintainers of canary"
             )
+
+    def _warn(self, text: str) -> None:
+        click.echo(printable(f"canary: warning: {text}"), err=True)
 
     def _namespace(self) -> str:
         try:
@@ -88,14 +95,16 @@ class Reporting:
         return Decided(promote=self._command == "promote", by=ProcessIdentity().person, reason=self._reason)
 
     def _next_steps(self, error: BaseException | None) -> tuple[str, ...]:
-        """Return what can be done after watching; the message of an error says it itself."""
-        if error is not None or self._command != "watch":
+        """Return what can be done now; the message of an error says it itself."""
+        if error is not None:
             return ()
         try:
             status = self._session.release(names=self._collector.workloads).status()
         except (CanaryError, KeyboardInterrupt):  # the API server may be away, and the user tired of waiting
             return ()
-        return tuple(step for workload in status.workloads for step in workload.next)
+        possible = dict.fromkeys(one.rollback for one in status.workloads if one.rollback)
+        back = (f"return to {', '.join(one.images)}: {one.command}" for one in possible)
+        return (*back, *(step for workload in status.workloads for step in workload.next))
 
 
 def _without_secrets(settings: Mapping[str, Any]) -> dict[str, Any]:

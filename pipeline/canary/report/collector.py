@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from canary.chart.over_time import Kind, Point
+from canary.chart.points import point_of
 from canary.errors import ExitCode
 from canary.events import (
     Decided,
@@ -24,12 +26,13 @@ from canary.events import (
     VariantState,
     Written,
 )
-from canary.report.report import Context, Entry, Outcome, Report
+from canary.report.report import Context, Entry, Outcome, Progress, Report
 from canary.sentences import sentence_of
 from canary.verdict.comparison import Comparison, Decision, Verdict
 from canary.verdict.forecast import Forecast
 from canary.verdict.history import History
 from canary.verdict.looks import Counts, Look
+from canary.verdict.tolerance import Multiple
 
 TOLD = (
     Started,
@@ -61,6 +64,8 @@ class Collector:
     _timeline: list[Entry] = field(default_factory=list)
     _counts: dict[tuple[str, str], Counts] = field(default_factory=dict)
     _looks: dict[tuple[str, str], list[Look]] = field(default_factory=dict)
+    _points: dict[tuple[str, str], list[Point]] = field(default_factory=dict)
+    _said_since: dict[tuple[str, str], tuple[float, Decision]] = field(default_factory=dict)
     _started: Started | None = None
     _images: tuple[str, ...] = ()
     _variants: tuple[VariantState, ...] = ()
@@ -132,6 +137,7 @@ class Collector:
             timeline=tuple(self._timeline),
             counts=tuple(replace(one, looks=tuple(self._looks[key])) for key, one in self._counts.items()),
             forecast=self._forecast,
+            progress={key: Progress(tuple(points), self._said_since[key]) for key, points in self._points.items()},
         )
 
     def _outcome(self, context: Context) -> Outcome:
@@ -183,6 +189,14 @@ class Collector:
         for one in event.verdict.comparisons:
             stable = event.stable.get((one.workload, one.metric))
             self._add(one, event.verdict, [Look(event.at, one.baseline, one.canary, stable)])
+            self._draw(event.at, one)
+
+    def _draw(self, at: float, one: Comparison) -> None:
+        key = one.workload, one.metric
+        kind: Kind = "ratio" if isinstance(one.tolerance, Multiple) else "difference"
+        self._points.setdefault(key, []).append(point_of(at, one, kind))
+        if key not in self._said_since or self._said_since[key][1] is not one.decision:
+            self._said_since[key] = at, one.decision
 
     def _add(
         self, one: Comparison, verdict: Verdict, looks: Sequence[Look], *, saved_until: float | None = None

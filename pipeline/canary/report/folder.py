@@ -1,11 +1,15 @@
-"""Writes a report into its folder: report.json and report.md, each replaced in one step."""
+"""Writes a report into its folder: report.json, report.md and report.html, each replaced in one step."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from canary.errors import InputError
 from canary.report.as_json import to_json
 from canary.report.markdown import report_as_markdown
+from canary.report.past import HTML, JSON, MARKDOWN, keep_earlier
 from canary.report.report import Report
 
 
@@ -21,7 +25,7 @@ def require_writable(folder: Path, source: str) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / "report.json", None)
+        _replace(folder / JSON, None)
     except OSError as error:
         raise InputError(
             f"{source}: no report can be written into {folder}: {error.strerror}. Nothing was changed: pass a folder "
@@ -30,14 +34,33 @@ def require_writable(folder: Path, source: str) -> None:
 
 
 def write(folder: Path, report: Report) -> None:
-    """Write the report; nothing else in the folder is touched.
+    """Write the report, after moving an earlier one to `past/`; nothing else in the folder is touched.
+
+    report.html comes last, because drawing it takes the longest: what happens meanwhile does not cost the others.
 
     Raises:
         OSError: it cannot be written.
     """
+    from canary.report.html import report_as_html  # noqa: PLC0415 - loads Jinja2, which no other command needs
+
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "report.json", to_json(report))
-    _replace(folder / "report.md", report_as_markdown(report))
+    with _alone(folder):
+        keep_earlier(folder)
+        _replace(folder / MARKDOWN, report_as_markdown(report))
+        _replace(folder / JSON, to_json(report))
+        _replace(folder / HTML, report_as_html(report))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let other commands that end at the same time wait, such as the one that answered this one's gate."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _replace(path: Path, text: str | None) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from canary.chart.over_time import Point
 from canary.events import Decided, HandedOver, Promoted, Rejected, Undone, VariantState
 from canary.sentences import says_something
-from canary.verdict.comparison import Verdict
+from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.forecast import Forecast
 from canary.verdict.looks import Counts
 
@@ -70,6 +71,19 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """What this command's own looks have said of a metric of a workload.
+
+    Attributes:
+        points: the difference and its interval at each look, oldest first.
+        said_since: Unix seconds since when the comparison has had the same decision, and that.
+    """
+
+    points: tuple[Point, ...]
+    said_since: tuple[float, Decision]
+
+
+@dataclass(frozen=True)
 class Report:
     """What a command did and saw.
 
@@ -90,6 +104,7 @@ class Report:
         timeline: what happened, oldest first.
         counts: of each metric of each workload.
         forecast: the decision to expect, as of the last look; None if there was one or if that could not be said.
+        progress: what the looks of this command said, by workload and metric.
     """
 
     context: Context
@@ -108,6 +123,7 @@ class Report:
     timeline: tuple[Entry, ...] = ()
     counts: tuple[Counts, ...] = ()
     forecast: Forecast | None = None
+    progress: Mapping[tuple[str, str], Progress] = field(default_factory=dict)
 
     @property
     def judged(self) -> Verdict | None:

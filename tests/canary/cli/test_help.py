@@ -22,8 +22,8 @@ EXPECTED = Path(__file__).parent / "expected"
 
 def test_commands_are_listed_in_the_order_of_a_release(command_line: CommandLine) -> None:
     assert list(COMMANDS) == [
-        "release", "deploy", "watch", "promote", "reject", "rollback", "reap", "apply", "status", "doctor",
-        "secret", "config", "verdict",
+        "release", "deploy", "watch", "promote", "reject", "rollback", "reap", "apply", "status", "report",
+        "doctor", "secret", "config", "verdict",
     ]  # fmt: skip
     assert command_line("--help").out == (EXPECTED / "help.txt").read_text()
 
@@ -44,7 +44,7 @@ def test_help_does_not_load_the_slow_packages() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stderr.split())
     assert "canary.release" in loaded
-    assert not loaded & {"kubernetes", "requests", "urllib3", "rich", "prometheus_client"}
+    assert not loaded & {"kubernetes", "requests", "urllib3", "rich", "prometheus_client", "jinja2", "flask"}
 
 
 def test_the_version_is_printed(command_line: CommandLine) -> None:

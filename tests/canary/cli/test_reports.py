@@ -347,13 +347,16 @@ def test_a_report_that_cannot_be_written_at_the_end_is_a_warning_only(
     assert result.lines[-1] == "canary: warning: the report could not be written to out: File exists"
 
 
-def test_a_report_replaces_the_earlier_one_and_touches_nothing_else(canary: CommandLine, answers: Simulator) -> None:
+def test_a_report_takes_the_place_of_the_earlier_one_and_touches_nothing_else(
+    canary: CommandLine, answers: Simulator
+) -> None:
     earlier = canary.write("out/report.json", "{}")
     canary.write("out/other.txt", "kept")
     (canary.folder / "reader").hardlink_to(earlier)
     assert canary("reject", "app", *REPORT).code == 0
     assert report_of(canary)["outcome"] == "unchanged"
-    assert {file.name for file in (canary.folder / "out").iterdir()} == {"report.json", "report.md", "other.txt"}
+    names = {file.name for file in (canary.folder / "out").iterdir()}
+    assert names == {"report.json", "report.md", "report.html", "past", "other.txt"}
     assert (canary.folder / "out/other.txt").read_text() == "kept"
     assert (canary.folder / "reader").read_text() == "{}"  # who is reading the earlier one reads all of it
 
