@@ -267,6 +267,25 @@ class Decided(Event):
 
 
 @dataclass(frozen=True)
+class KeepsWatching(Event):
+    """The gate answered that nothing is decided yet: watching goes on, and the gate asks again later.
+
+    Attributes:
+        by: the person's name.
+        verdict: that the person has seen, in a few words.
+        reason: the reason that was given, empty if none was.
+    """
+
+    by: str
+    verdict: str = ""
+    reason: str = ""
+
+
+Answer = Decided | KeepsWatching
+"""What a gate answers."""
+
+
+@dataclass(frozen=True)
 class HandedOver(Event):
     """The driver that waited at its gate has carried out the decision of this command.
 

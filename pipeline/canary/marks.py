@@ -82,6 +82,7 @@ class EventReason(StrEnum):
     REJECTED = "CanaryRejected"
     UNDONE = "CanaryUndone"
     ROLLED_BACK = "CanaryRolledBack"
+    WATCHING = "CanaryKeepsWatching"
 
 
 class Variant(StrEnum):

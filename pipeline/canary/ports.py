@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from canary.events import Decided, Listener
+from canary.events import Answer, Listener
 from canary.objects import Kind, Object
 from canary.settings.options import Options
 from canary.verdict.comparison import Verdict
@@ -154,13 +154,13 @@ class Clock(Protocol):
 class Gate(Protocol):
     """Who turns a verdict into an action."""
 
-    def decide(self, verdict: Verdict, elsewhere: Callable[[], Decided | None]) -> Decided | None:
-        """Return what is to be done, None to keep watching.
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Answer | None]) -> Answer:
+        """Return what is to be done.
 
         Args:
             verdict: what the evidence says. Without comparisons there is nothing to compare (a first release).
-            elsewhere: returns what another driver has decided meanwhile, None if nothing. A gate that waits calls it
-                every second. From the first call on, other drivers can decide.
+            elsewhere: returns what somebody has decided elsewhere meanwhile, None if nothing. A gate that waits calls
+                it every second. From the first call on, others can decide.
         """
 
 

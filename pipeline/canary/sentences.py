@@ -8,6 +8,7 @@ from canary.events import (
     Grows,
     HandedOver,
     Judged,
+    KeepsWatching,
     Looked,
     Note,
     Promoted,
@@ -73,6 +74,10 @@ def _sentence(event: Event) -> str:
             verdict = f" (verdict: {event.verdict})" if event.verdict else ""
             reason = f": {event.reason}" if event.reason else ""
             return f"decided to {'promote' if event.promote else 'reject'}, by {event.by}{reason}{verdict}"
+        case KeepsWatching():
+            verdict = f" (verdict: {event.verdict})" if event.verdict else ""
+            reason = f": {event.reason}" if event.reason else ""
+            return f"decided to keep watching, by {event.by}{reason}{verdict}"
         case HandedOver():
             return f"{event.to} {'promoted' if event.promote else 'rejected'} {' and '.join(event.workloads)}"
         case Promoted():

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from canary.events import Decided, Event, Listener
+from canary.events import Answer, Decided, Event, Listener
 from canary.gate.automatic import AutoGate
 from canary.kube.cluster import Cluster
 from canary.manifests.bundle import Bundle
@@ -68,7 +68,7 @@ class Person:
     promote: bool
     asked: list[Verdict] = field(default_factory=list)
 
-    def decide(self, verdict: Verdict, elsewhere: Callable[[], Decided | None]) -> Decided | None:
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Answer | None]) -> Answer:
         self.asked.append(verdict)
         return Decided(promote=self.promote, by="ada")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from canary.errors import TimedOutError
-from canary.events import Decided
+from canary.events import Answer, Decided
 from canary.verdict.comparison import Decision, Verdict
 
 
@@ -12,7 +12,7 @@ from canary.verdict.comparison import Decision, Verdict
 class AutoGate:
     """Promotes or rejects by the verdict alone."""
 
-    def decide(self, verdict: Verdict, elsewhere: Callable[[], Decided | None]) -> Decided:  # noqa: ARG002 - of `Gate`
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Answer | None]) -> Decided:  # noqa: ARG002 - of `Gate`
         """Return promote for PROMOTE, reject for REJECT.
 
         A first release has nothing to compare and is promoted: the gate is only asked once the canary is ready and has

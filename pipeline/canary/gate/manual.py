@@ -1,10 +1,10 @@
-"""A gate that waits for `canary promote` or `canary reject` from elsewhere."""
+"""A gate that waits for a decision from elsewhere: `canary promote`, `canary reject` or a console."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from canary.errors import TimedOutError
-from canary.events import Decided, Listener, Note
+from canary.events import Answer, Listener, Note
 from canary.gate import POLL
 from canary.ports import Clock
 from canary.verdict.comparison import Verdict
@@ -12,7 +12,7 @@ from canary.verdict.comparison import Verdict
 
 @dataclass(frozen=True)
 class ManualGate:
-    """Waits for the decision of another driver.
+    """Waits for a decision from elsewhere.
 
     Attributes:
         clock: time.
@@ -26,8 +26,8 @@ class ManualGate:
     advice: str
     timeout: float
 
-    def decide(self, verdict: Verdict, elsewhere: Callable[[], Decided | None]) -> Decided:  # noqa: ARG002 - of `Gate`
-        """Return what another driver decides.
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Answer | None]) -> Answer:  # noqa: ARG002 - of `Gate`
+        """Return what somebody decides elsewhere.
 
         Raises:
             TimedOutError: none decides in time.

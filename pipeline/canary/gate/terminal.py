@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from canary.errors import InputError, InterruptedReleaseError
-from canary.events import Decided
+from canary.events import Answer, Decided, KeepsWatching
 from canary.gate import POLL
 from canary.verdict.comparison import Decision, Verdict
 
@@ -42,8 +42,8 @@ class TerminalGate:
                 "or run canary deploy and canary watch, then canary promote or canary reject"
             )
 
-    def decide(self, verdict: Verdict, elsewhere: Callable[[], Decided | None]) -> Decided | None:
-        """Return the person's answer, or what another driver decides. The verdict was shown just before.
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Answer | None]) -> Answer:
+        """Return the person's answer, or what somebody decides elsewhere. The verdict was shown just before.
 
         To promote against the verdict, the person types the name of the release.
 
@@ -54,11 +54,11 @@ class TerminalGate:
         situation = "there is nothing to compare" if is_first else f"the verdict is {verdict.decision}"
         while True:
             answer = self._ask(f"{situation}: promote, reject or keep watching? [p/r/w] ", elsewhere)
-            if isinstance(answer, Decided):
+            if not isinstance(answer, str):
                 return answer
             answer = answer.lower()
             if answer in _WATCH:
-                return None
+                return KeepsWatching(self.person)
             if answer in _REJECT:
                 return Decided(promote=False, by=self.person)
             if answer not in _PROMOTE:
@@ -71,14 +71,14 @@ class TerminalGate:
                 f"({self.release}): ",
                 elsewhere,
             )
-            if isinstance(typed, Decided):
+            if not isinstance(typed, str):
                 return typed
             if typed == self.release:
                 return Decided(promote=True, by=self.person)
             self._say(f"{typed!r} is not {self.release}: nothing is decided yet\n")
 
-    def _ask(self, question: str, elsewhere: Callable[[], Decided | None]) -> str | Decided:
-        """Return what the person types, or what another driver decides before that."""
+    def _ask(self, question: str, elsewhere: Callable[[], Answer | None]) -> str | Answer:
+        """Return what the person types, or what somebody decides elsewhere before that."""
         self._say(question)
         while not select.select([self.answers], [], [], POLL)[0]:
             if decided := elsewhere():

@@ -25,7 +25,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from canary.errors import InputError, TimedOutError
-from canary.events import Decided, Listener, Note
+from canary.events import Answer, Decided, Listener, Note
 from canary.gate import POLL
 from canary.ports import Clock
 from canary.printable import printable
@@ -67,8 +67,8 @@ class WebhookGate:
     timeout: float
     interval: float
 
-    def decide(self, verdict: Verdict, elsewhere: Callable[[], Decided | None]) -> Decided:
-        """Return what the server, or another driver, decides.
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Answer | None]) -> Answer:
+        """Return what the server, or somebody elsewhere, decides.
 
         Raises:
             TimedOutError: neither decides in time.

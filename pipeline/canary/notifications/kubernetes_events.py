@@ -27,7 +27,10 @@ REASONS = {
     Occasion.REJECTED: EventReason.REJECTED,
     Occasion.UNDONE: EventReason.UNDONE,
     Occasion.ROLLED_BACK: EventReason.ROLLED_BACK,
+    Occasion.WATCHING: EventReason.WATCHING,
 }
+
+REVERSED = (Occasion.REJECTED, Occasion.ROLLED_BACK)
 
 
 class KubernetesEvents:
@@ -72,7 +75,7 @@ def _event(notification: Notification, subject: Object) -> Object:
         "involvedObject": subject,
         "type": "Warning" if notification.is_warning else "Normal",
         "reason": str(REASONS[notification.occasion]),
-        "message": notification.sentence[:LONGEST_MESSAGE],
+        "message": _message(notification)[:LONGEST_MESSAGE],
         "firstTimestamp": at,
         "lastTimestamp": at,
         "count": 1,
@@ -80,6 +83,14 @@ def _event(notification: Notification, subject: Object) -> Object:
         "reportingComponent": EVENT_COMPONENT,
         "reportingInstance": "",
     }
+
+
+def _message(notification: Notification) -> str:
+    """Return the sentence, and who decided if it does not say that."""
+    by, sentence = notification.by, notification.sentence
+    if not by or by in sentence or notification.occasion not in (Occasion.PROMOTED, *REVERSED):
+        return sentence
+    return f"{sentence} (decided by {'the verdict' if by == 'auto' else by})"
 
 
 def _name(subject: str) -> str:

@@ -4,7 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from canary.events import Decided, Deployed, Event, Judged, Promoted, Rejected, RolledBack, Started, Undone
+from canary.events import (
+    Decided,
+    Deployed,
+    Event,
+    Judged,
+    KeepsWatching,
+    Promoted,
+    Rejected,
+    RolledBack,
+    Started,
+    Undone,
+)
 from canary.marks import Variant, variant_name
 from canary.objects import Object
 from canary.printable import printable
@@ -21,6 +32,7 @@ class Occasion(StrEnum):
     REJECTED = "rejected"
     UNDONE = "undone"
     ROLLED_BACK = "rolled-back"
+    WATCHING = "keeps-watching"
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,10 @@ class Notifications:
                 self._images[workload], self._canaries[workload] = images, self._read_canary(workload)
                 canary = variant_name(workload, Variant.CANARY)
                 return (self._about(workload, Occasion.DEPLOYED, f"deployed {canary}: it runs {', '.join(images)}"),)
+            case KeepsWatching(by):
+                return tuple(
+                    self._about(workload, Occasion.WATCHING, sentence_of(event), by=by) for workload in self._workloads
+                )
             case Judged(verdict):
                 return tuple(self._verdict(workload, verdict) for workload in self._workloads)
             case Promoted(workload, images):

@@ -28,6 +28,7 @@ class Situation:
         decision: the last verdict's.
         driver: name of the driver that works on it, empty if none does.
         last: the last promote, None without one.
+        can_watch: whether that driver understands the decision to keep watching.
     """
 
     options: Options
@@ -36,6 +37,7 @@ class Situation:
     decision: Decision
     driver: str = ""
     last: LastPromote | None = None
+    can_watch: bool = True
 
     @property
     def release(self) -> str:
@@ -50,7 +52,9 @@ def choices(now: Situation) -> tuple[Choice, ...]:
     if now.phase in (Phase.PROMOTING, Phase.ROLLING_BACK):
         return _unfinished(now)
     if now.phase is Phase.WAITING:
-        return (_promote_at_gate(now), Choice(Action.REJECT, _deletes(now)), Choice(Action.WATCH, _watches(now)))
+        why = "" if now.can_watch else f"{now.driver} is of an older version"
+        watch = Choice(Action.WATCH, _watches(now), why_not=why)
+        return (_promote_at_gate(now), Choice(Action.REJECT, _deletes(now)), watch)
     if any(one.canary is None for one in now.together):
         return (_reject(now),)
     return (_promote_elsewhere(now), _reject(now))

@@ -143,7 +143,17 @@ def _overview(
         metrics=tuple(_metric(one, verdict, record, measures) for one in compared) if record else (),
         health=tuple(health(experiment)),
         happenings=tuple(_happening(event) for event in events[:MOST_HAPPENINGS]),
-        choices=choices(Situation(options, together, phase, verdict.decision, driver, state.last)),
+        choices=choices(
+            Situation(
+                options,
+                together,
+                phase,
+                verdict.decision,
+                driver,
+                state.last,
+                can_watch=state.gate is not None and state.gate.can_watch,
+            )
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from canary.errors import (
     LockLostError,
     UnreachableError,
 )
-from canary.events import Decided, DecisionAsked, Listener, Note, Started
+from canary.events import Answer, DecisionAsked, KeepsWatching, Listener, Note, Started
 from canary.manifests.bundle import Bundle, digest, require_deployment
 from canary.manifests.images import images_of, refuse_untagged
 from canary.marks import DIGEST, version_labels
@@ -101,7 +101,7 @@ class Release:
             verdict = self.watch()
             with self._variants_kept():
                 verdict = self._grow(verdict)
-                while (decided := self._ask_gate(verdict)) is None:
+                while isinstance(decided := self._ask_gate(verdict), KeepsWatching):
                     verdict = self._grow(watch.watch(self._world, self.samples, self._names(), beyond=verdict))
             if decided.promote:
                 self.promote(decided=decided.by)
@@ -117,12 +117,11 @@ class Release:
             verdict = watch.watch(self._world, self.samples, self._names())
         return verdict
 
-    def _ask_gate(self, verdict: Verdict) -> Decided | None:
+    def _ask_gate(self, verdict: Verdict) -> Answer:
         self.listen(DecisionAsked(verdict))
         record = GateRecord(self.cluster, self.clock, self._names())
         decided = record.close(self.gate.decide(verdict, record.decided))
-        if decided is not None:
-            self.listen(replace(decided, verdict=brief(verdict)))
+        self.listen(replace(decided, verdict=brief(verdict)))
         return decided
 
     def deploy(self, *, promoting: bool = False) -> Status:

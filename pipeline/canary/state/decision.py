@@ -1,9 +1,9 @@
 """The decision on a release that waits at its gate, recorded on the canary.
 
 A driver that waits at its gate holds the release's lock, so no other driver may act. It writes onto each canary that it
-waits. `canary promote` and `canary reject` then record their decision on the canary of the first workload, and the
-driver that waits carries it out. Each of them writes only if nobody has written the canary since it was read, so one
-decision wins, and the other driver sees it.
+waits. `canary promote`, `canary reject` and consoles then record their decision on the canary of the first workload,
+and the driver that waits carries it out. Each of them writes only if nobody has written the canary since it was read,
+so one decision wins, and the other person is told.
 """
 
 import json
@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from canary.errors import CredentialsError, InputError, LockLostError, UnreachableError
-from canary.events import Decided
+from canary.events import Answer, Decided, KeepsWatching
 from canary.marks import DECISION, GATE, Variant, variant_name
 from canary.objects import DEPLOYMENT, LEASE, Object, annotations_of
 from canary.ports import Clock, Cluster
 from canary.retry import retry_on_conflict
 from canary.state.lease import holder_of, how_lost, lease_name, process_mark
 from canary.times import parse_timestamp, timestamp
+
+WATCH = "watch"
+"""How the decision to keep watching is recorded."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,14 @@ class WaitingGate:
         process: its process, for a program.
         since: Unix seconds when it began to wait, by its own clock.
         workloads: names of the workloads of its release, in its order.
+        can_watch: whether it understands the decision to keep watching; older drivers do not.
     """
 
     driver: str
     process: str
     since: float
     workloads: tuple[str, ...]
+    can_watch: bool = False
 
 
 def waiting_gate(cluster: Cluster, name: str, canary: Object | None) -> WaitingGate | None:
@@ -55,15 +60,24 @@ def waiting_gate(cluster: Cluster, name: str, canary: Object | None) -> WaitingG
     holder = holder_of(lease) if lease else None
     if noted is None or lease is None or holder is None or process_mark(lease) != noted["process"]:
         return None  # a driver that was stopped at its gate leaves the annotation
-    return WaitingGate(holder.name, noted["process"], parse_timestamp(noted["since"]), tuple(noted["workloads"]))
+    return WaitingGate(
+        holder.name,
+        noted["process"],
+        parse_timestamp(noted["since"]),
+        tuple(noted["workloads"]),
+        can_watch=bool(noted.get("can_watch")),
+    )
 
 
-def record_decision(cluster: Cluster, gate: WaitingGate, decided: Decided, at: float) -> bool:
+def record_decision(cluster: Cluster, gate: WaitingGate, decided: Answer, at: float) -> bool:
     """Record a decision for a gate. Return False if the gate does not wait any longer.
 
     Raises:
-        InputError: another decision was recorded before.
+        InputError: another decision was recorded before, or the driver at the gate does not understand this one.
     """
+    together = " and ".join(gate.workloads)
+    if isinstance(decided, KeepsWatching) and not gate.can_watch:
+        raise InputError(f"{gate.driver} is of an older version, which cannot be told to keep watching {together}")
     mark = secrets.token_hex(8)
 
     def attempt() -> bool | None:
@@ -74,8 +88,7 @@ def record_decision(cluster: Cluster, gate: WaitingGate, decided: Decided, at: f
             return False
         earlier = recorded_decision(canary)
         if earlier:
-            action = "promote" if earlier.promote else "reject"
-            raise InputError(f"{earlier.by} has already decided to {action} {' and '.join(gate.workloads)}")
+            raise InputError(f"{earlier.by} has already decided to {_action(earlier, 'keep watching')} {together}")
         return True if _annotate(cluster, canary, {DECISION: _as_json(decided, at, mark)}) else None
 
     return retry_on_conflict(attempt, f"record the decision on {gate.workloads[0]}")
@@ -98,7 +111,7 @@ def waits(canary: Object | None, gate: WaitingGate) -> bool:
     return (_read(canary, GATE) or {}).get("process") == gate.process
 
 
-def recorded_decision(canary: Object | None) -> Decided | None:
+def recorded_decision(canary: Object | None) -> Answer | None:
     """Return the decision that is recorded on a canary, None if there is none.
 
     Raises:
@@ -107,6 +120,8 @@ def recorded_decision(canary: Object | None) -> Decided | None:
     recorded = _read(canary, DECISION)
     if recorded is None:
         return None
+    if recorded["decision"] == WATCH:
+        return KeepsWatching(recorded["by"], reason=recorded["reason"])
     return Decided(recorded["decision"] == "promote", recorded["by"], reason=recorded["reason"])
 
 
@@ -121,8 +136,8 @@ class GateRecord:
         self._is_open = False
         self._process = ""
 
-    def decided(self) -> Decided | None:
-        """Return what another driver has decided, None if nothing. The first call writes that this gate waits.
+    def decided(self) -> Answer | None:
+        """Return what somebody has decided elsewhere, None if nothing. The first call writes that this gate waits.
 
         None also while the API server does not answer: an outage does not end the wait.
 
@@ -151,23 +166,22 @@ class GateRecord:
             self._is_open = False  # a command took this gate for dead, as it was slow: the next call writes it again
         return decided
 
-    def close(self, decided: Decided | None) -> Decided | None:
+    def close(self, decided: Answer) -> Answer:
         """Write that the gate waits no longer, and return the decision that holds.
 
         Args:
-            decided: the answer of the gate, None to keep watching. A decision that another driver recorded before it
-                takes precedence.
+            decided: the answer of the gate. A decision that somebody recorded elsewhere before it takes precedence.
         """
         if not self._process and not self._is_open:
             return decided
         at = self._clock.now()
 
-        def attempt() -> tuple[Decided | None] | None:
+        def attempt() -> tuple[Answer] | None:
             canary = _canary(self._cluster, self._names[0])
             if canary is None:
                 return (decided,)
             holds = recorded_decision(canary) or decided
-            marks = {GATE: None, DECISION: _as_json(holds, at) if holds else None}
+            marks = {GATE: None, DECISION: _as_json(holds, at) if isinstance(holds, Decided) else None}
             return (holds,) if _annotate(self._cluster, canary, marks) else None
 
         (holds,) = retry_on_conflict(attempt, f"close the gate of {self._names[0]}")
@@ -183,6 +197,7 @@ class GateRecord:
             "process": self._process,
             "since": timestamp(self._clock.now()),
             "workloads": self._names,
+            "can_watch": True,
         }
         for name in reversed(self._names):  # the first one last: with it, others can decide
             marks = {GATE: json.dumps(gate), DECISION: None}  # of an earlier driver: it was never carried out
@@ -202,8 +217,14 @@ def _annotate(cluster: Cluster, canary: Object | None, marks: dict[str, str | No
     return cluster.annotate(DEPLOYMENT, metadata["name"], marks, version=metadata["resourceVersion"]) is not None
 
 
-def _as_json(decided: Decided, at: float, mark: str = "") -> str:
-    action = "promote" if decided.promote else "reject"
+def _action(decided: Answer, watch: str) -> str:
+    if isinstance(decided, KeepsWatching):
+        return watch
+    return "promote" if decided.promote else "reject"
+
+
+def _as_json(decided: Answer, at: float, mark: str = "") -> str:
+    action = _action(decided, WATCH)
     recorded = {"decision": action, "by": decided.by, "at": timestamp(at), "reason": decided.reason, "mark": mark}
     return json.dumps(recorded)
 
@@ -220,8 +241,8 @@ def _check_gate(read: dict[str, Any]) -> None:
 
 def _check_decision(read: dict[str, Any]) -> None:
     """Raise KeyError, TypeError or ValueError if this is no decision."""
-    if read["decision"] not in ("promote", "reject"):
-        raise ValueError("decision must be promote or reject")
+    if read["decision"] not in ("promote", "reject", WATCH):
+        raise ValueError(f"decision must be promote, reject or {WATCH}")
     if not (isinstance(read["by"], str) and isinstance(read["reason"], str)):
         raise TypeError("by and reason must be texts")
 

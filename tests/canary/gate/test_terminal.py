@@ -11,7 +11,7 @@ from typing import TextIO
 import pytest
 
 from canary.errors import InputError, InterruptedReleaseError
-from canary.events import Decided
+from canary.events import Decided, KeepsWatching
 from canary.gate.terminal import TerminalGate
 from canary.verdict.comparison import Decision, Verdict
 from canary.verdict.evidence import Evidence
@@ -80,7 +80,7 @@ def test_another_answer_gets_the_list_of_keys_and_is_asked_again(keyboard: Keybo
 @pytest.mark.parametrize("keys", [b"w\n", b"watch\n"])
 def test_a_person_may_keep_watching(keyboard: Keyboard, keys: bytes) -> None:
     keyboard.type(keys)
-    assert keyboard.gate().decide(WORSE, nobody) is None
+    assert keyboard.gate().decide(WORSE, nobody) == KeepsWatching("robin")
 
 
 def test_a_promote_against_the_verdict_needs_the_name_of_the_release(keyboard: Keyboard) -> None:

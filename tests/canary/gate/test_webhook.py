@@ -121,7 +121,9 @@ def test_a_promote_against_the_verdict_must_say_that_it_is_one(hook: Hook) -> No
 @pytest.mark.parametrize("status", [201, 302, 401, 404, 500])
 def test_any_other_answer_is_reported_once_and_asked_again(hook: Hook, status: int) -> None:
     hook.script = [(status, ""), (status, ""), (200, "")]
-    assert hook.gate().decide(BETTER, nobody).promote
+    decided = hook.gate().decide(BETTER, nobody)
+    assert isinstance(decided, Decided)
+    assert decided.promote
     assert {path for path, _, _ in hook.asked} == {"/hooks/secret-path"}
     assert hook.warnings == [
         f"{hook.origin} answered {status}, where 200 promotes, 403 rejects and 202 waits; asking again"

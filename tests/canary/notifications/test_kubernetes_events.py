@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from canary.cli.identity import ProcessIdentity
 from canary.objects import DEPLOYMENT, EVENT
 from tests.canary.cluster_simulator import Simulator, unready
 from tests.canary.commandline import CommandLine
@@ -34,7 +35,12 @@ def test_a_promoted_release_is_written_on_stable(canary: CommandLine, story: Sto
     assert deployed == ("app", "Normal", "CanaryDeployed", "deployed app-canary: it runs app:2")
     assert verdict[:3] == ("app", "Normal", "CanaryVerdict")
     assert verdict[3].startswith("PROMOTE: canary ")
-    assert promoted == ("app", "Normal", "CanaryPromoted", "promoted app: it now runs app:2")
+    assert promoted == (
+        "app",
+        "Normal",
+        "CanaryPromoted",
+        "promoted app: it now runs app:2 (decided by the verdict)",
+    )
 
 
 def test_an_event_has_the_fields_and_the_name_that_client_go_gives_it(canary: CommandLine, story: Story) -> None:
@@ -75,7 +81,9 @@ def test_each_command_of_a_pipeline_writes_its_own_event(canary: CommandLine, st
         "CanaryDeployed",
         "CanaryRejected",
     ]
-    assert told(story)[-1] == ("app", "Warning", "CanaryRejected", "rejected app: answers are slow")
+    who = f" (decided by {ProcessIdentity().person})"
+    assert told(story)[2][3] == f"promoted app: it now runs app:2{who}"
+    assert told(story)[-1] == ("app", "Warning", "CanaryRejected", f"rejected app: answers are slow{who}")
 
 
 @pytest.mark.usefixtures("answers")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from canary.errors import ClusterError, ForbiddenError, InputError, NotAnsweringError, TimedOutError
-from canary.events import Decided, Judged, Note
+from canary.events import Answer, Judged, Note
 from canary.observe.crashes import crashes
 from canary.observe.deployments import images
 from canary.verdict.comparison import Decision, Verdict
@@ -114,7 +114,7 @@ def test_a_canary_that_dies_while_the_gate_waits_is_not_promoted(story: Story) -
     ada = Person(promote=True)
     decide = ada.decide
 
-    def late(verdict: Verdict, elsewhere: Any) -> Decided | None:
+    def late(verdict: Verdict, elsewhere: Any) -> Answer:
         story.simulator.set_status(story.namespace, "app-canary", died("OOMKilled", 137))
         return decide(verdict, elsewhere)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from canary.errors import ClusterError, InputError, InterruptedReleaseError, TimedOutError
-from canary.events import Decided, Note, Promoted, Ready, Rejected, Started, Waiting, Written
+from canary.events import Answer, KeepsWatching, Note, Promoted, Ready, Rejected, Started, Waiting, Written
 from canary.marks import Variant
 from canary.state.last_promote import unfinished_digest
 from canary.verdict.comparison import Decision, Verdict
@@ -66,10 +66,10 @@ class Watcher(Person):
         self.at: list[float] = []
         self._story, self._times = story, times
 
-    def decide(self, verdict: Verdict, elsewhere: Any) -> Decided | None:
+    def decide(self, verdict: Verdict, elsewhere: Any) -> Answer:
         self.at.append(self._story.clock.now())
         decided = super().decide(verdict, elsewhere)
-        return None if len(self.at) <= self._times else decided
+        return KeepsWatching("ada") if len(self.at) <= self._times else decided
 
 
 def test_who_keeps_watching_is_asked_again_after_another_minimum_of_time(story: Story) -> None:
