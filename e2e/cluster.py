@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import yaml
 
+from e2e.forked import run_canary
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 T = TypeVar("T")
@@ -109,17 +111,8 @@ class Namespace:
 
     def canary(self, *arguments: str, code: int | None = 0, stdin: str | None = None) -> Result:
         """Run `canary` in the namespace to its end; `code` is the exit code it must have (None: any)."""
-        done = subprocess.run(
-            [command("canary"), arguments[0], "--namespace", self.name, *arguments[1:]],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self.environment(),
-            cwd=self.folder,
-            timeout=170,
-            check=False,
-        )
-        result = Result(done.returncode, done.stdout, done.stderr)
+        line = (arguments[0], "--namespace", self.name, *arguments[1:])
+        result = Result(*run_canary(line, self.folder, self.environment(), stdin))
         assert code in (None, result.code), (
             f"canary {' '.join(arguments)}: exit {result.code}, not {code}\n{result.out}{result.err}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -23,6 +24,7 @@ class Traffic(InBackground):
     Attributes:
         namespace: where the Service is.
         service: its name and port.
+        rate: requests per second, of all threads together.
         patience: seconds to wait for an answer.
         answers: HTTP status codes, counted.
         errors: other failures, counted by message.
@@ -30,6 +32,7 @@ class Traffic(InBackground):
 
     namespace: Namespace
     service: str = "sampleapp:http"
+    rate: float = field(default=100, kw_only=True)
     threads: int = field(default=3, kw_only=True)
     patience: float = field(default=10, kw_only=True)
     answers: Counter[int] = field(default_factory=Counter)
@@ -40,10 +43,12 @@ class Traffic(InBackground):
         configuration = Configuration()
         load_kube_config(str(self.namespace.kubeconfig), client_configuration=configuration)
         configuration.retries = False
+        due = time.monotonic()
         path = f"/api/v1/namespaces/{self.namespace.name}/services/{self.service}/proxy/"
         with ApiClient(configuration) as api:
             for _ in range(LIMIT // self.threads):
-                if self.stop.is_set():
+                due = max(due + self.threads / self.rate, time.monotonic() - 1)
+                if self.stop.wait(max(0.0, due - time.monotonic())):
                     return
                 try:
                     answer = api.call_api("GET", configuration.host + path, _request_timeout=self.patience)

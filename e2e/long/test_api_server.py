@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,13 +53,6 @@ def on_node(*command: str) -> None:
     subprocess.run(["docker", "exec", NODE, *command], check=True, capture_output=True)
 
 
-def kill(namespace: Namespace) -> None:
-    """Kill the API server. The kubelet restarts it."""
-    start_anew("kube-apiserver")
-    on_node("pkill", "-9", "kube-apiserver")
-    back(namespace)
-
-
 def start_anew(component: str) -> None:
     """Let the kubelet restart a component immediately, by changing its manifest. Otherwise the back-off grows."""
     on_node("sed", "-i", f"s#^  labels:#&\\n    changed-{time.time():.0f}: here#", f"{MANIFESTS}/{component}.yaml")
@@ -82,63 +77,107 @@ def back(namespace: Namespace) -> None:
         start_anew(component)
 
 
+Make = Callable[[str], Namespace]
+
+
 @pytest.fixture
-def released(stable: Namespace, manifests: Path) -> Namespace:
-    """Give a namespace with a release in progress."""
-    stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50")
-    return stable
+def make_namespace(kubeconfig: Path, tmp_path: Path) -> Iterator[Make]:
+    """Give a function that makes a namespace in which sampleapp:10 is stable, and delete them all afterwards."""
+    made: list[Namespace] = []
+
+    def make(name: str) -> Namespace:
+        (folder := tmp_path / name).mkdir()
+        made.append(Namespace(f"e2e-{name}-{uuid.uuid4().hex[:8]}", kubeconfig, folder))
+        made[-1].kubectl("create", "namespace", made[-1].name)
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kubectl("delete", "namespace", one.name, "--wait=false")
 
 
-def test_a_watch_survives_three_kills(released: Namespace) -> None:
-    watch = ("watch", "sampleapp", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "90s")
-    with Traffic(released), started(released, *watch) as driver:
-        told(driver, "waiting:")
-        for _ in range(3):
-            kill(released)
-        _, rest = driver.communicate(timeout=300)
-    print(rest)
-    assert driver.returncode == 0, rest
-    assert "verdict PROMOTE" in rest
-
-
-@pytest.mark.parametrize("moment", ["promote sampleapp in namespace", "configured Deployment sampleapp", "ready after"])
-def test_a_promote_survives_a_kill(released: Namespace, manifests: Path, moment: str) -> None:
-    with started(released, "promote", str(manifests), "--image", "sampleapp:20") as driver:
+@contextmanager
+def stopped_at(namespace: Namespace, moment: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a driver and stop its process as soon as it says these words, until the test lets it go on."""
+    with started(namespace, *arguments) as driver:
         told(driver, moment)
-        kill(released)
-        _, rest = driver.communicate(timeout=300)
+        driver.send_signal(signal.SIGSTOP)
+        yield driver
+
+
+def kill_with(namespace: Namespace, *drivers: subprocess.Popen[str]) -> None:
+    """Kill the API server while these drivers, which were stopped, go on."""
+    start_anew("kube-apiserver")
+    for driver in drivers:
+        driver.send_signal(signal.SIGCONT)
+    on_node("pkill", "-9", "kube-apiserver")
+    back(namespace)
+
+
+def end_of(driver: subprocess.Popen[str]) -> str:
+    """Return the rest of what a driver says, which must end with exit code 0."""
+    _, rest = driver.communicate(timeout=300)
     print(rest)
     assert driver.returncode == 0, rest
-    assert released.images("sampleapp") == ["sampleapp:20"]
-    assert released.images("sampleapp-canary") is None
+    return rest
 
 
-def test_a_deploy_and_a_reject_survive_a_kill(stable: Namespace, manifests: Path) -> None:
-    with started(stable, "deploy", str(manifests), "--image", "sampleapp:20") as driver:
-        told(driver, "created Deployment")
-        kill(stable)
-        _, rest = driver.communicate(timeout=300)
-    print(rest)
-    assert driver.returncode == 0, rest
-    assert stable.images("sampleapp-canary") == ["sampleapp:20"]
-    with started(stable, "reject", "sampleapp") as driver:
-        told(driver, "reject sampleapp in namespace")
-        kill(stable)
-        _, rest = driver.communicate(timeout=300)
-    print(rest)
-    assert driver.returncode == 0, rest
-    assert stable.images("sampleapp-canary") is None
+PROMOTES = {
+    "started": "promote sampleapp in namespace",
+    "written": "configured Deployment sampleapp",
+    "ready": "ready after",
+}
+"""What a promote says at three moments, by the namespace of its release."""
 
 
-def test_a_promote_survives_two_minutes_without_an_api_server(released: Namespace, manifests: Path) -> None:
-    with started(released, "promote", str(manifests), "--image", "sampleapp:20", "--timeout", "4m") as driver:
+def test_a_release_survives_a_kill_at_each_of_its_stages(make_namespace: Make, manifests: Path) -> None:
+    """Drivers at different moments meet the same kills, because each one costs a cluster about a minute."""
+    release = (str(manifests), "--image", "sampleapp:20")
+    names = {name: make_namespace(name) for name in ("watched", "deployed", *PROMOTES)}
+    for name, one in names.items():
+        one.canary("apply", str(manifests), "--image", "sampleapp:10")
+        if name != "deployed":
+            one.canary("deploy", *release, "--percentage", "50")
+    watched, deployed, written = names["watched"], names["deployed"], names["written"]
+    watch = ("watch", "sampleapp", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "150s")
+
+    with Traffic(watched), started(watched, *watch) as watching, ExitStack() as stack:
+        told(watching, "waiting:")
+        promotes = {
+            name: stack.enter_context(stopped_at(names[name], moment, "promote", *release))
+            for name, moment in PROMOTES.items()
+        }
+        deploy = stack.enter_context(stopped_at(deployed, "created Deployment", "deploy", *release))
+        kill_with(watched, deploy, *promotes.values())
+        for name, promote in promotes.items():
+            end_of(promote)
+            assert names[name].images("sampleapp") == ["sampleapp:20"], name
+            assert names[name].images("sampleapp-canary") is None, name
+        end_of(deploy)
+        assert deployed.images("sampleapp-canary") == ["sampleapp:20"]
+
+        undo = ("rollback", "sampleapp")
+        reject = stack.enter_context(stopped_at(deployed, "reject sampleapp in namespace", "reject", "sampleapp"))
+        rollback = stack.enter_context(stopped_at(written, "configured Deployment sampleapp", *undo))
+        assert watching.poll() is None
+        kill_with(watched, reject, rollback)
+        end_of(reject)
+        assert deployed.images("sampleapp-canary") is None
+        end_of(rollback)
+        assert written.images("sampleapp") == ["sampleapp:10"]
+
+        assert "verdict PROMOTE" in end_of(watching)  # it has seen both
+
+
+def test_a_promote_survives_two_minutes_without_an_api_server(stable: Namespace, manifests: Path) -> None:
+    release = (str(manifests), "--image", "sampleapp:20")
+    stable.canary("deploy", *release, "--percentage", "50")
+    with started(stable, "promote", *release, "--timeout", "4m") as driver:
         told(driver, "configured Deployment sampleapp")
-        with away(released):
+        with away(stable):
             told(driver, "waiting up to 240 s for it")
             time.sleep(TWO_MINUTES)  # what is promised is a time
         told(driver, "answers again, after 1")
-        _, rest = driver.communicate(timeout=300)
-    print(rest)
-    assert driver.returncode == 0, rest
-    assert released.images("sampleapp") == ["sampleapp:20"]
-    assert released.list("leases") == []
+        end_of(driver)
+    assert stable.images("sampleapp") == ["sampleapp:20"]
+    assert stable.list("leases") == []

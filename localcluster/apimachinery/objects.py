@@ -1,6 +1,7 @@
 """Objects as plain JSON: reading, copying, and times as Kubernetes writes them."""
 
 import json
+import marshal
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -16,12 +17,11 @@ def now(later: float = 0.0) -> str:
 
 
 def clone(value: Json) -> Json:
-    """Return a copy of JSON data (five times faster than copy.deepcopy)."""
-    if isinstance(value, dict):
-        return {k: clone(v) if isinstance(v, (dict, list)) else v for k, v in value.items()}
-    if isinstance(value, list):
-        return [clone(v) if isinstance(v, (dict, list)) else v for v in value]
-    return value
+    """Return a copy of JSON data. A cluster does little else: marshal takes a fifth of the time that Python code takes.
+
+    Version 2 has no references, so that parts which occur twice are copied twice.
+    """
+    return marshal.loads(marshal.dumps(value, 2))  # noqa: S302 - it reads what it has just written
 
 
 def parsed(text: bytes | str) -> Json:

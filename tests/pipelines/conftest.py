@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import subprocess
+import sys
+import sysconfig
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,9 +33,24 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder that an agent keeps between jobs."""
-    return tmp_path_factory.mktemp("tools")
+def tools(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Give the folder that an agent keeps between jobs, after a first job has installed the driver's packages.
+
+    All processes of the test run share the packages, because their installation takes long.
+    """
+    own = tmp_path_factory.mktemp("tools")
+    shared = own if worker_id == "master" else tmp_path_factory.getbasetemp().parent / "tools"
+    python = Path(sys.executable).resolve().parent  # the agents' own
+    offline = {"PYTHONPATH": sysconfig.get_path("purelib"), "PIP_NO_INDEX": "1"}
+    environment = os.environ | {"PATH": f"{python}{os.pathsep}{os.environ['PATH']}"} | offline
+    with (shared.parent / "tools.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run([ROOT / "pipeline/install", shared], env=environment, check=True)
+    for place in {own / "canary"} | {own} - {shared}:  # in Azure Pipelines and on GitHub
+        place.mkdir(exist_ok=True)
+        (place / "venv").symlink_to(shared / "venv")
+        shutil.copy(shared / "made-from", place)
+    return own
 
 
 @pytest.fixture

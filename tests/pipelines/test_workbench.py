@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.pipelines.steps import GITHUB_CANCEL, Agent
@@ -37,8 +38,10 @@ def test_packages_are_installed_again_when_the_python_of_an_agent_is_gone(workbe
     agent = Agent(tmp_path / "steps")
     install = "pipeline/install tools && tools/bin/canary --version"
     checkout = workbench.checkout(10)
-    assert agent.run_script(install, workbench.environment(), checkout).code == 0
-    (checkout / "tools/venv/bin/python").unlink()
+    python = checkout / "tools/venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("gone")
+    shutil.copy(workbench.tools / "made-from", checkout / "tools")
     done = agent.run_script(install, workbench.environment(), checkout)
     assert (done.code, done.output.split()[0]) == (0, "canary,"), done.output
 

@@ -117,7 +117,8 @@ def test_manifests_from_stdin_have_a_placeholder(canary: CommandLine) -> None:
 
 
 def test_an_interruption_names_the_whole_command_that_ends_the_release(canary: CommandLine, story: Story) -> None:
-    result = canary("release", "my shop/", "--image", "shop:2", *QUICK, "--gate", "auto", "-n", story.namespace)
+    soon = (*QUICK, "--max-duration", "200ms", "--gate", "auto")
+    result = canary("release", "my shop/", "--image", "shop:2", *soon, "-n", story.namespace)
     assert result.code in (3, 4)
     assert f"To end the release: canary reject shop --namespace {story.namespace}" in result.err
 

@@ -86,15 +86,15 @@ def test_who_keeps_watching_is_asked_again_after_another_minimum_of_time(story: 
 def test_who_keeps_watching_is_asked_again_as_soon_as_the_verdict_changes(story: Story) -> None:
     story.stable(deployment("app:1"))
     watcher = Watcher(story, times=2, promote=False)
-    release = story.release(deployment("app:2"), gate=watcher, min_duration=1000, min_requests=50, max_duration=5000)
-    story.clock.after(1001, lambda: story.counts.good.update({Variant.CANARY: 0.0}))
+    release = story.release(deployment("app:2"), gate=watcher, min_duration=200, min_requests=50, max_duration=1000)
+    story.clock.after(201, lambda: story.counts.good.update({Variant.CANARY: 0.0}))
     assert not release.run().promoted
     assert [verdict.decision for verdict in watcher.asked] == [
         Decision.PROMOTE,
         Decision.UNDECIDED,
         Decision.REJECT,
     ]
-    assert watcher.at[2] - watcher.at[0] < 1000
+    assert watcher.at[2] - watcher.at[0] < 200
 
 
 def test_a_promote_against_the_verdict_is_told_by_status_until_a_proven_one(story: Story) -> None:

@@ -20,7 +20,7 @@ def conditions(obj: Object) -> dict[str, tuple[str, str]]:
 
 
 class Client(threading.Thread):
-    """Sends requests, each on a new connection, until it is stopped."""
+    """Sends up to a hundred requests a second, each on a new connection, until it is stopped."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Client(threading.Thread):
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        while not self.stopped.is_set():
+        while not self.stopped.wait(0.01):
             connection = http.client.HTTPConnection(self.address, timeout=10)
             try:
                 connection.request("GET", "/")
