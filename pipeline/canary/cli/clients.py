@@ -53,6 +53,7 @@ class Clients:
         context: str | None = None,
         break_lock: bool = False,
         notifies: bool = False,
+        person: str = "",
     ) -> None:
         self.settings = settings
         self.listeners = listeners
@@ -60,6 +61,8 @@ class Clients:
         self._context = context
         self._break_lock = break_lock
         self._notifies = notifies
+        self._process = ProcessIdentity(is_alone=not person)  # a release may run beside a console
+        self._person = person or self._process.person
         self._closing = ExitStack()
 
     def close(self) -> None:
@@ -98,7 +101,7 @@ class Clients:
         clock = SystemClock()
         return LeaseLock(
             Cluster(self._transport, self.namespace),
-            ProcessIdentity(),
+            self._process,
             clock,
             background=lambda: closing(Cluster(Transport(self._connect), self.namespace)),
             alongside=lambda cluster, name: postpone_expiry(cluster, name, clock.now() + self.settings.expire_after),
@@ -130,7 +133,7 @@ class Clients:
 
         if not self._notifies:
             return show
-        told = Notifications(ProcessIdentity().person, SystemClock().now, self._read_canary)
+        told = Notifications(self._person, SystemClock().now, self._read_canary)
         notifier = Notifier(told, self._senders())
         self._closing.callback(notifier.close, show)
 
@@ -142,11 +145,12 @@ class Clients:
 
     def _senders(self) -> list[Sender]:
         """Return who delivers notifications. Each works in a thread of its own, and so gets clients of its own."""
-        own = self._background_cluster()
-        return [KubernetesEvents(own, own.close), *notifications.senders(self.settings, self._background_cluster)]
+        own = self.background_cluster()
+        return [KubernetesEvents(own, own.close), *notifications.senders(self.settings, self.background_cluster)]
 
-    def _background_cluster(self) -> Cluster:
-        patience = Transport.first_patience  # the notifier itself tries for longer
+    def background_cluster(self) -> Cluster:
+        """Return a cluster for another thread, which waits only a few seconds for an API server that is away."""
+        patience = Transport.first_patience
         return Cluster(Transport(self._connect, patience=patience), self.namespace)
 
     def _read_canary(self, workload: str) -> Object | None:

@@ -28,11 +28,13 @@ class ProcessIdentity:
         place: what the process number is unique in.
         number: the process number.
         token: tells processes apart that get the same number one after the other.
+        is_alone: whether this process has no other identity at the same time.
     """
 
     place: str = field(default_factory=_place)
     number: int = field(default_factory=os.getpid)
     token: str = field(default_factory=lambda: secrets.token_hex(4))
+    is_alone: bool = True
 
     @property
     def name(self) -> str:
@@ -55,7 +57,7 @@ class ProcessIdentity:
         if place != self.place or not number.isdecimal():
             return False
         if int(number) == self.number:
-            return True  # this process has got its number
+            return self.is_alone  # this process has got its number
         try:
             os.kill(int(number), 0)
         except ProcessLookupError:

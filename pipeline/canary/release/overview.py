@@ -156,6 +156,7 @@ class WorkloadOverview:
         health: of the experiment.
         happenings: newest first.
         choices: the buttons, in their order.
+        together: names of the workloads that are decided together, itself included.
     """
 
     status: WorkloadStatus
@@ -170,6 +171,7 @@ class WorkloadOverview:
     health: tuple[Health, ...] = ()
     happenings: tuple[Happening, ...] = ()
     choices: tuple[Choice, ...] = ()
+    together: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,9 @@ ENDS = {
 """How the last release ended, in a headline."""
 
 
-def read_overview(cluster: Cluster, options: Options, names: Sequence[str], at: float) -> Overview:
+def read_overview(
+    cluster: Cluster, options: Options, names: Sequence[str], at: float, *, known: Iterable[str] = ()
+) -> Overview:
     """Return what can be seen of workloads now.
 
     Args:
@@ -60,9 +62,10 @@ def read_overview(cluster: Cluster, options: Options, names: Sequence[str], at: 
         names: of the workloads. None means each one that has a canary or was written by this driver before. Those that
             are released together with one of them are shown, too.
         at: Unix seconds: now.
+        known: names of workloads to show besides, as long as they exist.
     """
     live = {one["metadata"]["name"]: one for one in cluster.find(DEPLOYMENT)}
-    workloads = _workloads(live, names or _names(live, options.label))
+    workloads = _workloads(live, names or {*_names(live, options.label), *(name for name in known if name in live)})
     states = {one.name: read_state(cluster, options, one, at) for one in workloads}
     shown = []
     for one in workloads:
@@ -154,6 +157,7 @@ def _overview(
                 can_watch=state.gate is not None and state.gate.can_watch,
             )
         ),
+        together=tuple(one.name for one in together),
     )
 
 

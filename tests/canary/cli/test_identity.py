@@ -35,6 +35,10 @@ def test_a_process_whose_number_is_now_ours_is_gone() -> None:
     assert ProcessIdentity().mark != ProcessIdentity().mark
 
 
+def test_a_console_does_not_take_a_release_in_its_own_process_for_gone() -> None:
+    assert not ProcessIdentity(is_alone=False).is_gone(ProcessIdentity().mark)
+
+
 def test_a_process_that_we_may_not_signal_is_not_gone() -> None:
     us = ProcessIdentity()
     assert not us.is_gone(replace(us, number=1).mark)

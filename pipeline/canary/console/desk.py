@@ -1,0 +1,143 @@
+"""What a console shows of the cluster, and what its buttons do there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from canary.errors import InputError, LockedError
+from canary.events import Answer, Decided, KeepsWatching
+from canary.ports import Clock, Cluster
+from canary.release.overview import Action, Choice, Overview, WorkloadOverview
+from canary.release.read_overview import read_overview
+from canary.settings.options import Options
+from canary.state.decision import WaitingGate, record_decision
+
+PACE = 1.0
+"""Least seconds between two overviews, however many pages are open."""
+
+BUSY = 0.2
+"""Share of the time that a console may spend on reading: many workloads are read less often."""
+
+
+class Reject(Protocol):
+    """Rejects a release, as `canary reject` does."""
+
+    def __call__(self, names: Sequence[str], *, by: str, reason: str, breaks_lock: bool) -> None:
+        """Reject these workloads.
+
+        Args:
+            names: of the workloads.
+            by: who wants that.
+            reason: why, empty if none is given.
+            breaks_lock: whether to take the lock from a driver that is at work.
+
+        Raises:
+            CanaryError: they were not rejected.
+        """
+
+
+class ClusterDesk:
+    """Reads the releases of a namespace, and answers gates that wait; see `app.Desk`."""
+
+    def __init__(
+        self, cluster: Cluster, options: Options, names: Sequence[str], *, clock: Clock, reject: Reject
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            cluster: the Kubernetes API.
+            options: how releases are made, where a release itself does not say.
+            names: of the workloads to show, none for all that have to do with releases.
+            clock: time.
+            reject: rejects a release for which no gate waits.
+        """
+        self._cluster = cluster
+        self._options = options
+        self._names = tuple(names)
+        self._clock = clock
+        self._reject = reject
+        self._lock = threading.Lock()
+        self._seen: Overview | None = None
+        self._next_at = 0.0
+        self._known: frozenset[str] = frozenset()
+        self.asked_at = float("-inf")
+        """Monotonic seconds at which a page last asked."""
+
+    def overview(self) -> Overview:
+        """Return the releases as they are now, or were within the last second.
+
+        Raises:
+            CanaryError: the cluster cannot be read.
+        """
+        self.asked_at = self._clock.monotonic()
+        with self._lock:
+            if self._seen is None or self._clock.monotonic() >= self._next_at:
+                self._seen = self._read()
+            return self._seen
+
+    def act(self, workload: str, action: Action, *, by: str, typed: str, reason: str) -> str:
+        """Do what a button says, and return what was done, in a sentence for the person.
+
+        Args:
+            workload: on which.
+            action: which button.
+            by: who pressed it.
+            typed: the name of the release, where the button asks for it.
+            reason: why, empty if the person gives none.
+
+        Raises:
+            CanaryError: it was not done. The message says why.
+        """
+        with self._lock:
+            self._seen = None  # whatever happens, the next page shows it
+            one = next((one for one in self._read().workloads if one.status.name == workload), None)
+            choice = _choice(one, action)
+            if one is None or choice is None:
+                raise InputError(f"nothing was done: {workload} has no release to {action} any longer")
+            if choice.why_not:
+                command = f": {choice.command}" if choice.command else ""
+                raise InputError(f"nothing was done: {choice.why_not}{command}")
+            if choice.confirm and typed.strip() != choice.confirm:
+                raise InputError(
+                    f"nothing was done. {choice.warning}. To confirm, type the name of the release: {choice.confirm}"
+                )
+            if one.status.gate is not None:
+                return self._answer(one.status.gate, action, by=by, reason=reason)
+            return self._rejected(one, by=by, reason=reason)
+
+    def _read(self) -> Overview:
+        began = self._clock.monotonic()
+        seen = read_overview(
+            self._cluster, self._options, self._names, self._clock.now(), known=() if self._names else self._known
+        )
+        took = self._clock.monotonic() - began
+        self._next_at = began + max(PACE, took / BUSY)
+        self._known |= {one.status.name for one in seen.workloads}
+        return seen
+
+    def _answer(self, gate: WaitingGate, action: Action, *, by: str, reason: str) -> str:
+        """Record a decision for a driver that waits at its gate."""
+        together = " and ".join(gate.workloads)
+        answer: Answer = KeepsWatching(by, reason=reason)
+        if action is not Action.WATCH:
+            answer = Decided(promote=action is Action.PROMOTE, by=by, reason=reason)
+        if not record_decision(self._cluster, gate, answer, self._clock.now()):
+            raise InputError(f"nothing was done: {gate.driver} no longer waits for a decision on {together}")
+        if action is Action.WATCH:
+            return f"Recorded: keep watching {together}. {gate.driver} takes more looks, and asks again."
+        return f"Recorded: {action} {together}. {gate.driver} does it now."
+
+    def _rejected(self, one: WorkloadOverview, *, by: str, reason: str) -> str:
+        """Reject a release for which no gate waits."""
+        together = " and ".join(one.together)
+        try:
+            self._reject(one.together, by=by, reason=reason, breaks_lock=one.status.is_at_work)
+        except LockedError as error:
+            raise InputError(f"nothing was done: {error.holder}. Look at the page again, then decide") from error
+        return f"Rejected {together}: canary and baseline are deleted; stable was not touched."
+
+
+def _choice(one: WorkloadOverview | None, action: Action) -> Choice | None:
+    return next((choice for choice in one.choices if choice.action is action), None) if one else None
