@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from canary.chart import svg
 from canary.chart.axes import Scale
-from canary.chart.frame import MARGIN, Frame, header, time_axis, wrapped
+from canary.chart.frame import BESIDE, MARGIN, Frame, row, time_axis
 from canary.marks import COMPARED, Variant
 
 
@@ -64,16 +64,23 @@ def draw_answers(
         description: what it says, for those who do not see it; empty for the sums.
         standalone: whether it has its own stylesheet, for a file of its own.
     """
-    words = [f"▲ answers {answers.quality}", "▽ all other answers"]
-    above = wrapped([*words, "canary and baseline on one scale"], width - 2 * MARGIN)
+    good = good_answers(answers.quality)
+    meaning = svg.fitting(
+        [
+            f"{good} above each line, all others below it; canary and baseline on one scale",
+            f"{good} above each line, all others below it",
+            f"{good} above, others below",
+        ],
+        width - 2 * MARGIN,
+    )
     totals = {variant: _totals(columns) for variant, columns in answers.columns}
     beside = max((svg.room_for(f"{max(sums):,.0f} good") for sums in totals.values()), default=0.0)
-    frame = Frame.around(width, height, above=len(above), below=0, labels=["baseline__"], beside=beside)
+    frame = Frame.around(width, height, above=1, below=0, labels=["baseline__"], beside=beside)
     times = [one.until for _, columns in answers.columns for one in columns]
     first = [one.since for _, columns in answers.columns for one in columns]
     began = min(first, default=0.0) if answers.began is None else answers.began
     x = Scale(0.0, max([10.0, *(at - began for at in times)]), frame.left, frame.right)
-    parts = [*header(above, "quiet"), *time_axis(frame, x)]
+    parts = [svg.text(MARGIN, row(0), meaning, "quiet"), *time_axis(frame, x)]
     compared = [columns for variant, columns in answers.columns if variant in COMPARED]
     rows = [(variant, columns) for variant, columns in answers.columns if columns]
     band = (frame.bottom - frame.top) / max(1, len(rows))
@@ -103,6 +110,11 @@ def draw_answers(
     )
 
 
+def good_answers(quality: str) -> str:
+    """Return the words for good answers: `good answers`, `answers within 250 ms`."""
+    return "good answers" if quality == "good" else f"answers {quality}"
+
+
 def _row(
     variant: Variant,
     columns: Sequence[Column],
@@ -122,20 +134,26 @@ def _row(
         left, right = x(one.since - began), x(one.until - began)
         wide = max(1.0, right - left - 1)
         if one.good > 0:
-            good.append(svg.rectangle(left, middle - one.good * per_answer, wide, one.good * per_answer, ""))
+            good.append(_column(left, middle, wide, -one.good * per_answer))
         if one.bad > 0:
-            bad.append(svg.rectangle(left, middle, wide, one.bad * per_answer, ""))
+            bad.append(_column(left, middle, wide, one.bad * per_answer))
     good_sum, bad_sum = _totals(columns)
-    beside = frame.right + 8
+    beside = frame.right + BESIDE
     centre = top + height / 2
     return [
-        svg.element("g", *good, class_=f"good {variant}") if good else "",
-        svg.element("g", *bad, class_=f"bad {variant}") if bad else "",
+        svg.element("path", d="".join(good), class_=f"good {variant}"),
+        svg.element("path", d="".join(bad), class_=f"bad {variant}"),
         svg.line(frame.left, middle, frame.right, middle, "axis"),
         svg.text(frame.left - 6, centre + 4, str(variant), f"strong end {variant}"),
         svg.text(beside, centre - 4, f"{good_sum:,.0f} good"),
         svg.text(beside, centre + 12, f"{bad_sum:,.0f} bad"),
     ]
+
+
+def _column(left: float, foot: float, width: float, height: float) -> str:
+    """Return the part of a path that draws a column from its foot, downwards if the height is positive."""
+    across = svg.number(width)
+    return f"M{svg.number(left)} {svg.number(foot)}h{across}v{svg.number(height)}h-{across}z"
 
 
 def _totals(columns: Sequence[Column]) -> tuple[float, float]:

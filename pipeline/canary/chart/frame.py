@@ -14,6 +14,9 @@ ROW = 17.0
 MARGIN = 6.0
 """Pixels around the picture."""
 
+BESIDE = 14.0
+"""Pixels between the plot and the texts on its right."""
+
 GAP = 16.0
 """Pixels between two texts in a row."""
 
@@ -56,7 +59,7 @@ class Frame:
             beside: pixels of the texts on the right.
         """
         left = MARGIN + 6 + max(map(svg.room_for, labels), default=0.0)
-        right = width - MARGIN - 8 - beside
+        right = width - MARGIN - BESIDE - beside
         top = MARGIN + above * ROW + 6
         bottom = height - MARGIN - (below + 2) * ROW - 2
         return cls(width, height, left, max(right, left + 40), top, max(bottom, top + 40))
@@ -67,22 +70,19 @@ class Frame:
         return self.right - self.left
 
 
-def wrapped(
-    parts: Sequence[str], room: float, *, lead: float = 0.0, bold: bool = False
-) -> list[list[tuple[float, str]]]:
+def wrapped(parts: Sequence[str], room: float, *, lead: float = 0.0) -> list[list[tuple[float, str]]]:
     """Return rows of texts that fit into some pixels, each text with its place from the left.
 
     Args:
         parts: texts that stay in one piece; one that is too long is shortened.
         room: pixels of a row.
         lead: pixels in front of each text.
-        bold: whether they are.
     """
     rows: list[list[tuple[float, str]]] = []
     at = 0.0
     for part in parts:
-        words = svg.shortened(part, room - lead, bold=bold)
-        need = lead + svg.room_for(words, bold=bold)
+        words = svg.shortened(part, room - lead)
+        need = lead + svg.room_for(words)
         if not rows or at + need > room:
             rows.append([])
             at = 0.0
@@ -91,13 +91,9 @@ def wrapped(
     return rows
 
 
-def header(rows: Sequence[Sequence[tuple[float, str]]], class_: str, *, first: int = 0) -> list[str]:
-    """Return rows of text above the plot, from the row `first` on."""
-    return [
-        svg.text(MARGIN + at, MARGIN + (first + place + 1) * ROW - 4, words, class_)
-        for place, row in enumerate(rows)
-        for at, words in row
-    ]
+def row(place: int) -> float:
+    """Return the pixel on which the letters of a row of text above the plot stand; the first row is 0."""
+    return MARGIN + (place + 1) * ROW - 4
 
 
 def key(frame: Frame, entries: Sequence[tuple[str, str]]) -> list[str]:

@@ -7,26 +7,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from canary.chart import svg, words
 from canary.chart.axes import Scale, within
 from canary.chart.closing_in import coordinate, labels, tolerance_text, visible
-from canary.chart.frame import MARGIN, ROW, Frame, header, key, key_rows, time_axis, value_axis, wrapped
+from canary.chart.frame import BESIDE, MARGIN, Frame, key, key_rows, row, time_axis, value_axis
 from canary.chart.over_time import Funnel, Kind, Point
 from canary.chart.svg import Dot
 from canary.verdict.comparison import Decision
 
 __all__ = ["Funnel", "Kind", "Point", "draw_funnel"]
 
-PIXELS = 3.0
+PIXELS = 4.0
 """Pixels from one point to the next, at least: more points than these cannot be told apart."""
 
-LATEST = 0.45
+PAST = 0.3
 """Part of the plot that the past has at least, however far away the expected decision is."""
 
 SHORTEST = 10.0
 """Seconds that the axis shows at least."""
+
+STEPS = 12
+"""Points of the expected interval."""
 
 
 def draw_funnel(
@@ -48,7 +51,7 @@ def draw_funnel(
         description: what it says, for those who do not see it; empty for what the funnel says itself.
         standalone: whether it has its own stylesheet, for a file of its own.
     """
-    return _Drawing(funnel, width, height).svg(title, description, standalone=standalone)
+    return _Drawing(funnel.drawable(int(width / PIXELS)), width, height).svg(title, description, standalone=standalone)
 
 
 class _Drawing:
@@ -56,262 +59,252 @@ class _Drawing:
 
     def __init__(self, funnel: Funnel, width: float, height: float) -> None:
         self.funnel, self.kind = funnel, funnel.kind
+        self.decision = words.decision_of(funnel)
         first = funnel.points[0].at if funnel.points else 0.0
         self.began = first if funnel.began is None else funnel.began
-        low, high = visible(funnel)
         self.edge = None if funnel.edge is None else coordinate(funnel.edge, self.kind)
-        self.clipped = any(
-            one < low or one > high
-            for point in funnel.points
-            for one in (coordinate(point.low, self.kind), coordinate(point.high, self.kind))
-        )
-        room = width - 2 * MARGIN
-        self.header = [
-            (wrapped(words.meaning(funnel), room), "quiet"),
-            (wrapped(words.reading(funnel), room, bold=True), "strong"),
-        ]
+        low, high = visible(funnel)
+        self.clipped = any(not low <= one <= high for ends in map(self._ends, funnel.points) for one in ends)
+        self.header = self._header(width - 2 * MARGIN)
         self.flags = self._flags()
-        most = max(3, int((height - 130) / 36))
-        self.labels = labels(funnel, low, high, most)
+        self.key = self._key()
+        values = labels(funnel, low, high, max(3, int((height - 120) / 34)))
         beside = svg.room_for("equal")
         if self.edge is not None:
-            beside = max(svg.room_for("▲ PROMOTE", bold=True), svg.room_for(tolerance_text(funnel)))
+            beside = max(svg.room_for("▲ PROMOTE", bold=True) + 5, svg.room_for(tolerance_text(funnel)))
         self.frame = Frame.around(
             width,
             height,
-            above=sum(len(rows) for rows, _ in self.header) + len(self.flags),
-            below=key_rows([name for _, name in self._key()], width),
-            labels=[name for _, name in self.labels],
+            above=1 + max(place for place, _, _ in self.header) + len(self.flags),
+            below=key_rows([name for _, name in self.key], width),
+            labels=[name for _, name in values],
             beside=beside,
         )
+        self.values = values
         self.y = Scale(low, high, self.frame.bottom, self.frame.top)
-        self.past = max([SHORTEST, *(at - self.began for at in self._times())])
-        self.x = Scale(0.0, max(self.past, self._end()), self.frame.left, self.frame.right)
+        moments = (one[0] for one in (funnel.decided, funnel.acted) if one)
+        times = [*(one.at for one in funnel.points[-1:]), *moments]
+        past = max([SHORTEST, *(self._x(at) for at in times)])
+        end = past if self._left is None else min(past / PAST, self._x(funnel.points[-1].at) + self._left * 1.08)
+        self.x = Scale(0.0, max(past, end), self.frame.left, self.frame.right)
 
     def svg(self, title: str, description: str, *, standalone: bool) -> str:
         """Return the picture."""
-        first = 0
-        parts = [*self._sides(), *value_axis(self.frame, self.y, self.labels)]
-        for rows, class_ in self.header:
-            parts += header(rows, class_, first=first)
-            first += len(rows)
-        parts += self._interval()
-        parts += self._forecast()
-        parts += self._tolerance()
-        parts += time_axis(self.frame, self.x)
-        parts += self._middle()
-        parts += self._moments(first)
-        parts += key(self.frame, self._key())
+        frame = self.frame
+        parts = [
+            *self._promote_side(),
+            *value_axis(frame, self.y, self.values),
+            *self._interval(),
+            *self._expected(),
+            *self._lines(),
+            *time_axis(frame, self.x),
+            *self._middle(),
+            *self._last(),
+            *self._moments(),
+            *(svg.text(frame.width - MARGIN if "end" in kind else MARGIN, row(place), text, kind)
+              for place, text, kind in self.header),
+            *key(frame, self.key),
+        ]  # fmt: skip
         if not self.funnel.points:
-            middle = (self.frame.left + self.frame.right) / 2
-            quarter = self.frame.top + (self.frame.bottom - self.frame.top) / 4
-            parts.append(svg.text(middle, quarter, words.NOTHING_YET, "middle"))
+            quarter = frame.top + (frame.bottom - frame.top) / 4
+            parts.append(svg.text((frame.left + frame.right) / 2, quarter, words.NOTHING_YET, "middle"))
         return svg.picture(
             parts,
             kind="funnel",
-            width=self.frame.width,
-            height=self.frame.height,
+            width=frame.width,
+            height=frame.height,
             title=title,
             description=description or words.sentence(self.funnel, self.began),
             standalone=standalone,
         )
 
-    def _times(self) -> list[float]:
-        moments = (self.funnel.decided, self.funnel.acted)
-        return [*(one.at for one in self.funnel.points[-1:]), *(one[0] for one in moments if one)]
+    def _header(self, room: float) -> list[tuple[int, str, str]]:
+        """Return the texts above the plot, each with its row and its class."""
+        found = [(0, svg.fitting(words.meaning(self.funnel), room), "quiet")]
+        if latest := svg.fitting(words.latest(self.funnel), room, bold=True):
+            found.append((1, latest, "strong"))
+        if expected := svg.fitting(words.expected(self.funnel), room):
+            fits = svg.room_for(latest, bold=True) + svg.room_for(expected) <= room
+            found.append((1, expected, "end") if fits else (2, expected, ""))
+        return found
 
-    def _end(self) -> float:
-        """Return the seconds at which the axis ends if it shows the expected decision."""
-        if self._expected is None:
-            return self.past
-        return min(self.past / LATEST, self.funnel.points[-1].at - self.began + self._expected * 1.08)
+    def _flags(self) -> list[tuple[float, str, str]]:
+        """Return what is written above its time: the decision, and what was done."""
+        flags = []
+        if (decided := words.decided_text(self.funnel, self.began)) and self.funnel.decided:
+            flags.append((self.funnel.decided[0], decided, f"strong {str(self.decision).lower()}"))
+        if self.funnel.acted:
+            flags.append((*self.funnel.acted, ""))
+        return flags
+
+    def _key(self) -> list[tuple[str, str]]:
+        dot = svg.element("circle", cx=10, cy=0, r=4.5, class_="mark canary")
+        band = (
+            svg.rectangle(0, -5, 20, 10, "interval") + svg.line(0, -5, 20, -5, "bound") + svg.line(0, 5, 20, 5, "bound")
+        )
+        entries = [
+            (svg.line(0, 0, 20, 0, "line canary") + dot, self.kind),
+            (band, "interval valid at every look"),
+        ]
+        if self._left is not None and self.funnel.expected:
+            diamond = _diamond(10, 0, str(self.funnel.expected.decision).lower())
+            entries.append((svg.line(0, 0, 20, 0, "bound expected") + diamond, "expected"))
+        if self.clipped:
+            entries.append((_beyond(10, 5, up=False), "beyond this axis"))
+        return entries
 
     @property
-    def _expected(self) -> float | None:
-        """Return the seconds from the last point to the expected decision; None if none is expected."""
+    def _left(self) -> float | None:
+        """Return the seconds from the last point to the expected decision, None if none is expected."""
         expected = self.funnel.expected
-        if not expected or not self.funnel.points or words.decision_of(self.funnel) or self.edge is None:
+        if not expected or not self.funnel.points or self.decision or self.edge is None:
             return None
         if expected.decision is Decision.UNDECIDED or expected.seconds == 0:
             return None
         return math.inf if expected.seconds is None else expected.seconds
 
-    def _flags(self) -> list[tuple[float, str, str]]:
-        """Return what is written above the plot, each with its time: the decision, and what was done."""
-        decided, acted = words.decided_text(self.funnel, self.began), self.funnel.acted
-        flags = []
-        if decided and self.funnel.decided:
-            flags.append((self.funnel.decided[0], decided, f"strong {self._class()}"))
-        if acted:
-            flags.append((acted[0], acted[1], ""))
-        return flags
+    def _x(self, at: float) -> float:
+        return at - self.began
 
-    def _class(self) -> str:
-        return str(words.decision_of(self.funnel) or "").lower()
+    def _ends(self, point: Point) -> tuple[float, float]:
+        return coordinate(point.low, self.kind), coordinate(point.high, self.kind)
 
-    def _sides(self) -> list[str]:
-        """Return the plot's two sides, shaded."""
+    def _near(self, value: float) -> float:
+        """Return a coordinate that is finite, but still outside the axis if it was."""
+        span = self.y.high - self.y.low
+        return min(max(value, self.y.low - 20 * span), self.y.high + 20 * span)
+
+    def _within(self, values: Sequence[tuple[float, float]]) -> list[Dot]:
+        """Return a line of seconds and coordinates as far as the axis shows it."""
+        inside = within([(x, self._near(value)) for x, value in values], self.y.low, self.y.high)
+        return [(self.x(seconds), self.y(value)) for seconds, value in inside]
+
+    def _promote_side(self) -> list[str]:
         frame = self.frame
         if self.edge is None:
             return []
         y = self.y(self.edge)
-        above, below = ("promote", "reject") if self.kind == "difference" else ("reject", "promote")
-        width = frame.width - MARGIN - frame.left
-        return [
-            svg.rectangle(frame.left, frame.top, width, y - frame.top, f"{above}-side"),
-            svg.rectangle(frame.left, y, width, frame.bottom - y, f"{below}-side"),
-        ]
+        top, bottom = (frame.top, y) if self.kind == "difference" else (y, frame.bottom)
+        return [svg.rectangle(frame.left, top, frame.width - MARGIN - frame.left, bottom - top, "promote-side")]
 
-    def _tolerance(self) -> list[str]:
-        """Return the tolerance's line and what stands beside the plot."""
-        frame, beside = self.frame, self.frame.right + 8
+    def _lines(self) -> list[str]:
+        """Return the lines of equality and of the tolerance, and what stands beside them."""
+        frame, beside = self.frame, self.frame.right + BESIDE
         equal = self.y(0.0)
-        parts = [svg.line(frame.left, equal, frame.right, equal, "axis")]
+        parts = [svg.line(frame.left, equal, frame.right, equal, "axis equal")]
         if self.edge is None:
             return [*parts, svg.text(beside, equal + 4, "equal", "quiet")]
         y = self.y(self.edge)
-        better, worse = ("▲ PROMOTE", "▼ REJECT") if self.kind == "difference" else ("▼ PROMOTE", "▲ REJECT")
-        upper, lower = (better, worse) if self.kind == "difference" else (worse, better)
-        parts += [
-            svg.line(frame.left, y, frame.right, y, "tolerance"),
-            svg.text(beside, y - 21, upper, f"strong {_side(upper)}"),
-            svg.text(beside, y - 4, "tolerance"),
-            svg.text(beside, y + 12, tolerance_text(self.funnel)),
-            svg.text(beside, y + 29, lower, f"strong {_side(lower)}"),
-        ]
-        if not y - 36 < equal < y + 44 and frame.top + 8 < equal:
+        promote, reject = ("▲ PROMOTE", "▼ REJECT") if self.kind == "difference" else ("▼ PROMOTE", "▲ REJECT")
+        sides = [(promote, "strong promote"), (reject, "strong reject")]
+        upper, lower = sides if self.kind == "difference" else reversed(sides)
+        texts = [upper, ("tolerance", ""), (tolerance_text(self.funnel), ""), lower]
+        top = min(max(y - 21, frame.top + 10), frame.bottom - 48)
+        parts.append(svg.line(frame.left, y, frame.right, y, "tolerance"))
+        parts += [svg.text(beside, top + 16.5 * place, *text) for place, text in enumerate(texts)]
+        if not top - 18 < equal < top + 64:
             parts.append(svg.text(beside, equal + 4, "equal", "quiet"))
         return parts
 
     def _interval(self) -> list[str]:
         """Return the interval over time."""
-        points = self._thinned()
-        lows, highs = ([(self._x(one.at), self._cut(end)) for one, end in self._ends(points, at)] for at in (0, 1))
+        points = self.funnel.points
         if len(points) < 2:
             return []
-        low, high = self.y.low, self.y.high
-        lows, highs = within(lows, low, high), within(highs, low, high)
-        parts = [svg.path(self._dots([*highs, *reversed(lows)]), "interval", closed=True)]
+        lows, highs = (self._within([(self._x(one.at), self._ends(one)[end]) for one in points]) for end in (0, 1))
+        parts = [svg.path([*highs, *reversed(lows)], "interval", closed=True)]
+        edges = {self.frame.top, self.frame.bottom}
         for bound in (lows, highs):
-            for is_inside, run in groupby(bound, key=lambda dot: low < dot[1] < high):
-                dots = list(self._dots(list(run)))
-                if is_inside:
+            for is_beyond, run in groupby(
+                pairwise(bound), key=lambda two: two[0][1] == two[1][1] and two[0][1] in edges
+            ):
+                segments = list(run)
+                dots = [segments[0][0], *(end for _, end in segments)]
+                if not is_beyond:
                     parts.append(svg.path(dots, "bound"))
-                elif len(dots) > 1 or not parts:
-                    middle = (dots[0][0] + dots[-1][0]) / 2
-                    up = dots[0][1] < (self.frame.top + self.frame.bottom) / 2
-                    parts.append(_clip_mark(middle, self.frame.top if up else self.frame.bottom, up=up))
+                elif self.clipped:
+                    (left, y), (right, _) = dots[0], dots[-1]
+                    parts.append(_beyond((left + right) / 2, y, up=y == self.frame.top))
         return parts
 
-    def _ends(self, points: Sequence[Point], which: int) -> list[tuple[Point, float]]:
-        return [(one, coordinate((one.low, one.high)[which], self.kind)) for one in points]
-
-    def _cut(self, value: float) -> float:
-        """Return a coordinate that is finite, but still outside the axis if it was."""
-        span = self.y.high - self.y.low
-        return min(max(value, self.y.low - 20 * span), self.y.high + 20 * span)
-
-    def _x(self, at: float) -> float:
-        return at - self.began
-
-    def _dots(self, values: Sequence[tuple[float, float]]) -> list[Dot]:
-        return [(self.x(seconds), self.y(value)) for seconds, value in values]
-
-    def _thinned(self) -> list[Point]:
-        """Return the points that can be told apart: of those in a few pixels the last one, and the first of all."""
-        slots: dict[int, Point] = {}
-        for one in self.funnel.points:
-            slots[int(self.x(self._x(one.at)) / PIXELS)] = one
-        kept = list(slots.values())
-        first = self.funnel.points[:1]
-        return kept if not first or kept[0] == first[0] else [*first, *kept]
-
     def _middle(self) -> list[str]:
-        """Return the difference over time, and its last value with its interval."""
+        """Return the difference over time."""
         parts = []
-        for is_there, run in groupby(self._thinned(), key=lambda one: one.middle is not None):
-            values = [(self._x(one.at), self._cut(coordinate(one.middle or 0.0, self.kind))) for one in run]
+        for is_there, run in groupby(self.funnel.points, key=lambda one: one.middle is not None):
+            values = [(self._x(one.at), coordinate(one.middle or 0.0, self.kind)) for one in run]
             if is_there and len(values) > 1:
-                inside = within(values, self.y.low, self.y.high)
-                parts.append(svg.path(self._dots(inside), "line canary"))
+                parts.append(svg.path(self._within(values), "line canary"))
+        return parts
+
+    def _last(self) -> list[str]:
+        """Return the last difference with its interval."""
+        parts = []
         for last in self.funnel.points[-1:]:
             x = self.x(self._x(last.at))
-            ends = [self.y(coordinate(one, self.kind)) for one in (last.low, last.high)]
-            parts.append(svg.path([(x, ends[0]), (x, ends[1])], "bar"))
+            ends = [self.y(one) for one in self._ends(last)]
+            parts.append(svg.line(x, ends[0], x, ends[1], "bar"))
             parts += [svg.line(x - 5, y, x + 5, y, "bar") for y in ends]
             if last.middle is not None:
                 y = self.y(coordinate(last.middle, self.kind))
                 parts.append(svg.element("circle", cx=x, cy=y, r=4.5, class_="mark canary"))
         return parts
 
-    def _forecast(self) -> list[str]:
-        """Return how the interval may go on until the expected decision, dashed."""
-        left, expected = self._expected, self.funnel.expected
-        if left is None or expected is None or self.edge is None:
+    def _expected(self) -> list[str]:
+        """Return how the interval may close in until the expected decision, dashed.
+
+        It shrinks by a power of the time, as wide intervals do, and touches the tolerance at the expected time.
+        """
+        if self._left is None or self.edge is None or self.funnel.expected is None:
             return []
         last = self.funnel.points[-1]
-        now, middle = self._x(last.at), coordinate(last.middle if last.middle is not None else math.nan, self.kind)
-        ends = [self._cut(coordinate(one, self.kind)) for one in (last.low, last.high)]
-        nearer = ends[0] if self.edge < middle else ends[1]
-        reach, distance = abs(nearer - middle), abs(self.edge - middle)
-        if not math.isfinite(middle) or not 0 < distance < reach:
+        if last.middle is None or not math.isfinite(middle := coordinate(last.middle, self.kind)):
             return []
-        until = min(now + left, self.x.high)
-        base = max(now, 1.0)
-        power = math.log(reach / distance) / math.log((base + min(left, 86400.0)) / base)
-        steps = [until if n == 12 else now + (until - now) * n / 12 for n in range(13)]
-        shrunk = [(base / (base + one - now)) ** power for one in steps]
+        ends = [self._near(one) for one in self._ends(last)]
+        reach = abs((ends[0] if self.edge < middle else ends[1]) - middle)
+        if not 0 < (distance := abs(self.edge - middle)) < reach:
+            return []
+        now = self._x(last.at)
+        base, until = max(now, 1.0), min(now + self._left, self.x.high)
+        power = math.log(reach / distance) / math.log1p(min(max(self._left, 1.0), 1e6) / base)
+        times = [now + (until - now) * step / STEPS for step in range(STEPS + 1)]
         parts = []
         for end in ends:
-            values = [(at, middle + (end - middle) * part) for at, part in zip(steps, shrunk, strict=True)]
-            parts.append(svg.path(self._dots(within(values, self.y.low, self.y.high)), "bound expected"))
-        parts.append(svg.path(self._dots([(now, middle), (until, middle)]), "line canary expected"))
-        if now + left <= self.x.high:
-            parts.append(_diamond(self.x(until), self.y(self.edge), str(expected.decision).lower()))
+            values = [(at, middle + (end - middle) * (base / (base + at - now)) ** power) for at in times]
+            parts.append(svg.path(self._within(values), "bound expected"))
+        parts.append(svg.path(self._within([(now, middle), (until, middle)]), "line canary expected"))
+        if now + self._left <= self.x.high:
+            decision = str(self.funnel.expected.decision).lower()
+            parts.append(_diamond(self.x(until), self.y(self.edge), decision))
         return parts
 
-    def _moments(self, first: int) -> list[str]:
+    def _moments(self) -> list[str]:
         """Return the decision and what was done: a line at its time, its text above, and a mark on the difference."""
-        parts = []
+        lines, texts = [], []
+        first = 1 + max(place for place, _, _ in self.header)
         for place, (at, text, class_) in enumerate(self.flags):
-            x = self.x(self._x(at))
-            baseline = MARGIN + (first + place + 1) * ROW - 4
+            x, foot = self.x(self._x(at)), row(first + place)
             bold = "strong" in class_
-            fitting = svg.shortened(text, self.frame.width - 2 * MARGIN, bold=bold)
-            half = svg.room_for(fitting, bold=bold) / 2
+            shown = svg.shortened(text, self.frame.width - 2 * MARGIN, bold=bold)
+            half = svg.room_for(shown, bold=bold) / 2
             centre = min(max(x, MARGIN + half), self.frame.width - MARGIN - half)
-            parts.append(svg.line(x, baseline + 4, x, self.frame.bottom, "moment"))
-            parts.append(svg.text(centre, baseline, fitting, f"middle {class_}".strip(), whole=text))
-        decision = words.decision_of(self.funnel)
-        if decision and self.funnel.decided:
-            at = self.funnel.decided[0]
-            known = [one for one in self.funnel.points if one.at <= at and one.middle is not None]
-            value = coordinate(known[-1].middle or 0.0, self.kind) if known else 0.0
-            parts.append(_sign(self.x(self._x(at)), self.y(value), decision))
-        return parts
+            lines.append(svg.line(x, foot + 4, x, self.frame.bottom, "moment"))
+            texts.append(svg.text(centre, foot, shown, f"middle halo {class_}".strip(), whole=text))
+        return [*lines, *texts, *self._sign()]
 
-    def _key(self) -> list[tuple[str, str]]:
-        name = "difference" if self.kind == "difference" else "ratio"
-        sample = svg.line(0, 0, 20, 0, "line canary") + svg.element("circle", cx=10, cy=0, r=4.5, class_="mark canary")
-        band = (
-            svg.rectangle(0, -5, 20, 10, "interval") + svg.line(0, -5, 20, -5, "bound") + svg.line(0, 5, 20, 5, "bound")
-        )
-        entries = [(sample, name), (band, "its interval, valid at every look")]
-        if self._expected is not None:
-            entries.append((svg.line(0, 0, 20, 0, "line canary expected"), "expected"))
-        if self.clipped:
-            entries.append((_clip_mark(10, 5, up=False), "beyond this axis"))
-        return entries
+    def _sign(self) -> list[str]:
+        """Return the mark of the decision on the difference then, or on the tolerance where there was none."""
+        if self.funnel.decided is None or self.decision is None:
+            return []
+        at = self.funnel.decided[0]
+        known = [one.middle for one in self.funnel.points if one.at <= at and one.middle is not None]
+        value = coordinate(known[-1], self.kind) if known else self.edge or 0.0
+        return [_sign(self.x(self._x(at)), self.y(value), self.decision)]
 
 
-def _side(text: str) -> str:
-    return "promote" if "PROMOTE" in text else "reject"
-
-
-def _clip_mark(x: float, y: float, *, up: bool) -> str:
+def _beyond(x: float, y: float, *, up: bool) -> str:
     """Return a small triangle whose tip touches an end of the axis: something lies beyond it."""
     back = 8 if up else -8
-    return svg.path([(x, y), (x - 5, y + back), (x + 5, y + back)], "mark canary", closed=True)
+    return svg.path([(x, y), (x - 5, y + back), (x + 5, y + back)], "mark canary beyond", closed=True)
 
 
 def _diamond(x: float, y: float, class_: str) -> str:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
 from canary.chart import axes, svg
-from canary.chart.frame import MARGIN, ROW, Frame, header, time_axis, value_axis, wrapped
+from canary.chart.frame import BESIDE, MARGIN, ROW, Frame, key, key_rows, row, time_axis, value_axis
 from canary.marks import Variant
 
 Unit = Literal["share", "rate"]
@@ -20,6 +20,12 @@ Unit = Literal["share", "rate"]
 
 PIXELS = 3.0
 """Pixels from one point to the next, at least."""
+
+MOST = 1e12
+"""Requests per second that are shown at most."""
+
+NARROW = 480
+"""Pixels of a picture below which the names of the lines stand below it, instead of beside it."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +35,12 @@ class Line:
     Attributes:
         variant: which.
         points: Unix seconds and value, oldest first; None where there is no value.
+        overall: the value of the whole time, which is then written beside the line; None for the last value.
     """
 
     variant: Variant
     points: tuple[tuple[float, float | None], ...]
+    overall: float | None = None
 
 
 @dataclass(frozen=True)
@@ -42,13 +50,13 @@ class Lines:
     Attributes:
         lines: those with counts.
         unit: of the values.
-        meaning: what the values are: `good answers, in percent`.
+        meaning: what the values are, in many words and in fewer.
         began: Unix seconds when the time on the axis begins, None for the first point.
     """
 
     lines: tuple[Line, ...]
     unit: Unit
-    meaning: str
+    meaning: tuple[str, ...]
     began: float | None = None
 
 
@@ -71,37 +79,42 @@ def draw_lines(
         description: what it says, for those who do not see it; empty for the last value of each line.
         standalone: whether it has its own stylesheet, for a file of its own.
     """
+    lines = replace(lines, lines=tuple(_drawable(one, lines.unit) for one in lines.lines))
     low, high = _visible(lines)
     ticks = axes.ticks(low, high, max(2, int((height - 90) / 34)))
-    digits, percent = axes.decimals(ticks), " %" if lines.unit == "share" else ""
-    labels = [(one, f"{one:,.{digits}f}{percent}") for one in ticks]
+    digits, percent = axes.decimals(ticks), lines.unit == "share"
+    labels = [(one, f"{one:,.{digits}f}{' %' if percent else ''}") for one in ticks]
     shown = [one for one in lines.lines if any(value is not None for _, value in one.points)]
-    latest = {one.variant: _latest(one) for one in shown}
-    names = {one: f"{one} {_label(lines, value, digits)}" for one, value in latest.items()}
-    above = wrapped([lines.meaning], width - 2 * MARGIN)
+    names = [f"{one.variant} {_label(lines, one, digits)}" for one in shown]
+    is_narrow = width < NARROW
     frame = Frame.around(
         width,
         height,
-        above=len(above),
-        below=0,
+        above=1,
+        below=key_rows(names, width) if is_narrow else 0,
         labels=[label for _, label in labels],
-        beside=12 + max((svg.room_for(name, bold=True) for name in names.values()), default=0.0),
+        beside=0.0 if is_narrow else 9 + max((svg.room_for(name, bold=True) for name in names), default=0.0),
     )
     y = axes.Scale(low, high, frame.bottom, frame.top)
     times = [at for one in lines.lines for at, _ in one.points]
     began = min(times, default=0.0) if lines.began is None else lines.began
     x = axes.Scale(0.0, max([10.0, *(at - began for at in times)]), frame.left, frame.right)
-    parts = [*header(above, "quiet"), *value_axis(frame, y, labels), *time_axis(frame, x)]
-    for one in sorted(shown, key=lambda line: list(Variant).index(line.variant)):
-        parts += _drawn(one, x, y, began, percent=bool(percent))
-    places = _apart([y(latest[one] * (100 if percent else 1)) for one in names], frame.top + 8, frame.bottom - 2)
-    for (variant, name), place in zip(names.items(), places, strict=True):
-        parts.append(_mark(frame.right + 12, place, variant))
-        parts.append(svg.text(frame.right + 20, place + 4, name, f"strong {variant}"))
+    meaning = svg.text(MARGIN, row(0), svg.fitting(lines.meaning, width - 2 * MARGIN), "quiet")
+    parts = [meaning, *value_axis(frame, y, labels), *time_axis(frame, x)]
+    for one in reversed(shown):  # a dashed line above a solid one, so that both can be seen
+        parts += _drawn(one, x, y, began, percent=percent)
+    if is_narrow:
+        samples = [svg.line(0, 0, 20, 0, f"line {one.variant}") + _mark(10, 0, one.variant) for one in shown]
+        parts += key(frame, list(zip(samples, names, strict=True)))
+    else:
+        places = _apart([y(_latest(one) * (100 if percent else 1)) for one in shown], frame.top + 8, frame.bottom - 2)
+        for one, name, place in zip(shown, names, places, strict=True):
+            parts.append(_mark(frame.right + BESIDE, place, one.variant))
+            parts.append(svg.text(frame.right + BESIDE + 9, place + 4, name, f"strong {one.variant}"))
     if not shown:
         middle = (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2
         parts.append(svg.text(*middle, "nothing was counted yet", "middle"))
-    said = f"Latest: {', '.join(names.values())}." if names else "Nothing was counted yet."
+    said = f"{lines.meaning[0]}: {', '.join(names)}." if names else "Nothing was counted yet."
     return svg.picture(
         parts,
         kind="lines",
@@ -113,9 +126,19 @@ def draw_lines(
     )
 
 
+def _drawable(one: Line, unit: Unit) -> Line:
+    """Return the line with no value in place of one that cannot be drawn, and no value outside its range."""
+    most = 1.0 if unit == "share" else MOST
+    points = [
+        (at, None if value is None or not math.isfinite(value) else min(max(value, 0.0), most))
+        for at, value in one.points
+    ]
+    return replace(one, points=tuple(points))
+
+
 def _visible(lines: Lines) -> tuple[float, float]:
     """Return both ends of the axis: 0 and more for rates, for shares what all of them need."""
-    values = [value for one in lines.lines for _, value in one.points if value is not None and math.isfinite(value)]
+    values = [value for one in lines.lines for _, value in one.points if value is not None]
     if lines.unit == "rate":
         return 0.0, 1.1 * max(values, default=0.0) or 1.0
     low, high = (100 * one for one in (min(values, default=0.0), max(values, default=1.0)))
@@ -141,7 +164,8 @@ def _latest(one: Line) -> float:
     return next((value for _, value in reversed(one.points) if value is not None), 0.0)
 
 
-def _label(lines: Lines, value: float, digits: int) -> str:
+def _label(lines: Lines, one: Line, digits: int) -> str:
+    value = _latest(one) if one.overall is None else one.overall
     return f"{value * 100:.{max(1, digits)}f} %" if lines.unit == "share" else f"{value:,.{1 if value < 100 else 0}f}"
 
 

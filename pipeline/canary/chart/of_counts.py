@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
-from canary.chart.answers import Answers, Column
+from canary.chart.answers import Answers, Column, good_answers
 from canary.chart.lines import Line, Lines
 from canary.chart.over_time import Funnel, Kind, Point
 from canary.chart.points import PointsSoFar, point_of
 from canary.marks import Variant
 from canary.verdict.comparison import Comparison, Decision
-from canary.verdict.evidence import NOTHING, Evidence
+from canary.verdict.evidence import Evidence
 from canary.verdict.forecast import Forecast
 from canary.verdict.looks import Counts, Look
 from canary.verdict.tolerance import Multiple
@@ -67,8 +66,10 @@ def shares_of(counts: Counts, *, quality: str = "good", began: float | None = No
     lines = []
     for variant, looks in _by_variant(counts.looks):
         columns = _columns(looks, fewest=FEWEST)
-        lines.append(Line(variant, tuple((one.until, one.good / (one.good + one.bad)) for one in columns)))
-    return Lines(tuple(lines), "share", f"answers {quality}, in percent", began)
+        points = tuple((one.until, one.good / (one.good + one.bad)) for one in columns)
+        lines.append(Line(variant, points, looks[-1][1].share))
+    meaning = f"{good_answers(quality)} in percent"
+    return Lines(tuple(lines), "share", (f"{meaning} over time, and in all beside the variant", meaning), began)
 
 
 def rates_of(counts: Counts, *, began: float | None = None) -> Lines:
@@ -77,7 +78,7 @@ def rates_of(counts: Counts, *, began: float | None = None) -> Lines:
     for variant, looks in _by_variant(counts.looks):
         points = [(one.until, (one.good + one.bad) / (one.until - one.since)) for one in _columns(looks)]
         lines.append(Line(variant, tuple(points)))
-    return Lines(tuple(lines), "rate", "requests per second", began)
+    return Lines(tuple(lines), "rate", ("requests per second",), began)
 
 
 def answers_of(counts: Counts, *, quality: str = "good", began: float | None = None) -> Answers:
@@ -98,25 +99,22 @@ def _decided(compared: Sequence[tuple[Point, Decision]]) -> tuple[float, Decisio
 
 def _by_variant(looks: Sequence[Look]) -> Iterator[tuple[Variant, list[tuple[float, Evidence]]]]:
     """Yield the counts of each variant over time."""
-    for variant in (Variant.STABLE, Variant.BASELINE, Variant.CANARY):
-        counted = [(one.at, found) for one in looks if (found := _evidence(one, variant)) is not None]
-        if variant is Variant.STABLE:  # a driver that did not count it may have begun
-            counted = [(at, one) for at, one in counted if one.total]
-        if counted:
-            yield variant, counted
+    counted = (
+        (Variant.STABLE, [(one.at, one.stable) for one in looks if one.stable is not None and one.stable.total]),
+        (Variant.BASELINE, [(one.at, one.baseline) for one in looks]),
+        (Variant.CANARY, [(one.at, one.canary) for one in looks]),
+    )
+    yield from ((variant, found) for variant, found in counted if found)
 
 
-def _evidence(look: Look, variant: Variant) -> Evidence | None:
-    return {Variant.STABLE: look.stable, Variant.BASELINE: look.baseline, Variant.CANARY: look.canary}[variant]
-
-
-def _columns(counted: Sequence[tuple[float, Evidence]], *, fewest: float = 0) -> Iterator[Column]:
-    """Yield what was counted in each of at most so many slots of time, each with so many answers at least."""
-    least = (counted[-1][0] - counted[0][0]) / SLOTS
-    since, gained = counted[0][0], NOTHING
-    for (_, before), (at, now) in pairwise(counted):
-        new = now.since(before)
-        gained = gained.add(new.good, new.total)
-        if at - since >= least * 0.999 and gained.total >= fewest and (gained.total or not fewest):
-            yield Column(since, at, gained.good, gained.bad)
-            since, gained = at, NOTHING
+def _columns(counted: Sequence[tuple[float, Evidence]], *, fewest: float = 0) -> list[Column]:
+    """Return what was counted in each of at most so many times, each with so many answers at least."""
+    least = (counted[-1][0] - counted[0][0]) / SLOTS * 0.999  # of a slot: looks are not quite evenly spaced
+    columns = []
+    since, before = counted[0]
+    for at, now in counted[1:]:
+        if at - since >= least and now.total - before.total >= fewest:
+            gained = now.since(before)
+            columns.append(Column(since, at, gained.good, gained.bad))
+            since, before = at, now
+    return columns

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from canary.verdict.comparison import Decision
@@ -58,3 +59,23 @@ class Funnel:
         if isinstance(self.tolerance, Multiple):
             return self.tolerance.times if self.kind == "ratio" else None
         return None if self.tolerance is None or self.kind == "ratio" else -self.tolerance
+
+    def drawable(self, most: int) -> Funnel:
+        """Return the funnel without what cannot be drawn: times and values that are not numbers, and too many points.
+
+        Of the points in one of so many equal times it keeps the last one, and the first of all.
+        """
+        points = [one for one in self.points if math.isfinite(one.at)]
+        if points:
+            first, seconds = points[0], (points[-1].at - points[0].at) / most
+            slots = {int((one.at - first.at) / seconds) if seconds > 0 else 0: one for one in points}
+            points = [first, *(one for one in slots.values() if one is not first)]
+        return replace(self, points=tuple(_drawable(one, self.kind) for one in points))
+
+
+def _drawable(one: Point, kind: Kind) -> Point:
+    least, most = (-1.0, 1.0) if kind == "difference" else (0.0, math.inf)
+    middle = None if one.middle is None or not math.isfinite(one.middle) else min(max(one.middle, least), most)
+    low = least if math.isnan(one.low) else min(max(one.low, least), most)
+    high = most if math.isnan(one.high) else min(max(one.high, low), most)
+    return Point(one.at, middle, low, high)

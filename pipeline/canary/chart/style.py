@@ -16,7 +16,6 @@ LIGHT = {
     "promote": "#00695a",
     "reject": "#b0123f",
     "promote-side": "#dff3ed",
-    "reject-side": "#fbe7ec",
 }
 """Colours on white paper, by the name of their variable. Texts are in `ink` or `quiet`, thin lines in `rule`."""
 
@@ -31,7 +30,6 @@ DARK = {
     "promote": "#4fd1ae",
     "reject": "#ff8ba3",
     "promote-side": "#12332f",
-    "reject-side": "#3a1c27",
 }
 """The same colours on a dark screen."""
 
@@ -43,13 +41,13 @@ _RULES = """
 .chart .quiet { fill: var(--quiet); }
 .chart .strong { font-weight: 600; }
 .chart .paper { fill: var(--paper); }
+.chart .halo { paint-order: stroke; stroke: var(--paper); stroke-width: 4; stroke-linejoin: round; }
 .chart .grid { stroke: var(--rule); }
 .chart .axis { stroke: var(--quiet); }
 .chart .middle { text-anchor: middle; }
 .chart .end { text-anchor: end; }
 .chart .line, .chart .bound, .chart .grid, .chart .axis, .chart .tolerance, .chart .bar, .chart .moment { fill: none; }
 .chart .promote-side { fill: var(--promote-side); }
-.chart .reject-side { fill: var(--reject-side); }
 .chart text.promote { fill: var(--promote); }
 .chart text.reject { fill: var(--reject); }
 .chart .interval { fill: var(--canary); fill-opacity: .2; }

@@ -6,7 +6,7 @@ So a picture can stand in a page with a strict Content-Security-Policy, as often
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from canary.chart.style import css
@@ -98,13 +98,20 @@ def picture(
 
 def plain(words: str) -> str:
     """Return a text for SVG: escaped, with a blank for each character that XML does not have or nobody can see."""
-    return escape("".join(char if char.isprintable() else " " for char in words))
+    shown = words if words.isprintable() else "".join(char if char.isprintable() else " " for char in words)
+    return escape(shown)
 
 
 def shortened(words: str, room: float, *, bold: bool = False) -> str:
     """Return a text that is not wider than some pixels: with `…` in place of what is too much."""
     most = max(2, int(room / room_for("m", bold=bold)))
     return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
+
+
+def fitting(alternatives: Sequence[str], room: float, *, bold: bool = False) -> str:
+    """Return the first text that is not wider than some pixels, the last one shortened if none is."""
+    found = next((one for one in alternatives if room_for(one, bold=bold) <= room), alternatives[-1])
+    return shortened(found, room, bold=bold)
 
 
 def room_for(words: str, *, bold: bool = False) -> float:

@@ -15,27 +15,44 @@ NOTHING_YET = "no answers of both variants yet"
 
 
 def meaning(funnel: Funnel) -> list[str]:
-    """Return what the axis shows, in parts that may stand on two lines."""
+    """Return what the axis shows: in many words, and in fewer."""
     if funnel.kind == "difference":
-        return ["canary − baseline, in percentage points:", "up is better"]
-    return ["the canary's errors ÷ the baseline's:", "down is better"]
+        return [f"canary − baseline, in {points}: up is better" for points in ("percentage points", "points")]
+    return ["the canary's errors ÷ the baseline's: down is better", "canary's errors ÷ baseline's: down is better"]
 
 
-def reading(funnel: Funnel) -> list[str]:
-    """Return what the last point and the forecast say, in parts that may stand on two lines."""
+def latest(funnel: Funnel) -> list[str]:
+    """Return what the last point says: in many words, and in fewer; empty texts without points."""
     if not funnel.points:
-        return []
-    parts = [_value(funnel, funnel.points[-1])]
-    if funnel.expected and not decision_of(funnel):
-        parts.append(f"{funnel.expected.decision} expected: {time_left(funnel.expected)}")
-    return parts
+        return [""]
+    last = funnel.points[-1]
+    if funnel.kind == "ratio":
+        if last.middle is None:
+            return ["the baseline has no errors yet"]
+        high = "…" if last.high == math.inf else _times(last.high)
+        return [f"latest: {_times(last.middle)} ({_times(last.low)} to {high})"]
+    digits = _digits(funnel, last)
+    ends = f"({signed(last.low * 100, digits)} to {signed(last.high * 100, digits)})"
+    if last.middle is None:
+        return [f"latest: {ends}"]
+    middle = signed(last.middle * 100, digits)
+    return [f"latest: {middle} points {ends}", f"latest: {middle} {ends}", f"{middle} {ends}"]
 
 
-def time_left(expected: Forecast) -> str:
+def expected(funnel: Funnel) -> list[str]:
+    """Return which decision to expect, and when: in many words, and in fewer; empty texts if that cannot be said."""
+    found = funnel.expected
+    if not funnel.points or found is None or decision_of(funnel) or found.seconds == 0:
+        return [""]
+    time = time_left(found)
+    return [f"{found.decision} expected: {time}", f"{found.decision} expected: {time.removesuffix(' at this traffic')}"]
+
+
+def time_left(forecast: Forecast) -> str:
     """Return how much longer it may take: `about 3 minutes more at this traffic`."""
-    seconds = expected.seconds
+    seconds = forecast.seconds
     if seconds is None or seconds > HORIZON:
-        return "more than an hour more at this traffic"
+        return "more than an hour at this traffic"
     if seconds <= 50:
         return f"about {max(1, math.ceil(seconds / 10)) * 10} seconds more at this traffic"
     minutes = max(1, round(seconds / 60))
@@ -64,8 +81,8 @@ def sentence(funnel: Funnel, began: float) -> str:
         parts.append("No tolerance is set, so nothing is decided.")
     if decided := decided_text(funnel, began):
         parts.append(f"{decided}.")
-    elif funnel.points and funnel.expected:
-        parts.append(f"{funnel.expected.decision} is expected: {time_left(funnel.expected)}.")
+    elif coming := expected(funnel)[0]:
+        parts.append(f"{coming}.")
     if funnel.acted:
         parts.append(f"{funnel.acted[1]} after {elapsed(funnel.acted[0] - began)}.")
     return " ".join(parts)
@@ -88,17 +105,6 @@ def _difference(funnel: Funnel) -> str:
     if float(points) == 0:
         return f"Canary and baseline are equal {interval}."
     return f"The canary is {points} points {'better' if last.middle > 0 else 'worse'} than the baseline {interval}."
-
-
-def _value(funnel: Funnel, last: Point) -> str:
-    if funnel.kind == "ratio":
-        if last.middle is None:
-            return "now: the baseline has no errors"
-        high = "…" if last.high == math.inf else _times(last.high)
-        return f"now {_times(last.middle)} ({_times(last.low)} to {high})"
-    digits = _digits(funnel, last)
-    ends = f"({signed(last.low * 100, digits)} to {signed(last.high * 100, digits)})"
-    return f"now {ends}" if last.middle is None else f"now {signed(last.middle * 100, digits)} points {ends}"
 
 
 def _digits(funnel: Funnel, last: Point) -> int:
