@@ -74,7 +74,7 @@ def draw_answers(
         width - 2 * MARGIN,
     )
     totals = {variant: _totals(columns) for variant, columns in answers.columns}
-    beside = max((svg.room_for(f"{max(sums):,.0f} good") for sums in totals.values()), default=0.0)
+    beside = max((svg.room_for(f"{_short(max(sums))} good") for sums in totals.values()), default=0.0)
     frame = Frame.around(width, height, above=1, below=0, labels=["baseline__"], beside=beside)
     times = [one.until for _, columns in answers.columns for one in columns]
     first = [one.since for _, columns in answers.columns for one in columns]
@@ -132,7 +132,7 @@ def _row(
     good, bad = [], []
     for one in columns:
         left, right = x(one.since - began), x(one.until - began)
-        wide = max(1.0, right - left - 1)
+        wide = right - left - 1 if right - left > 4 else max(1.0, right - left)
         if one.good > 0:
             good.append(_column(left, middle, wide, -one.good * per_answer))
         if one.bad > 0:
@@ -145,8 +145,8 @@ def _row(
         svg.element("path", d="".join(bad), class_=f"bad {variant}"),
         svg.line(frame.left, middle, frame.right, middle, "axis"),
         svg.text(frame.left - 6, centre + 4, str(variant), f"strong end {variant}"),
-        svg.text(beside, centre - 4, f"{good_sum:,.0f} good"),
-        svg.text(beside, centre + 12, f"{bad_sum:,.0f} bad"),
+        svg.text(beside, centre - 4, f"{_short(good_sum)} good"),
+        svg.text(beside, centre + 12, f"{_short(bad_sum)} bad"),
     ]
 
 
@@ -154,6 +154,14 @@ def _column(left: float, foot: float, width: float, height: float) -> str:
     """Return the part of a path that draws a column from its foot, downwards if the height is positive."""
     across = svg.number(width)
     return f"M{svg.number(left)} {svg.number(foot)}h{across}v{svg.number(height)}h-{across}z"
+
+
+def _short(count: float) -> str:
+    """Return a count in a few characters: `9,999`, `20.4 M`."""
+    for name, size in ((" G", 1e9), (" M", 1e6), (" k", 1e3)):
+        if count >= max(size, 1e5):
+            return f"{count / size:.3g}{name}" if count / size < 1000 else f"{count / size:,.0f}{name}"
+    return f"{count:,.0f}"
 
 
 def _totals(columns: Sequence[Column]) -> tuple[float, float]:

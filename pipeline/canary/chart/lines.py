@@ -24,6 +24,9 @@ PIXELS = 3.0
 MOST = 1e12
 """Requests per second that are shown at most."""
 
+ALIKE = 1e-4
+"""Points that are no difference: then the axis shows a point on either side."""
+
 NARROW = 480
 """Pixels of a picture below which the names of the lines stand below it, instead of beside it."""
 
@@ -142,7 +145,7 @@ def _visible(lines: Lines) -> tuple[float, float]:
     if lines.unit == "rate":
         return 0.0, 1.1 * max(values, default=0.0) or 1.0
     low, high = (100 * one for one in (min(values, default=0.0), max(values, default=1.0)))
-    margin = max((high - low) * 0.12, 1e-4)
+    margin = (high - low) * 0.12 if high - low > ALIKE else 1.0
     return max(0.0, low - margin), min(100.0, high + margin)
 
 

@@ -37,7 +37,7 @@ from canary.verdict.comparison import Comparison, Decision, Verdict
 from canary.verdict.evidence import Evidence
 from canary.verdict.forecast import Forecast, forecast
 from canary.verdict.history import History
-from canary.verdict.looks import Counts, Look
+from canary.verdict.looks import Counts
 from canary.verdict.measures import Measures, Metric
 
 MOST_HAPPENINGS = 50
@@ -217,16 +217,7 @@ def _pod(pod: Object) -> PodOverview:
 
 def _metric(one: Comparison, verdict: Verdict, record: Record, measures: Measures) -> MetricOverview:
     metric = next(metric for metric in measures.metrics if metric.name == one.metric)
-    history = record.histories.get(one.workload, History())
-    looks = tuple(
-        Look(
-            point.at,
-            point.evidence.get((Variant.BASELINE, one.metric), Evidence()),
-            point.evidence.get((Variant.CANARY, one.metric), Evidence()),
-            point.evidence.get((Variant.STABLE, one.metric)),
-        )
-        for point in history.points
-    )
+    looks = record.histories.get(one.workload, History()).looks(one.metric)
     counts = Counts(
         one.workload,
         one.metric,
