@@ -12,6 +12,8 @@ from e2e.cluster import Namespace
 from e2e.documented_commands import type_lines
 from e2e.polling import poll
 from e2e.traffic import Traffic
+from tests.browser import browser
+from tests.canary.report.opened import opened, violations
 
 RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "3s", "--gate", "auto")
 
@@ -55,6 +57,23 @@ def test_a_worse_canary_is_rejected_and_stable_is_not_touched(namespace: Namespa
     assert namespace.images("sampleapp-baseline") is None
     assert set(traffic.answers) <= {200, 500}
     assert not traffic.errors
+
+
+def test_the_page_of_a_rejected_release_opens_from_the_disk_and_shows_what_the_canary_left(
+    namespace: Namespace, manifests: Path, tmp_path: Path
+) -> None:
+    with browser() as chromium:
+        namespace.canary("apply", str(manifests), "--image", "sampleapp:20")
+        with Traffic(namespace):
+            report = ("--report", str(tmp_path / "report"))
+            namespace.canary("release", str(manifests), "--image", "sampleapp:5", *RELEASE, *report, code=1)
+        with opened(chromium, tmp_path / "report/report.html") as page:
+            assert page.locator("h1").inner_text() == "Rejected the canary of sampleapp"
+            assert page.get_by_role("img").count() >= 4
+            assert "rejected by auto" in page.locator("svg.funnel").first.inner_html()
+            assert page.get_by_role("heading", name=re.compile(r"sampleapp-canary-\S+\.sampleapp\.log")).count() >= 1
+            assert page.get_by_text("canary release MANIFESTS --image IMAGE").is_visible()
+            assert violations(page) == []
 
 
 def test_a_first_release_has_no_baseline_and_says_why(namespace: Namespace, manifests: Path) -> None:

@@ -23,7 +23,7 @@ inputs: # from the flags of `canary`, by scripts/make_action_inputs.py
     description: Folder to run in; its canary.yml is read
     default: .
   report:
-    description: Folder for report.md and report.json, for the commands that write a report
+    description: Folder for report.md, report.html and report.json, for the commands that write a report
     default: canary-report
 """
 NOT_DERIVED = ("report", "output")  # the first has a default above; the outputs take the place of the second

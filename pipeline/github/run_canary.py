@@ -47,6 +47,15 @@ def arguments(inputs: Mapping[str, str]) -> list[str]:
     return [*line, "--", *_lines(inputs.get(_ARGUMENTS, ""))]
 
 
+def _state(report: Path | None) -> tuple[int, int] | None:
+    """Return what changes with each report in a folder, None while there is none."""
+    try:
+        found = (report / "report.json").stat() if report else None
+    except FileNotFoundError:
+        return None
+    return (found.st_ino, found.st_mtime_ns) if found else None
+
+
 def outputs(report: Path | None) -> dict[str, str]:
     """Return the action's outputs, with empty values if the command left no report."""
     if report is None or not (report / "report.json").exists():
@@ -101,14 +110,14 @@ def run() -> int:
         sys.stdout.write(f"::error::input {error}\n")
         return 2
     report = Path(inputs["report"]).resolve() if "--report" in line else None
-    if report is not None:
-        for name in ("report.json", "report.md"):  # those of an earlier step are not this command's
-            (report / name).unlink(missing_ok=True)
+    before = _state(report)
     sys.argv = ["canary", *line]
     try:
         main()
     except SystemExit as ended:
         code = ended.code
+    if _state(report) == before:
+        report = None  # that of an earlier step is not this command's
     _write_outputs(outputs(report), Path(os.environ["GITHUB_OUTPUT"]))
     _append_summary(report, Path(os.environ["GITHUB_STEP_SUMMARY"]))
     return code if isinstance(code, int) else 1

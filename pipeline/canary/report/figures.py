@@ -21,6 +21,9 @@ from canary.verdict.looks import Counts
 WIDE, HALF, NARROW = 920, 450, 360
 """Widths in pixels: of a page, of half a page, and of a phone."""
 
+HEIGHT = 240
+"""Height in pixels of the pictures that stand side by side."""
+
 _WORST_FIRST = (Decision.REJECT, Decision.UNDECIDED, Decision.PROMOTE)
 
 
@@ -77,17 +80,23 @@ def _badness(one: Comparison | None) -> tuple[int, float]:
 def _pictures(
     report: Report, counts: Counts, comparison: Comparison | None, name: str, *, rates: bool
 ) -> Iterator[Picture]:
-    funnel = _funnel(report, counts, comparison)
+    began = min(report.began, *(one.at for one in counts.looks[:1]))
+    funnel = replace(_funnel(report, counts, comparison), began=began)
     title = f"{name}: difference of canary and baseline over time"
     yield Picture(_markup(draw_funnel(funnel, width=WIDE, title=title)), "wide")
     yield Picture(_markup(draw_funnel(funnel, width=NARROW, title=title)), "narrow")
     title = f"{name}: share of good answers of each variant over time"
-    yield Picture(_markup(draw_lines(shares_of(counts), width=HALF, title=title)), "half")
+    yield Picture(_markup(draw_lines(shares_of(counts, began=began), width=HALF, height=HEIGHT, title=title)), "half")
     title = f"{name}: answers by variant and outcome over time"
-    yield Picture(_markup(draw_answers(answers_of(counts), width=HALF, title=title)), "half")
+    yield Picture(
+        _markup(draw_answers(answers_of(counts, began=began), width=HALF, height=HEIGHT, title=title)), "half"
+    )
     if rates:
         title = f"{counts.workload}: requests per second of each variant"
-        yield Picture(_markup(draw_lines(rates_of(counts), width=HALF, title=printable(title))), "half")
+        yield Picture(
+            _markup(draw_lines(rates_of(counts, began=began), width=HALF, height=HEIGHT, title=printable(title))),
+            "half",
+        )
 
 
 def _funnel(report: Report, counts: Counts, comparison: Comparison | None) -> Funnel:

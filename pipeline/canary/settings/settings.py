@@ -176,7 +176,10 @@ class Settings:
         "By default canary/NAMESPACE in $XDG_STATE_HOME, or in ~/.local/state.",
     )
     report: str | None = _setting(
-        None, string("DIR"), "Folder for report.md and report.json, written when the command ends, however it ends."
+        None,
+        string("DIR"),
+        "Folder for report.html, report.md and report.json, written when the command ends, however it ends. "
+        "Earlier reports there move to its folder past/; the 50 newest of them stay.",
     )
     lock_timeout: float = _setting(
         65.0,

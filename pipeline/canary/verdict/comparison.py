@@ -41,7 +41,8 @@ class Comparison:
         sentence: the comparison for a person.
         ratio: the canary's share of errors as a multiple of the baseline's, compared as the difference is; None without
             a relative tolerance, and while the baseline has no errors.
-        ratio_interval: of the ratio. With a relative tolerance, PROMOTE if it lies below it, REJECT if it lies above.
+        ratio_interval: of the ratio. With a relative tolerance it agrees with the decision: it lies at or below it if
+            PROMOTE, at or above it if REJECT, and has it inside if UNDECIDED.
     """
 
     metric: str

@@ -69,7 +69,7 @@ def test_a_good_version_is_promoted_by_either_driver_when_a_person_approves_it(
         "sampleapp-canary": image(GOOD),
     }
     assert "**PROMOTE**" in run.summaries[0]
-    assert (run.artifacts["compare-report-1-1"] / "report.json").exists()
+    assert all((run.artifacts["compare-report-1-1"] / f"report.{one}").exists() for one in ("json", "html"))
     assert run.issues == []  # among them would be a load that ended before the comparison
 
     run.parameters = {**run.parameters, "driver": promotes}

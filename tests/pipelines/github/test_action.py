@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +119,22 @@ def test_the_action_promotes_what_the_action_k8s_deploy_has_deployed(workbench: 
     assert workbench.deployments() == {"sampleapp": image(95)}
     assert f"Promoted sampleapp to {image(95)}" in run.jobs["promote"].summary
     assert run.jobs["promote"].outputs == {"decision": ""}  # nobody has compared it
+
+
+def test_a_report_of_an_earlier_step_is_kept_and_is_not_that_of_a_command_without_one(tmp_path: Path) -> None:
+    (tmp_path / "kubeconfig").write_text("")
+    files = {name: str(tmp_path / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    nowhere = {"KUBECONFIG": str(tmp_path / "kubeconfig"), "CANARY_TIMEOUT": "10ms"}
+    for inputs in ({"manifests": "app"}, {"manifests": "app", "tolerance": "5"}):  # the second is wrong usage
+        line = {"INPUTS": json.dumps({"command": "watch", "report": "out", "working-directory": ".", **inputs})}
+        environment = os.environ | files | nowhere | line
+        command = [sys.executable, str(ROOT / "pipeline/github/run_canary.py")]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 2, done.stderr
+    outputs = (tmp_path / "GITHUB_OUTPUT").read_text().splitlines()
+    assert [line for line in outputs if line.endswith("/out")] == [str(tmp_path / "out")]
+    assert (tmp_path / "GITHUB_STEP_SUMMARY").read_text().count("## ") == 1
+    assert json.loads((tmp_path / "out/report.json").read_text())["outcome"] == "failed"
 
 
 @pytest.mark.parametrize(

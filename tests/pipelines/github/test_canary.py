@@ -87,6 +87,7 @@ def test_a_first_release_and_then_a_good_version_are_promoted_after_approval(
     assert second.jobs["compare"].outputs["decision"] == "promote"
     assert re.search(r"canary \S+ % good vs baseline", second.jobs["compare"].outputs["sentence"])
     assert (second.artifacts / "report-1/report.md").read_text() in second.jobs["compare"].summary
+    assert (second.artifacts / "report-1/report.html").exists()
     assert namespace.get("deployment", "fortio-deploy")
 
 
