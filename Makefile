@@ -26,7 +26,7 @@ demo-venv:
 venv: ## create .venv with all packages (other targets do this when needed)
 	@scripts/bootstrap dev
 
-test: venv ## run the tests, including the e2e suite on localcluster, without those of test-long
+test: venv ## run the tests, including the e2e suite on localcluster, without those of test-long (in a browser only with Chromium)
 	$(PYTEST) -n $(WORKERS)
 
 coverage: venv ## measure how much of the driver its own tests cover (apart from make test, because it doubles their time)
