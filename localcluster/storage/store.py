@@ -5,6 +5,7 @@ Everything runs in one asyncio loop. Calls that do not await are atomic, so ther
 
 import asyncio
 import contextlib
+import itertools
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -159,7 +160,8 @@ class Store:
         forgotten = version + 1 < oldest and version < self.version and len(self._history) == self._history.maxlen
         if forgotten or version > self.version:  # a future version is from before a restart
             raise ApiError(410, f"too old resource version: {version} ({oldest})", reason="Expired")
-        return [c for c in self._history if c.version > version and c.resource == resource]
+        later = itertools.takewhile(lambda change: change.version > version, reversed(self._history))
+        return [change for change in later if change.resource == resource][::-1]
 
     def at(self, resource: Resource, namespace: str, version: int) -> Sequence[Object]:
         """Return the store's own objects, by name, at a resource version; raises ApiError 410."""
