@@ -1,0 +1,288 @@
+"""What a page says about a release, in words and numbers that a stranger understands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+
+from canary.marks import Variant
+from canary.plurals import counted
+from canary.release.overview import MetricOverview, Overview, Phase, VariantOverview, WorkloadOverview
+from canary.times import parse_timestamp
+from canary.verdict.comparison import Comparison, Decision
+from canary.verdict.tolerance import Multiple, Tolerance, decimals
+
+RECENT = 10
+"""Looks over which the share of requests is taken: a step changes it."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The answers to what a person asks first.
+
+    Attributes:
+        sure: how sure the verdict is.
+        wait: how long it may still take.
+        todo: what the person can do now.
+    """
+
+    sure: str
+    wait: str
+    todo: str
+
+
+@dataclass(frozen=True)
+class Share:
+    """How much of the traffic the canary gets.
+
+    Attributes:
+        intended: its share of the pods, in 0–1; None without pods.
+        seen: its share of the latest requests, in 0–1; None if that is not known.
+    """
+
+    intended: float | None
+    seen: float | None
+
+
+def facts(one: WorkloadOverview) -> Facts:
+    """Return what the page says first."""
+    return Facts(_sure(one), _wait(one), _todo(one))
+
+
+def named_workload(overview: Overview | None, name: str) -> WorkloadOverview | None:
+    """Return the workload with a name, or the worst one; None if there is none at all."""
+    known = overview.workloads if overview else ()
+    return next((one for one in known if one.status.name == name), known[0] if known else None)
+
+
+def named_metric(one: WorkloadOverview | None, name: str) -> MetricOverview | None:
+    """Return the metric with a name, or the worst one; None if there is none at all."""
+    known = one.metrics if one else ()
+    return next((metric for metric in known if metric.comparison.metric == name), known[0] if known else None)
+
+
+def has_list(overview: Overview | None, one: WorkloadOverview | None) -> bool:
+    """Return whether there is more than one thing to look at."""
+    return overview is not None and (len(overview.workloads) > 1 or (one is not None and len(one.metrics) > 1))
+
+
+def mark(one: WorkloadOverview) -> str:
+    """Return what tells this release from the next one of the same workload. A form carries it."""
+    canary = variant(one, Variant.CANARY)
+    told = [canary.status.created, *canary.status.images] if canary else []
+    return hashlib.sha256(json.dumps([one.status.name, *told]).encode()).hexdigest()[:16]
+
+
+def variant(one: WorkloadOverview, wanted: Variant) -> VariantOverview | None:
+    """Return a variant, None if it does not exist."""
+    return next((found for found in one.variants if found.status.variant is wanted), None)
+
+
+def versions(one: WorkloadOverview) -> str:
+    """Return which versions are compared, under which names."""
+    named = {found.status.variant: ", ".join(map(short_image, found.status.images)) for found in one.variants}
+    compared = [f"{named[which]} ({which})" for which in (Variant.CANARY, Variant.BASELINE) if which in named]
+    return f"{one.status.name}: {' against '.join(compared)}" if compared else one.status.name
+
+
+def meaning(which: Variant) -> str:
+    """Return what a variant is, for those who do not know the word."""
+    return {Variant.CANARY: "new", Variant.BASELINE: "old", Variant.STABLE: "in use"}[which]
+
+
+def decision(one: WorkloadOverview) -> str:
+    """Return the verdict, empty where there is none or no release."""
+    return "" if one.phase in (Phase.IDLE, Phase.ROLLING_BACK) else one.status.verdict
+
+
+def word(one: WorkloadOverview) -> str:
+    """Return the word beside the headline."""
+    if decision(one):
+        return decision(one)
+    words = {
+        Phase.IDLE: "NO RELEASE",
+        Phase.STARTING: "STARTING",
+        Phase.PROMOTING: "PROMOTING",
+        Phase.ROLLING_BACK: "ROLLING BACK",
+    }
+    return words.get(one.phase, "NO VERDICT YET")
+
+
+def spoken(one: WorkloadOverview) -> str:
+    """Return what a screen reader says when it changes: no number, as these change all the time."""
+    said = f"verdict {decision(one)}" if decision(one) else word(one).lower()
+    return f"{one.status.name}: {said}; {one.phase}."
+
+
+def badge(metric: MetricOverview) -> str:
+    """Return the result of a metric in one or two words, for a list."""
+    one = metric.comparison
+    if one.ratio is not None and isinstance(one.tolerance, Multiple):
+        return f"{one.ratio:.2g}× errors"
+    if one.difference is None:
+        return "no requests"
+    return f"{_signed(one.difference, one.tolerance)} points"
+
+
+def share(one: WorkloadOverview) -> Share:
+    """Return the canary's share of pods and of the latest requests."""
+    pods = {found.status.variant: found.status.desired for found in one.variants}
+    everyone = sum(pods.values())
+    intended = pods.get(Variant.CANARY, 0) / everyone if everyone else None
+    looks = one.metrics[0].counts.looks if one.metrics else ()
+    if not looks or looks[-1].stable is None:
+        return Share(intended, None)
+    now, before = looks[-1], looks[-1 - RECENT] if len(looks) > RECENT else None
+    counts = []
+    for name in ("canary", "baseline", "stable"):
+        later, earlier = getattr(now, name), getattr(before, name, None)
+        counts.append(max(0.0, later.total - (earlier.total if earlier else 0.0)))
+    return Share(intended, counts[0] / sum(counts) if sum(counts) else None)
+
+
+def age(seconds: float) -> str:
+    """Return an age as kubectl shows it, rounded so that a page seldom changes: `40s`, `12m`, `3h`, `5d`."""
+    if seconds < 60:
+        return f"{max(0, int(seconds)) // 10 * 10}s"
+    for unit, size in (("d", 86_400), ("h", 3_600)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds // 60)}m"
+
+
+def created_age(overview: Overview, one: VariantOverview) -> str:
+    """Return the age of a variant's Deployment."""
+    try:
+        return age(overview.at - parse_timestamp(one.status.created))
+    except ValueError:
+        return ""
+
+
+def short_image(image: str) -> str:
+    """Return the end of an image's name, which tells versions apart."""
+    name = image.rpartition("/")[2]
+    head, at, digest = name.partition("@sha256:")
+    return f"{head}@{digest[:12]}" if at else name
+
+
+def _sure(one: WorkloadOverview) -> str:
+    worst = one.metrics[0].comparison if one.metrics else None
+    if worst is None:
+        return "Nothing is compared yet" if one.phase is not Phase.IDLE else "Nothing to compare"
+    found = decision(one)
+    if found == Decision.UNDECIDED or not found:
+        return f"Not sure yet: {_range(worst)}"
+    if all(found != metric.comparison.decision for metric in one.metrics):
+        return "Certain: what happened is not a matter of counts"
+    limit = _limit(worst.tolerance)
+    return (
+        f"{whole_percent(1 - one.alpha)} sure that it is {'within' if found == Decision.PROMOTE else 'beyond'} {limit}"
+    )
+
+
+def _wait(one: WorkloadOverview) -> str:
+    match one.phase:
+        case Phase.IDLE:
+            return "No release in progress"
+        case Phase.PROMOTING | Phase.ROLLING_BACK:
+            return "Until the pods of stable are replaced"
+        case Phase.STARTING:
+            return "Until the pods are ready"
+    waits = f"; also waiting: {one.waiting_for}" if one.waiting_for and decision(one) != Decision.REJECT else ""
+    if decision(one) in (Decision.PROMOTE, Decision.REJECT):
+        return f"Decided{waits}"
+    expected = one.status.forecast
+    if expected is None:
+        return f"Cannot be said yet{waits}"
+    return f"{_duration(expected.seconds)} more, then probably {expected.decision}{waits}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "More than an hour"
+    if seconds <= 50:
+        return f"About {max(1, math.ceil(seconds / 10)) * 10} s"
+    return f"About {max(1, round(seconds / 60))} min"
+
+
+def _todo(one: WorkloadOverview) -> str:
+    """Return what to do now."""
+    found = decision(one)
+    by_command = any(choice.command for choice in one.choices if choice.why_not)
+    match one.phase:
+        case Phase.IDLE:
+            return "Nothing, or start a release"
+        case Phase.STARTING:
+            return "Nothing: it begins to compare by itself"
+        case Phase.PROMOTING | Phase.ROLLING_BACK:
+            return "Run the command below: nobody works on it" if by_command else "Nothing: wait until it is done"
+        case Phase.COMPARING:
+            return "Nothing now: a driver is at work"
+        case Phase.WAITING:
+            advice = {Decision.PROMOTE: "Promote it", Decision.REJECT: "Reject it"}
+            return f"{advice.get(Decision(found or 'UNDECIDED'), 'Decide, or keep watching')}: a driver waits for you"
+        case Phase.LEFT:
+            if found == Decision.REJECT:
+                return "Reject it: nobody works on it"
+            return "Run a command below: nobody works on it"
+
+
+def _range(one: Comparison) -> str:
+    """Return between which values the truth lies."""
+    if isinstance(one.tolerance, Multiple) and one.ratio is not None:
+        low, high = one.ratio_interval
+        return (
+            f"{low:.2g} to {high:.2g} times the errors"
+            if math.isfinite(high)
+            else f"at least {low:.2g} times the errors"
+        )
+    if one.difference is None:
+        return "no requests to compare"
+    low, high = one.interval
+    digits = decimals(one.tolerance if isinstance(one.tolerance, float) else None)
+    worst, best = (f"{abs(edge) * 100:.{digits}f}" for edge in (low, high))
+    if low < 0 <= high:
+        return f"{worst} points worse to {best} better"
+    return f"{worst} to {best} points better" if low >= 0 else f"{best} to {worst} points worse"
+
+
+def _signed(difference: float, tolerance: Tolerance | None) -> str:
+    digits = decimals(tolerance if isinstance(tolerance, float) else None)
+    return f"{difference * 100:+.{digits}f}".replace("-", "−")
+
+
+def _limit(tolerance: Tolerance | None) -> str:
+    if isinstance(tolerance, Multiple):
+        return f"the tolerance of {tolerance} the errors"
+    if tolerance is None:
+        return "the tolerance"
+    digits = decimals(tolerance)
+    points = f"{tolerance * 100:.{digits}f}".rstrip("0").rstrip(".")
+    return f"the tolerance of {points} point{'' if points == '1' else 's'}"
+
+
+def requests(count: float | None) -> str:
+    """Return a number of requests for a table."""
+    return "–" if count is None else f"{count:,.0f}"
+
+
+def percent(good: float | None, total: float | None) -> str:
+    """Return a share of good answers for a table."""
+    return "–" if not total or good is None else f"{good / total:.2%}".replace("%", " %")
+
+
+def whole_percent(share: float | None) -> str:
+    """Return a share for a text."""
+    return "–" if share is None else f"{share:.0%}".replace("%", " %")
+
+
+def restarts(one: VariantOverview) -> str:
+    """Return how often the containers of a variant's pods have restarted."""
+    return counted(sum(pod.restarts for pod in one.pods), "restart")
+
+
+def pods_ready(one: VariantOverview) -> str:
+    """Return how many pods are ready, for a screen reader."""
+    return f"{one.status.ready} of {counted(one.status.desired, 'pod')} ready"
