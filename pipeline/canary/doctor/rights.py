@@ -19,6 +19,8 @@ class Task(StrEnum):
     LOOK = "warn about conflicts"
     NOTIFY = "write Events"
     METRICS = "read metrics"
+    VIEW = "show releases in a console"
+    DECIDE = "answer a gate in a console"
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,25 @@ WORKLOAD = (
     ),
 )
 """Needed by every release of a Deployment."""
+
+CONSOLE = (
+    Right(Task.VIEW, "apps", "deployments", ("get", "list"), "shows stable, baseline and canary"),
+    Right(Task.VIEW, "apps", "replicasets", ("list",), "tells stable's pods from the variants'"),
+    Right(Task.VIEW, "", "pods", ("list",), "shows which are ready, and which died"),
+    Right(Task.VIEW, "", "pods/log", ("get",), "shows why a container died"),
+    Right(Task.VIEW, "", "events", ("list",), "shows what drivers did, and why pods are not ready"),
+    Right(Task.VIEW, "coordination.k8s.io", "leases", ("get",), "shows who is at work", ("{name}-canary",)),
+    Right(
+        Task.VIEW,
+        "",
+        "configmaps",
+        ("get",),
+        "shows the counts and the last promote",
+        ("{name}-canary-counts", "{name}-before"),
+    ),
+    Right(Task.DECIDE, "apps", "deployments", ("patch",), "records a decision on the canary", ("{name}-canary",)),
+)
+"""Needed by a console. To reject a release that nobody waits for, it needs those of `Task.DEPLOY`, too."""
 
 PODS = Right(Task.METRICS, "", "pods/proxy", ("get",), "reads metrics from the pods")
 """Needed where metrics are read from the pods."""

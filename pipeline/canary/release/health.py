@@ -9,7 +9,7 @@ from canary.release.overview import Health, Phase
 from canary.state.lease import Holder
 from canary.state.record import Record
 from canary.times import readable
-from canary.verdict.comparison import Comparison
+from canary.verdict.comparison import Comparison, Decision
 from canary.verdict.history import History
 from canary.verdict.strata import LEAST_SCRAPES
 from canary.verdict.tally import RECENT
@@ -92,7 +92,7 @@ def _requests(now: Experiment, record: Record) -> Health:
         return Health("requests", is_problem=True, text=f"No request was answered in {_seconds(now.seen_at - last)}.")
     told = ", ".join(f"{variant} {one:,.1f}" for variant, one in reversed(rates.items()) if one is not None)
     text = f"Requests per second: {told}." if told else "It is not known yet how many requests come per second."
-    if first.scrapes is not None and first.scrapes < LEAST_SCRAPES:
+    if first.decision is Decision.UNDECIDED and first.scrapes is not None and first.scrapes < LEAST_SCRAPES:
         few = f"Too few to decide: {first.scrapes} of at least {counted(LEAST_SCRAPES, 'scrape')} with answers of both."
         return Health("requests", is_problem=True, text=f"{few} {text}")
     return Health("requests", is_problem=False, text=text)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from canary import __version__
-from canary.doctor.rights import PODS, SECRETS_BEFORE, WORKLOAD, Right, Task, each, of_configuration, of_object
+from canary.doctor.rights import CONSOLE, PODS, SECRETS_BEFORE, WORKLOAD, Right, Task, each, of_configuration, of_object
 
 PIPELINE = Path(__file__).parents[3] / "pipeline"
 NAME = "sampleapp"
@@ -60,6 +60,15 @@ def test_a_role_grants_what_its_tasks_take(role: str, rights: list[Right], tasks
     if Task.PROMOTE in tasks:  # who promotes has the other role, too
         wanted -= granted("rbac.yml", role.replace("promote", "deploy"))
     assert granted("rbac.yml", role) == wanted
+
+
+@pytest.mark.parametrize(("role", "task"), [("sampleapp-view", Task.VIEW), ("sampleapp-decide", Task.DECIDE)])
+def test_a_role_of_a_console_grants_what_its_task_takes(role: str, task: Task) -> None:
+    assert granted("rbac-console.yml", role) == needed(right.of(NAME) for right in CONSOLE if right.task is task)
+
+
+def test_a_console_needs_less_than_who_deploys() -> None:
+    assert needed(right.of(NAME) for right in CONSOLE) < granted("rbac.yml", "sampleapp-deploy")
 
 
 def test_the_deploy_role_writes_nothing_that_is_called_what_stable_is_called() -> None:

@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
+from canary.doctor.rights import CONSOLE, Task, each
 from canary.errors import TimedOutError
 from canary.events import Looked
 from canary.marks import Variant
 from canary.notifications.kubernetes_events import KubernetesEvents
 from canary.notifications.notification import Notifications
-from canary.objects import DEPLOYMENT
+from canary.objects import DEPLOYMENT, Kind
 from canary.release.overview import Action, Choice, Health, Overview, Phase, WorkloadOverview
 from canary.release.read_overview import read_overview
 from canary.settings.release_arguments import ReleaseArguments
 from canary.times import readable
 from canary.verdict.comparison import Decision
-from tests.canary.cluster_simulator import waiting
+from tests.canary.cluster_simulator import died, unready, waiting
 from tests.canary.drivers import ADA, Entered, lock
 from tests.canary.release.test_gate_elsewhere import Waiting, bob
 from tests.canary.story import Counts, Story, deployment, secret
@@ -128,6 +129,17 @@ def test_no_difference_yet_says_so_and_what_it_waits_for(released: Story) -> Non
     assert metric.forecast.decision is Decision.PROMOTE
     assert sign(one, "looks").is_problem
     assert sign(one, "requests").text == "Requests per second: canary 10.0, baseline 10.0."
+
+
+def test_few_scrapes_are_a_problem_until_there_is_a_decision(released: Story) -> None:
+    with pytest.raises(TimedOutError):
+        released.release(names=("app",), max_duration=4).watch()
+    assert sign(app(released), "requests").text.startswith("Too few to decide: 3 of at least 8 scrapes with answers")
+    released.counts.good[Variant.CANARY] = 0.0
+    released.release(names=("app",)).watch()
+    decided = app(released)
+    assert decided.status.verdict == "REJECT"
+    assert not sign(decided, "requests").is_problem
 
 
 def test_no_requests_and_missing_scrapes_are_problems_and_named(released: Story) -> None:
@@ -249,6 +261,47 @@ def test_no_value_of_a_secret_gets_in(story: Story) -> None:
     story.release(container, secret(value="hunter2")).deploy()
     story.release(names=("app",)).watch()
     assert "hunter2" not in repr(seen(story))
+
+
+class Noted:
+    """A cluster that notes what is read of it: the verb, the kind and the name."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        self.read: set[tuple[str, str, str]] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"an overview does not {name}")
+
+    @property
+    def namespace(self) -> str:
+        return str(self._cluster.namespace)
+
+    def get(self, kind: Kind, name: str) -> Any:
+        self.read.add(("get", f"{kind.kind.lower()}s", name))
+        return self._cluster.get(kind, name)
+
+    def find(self, kind: Kind, **more: Any) -> Any:
+        self.read.add(("list", f"{kind.kind.lower()}s", ""))
+        return self._cluster.find(kind, **more)
+
+    def events(self, obj: Any) -> Any:
+        self.read.add(("list", "events", ""))
+        return self._cluster.events(obj)
+
+    def log(self, *arguments: Any, **more: Any) -> Any:
+        self.read.add(("get", "pods/log", ""))
+        return self._cluster.log(*arguments, **more)
+
+
+def test_an_overview_reads_what_the_role_of_a_viewer_grants_and_nothing_else(released: Story) -> None:
+    released.release(names=("app",)).watch()
+    released.simulator.set_status(released.namespace, "app-canary", unready)
+    released.simulator.set_status(released.namespace, "app-canary", died("Error", 1))
+    noted = Noted(released.cluster)
+    read_overview(noted, released.options, ("app",), released.clock.now())
+    granted = each(right.of("app") for right in CONSOLE if right.task is Task.VIEW)
+    assert noted.read | {("get", "deployments", "")} == {(verb, right.resource, name) for right, verb, name in granted}
 
 
 def test_an_overview_takes_few_requests(released: Story) -> None:
