@@ -22,6 +22,12 @@ def report_of(canary: CommandLine, folder: str = "out") -> Any:
     jsonschema.Draft202012Validator(schema).validate(report)
     assert set(report) == set(schema["properties"])  # the schema describes every field
     assert datetime.fromisoformat(report["began"]) <= datetime.fromisoformat(report["ended"])
+    markdown, page = (
+        (canary.folder / folder / f"report.{kind}").read_text(encoding="utf-8") for kind in ("md", "html")
+    )
+    heading = markdown.splitlines()[0].removeprefix("## ")
+    assert f"<h1>{heading}</h1>" in page  # all three say the same, however the command ended
+    assert "<main>" in page
     return report
 
 

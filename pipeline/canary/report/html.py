@@ -36,8 +36,14 @@ LIMIT = 1_000_000
 ROWS = 200
 """Maximum number of rows of a table."""
 
+ITEMS = 20
+"""Maximum number of other things of which there is one for each workload."""
+
 TEXT = 1_000
 """Maximum number of characters of a text."""
+
+PARTS = (1.0, 0.2, 0.04)
+"""Parts of these maxima: a smaller one is taken where a page would become too large without any picture."""
 
 HERE = Path(__file__).parent
 
@@ -70,29 +76,34 @@ class Rows:
     left_out: int = 0
 
     @classmethod
-    def of(cls, rows: Sequence[Any]) -> Rows:
+    def of(cls, rows: Sequence[Any], most: float) -> Rows:
         """Return the first and the last of too many rows."""
-        if len(rows) <= ROWS:
+        half = max(1, int(most / 2))
+        if len(rows) <= 2 * half:
             return cls(rows)
-        return cls([*rows[: ROWS // 2], None, *rows[-ROWS // 2 :]], len(rows) - ROWS)
+        return cls([*rows[:half], None, *rows[-half:]], len(rows) - 2 * half)
 
 
 def report_as_html(report: Report) -> str:
     """Return the report as HTML."""
-    return _page(report, tuple(_drawn(report, LIMIT - len(_page(report, ()).encode()))))
+    for part in PARTS:
+        room = LIMIT - len(_page(report, (), part).encode())
+        if room > 0:
+            break
+    return _page(report, tuple(_drawn(report, room)), part)
 
 
 def _drawn(report: Report, room: int) -> Iterator[Figures]:
     """Yield the pictures of as many metrics as there is room for, in bytes of UTF-8."""
     for one in figures_of(report):
-        room -= len(_template("figures.html.jinja").render(figures=one).encode())
+        room -= len(_template("figures.html.jinja").render(figures=one, clip=clip).encode())
         if room < 0:
             return
         yield one
 
 
-def _page(report: Report, figures: Sequence[Figures]) -> str:
-    """Return the page with these pictures."""
+def _page(report: Report, figures: Sequence[Figures], part: float) -> str:
+    """Return the page with these pictures, and with this part of the maxima."""
     comparisons = report.judged.comparisons if report.judged else ()
     settings = [_setting(key, one) for key, one in report.context.settings.items()]
     style = f"{css()}\n{(HERE / 'report.css').read_text(encoding='utf-8')}"
@@ -100,18 +111,20 @@ def _page(report: Report, figures: Sequence[Figures]) -> str:
         report=report,
         context=report.context,
         content=content,
+        clip=lambda text, most=TEXT: clip(text, int(most * part)),
         heading=content.heading(report),
         tone=_tone(report),
         facts=tuple(_facts(report)),
-        variants=Rows.of(report.variants),
-        comparisons=Rows.of(comparisons),
+        variants=Rows.of(report.variants, ROWS * part),
+        comparisons=Rows.of(comparisons, ROWS * part),
         many=len({one.workload for one in report.variants} | {one.workload for one in comparisons}) > 1,
         figures=figures,
         not_drawn=len(report.counts) - len(figures),
         decided=content.decided(report),
-        next_steps=tuple(content.next_steps(report)),
-        rejected=rejected_canaries(report.rejected),
-        timeline=Rows.of(report.timeline),
+        undone=Rows.of(report.undone, ITEMS * part),
+        next_steps=Rows.of(tuple(content.next_steps(report)), ITEMS * part),
+        rejected=Rows.of(rejected_canaries(report.rejected), ITEMS * part),
+        timeline=Rows.of(report.timeline, ROWS * part),
         changed=[one for one in settings if one.source != "default"],
         defaults=[one for one in settings if one.source == "default"],
         json=JSON,
@@ -131,7 +144,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_safe,
     )
-    environment.filters.update(clip=clip, time=readable, counted=counted)
+    environment.filters.update(time=readable, counted=counted)
     environment.globals.update(took=lambda seconds: duration(round(seconds)))
     return environment
 

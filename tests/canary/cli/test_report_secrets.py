@@ -17,7 +17,7 @@ def test_a_report_never_has_a_secret_of_a_url(url: str, setting: str, canary: Co
     canary.write("canary.yml", f"{setting}: {url}\n")
     assert canary("watch", "app", *QUICK, *REPORT).code in (2, 3)
     assert report_of(canary)["settings"][setting]["value"].removesuffix("/…") == "http://127.0.0.1:9"
-    for name in ("report.json", "report.md"):
+    for name in ("report.json", "report.md", "report.html"):
         text = (canary.folder / "out" / name).read_text()
         assert "hunter2" not in text
         assert "t0ken" not in text
@@ -59,5 +59,5 @@ def test_a_reason_gives_no_command_to_the_agent_of_a_pipeline(canary: CommandLin
     result = canary("reject", "app", "--reason", reason, "--output", "json", *REPORT)
     assert result.json()["rejected"][0]["reason"] == report_of(canary)["decided"]["reason"] == reason
     assert "slow ## vso[" in result.err
-    files = [(canary.folder / "out" / name).read_text() for name in ("report.json", "report.md")]
+    files = [(canary.folder / "out" / name).read_text() for name in ("report.json", "report.md", "report.html")]
     assert all("##vso[" not in text for text in (result.out, result.err, *files))

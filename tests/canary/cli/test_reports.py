@@ -347,6 +347,29 @@ def test_a_report_that_cannot_be_written_at_the_end_is_a_warning_only(
     assert result.lines[-1] == "canary: warning: the report could not be written to out: File exists"
 
 
+def test_a_page_that_cannot_be_drawn_changes_neither_the_exit_code_nor_the_other_files(
+    canary: CommandLine, answers: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr("canary.report.html.figures_of", fail)
+    result = canary("release", *WORSE, "--gate", "auto", *QUICK, *REPORT)
+    assert result.code == 1
+    assert result.lines[-1] == (
+        "canary: warning: report.html could not be written to out. This is a bug in canary: KeyError: 'x'; report it "
+        "to the maintainers of canary"
+    )
+    assert {file.name for file in (canary.folder / "out").iterdir()} == {"report.json", "report.md"}
+
+
+def test_a_finished_release_says_how_to_go_back_or_on(canary: CommandLine, answers: Simulator) -> None:
+    assert canary("release", *NEW, "--gate", "auto", *QUICK, *REPORT).code == 0
+    back, on = report_of(canary)["next"]
+    assert back.startswith("return to app:1: canary rollback app")
+    assert on.startswith("try a new version next to stable: canary release ")
+
+
 def test_a_report_takes_the_place_of_the_earlier_one_and_touches_nothing_else(
     canary: CommandLine, answers: Simulator
 ) -> None:

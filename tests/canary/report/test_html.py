@@ -267,6 +267,30 @@ def test_more_than_fits_is_left_out_and_counted() -> None:
     assert "events in between left out here; report.json has all" in text
 
 
+def test_a_page_stays_small_whatever_people_and_containers_write(tmp_path: Path) -> None:
+    nasty = '"<&' * 2000
+    many = tuple(f"{n}{nasty}" for n in range(300))
+    (tmp_path / "pods.json").write_text(
+        json.dumps(
+            [{"variant": "canary", "name": nasty, "containers": [{"name": nasty, "restartCount": 1}] * 50}],
+        )
+    )
+    for n in range(9):
+        (tmp_path / f"{n}.log").write_text(nasty * 10)
+    report = of_texts(nasty, str(tmp_path))
+    report = replace(
+        report,
+        rejected=tuple(Rejected(name, name, (), str(tmp_path)) for name in many),
+        undone=tuple(Undone(name, name) for name in many),
+        timeline=report.timeline * 100,
+        variants=report.variants * 300,
+        context=replace(report.context, next=tuple(f"{name}: canary {name}" for name in many), workloads=many),
+    )
+    html = report_as_html(report)
+    assert len(html.encode()) < LIMIT
+    assert "more workloads left out here; report.json has all" in Page(html).text
+
+
 @pytest.fixture
 def evidence(tmp_path: Path) -> Path:
     """Give the evidence of a canary whose container died."""

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,15 @@ def test_the_fifty_newest_stay(tmp_path: Path) -> None:
     names = sorted(one.name for one in (tmp_path / "past").iterdir())
     assert len(names) == KEPT + 1
     assert (names[0], names[-1]) == ("20260101T100000Z-watch-watched", "mine")
+
+
+def test_commands_that_end_together_in_one_folder_lose_no_report(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda at: leave(tmp_path, at), range(24)))
+    found = [*kept(tmp_path).values(), (tmp_path / "report.json").read_text()]
+    assert len({json.loads(text)["began"] for text in found}) == len(found) == 24
+    title = (tmp_path / "report.html").read_text().partition("Began</dt><dd>")[2][:19]
+    assert title == json.loads(found[-1])["began"][:19].replace("T", " ")
 
 
 @pytest.fixture(scope="module")
