@@ -12,6 +12,7 @@ from canary.verdict.forecast import HORIZON, Forecast
 from canary.verdict.tolerance import Multiple, decimals
 
 NOTHING_YET = "no answers of both variants yet"
+EQUAL = "equal"
 
 
 def meaning(funnel: Funnel) -> list[str]:
@@ -30,13 +31,14 @@ def latest(funnel: Funnel) -> list[str]:
         if last.middle is None:
             return ["the baseline has no errors yet"]
         high = "…" if last.high == math.inf else _times(last.high)
-        return [f"latest: {_times(last.middle)} ({_times(last.low)} to {high})"]
+        ends = f"({_times(last.low)} to {high})"
+        return [f"latest: {_times(last.middle)} the errors {ends}", f"latest: {_times(last.middle)} {ends}"]
     digits = _digits(funnel, last)
     ends = f"({signed(last.low * 100, digits)} to {signed(last.high * 100, digits)})"
     if last.middle is None:
         return [f"latest: {ends}"]
-    middle = signed(last.middle * 100, digits)
-    return [f"latest: {middle} points {ends}", f"latest: {middle} {ends}", f"{middle} {ends}"]
+    outcome = _outcome(last.middle, digits)
+    return [f"latest: {outcome} {ends}", f"{outcome} {ends}", f"{outcome.replace(' points', '')} {ends}"]
 
 
 def expected(funnel: Funnel) -> list[str]:
@@ -101,10 +103,15 @@ def _difference(funnel: Funnel) -> str:
     interval = f"(interval: {low} to {high} points)"
     if last.middle is None:
         return f"There is no difference yet {interval}."
-    points = f"{abs(last.middle) * 100:.{_digits(funnel, last)}f}"
-    if float(points) == 0:
+    outcome = _outcome(last.middle, _digits(funnel, last))
+    if outcome == EQUAL:
         return f"Canary and baseline are equal {interval}."
-    return f"The canary is {points} points {'better' if last.middle > 0 else 'worse'} than the baseline {interval}."
+    return f"The canary is {outcome} than the baseline {interval}."
+
+
+def _outcome(difference: float, digits: int) -> str:
+    points = f"{abs(difference) * 100:.{digits}f}"
+    return EQUAL if float(points) == 0 else f"{points} points {'better' if difference > 0 else 'worse'}"
 
 
 def _digits(funnel: Funnel, last: Point) -> int:

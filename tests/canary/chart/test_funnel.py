@@ -71,7 +71,7 @@ def test_the_last_interval_is_drawn_to_scale_and_said() -> None:
     funnel = Funnel(closing_in(middle=-0.012, first=0.4, looks=20), 0.05)
     picture = picture_of(funnel)
     assert sorted(picture.value(y) for _, y in bar_of(picture)) == pytest.approx([-3.2, 0.8], abs=0.1)
-    assert "latest: −1.2 points (−3.2 to +0.8)" in picture.texts
+    assert "latest: 1.2 points worse (−3.2 to +0.8)" in picture.texts
 
 
 @pytest.mark.parametrize("first", [0.02, 0.4, 1.0, 60.0])
