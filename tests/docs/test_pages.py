@@ -12,6 +12,7 @@ from canary.cli.main import canary
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "docs/azure-pipelines.md",
+    "docs/console.md",
     "docs/github-actions.md",
     "docs/load.md",
     "docs/notifications.md",

@@ -9,7 +9,8 @@ from canary.settings.settings import SETTINGS, Setting
 
 IMAGES = ("images", "image_pull_secrets")
 VARIANTS = ("percentage", "steps", "others", "label", "timeout", "expire_after")
-GATE = ("gate", "gate_url", "gate_token_file", "gate_timeout")
+CONSOLE = ("listen", "tls_cert", "tls_key", "user_header")
+GATE = ("gate", "gate_url", "gate_token_file", "gate_timeout", *CONSOLE)
 SAMPLES = (
     "good",
     "total",

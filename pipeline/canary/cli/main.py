@@ -12,6 +12,7 @@ import click
 from canary import __version__
 from canary.cli import offline, releases
 from canary.cli.clock import interrupt_on_signals
+from canary.cli.console import console
 from canary.cli.doctor import doctor
 from canary.cli.help import Group
 from canary.cli.reap import reap
@@ -59,6 +60,7 @@ for _command in (
     reap,
     releases.apply,
     releases.status,
+    console,
     report,
     doctor,
     secret,

@@ -8,6 +8,7 @@ import click
 
 from canary.cli import flags, render
 from canary.cli.arguments import require_namespace
+from canary.cli.console import console_of
 from canary.cli.help import Command
 from canary.cli.render import print_json, print_objects
 from canary.cli.reporting import Reporting
@@ -36,6 +37,7 @@ EXIT_CODES = {
         "canary release manifests/ --image sampleapp:20",
         "canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05 --percentage 50",
         "canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05 --steps 10,25,50",
+        "canary release manifests/ --image sampleapp:20 --gate console  # decide in the browser",
         "canary release manifests/ --image sampleapp:20 --gate manual  # elsewhere: canary promote or canary reject",
         "kubectl kustomize overlays/prod | canary release - --image app=registry.example:5000/app:2",
     ),
@@ -73,17 +75,19 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """
     with Session(given) as session, Reporting(session, "release") as reporting:
         bundle = session.bundle()
-        outcome = session.release(bundle=bundle, gate=session.gate(bundle)).run()
-        reporting.exit_code = ExitCode.DONE if outcome.promoted else ExitCode.REJECTED
-        print_json(
-            given,
-            {
-                "promoted": outcome.promoted,
-                "by": outcome.by,
-                "verdict": verdict_as_json(outcome.verdict),
-                "rejected": render.events_as_json(session.recorder.rejected),
-            },
-        )
+        gate = session.gate(bundle)
+        with console_of(session, bundle):
+            outcome = session.release(bundle=bundle, gate=gate).run()
+            reporting.exit_code = ExitCode.DONE if outcome.promoted else ExitCode.REJECTED
+            print_json(
+                given,
+                {
+                    "promoted": outcome.promoted,
+                    "by": outcome.by,
+                    "verdict": verdict_as_json(outcome.verdict),
+                    "rejected": render.events_as_json(session.recorder.rejected),
+                },
+            )
     return reporting.exit_code
 
 

@@ -102,8 +102,8 @@ class Session:
         clients = Clients(
             self.settings,
             self.listeners,
-            kubeconfig=self._given.get("kubeconfig"),
-            context=self._given.get("context"),
+            kubeconfig=self.kubeconfig,
+            context=self.context,
             break_lock=self._given.get("break_lock", False),
             notifies="notify_url" in self._given,
         )
@@ -187,6 +187,16 @@ class Session:
         """
         arguments.require_deployments(self.cluster, self.names_and_manifests(self._given.get("workloads", ()))[0])
 
+    @property
+    def kubeconfig(self) -> str | None:
+        """The kubeconfig that was given, None for the default."""
+        return self._given.get("kubeconfig")
+
+    @property
+    def context(self) -> str | None:
+        """The context that was given, None for the default."""
+        return self._given.get("context")
+
     def release(
         self, *, bundle: Bundle | None = None, names: tuple[str, ...] = (), gate: Gate | None = None
     ) -> Release:
@@ -220,10 +230,12 @@ class Session:
             return AutoGate()
         names = [deployment["metadata"]["name"] for deployment in bundle.deployments]
         listen, timeout = self.clients.listen, settings.gate_timeout
-        if settings.gate == "manual":
+        if settings.gate in ("manual", "console"):
             commands = Commands(self.options, *names)
             advice = f"To promote, run elsewhere: {commands.promote}. To reject: {commands.reject}"
-            return ManualGate(SystemClock(), listen, advice, timeout)
+            if settings.gate == "console":
+                advice = f"Decide in the console, whose address is above. {advice}"
+            return ManualGate(SystemClock(), listen, advice, timeout, settings.gate)
         if settings.gate == "webhook":
             if settings.gate_url is None:
                 raise InputError("--gate webhook needs a --gate-url: the server to ask")

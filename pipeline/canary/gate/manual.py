@@ -19,12 +19,14 @@ class ManualGate:
         listen: is told what the gate waits for.
         advice: the commands that decide, in a sentence.
         timeout: seconds to wait.
+        name: of the gate, as `--gate` has it.
     """
 
     clock: Clock
     listen: Listener
     advice: str
     timeout: float
+    name: str = "manual"
 
     def decide(self, verdict: Verdict, elsewhere: Callable[[], Answer | None]) -> Answer:  # noqa: ARG002 - of `Gate`
         """Return what somebody decides elsewhere.
@@ -36,6 +38,6 @@ class ManualGate:
         self.listen(Note(f"waiting up to {self.timeout:g} s for a decision. {self.advice}"))
         while (decided := elsewhere()) is None:
             if self.clock.monotonic() - began >= self.timeout:
-                raise TimedOutError(f"--gate manual: nobody decided within {self.timeout:g} s (--gate-timeout)")
+                raise TimedOutError(f"--gate {self.name}: nobody decided within {self.timeout:g} s (--gate-timeout)")
             self.clock.sleep(POLL)
         return decided

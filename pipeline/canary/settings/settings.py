@@ -77,9 +77,9 @@ class Settings:
     )
     gate: str = _setting(
         "terminal",
-        choice("terminal", "auto", "manual", "webhook"),
-        "Who decides: a person at this terminal, the verdict (auto), canary promote or canary reject from elsewhere "
-        "(manual), or an HTTP server (webhook).",
+        choice("terminal", "console", "auto", "manual", "webhook"),
+        "Who decides: a person at this terminal, a person in a browser (console), the verdict (auto), canary promote "
+        "or canary reject from elsewhere (manual), or an HTTP server (webhook).",
     )
     gate_url: str | None = _setting(
         None,
@@ -93,7 +93,21 @@ class Settings:
         "File with the bearer token for --gate-url. By default the token is taken from CANARY_GATE_TOKEN.",
     )
     gate_timeout: float = _setting(
-        3600.0, duration("1h"), "Give up on a decision after this long, with --gate manual or webhook."
+        3600.0, duration("1h"), "Give up on a decision after this long, with --gate console, manual or webhook."
+    )
+    listen: str = _setting(
+        "127.0.0.1:0",
+        pattern(
+            r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):[0-9]{1,5}", "a host and a port such as 127.0.0.1:8443", "HOST:PORT"
+        ),
+        "Address of the console; port 0 takes a free one. Other addresses than loopback need --tls-cert and --tls-key.",
+    )
+    tls_cert: str | None = _setting(None, string("FILE"), "Certificate chain of the console, as a PEM file.")
+    tls_key: str | None = _setting(None, string("FILE"), "Private key of that certificate, as a PEM file.")
+    user_header: str | None = _setting(
+        None,
+        pattern(r"[A-Za-z0-9-]+", "the name of an HTTP header such as X-Forwarded-User", "HEADER"),
+        "Header with the user's name, set by a proxy that authenticates the users of the console.",
     )
     tolerance: Tolerance | None = _setting(  # noqa: RUF009 - a field
         None,

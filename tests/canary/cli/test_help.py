@@ -22,7 +22,7 @@ EXPECTED = Path(__file__).parent / "expected"
 
 def test_commands_are_listed_in_the_order_of_a_release(command_line: CommandLine) -> None:
     assert list(COMMANDS) == [
-        "release", "deploy", "watch", "promote", "reject", "rollback", "reap", "apply", "status", "report",
+        "release", "deploy", "watch", "promote", "reject", "rollback", "reap", "apply", "status", "console", "report",
         "doctor", "secret", "config", "verdict",
     ]  # fmt: skip
     assert command_line("--help").out == (EXPECTED / "help.txt").read_text()
