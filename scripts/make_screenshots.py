@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tests.canary.console.browser import browser
+from tests.browser import browser
 from tests.canary.console.overviews import GONE, STATES, FakeDesk
 from tests.canary.console.serving import serving
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from canary.chart.points import PointsSoFar
 from canary.chart.style import css
-from canary.console import past_reports, view
+from canary.console import view
 from canary.console.latest import Latest, Seen
+from canary.console.past_reports import past_reports
 from canary.console.pictures import pictures
 from canary.console.security import REPORT_CONTENT_SECURITY_POLICY, Access, guard
 from canary.errors import CanaryError, InputError
@@ -135,12 +136,14 @@ def make_app(desk: Desk, *, access: Access, reports: Path | None, person: str, p
         return make_response(css(), {"Content-Type": "text/css; charset=utf-8"})
 
     @app.get("/reports")
-    def past() -> str:
-        return render_template("reports.html", reports=past_reports.found(reports) if reports else (), folder=reports)
+    def past() -> str | Response:
+        if reports is None:
+            return refuse(404, "This console shows no reports", "To list them, start it with --reports FOLDER.")
+        return render_template("reports.html", past=past_reports(reports))
 
     @app.get("/reports/<path:name>")
     def report(name: str) -> Response:
-        page = past_reports.page(reports, name) if reports else None
+        page = past_reports(reports).page(name) if reports else None
         if page is None:
             return refuse(404, f"There is no report {name}", "It may have been deleted. See the list of past reports.")
         return make_response(page, {"Content-Security-Policy": REPORT_CONTENT_SECURITY_POLICY})

@@ -2,58 +2,52 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PLACES = ("report.json", "past/*/report.json")
-"""Where a folder has reports: the newest in itself, and earlier ones."""
+from canary.errors import InputError
+from canary.report.stored import StoredReport, find_reports
+
+NEWEST = "newest"
+"""Name of the report that lies in the folder itself."""
 
 
 @dataclass(frozen=True)
-class PastReport:
-    """A report that can be opened.
+class PastReports:
+    """What a folder has.
 
     Attributes:
-        name: of its place in the folder, for its address.
-        began: when its command began.
-        command: that wrote it.
-        workloads: names of the stable Deployments.
-        outcome: how the command ended.
-        page: its file for a browser.
+        folder: which.
+        reports: by name, newest first. A name is the place below the folder.
+        problems: why others cannot be read.
     """
 
-    name: str
-    began: str
-    command: str
-    workloads: tuple[str, ...]
-    outcome: str
-    page: Path
+    folder: Path
+    reports: dict[str, StoredReport]
+    problems: tuple[str, ...]
 
-
-def found(folder: Path) -> list[PastReport]:
-    """Return the reports in a folder that have a page, newest first. Those that cannot be read are left out."""
-    return sorted(_found(folder), key=lambda one: one.began, reverse=True)
-
-
-def page(folder: Path, name: str) -> str | None:
-    """Return the page of a report, None if there is none with this name."""
-    chosen = next((one for one in _found(folder) if one.name == name), None)
-    return chosen.page.read_text(encoding="utf-8") if chosen else None
-
-
-def _found(folder: Path) -> Iterator[PastReport]:
-    for file in (file for place in PLACES for file in folder.glob(place)):
+    def page(self, name: str) -> str | None:
+        """Return the page of a report, None if there is none: its command was killed, or canary was older."""
+        report = self.reports.get(name)
+        if report is None or report.page.suffix != ".html":
+            return None
         try:
-            report = json.loads(file.read_text(encoding="utf-8"))
-            yield PastReport(
-                "newest" if file.parent == folder else file.parent.name,
-                report["began"],
-                report["command"],
-                tuple(report["workloads"]),
-                report["outcome"],
-                file.with_name("report.html").resolve(strict=True),
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+            return report.page.read_text(encoding="utf-8")
+        except OSError:  # a new report has just taken its place
+            return None
+
+
+def past_reports(folder: Path) -> PastReports:
+    """Return the reports in a folder. It has none as long as it does not exist."""
+    root = folder.resolve()
+    try:
+        found = find_reports([root]) if root.exists() else None
+    except InputError as error:
+        return PastReports(folder, {}, (str(error),))
+    reports = {_name(root, one): one for one in found.reports} if found else {}
+    return PastReports(folder, reports, found.problems if found else ())
+
+
+def _name(root: Path, report: StoredReport) -> str:
+    place = report.file.resolve().parent.relative_to(root).as_posix()
+    return NEWEST if place == "." else place

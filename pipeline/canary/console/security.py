@@ -127,7 +127,8 @@ def guard(app: Flask, access: Access, refuse: Refusal) -> None:
 
     @app.before_request
     def admit() -> Response | None:
-        if not access.is_known(request.host):
+        through_proxy = bool(access.user_header) and access.user_header in request.headers
+        if not (access.is_known(request.host) or through_proxy):  # a proxy has a name of its own
             return refuse(
                 421,
                 "This is not an address of the console",
@@ -144,7 +145,9 @@ def guard(app: Flask, access: Access, refuse: Refusal) -> None:
             return refuse(401, "The console does not know this browser", _REOPEN)
         if request.method not in ("GET", "HEAD"):
             if not _is_from_here(request):
-                return refuse(403, "Another site sent this form", "Nothing was done. Use the buttons of the console.")
+                proxy = " A proxy in front of it must pass on the Host header as it gets it." if through_proxy else ""
+                todo = f"Nothing was done. Use the buttons of the console.{proxy}"
+                return refuse(403, "Another site sent this form", todo)
             if not _equal(request.form.get("form_token", ""), access.form_token):
                 return refuse(403, "This form is out of date", "Nothing was done. Go back, and press the button again.")
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.canary.console.browser import NAMES, browser, executable
+from tests.browser import browser
 from tests.canary.console.overviews import STATES, FakeDesk
 from tests.canary.console.serving import Console, serving
 
@@ -31,8 +31,6 @@ def console(desk: FakeDesk) -> Iterator[Console]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Give the system's Chromium."""
-    if not executable():
-        pytest.skip(f"no Chromium: install one ({', '.join(NAMES)}), or set CHROMIUM to its path")
     with browser() as started:
         yield started
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from html import unescape
@@ -13,6 +12,7 @@ import pytest
 from canary.errors import InputError
 from canary.release.overview import Action, Phase
 from canary.verdict.comparison import Decision
+from tests.canary.console.made_up_reports import leave_reports
 from tests.canary.console.overviews import (
     GONE,
     PROMOTE,
@@ -186,26 +186,28 @@ def test_each_phase_can_be_shown_with_each_verdict(
 
 
 def test_past_reports_are_listed_and_opened_in_a_sandbox(desk: FakeDesk, tmp_path: Path) -> None:
-    earlier = "20261126T090000Z-release-promoted"
-    for place, began in (("", "2026-11-27T10:00:00Z"), (f"past/{earlier}", "2026-11-26T09:00:00Z")):
-        folder = tmp_path / place
-        folder.mkdir(parents=True, exist_ok=True)
-        told = {"began": began, "command": "release", "workloads": ["sampleapp"], "outcome": "promoted"}
-        (folder / "report.json").write_text(json.dumps(told))
-        (folder / "report.html").write_text(f"<h1>began {began}</h1>")
-    with serving(desk, reports=tmp_path) as console:
+    with serving(desk, reports=tmp_path / "reports") as console:
+        assert f"There is no report in {tmp_path / 'reports'} yet." in text(console.get("/reports").text)
+        earlier = leave_reports(tmp_path / "reports")
         page = console.get("/reports").text
+        assert "2027-01-15 09:00:00 UTC app app:2 release UNDECIDED rejected ada" in text(page)
         links = re.findall(r'href="(/reports/[^"]+)"', page)
-        assert links == ["/reports/newest", f"/reports/{earlier}"]
-        answer = console.get(links[1])
-        assert answer.text == "<h1>began 2026-11-26T09:00:00Z</h1>"
-        policy = answer.headers["Content-Security-Policy"].split("; ")
+        assert links == ["/reports/newest", f"/reports/past/{earlier}"]
+        assert "rejected" in console.get(links[0]).text
+        policy = console.get(links[1]).headers["Content-Security-Policy"].split("; ")
         assert "sandbox" in policy
         assert "default-src 'none'" in policy
         assert not [rule for rule in policy if rule.startswith("script-src")]
-        for name in ("%2e%2e", "%2e%2e/secret", "past", "past/x", "%2fetc%2fpasswd", ""):
+        for name in ("%2e%2e", "%2e%2e/secret", "past", "past/x", "%2fetc%2fpasswd", "newest/report.json"):
             assert console.get(f"/reports/{name}").status_code == 404
+
+
+def test_a_report_that_cannot_be_read_is_told(desk: FakeDesk, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    with serving(desk, reports=tmp_path) as console:
+        assert f"{tmp_path / 'report.json'}: format: found None" in text(console.get("/reports").text)
 
 
 def test_without_a_folder_of_reports_there_is_no_list(console: Console) -> None:
     assert "Past reports" not in console.get("/").text
+    assert "To list them, start it with --reports FOLDER." in console.get("/reports").text

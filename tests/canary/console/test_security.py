@@ -179,6 +179,19 @@ def test_a_header_says_who_pressed_only_where_a_proxy_is_configured(desk: FakeDe
     assert [by for _, _, by, _, _ in desk.acts] == ["ada", "grace"]
 
 
+def test_behind_a_proxy_the_console_has_the_name_of_the_proxy(desk: FakeDesk) -> None:
+    with serving(desk, access=Access(user_header="X-User")) as console:
+        console.open()
+        assert console.get("/", Host="console.example.com").status_code == 421  # not from the proxy
+        cookie = "; ".join("=".join(one) for one in console.session.cookies.items())
+        console.session.headers.update({"Host": "console.example.com", "X-User": "grace", "Cookie": cookie})
+        refused = console.press("reject", headers={"Origin": "https://other.example.com"})
+        assert "A proxy in front of it must pass on the Host header as it gets it." in refused.text
+        own = {"Origin": "https://console.example.com", "Sec-Fetch-Site": "same-origin"}
+        console.press("reject", headers=own)
+    assert [by for _, _, by, _, _ in desk.acts] == ["grace"]
+
+
 def test_the_name_of_a_person_cannot_forge_lines_of_a_log(desk: FakeDesk) -> None:
     with serving(desk, access=Access(user_header="X-User")) as console:
         console.session.headers["X-User"] = "eve\tpromoted by ada" + "!" * 500
