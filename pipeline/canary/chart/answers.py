@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from canary.chart import svg
 from canary.chart.axes import Scale
 from canary.chart.frame import BESIDE, MARGIN, Frame, row, time_axis
 from canary.marks import COMPARED, Variant
+from canary.verdict.evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,19 @@ class Answers:
         columns: by variant, oldest first.
         quality: what a good answer is called: `good`, `within 250 ms`.
         began: Unix seconds when the time on the axis begins, None for the first column.
+        counted: everything that was counted of a variant, also before the first column and after the last one; else
+            the sums of its columns.
     """
 
     columns: tuple[tuple[Variant, tuple[Column, ...]], ...]
     quality: str = "good"
     began: float | None = None
+    counted: Mapping[Variant, Evidence] = field(default_factory=dict)
+
+    def totals(self) -> dict[Variant, tuple[float, float]]:
+        """Return the number of good answers, and of all others, of each variant."""
+        found = {variant: _totals(columns) for variant, columns in self.columns}
+        return found | {variant: (one.good, one.bad) for variant, one in self.counted.items()}
 
 
 def draw_answers(
@@ -73,7 +82,7 @@ def draw_answers(
         ],
         width - 2 * MARGIN,
     )
-    totals = {variant: _totals(columns) for variant, columns in answers.columns}
+    totals = answers.totals()
     beside = max((svg.room_for(f"{_short(max(sums))} good") for sums in totals.values()), default=0.0)
     frame = Frame.around(width, height, above=1, below=0, labels=["baseline__"], beside=beside)
     times = [one.until for _, columns in answers.columns for one in columns]
@@ -94,6 +103,7 @@ def draw_answers(
             top=frame.top + place * band,
             height=band - 6,
             most=_most(compared) if variant in COMPARED else _most([columns]),
+            total=totals[variant],
         )
     if not rows:
         middle = (frame.left + frame.right) / 2, (frame.top + frame.bottom) / 2
@@ -125,6 +135,7 @@ def _row(
     top: float,
     height: float,
     most: tuple[float, float],
+    total: tuple[float, float],
 ) -> list[str]:
     good_most, bad_most = most
     per_answer = (height - 4) / max(good_most + bad_most, 1.0)
@@ -137,7 +148,7 @@ def _row(
             good.append(_column(left, middle, wide, -one.good * per_answer))
         if one.bad > 0:
             bad.append(_column(left, middle, wide, one.bad * per_answer))
-    good_sum, bad_sum = _totals(columns)
+    good_sum, bad_sum = total
     beside = frame.right + BESIDE
     centre = top + height / 2
     return [

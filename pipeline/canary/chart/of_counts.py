@@ -83,9 +83,9 @@ def rates_of(counts: Counts, *, began: float | None = None) -> Lines:
 
 def answers_of(counts: Counts, *, quality: str = "good", began: float | None = None) -> Answers:
     """Return the answers of each variant over time; many scrapes are added up to fewer columns."""
-    return Answers(
-        tuple((variant, tuple(_columns(looks))) for variant, looks in _by_variant(counts.looks)), quality, began
-    )
+    by_variant = dict(_by_variant(counts.looks))
+    columns = tuple((variant, tuple(_columns(looks))) for variant, looks in by_variant.items())
+    return Answers(columns, quality, began, {variant: looks[-1][1] for variant, looks in by_variant.items()})
 
 
 def _decided(compared: Sequence[tuple[Point, Decision]]) -> tuple[float, Decision] | None:

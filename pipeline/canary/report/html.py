@@ -105,6 +105,7 @@ def _drawn(report: Report, room: int) -> Iterator[Figures]:
 def _page(report: Report, figures: Sequence[Figures], part: float) -> str:
     """Return the page with these pictures, and with this part of the maxima."""
     comparisons = report.judged.comparisons if report.judged else ()
+    metric, *numbers, decision = content.COMPARISON_COLUMNS
     settings = [_setting(key, one) for key, one in report.context.settings.items()]
     style = f"{css()}\n{(HERE / 'report.css').read_text(encoding='utf-8')}"
     return _template("report.html.jinja").render(
@@ -116,6 +117,7 @@ def _page(report: Report, figures: Sequence[Figures], part: float) -> str:
         tone=_tone(report),
         facts=tuple(_facts(report)),
         variants=Rows.of(report.variants, ROWS * part),
+        columns=(metric, decision, *numbers),
         comparisons=Rows.of(comparisons, ROWS * part),
         many=len({one.workload for one in report.variants} | {one.workload for one in comparisons}) > 1,
         figures=figures,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from canary.chart.answers import draw_answers
 from canary.chart.of_counts import answers_of, funnel_of, rates_of, shares_of
 from canary.chart.points import PointsSoFar
 from canary.marks import Variant
@@ -150,3 +151,11 @@ def test_stable_s_counts_of_the_cluster_are_in_the_pictures() -> None:
 def test_the_rule_does_not_see_stable() -> None:
     with_, without = counts_of(60), counts_of(60, stable=False)
     assert funnel_of(with_) == funnel_of(without)
+
+
+@pytest.mark.parametrize("looks", [2, 61, 150])
+def test_the_sums_of_answers_are_those_of_all_looks_also_of_the_first_and_of_what_fills_no_column(looks: int) -> None:
+    counts = counts_of(looks)
+    picture = draw_answers(answers_of(counts), title="answers")
+    last = counts.looks[-1]
+    assert f"baseline {last.baseline.good:,.0f} good and {last.baseline.bad:,.0f} others" in picture
