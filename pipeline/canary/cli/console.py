@@ -71,9 +71,8 @@ def console(**given: Any) -> None:  # noqa: ANN401 - click's parameters
     consoles at any time. Ctrl-C ends it.
     """
     with Session(given) as session, ExitStack() as closing:
-        names = session.names()
-        desk = _desk(session, names, closing)
-        _check_names(session, names)
+        desk = _desk(session, session.names(), closing)
+        _check_names(session, session.names_and_manifests(given["workloads"])[0])
         folder = given["reports"] or session.settings.report
         server = _serve(session, desk, Path(folder) if folder else None, closing)
         click.echo(f"The console is at {server.address}", err=True)
@@ -133,7 +132,10 @@ def _desk(session: Session, names: Sequence[str], closing: ExitStack) -> Cluster
 
 
 def _check_names(session: Session, names: Sequence[str]) -> None:
-    """Refuse a misspelt name. While the API server is away, nobody can tell, and the page says so."""
+    """Refuse a misspelt name. While the API server is away, nobody can tell, and the page says so.
+
+    A name from manifests is not misspelt: its first release may be still to come.
+    """
     cluster = session.clients.background_cluster()
     try:
         require_deployments(cluster, names)

@@ -20,7 +20,7 @@ from e2e.faulty_proxy import FaultyProxy
 from tests.canary.cluster_simulator import Simulator
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.quick_release import NEW, QUICK, pods_that_answer
-from tests.canary.story import Story, deployment
+from tests.canary.story import Story, deployment, service
 
 
 @pytest.fixture
@@ -81,6 +81,18 @@ def test_a_console_outlives_an_api_server_that_is_away_from_the_start(canary: Co
         proxy.cut()
         assert "stable runs app:1" in page.until("cannot reach")
     proxy.close()
+
+
+def test_a_console_waits_for_the_first_release_of_the_manifests_in_canary_yml(
+    in_cluster: CommandLine, story: Story
+) -> None:
+    in_cluster.write_objects("m.yml", deployment(), service())
+    in_cluster.write("canary.yml", "manifests: [m.yml]\n")
+    with running("console") as console:
+        page = page_of(console)
+        page.until("It does not exist yet")
+        story.release(deployment("app:1"), service()).deploy()
+        page.until("app:1")
 
 
 @pytest.mark.parametrize(
