@@ -17,7 +17,7 @@ ACTIONLINT := v1.7.12
 help: ## list the available targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-demo: demo-venv ## release a good and a bad version: one is promoted, the other rejected (CLUSTER=kind, CONTEXT=NAME, KEEP=1)
+demo: demo-venv ## release a good and a bad version: one is promoted, the other rejected (GATE=console, CLUSTER=kind, CONTEXT=NAME, KEEP=1)
 	@$(PYTHON_BIN)/python -m scripts.demo
 
 demo-venv:

@@ -4,8 +4,10 @@
     CLUSTER=kind make demo           on kind (needs Docker, kind and kubectl)
     CONTEXT=… REGISTRY=… make demo   on a cluster of yours (needs Docker and kubectl)
 
-KEEP=1 keeps the cluster at the end. Exit codes: 0 all went as expected, 1 something did not, 2 the demo could not run,
-130 interrupted.
+GATE=console lets you decide on the better and on the worse version, in the console whose address it prints. KEEP=1
+keeps cluster and console at the end. The reports stay in canary-reports/.
+
+Exit codes: 0 all went as expected, 1 something did not, 2 the demo could not run, 130 interrupted.
 """
 
 import signal

@@ -87,7 +87,7 @@ class Children:
         self._started: list[subprocess.Popen[str]] = []
 
     def start(
-        self, *command: str, stdout: int | IO[str] | None = None, stderr: int | None = None
+        self, *command: str, stdout: int | IO[str] | None = None, stderr: int | IO[str] | None = None
     ) -> subprocess.Popen[str]:
         """Start a command; its output goes to the log unless `stdout` or `stderr` say otherwise."""
         with self.log.open("a") as log, self._interrupts.held():
@@ -117,6 +117,10 @@ class Children:
         if process.returncode:
             raise CommandError(f"{' '.join(command)}: {errors.strip() or output.strip()}")
         return output
+
+    def keep(self, process: subprocess.Popen[str]) -> None:
+        """Let a process run on after `end`."""
+        self._started.remove(process)
 
     def end(self) -> None:
         """Stop what is still running, the last started first; kill what takes longer than ten seconds."""

@@ -28,6 +28,17 @@ def choose_place(children: Children, folder: Path, keep: bool) -> Place:
             raise CommandError(f"CLUSTER={other} is not known. Use localcluster or kind, or CONTEXT=NAME")
 
 
+def person_decides() -> bool:
+    """Return whether a person decides, by the variable GATE; raises CommandError if it has another value."""
+    match os.environ.get("GATE") or "auto":
+        case "auto":
+            return False
+        case "console":
+            return True
+        case other:
+            raise CommandError(f"GATE={other} is not known. Use auto, or console to decide in the browser")
+
+
 def main(console: Console | None = None) -> int:
     """Play the demo and clean up; returns the exit code."""
     interrupts = Interrupts()
@@ -39,10 +50,12 @@ def main(console: Console | None = None) -> int:
         children = Children(folder, screen.command, interrupts)
         children.environment |= {"FORCE_COLOR": "1"} if screen.console.color_system else {}
         os.environ |= {key: children.environment[key] for key in ("NO_PROXY", "no_proxy")}  # for this process
-        code, place, keep = 2, None, bool(os.environ.get("KEEP"))
+        code, place, demo, keep = 2, None, None, bool(os.environ.get("KEEP"))
         try:
+            asks = person_decides()
             place = choose_place(children, folder, keep)
-            Demo(place, screen, children, folder).play()
+            demo = Demo(place, screen, children, folder, asks=asks)
+            demo.play()
             code = 0
         except WrongError as error:
             code = 1
@@ -57,11 +70,14 @@ def main(console: Console | None = None) -> int:
             screen.say("demo: interrupted; cleaning up")
         finally:
             interrupts.ignore()
+            stays = keep and code in (0, 1)
+            if stays and demo and demo.console:
+                children.keep(demo.console.process)
             children.end()
-            if place and not (keep and code in (0, 1)):
+            if place and not stays:
                 code = clean_up(screen, place) or code
-        if place and code == 0:
-            show_next_steps(screen, place, keep)
+        if demo and code == 0:
+            show_next_steps(screen, demo, keep)
     return code
 
 
@@ -75,18 +91,24 @@ def clean_up(screen: Screen, place: Place) -> int:
     return 0
 
 
-def show_next_steps(screen: Screen, place: Place, keep: bool) -> None:
+def show_next_steps(screen: Screen, demo: Demo, keep: bool) -> None:
     """Print what the reader can do next."""
-    if keep:
-        first, last = place.keep()
-        screen.say("\nThe cluster is still running. To look around, and then to delete it:")
+    if keep and demo.console:
+        first, last = demo.place.keep()
+        screen.say(f"\nThe cluster is still running, and so is the console: {demo.console.address}")
+        screen.say("To look around, and then to delete them:")
         for line in (
             ". .venv/bin/activate",
             first,
             "kubectl get pods -L azure-pipelines/version",
             "canary status",
+            "canary report --compare",
+            f"kill {demo.console.process.pid}",
             last,
         ):
             screen.command(line)
     else:
-        screen.say("\nNext: docs/tutorial.md does the same by hand. KEEP=1 make demo keeps the cluster to look at.")
+        screen.say(
+            "\nNext: docs/tutorial.md does the same by hand. KEEP=1 make demo keeps cluster and console to look at,"
+        )
+        screen.say("and with GATE=console make demo you decide, in the browser.")

@@ -18,14 +18,17 @@ from rich.table import Table
 from rich.text import Text
 
 from scripts.demo.cluster import Seen, look
+from scripts.demo.console import open_console
 from scripts.demo.load import Load
 
 if TYPE_CHECKING:
     from scripts.demo.children import Children
+    from scripts.demo.console import Console
     from scripts.demo.places import Place
     from scripts.demo.screen import Screen
 
 ROOT = Path(__file__).parents[2]
+REPORTS = ROOT / "canary-reports"
 OUTCOMES = {0: "promoted", 1: "rejected"}  # by exit code of `canary release`
 
 
@@ -40,6 +43,7 @@ class Act:
     Attributes:
         image: the released image.
         outcome: promoted or rejected.
+        verdict: decision of the verdict: PROMOTE, REJECT or UNDECIDED.
         requests: behind the verdict, by variant.
         good: the good ones of these requests, by variant.
         began: Unix seconds.
@@ -49,6 +53,7 @@ class Act:
 
     image: str
     outcome: str
+    verdict: str
     requests: dict[str, int]
     good: dict[str, int]
     began: float
@@ -59,9 +64,30 @@ class Act:
 class Demo:
     """The story, played in a place and shown on a screen."""
 
-    def __init__(self, place: Place, screen: Screen, children: Children, folder: Path) -> None:
+    def __init__(
+        self,
+        place: Place,
+        screen: Screen,
+        children: Children,
+        folder: Path,
+        *,
+        reports: Path = REPORTS,
+        asks: bool = False,
+    ) -> None:
+        """Play it in a place.
+
+        Args:
+            place: a cluster.
+            screen: shows what happens.
+            children: starts processes.
+            folder: for files that the demo needs.
+            reports: the folder that keeps a report of each comparison.
+            asks: whether a person decides on each comparison, in the console.
+        """
         self.place, self.screen, self.children, self.folder = place, screen, children, folder
+        self.reports, self.asks = reports, asks
         self.load: Load | None = None
+        self.console: Console | None = None
         self.acts: list[Act] = []
 
     def play(self) -> None:
@@ -73,6 +99,8 @@ class Demo:
             "CANARY_NAMESPACE": self.place.namespace,
             "CANARY_EVIDENCE": "canary-evidence",
         }
+        self.console = open_console(self.children, self.folder, self.reports)
+        self.screen.say(Text.assemble("Watch the releases in your browser: ", (self.console.address, "bold")))
 
         self.screen.title("Build three versions of the app, by editing its line `success_rate = 5`")
         versions = {f"sampleapp:{rate}": self.version(rate) for rate in (10, 20, 5)}
@@ -82,10 +110,10 @@ class Demo:
         self.release("sampleapp:10", "promoted")
 
         self.screen.title("A better version: 20 % good answers instead of 10 %")
-        self.release("sampleapp:20", "promoted")
+        self.release("sampleapp:20", "promoted", "better")
 
         self.screen.title("A worse version: 5 % good answers instead of 20 %")
-        self.release("sampleapp:5", "rejected")
+        self.release("sampleapp:5", "rejected", "worse")
 
         assert self.load
         requests, failures = self.load.end()
@@ -103,28 +131,58 @@ class Demo:
         (context / "app.py").write_text(edited)
         return context
 
-    def release(self, tag: str, expected: str) -> None:
-        """Release an image with the gate `auto`, and check the result in the cluster."""
-        before = self.look()
-        command = ("canary", "release", "--image", self.place.image(tag), "--gate", "auto")
+    def release(self, tag: str, expected: str, name: str = "") -> None:
+        """Release an image, and check the result in the cluster.
+
+        Args:
+            tag: of the image.
+            expected: promoted or rejected, which is what the verdict must lead to. A person may decide otherwise.
+            name: of the folder for its report; empty for a first release, which has no comparison and asks nobody.
+        """
+        before, asks = self.look(), self.asks and bool(name)
+        command = ["canary", "release", "--image", self.place.image(tag), "--gate", "manual" if asks else "auto"]
+        command += ["--report", self.report(name)] if name else []
         self.screen.command(*command)
+        if asks and self.console:
+            self.screen.say(Text.assemble("Decide in the console when it asks you: ", (self.console.address, "bold")))
         began = time.time()
         process = self.children.start(*command, "--output", "json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        failures = self.follow(process)
+        failures, answered = self.follow(process)
         assert process.stdout
         output = process.stdout.read()
         outcome = OUTCOMES.get(process.wait(), f"exit code {process.returncode}")
-        self.check(outcome == expected, f"{tag} should be {expected}, but the result is: {outcome}")
+        wanted = tuple(OUTCOMES.values()) if asks else (expected,)
+        self.check(outcome in wanted, f"{tag} should be {' or '.join(wanted)}, but the result is: {outcome}")
 
-        after, image = self.look(), self.place.image(tag).rpartition("=")[2] if expected == "promoted" else before.image
+        after = self.look()
+        image = self.place.image(tag).rpartition("=")[2] if outcome == "promoted" else before.image
         self.check(after.deployments == ("sampleapp",), f"only sampleapp should be left, not {after.deployments}")
         running = {one for pod in after.pods for one in pod.images}
         self.check((after.image, running) == (image, {image}), f"stable should run only {image}, not {running}")
         same = after.pods == before.pods
-        self.check(expected == "promoted" or same, "a rejection should neither replace nor restart stable's pods")
-        comparison: dict[str, Any] = next(iter(self.parse(output)["verdict"]["comparisons"]), {})
+        self.check(outcome == "promoted" or same, "a rejection should neither replace nor restart stable's pods")
+        verdict = self.parse(output)["verdict"]
+        if name:
+            self.check({"canary", "baseline"} <= answered, "clients should get answers from canary and baseline")
+            self.check_verdict(verdict["decision"], outcome, expected, asks=asks)
+        comparison: dict[str, Any] = next(iter(verdict["comparisons"]), {})
         counts = (comparison.get("requests", {}), comparison.get("good", {}))
-        self.acts.append(Act(tag, outcome, *counts, began, time.time() - began, failures))
+        self.acts.append(Act(tag, outcome, verdict["decision"], *counts, began, time.time() - began, failures))
+
+    def check_verdict(self, decision: str, outcome: str, expected: str, *, asks: bool) -> None:
+        """Check what the verdict was, and tell a person who decided what it would have led to."""
+        right = {"promoted": "PROMOTE", "rejected": "REJECT"}[expected]
+        undecided = asks and decision == "UNDECIDED"  # the person was faster
+        self.check(undecided or decision == right, f"the verdict should be {right}, not {decision}")
+        if asks:
+            led = "have waited for more requests" if undecided else f"have {expected} it"
+            agreed = "also " if outcome == expected and not undecided else ""
+            self.screen.settle()
+            self.screen.say(f"You {outcome} it, and the cluster agrees. The verdict ({decision}) would {agreed}{led}.")
+
+    def report(self, name: str) -> str:
+        """Return the folder for a report, as short as a command can have it."""
+        return os.path.relpath(self.reports / name)
 
     def parse(self, output: str) -> dict[str, Any]:
         """Return a release's output, parsed as JSON."""
@@ -134,8 +192,12 @@ class Demo:
             raise WrongError(f"canary release --output json should print JSON, not {output!r}") from error
         return result
 
-    def follow(self, process: subprocess.Popen[str]) -> int:
-        """Show a release's output and the answers during it; returns how many requests failed."""
+    def follow(self, process: subprocess.Popen[str]) -> tuple[int, set[str]]:
+        """Show a release's output and the answers during it.
+
+        Returns:
+            How many requests failed, and the variants that answered.
+        """
         assert process.stderr
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
@@ -145,13 +207,13 @@ class Demo:
             lines.put(None)
 
         threading.Thread(target=read, args=(process.stderr,), daemon=True).start()
-        failures = 0
-        while True:
+        failures, answered = 0, set[str]()
+        line: str | None = ""
+        while line is not None:
             try:
                 line = lines.get(timeout=0.25)
-                if line is None:
-                    return failures
-                self.screen.line(Text.from_ansi(line.rstrip()))
+                if line is not None:
+                    self.screen.line(Text.from_ansi(line.rstrip()))
             except queue.Empty:
                 pass
             if self.load is None:
@@ -159,7 +221,9 @@ class Demo:
             else:
                 answers = self.load.read()
                 failures += sum(bool(each.failure) for each in answers)
+                answered |= {each.variant for each in answers if not each.failure}
                 self.screen.answers(answers)
+        return failures, answered
 
     def start_load(self) -> Load | None:
         """Start Locust as soon as a pod can answer."""
@@ -195,6 +259,10 @@ class Demo:
             f"\nLocust sent {requests:,} requests, with one new connection per request. "
             f"Failed (refused, broken off, or not answered by the app): {failures}."
         )
+        pages = [Path(self.report(one), "report.html") for one in ("better", "worse")]
+        for page in pages:
+            self.check(page.is_file(), f"{page} should be there")
+        self.screen.say(f"\nReports to open in a browser: {pages[0]} and {pages[1]}")
 
     def look(self) -> Seen:
         """Return the current state of the cluster."""

@@ -15,15 +15,19 @@ from rich.console import Console
 
 from scripts.demo.children import Children, Interrupts
 from scripts.demo.cluster import Pod, Seen
+from scripts.demo.load import Answer
 from scripts.demo.places import Localcluster
 from scripts.demo.screen import Screen
 from scripts.demo.story import Demo, WrongError
 
-VERDICT = {
+BETTER: dict[str, Any] = {
+    "decision": "PROMOTE",
     "comparisons": [
         {"requests": {"baseline": 200, "canary": 100}, "good": {"baseline": 20, "canary": 20}},
-    ]
+    ],
 }
+WORSE = BETTER | {"decision": "REJECT"}
+UNDECIDED = BETTER | {"decision": "UNDECIDED"}
 
 
 def seen(image: str, *deployments: str, uid: str = "1", restarts: int = 0) -> Seen:
@@ -36,12 +40,23 @@ class Driver(Children):
     """Stands in for `canary`: prints some text and exits with a code."""
 
     code = 0
-    output = json.dumps({"verdict": VERDICT})
+    output = ""
 
     def start(self, *command: str, **pipes: Any) -> subprocess.Popen[str]:
         """Start a process that prints the text and exits with the code."""
         script = f"import sys; print({self.output!r}); sys.exit({self.code})"
         return super().start("python3", "-c", script, **pipes)
+
+
+class Answers:
+    """Stands in for the load: these variants have answered."""
+
+    def __init__(self, *variants: str) -> None:
+        self._answers = [Answer(one, good=True) for one in variants]
+
+    def read(self) -> list[Answer]:
+        """Return the answers."""
+        return self._answers
 
 
 class Played(Demo):
@@ -53,20 +68,31 @@ class Played(Demo):
         """Return the next state."""
         return self.looks.pop(0)
 
-    def start_load(self) -> None:
-        """Send nothing."""
-
 
 @pytest.fixture
 def play(tmp_path: Path) -> Iterator[Callable[..., Played]]:
     """Give a function that plays one release."""
     driver = Driver(tmp_path, lambda *_: None, Interrupts())
 
-    def played(tag: str, expected: str, before: Seen, after: Seen, code: int, *, output: str = Driver.output) -> Played:
-        driver.code, driver.output = code, output
-        demo = Played(Localcluster(driver), Screen(Console(file=io.StringIO())), driver, tmp_path)
+    def played(
+        tag: str,
+        expected: str,
+        before: Seen,
+        after: Seen,
+        code: int,
+        *,
+        verdict: dict[str, Any] | None = None,
+        output: str | None = None,
+        asks: bool = False,
+        answers: tuple[str, ...] = ("stable", "baseline", "canary"),
+    ) -> Played:
+        verdict = verdict or {"promoted": BETTER, "rejected": WORSE}[expected]
+        driver.code, driver.output = code, json.dumps({"verdict": verdict}) if output is None else output
+        screen = Screen(Console(file=io.StringIO(), width=120))
+        demo = Played(Localcluster(driver), screen, driver, tmp_path, reports=tmp_path, asks=asks)
         demo.looks = [before, after]
-        demo.release(tag, expected)
+        demo.load = Answers(*answers)  # type: ignore[assignment]
+        demo.release(tag, expected, "act")
         return demo
 
     yield played
@@ -125,6 +151,55 @@ def test_a_good_version_must_be_promoted_and_run_everywhere(
 ) -> None:
     with pytest.raises(WrongError, match=what):
         play(NEW, "promoted", seen(OLD), after, code)
+
+
+@pytest.mark.parametrize("variant", ["canary", "baseline"])
+def test_a_release_without_a_variant_that_answers_is_wrong(play: Callable[..., Played], variant: str) -> None:
+    answers = tuple({"stable", "baseline", "canary"} - {variant})
+    with pytest.raises(WrongError, match="clients should get answers from canary and baseline"):
+        play("sampleapp:5", "rejected", seen(NEW), seen(NEW), 1, answers=answers)
+
+
+def test_the_right_result_by_the_wrong_verdict_is_wrong(play: Callable[..., Played]) -> None:
+    with pytest.raises(WrongError, match="the verdict should be REJECT, not UNDECIDED"):
+        play("sampleapp:5", "rejected", seen(NEW), seen(NEW), 1, verdict=UNDECIDED)
+
+
+@pytest.mark.parametrize(
+    ("expected", "outcome", "verdict", "sentence"),
+    [
+        ("promoted", "promoted", BETTER, "The verdict (PROMOTE) would also have promoted it."),
+        ("promoted", "rejected", BETTER, "The verdict (PROMOTE) would have promoted it."),
+        ("rejected", "rejected", WORSE, "The verdict (REJECT) would also have rejected it."),
+        ("rejected", "promoted", WORSE, "The verdict (REJECT) would have rejected it."),
+        ("rejected", "rejected", UNDECIDED, "The verdict (UNDECIDED) would have waited for more requests."),
+    ],
+)
+def test_a_person_may_decide_and_hears_what_the_verdict_would_have_led_to(
+    play: Callable[..., Played], expected: str, outcome: str, verdict: Any, sentence: str
+) -> None:
+    after, code = {"promoted": (seen(NEW, uid="2"), 0), "rejected": (seen(OLD), 1)}[outcome]
+    demo = play(NEW, expected, seen(OLD), after, code, verdict=verdict, asks=True)
+    file = demo.screen.console.file
+    assert isinstance(file, io.StringIO)
+    assert f"You {outcome} it, and the cluster agrees. {sentence}" in file.getvalue()
+    assert "--gate manual" in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("after", "code", "verdict", "what"),
+    [
+        (seen(NEW, uid="2"), 1, BETTER, "stable should run only sampleapp:10"),
+        (seen(OLD), 0, BETTER, "stable should run only sampleapp:20"),
+        (seen(OLD), 4, BETTER, "should be promoted or rejected, but the result is: exit code 4"),
+        (seen(OLD), 1, WORSE, "the verdict should be PROMOTE, not REJECT"),
+    ],
+)
+def test_the_cluster_must_agree_with_what_a_person_decided(
+    play: Callable[..., Played], after: Seen, code: int, verdict: Any, what: str
+) -> None:
+    with pytest.raises(WrongError, match=what):
+        play(NEW, "promoted", seen(OLD), after, code, verdict=verdict, asks=True)
 
 
 def test_a_driver_without_json_output_is_an_error(play: Callable[..., Played]) -> None:
