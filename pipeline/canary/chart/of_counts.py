@@ -18,8 +18,8 @@ from canary.verdict.tolerance import Multiple
 SLOTS = 60
 """Points of a line, and columns of a variant, at most."""
 
-FEWEST = 20
-"""Answers behind a share in a line, at least: the share of three answers says nothing."""
+FEWEST = 50
+"""Answers behind a share in a line, at least, unless there are fewer in all: that of three answers says nothing."""
 
 
 def funnel_of(
@@ -65,7 +65,7 @@ def shares_of(counts: Counts, *, quality: str = "good", began: float | None = No
     """Return the share of good answers of each variant over time, each point from the answers since the one before."""
     lines = []
     for variant, looks in _by_variant(counts.looks):
-        columns = _columns(looks, fewest=FEWEST)
+        columns = _columns(looks, most=SLOTS // 2, fewest=FEWEST)
         points = tuple((one.until, one.good / (one.good + one.bad)) for one in columns)
         lines.append(Line(variant, points, looks[-1][1].share))
     meaning = f"{good_answers(quality)} in percent"
@@ -107,14 +107,23 @@ def _by_variant(looks: Sequence[Look]) -> Iterator[tuple[Variant, list[tuple[flo
     yield from ((variant, found) for variant, found in counted if found)
 
 
-def _columns(counted: Sequence[tuple[float, Evidence]], *, fewest: float = 0) -> list[Column]:
-    """Return what was counted in each of at most so many times, each with so many answers at least."""
-    least = (counted[-1][0] - counted[0][0]) / SLOTS * 0.999  # of a slot: looks are not quite evenly spaced
+def _columns(counted: Sequence[tuple[float, Evidence]], *, most: int = SLOTS, fewest: float = 0) -> list[Column]:
+    """Return what was counted in each of at most so many times, each with so many answers at least.
+
+    If there are fewer answers in all, it is one time.
+    """
+    least = (counted[-1][0] - counted[0][0]) / most * 0.999  # of a slot: looks are not quite evenly spaced
     columns = []
     since, before = counted[0]
     for at, now in counted[1:]:
         if at - since >= least and now.total - before.total >= fewest:
-            gained = now.since(before)
-            columns.append(Column(since, at, gained.good, gained.bad))
+            columns.append(_column(since, before, at, now))
             since, before = at, now
+    if not columns and counted[-1][1].total > before.total:
+        columns.append(_column(since, before, *counted[-1]))
     return columns
+
+
+def _column(since: float, before: Evidence, until: float, now: Evidence) -> Column:
+    gained = now.since(before)
+    return Column(since, until, gained.good, gained.bad)

@@ -36,10 +36,10 @@ DARK = {
 FONT = 'system-ui, -apple-system, "Segoe UI", "Liberation Sans", Roboto, Helvetica, Arial, sans-serif'
 
 _RULES = """
-.chart { display: block; max-width: 100%; height: auto; font: 12px FONT; }
-.chart text { fill: var(--ink); }
+.chart { display: block; max-width: 100%; height: auto; }
+.chart text { font: 12px FONT; fill: var(--ink); }
 .chart .quiet { fill: var(--quiet); }
-.chart .strong { font-weight: 600; }
+.chart text.strong { font-weight: 600; }
 .chart .paper { fill: var(--paper); }
 .chart .halo { paint-order: stroke; stroke: var(--paper); stroke-width: 4; stroke-linejoin: round; }
 .chart .grid { stroke: var(--rule); }

@@ -63,11 +63,9 @@ def _looks(rows: list[list[Any]], columns: list[int], of_stable: list[int], wher
             raise InputError(f"{where}.looks[{place}]: must have a number for each of columns; found {row}") from error
         baseline, canary = Evidence(*counts[:2]), Evidence(*counts[2:])
         stable = Evidence(*others) if len(others) == len(STABLE_COLUMNS) else None
-        for variant, one in (("baseline", baseline), ("canary", canary), ("stable", stable)):
+        for variant, one in (("the baseline", baseline), ("the canary", canary), ("stable", stable)):
             if one is not None and not 0 <= one.good <= one.total < math.inf:
-                raise InputError(
-                    f"{where}.looks[{place}]: {one.good:g} good of {one.total:g} requests of the {variant}"
-                )
+                raise InputError(f"{where}.looks[{place}]: {one.good:g} good of {one.total:g} requests of {variant}")
         if not last < at < math.inf:
             raise InputError(f"{where}.looks[{place}]: its time {at:g} must be later than that of the look before")
         last = at

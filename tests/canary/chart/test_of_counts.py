@@ -121,6 +121,13 @@ def test_shares_are_those_of_each_time_and_the_whole_one_beside_them() -> None:
     assert (canary.overall, baseline.overall) == (0.5, 1.0)
 
 
+def test_a_share_has_enough_answers_behind_it_unless_there_are_fewer_in_all() -> None:
+    counts = counts_of(30)
+    assert [len(line.points) for line in shares_of(counts).lines] == [29, 9, 9]
+    few = shares_of(replace(counts, looks=counts.looks[:2]))
+    assert [line.points for line in few.lines[1:]] == [((START + 4, 17 / 20),), ((START + 4, 20 / 20),)]
+
+
 def test_every_answer_after_the_first_look_is_in_a_column() -> None:
     counts = counts_of(1000)
     for variant, columns in answers_of(counts).columns:
