@@ -93,11 +93,3 @@ def test_a_release_that_nobody_waits_for_is_rejected_by_the_console_itself(stabl
     assert stable.images("sampleapp-canary") is None
     (evidence,) = (stable.folder / "state" / "canary" / stable.name).iterdir()
     assert "reason     by " in (evidence / "summary.txt").read_text()
-
-
-def test_a_console_that_cannot_listen_starts_no_release(stable: Namespace, manifests: Path) -> None:
-    refused = stable.canary(
-        "release", str(manifests), *RELEASE, "--gate", "console", "--listen", "192.0.2.1:80", code=2
-    )
-    assert "--listen 192.0.2.1" in refused.err
-    assert stable.images("sampleapp-canary") is None

@@ -29,6 +29,7 @@ class Situation:
         driver: name of the driver that works on it, empty if none does.
         last: the last promote, None without one.
         can_watch: whether that driver understands the decision to keep watching.
+        decided: what somebody has decided at the gate and that driver has not yet accepted, in a sentence; else empty.
     """
 
     options: Options
@@ -38,6 +39,7 @@ class Situation:
     driver: str = ""
     last: LastPromote | None = None
     can_watch: bool = True
+    decided: str = ""
 
     @property
     def release(self) -> str:
@@ -51,6 +53,9 @@ def choices(now: Situation) -> tuple[Choice, ...]:
         return ()
     if now.phase in (Phase.PROMOTING, Phase.ROLLING_BACK):
         return _unfinished(now)
+    if now.phase is Phase.WAITING and now.decided:
+        why = f"{now.decided}. {now.driver} carries it out"
+        return tuple(Choice(action, text, why_not=why) for action, text in _ends(now))
     if now.phase is Phase.WAITING:
         why = "" if now.can_watch else f"{now.driver} is of an older version"
         watch = Choice(Action.WATCH, _watches(now), why_not=why)

@@ -30,6 +30,7 @@ from canary.release.overview import (
 from canary.release.recall import recorded_verdict
 from canary.release.status import State, VariantStatus, read_state, workload_status
 from canary.settings.options import Options
+from canary.state.decision import WaitingGate, recorded_decision, told
 from canary.state.last_promote import PromoteState
 from canary.state.record import Record, joined
 from canary.times import parse_timestamp
@@ -155,6 +156,7 @@ def _overview(
                 driver,
                 state.last,
                 can_watch=state.gate is not None and state.gate.can_watch,
+                decided=_decided(state.gate, together),
             )
         ),
         together=tuple(one.name for one in together),
@@ -183,6 +185,13 @@ def _phase(found: Workload, state: State, *, is_at_work: bool) -> Phase:
     if not is_at_work:
         return Phase.LEFT
     return Phase.COMPARING if state.record is not None else Phase.STARTING
+
+
+def _decided(gate: WaitingGate | None, together: Sequence[Workload]) -> str:
+    """Return what somebody has decided at a gate that waits, empty if nobody has."""
+    first = next((one for one in together if gate is not None and one.name == gate.workloads[0]), None)
+    answer = recorded_decision(first.canary) if first else None
+    return told(answer, " and ".join(one.name for one in together)) if answer else ""
 
 
 def _seen_at(record: Record | None, workload: str) -> float | None:

@@ -88,7 +88,7 @@ def record_decision(cluster: Cluster, gate: WaitingGate, decided: Answer, at: fl
             return False
         earlier = recorded_decision(canary)
         if earlier:
-            raise InputError(f"{earlier.by} has already decided to {_action(earlier, 'keep watching')} {together}")
+            raise InputError(told(earlier, together))
         return True if _annotate(cluster, canary, {DECISION: _as_json(decided, at, mark)}) else None
 
     return retry_on_conflict(attempt, f"record the decision on {gate.workloads[0]}")
@@ -217,14 +217,17 @@ def _annotate(cluster: Cluster, canary: Object | None, marks: dict[str, str | No
     return cluster.annotate(DEPLOYMENT, metadata["name"], marks, version=metadata["resourceVersion"]) is not None
 
 
-def _action(decided: Answer, watch: str) -> str:
+def told(decided: Answer, together: str) -> str:
+    """Return what somebody else is told who decides on the same workloads."""
     if isinstance(decided, KeepsWatching):
-        return watch
-    return "promote" if decided.promote else "reject"
+        return f"{decided.by} has already decided to keep watching {together}: the gate asks again later"
+    return f"{decided.by} has already decided to {'promote' if decided.promote else 'reject'} {together}"
 
 
 def _as_json(decided: Answer, at: float, mark: str = "") -> str:
-    action = _action(decided, WATCH)
+    action = WATCH
+    if isinstance(decided, Decided):
+        action = "promote" if decided.promote else "reject"
     recorded = {"decision": action, "by": decided.by, "at": timestamp(at), "reason": decided.reason, "mark": mark}
     return json.dumps(recorded)
 

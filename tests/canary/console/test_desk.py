@@ -86,7 +86,9 @@ def test_a_promote_against_the_verdict_needs_the_name_of_the_release(console: Co
 def test_the_second_of_two_people_is_told(console: Console) -> None:
     def both() -> None:
         console.press(Action.PROMOTE)
-        with pytest.raises(InputError, match=r"^eve has already decided to promote app$"):
+        with pytest.raises(
+            InputError, match=rf"^nothing was done: eve has already decided to promote app. {ADA.name} carries it out$"
+        ):
             console.press(Action.REJECT, by="mallory")
 
     assert console.story.release(NEW, gate=Asked([both]), lock=lock(console.story)).run().promoted
@@ -118,7 +120,7 @@ def test_two_people_at_two_consoles_in_the_same_second(console: Console) -> None
     outcome = story.release(NEW, gate=Asked([race]), lock=lock(story)).run()
     winner, loser = sorted(said, key=lambda text: not text.startswith("Recorded"))
     assert winner == f"Recorded: {'promote' if outcome.promoted else 'reject'} app. {ADA.name} does it now."
-    assert loser == f"{outcome.by} has already decided to {'promote' if outcome.promoted else 'reject'} app"
+    assert f"{outcome.by} has already decided to {'promote' if outcome.promoted else 'reject'} app" in loser
 
 
 def test_where_no_gate_waits_reject_works_and_promote_says_how(console: Console) -> None:

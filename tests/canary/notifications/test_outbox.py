@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from canary.events import Event, HandedOver, Note, Promoted
-from canary.notifications.notification import Notification, Notifications
+from canary.events import Event, HandedOver, KeepsWatching, Note, Promoted, Started
+from canary.notifications.notification import Notification, Notifications, Occasion
 from canary.notifications.notifier import Notifier
 from canary.notifications.outbox import CAPACITY, TryAgainError
 
@@ -52,6 +52,24 @@ def test_notifications_arrive_in_their_order_and_the_receiver_is_closed() -> Non
 def test_who_hands_a_decision_over_leaves_the_notification_to_the_driver_at_the_gate() -> None:
     handed_over = HandedOver(("app",), promote=True, to="ada@laptop, process 7")
     assert Notifications("bob", lambda: 0.0).of(handed_over) == ()
+
+
+def test_who_keeps_watching_is_told_for_each_workload() -> None:
+    notifications = Notifications("ada@build-7", lambda: 7.0)
+    notifications.of(Started("release", ("app", "shop"), "lab"))
+    told_of = notifications.of(KeepsWatching("bob@laptop", "PROMOTE, 2.0 points better", reason="too early"))
+    assert [one.workload for one in told_of] == ["app", "shop"]
+    sentence = "decided to keep watching, by bob@laptop: too early (verdict: PROMOTE, 2.0 points better)"
+    for one in told_of:
+        assert (one.occasion, one.sentence, one.by, one.decision, one.is_warning) == (
+            Occasion.WATCHING,
+            sentence,
+            "bob@laptop",
+            None,
+            False,
+        )
+    (promoted,) = notifications.of(Promoted("app", ("app:2",)))
+    assert promoted.by == "ada@build-7", "who kept watching has decided nothing"
 
 
 def test_those_that_do_not_fit_into_the_queue_are_lost_and_reported() -> None:

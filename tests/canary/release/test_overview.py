@@ -21,7 +21,7 @@ from canary.times import readable
 from canary.verdict.comparison import Decision
 from tests.canary.cluster_simulator import died, unready, waiting
 from tests.canary.drivers import ADA, Entered, lock
-from tests.canary.release.test_gate_elsewhere import Waiting, bob
+from tests.canary.release.test_gate_elsewhere import Asked, Waiting, bob, recorded
 from tests.canary.story import Counts, Story, deployment, secret
 
 OLD, NEW = deployment("app:1"), deployment("registry.example:5000/team/app:2")
@@ -214,6 +214,19 @@ def test_at_the_gate_only_a_promote_against_the_verdict_needs_the_name(story: St
     assert choice(one, Action.WATCH).consequence == (
         "take more looks; asks again in about 90 s, or when the verdict changes"
     )
+
+
+def test_a_decision_that_waits_for_its_driver_is_shown_in_place_of_the_buttons(story: Story) -> None:
+    story.stable(OLD)
+    seen_choices: list[Choice] = []
+
+    def decided() -> None:
+        recorded(story, promote=True)
+        seen_choices.extend(app(story).choices)
+
+    assert story.release(NEW, gate=Asked([decided]), lock=lock(story)).run().promoted
+    why = f"bob@build-7 has already decided to promote app. {ADA.name} carries it out"
+    assert [choice.why_not for choice in seen_choices] == [why, why]
 
 
 def test_workloads_of_one_release_are_shown_together_the_worst_one_first(story: Story) -> None:

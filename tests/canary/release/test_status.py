@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from canary.cli import render
 from canary.errors import InputError, TimedOutError
 from canary.events import Looked
 from canary.marks import Variant
@@ -63,6 +64,18 @@ def test_the_decision_to_expect_is_shown_until_there_is_one(story: Story) -> Non
     assert app.forecast.decision is Decision.PROMOTE
     story.release(names=("app",)).watch()
     assert story.release(names=("app",)).status().workloads[0].forecast is None
+
+
+def test_what_the_last_look_waited_for_is_shown_until_nothing_does(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.release(deployment("app:2")).deploy()
+    with pytest.raises(TimedOutError):
+        story.release(names=("app",), max_duration=4, min_requests=10_000).watch()
+    status = story.release(names=("app",)).status()
+    assert status.workloads[0].waiting_for == "app-baseline: 600 of 10000 requests"
+    assert "\n  the last look waited for: app-baseline: 600 of 10000 requests\n" in render.status_as_text(status)
+    story.release(names=("app",)).watch()
+    assert story.release(names=("app",)).status().workloads[0].waiting_for == ""
 
 
 def test_after_reject_nothing_but_rejecting_is_offered(story: Story) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from canary.errors import ExitCode
-from canary.events import Decided, Judged, Looked, Note, Rejected, Started, VariantState
+from canary.events import Decided, Judged, KeepsWatching, Looked, Note, Rejected, Started, VariantState
 from canary.marks import Variant
 from canary.printable import printable
 from canary.report.collector import Collector
@@ -38,6 +38,7 @@ def report(anything: str) -> str:
     collect(Looked(1_800_000_000.0, 0, (state,), verdict))
     collect(Judged(verdict))
     collect(Note(anything, warning=True))
+    collect(KeepsWatching(by=anything, reason=anything))
     collect(Decided(promote=False, by=anything, reason=anything))
     collect(Rejected(anything, anything, (anything,), anything))
     context = Context(
@@ -109,3 +110,12 @@ def test_what_github_would_make_a_link_has_a_zero_width_space(text: str) -> None
 @pytest.mark.parametrize("text", ["registry.example:5000/app:2", "a // b", "5 # of 10", "www", "wow!", "GH-"])
 def test_other_text_of_a_report_stays_as_it_is(text: str) -> None:
     assert ZERO_WIDTH_SPACE not in "".join(rendered(report(text)).itertext())
+
+
+def test_the_timeline_says_who_kept_watching() -> None:
+    collect = Collector(lambda: 1_800_000_000.0)
+    collect(Started("release", ("app",), "shop"))
+    collect(KeepsWatching("ada@laptop", "PROMOTE, 2.0 points better", "too early"))
+    context = Context("1.0", "release", "shop", ("app",), ExitCode.INTERRUPTED, "interrupted", {})
+    text = report_as_markdown(collect.report(context))
+    assert "decided to keep watching, by ada@laptop: too early (verdict: PROMOTE, 2.0 points better)" in text

@@ -191,6 +191,25 @@ def test_the_counts_of_an_older_driver_are_compared_by_their_history(deployed: S
     assert keeper(deployed)["data"]["format"] == "2"
 
 
+def test_the_record_of_an_older_driver_does_not_say_what_its_last_look_waited_for(deployed: Story) -> None:
+    deployed.counts.problem[Variant.CANARY] = "no answer"
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), max_duration=4).watch()
+    canaries = {"app": deployed.deployment("app-canary")}
+    kept = read_record(deployed.cluster, canaries, warm_up=0)
+    assert kept
+    assert kept.last_look
+    missing = ", ".join(sorted(kept.last_look.missing))
+    assert (kept.last_look.interval, kept.last_look.waiting_for) == (2, "app-canary: 0 of 50 requests")
+    assert missing.count("app-canary-") == 2
+
+    data = keeper(deployed)["data"]
+    counts = json.loads(data["counts.json"])
+    del counts["last_look"]
+    deployed.cluster.replace(keeper(deployed) | {"data": data | {"counts.json": json.dumps(counts)}})
+    assert read_record(deployed.cluster, canaries, warm_up=0) == replace(kept, last_look=None)
+
+
 def test_what_a_driver_recalls_of_an_older_one_has_its_counts(deployed: Story) -> None:
     deployed.release(names=("app",)).watch()
     data = keeper(deployed)["data"]
