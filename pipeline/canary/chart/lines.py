@@ -84,7 +84,7 @@ def draw_lines(
     """
     lines = replace(lines, lines=tuple(_drawable(one, lines.unit) for one in lines.lines))
     low, high = _visible(lines)
-    ticks = axes.ticks(low, high, max(2, int((height - 90) / 34)))
+    ticks = axes.ticks(low, high, max(3, int((height - 90) / 34)))
     digits, percent = axes.decimals(ticks), lines.unit == "share"
     labels = [(one, f"{one:,.{digits}f}{' %' if percent else ''}") for one in ticks]
     shown = [one for one in lines.lines if any(value is not None for _, value in one.points)]

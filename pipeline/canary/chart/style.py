@@ -36,8 +36,8 @@ DARK = {
 FONT = 'system-ui, -apple-system, "Segoe UI", "Liberation Sans", Roboto, Helvetica, Arial, sans-serif'
 
 _RULES = """
-.chart { display: block; max-width: 100%; height: auto; }
-.chart text { font: 12px FONT; fill: var(--ink); }
+.chart { display: block; max-width: 100%; height: auto; font-family: FONT; }
+.chart text { font-size: 12px; fill: var(--ink); }
 .chart .quiet { fill: var(--quiet); }
 .chart text.strong { font-weight: 600; }
 .chart .paper { fill: var(--paper); }

@@ -115,9 +115,11 @@ def _outcome(difference: float, digits: int) -> str:
 
 
 def _digits(funnel: Funnel, last: Point) -> int:
-    """Return how many decimals suit: those of the tolerance, or of a tenth of the interval."""
+    """Return how many decimals suit: those of the tolerance, or of the interval if its ends would be the same."""
     tolerance = None if isinstance(funnel.tolerance, Multiple) else funnel.tolerance
-    return decimals(tolerance or last.high - last.low)
+    digits = decimals(tolerance or last.high - last.low)
+    low, high = (round(one * 100, digits) for one in (last.low, last.high))
+    return decimals(last.high - last.low) if low == high else digits
 
 
 def _times(ratio: float) -> str:

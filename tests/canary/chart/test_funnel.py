@@ -74,6 +74,11 @@ def test_the_last_interval_is_drawn_to_scale_and_said() -> None:
     assert "latest: 1.2 points worse (−3.2 to +0.8)" in picture.texts
 
 
+def test_the_ends_of_a_tiny_interval_are_told_apart() -> None:
+    picture = picture_of(Funnel((Point(START, 4e-6, -38e-6, 44e-6),), 0.001))
+    assert "latest: 0.0004 points better (−0.0038 to +0.0044)" in picture.texts
+
+
 @pytest.mark.parametrize("first", [0.02, 0.4, 1.0, 60.0])
 @pytest.mark.parametrize(("width", "height"), [(720, 320), (348, 300)])
 def test_the_last_interval_can_be_read_however_wide_the_first_one_was(first: float, width: int, height: int) -> None:
