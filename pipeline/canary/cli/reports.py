@@ -54,6 +54,8 @@ def report(**given: Any) -> None:  # noqa: ANN401 - click's parameters
     duration, and the settings.
     """
     paths = [Path(one) for one in given["folders"]]
+    if given["compare"] and given["opens"]:
+        raise InputError("--compare and --open: use only one of them")
     if given["compare"]:
         _print_comparison(given, *_two(paths))
         return

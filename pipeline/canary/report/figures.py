@@ -55,12 +55,17 @@ class Figures:
     notes: tuple[str, ...]
 
 
+def drawable(report: Report) -> list[Counts]:
+    """Return the counts that have looks to draw. An older version of canary has saved none in the cluster."""
+    return [one for one in report.counts if one.looks]
+
+
 def figures_of(report: Report) -> Iterator[Figures]:
     """Yield the pictures of each metric, the worst one first."""
     compared = {(one.workload, one.metric): one for one in (report.verdict.comparisons if report.verdict else ())}
     several = len({one.workload for one in report.counts}) > 1
     rated = set()
-    for counts in sorted(report.counts, key=lambda one: _badness(compared.get((one.workload, one.metric)))):
+    for counts in sorted(drawable(report), key=lambda one: _badness(compared.get((one.workload, one.metric)))):
         name = f"{counts.workload} {counts.metric}" if several else counts.metric
         comparison = compared.get((counts.workload, counts.metric))
         yield Figures(
@@ -80,9 +85,10 @@ def _badness(one: Comparison | None) -> tuple[int, float]:
 def _pictures(
     report: Report, counts: Counts, comparison: Comparison | None, name: str, *, rates: bool
 ) -> Iterator[Picture]:
-    began = min(report.began, *(one.at for one in counts.looks[:1]))
+    began = min(report.began, counts.looks[0].at)
     funnel = replace(_funnel(report, counts, comparison), began=began)
-    title = f"{name}: difference of canary and baseline over time"
+    compared = "ratio of errors" if funnel.kind == "ratio" else "difference"
+    title = f"{name}: {compared} of canary and baseline over time"
     yield Picture(_markup(draw_funnel(funnel, width=WIDE, title=title)), "wide")
     yield Picture(_markup(draw_funnel(funnel, width=NARROW, title=title)), "narrow")
     title = f"{name}: share of good answers of each variant over time"

@@ -1,9 +1,8 @@
 """Writes a report into its folder: report.json, report.md and report.html, each replaced in one step."""
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from canary.errors import InputError
@@ -54,13 +53,14 @@ def write(folder: Path, report: Report) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Let other commands that end at the same time wait, such as the one that answered this one's gate."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
+    with ExitStack() as closing:
+        with suppress(ImportError, OSError):  # Windows, or a file system without locks
+            import fcntl  # noqa: PLC0415 - POSIX only
+
+            opened = os.open(folder, os.O_RDONLY)
+            closing.callback(os.close, opened)
             fcntl.flock(opened, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(opened)
 
 
 def _replace(path: Path, text: str | None) -> None:

@@ -22,7 +22,7 @@ from canary.errors import ExitCode
 from canary.plurals import counted
 from canary.printable import printable
 from canary.report import content
-from canary.report.figures import Figures, figures_of
+from canary.report.figures import Figures, drawable, figures_of
 from canary.report.past import JSON, MARKDOWN
 from canary.report.rejected_canary import rejected_canaries
 from canary.report.report import Outcome, Report
@@ -121,7 +121,7 @@ def _page(report: Report, figures: Sequence[Figures], part: float) -> str:
         comparisons=Rows.of(comparisons, ROWS * part),
         many=len({one.workload for one in report.variants} | {one.workload for one in comparisons}) > 1,
         figures=figures,
-        not_drawn=len(report.counts) - len(figures),
+        not_drawn=len(drawable(report)) - len(figures),
         decided=content.decided(report),
         undone=Rows.of(report.undone, ITEMS * part),
         next_steps=Rows.of(tuple(content.next_steps(report)), ITEMS * part),

@@ -210,6 +210,7 @@ WRONG = {
     ("--compare", "one", "empty"): (
         "empty: no report.json in this folder or its folders: name the folder that you gave to --report"
     ),
+    ("--compare", "--open", "one"): "--compare and --open: use only one of them",
     ("--compare", "one", "one", "one"): "--compare: name two folders, or one that has two reports; found 3",
 }
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from canary.chart.funnel import Point
 from canary.errors import ExitCode
-from canary.events import Decided, HandedOver, Judged, Note, Promoted, Rejected, Undone
+from canary.events import Decided, HandedOver, Judged, Note, Promoted, Recalled, Rejected, Undone
 from canary.printable import printable
 from canary.report.html import LIMIT, report_as_html
 from canary.report.report import Progress
@@ -199,6 +199,16 @@ def test_a_first_release_has_no_pictures_and_says_that_nothing_was_compared() ->
     made.tell(Note("nothing to compare"), Promoted("app", ("app:2",)))
     page = Page(report_as_html(made.report()))
     assert "svg" not in {tag for tag, _ in page.elements}
+
+
+def test_a_verdict_without_saved_looks_has_its_numbers_and_no_pictures() -> None:
+    made = MadeUp(command="promote")
+    verdict = MadeUp().look(3)
+    made.tell(Recalled(BEGAN - 60, (), verdict, {}), Decided(promote=True, by="ada"))
+    page = Page(report_as_html(made.report()))
+    assert "success UNDECIDED" in page.text
+    assert "svg" not in {tag for tag, _ in page.elements}
+    assert "not drawn" not in page.text
 
 
 def test_every_metric_of_every_workload_has_its_pictures_the_worst_first() -> None:
