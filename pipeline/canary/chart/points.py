@@ -49,8 +49,8 @@ class PointsSoFar:
     def _goes_on(self, counts: Counts) -> bool:
         if self._parameters != replace(counts, looks=(), saved_until=None) or not self._looks:
             return False
-        last = max(self._looks)
-        return bool(counts.looks) and all(look == self._looks.get(look.at) for look in counts.looks if look.at <= last)
+        known = [look for look in counts.looks if look.at <= max(self._looks)]  # none: all are of a later release
+        return bool(known) and all(look == self._looks.get(look.at) for look in known)
 
     def _compare(self, counts: Counts, look: Look) -> None:
         known = self._strata

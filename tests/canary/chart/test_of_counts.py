@@ -101,8 +101,12 @@ def test_points_so_far_stay_as_exact_as_they_were_when_looks_are_left_out_later(
     assert funnel_of(left).points[-2] != after.points[-2]
 
 
+LATER = tuple(replace(look, at=look.at + 3600) for look in counts_of(20, 15).looks)
+
+
 @pytest.mark.parametrize(
-    "other", [{"tolerance": 0.02}, {"alpha": 0.01}, {"comparisons": 3}, {"looks": counts_of(20, 15).looks}]
+    "other",
+    [{"tolerance": 0.02}, {"alpha": 0.01}, {"comparisons": 3}, {"looks": counts_of(20, 15).looks}, {"looks": LATER}],
 )
 def test_another_release_or_another_rule_is_compared_from_the_beginning(other: dict[str, object]) -> None:
     so_far = PointsSoFar()
