@@ -8,10 +8,11 @@ RATE ?= 100
 # Tests mostly wait, so four at once keep two cores busy.
 WORKERS ?= 4
 DURATION ?= 60s
+SCREENSHOTS ?= .cache/screenshots
 CHART := 88.5.3
 ACTIONLINT := v1.7.12
 
-.PHONY: help demo demo-venv venv test coverage test-long e2e load bench bench-load bench-verdict bench-watch prometheus monitoring lint actionlint format lock clean
+.PHONY: help demo demo-venv venv test coverage test-long e2e screenshots load bench bench-load bench-verdict bench-watch prometheus monitoring lint actionlint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the available targets
@@ -37,6 +38,10 @@ test-long: venv ## run the slow tests: installs with old and new tools, drivers 
 
 e2e: venv ## run the e2e suite on a new kind cluster (OFFLINE=1 without a registry, CONTEXT=NAME, KEEP=1, LONG=1 adds e2e/long)
 	$(PYTHON_BIN)/python scripts/run_e2e.py
+
+screenshots: venv ## take the picture of README from a demo, and pictures of the console's states into SCREENSHOTS=.cache/screenshots (needs Chromium)
+	$(PYTHON_BIN)/python -m scripts.make_screenshots $(SCREENSHOTS)
+	$(PYTHON_BIN)/python -m scripts.make_readme_picture
 
 load: venv ## send RATE=100 requests/s to HOST=http://localhost:8080 for DURATION=60s (KEEP_ALIVE=1, RAMP=30s; see docs/load.md)
 	$(PYTHON_BIN)/locust --locustfile loadtest/locustfile.py --headless --only-summary --host $(HOST) --run-time $(DURATION) \

@@ -56,3 +56,9 @@ def test_files_in_documented_kubectl_commands_exist(line: list[str]) -> None:
 def test_options_named_in_the_text_are_options_of_release(page: str) -> None:
     known = {option for parameter in canary.commands["release"].params for option in parameter.opts}
     assert set(re.findall(r"`(--(?:prometheus|interval)[\w-]*)", (ROOT / page).read_text())) <= known
+
+
+def test_the_pictures_of_the_readme_exist_and_are_small_enough_to_load_at_once() -> None:
+    files = re.findall(r'(?:srcset|src)="(docs/images/[^"]+)"', (ROOT / "README.md").read_text())
+    assert len(files) == 2
+    assert all((ROOT / file).stat().st_size < 400_000 for file in files)
