@@ -125,6 +125,34 @@ def test_a_screen_reader_finds_its_way_and_colours_have_enough_contrast(
         assert violations(page) == []
 
 
+def test_the_policy_of_a_page_stops_what_got_into_it_all_the_same(chromium: Browser, tmp_path: Path) -> None:
+    file = page_of(promoted, tmp_path)
+    attacks = """
+        <script>document.title = "attacked"</script>
+        <img src="x" onerror="document.title = 'attacked'">
+        <a id="bait" href="javascript:document.title = 'attacked'">bait</a>
+        <p id="styled" style="color: rgb(1, 2, 3)">styled</p>
+        <link rel="stylesheet" href="x.css">
+        <iframe src="data:text/html,x"></iframe>
+        <form id="form" action="x"></form>
+    """
+    file.write_text(file.read_text().replace("</main>", f"{attacks}</main>"))
+    (tmp_path / "x.css").write_text("* { color: rgb(1, 2, 3) }")
+    context = chromium.new_context()
+    page, told = context.new_page(), []
+    page.on("console", lambda said: told.append(said.text))
+    page.goto(file.as_uri())
+    page.locator("#bait").click()
+    assert page.title() == "Promoted app to app:2"
+    assert page.locator("#styled").evaluate("one => getComputedStyle(one).color") != "rgb(1, 2, 3)"
+    assert page.url == file.as_uri()
+    with page.expect_console_message(lambda said: "form-action" in said.text):
+        page.evaluate("document.getElementById('form').submit()")
+    kinds = ("script", "style", "img-src", "frame-src")
+    assert [kind for kind in kinds if not any(kind in text for text in told)] == []
+    context.close()
+
+
 def test_colours_follow_the_reader_and_paper_is_white(chromium: Browser, tmp_path: Path) -> None:
     file = page_of(promoted, tmp_path)
     background = "getComputedStyle(document.body).backgroundColor"
