@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import requests
@@ -47,10 +48,10 @@ class Page:
 
         return poll(f"a page with {words!r}", look)
 
-    def press(self, action: str, **fields: str) -> str:
+    def press(self, action: str, *, typed: str = "", reason: str = "", headers: Mapping[str, str] | None = None) -> str:
         """Press a button, and return the page that follows."""
         hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', self.text()))
         base = self.address.partition("/?")[0]
-        data = {**hidden, "action": action, **fields}
-        headers = {"Origin": base, "Sec-Fetch-Site": "same-origin"}
-        return self.session.post(f"{base}/decide", data=data, headers=headers, timeout=60).text
+        data = {**hidden, "action": action, f"typed-{action}": typed, "reason": reason}
+        sent = {"Origin": base, "Sec-Fetch-Site": "same-origin", **(headers or {})}
+        return self.session.post(f"{base}/decide", data=data, headers=sent, timeout=60).text

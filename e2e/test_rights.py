@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import yaml
 
 from e2e.accounts import DEPLOY, PROMOTE, SECRET, WATCH, log_in, secret
 from e2e.cluster import Namespace
+from e2e.console import Page
 from e2e.documented_commands import type_lines
+from e2e.drivers import started, told
 from e2e.prometheus import install
 from e2e.traffic import Traffic
 
@@ -89,3 +92,21 @@ def test_a_secret_needs_extra_permissions(accounts: Namespace, manifests: Path) 
     pipeline.canary("deploy", *release, "--percentage", "50")
     log_in(accounts, PROMOTE).canary("promote", *release)
     assert accounts.get("secret", SECRET) is not None
+
+
+def test_who_only_looks_cannot_answer_a_gate_and_who_decides_can(accounts: Namespace, manifests: Path) -> None:
+    type_lines(accounts, "rights.md", "sampleapp-read-pods")
+    type_lines(accounts, "rights.md", "rbac-console.yml")
+    release = ("release", str(manifests), "--image", "sampleapp:20", "--percentage", "50", *WATCH, "--gate", "manual")
+    with Traffic(accounts), started(log_in(accounts, PROMOTE), *release) as driver:
+        with started(log_in(accounts, "sampleapp-view"), "console", "sampleapp") as console:
+            page = Page.in_output(told(console, "The console is at "))
+            page.until("a driver waits for a decision")
+            assert 'cannot patch resource "deployments"' in unescape(page.press("reject"))
+        with started(log_in(accounts, "sampleapp-decide"), "console", "sampleapp") as console:
+            page = Page.in_output(told(console, "The console is at "))
+            page.until("a driver waits for a decision")
+            assert "Recorded: reject sampleapp." in page.press("reject")
+            _, err = driver.communicate(timeout=60)
+    assert driver.returncode == 1, err
+    assert accounts.images("sampleapp-canary") is None

@@ -46,7 +46,7 @@ FOR_A_LOCK = 5.0
         "canary console",
         "canary console sampleapp --namespace shop --reports out/",
         "canary console --listen 0.0.0.0:8443 --tls-cert tls.crt --tls-key tls.key --no-open",
-        "canary console --listen 127.0.0.1:8443 --user-header X-Forwarded-User  # behind a proxy that authenticates",
+        "canary console --listen 127.0.0.1:8080 --host-name canary.example --user-header X-Forwarded-User",
     ),
     short_help="Watch releases in the browser, and decide on them.",
 )
@@ -158,7 +158,8 @@ def _serve(session: Session, desk: ClusterDesk, reports: Path | None, closing: E
     tls = TLS.read(Path(settings.tls_cert), Path(settings.tls_key)) if settings.tls_cert and settings.tls_key else None
     host, _, port = settings.listen.rpartition(":")
     host = host.strip("[]")
-    access = Access(tls.names if tls else frozenset(), settings.user_header or "")
+    names = frozenset(name.lower() for name in settings.host_names) | (tls.names if tls else frozenset())
+    access = Access(names, settings.user_header or "")
     app = make_app(desk, access=access, reports=reports, person=ProcessIdentity().person)
     server = Server(app, access, host, int(port), tls)
     server.start()

@@ -9,7 +9,7 @@ from canary.settings.settings import SETTINGS, Setting
 
 IMAGES = ("images", "image_pull_secrets")
 VARIANTS = ("percentage", "steps", "others", "label", "timeout", "expire_after")
-CONSOLE = ("listen", "tls_cert", "tls_key", "user_header")
+CONSOLE = ("listen", "tls_cert", "tls_key", "host_names", "user_header")
 GATE = ("gate", "gate_url", "gate_token_file", "gate_timeout", *CONSOLE)
 SAMPLES = (
     "good",

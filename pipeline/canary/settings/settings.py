@@ -104,6 +104,12 @@ class Settings:
     )
     tls_cert: str | None = _setting(None, string("FILE"), "Certificate chain of the console, as a PEM file.")
     tls_key: str | None = _setting(None, string("FILE"), "Private key of that certificate, as a PEM file.")
+    host_names: tuple[str, ...] = _setting(
+        (),
+        strings("NAME"),
+        "Host name by which browsers reach the console through a proxy. Repeatable.",
+        flag="host-name",
+    )
     user_header: str | None = _setting(
         None,
         pattern(r"[A-Za-z0-9-]+", "the name of an HTTP header such as X-Forwarded-User", "HEADER"),

@@ -152,10 +152,26 @@ def test_a_driver_in_the_process_of_the_console_is_stopped_by_a_reject(canary: C
         page = page_of(release)
         page.until("a driver compares canary and baseline")
         assert "To confirm, type the name of the release: app" in page.press("reject")
-        page.press("reject", **{"typed-reject": "app"})
+        page.press("reject", typed="app")
         err = rest(release)
     assert release.returncode == 130
     assert "this driver stops here and leaves the release as it is" in err
+    assert story.names() == {"app"}
+
+
+def test_behind_a_proxy_that_authenticates_decisions_bear_the_name_that_it_passes_on(
+    canary: CommandLine, story: Story
+) -> None:
+    story.release(deployment("app:2")).deploy()
+    with running("console", "--host-name", "canary.example", "--user-header", "X-Forwarded-User") as console:
+        page = page_of(console)
+        page.session.headers["Host"] = "canary.example"
+        page.until("nobody works on it")
+        hidden = {"Origin": "https://canary.example"}
+        assert "the request has no header X-Forwarded-User" in page.press("reject", headers=hidden)
+        assert "Rejected app" in page.press("reject", headers={**hidden, "X-Forwarded-User": "bob"}, reason="too slow")
+        console.send_signal(signal.SIGINT)
+        assert "rejected app by bob: too slow; deleted app-baseline, app-canary" in rest(console)
     assert story.names() == {"app"}
 
 
