@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 POLL = 2.0
 """Seconds between two looks of a page at the release."""
 
+SLOW_POLLS = 3
+"""Polls without an answer of the cluster after which a page says so."""
+
 MOST_SAID = 64
 """Answers to buttons that are kept until a page shows them."""
 
@@ -87,7 +90,7 @@ def make_app(desk: Desk, *, access: Access, reports: Path | None, person: str, p
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters |= {"local_time": local_time, "readable": readable, "timestamp": timestamp}
     app.jinja_env.globals |= {"view": view, "person": person, "has_reports": reports is not None}
-    latest = Latest(desk.overview)
+    latest = Latest(desk.overview, slow=SLOW_POLLS * poll)
     said: OrderedDict[str, Said] = OrderedDict()
 
     def refuse(status: int, what: str, todo: str) -> Response:

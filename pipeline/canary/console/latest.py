@@ -35,9 +35,15 @@ class Seen:
 class Latest:
     """Asks for overviews, one at a time however many pages wait, and keeps the last one."""
 
-    def __init__(self, ask: Callable[[], Overview]) -> None:
-        """Ask for nothing yet."""
+    def __init__(self, ask: Callable[[], Overview], *, slow: float) -> None:
+        """Ask for nothing yet.
+
+        Args:
+            ask: returns the newest overview.
+            slow: seconds without an answer after which the cluster counts as gone.
+        """
         self._ask = ask
+        self._slow = slow
         self._seen = Seen(None)
         self._lock = threading.Lock()
         self._asked: tuple[float, Future[Seen]] | None = None
@@ -53,6 +59,8 @@ class Latest:
             return answer.result(FIRST_PATIENCE if self._seen.overview is None else PATIENCE)
         except TimeoutError:
             known = self._seen
+            if known.overview is not None and time.time() - since < self._slow:
+                return known
             waits = f"the API server does not answer; the console has been asking since {local_time(since)}"
             return Seen(known.overview, known.problem or waits)
 

@@ -176,10 +176,7 @@ def _sure(one: WorkloadOverview) -> str:
         return f"Not sure yet: {_range(worst)}"
     if all(found != metric.comparison.decision for metric in one.metrics):
         return "Certain: what happened is not a matter of counts"
-    limit = _limit(worst.tolerance)
-    return (
-        f"{whole_percent(1 - one.alpha)} sure that it is {'within' if found == Decision.PROMOTE else 'beyond'} {limit}"
-    )
+    return f"{whole_percent(1 - one.alpha)} sure: {_proven(worst.tolerance, is_within=found == Decision.PROMOTE)}"
 
 
 def _wait(one: WorkloadOverview) -> str:
@@ -253,14 +250,16 @@ def _signed(difference: float, tolerance: Tolerance | None) -> str:
     return f"{difference * 100:+.{digits}f}".replace("-", "−")
 
 
-def _limit(tolerance: Tolerance | None) -> str:
+def _proven(tolerance: Tolerance | None, *, is_within: bool) -> str:
+    """Return what a decision is sure of."""
     if isinstance(tolerance, Multiple):
-        return f"the tolerance of {tolerance} the errors"
-    if tolerance is None:
-        return "the tolerance"
-    digits = decimals(tolerance)
-    points = f"{tolerance * 100:.{digits}f}".rstrip("0").rstrip(".")
-    return f"the tolerance of {points} point{'' if points == '1' else 's'}"
+        times = f"{tolerance.times:.12g} times the baseline's errors"
+        return f"at most {times}" if is_within else f"more than {times}"
+    if not tolerance:
+        return "not worse at all" if is_within else "worse"
+    points = f"{tolerance * 100:.{decimals(tolerance)}f}".rstrip("0").rstrip(".")
+    worse = f"{points} point{'' if points == '1' else 's'} worse"
+    return f"at most {worse}" if is_within else f"more than {worse}"
 
 
 def requests(count: float | None) -> str:

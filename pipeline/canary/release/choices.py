@@ -97,8 +97,7 @@ def _unfinished(now: Situation) -> tuple[Choice, ...]:
     if now.last is not None and now.last.failed and not is_rollback:
         what, finish = "undo of a promote", commands.finish_undo(now.last)
     if now.driver:
-        why = f"{now.driver} is at work on the {what}"
-        return tuple(Choice(action, text, why_not=why) for action, text in _ends(now))
+        return ()
     why = f"The {what} was interrupted. This command finishes it"
     return tuple(Choice(action, text, why_not=why, command=finish) for action, text in _ends(now))
 

@@ -89,6 +89,8 @@ def _compared(canary: str, baseline: str, verdict: Verdict) -> str:
     if verdict.decision is Decision.PROMOTE:
         if low > 0:
             return _sentence(f"{canary} is better than {baseline}")
+        if _looks_better(worst):
+            return _sentence(f"{canary} looks better than {baseline}")
         return _sentence(f"{canary} is as good as {baseline}, within the tolerance")
     if high < 0:
         return _sentence(f"{canary} is worse than {baseline}; how much is uncertain")
@@ -103,6 +105,13 @@ def _gain(one: Comparison) -> tuple[float, float]:
         return one.interval
     low, high = one.ratio_interval
     return 1.0 - high, 1.0 - low
+
+
+def _looks_better(one: Comparison) -> bool:
+    """Return whether the observed gain is larger than what would be tolerated as a loss."""
+    if isinstance(one.tolerance, Multiple):
+        return one.ratio is not None and one.ratio * one.tolerance.times < 1
+    return one.tolerance is not None and (one.difference or 0.0) > one.tolerance
 
 
 def _sentence(text: str) -> str:

@@ -8,7 +8,6 @@ from canary.plurals import counted
 from canary.release.overview import Health, Phase
 from canary.state.lease import Holder
 from canary.state.record import Record
-from canary.times import readable
 from canary.verdict.comparison import Comparison, Decision
 from canary.verdict.history import History
 from canary.verdict.strata import LEAST_SCRAPES
@@ -68,7 +67,7 @@ def rate(history: History, variant: Variant, metric: str) -> float | None:
 def _scrapes(record: Record) -> Health:
     missing = record.last_look.missing if record.last_look else {}
     if not missing:
-        return Health("scrapes", is_problem=False, text="All pods of canary and baseline report their counts.")
+        return Health("scrapes", is_problem=False, text="All pods report their counts.")
     names = ", ".join(missing)
     return Health("scrapes", is_problem=True, text=f"Counts are missing from {names}: {next(iter(missing.values()))}.")
 
@@ -76,7 +75,7 @@ def _scrapes(record: Record) -> Health:
 def _traffic(now: Experiment, record: Record) -> Health:
     if doubt := record.tally.doubt(now.workload):
         return Health("traffic", is_problem=True, text=f"{doubt[0].upper()}{doubt[1:]}")
-    return Health("traffic", is_problem=False, text="Canary and baseline answer as many requests as their pods should.")
+    return Health("traffic", is_problem=False, text="Traffic is even between canary and baseline.")
 
 
 def _requests(now: Experiment, record: Record) -> Health:
@@ -104,7 +103,7 @@ def _looks(now: Experiment) -> Iterator[Health]:
         last = "" if ago is None else f" The last look was {_seconds(ago)} ago."
         yield Health("looks", is_problem=True, text=f"Nobody compares canary and baseline now.{last}")
     elif now.phase is Phase.WAITING:
-        text = "The driver takes no looks while it waits for a decision."
+        text = "The driver takes no looks while it waits."
         yield Health("looks", is_problem=False, text=text)
     elif now.phase is Phase.COMPARING and ago is not None:
         interval = now.record.last_look.interval if now.record and now.record.last_look else 0.0
@@ -124,7 +123,7 @@ def _lock(now: Experiment) -> Iterator[Health]:
         return
     ago = _seconds(max(0.0, now.at - driver.renewed))
     if driver.is_at_work(now.at):
-        text = f"{driver.name} holds the lock since {readable(driver.since)}; it renewed the lock {ago} ago."
+        text = f"{driver.name} works on it; last sign of life {ago} ago."
         yield Health("lock", is_problem=False, text=text)
     else:
         text = f"{driver.name} may have died: it has not renewed its lock for {ago}. Another driver can take over."

@@ -40,7 +40,7 @@ def test_the_page_answers_which_version_how_sure_how_long_and_what_to_do(console
     page = shown(console, desk, "reject")
     assert "REJECT sampleapp: sampleapp:20 (canary) against sampleapp:10 (baseline)" in page
     assert "canary 78.9 % good vs baseline 90.6 %: worse by 11.6 points" in page
-    assert "How sure? 95 % sure that it is beyond the tolerance of 5 points" in page
+    assert "How sure? 95 % sure: more than 5 points worse" in page
     assert "How long? Decided" in page
     assert "What to do? Reject it: a driver waits for you" in page
 
@@ -154,7 +154,7 @@ def test_a_console_that_never_reached_the_cluster_says_so(desk: FakeDesk) -> Non
 
 
 def test_a_cluster_that_hangs_does_not_hold_the_page_back(desk: FakeDesk) -> None:
-    with serving(desk) as console:
+    with serving(desk, poll=0.2) as console:
         console.get("/")
         known, answers = desk.overview, desk.hold()
         assert "the API server does not answer; the console has been asking since" in text(console.get("/").text)

@@ -47,6 +47,7 @@
     document.title = main.dataset.title;
     if (spoken.dataset.last !== undefined && spoken.dataset.last !== main.dataset.spoken) {
       spoken.textContent = main.dataset.spoken;
+      document.getElementById("said")?.remove(); // what the person did has shown its effect
     }
     spoken.dataset.last = main.dataset.spoken;
   }
