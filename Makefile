@@ -12,7 +12,7 @@ SCREENSHOTS ?= .cache/screenshots
 CHART := 88.5.3
 ACTIONLINT := v1.7.12
 
-.PHONY: help demo demo-venv venv test coverage test-long e2e screenshots load bench bench-load bench-verdict bench-watch prometheus monitoring lint actionlint format lock clean
+.PHONY: help demo demo-venv venv test coverage test-long e2e screenshots load bench bench-load bench-verdict bench-watch bench-console prometheus monitoring lint actionlint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the available targets
@@ -59,6 +59,9 @@ bench-load: venv ## measure the requests/s per core of Locust, Fortio and the ap
 
 bench-watch: venv ## measure the CPU and memory of canary watch with 10, 100 and 1,000 pods (SECONDS=40, PODS="10 100 1000")
 	$(PYTHON_BIN)/python -m bench.watch
+
+bench-console: venv ## measure an update of the console with 10 metrics and 1,000 scrapes, and check its limits (script only with Chromium)
+	$(PYTHON_BIN)/python -m bench.console
 
 prometheus: venv ## install a plain Prometheus in the cluster of the current context
 	kubectl apply -k monitoring/prometheus
