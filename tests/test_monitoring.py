@@ -64,6 +64,22 @@ def test_the_dashboard_begins_with_the_titles_and_queries_of_the_how_to() -> Non
     ]
 
 
+@pytest.mark.parametrize("title", ["Share of good answers", "Requests per second", "Response time, 95th percentile"])
+def test_a_panel_shows_all_variants_on_one_axis_in_lines_that_need_no_colour(title: str) -> None:
+    (panel,) = (one for one in DASHBOARD["panels"] if one["title"] == title)
+    fields = panel["fieldConfig"]
+    variants = {"stable", "baseline", "canary"}
+    assert {target["legendFormat"] for target in panel["targets"]} == variants
+    assert fields["defaults"]["custom"]["axisPlacement"] == "left"
+    set_for = {
+        one["matcher"]["options"]: {each["id"]: each["value"] for each in one["properties"]}
+        for one in fields["overrides"]
+    }
+    assert set_for.keys() == variants
+    assert all(sorted(own) == ["color", "custom.lineStyle"] for own in set_for.values())
+    assert len({own["custom.lineStyle"]["fill"] for own in set_for.values()}) == len(variants)
+
+
 def test_the_dashboard_uses_metrics_that_the_app_has() -> None:
     source = (ROOT / "app/app.py").read_text()
     names = {name for query in expressions() for name in re.findall(r"rate\((\w+)\{", query)}

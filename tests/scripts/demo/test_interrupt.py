@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ def test_ctrl_c_leaves_no_process(moment: str, tmp_path: Path) -> None:
     demo = subprocess.Popen(
         [sys.executable, "-m", "scripts.demo"],
         cwd=ROOT,
-        env={k: v for k, v in environment.items() if k not in ("CLUSTER", "CONTEXT", "KEEP")},
+        env={k: v for k, v in environment.items() if k not in ("CLUSTER", "CONTEXT", "GATE", "KEEP")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -34,6 +35,10 @@ def test_ctrl_c_leaves_no_process(moment: str, tmp_path: Path) -> None:
                 break
         assert moment in seen[-1], "".join(seen)
         assert processes_of(tmp_path)
+        if moment == "$ canary release":
+            assert any(
+                re.match(r"Watch the releases in your browser: http://127\.0\.0\.1:\d+/\?token=", one) for one in seen
+            )
         demo.send_signal(signal.SIGINT)
         rest, _ = demo.communicate(timeout=90)
     finally:
