@@ -5,12 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser import browser
 from tests.canary.cluster_simulator import Clock, Simulator
 from tests.canary.commandline import CommandLine
 from tests.canary.story import Story, deployment, service
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +51,13 @@ def story(simulator: Simulator, clock: Clock) -> Iterator[Story]:
     yield Story(simulator, cluster, clock, namespace)
     cluster.close()
     simulator.remove(namespace)  # sweeping up what all tests have left would slow down each of them
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Give the system's Chromium, no longer than a module: meanwhile, no other event loop can run in this thread."""
+    with browser() as started:
+        yield started
 
 
 @pytest.fixture

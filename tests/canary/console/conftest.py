@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.browser import browser
 from tests.canary.console.overviews import STATES, FakeDesk
 from tests.canary.console.serving import Console, serving
 
@@ -26,13 +25,6 @@ def console(desk: FakeDesk) -> Iterator[Console]:
     """Give the console of that desk, and a client that has opened it. Its pages look again at once."""
     with serving(desk, poll=0.1) as served:
         yield served
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """Give the system's Chromium."""
-    with browser() as started:
-        yield started
 
 
 @pytest.fixture

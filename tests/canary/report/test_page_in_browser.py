@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from canary.events import Decided, HandedOver, Judged, Promoted, Rejected, Undon
 from canary.report.html import report_as_html
 from canary.report.report import Report
 from canary.verdict.tolerance import Multiple
-from tests.browser import browser
 from tests.canary.report.made_up import MadeUp, of_texts
 from tests.canary.report.opened import opened, violations
 
@@ -97,12 +96,6 @@ def page_of(case: Callable[[], Report], folder: Path) -> Path:
     file = folder / "report.html"
     file.write_text(report_as_html(case()), encoding="utf-8")
     return file
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as started:
-        yield started
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
