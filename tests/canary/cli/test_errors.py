@@ -78,7 +78,7 @@ WRONG = {
         "--tolerance 5: must be a share from 0 to 1, such as 0.05 for five points, or a multiple of the baseline's "
         "errors above 1, such as 2x"
     ),
-    (*RELEASE, "--gate", "maybe"): "--gate maybe: must be terminal, auto, manual or webhook",
+    (*RELEASE, "--gate", "maybe"): "--gate maybe: must be terminal, console, auto, manual or webhook",
     RELEASE: (
         "--gate terminal: stdin is not a terminal, so nobody can answer; pass --gate auto with a --tolerance, "
         "or run canary deploy and canary watch, then canary promote or canary reject"
