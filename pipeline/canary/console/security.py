@@ -127,13 +127,12 @@ def guard(app: Flask, access: Access, refuse: Refusal) -> None:
 
     @app.before_request
     def admit() -> Response | None:
-        through_proxy = bool(access.user_header) and access.user_header in request.headers
-        if not (access.is_known(request.host) or through_proxy):  # a proxy has a name of its own
+        if not access.is_known(request.host):
             return refuse(
                 421,
                 "This is not an address of the console",
                 "Open the address that the console printed. To use another name, start the console with a TLS "
-                "certificate for it.",
+                "certificate for it, or, behind a proxy, with --host-name.",
             )
         if request.endpoint in PUBLIC:
             return None
@@ -145,7 +144,9 @@ def guard(app: Flask, access: Access, refuse: Refusal) -> None:
             return refuse(401, "The console does not know this browser", _REOPEN)
         if request.method not in ("GET", "HEAD"):
             if not _is_from_here(request):
-                proxy = " A proxy in front of it must pass on the Host header as it gets it." if through_proxy else ""
+                proxy = (
+                    " A proxy in front of it must pass on the Host header as it gets it." if access.user_header else ""
+                )
                 todo = f"Nothing was done. Use the buttons of the console.{proxy}"
                 return refuse(403, "Another site sent this form", todo)
             if not _equal(request.form.get("form_token", ""), access.form_token):

@@ -223,6 +223,7 @@ class FakeDesk:
         problem: raised in place of an overview.
         refusal: raised by each button.
         released: overviews wait for it, if there is one.
+        done: buttons wait for it, if there is one.
     """
 
     shown: Overview
@@ -230,6 +231,7 @@ class FakeDesk:
     problem: CanaryError | None = None
     refusal: CanaryError | None = None
     released: threading.Event | None = None
+    done: threading.Event | None = None
 
     def hold(self) -> threading.Event:
         """Let overviews wait until the event is set."""
@@ -244,6 +246,8 @@ class FakeDesk:
         return self.shown
 
     def act(self, workload: str, action: Action, *, by: str, typed: str, reason: str) -> str:
+        if self.done:
+            self.done.wait(30)
         if self.refusal:
             raise self.refusal
         self.acts.append((workload, action, by, typed, reason))

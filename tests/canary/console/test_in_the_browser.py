@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -172,6 +173,26 @@ def test_a_button_is_pressed_and_a_reload_does_not_press_it_again(
     page.reload()
     expect_text(page, "h1", "as good as")
     assert desk.acts == [("sampleapp", Action.PROMOTE, "ada", "", "looks fine")]
+
+
+def test_a_button_that_takes_long_says_so_and_cannot_be_pressed_twice(
+    console: Console, desk: FakeDesk, window: Window
+) -> None:
+    desk.done = threading.Event()
+    page = window(console.address)
+    label = page.evaluate(  # in one go: Playwright waits for a page that is about to be left
+        """async () => {
+          const button = document.querySelector("#choice-reject button");
+          button.click();
+          while (!button.disabled) await new Promise((resolve) => setTimeout(resolve, 10));
+          button.click();
+          return button.textContent;
+        }"""
+    )
+    assert label == "Working…"
+    desk.done.set()
+    expect_text(page, "#said", "Done: ada pressed reject")
+    assert len(desk.acts) == 1
 
 
 def test_enter_in_a_field_presses_no_button(console: Console, desk: FakeDesk, window: Window) -> None:

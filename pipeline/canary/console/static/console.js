@@ -12,6 +12,7 @@
   let failures = 0;
   let answered = Date.now();
   let timer = 0;
+  let leaves = false;
 
   document.documentElement.classList.add("scripted");
 
@@ -86,8 +87,10 @@
         return;
       }
       if (answer.ok) {
+        const html = await answer.text();
+        if (leaves) return;
         const began = performance.now();
-        show(await answer.text());
+        show(html);
         digest = (answer.headers.get("ETag") || "").replace(/^W\/|"/g, "");
         page.dataset.took = performance.now() - began; // for `make bench-console`
         page.dataset.updates = Number(page.dataset.updates || 0) + 1;
@@ -100,10 +103,12 @@
       failures += 1;
     }
     complain();
-    if (!document.hidden) timer = setTimeout(look, Math.min(slowest, every * 2 ** Math.max(0, failures - 1)));
+    if (leaves) return;
+    const pause = Math.min(slowest, every * 2 ** Math.max(0, failures - 1));
+    timer = setTimeout(look, document.hidden ? slowest : pause); // the title of a hidden page still tells the verdict
   }
 
-  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
+  document.addEventListener("visibilitychange", () => document.hidden || look());
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
@@ -112,10 +117,15 @@
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = label), 1500);
   });
-  document.addEventListener("submit", (event) => {
-    if (event.submitter) event.submitter.classList.add("working");
+  document.addEventListener("submit", ({ submitter }) => {
+    leaves = true; // else an update could enable the button again
+    clearTimeout(timer);
+    setTimeout(() => {
+      submitter.disabled = true; // not at once: the form would be sent without it
+      submitter.textContent = "Working…";
+    });
   });
-  window.addEventListener("pageshow", (event) => event.persisted && look());
+  window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 
   const said = document.getElementById("said");
   if (said) {
