@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import re
+import socket
 from pathlib import Path
 
 from e2e.cluster import Namespace
@@ -22,11 +24,12 @@ def test_kubectl_shows_on_the_deployment_what_happened_in_a_release(stable: Name
         (kind, reason, source, message)
         for kind, reason, _, source, message in (line for line in lines if len(line) == 5)
     ]
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
     assert [one for one in shown if one[2] == "canary"] == [
         ("Normal", "CanaryDeployed", "canary", "deployed sampleapp-canary: it runs sampleapp:20"),
-        ("Normal", "CanaryPromoted", "canary", "promoted sampleapp: it now runs sampleapp:20"),
+        ("Normal", "CanaryPromoted", "canary", f"promoted sampleapp: it now runs sampleapp:20 (decided by {who})"),
         ("Normal", "CanaryDeployed", "canary", "deployed sampleapp-canary: it runs sampleapp:5"),
-        ("Warning", "CanaryRejected", "canary", "rejected sampleapp: answers are slow"),
+        ("Warning", "CanaryRejected", "canary", f"rejected sampleapp: answers are slow (decided by {who})"),
     ]
 
     warnings = stable.kubectl("get", "events", "--field-selector", "reason=CanaryRejected", "--no-headers")

@@ -336,7 +336,7 @@ def test_the_url_is_shown_nowhere(canary: CommandLine, story: Story, chat: Endpo
         results.append(run("watch", "app", *QUICK, "--report", "watch"))
         results.append(run("promote", "m.yml", "--image", "app:2", "--report", "promote"))
     reports = [file.read_text() for file in canary.folder.glob("*/report.*")]
-    assert len(reports) == 4
+    assert len(reports) == 6
     assert [one.code for one in results] == [0] * 5
     assert "hunter" not in shown + "".join(reports) + "".join(one.out + one.err for one in results)
 
