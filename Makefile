@@ -34,14 +34,14 @@ coverage: venv ## measure how much of the driver its own tests cover (apart from
 	$(PYTEST) tests/canary -n $(WORKERS) --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 test-long: venv ## run the slow tests: installs with old and new tools, drivers that are killed after each write
-	$(PYTEST) -m long -n 2 --timeout 900
+	$(PYTEST) -m long -n 3 --timeout 900
 
 e2e: venv ## run the e2e suite on a new kind cluster (OFFLINE=1 without a registry, CONTEXT=NAME, KEEP=1, LONG=1 adds e2e/long)
 	$(PYTHON_BIN)/python scripts/run_e2e.py
 
 screenshots: venv ## take the picture of README from a demo, and pictures of the console's states into SCREENSHOTS=.cache/screenshots (needs Chromium)
-	$(PYTHON_BIN)/python -m scripts.make_screenshots $(SCREENSHOTS)
 	$(PYTHON_BIN)/python -m scripts.make_readme_picture
+	$(PYTHON_BIN)/python -m scripts.make_screenshots $(SCREENSHOTS)
 
 load: venv ## send RATE=100 requests/s to HOST=http://localhost:8080 for DURATION=60s (KEEP_ALIVE=1, RAMP=30s; see docs/load.md)
 	$(PYTHON_BIN)/locust --locustfile loadtest/locustfile.py --headless --only-summary --host $(HOST) --run-time $(DURATION) \

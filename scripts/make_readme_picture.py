@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import sys
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from scripts.demo.places import Localcluster
 from scripts.demo.screen import Screen
 from scripts.demo.story import ROOT, Demo
 from scripts.squares import STYLE, draw, squares
-from tests.browser import browser
+from tests.browser import NAMES, browser, executable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +77,8 @@ def opened(address: str) -> Iterator[Page]:
 
 def main() -> None:
     """Play the demo, take the pictures, and write them."""
+    if not executable():
+        sys.exit(f"no Chromium: install one ({', '.join(NAMES)}), or set CHROMIUM to its path")
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="canary-demo-") as name:
         folder = Path(name)
