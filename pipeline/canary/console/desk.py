@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,6 +14,7 @@ from canary.release.overview import Action, Choice, Overview, WorkloadOverview
 from canary.release.read_overview import read_overview
 from canary.settings.options import Options
 from canary.state.decision import WaitingGate, record_decision
+from canary.state.lease import DURATION, Holder
 
 PACE = 1.0
 """Least seconds between two overviews, however many pages are open."""
@@ -59,6 +61,8 @@ class ClusterDesk:
         self._clock = clock
         self._reject = reject
         self._lock = threading.Lock()
+        self._acting = threading.Lock()
+        self._renewals: dict[str, tuple[Holder, float]] = {}
         self._seen: Overview | None = None
         self._next_at = 0.0
         self._known: frozenset[str] = frozenset()
@@ -90,22 +94,26 @@ class ClusterDesk:
         Raises:
             CanaryError: it was not done. The message says why.
         """
-        with self._lock:
-            self._seen = None  # whatever happens, the next page shows it
-            one = next((one for one in self._read().workloads if one.status.name == workload), None)
-            choice = _choice(one, action)
-            if one is None or choice is None:
-                raise InputError(f"nothing was done: {workload} has no release to {action} any longer")
-            if choice.why_not:
-                command = f": {choice.command}" if choice.command else ""
-                raise InputError(f"nothing was done: {choice.why_not}{command}")
-            if choice.confirm and typed.strip() != choice.confirm:
-                raise InputError(
-                    f"nothing was done. {choice.warning}. To confirm, type the name of the release: {choice.confirm}"
-                )
-            if one.status.gate is not None:
-                return self._answer(one.status.gate, action, by=by, reason=reason)
-            return self._rejected(one, by=by, reason=reason)
+        with self._acting:
+            try:
+                with self._lock:
+                    one = next((one for one in self._read().workloads if one.status.name == workload), None)
+                    choice = _choice(one, action)
+                    if one is None or choice is None:
+                        raise InputError(f"nothing was done: {workload} has no release to {action} any longer")
+                    if choice.why_not:
+                        command = f": {choice.command}" if choice.command else ""
+                        raise InputError(f"nothing was done: {choice.why_not}{command}")
+                    if choice.confirm and typed.strip() != choice.confirm:
+                        raise InputError(
+                            f"nothing was done. {choice.warning}. To confirm, type the name of the release: "
+                            f"{choice.confirm}"
+                        )
+                    if one.status.gate is not None:
+                        return self._answer(one.status.gate, action, by=by, reason=reason)
+                return self._rejected(one, by=by, reason=reason)  # it takes a while, and pages go on asking
+            finally:
+                self._seen = None  # whatever happens, the next page shows it
 
     def _read(self) -> Overview:
         began = self._clock.monotonic()
@@ -115,6 +123,7 @@ class ClusterDesk:
         took = self._clock.monotonic() - began
         self._next_at = began + max(PACE, took / BUSY)
         self._known |= {one.status.name for one in seen.workloads}
+        self._note_renewals(seen)
         return seen
 
     def _answer(self, gate: WaitingGate, action: Action, *, by: str, reason: str) -> str:
@@ -132,11 +141,37 @@ class ClusterDesk:
     def _rejected(self, one: WorkloadOverview, *, by: str, reason: str) -> str:
         """Reject a release for which no gate waits."""
         together = " and ".join(one.together)
+        breaks_lock = one.status.is_at_work or self._wait_for_renewal(one) == 0.0
         try:
-            self._reject(one.together, by=by, reason=reason, breaks_lock=one.status.is_at_work)
+            self._reject(one.together, by=by, reason=reason, breaks_lock=breaks_lock)
         except LockedError as error:
-            raise InputError(f"nothing was done: {error.holder}. Look at the page again, then decide") from error
+            advice = "Look at the page again, then decide"
+            if left := self._wait_for_renewal(one):
+                advice = f"It may be gone: press the button again in {math.ceil(left)} s, when the console knows that"
+            raise InputError(f"nothing was done: {error.holder}. {advice}") from error
         return f"Rejected {together}: canary and baseline are deleted; stable was not touched."
+
+    def _note_renewals(self, seen: Overview) -> None:
+        """Note since when each driver's lock is as it is."""
+        now, known = self._watching_time(), self._renewals
+        holders = {one.status.name: one.status.driver for one in seen.workloads}
+        self._renewals = {
+            name: known[name] if name in known and known[name][0] == holder else (holder, now)
+            for name, holder in holders.items()
+            if holder is not None
+        }
+
+    def _wait_for_renewal(self, one: WorkloadOverview) -> float | None:
+        """Return for how many more seconds the drivers of a release must renew no lock to be gone for certain.
+
+        None if no driver holds a lock of it. The time of the driver's clock says nothing for certain.
+        """
+        since = [self._renewals[name][1] for name in one.together if name in self._renewals]
+        return max(0.0, max(since) + DURATION - self._watching_time()) if since else None
+
+    def _watching_time(self) -> float:
+        """Return seconds that pass only while the API server answers: else no driver can renew its lock."""
+        return self._clock.monotonic() - self._cluster.away
 
 
 def _choice(one: WorkloadOverview | None, action: Action) -> Choice | None:

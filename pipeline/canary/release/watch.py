@@ -41,8 +41,8 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         samples: where counts come from.
         names: of the workloads.
         beyond: the verdict after which a person at the gate keeps watching. The next verdict is returned as soon as its
-            decision differs, else after another `min_duration`. `max_duration` does not apply, because a person is
-            there.
+            decision differs and can be acted on, else after another `min_duration`. `max_duration` does not apply,
+            because a person is there.
 
     Raises:
         TimedOutError: the verdict could not be acted on within the options' `max_duration`, from this call on and not
@@ -93,7 +93,8 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         late = world.patient_now() - called >= options.max_duration
         if beyond is not None:
             over = world.patient_now() - called >= max(options.min_duration, options.interval)
-            ends, late = over or (verdict.decision is not beyond.decision and not waiting_for), False
+            changed = verdict.decision is not beyond.decision
+            ends, late = over or (changed and (worse or not waiting_for)), False
         seen = variant_states(scene, tally, options.measures)
         elapsed = scene.at - record.began
         expected = record.forecast

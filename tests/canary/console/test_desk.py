@@ -15,7 +15,8 @@ from canary.events import KeepsWatching
 from canary.marks import Variant
 from canary.observe.deployments import images
 from canary.release.overview import Action, Phase
-from tests.canary.drivers import ADA, BOB, Entered, lock
+from canary.state.lease import DURATION, renewed
+from tests.canary.drivers import ADA, BOB, Entered, lease, lock
 from tests.canary.release.test_gate_elsewhere import NEW, OLD, Asked, Waiting, recorded
 from tests.canary.story import Story, deployment
 
@@ -154,6 +155,55 @@ def test_a_driver_that_begins_in_between_is_not_stopped(console: Console) -> Non
         console.press(Action.REJECT)
     driver.leave()
     assert "app-canary" in console.story.names()
+
+
+def test_a_release_whose_driver_was_killed_on_another_machine_can_be_rejected(console: Console) -> None:
+    story = console.story
+    story.release(NEW).deploy()
+    killed = Entered(lock(story), story)
+    killed.enter()
+    story.clock.time += DURATION + 1
+    with pytest.raises(
+        InputError,
+        match=rf"^nothing was done: {ADA.name} has held .*\. It may be gone: press the button again in \d+ s, when",
+    ):
+        console.press(Action.REJECT)
+    story.clock.time += DURATION
+    assert console.press(Action.REJECT).startswith("Rejected app")
+    assert [breaks for *_, breaks in console.rejects.asked] == [False, True]
+    assert story.names() == {"app"}
+
+
+def test_a_driver_whose_clock_is_slow_is_not_taken_for_gone(console: Console) -> None:
+    story = console.story
+    story.release(NEW).deploy()
+    driver = Entered(lock(story), story)
+    driver.enter()
+    for _ in range(3):
+        story.cluster.update(renewed(lease(story), story.clock.now() - 1000))
+        story.clock.time += DURATION - 1
+        console.desk.overview()
+        with pytest.raises(InputError, match=f"nothing was done: {ADA.name} has held the lock on app"):
+            console.press(Action.REJECT)
+    driver.leave()
+    assert not any(breaks for *_, breaks in console.rejects.asked)
+    assert "app-canary" in story.names()
+
+
+def test_pages_show_the_release_while_it_is_being_rejected(console: Console) -> None:
+    shown: list[Any] = []
+
+    def look() -> None:
+        page = threading.Thread(target=lambda: shown.append(console.desk.overview()), daemon=True)
+        page.start()
+        page.join(20)
+        assert shown
+
+    console.story.release(NEW).deploy()
+    console.rejects.before = look
+    console.press(Action.REJECT)
+    assert [one.phase for one in shown[0].workloads] == [Phase.LEFT]
+    assert [one.phase for one in console.desk.overview().workloads] == [Phase.IDLE]
 
 
 def test_workloads_of_one_release_are_rejected_together(console: Console) -> None:

@@ -14,7 +14,7 @@ from canary.events import Answer, KeepsWatching, Note, Promoted, Ready, Rejected
 from canary.marks import Variant
 from canary.state.last_promote import unfinished_digest
 from canary.verdict.comparison import Decision, Verdict
-from tests.canary.cluster_simulator import waiting
+from tests.canary.cluster_simulator import died, unready, waiting
 from tests.canary.interruption import InterruptedAfter
 from tests.canary.story import Faulty, Person, Story, config_map, deployment, service
 
@@ -95,6 +95,20 @@ def test_who_keeps_watching_is_asked_again_as_soon_as_the_verdict_changes(story:
         Decision.REJECT,
     ]
     assert watcher.at[2] - watcher.at[0] < 200
+
+
+def test_who_keeps_watching_is_asked_at_once_when_the_canary_crashes(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    watcher = Watcher(story, times=1, promote=False)
+    release = story.release(deployment("app:2"), gate=watcher, min_duration=200, max_duration=1000)
+
+    def crash() -> None:
+        story.simulator.set_status(story.namespace, "app-canary", lambda status: unready(died("Error", 3)(status)))
+
+    story.clock.after(201, crash)
+    assert not release.run().promoted
+    assert [verdict.decision for verdict in watcher.asked] == [Decision.PROMOTE, Decision.REJECT]
+    assert watcher.at[1] - watcher.at[0] < 200
 
 
 def test_a_promote_against_the_verdict_is_told_by_status_until_a_proven_one(story: Story) -> None:
