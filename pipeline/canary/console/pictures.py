@@ -45,8 +45,8 @@ def pictures(one: WorkloadOverview, metric: MetricOverview, so_far: PointsSoFar,
     answers = answers_of(metric.counts, quality=metric.quality, began=one.began)
     wide, half = (640, 310) if beside else (760, 370)
     return Pictures(
-        draw_funnel(found, width=wide, height=268, title=f"Funnel of {name}", description=said),
+        draw_funnel(found, width=wide, height=252, title=f"Funnel of {name}", description=said),
         draw_funnel(found, width=360, height=340, title=f"Funnel of {name}", description=said),
-        draw_lines(shares, width=half, height=185, title=f"Answers {metric.quality}, {name}", description=""),
-        draw_answers(answers, width=half, height=185, title=f"Answers of {name}", description=""),
+        draw_lines(shares, width=half, height=172, title=f"Answers {metric.quality}, {name}", description=""),
+        draw_answers(answers, width=half, height=172, title=f"Answers of {name}", description=""),
     )

@@ -238,6 +238,8 @@ def _range(one: Comparison) -> str:
     if one.difference is None:
         return "no requests to compare"
     low, high = one.interval
+    if high - low >= 1:
+        return "too few answers yet"
     digits = decimals(one.tolerance if isinstance(one.tolerance, float) else None)
     worst, best = (f"{abs(edge) * 100:.{digits}f}" for edge in (low, high))
     if low < 0 <= high:

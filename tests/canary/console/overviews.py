@@ -134,8 +134,10 @@ def three(
 
 
 HEALTHY = (
-    Health("scrapes", is_problem=False, text="All scrapes of the last minute were answered."),
-    Health("traffic", is_problem=False, text="Canary and baseline get the same traffic."),
+    Health("scrapes", is_problem=False, text="All pods report their counts."),
+    Health("traffic", is_problem=False, text="Traffic is even between canary and baseline."),
+    Health("requests", is_problem=False, text="Requests per second: canary 25.1, baseline 26.5."),
+    Health("looks", is_problem=False, text="The driver takes no looks while it waits."),
     Health("lock", is_problem=False, text="ada@laptop, process 4711 works on it; last sign of life 2 s ago."),
 )
 HAPPENINGS = (
@@ -201,11 +203,11 @@ def _headline(worst: MetricOverview | None) -> str:
     by = f"{abs(worst.comparison.difference) * 100:.1f} points"
     match worst.comparison.decision:
         case Decision.REJECT:
-            return f"The canary is worse than the baseline by {by}"
+            return f"sampleapp:20 is worse than sampleapp:10 by {by}"
         case Decision.PROMOTE:
-            return "The canary is as good as the baseline"
+            return "sampleapp:20 is as good as sampleapp:10, within the tolerance"
         case _:
-            return "Not known yet which version is better"
+            return "No clear difference between sampleapp:20 and sampleapp:10 yet"
 
 
 def overview(*workloads: WorkloadOverview, namespace: str = "shop") -> Overview:

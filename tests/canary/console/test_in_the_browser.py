@@ -119,7 +119,7 @@ def test_a_screen_reader_is_told_of_a_new_decision_and_of_nothing_else(
 ) -> None:
     desk.shown = STATES["undecided"]()
     page = window(console.address)
-    expect_text(page, "h1", "Not known yet")
+    expect_text(page, "h1", "No clear difference")
     workload = desk.shown.workloads[0]
     desk.shown = replace(desk.shown, workloads=(replace(workload, headline="Still not known"),))
     expect_text(page, "h1", "Still not known")

@@ -140,7 +140,7 @@ def test_while_the_cluster_is_gone_the_last_state_is_shown_and_a_new_one_follows
     page = text(console.get("/").text)
     assert re.search(r"The cluster cannot be read, so this is as of \d\d:\d\d:\d\d\.", page)
     assert str(GONE) in page
-    assert "The canary is as good as the baseline" in page
+    assert "sampleapp:20 is as good as sampleapp:10" in page
     desk.problem = None
     assert "cannot be read" not in text(console.get("/").text)
 

@@ -59,7 +59,7 @@ def test_with_tls_it_serves_https_on_all_addresses_and_its_cookie_is_of_this_hos
         cookie = console.session.get(console.address, allow_redirects=False, timeout=10).headers["Set-Cookie"]
         assert cookie.startswith("__Host-canary-lab-")
         assert "; Secure" in cookie
-        assert "as good as the baseline" in console.get("/").text
+        assert "is as good as sampleapp:10" in console.get("/").text
         assert "ada pressed reject" in console.press("reject").text
 
 
