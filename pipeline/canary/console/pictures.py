@@ -43,10 +43,10 @@ def pictures(one: WorkloadOverview, metric: MetricOverview, so_far: PointsSoFar,
     said = metric.comparison.sentence
     shares = shares_of(metric.counts, quality=metric.quality, began=one.began)
     answers = answers_of(metric.counts, quality=metric.quality, began=one.began)
-    wide, half = (640, 310) if beside else (760, 370)
+    (wide, high), (half, low) = ((640, 230), (310, 160)) if beside else ((760, 252), (370, 172))
     return Pictures(
-        draw_funnel(found, width=wide, height=252, title=f"Funnel of {name}", description=said),
+        draw_funnel(found, width=wide, height=high, title=f"Funnel of {name}", description=said),
         draw_funnel(found, width=360, height=340, title=f"Funnel of {name}", description=said),
-        draw_lines(shares, width=half, height=172, title=f"Answers {metric.quality}, {name}", description=""),
-        draw_answers(answers, width=half, height=172, title=f"Answers of {name}", description=""),
+        draw_lines(shares, width=half, height=low, title=f"Answers {metric.quality}, {name}", description=""),
+        draw_answers(answers, width=half, height=low, title=f"Answers of {name}", description=""),
     )

@@ -87,8 +87,10 @@ def versions(one: WorkloadOverview) -> str:
     return f"{one.status.name}: {' against '.join(compared)}" if compared else one.status.name
 
 
-def meaning(which: Variant) -> str:
+def meaning(which: Variant, phase: Phase) -> str:
     """Return what a variant is, for those who do not know the word."""
+    if which is Variant.STABLE and phase in (Phase.PROMOTING, Phase.ROLLING_BACK):
+        return "being replaced"
     return {Variant.CANARY: "new", Variant.BASELINE: "old", Variant.STABLE: "in use"}[which]
 
 
@@ -176,7 +178,7 @@ def _sure(one: WorkloadOverview) -> str:
         return f"Not sure yet: {_range(worst)}"
     if all(found != metric.comparison.decision for metric in one.metrics):
         return "Certain: what happened is not a matter of counts"
-    return f"{whole_percent(1 - one.alpha)} sure: {_proven(worst.tolerance, is_within=found == Decision.PROMOTE)}"
+    return f"{whole_percent(1 - one.alpha)} sure that it is {_bound(worst)}{_allowed(worst.tolerance)}"
 
 
 def _wait(one: WorkloadOverview) -> str:
@@ -184,12 +186,15 @@ def _wait(one: WorkloadOverview) -> str:
         case Phase.IDLE:
             return "No release in progress"
         case Phase.PROMOTING | Phase.ROLLING_BACK:
-            return "Until the pods of stable are replaced"
+            stable = variant(one, Variant.STABLE)
+            if stable is None:
+                return "Until the pods of stable are ready"
+            return f"{stable.status.updated} of {counted(stable.status.desired, 'stable pod')} replaced"
         case Phase.STARTING:
             return "Until the pods are ready"
-    waits = f"; also waiting: {one.waiting_for}" if one.waiting_for and decision(one) != Decision.REJECT else ""
+    waits = f"; still waiting: {one.waiting_for}" if one.waiting_for and decision(one) != Decision.REJECT else ""
     if decision(one) in (Decision.PROMOTE, Decision.REJECT):
-        return f"Decided{waits}"
+        return "Until you decide: nothing happens before" if one.phase is Phase.WAITING else f"Decided{waits}"
     expected = one.status.forecast
     if expected is None:
         return f"Cannot be said yet{waits}"
@@ -216,10 +221,12 @@ def _todo(one: WorkloadOverview) -> str:
         case Phase.PROMOTING | Phase.ROLLING_BACK:
             return "Run the command below: nobody works on it" if by_command else "Nothing: wait until it is done"
         case Phase.COMPARING:
-            return "Nothing now: a driver is at work"
+            return "Nothing now: the release is still comparing"
         case Phase.WAITING:
             advice = {Decision.PROMOTE: "Promote it", Decision.REJECT: "Reject it"}
-            return f"{advice.get(Decision(found or 'UNDECIDED'), 'Decide, or keep watching')}: a driver waits for you"
+            return (
+                f"{advice.get(Decision(found or 'UNDECIDED'), 'Decide, or keep watching')}: the release waits for you"
+            )
         case Phase.LEFT:
             if found == Decision.REJECT:
                 return "Reject it: nobody works on it"
@@ -252,16 +259,28 @@ def _signed(difference: float, tolerance: Tolerance | None) -> str:
     return f"{difference * 100:+.{digits}f}".replace("-", "−")
 
 
-def _proven(tolerance: Tolerance | None, *, is_within: bool) -> str:
-    """Return what a decision is sure of."""
+def _bound(one: Comparison) -> str:
+    """Return the end of the interval that a decision depends on."""
+    is_reject = one.decision is Decision.REJECT
+    if isinstance(one.tolerance, Multiple):
+        low, high = one.ratio_interval
+        return f"at least {low:.2g} times the errors" if is_reject else f"at most {high:.2g} times the errors"
+    low, high = one.interval
+    digits = decimals(one.tolerance)
+    end = f"{abs(high if is_reject else low) * 100:.{digits}f} points"
+    if is_reject:
+        return f"at least {end} worse"
+    return f"at least {end} better" if low > 0 else f"at most {end} worse"
+
+
+def _allowed(tolerance: Tolerance | None) -> str:
+    """Return the tolerance, in brackets."""
     if isinstance(tolerance, Multiple):
-        times = f"{tolerance.times:.12g} times the baseline's errors"
-        return f"at most {times}" if is_within else f"more than {times}"
-    if not tolerance:
-        return "not worse at all" if is_within else "worse"
+        return f" ({tolerance.times:.12g} times are allowed)"
+    if tolerance is None:
+        return ""
     points = f"{tolerance * 100:.{decimals(tolerance)}f}".rstrip("0").rstrip(".")
-    worse = f"{points} point{'' if points == '1' else 's'} worse"
-    return f"at most {worse}" if is_within else f"more than {worse}"
+    return f" ({points} {'is' if points == '1' else 'are'} allowed)"
 
 
 def requests(count: float | None) -> str:
@@ -285,5 +304,6 @@ def restarts(one: VariantOverview) -> str:
 
 
 def pods_ready(one: VariantOverview) -> str:
-    """Return how many pods are ready, for a screen reader."""
-    return f"{one.status.ready} of {counted(one.status.desired, 'pod')} ready"
+    """Return how many pods are ready. During a rollout there are more than the Deployment wants."""
+    more = len(one.pods) - one.status.desired
+    return f"{one.status.ready} of {counted(one.status.desired, 'pod')} ready" + (f", {more} more" if more > 0 else "")

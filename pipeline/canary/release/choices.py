@@ -75,7 +75,7 @@ def _promote_at_gate(now: Situation) -> Choice:
 def _promote_elsewhere(now: Situation) -> Choice:
     command = _commands(now).promote
     if now.driver:
-        why = f"{now.driver} is still at work. To promote from here, wait until its gate asks"
+        why = f"{now.driver} is still comparing: wait until it asks for a decision"
         return Choice(Action.PROMOTE, _replaces(now), why_not=why)
     if now.decision is Decision.REJECT:
         why = "The verdict is REJECT. This command promotes against it, and stable records that"

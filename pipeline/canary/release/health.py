@@ -103,7 +103,7 @@ def _looks(now: Experiment) -> Iterator[Health]:
         last = "" if ago is None else f" The last look was {_seconds(ago)} ago."
         yield Health("looks", is_problem=True, text=f"Nobody compares canary and baseline now.{last}")
     elif now.phase is Phase.WAITING:
-        text = "The driver takes no looks while it waits."
+        text = "No answers are counted while the release waits."
         yield Health("looks", is_problem=False, text=text)
     elif now.phase is Phase.COMPARING and ago is not None:
         interval = now.record.last_look.interval if now.record and now.record.last_look else 0.0

@@ -40,14 +40,14 @@ def test_the_page_answers_which_version_how_sure_how_long_and_what_to_do(console
     page = shown(console, desk, "reject")
     assert "REJECT sampleapp: sampleapp:20 (canary) against sampleapp:10 (baseline)" in page
     assert "canary 78.9 % good vs baseline 90.6 %: worse by 11.6 points" in page
-    assert "How sure? 95 % sure: more than 5 points worse" in page
-    assert "How long? Decided" in page
-    assert "What to do? Reject it: a driver waits for you" in page
+    assert "How sure? 95 % sure that it is at least 7.1 points worse (5 are allowed)" in page
+    assert "How long? Until you decide: nothing happens before" in page
+    assert "What to do? Reject it: the release waits for you" in page
 
     page = shown(console, desk, "undecided")
     assert "How sure? Not sure yet: 8.5 points worse to 10.3 better" in page
     assert re.search(r"How long\? About \d+ s more, then probably PROMOTE", page)
-    assert "What to do? Nothing now: a driver is at work" in page
+    assert "What to do? Nothing now: the release is still comparing" in page
 
 
 def test_each_button_names_its_consequence(console: Console, desk: FakeDesk) -> None:
@@ -77,7 +77,7 @@ def test_where_no_gate_waits_promote_shows_the_command_to_run(console: Console, 
         ("promoting", "What to do? Nothing: wait until it is done"),
         ("after-promote", "canary rollback sampleapp -n shop"),
         ("after-reject", "Warning: rejected sampleapp by ada"),
-        ("decided-early", "Decided; also waiting: at least 5 min of comparing"),
+        ("decided-early", "Decided; still waiting: at least 5 min of comparing"),
         ("decided-early", "10 % 25 % 50 % set 17 % of the pods seen 17 % of the latest requests"),
         ("twenty-pods", "17 of 20 pods ready, 3 restarts"),
         ("million-requests", "10,000,000"),

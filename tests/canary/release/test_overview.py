@@ -190,7 +190,7 @@ def test_while_a_driver_works_reject_takes_its_lock_and_needs_the_name(released:
     driver.enter()
     one = app(released)
     driver.leave()
-    assert choice(one, Action.PROMOTE).why_not.startswith(f"{ADA.name} is still at work")
+    assert choice(one, Action.PROMOTE).why_not.startswith(f"{ADA.name} is still comparing")
     reject = choice(one, Action.REJECT)
     assert (reject.confirm, reject.command) == ("app", "canary reject app --break-lock")
     assert reject.warning == f"{ADA.name} is at work: this takes the lock away from it, so that it stops"
