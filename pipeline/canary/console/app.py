@@ -160,6 +160,11 @@ def make_app(desk: Desk, *, access: Access, reports: Path | None, person: str, p
     def too_large(_error: Exception) -> Response:
         return refuse(413, "The form is too large", "Nothing was done. Write a shorter reason.")
 
+    @app.errorhandler(500)
+    def bug(_error: Exception) -> Response:
+        todo = "The release goes on without this page. Please report what the console has printed in its terminal."
+        return refuse(500, "This is a bug in canary", todo)
+
     return app
 
 

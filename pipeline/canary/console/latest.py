@@ -65,14 +65,16 @@ class Latest:
             return Seen(known.overview, known.problem or waits)
 
     def _read(self, answer: Future[Seen]) -> None:
+        bug: Exception | None = None
         try:
             self._seen = Seen(self._ask())
         except CanaryError as error:
             self._seen = Seen(self._seen.overview, str(error))
-        except BaseException as error:
-            answer.set_exception(error)
-            raise
-        finally:
-            with self._lock:
-                self._asked = None
-        answer.set_result(self._seen)
+        except Exception as error:  # noqa: BLE001 - it is raised where the answer is read
+            bug = error
+        with self._lock:
+            self._asked = None  # before the answer: who reads it may ask again at once
+        if bug:
+            answer.set_exception(bug)
+        else:
+            answer.set_result(self._seen)

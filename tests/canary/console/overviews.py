@@ -230,7 +230,7 @@ class FakeDesk:
 
     shown: Overview
     acts: list[tuple[str, Action, str, str, str]] = field(default_factory=list)
-    problem: CanaryError | None = None
+    problem: Exception | None = None
     refusal: CanaryError | None = None
     released: threading.Event | None = None
     done: threading.Event | None = None

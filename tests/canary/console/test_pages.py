@@ -153,6 +153,16 @@ def test_a_console_that_never_reached_the_cluster_says_so(desk: FakeDesk) -> Non
     assert "Nothing is known of the cluster yet" in page
 
 
+def test_a_bug_is_told_on_the_page_and_the_next_page_is_whole(console: Console, desk: FakeDesk) -> None:
+    desk.problem = RuntimeError("this must not happen")
+    answer = console.get("/")
+    assert answer.status_code == 500
+    assert "This is a bug in canary The release goes on without this page." in text(answer.text)
+    assert "must not happen" not in answer.text
+    desk.problem = None
+    assert console.get("/").status_code == 200
+
+
 def test_a_cluster_that_hangs_does_not_hold_the_page_back(desk: FakeDesk) -> None:
     with serving(desk, poll=0.2) as console:
         console.get("/")
