@@ -1,6 +1,7 @@
 """Commands that make, watch and end a release."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
@@ -73,21 +74,22 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     far, and --min-duration and --min-requests of its own. The gate decides after the last step, or as soon as the
     verdict is REJECT.
     """
-    with Session(given) as session, Reporting(session, "release") as reporting:
+    # The console outlives the report: it stays a few seconds longer, and shows the report, too.
+    with Session(given) as session, ExitStack() as consoles, Reporting(session, "release") as reporting:
         bundle = session.bundle()
         gate = session.gate(bundle)
-        with console_of(session, bundle):
-            outcome = session.release(bundle=bundle, gate=gate).run()
-            reporting.exit_code = ExitCode.DONE if outcome.promoted else ExitCode.REJECTED
-            print_json(
-                given,
-                {
-                    "promoted": outcome.promoted,
-                    "by": outcome.by,
-                    "verdict": verdict_as_json(outcome.verdict),
-                    "rejected": render.events_as_json(session.recorder.rejected),
-                },
-            )
+        consoles.enter_context(console_of(session, bundle))
+        outcome = session.release(bundle=bundle, gate=gate).run()
+        reporting.exit_code = ExitCode.DONE if outcome.promoted else ExitCode.REJECTED
+        print_json(
+            given,
+            {
+                "promoted": outcome.promoted,
+                "by": outcome.by,
+                "verdict": verdict_as_json(outcome.verdict),
+                "rejected": render.events_as_json(session.recorder.rejected),
+            },
+        )
     return reporting.exit_code
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -127,12 +128,14 @@ def test_a_release_says_first_where_its_console_is_and_gives_up_without_a_decisi
 
 
 @pytest.mark.usefixtures("answers")
-def test_open_pages_see_how_a_release_ended(canary: CommandLine) -> None:
-    with running("release", *NEW, *QUICK, "--gate", "console") as release:
+def test_open_pages_see_how_a_release_ended_and_its_report(canary: CommandLine) -> None:
+    with running("release", *NEW, *QUICK, "--gate", "console", "--report", "out") as release:
         page = page_of(release)
         page.until("a driver waits for a decision")
         assert "Recorded: promote app." in page.press("promote")
         page.until("app:2 was promoted")
+        reports = replace(page, address=f"{page.address.partition('?')[0]}reports")
+        reports.until("/reports/newest")
         assert release.wait(30) == 0
 
 
