@@ -27,13 +27,16 @@ class PastReports:
     problems: tuple[str, ...]
 
     def page(self, name: str) -> str | None:
-        """Return the page of a report, None if there is none: its command was killed, or canary was older."""
+        """Return the page of a report, None if there is none: its command was killed, or canary was older.
+
+        A link that leads out of the folder is not followed.
+        """
         report = self.reports.get(name)
-        if report is None or report.page.suffix != ".html":
+        if report is None or report.page.suffix != ".html" or not _is_inside(self.folder.resolve(), report.page):
             return None
         try:
             return report.page.read_text(encoding="utf-8")
-        except OSError:  # a new report has just taken its place
+        except (OSError, ValueError):  # a new report has just taken its place; it is no UTF-8
             return None
 
 
@@ -44,8 +47,13 @@ def past_reports(folder: Path) -> PastReports:
         found = find_reports([root]) if root.exists() else None
     except InputError as error:
         return PastReports(folder, {}, (str(error),))
-    reports = {_name(root, one): one for one in found.reports} if found else {}
+    reports = {_name(root, one): one for one in found.reports if _is_inside(root, one.file)} if found else {}
     return PastReports(folder, reports, found.problems if found else ())
+
+
+def _is_inside(root: Path, file: Path) -> bool:
+    """Return whether a file is in a folder, wherever links lead."""
+    return file.resolve().is_relative_to(root)
 
 
 def _name(root: Path, report: StoredReport) -> str:

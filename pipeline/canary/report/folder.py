@@ -8,7 +8,7 @@ from pathlib import Path
 from canary.errors import InputError
 from canary.report.as_json import to_json
 from canary.report.markdown import report_as_markdown
-from canary.report.past import HTML, JSON, MARKDOWN, keep_earlier
+from canary.report.past import HTML, JSON, MARKDOWN, PAST, keep_earlier
 from canary.report.report import Report
 
 
@@ -22,14 +22,17 @@ def require_writable(folder: Path, source: str) -> None:
     Raises:
         InputError: they cannot.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / JSON, None)
-    except OSError as error:
-        raise InputError(
-            f"{source}: no report can be written into {folder}: {error.strerror}. Nothing was changed: pass a folder "
-            "that you can write to"
-        ) from error
+    for place in (folder, folder / PAST):
+        try:
+            if place == folder:
+                folder.mkdir(parents=True, exist_ok=True)
+            if place.exists():
+                _replace(place / JSON, None)
+        except OSError as error:
+            raise InputError(
+                f"{source}: no report can be written into {place}: {error.strerror}. Nothing was changed: pass a "
+                "folder that you can write to"
+            ) from error
 
 
 def write(folder: Path, report: Report) -> None:

@@ -64,7 +64,7 @@ def _name(file: Path) -> str:
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
         command = re.sub("[^a-z]", "", report["command"])
-        at, what = parse_timestamp(report["began"]), f"{command}-{Outcome(report['outcome'])}"
-    except (OSError, ValueError, KeyError, TypeError):
-        at, what = file.stat().st_mtime, "unreadable"
-    return f"{re.sub('[-:]', '', timestamp(at))}-{what}"
+        at, what = timestamp(parse_timestamp(report["began"])), f"{command}-{Outcome(report['outcome'])}"
+    except (OSError, ValueError, KeyError, OverflowError, RecursionError, TypeError):
+        at, what = timestamp(file.stat().st_mtime), "unreadable"
+    return f"{re.sub('[-:]', '', at)}-{what}"

@@ -13,7 +13,7 @@ from canary.errors import InputError
 from canary.report.as_json import FORMAT
 from canary.report.past import FILES, JSON, PAST
 from canary.report.report import Outcome
-from canary.times import parse_timestamp
+from canary.times import parse_timestamp, readable
 from canary.verdict.comparison import Comparison, Decision, Verdict
 from canary.verdict.evidence import Evidence
 from canary.verdict.tolerance import read_tolerance
@@ -153,8 +153,8 @@ def read_report(file: Path) -> StoredReport:
         field("images", _texts, "a list of strings"),
         field("outcome", Outcome, f"one of {', '.join(Outcome)}"),
         field("error", lambda value: "" if value is None else _text(value), "a string or null"),
-        field("began", parse_timestamp, "a time such as 2026-01-31T12:00:00Z"),
-        field("ended", parse_timestamp, "a time such as 2026-01-31T12:00:00Z"),
+        field("began", _time, "a time such as 2026-01-31T12:00:00Z"),
+        field("ended", _time, "a time such as 2026-01-31T12:00:00Z"),
         field("decided", lambda value: "" if value is None else _text(value["by"]), "null, or who decided what"),
         None if verdict is None else _verdict(f"{file}: verdict", verdict),
         field("settings", lambda value: {key: one["value"] for key, one in value.items()}, "a mapping of settings"),
@@ -196,7 +196,14 @@ class _Fields:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
+    value.encode()  # half of a surrogate pair, which JSON can have, cannot be shown
     return value
+
+
+def _time(value: str) -> float:
+    at = parse_timestamp(value)
+    readable(at)  # in UTC, it may be after the year 9999
+    return at
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -314,14 +314,15 @@ def test_a_bug_leaves_a_report(canary: CommandLine, answers: Simulator, monkeypa
     assert (report["outcome"], report["exit_code"], report["error"]) == ("failed", 70, "KeyError: 'x'")
 
 
+@pytest.mark.parametrize(("place", "why"), [("out", "File exists"), ("out/past", "Not a directory")])
 def test_a_folder_that_cannot_be_written_is_refused_before_the_release_begins(
-    canary: CommandLine, story: Story, answers: Simulator
+    place: str, why: str, canary: CommandLine, story: Story, answers: Simulator
 ) -> None:
-    canary.write("out", "a file")
+    canary.write(place, "a file")
     result = canary("release", *NEW, "--gate", "auto", *QUICK, *REPORT)
     assert result.code == 2
     assert result.lines[-1] == (
-        "canary: error: --report: no report can be written into out: File exists. Nothing was changed: pass a folder "
+        f"canary: error: --report: no report can be written into {place}: {why}. Nothing was changed: pass a folder "
         "that you can write to"
     )
     assert story.names() == {"app"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from html import unescape
@@ -216,6 +217,50 @@ def test_a_report_that_cannot_be_read_is_told(desk: FakeDesk, tmp_path: Path) ->
     (tmp_path / "report.json").write_text("{}")
     with serving(desk, reports=tmp_path) as console:
         assert f"{tmp_path / 'report.json'}: format: found None" in text(console.get("/reports").text)
+
+
+def test_links_in_the_folder_of_reports_do_not_lead_out_of_it(desk: FakeDesk, tmp_path: Path) -> None:
+    reports, elsewhere = tmp_path / "reports", tmp_path / "elsewhere"
+    earlier = leave_reports(reports)
+    leave_reports(elsewhere)
+    (reports / "linked").symlink_to(elsewhere)
+    (tmp_path / "secret").write_text("hunter2")
+    (reports / "report.html").unlink()
+    (reports / "report.html").symlink_to(tmp_path / "secret")
+    with serving(desk, reports=reports) as console:
+        page = console.get("/reports")
+        assert page.status_code == 200
+        assert re.findall(r'href="(/reports/[^"]+)"', page.text)[-1] == f"/reports/past/{earlier}"
+        assert "linked" not in page.text
+        answer = console.get("/reports/newest")
+        assert (answer.status_code, "hunter2" in answer.text) == (404, False)
+
+
+def test_a_report_that_is_no_text_is_not_shown(desk: FakeDesk, tmp_path: Path) -> None:
+    leave_reports(tmp_path)
+    (tmp_path / "report.html").write_bytes(b"\xff\xfe")
+    with serving(desk, reports=tmp_path) as console:
+        assert console.get("/reports").status_code == 200
+        assert console.get("/reports/newest").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("images", ["\ud800"]),
+        ("command", "\ud800"),
+        ("decided", {"by": "\ud800"}),
+        ("began", "9999-12-31T23:59:59-12:00"),
+    ],
+)
+def test_a_report_from_elsewhere_does_not_hide_the_others(
+    desk: FakeDesk, tmp_path: Path, field: str, value: object
+) -> None:
+    leave_reports(tmp_path)
+    report = json.loads((tmp_path / "report.json").read_text())
+    (tmp_path / "report.json").write_text(json.dumps(report | {field: value}))
+    with serving(desk, reports=tmp_path) as console:
+        assert "2027-01-15 08:00:00 UTC app app:2 release" in text(console.get("/reports").text)
 
 
 def test_without_a_folder_of_reports_there_is_no_list(console: Console) -> None:

@@ -46,7 +46,19 @@ def test_two_runs_of_the_same_second_are_both_kept(tmp_path: Path) -> None:
     assert kept(tmp_path) == {"20270115T080000Z-release-failed": first, "20270115T080000Z-release-failed-2": second}
 
 
-@pytest.mark.parametrize("text", ["{}", "", "no JSON", '{"began": 5}', '{"began": "2027-01-15T08:00:00Z"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "",
+        "no JSON",
+        "[" * 100_000,
+        '{"began": 5}',
+        '{"began": "2027-01-15T08:00:00Z"}',
+        '{"command": "watch", "outcome": "watched", "began": "9999-12-31T23:59:59-12:00"}',
+    ],
+    ids=range(7),
+)
 def test_a_report_that_cannot_be_read_is_kept_under_the_time_of_its_file(text: str, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(text)
     os.utime(tmp_path / "report.json", (1_800_000_000, 1_800_000_000))
