@@ -15,7 +15,10 @@ from e2e.polling import poll
 from e2e.traffic import Traffic
 
 RATE = 0.05
-RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "3s", "--gate", "auto")
+RELEASE = (
+    "--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "3s", "--interval", "500ms",
+    "--gate", "auto",
+)  # fmt: skip
 VERSIONS = (5, 10, 20)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from e2e.drivers import started, told
 from e2e.traffic import Traffic
 
 RELEASE = (
-    "--image", "sampleapp:20", "--percentage", "50", "--warm-up", "1s", "--min-duration", "2s", "--interval", "1s",
+    "--image", "sampleapp:20", "--percentage", "50", "--warm-up", "1s", "--min-duration", "2s", "--interval", "500ms",
     "--tolerance", "0.05",
 )  # fmt: skip
 
@@ -33,7 +34,7 @@ def test_a_release_is_promoted_in_its_own_console(traffic: Namespace, manifests:
         page = Page.in_output(told(release, "Watch this release, and decide on it, at "))
         assert "sampleapp" in page.text()
         shown = page.until("a driver waits for a decision")
-        assert "sampleapp:20 is" in shown
+        assert re.search(r"sampleapp:20 (is|looks) .* sampleapp:10</h1>", shown)
         assert "stable pods with sampleapp:20" in shown
         assert "Recorded: promote sampleapp." in page.press("promote")
         page.until("sampleapp:20 was promoted")

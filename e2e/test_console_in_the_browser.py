@@ -21,7 +21,7 @@ from tests.browser import browser
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-RELEASE = ("--percentage", "50", "--warm-up", "1s", "--min-duration", "2s", "--interval", "1s")
+RELEASE = ("--percentage", "50", "--warm-up", "1s", "--min-duration", "2s", "--interval", "500ms")
 BETTER = ("--image", "sampleapp:20", "--tolerance", "0.05", *RELEASE)
 WORSE = ("--image", "sampleapp:5", "--tolerance", "0.01", *RELEASE)
 CONSOLE = ("console", "--no-open")

@@ -13,7 +13,7 @@ from e2e.task import Task
 from e2e.traffic import Traffic
 
 AZURE, GITHUB = "azure-pipelines/version", "workflow/version"
-WATCH = ("--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "2s")
+WATCH = ("--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "2s", "--interval", "500ms")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from e2e.drivers import started, told
 from e2e.traffic import Traffic
 
 RELEASE = ("--image", "sampleapp:20", "--percentage", "50", "--warm-up", "1s", "--min-duration", "2s")
-JUDGED = ("--tolerance", "0.05", "--output", "json")
+JUDGED = ("--tolerance", "0.05", "--interval", "500ms", "--output", "json")
 
 
 @pytest.fixture

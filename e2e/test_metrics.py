@@ -18,7 +18,7 @@ def test_the_worse_of_several_metrics_rejects_and_is_named(namespace: Namespace,
             "--metric", 'answered=requests_total{custom_status=~"good|bad"},requests_total,0.01',
             "--metric", 'good=requests_total{custom_status="good"},requests_total,0.05',
             "--latency-objective", "1s", "--latency-tolerance", "0.5", "--warm-up", "1s", "--min-duration", "3s",
-            "--output", "json", code=1,
+            "--interval", "500ms", "--output", "json", code=1,
         )  # fmt: skip
 
     verdict = result.json()["verdict"]

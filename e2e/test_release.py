@@ -15,7 +15,10 @@ from e2e.traffic import Traffic
 from tests.browser import browser
 from tests.canary.report.opened import opened, violations
 
-RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "3s", "--gate", "auto")
+RELEASE = (
+    "--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "3s", "--interval", "500ms",
+    "--gate", "auto",
+)  # fmt: skip
 
 
 def identities(pods: list[dict[str, Any]]) -> set[tuple[str, int]]:
@@ -175,7 +178,8 @@ def test_a_dry_run_decides_nothing_and_its_report_shows_what_other_tolerances_wo
     stable: Namespace, manifests: Path, tmp_path: Path
 ) -> None:
     assert manifests == tmp_path / "manifests"
-    settings = {"namespace": stable.name, "tolerance": 0.05, "warm-up": "1s", "min-duration": "3s", "percentage": 100}
+    quick = {"warm-up": "1s", "min-duration": "3s", "interval": "500ms"}
+    settings = {"namespace": stable.name, "tolerance": 0.05, "percentage": 100} | quick
     (tmp_path / "canary.yml").write_text(json.dumps(settings))
     with Traffic(stable):
         type_lines(stable, "try-it.md", "canary deploy", folder=tmp_path)

@@ -22,7 +22,7 @@ def at(namespace: Namespace) -> tuple[str, int]:
 def test_a_killed_release_continues_at_its_step(stable: Namespace, manifests: Path) -> None:
     release = (
         "release", str(manifests), "--image", "sampleapp:20", "--steps", "50,100",
-        "--tolerance", "0.05", "--warm-up", "1s", "--gate", "auto",
+        "--tolerance", "0.05", "--warm-up", "1s", "--interval", "500ms", "--gate", "auto",
     )  # fmt: skip
     with Traffic(stable) as traffic:
         driver = stable.start(*release, "--min-duration", "4s")

@@ -60,7 +60,7 @@ def test_a_canary_that_hangs_is_not_promoted_unless_a_person_turns_the_check_off
         counts = stable.get("configmap", "sampleapp-canary-counts") or {"data": {}}
         return str(counts["data"].get("verdict", ""))
 
-    with Traffic(stable, threads=6, patience=PATIENCE):
+    with Traffic(stable, threads=6, rate=1000, patience=PATIENCE):
         with started(stable, *WATCH, "--min-duration", "10m", "--max-duration", "10m") as driver:
             poll("PROMOTE is withheld", lambda: "not promoted: the canary answered" in verdict(), seconds=120)
             driver.terminate()
