@@ -84,8 +84,8 @@ def record_decision(cluster: Cluster, gate: WaitingGate, decided: Answer, at: fl
         canary = _canary(cluster, gate.workloads[0])
         if (_read(canary, DECISION) or {}).get("mark") == mark:
             return True  # an attempt was carried out whose answer was lost
-        if (_read(canary, GATE) or {}).get("process") != gate.process:
-            return False
+        if not waits(canary, gate) or not _asks_since(canary, gate.since):
+            return False  # also if the same driver asks another time: that is another question
         earlier = recorded_decision(canary)
         if earlier:
             raise InputError(told(earlier, together))
@@ -109,6 +109,11 @@ def withdraw_decision(cluster: Cluster, gate: WaitingGate) -> bool:
 def waits(canary: Object | None, gate: WaitingGate) -> bool:
     """Return whether a gate still waits, by the canary of its first workload."""
     return (_read(canary, GATE) or {}).get("process") == gate.process
+
+
+def _asks_since(canary: Object | None, since: float) -> bool:
+    noted = _read(canary, GATE)
+    return noted is not None and parse_timestamp(noted["since"]) == since
 
 
 def recorded_decision(canary: Object | None) -> Answer | None:

@@ -319,6 +319,21 @@ def test_a_gate_that_closes_while_somebody_decides_is_no_longer_decided_on(story
     assert not record_decision(story.cluster, waiting[0], KeepsWatching("bob"), story.clock.now())
 
 
+def test_a_decision_on_a_question_does_not_hold_for_the_next_one(story: Story) -> None:
+    story.stable(OLD)
+    first: list[Any] = []
+
+    def ask_again() -> None:
+        first.append(gate_of(story))
+        keeps_watching(story)
+
+    def late() -> None:
+        assert not record_decision(story.cluster, first[0], Decided(promote=False, by="bob"), story.clock.now())
+        recorded(story, promote=True)
+
+    assert story.release(NEW, gate=Asked([ask_again, late]), lock=lock(story)).run().promoted
+
+
 def test_a_driver_of_an_older_version_is_not_told_to_keep_watching(story: Story) -> None:
     story.stable(OLD)
 
