@@ -66,7 +66,7 @@ def status_as_text(status: Status) -> str:
             lines.append(f"  {workload.driver.name} {holds} since {since}; it last renewed the lock at {renewed}")
         if workload.gate:
             lines.append(f"  waits for a decision since {readable(workload.gate.since)}")
-        if workload.expires_in is not None:
+        if workload.expires_in is not None and workload.gate is None:  # nothing expires while a gate waits
             lines.append(f"  {_expiry(workload.expires_in)}")
         lines += [f"  {sentence}" for sentence in workload.unknown]
         if workload.verdict:

@@ -94,7 +94,9 @@ def make_app(desk: Desk, *, access: Access, reports: Path | None, person: str, p
     said: OrderedDict[str, Said] = OrderedDict()
 
     def refuse(status: int, what: str, todo: str) -> Response:
-        return make_response(render_template("message.html", what=what, todo=todo), status)
+        return make_response(
+            render_template("message.html", what=what, todo=todo, known=status not in (401, 421)), status
+        )
 
     guard(app, access, refuse)
     drawn = _Drawn(lambda values: render_template("_release.html", form_token=access.form_token, **values))

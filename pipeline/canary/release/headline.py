@@ -37,13 +37,17 @@ def headline(workload: Workload, phase: Phase, verdict: Verdict, *, is_interrupt
     match phase:
         case Phase.IDLE:
             stable = "" if workload.stable is None else _shown(images(workload.stable))
-            return f"No release in progress; stable runs {stable}" if stable else "It does not exist yet"
+            return f"No release in progress; stable runs {stable}" if stable else "No release yet: nothing is deployed"
         case Phase.PROMOTING:
-            return "The promote was interrupted" if is_interrupted else f"{canary} is being rolled out to stable"
+            return (
+                "The promote was interrupted"
+                if is_interrupted
+                else _sentence(f"{canary} is being rolled out to stable")
+            )
         case Phase.ROLLING_BACK:
             return "The rollback was interrupted" if is_interrupted else "The last promote is being rolled back"
         case Phase.STARTING:
-            return f"{canary} is starting" + (f" next to {baseline}" if workload.stable else "")
+            return _sentence(f"{canary} is starting") + (f" next to {baseline}" if workload.stable else "")
     if workload.canary is None:
         return "A baseline is left without a canary"
     if workload.baseline is None:

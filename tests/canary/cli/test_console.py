@@ -91,7 +91,7 @@ def test_a_console_waits_for_the_first_release_of_the_manifests_in_canary_yml(
     in_cluster.write("canary.yml", "manifests: [m.yml]\n")
     with running("console") as console:
         page = page_of(console)
-        page.until("It does not exist yet")
+        page.until("No release yet: nothing is deployed")
         story.release(deployment("app:1"), service()).deploy()
         page.until("app:1")
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import pytest
 
+from canary.cli.render import status_as_text
 from canary.errors import InputError, InterruptedReleaseError, LockLostError, PromoteError, TimedOutError
 from canary.events import Answer, Decided, DecisionAsked, HandedOver, KeepsWatching, Note, Promoted, Rejected
 from canary.gate.manual import ManualGate
@@ -117,9 +118,12 @@ def recorded(story: Story, *, promote: bool) -> None:
 def test_a_promote_from_elsewhere_is_carried_out_by_the_release_that_waits(story: Story) -> None:
     story.stable(OLD)
     with Waiting(story, (NEW,)) as waiting:
-        (workload,) = story.release(names=("app",)).status().workloads
+        status = story.release(names=("app",)).status()
+        (workload,) = status.workloads
         assert workload.gate
         assert workload.gate.driver == ADA.name
+        assert "waits for a decision since" in status_as_text(status)
+        assert "expires" not in status_as_text(status)
         assert [line.partition(": ")[2].split()[1] for line in workload.next] == ["promote", "reject"]
         bob(story, NEW).promote()
     assert waiting.outcome

@@ -40,3 +40,15 @@ def test_a_promoted_version_looks_better_if_it_gains_more_than_it_might_lose(
     stable, canary = deployment("app:1"), deployment("app:2")
     workload = Workload("app", stable, stable, canary)
     assert headline(workload, Phase.WAITING, Verdict(Decision.PROMOTE, (one,), "")) == says
+
+
+def test_a_headline_about_a_canary_without_a_version_begins_with_a_capital() -> None:
+    stable = deployment("app:1")
+    workload = Workload("app", stable, None, None)
+    assert (
+        headline(workload, Phase.PROMOTING, Verdict(Decision.PROMOTE, (), ""))
+        == "The canary is being rolled out to stable"
+    )
+    assert headline(Workload("app", stable, stable, stable), Phase.STARTING, Verdict(Decision.UNDECIDED, (), "")) == (
+        "The canary is starting next to the baseline"
+    )
