@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from canary.cli import flags
-from canary.cli.arguments import require_deployments
+from canary.cli.arguments import require_deployments, require_namespace
 from canary.cli.browser import has_desktop, opened_in_browser
 from canary.cli.clock import SystemClock
 from canary.cli.help import Command
@@ -35,6 +35,8 @@ OPEN = 5.0
 
 LINGER = 5.0
 """Seconds for which the console of a release stays after its end, so that open pages show how it ended."""
+
+MOST_PORT = 65_535
 
 FOR_A_LOCK = 5.0
 """Seconds that a person at a button waits for another driver's lock."""
@@ -132,12 +134,13 @@ def _desk(session: Session, names: Sequence[str], closing: ExitStack) -> Cluster
 
 
 def _check_names(session: Session, names: Sequence[str]) -> None:
-    """Refuse a misspelt name. While the API server is away, nobody can tell, and the page says so.
+    """Refuse a misspelt name or namespace. While the API server is away, nobody can tell, and the page says so.
 
     A name from manifests is not misspelt: its first release may be still to come.
     """
     cluster = session.clients.background_cluster()
     try:
+        require_namespace(cluster)
         require_deployments(cluster, names)
     except UnreachableError:
         return
@@ -158,6 +161,8 @@ def _serve(session: Session, desk: ClusterDesk, reports: Path | None, closing: E
     tls = TLS.read(Path(settings.tls_cert), Path(settings.tls_key)) if settings.tls_cert and settings.tls_key else None
     host, _, port = settings.listen.rpartition(":")
     host = host.strip("[]")
+    if int(port) > MOST_PORT:
+        raise InputError(f"--listen {settings.listen}: there is no port {port}; pass one up to {MOST_PORT:,}, or 0")
     names = frozenset(name.lower() for name in settings.host_names) | (tls.names if tls else frozenset())
     access = Access(names, settings.user_header or "")
     app = make_app(desk, access=access, reports=reports, person=ProcessIdentity().person)

@@ -132,11 +132,10 @@ def _replaced(one: Workload, *, is_named: bool) -> str:
 def _deletes(now: Situation) -> str:
     canary = sum(replicas(one.canary) for one in now.together if one.canary)
     baseline = sum(replicas(one.baseline) for one in now.together if one.baseline)
-    pods = [f"{canary} canary"] if canary else []
-    pods += [f"{baseline} baseline"] if baseline else []
-    is_one = canary + baseline == 1
-    deleted = f"delete {' and '.join(pods)} {'pod' if is_one else 'pods'}" if pods else "delete canary and baseline"
-    return f"{deleted}; stable is not touched"
+    pods = [
+        counted(count, f"{variant} pod") for count, variant in ((canary, "canary"), (baseline, "baseline")) if count
+    ]
+    return f"delete {' and '.join(pods or ['canary and baseline'])}; stable is not touched"
 
 
 def _watches(now: Situation) -> str:

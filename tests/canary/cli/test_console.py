@@ -101,6 +101,11 @@ def test_a_console_waits_for_the_first_release_of_the_manifests_in_canary_yml(
     [
         (("ap",), "there is no Deployment ap in namespace {}, and no canary or baseline of it; did you mean app?"),
         (("--tls-cert", "c.pem"), "--tls-cert and --tls-key belong together: pass both, or none"),
+        (("--namespace", "nowhere"), "there is no namespace nowhere: create it, or pass another --namespace"),
+        (
+            ("--listen", "localhost:99999"),
+            "--listen localhost:99999: there is no port 99999; pass one up to 65,535, or 0",
+        ),
         (("--listen", "somewhere"), "--listen somewhere: must be a host and a port such as 127.0.0.1:8443"),
     ],
 )

@@ -181,7 +181,7 @@ def test_where_nobody_works_reject_works_and_promote_shows_its_command(released:
     assert promote.why_not.startswith("A promote needs the manifests")
     assert promote.command == "canary promote MANIFESTS --image registry.example:5000/team/app:2"
     assert reject == Choice(
-        Action.REJECT, "delete 2 canary and 2 baseline pods; stable is not touched", command="canary reject app"
+        Action.REJECT, "delete 2 canary pods and 2 baseline pods; stable is not touched", command="canary reject app"
     )
 
 
