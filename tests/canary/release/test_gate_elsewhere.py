@@ -41,9 +41,22 @@ class Answers:
         return self.answer or elsewhere()
 
 
+class Brisk:
+    """Real time, with short sleeps: a simulated clock would let seconds pass in which the other thread gets no turn."""
+
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(min(seconds, 0.02))
+
+
 @dataclass
 class Waiting:
-    """A release that waits at its gate, in a thread of its own."""
+    """A release that waits at its gate, in a thread of its own.
+
+    The gate waits in real time: with simulated sleeps, its lock would get old before the test gets its turn.
+    """
 
     story: Story
     objects: tuple[Any, ...]
@@ -52,7 +65,7 @@ class Waiting:
     errors: list[BaseException] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        gate = ManualGate(self.story.clock, self.story.events.append, "", timeout=1e9)
+        gate = ManualGate(Brisk(), self.story.events.append, "", timeout=1e9)
         cluster = self.story.simulator.cluster(self.story.namespace)
         release = self.story.release(
             *self.objects,
@@ -87,16 +100,6 @@ class Waiting:
 
 def gate_of(story: Story) -> Any:
     return waiting_gate(story.cluster, "app", story.cluster.get(DEPLOYMENT, "app-canary"))
-
-
-class Brisk:
-    """Real time, with short sleeps: a simulated clock would let seconds pass in which the other thread gets no turn."""
-
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(min(seconds, 0.02))
 
 
 def bob(story: Story, *objects: Any, **more: Any) -> Any:
