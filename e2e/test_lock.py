@@ -81,6 +81,7 @@ def test_a_driver_killed_on_this_machine_blocks_no_other_driver(released: Namesp
     with watching(released) as first:
         first.kill()
         first.communicate(timeout=60)
+    assert "is no longer running; it last renewed its lock" in released.canary("status", "sampleapp").out
     assert "which is no longer running" in released.canary("reject", "sampleapp").err
     assert released.images("sampleapp-canary") is None
 

@@ -68,9 +68,9 @@ def test_an_unfinished_undo_is_shown_and_finished(configured: Namespace, manifes
         driver.communicate(timeout=60)
     configured.kubectl("annotate", "configmap/sampleapp-before", "canary-lab/undoing=the pods did not get ready")
 
-    refused = configured.canary("deploy", str(manifests), "--image", "sampleapp:20", code=2).err
-    assert "canary rollback sampleapp" in refused  # it took the lock of the killed driver, and gave it back
     assert "finish the undo of a promote that failed (the pods" in configured.canary("status", "sampleapp").out
+    refused = configured.canary("deploy", str(manifests), "--image", "sampleapp:20", code=2).err
+    assert "canary rollback sampleapp" in refused
     told = configured.canary("promote", str(manifests), "--image", "sampleapp:20", code=5).err
     assert "promote failed and was undone: the pods did not get ready" in told
     assert configured.images("sampleapp") == ["sampleapp:10"]

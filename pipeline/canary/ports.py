@@ -115,6 +115,9 @@ class Lock(Protocol):
     def breaks(self) -> bool:
         """Whether it is taken even from a driver that is at work."""
 
+    def has_ended(self, process: str) -> bool:
+        """Return whether the process with this mark, which holds a lock, has certainly ended."""
+
     def held(self, names: Sequence[str], listen: Listener) -> AbstractContextManager[None]:
         """Return what holds the workloads of these names while it is entered; what is held already stays so.
 

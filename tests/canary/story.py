@@ -78,6 +78,9 @@ class NoLock:
 
     breaks = False
 
+    def has_ended(self, process: str) -> bool:
+        return False
+
     @contextmanager
     def held(self, names: Sequence[str], listen: Listener) -> Iterator[None]:
         yield

@@ -130,7 +130,10 @@ def _desk(session: Session, names: Sequence[str], closing: ExitStack) -> Cluster
 
     cluster = session.clients.background_cluster()
     closing.callback(cluster.close)
-    return ClusterDesk(cluster, session.options, names, clock=SystemClock(), reject=_Rejecter(session))
+    beside = ProcessIdentity(is_alone=False)  # the driver may be this process, with --gate console
+    return ClusterDesk(
+        cluster, session.options, names, clock=SystemClock(), reject=_Rejecter(session), has_ended=beside.is_gone
+    )
 
 
 def _check_names(session: Session, names: Sequence[str]) -> None:

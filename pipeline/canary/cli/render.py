@@ -62,8 +62,11 @@ def status_as_text(status: Status) -> str:
         lines += [f"  {line}" for line in columns(rows)]
         if workload.driver:
             since, renewed = readable(workload.driver.since), readable(workload.driver.renewed)
-            holds = "has been at work" if workload.is_at_work else "may be gone: it has held the lock"
-            lines.append(f"  {workload.driver.name} {holds} since {since}; it last renewed the lock at {renewed}")
+            if workload.driver.has_ended:
+                lines.append(f"  {workload.driver.name} is no longer running; it last renewed its lock at {renewed}")
+            else:
+                holds = "has been at work" if workload.is_at_work else "may be gone: it has held the lock"
+                lines.append(f"  {workload.driver.name} {holds} since {since}; it last renewed the lock at {renewed}")
         if workload.gate:
             lines.append(f"  waits for a decision since {readable(workload.gate.since)}")
         if workload.expires_in is not None and workload.gate is None:  # nothing expires while a gate waits

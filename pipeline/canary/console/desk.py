@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from canary.errors import InputError, LockedError
@@ -44,7 +44,14 @@ class ClusterDesk:
     """Reads the releases of a namespace, and answers gates that wait; see `app.Desk`."""
 
     def __init__(
-        self, cluster: Cluster, options: Options, names: Sequence[str], *, clock: Clock, reject: Reject
+        self,
+        cluster: Cluster,
+        options: Options,
+        names: Sequence[str],
+        *,
+        clock: Clock,
+        reject: Reject,
+        has_ended: Callable[[str], bool],
     ) -> None:
         """Read nothing yet.
 
@@ -54,12 +61,14 @@ class ClusterDesk:
             names: of the workloads to show, none for all that have to do with releases.
             clock: time.
             reject: rejects a release for which no gate waits.
+            has_ended: returns whether the process of a driver, by its mark, has certainly ended.
         """
         self._cluster = cluster
         self._options = options
         self._names = tuple(names)
         self._clock = clock
         self._reject = reject
+        self._has_ended = has_ended
         self._lock = threading.Lock()
         self._acting = threading.Lock()
         self._renewals: dict[str, tuple[Holder, float]] = {}
@@ -118,7 +127,12 @@ class ClusterDesk:
     def _read(self) -> Overview:
         began = self._clock.monotonic()
         seen = read_overview(
-            self._cluster, self._options, self._names, self._clock.now(), known=() if self._names else self._known
+            self._cluster,
+            self._options,
+            self._names,
+            self._clock.now(),
+            has_ended=self._has_ended,
+            known=() if self._names else self._known,
         )
         took = self._clock.monotonic() - began
         self._next_at = began + max(PACE, took / BUSY)

@@ -126,7 +126,9 @@ def _lock(now: Experiment) -> Iterator[Health]:
         text = f"{driver.name} works on it; last sign of life {ago} ago."
         yield Health("lock", is_problem=False, text=text)
     else:
-        text = f"{driver.name} may have died: it has not renewed its lock for {ago}. Another driver can take over."
+        text = f"{driver.name} is no longer running. Another driver can take over."
+        if not driver.has_ended:
+            text = f"{driver.name} may have died: it has not renewed its lock for {ago}. Another driver can take over."
         yield Health("lock", is_problem=True, text=text)
 
 

@@ -4,7 +4,7 @@ One overview takes one request for all Deployments, and for each workload six: i
 counts, its last promote and its Events. A gate that waits takes one more. `logs` of pods that crash are read besides.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -53,7 +53,13 @@ ENDS = {
 
 
 def read_overview(
-    cluster: Cluster, options: Options, names: Sequence[str], at: float, *, known: Iterable[str] = ()
+    cluster: Cluster,
+    options: Options,
+    names: Sequence[str],
+    at: float,
+    *,
+    has_ended: Callable[[str], bool],
+    known: Iterable[str] = (),
 ) -> Overview:
     """Return what can be seen of workloads now.
 
@@ -63,11 +69,12 @@ def read_overview(
         names: of the workloads. None means each one that has a canary or was written by this driver before. Those that
             are released together with one of them are shown, too.
         at: Unix seconds: now.
+        has_ended: returns whether the process with a mark has certainly ended.
         known: names of workloads to show besides, as long as they exist.
     """
     live = {one["metadata"]["name"]: one for one in cluster.find(DEPLOYMENT)}
     workloads = _workloads(live, names or {*_names(live, options.label), *(name for name in known if name in live)})
-    states = {one.name: read_state(cluster, options, one, at) for one in workloads}
+    states = {one.name: read_state(cluster, options, one, at, has_ended=has_ended) for one in workloads}
     shown = []
     for one in workloads:
         together = tuple(other for other in workloads if _release(other) == _release(one))

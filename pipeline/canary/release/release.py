@@ -230,7 +230,7 @@ class Release:
 
     def status(self) -> Status:
         """Return the variants of each workload and what can be done next."""
-        return status.status(self.cluster, self.options, self._names(), self.clock.now())
+        return status.status(self.cluster, self.options, self._names(), self.clock.now(), has_ended=self.lock.has_ended)
 
     def planned(self, action: str) -> tuple[Object, ...]:
         """Return the objects that `deploy`, `promote` or `apply` would write now, and emit deploy's notes.

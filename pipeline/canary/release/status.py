@@ -88,7 +88,7 @@ class WorkloadStatus:
         problems: what cannot be read, and what to do about that; a sentence each.
         rollback: what a rollback would restore, None if there is nothing to restore.
         forecast: the decision to expect if watching goes on, None if there is one already or if that cannot be said.
-        is_at_work: whether the driver renewed its lock within the last minute.
+        is_at_work: whether the driver may be running, and renewed its lock within the last minute.
         waiting_for: what stood before the verdict was acted on at the last look, empty if nothing did.
     """
 
@@ -146,12 +146,22 @@ class State:
     problems: tuple[str, ...]
 
 
-def status(cluster: Cluster, options: Options, names: Sequence[str], at: float) -> Status:
-    """Return the status of the workloads at `at`, Unix seconds: now."""
+def status(
+    cluster: Cluster, options: Options, names: Sequence[str], at: float, *, has_ended: Callable[[str], bool]
+) -> Status:
+    """Return the status of the workloads.
+
+    Args:
+        cluster: the Kubernetes API.
+        options: how the release is made.
+        names: of the workloads.
+        at: Unix seconds: now.
+        has_ended: returns whether the process with a mark has certainly ended.
+    """
     workloads = [read_workload(cluster, name) for name in sorted(names)]
     late = (one for found in workloads for one in found.variants.values() if not progress(one).complete)
     pods = pods_by_deployment(cluster, late)
-    states = [read_state(cluster, options, one, at) for one in workloads]
+    states = [read_state(cluster, options, one, at, has_ended=has_ended) for one in workloads]
     found = (
         workload_status(cluster, options, one, state, pods=pods, at=at)
         for one, state in zip(workloads, states, strict=True)
@@ -170,8 +180,10 @@ def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def read_state(cluster: Cluster, options: Options, found: Workload, at: float) -> State:
-    """Return what the cluster has saved about a workload, as seen at `at` (Unix seconds)."""
+def read_state(
+    cluster: Cluster, options: Options, found: Workload, at: float, *, has_ended: Callable[[str], bool]
+) -> State:
+    """Return what the cluster has saved about a workload, as seen at `at` (Unix seconds); see `status`."""
     name = found.name
     problems: list[str] = []
     canaries = {} if found.canary is None else {name: found.canary}
@@ -179,7 +191,7 @@ def read_state(cluster: Cluster, options: Options, found: Workload, at: float) -
     expires = _read(problems, lambda: expiry(found.canary) if found.canary else None)
     last = _read(problems, lambda: read_last_promote(cluster, name))
     gate = _read(problems, lambda: waiting_gate(cluster, name, found.canary))
-    driver, unknown = _driver(cluster, name)
+    driver, unknown = _driver(cluster, name, has_ended)
     if driver is None or not driver.is_at_work(at):
         gate = None  # a driver that was killed at its gate leaves its annotation and its lock
     return State(record, expires, last, gate, driver, unknown, tuple(problems))
@@ -250,10 +262,10 @@ def _read(problems: list[str], look: Callable[[], T]) -> T | None:
         return None
 
 
-def _driver(cluster: Cluster, name: str) -> tuple[Holder | None, tuple[str, ...]]:
+def _driver(cluster: Cluster, name: str, has_ended: Callable[[str], bool]) -> tuple[Holder | None, tuple[str, ...]]:
     """Return who holds the lock on a workload's release, and what is not known about that."""
     try:
-        return read_holder(cluster, name), ()
+        return read_holder(cluster, name, has_ended=has_ended), ()
     except ForbiddenError as error:
         return None, (f"it is not known whether a driver works on it: {error}",)
 

@@ -1,7 +1,7 @@
 """The Lease behind a workload's lock: who holds it, and what it is once taken, renewed or given back."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from canary.marks import PROCESS, Variant, variant_name
 from canary.objects import LEASE, Object, annotations_of, owner_reference
@@ -20,21 +20,32 @@ class Holder:
         name: such as `ada@laptop, process 4711`.
         since: Unix seconds when it took the lock, by its own clock.
         renewed: Unix seconds when it last renewed the lock, by its own clock.
+        has_ended: whether its process has certainly ended, which only its own machine can tell.
     """
 
     name: str
     since: float
     renewed: float
+    has_ended: bool = False
 
     def is_at_work(self, at: float) -> bool:
-        """Return whether it renewed the lock lately, as seen at `at` (Unix seconds)."""
-        return at - self.renewed < DURATION
+        """Return whether it may still be running and renewed the lock lately, as seen at `at` (Unix seconds)."""
+        return not self.has_ended and at - self.renewed < DURATION
 
 
-def read_holder(cluster: Cluster, name: str) -> Holder | None:
-    """Return who holds the lock on a workload, None if nobody does. The holder may be gone nevertheless."""
+def read_holder(cluster: Cluster, name: str, *, has_ended: Callable[[str], bool] = lambda _: False) -> Holder | None:
+    """Return who holds the lock on a workload, None if nobody does. The holder may be gone nevertheless.
+
+    Args:
+        cluster: the Kubernetes API.
+        name: of the workload.
+        has_ended: returns whether the process with a mark has certainly ended.
+    """
     lease = cluster.get(LEASE, lease_name(name))
-    return holder_of(lease) if lease is not None else None
+    holder = holder_of(lease) if lease is not None else None
+    if lease is None or holder is None:
+        return None
+    return replace(holder, has_ended=has_ended(process_mark(lease)))
 
 
 def lease_name(name: str) -> str:

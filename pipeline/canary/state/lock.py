@@ -123,6 +123,10 @@ class LeaseLock:
         """Whether the lock is taken even from a driver that is at work."""
         return self._break_lock
 
+    def has_ended(self, process: str) -> bool:
+        """Return whether the process with this mark has certainly ended; see `ports.Lock`."""
+        return self._process.is_gone(process)
+
     @contextmanager
     def held(self, names: Sequence[str], listen: Listener) -> Iterator[None]:
         """Hold the locks of these workloads; see `ports.Lock`."""

@@ -16,7 +16,7 @@ from canary.marks import Variant
 from canary.observe.deployments import images
 from canary.release.overview import Action, Phase
 from canary.state.lease import DURATION, renewed
-from tests.canary.drivers import ADA, BOB, Entered, lease, lock
+from tests.canary.drivers import ADA, BOB, Entered, lease, lock, nobody_has
 from tests.canary.release.test_gate_elsewhere import NEW, OLD, Asked, Waiting, recorded
 from tests.canary.story import Story, deployment
 
@@ -51,7 +51,11 @@ def console(story: Story) -> Console:
     """Give the console of a namespace in which app:1 is stable."""
     story.stable(OLD)
     rejects = Rejects(story)
-    return Console(story, rejects, ClusterDesk(story.cluster, story.options, (), clock=story.clock, reject=rejects))
+    return Console(
+        story,
+        rejects,
+        ClusterDesk(story.cluster, story.options, (), clock=story.clock, reject=rejects, has_ended=nobody_has),
+    )
 
 
 @pytest.mark.parametrize(("action", "runs"), [(Action.PROMOTE, ("app:2",)), (Action.REJECT, ("app:1",))])
@@ -101,7 +105,7 @@ def test_two_people_at_two_consoles_in_the_same_second(console: Console) -> None
 
     def press(action: Action, by: str, start: threading.Barrier) -> None:
         cluster = story.simulator.cluster(story.namespace)
-        desk = ClusterDesk(cluster, story.options, (), clock=story.clock, reject=console.rejects)
+        desk = ClusterDesk(cluster, story.options, (), clock=story.clock, reject=console.rejects, has_ended=nobody_has)
         start.wait(20)
         try:
             said.append(desk.act("app", action, by=by, typed="", reason=""))
@@ -235,7 +239,7 @@ class Counting:
 def test_however_many_pages_ask_the_cluster_is_read_once_a_second(console: Console) -> None:
     story = console.story
     cluster = Counting(story.cluster)
-    desk = ClusterDesk(cluster, story.options, (), clock=story.clock, reject=console.rejects)
+    desk = ClusterDesk(cluster, story.options, (), clock=story.clock, reject=console.rejects, has_ended=nobody_has)
     first = desk.overview()
     reads = cluster.reads
     assert all(desk.overview() is first for _ in range(10))
@@ -253,7 +257,9 @@ def test_a_slow_cluster_is_read_less_often(console: Console) -> None:
             story.clock.time += 0.5
             return self._cluster.find(*arguments, **more)
 
-    desk = ClusterDesk(Slow(story.cluster), story.options, (), clock=story.clock, reject=console.rejects)
+    desk = ClusterDesk(
+        Slow(story.cluster), story.options, (), clock=story.clock, reject=console.rejects, has_ended=nobody_has
+    )
     first = desk.overview()
     story.clock.time += 2
     assert desk.overview() is first

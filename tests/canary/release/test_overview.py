@@ -19,7 +19,7 @@ from canary.release.read_overview import read_overview
 from canary.settings.release_arguments import ReleaseArguments
 from canary.verdict.comparison import Decision
 from tests.canary.cluster_simulator import died, unready, waiting
-from tests.canary.drivers import ADA, Entered, lock
+from tests.canary.drivers import ADA, Entered, lock, nobody_has
 from tests.canary.release.test_gate_elsewhere import Asked, Waiting, bob, recorded
 from tests.canary.story import Counts, Story, deployment, secret
 
@@ -27,7 +27,7 @@ OLD, NEW = deployment("app:1"), deployment("registry.example:5000/team/app:2")
 
 
 def seen(story: Story, *names: str) -> Overview:
-    return read_overview(story.cluster, story.options, names, story.clock.now())
+    return read_overview(story.cluster, story.options, names, story.clock.now(), has_ended=nobody_has)
 
 
 def app(story: Story) -> WorkloadOverview:
@@ -310,7 +310,7 @@ def test_an_overview_reads_what_the_role_of_a_viewer_grants_and_nothing_else(rel
     released.simulator.set_status(released.namespace, "app-canary", unready)
     released.simulator.set_status(released.namespace, "app-canary", died("Error", 1))
     noted = Noted(released.cluster)
-    read_overview(noted, released.options, ("app",), released.clock.now())
+    read_overview(noted, released.options, ("app",), released.clock.now(), has_ended=nobody_has)
     granted = each(right.of("app") for right in CONSOLE if right.task is Task.VIEW)
     assert noted.read | {("get", "deployments", "")} == {(verb, right.resource, name) for right, verb, name in granted}
 
@@ -325,5 +325,5 @@ def test_an_overview_takes_few_requests(released: Story) -> None:
                 counted.append(name)
             return getattr(released.cluster, name)
 
-    read_overview(Counting(), released.options, (), released.clock.now())
+    read_overview(Counting(), released.options, (), released.clock.now(), has_ended=nobody_has)
     assert len(counted) == 7

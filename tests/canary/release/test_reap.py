@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from canary.marks import EXPIRES
 from canary.objects import DEPLOYMENT, LEASE
 from canary.state.expiry import expiry, postpone_expiry
 from tests.canary.commandline import CommandLine
-from tests.canary.drivers import BOB, Entered, lock
+from tests.canary.drivers import ADA, BOB, Entered, lock
 from tests.canary.interruption import interrupt_promote
 from tests.canary.story import Person, Story, deployment
 
@@ -172,6 +173,18 @@ def test_status_says_when_it_expires(story: Story, passed: float, says: str) -> 
     released(story)
     story.clock.time = (expiry(story.deployment("app-canary")) or 0) - HALF_AN_HOUR + passed
     assert f"  {says}\n" in render.status_as_text(story.release(names=("app",)).status())
+
+
+def test_status_knows_on_the_same_machine_that_a_driver_was_killed(story: Story) -> None:
+    released(story)
+    beside = replace(ADA, gone=BOB.mark)
+    with lock(story, BOB).held(["app"], story.events.append):
+        status = story.release(names=("app",), lock=lock(story, beside)).status()
+    (app,) = status.workloads
+    assert not app.is_at_work
+    assert f"\n  {BOB.name} is no longer running; it last renewed its lock at " in render.status_as_text(status)
+    assert "canary reject app" in app.next[-1]
+    assert "--break-lock" not in "".join(app.next)
 
 
 def test_status_says_who_holds_the_lock_and_when_it_was_renewed(story: Story) -> None:
