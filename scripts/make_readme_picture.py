@@ -54,7 +54,7 @@ class Visited(Demo):
         assert self.console
         try:
             with opened(self.console.address) as page:
-                page.get_by_text("has been waiting for an answer").wait_for(timeout=PATIENCE)
+                page.get_by_text("Waiting for your answer since").wait_for(timeout=PATIENCE)
                 if name == "worse":
                     for scheme in SCHEMES:
                         page.emulate_media(color_scheme=scheme)

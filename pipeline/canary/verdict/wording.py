@@ -45,6 +45,8 @@ def sentence(comparison: Comparison, quality: str) -> str:
         range_ = f"at least {_points(low, digits)}"
     elif high < 0:
         range_ = f"at least {_points(-high, digits)}"
+    elif (low, high) == (-1.0, 1.0):
+        range_ = "too few answers to say"
     elif comparison.decision is Decision.PROMOTE:
         range_ = f"at most {_points(0.0 - low, digits)} worse"
     else:

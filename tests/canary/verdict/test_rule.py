@@ -86,6 +86,16 @@ def evidences(draw: st.DrawFn, largest: int = 10**9) -> Evidence:
             Decision.UNDECIDED,
             "canary 90.0 % good vs baseline 90.0 %: equal (between 5.6 worse and 7.4 better), 500 requests each",
         ),
+        (
+            (3, 4),
+            (4, 4),
+            0.05,
+            Decision.UNDECIDED,
+            (
+                "canary 100.0 % good vs baseline 75.0 %: better by 25.0 points (too few answers to say; tolerance 5.0)"
+                ", 4 requests each"
+            ),
+        ),
         ((0, 0), (0, 0), 0.05, Decision.UNDECIDED, "no requests to canary and baseline yet"),
         ((0, 0), (3, 4), 0.05, Decision.UNDECIDED, "no requests to baseline yet (4 and 0 requests)"),
     ],
