@@ -220,8 +220,8 @@ def test_a_daemon_ends_with_the_process_given_by_end_with(other: Command) -> Non
         start(other, "--end-with", str(script.pid)).apply(SECRET, deaf())
         until("the pod runs", lambda: len(processes(other)) >= 2)
         script.kill()
-    until("the daemon has ended", lambda: processes(other) == [])
-    assert other("status", "--name", NAME, check=False).returncode == 1
+    until("the daemon has ended", lambda: other("status", "--name", NAME, check=False).returncode == 1)
+    assert processes(other) == []
 
 
 def test_status_shows_chaos_and_a_running_cluster_cannot_get_it(other: Command) -> None:
