@@ -18,7 +18,8 @@ from canary.console.app import make_app
 from canary.console.security import Access
 from canary.release.overview import MetricOverview, Overview
 from tests.browser import browser, executable
-from tests.canary.console.overviews import AGAINST, REJECT, WATCH, FakeDesk, metric, overview, workload
+from tests.canary.console.fake_desk import FakeDesk
+from tests.canary.console.overviews import AGAINST, REJECT, WATCH, metric, overview, workload
 from tests.canary.console.serving import serving
 
 METRICS, SCRAPES, UPDATES = 10, 1000, 20

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tests.browser import browser
-from tests.canary.console.overviews import GONE, STATES, FakeDesk
+from tests.canary.console.fake_desk import FakeDesk
 from tests.canary.console.serving import serving
+from tests.canary.console.states import GONE, STATES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -12,6 +12,7 @@ import pytest
 from tests.browser import browser
 from tests.canary.cluster_simulator import Clock, Simulator
 from tests.canary.commandline import CommandLine
+from tests.canary.quick_release import pods_that_answer
 from tests.canary.story import Story, deployment, service
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ def simulator(shared_ghosts: Simulator) -> Iterator[Simulator]:
     shared_ghosts.logs.clear()
     shared_ghosts.act(shared_ghosts.registry.refusals.clear)
     shared_ghosts.answers.clear()
+
+
+@pytest.fixture
+def answers(simulator: Simulator) -> Iterator[Simulator]:
+    """Let the pods of app:1 and app:2 answer 90 % good, those of app:3 half."""
+    with pods_that_answer(0.9) as old, pods_that_answer(0.9) as equal, pods_that_answer(0.5) as worse:
+        simulator.answers.update({"app:1": old, "app:2": equal, "app:3": worse})
+        yield simulator
 
 
 @pytest.fixture

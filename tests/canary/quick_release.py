@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from tests.http_servers import serving
 
 NEW = ("m.yml", "--image", "app:2", "--percentage", "50")
+WORSE = ("m.yml", "--image", "app:3", "--percentage", "50")
 QUICK = ("--tolerance", "0.05", "--warm-up", "0", "--min-duration", "0", "--interval", "10ms", "--max-duration", "20s")
 
 

@@ -66,8 +66,8 @@ class Server:
         self._server.ssl_adapter = Adapter(tls) if tls else None
         self._server.expiration_interval = 0.1
         try:
-            with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
-                pass  # cheroot does not close the socket that it could not bind
+            # Cheroot does not close a socket that it could not bind, so another one tries it first.
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
             self._server.prepare()
         except OSError as error:
             reason = error.strerror or str(error)

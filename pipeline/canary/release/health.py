@@ -19,7 +19,7 @@ LONGEST_QUIET = 10.0
 
 @dataclass(frozen=True)
 class Experiment:
-    """What the health of a comparison is told by.
+    """What decides how far a comparison can be trusted.
 
     Attributes:
         workload: the stable Deployment's name.

@@ -18,18 +18,9 @@ from canary.marks import GATE
 from canary.objects import LEASE, annotations_of
 from e2e.console import Page
 from e2e.faulty_proxy import FaultyProxy
-from tests.canary.cluster_simulator import Simulator
 from tests.canary.commandline import CANARY, CommandLine
-from tests.canary.quick_release import NEW, QUICK, pods_that_answer
+from tests.canary.quick_release import NEW, QUICK
 from tests.canary.story import Story, deployment, service
-
-
-@pytest.fixture
-def answers(simulator: Simulator) -> Iterator[Simulator]:
-    """Let the pods of app:1 and app:2 answer 90 % good."""
-    with pods_that_answer(0.9) as old, pods_that_answer(0.9) as new:
-        simulator.answers.update({"app:1": old, "app:2": new})
-        yield simulator
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,17 +16,9 @@ from canary.marks import VERSION_LABEL
 from canary.objects import DEPLOYMENT
 from tests.canary.cluster_simulator import Simulator, waiting
 from tests.canary.commandline import CANARY, CommandLine
-from tests.canary.quick_release import NEW, QUICK, pods_that_answer
+from tests.canary.quick_release import NEW, QUICK
 from tests.canary.story import Story, deployment, image_of, service
 from tests.http_servers import serving
-
-
-@pytest.fixture
-def answers(simulator: Simulator) -> Iterator[Simulator]:
-    """Let the pods of app:1 answer 90 % good, those of app:2 as well, those of app:3 half."""
-    with pods_that_answer(0.9) as old, pods_that_answer(0.9) as equal, pods_that_answer(0.5) as worse:
-        simulator.answers.update({"app:1": old, "app:2": equal, "app:3": worse})
-        yield simulator
 
 
 def test_a_release_is_promoted_with_exit_0(canary: CommandLine, story: Story, answers: Simulator) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,9 +12,8 @@ import pytest
 from canary.verdict.evidence import Evidence
 from canary.verdict.rule import compare_strata
 from canary.verdict.strata import Strata
-from tests.canary.cluster_simulator import Simulator
 from tests.canary.commandline import CommandLine
-from tests.canary.quick_release import NEW, QUICK, pods_that_answer
+from tests.canary.quick_release import NEW, QUICK
 from tests.canary.report_files import REPORT, report_of
 
 HEADER = "time,baseline_good,baseline_total,canary_good,canary_total"
@@ -36,14 +34,6 @@ def rows(baseline: float, canary: float, *, scrapes: int = 120, seed: int = 3) -
 def csv(scrapes: list[tuple[int, int, int, int]], *, seconds: int = 5) -> str:
     lines = [",".join(map(str, (START + seconds * place, *row))) for place, row in enumerate(scrapes)]
     return "\n".join([HEADER, *lines, ""])
-
-
-@pytest.fixture
-def answers(simulator: Simulator) -> Iterator[None]:
-    """Let the pods of app:1 answer 90 % good, those of app:2 as well, those of app:3 half."""
-    with pods_that_answer(0.9) as old, pods_that_answer(0.9) as equal, pods_that_answer(0.5) as worse:
-        simulator.answers.update({"app:1": old, "app:2": equal, "app:3": worse})
-        yield
 
 
 @pytest.mark.parametrize("image", ["app:2", "app:3"])

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.canary.console.overviews import STATES, FakeDesk
+from tests.canary.console.fake_desk import FakeDesk
 from tests.canary.console.serving import Console, serving
+from tests.canary.console.states import STATES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

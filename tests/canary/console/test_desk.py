@@ -17,7 +17,7 @@ from canary.observe.deployments import images
 from canary.release.overview import Action, Phase
 from canary.state.lease import DURATION, renewed
 from tests.canary.drivers import ADA, BOB, Entered, lease, lock, nobody_has
-from tests.canary.release.test_gate_elsewhere import NEW, OLD, Asked, Waiting, recorded
+from tests.canary.release.gates import NEW, OLD, Asked, Waiting, recorded
 from tests.canary.story import Story, deployment
 
 

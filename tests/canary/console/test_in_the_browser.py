@@ -14,9 +14,11 @@ import pytest
 
 from canary.console.security import Access
 from canary.release.overview import Action, Happening
+from tests.canary.console.fake_desk import FakeDesk
 from tests.canary.console.made_up_reports import leave_reports
-from tests.canary.console.overviews import BEGAN, GONE, STATES, FakeDesk
+from tests.canary.console.overviews import BEGAN
 from tests.canary.console.serving import Console, serving
+from tests.canary.console.states import GONE, STATES
 
 pytest.importorskip("playwright", reason="the package playwright is not installed")
 

@@ -13,18 +13,11 @@ import pytest
 from canary.errors import InputError
 from canary.release.overview import Action, Phase
 from canary.verdict.comparison import Decision
+from tests.canary.console.fake_desk import FakeDesk
 from tests.canary.console.made_up_reports import leave_reports
-from tests.canary.console.overviews import (
-    GONE,
-    PROMOTE,
-    REJECT,
-    STATES,
-    FakeDesk,
-    metric,
-    overview,
-    workload,
-)
+from tests.canary.console.overviews import PROMOTE, REJECT, metric, overview, workload
 from tests.canary.console.serving import Console, serving
+from tests.canary.console.states import GONE, STATES
 
 
 def text(page: str) -> str:

@@ -9,8 +9,9 @@ import pytest
 import requests
 
 from canary.console.security import Access
-from tests.canary.console.overviews import STATES, FakeDesk
+from tests.canary.console.fake_desk import FakeDesk
 from tests.canary.console.serving import Console, serving
+from tests.canary.console.states import STATES
 
 
 def test_without_the_token_nothing_is_shown(console: Console) -> None:

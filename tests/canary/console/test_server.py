@@ -17,7 +17,7 @@ from canary.console.security import Access
 from canary.console.server import MOST_BYTES, PATIENCE, THREADS, Server
 from canary.console.tls import TLS
 from canary.errors import InputError
-from tests.canary.console.overviews import FakeDesk
+from tests.canary.console.fake_desk import FakeDesk
 from tests.canary.console.serving import Console, serving
 
 CERTIFICATE = Path(__file__).parents[1] / "kube" / "certificate.pem"

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-
-from tests.canary.cluster_simulator import Simulator
-from tests.canary.quick_release import pods_that_answer
-
-
-@pytest.fixture
-def answers(simulator: Simulator) -> Iterator[Simulator]:
-    """Let the pods of app:1 and app:2 answer 90 % good, those of app:3 half."""
-    with pods_that_answer(0.9) as old, pods_that_answer(0.9) as equal, pods_that_answer(0.5) as worse:
-        simulator.answers.update({"app:1": old, "app:2": equal, "app:3": worse})
-        yield simulator
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from canary.settings.release_arguments import ReleaseArguments
 from canary.verdict.comparison import Decision
 from tests.canary.cluster_simulator import died, unready, waiting
 from tests.canary.drivers import ADA, Entered, lock, nobody_has
-from tests.canary.release.test_gate_elsewhere import Asked, Waiting, bob, recorded
+from tests.canary.release.gates import Asked, Waiting, bob, recorded
 from tests.canary.story import Counts, Story, deployment, secret
 
 OLD, NEW = deployment("app:1"), deployment("registry.example:5000/team/app:2")
