@@ -124,7 +124,7 @@ def test_a_worse_version_is_promoted_only_once_the_name_of_the_release_is_typed(
         says(page, "#choice-promote", "This promotes against the verdict")
         page.locator("#typed-promote").fill("yes")
         page.get_by_role("button", name="Promote sampleapp").click()
-        says(page, "#said", "Not done: nothing was done.")
+        says(page, "#said", "Not done: This promotes against the verdict, and stable records that. To confirm, type")
         assert release.poll() is None
         page.locator("#choice-promote summary").click()
         page.locator("#typed-promote").fill("sampleapp")

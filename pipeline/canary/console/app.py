@@ -20,6 +20,7 @@ from canary.console.pictures import pictures
 from canary.console.security import REPORT_CONTENT_SECURITY_POLICY, Access, guard
 from canary.errors import CanaryError, InputError
 from canary.release.overview import Action, Overview
+from canary.report.past import HTML, JSON, MARKDOWN
 from canary.times import local_time, readable, timestamp
 
 if TYPE_CHECKING:
@@ -146,12 +147,18 @@ def make_app(desk: Desk, *, access: Access, reports: Path | None, person: str, p
             return refuse(404, "This console shows no reports", "To list them, start it with --reports FOLDER.")
         return render_template("reports.html", past=past_reports(reports))
 
-    @app.get("/reports/<path:name>")
-    def report(name: str) -> Response:
-        page = past_reports(reports).page(name) if reports else None
-        if page is None:
+    @app.get("/reports/<path:name>/")
+    @app.get(f"/reports/<path:name>/<any({MARKDOWN!r}, {JSON!r}):file>")
+    def report(name: str, file: str = HTML) -> Response:
+        content = past_reports(reports).read(name, file) if reports else None
+        if content is None:
             return refuse(404, f"There is no report {name}", "It may have been deleted. See the list of past reports.")
-        return make_response(page, {"Content-Security-Policy": REPORT_CONTENT_SECURITY_POLICY})
+        kind = {HTML: "text/html", MARKDOWN: "text/plain", JSON: "application/json"}[file]
+        headers = {
+            "Content-Type": f"{kind}; charset=utf-8",
+            "Content-Security-Policy": REPORT_CONTENT_SECURITY_POLICY,
+        }
+        return make_response(content, headers)
 
     @app.errorhandler(404)
     @app.errorhandler(405)
@@ -210,7 +217,7 @@ def _act(desk: Desk, seen: Seen, form: Mapping[str, str], by: str) -> str:
     one = view.named_workload(seen.overview, workload)
     if one is None or one.status.name != workload or view.mark(one) != form.get("release"):
         raise InputError(
-            f"nothing was done: since this page was shown, the release of {workload} has ended or another one has "
+            f"since this page was shown, the release of {workload} has ended or another one has "
             "begun. The page shows it as it is now"
         )
     typed = form.get(f"typed-{action}", "").strip()

@@ -109,14 +109,13 @@ class ClusterDesk:
                     one = next((one for one in self._read().workloads if one.status.name == workload), None)
                     choice = _choice(one, action)
                     if one is None or choice is None:
-                        raise InputError(f"nothing was done: {workload} has no release to {action} any longer")
+                        raise InputError(f"{workload} has no release to {action} any longer")
                     if choice.why_not:
                         command = f": {choice.command}" if choice.command else ""
-                        raise InputError(f"nothing was done: {choice.why_not}{command}")
+                        raise InputError(f"{choice.why_not}{command}")
                     if choice.confirm and typed.strip() != choice.confirm:
                         raise InputError(
-                            f"nothing was done. {choice.warning}. To confirm, type the name of the release: "
-                            f"{choice.confirm}"
+                            f"{choice.warning}. To confirm, type the name of the release: {choice.confirm}"
                         )
                     if one.status.gate is not None:
                         return self._answer(one.status.gate, action, by=by, reason=reason)
@@ -147,7 +146,7 @@ class ClusterDesk:
         if action is not Action.WATCH:
             answer = Decided(promote=action is Action.PROMOTE, by=by, reason=reason)
         if not record_decision(self._cluster, gate, answer, self._clock.now()):
-            raise InputError(f"nothing was done: {gate.driver} no longer waits for a decision on {together}")
+            raise InputError(f"{gate.driver} no longer waits for a decision on {together}")
         if action is Action.WATCH:
             return f"Recorded: keep watching {together}. {gate.driver} takes more looks, and asks again."
         return f"Recorded: {action} {together}. {gate.driver} does it now."
@@ -162,7 +161,7 @@ class ClusterDesk:
             advice = "Look at the page again, then decide"
             if left := self._wait_for_renewal(one):
                 advice = f"It may be gone: press the button again in {math.ceil(left)} s, when the console knows that"
-            raise InputError(f"nothing was done: {error.holder}. {advice}") from error
+            raise InputError(f"{error.holder}. {advice}") from error
         return f"Rejected {together}: canary and baseline are deleted; stable was not touched."
 
     def _note_renewals(self, seen: Overview) -> None:

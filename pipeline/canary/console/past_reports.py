@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from canary.errors import InputError
+from canary.report.past import FILES
 from canary.report.stored import StoredReport, find_reports
 
 NEWEST = "newest"
@@ -26,16 +27,16 @@ class PastReports:
     reports: dict[str, StoredReport]
     problems: tuple[str, ...]
 
-    def page(self, name: str) -> str | None:
-        """Return the page of a report, None if there is none: its command was killed, or canary was older.
+    def read(self, name: str, file: str) -> str | None:
+        """Return a file of a report, None if there is none: its command was killed, or canary was older.
 
         A link that leads out of the folder is not followed.
         """
         report = self.reports.get(name)
-        if report is None or report.page.suffix != ".html" or not _is_inside(self.folder.resolve(), report.page):
+        if report is None or file not in FILES or not _is_inside(self.folder.resolve(), report.file.with_name(file)):
             return None
         try:
-            return report.page.read_text(encoding="utf-8")
+            return report.file.with_name(file).read_text(encoding="utf-8")
         except (OSError, ValueError):  # a new report has just taken its place; it is no UTF-8
             return None
 

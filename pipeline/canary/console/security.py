@@ -38,9 +38,12 @@ CONTENT_SECURITY_POLICY = (
 
 REPORT_CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; sandbox"
+    "frame-ancestors 'none'; sandbox allow-same-origin"
 )
-"""Of a report: it brings its style along, and has no script, no form and, in its sandbox, no access to the console."""
+"""Of a report: it brings its style along, and its sandbox allows no script and no form.
+
+It keeps the console's origin, because a browser sends no cookie for links of a page without one.
+"""
 
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,

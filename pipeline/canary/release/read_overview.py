@@ -30,7 +30,7 @@ from canary.release.overview import (
 from canary.release.recall import recorded_verdict
 from canary.release.status import State, VariantStatus, read_state, workload_status
 from canary.settings.options import Options
-from canary.state.decision import WaitingGate, recorded_decision, told
+from canary.state.decision import WaitingGate, told
 from canary.state.last_promote import PromoteState
 from canary.state.record import Record, joined
 from canary.times import parse_timestamp
@@ -163,7 +163,7 @@ def _overview(
                 driver,
                 state.last,
                 can_watch=state.gate is not None and state.gate.can_watch,
-                decided=_decided(state.gate, together),
+                decided=_decided(state.gate, states),
             )
         ),
         together=tuple(one.name for one in together),
@@ -194,11 +194,10 @@ def _phase(found: Workload, state: State, *, is_at_work: bool) -> Phase:
     return Phase.COMPARING if state.record is not None else Phase.STARTING
 
 
-def _decided(gate: WaitingGate | None, together: Sequence[Workload]) -> str:
+def _decided(gate: WaitingGate | None, states: Mapping[str, State]) -> str:
     """Return what somebody has decided at a gate that waits, empty if nobody has."""
-    first = next((one for one in together if gate is not None and one.name == gate.workloads[0]), None)
-    answer = recorded_decision(first.canary) if first else None
-    return told(answer, " and ".join(one.name for one in together)) if answer else ""
+    first = states.get(gate.workloads[0]) if gate else None
+    return told(first.decided, " and ".join(gate.workloads)) if gate and first and first.decided else ""
 
 
 def _seen_at(record: Record | None, workload: str) -> float | None:

@@ -6,6 +6,7 @@ from itertools import product
 from typing import TypeVar
 
 from canary.errors import ForbiddenError, InputError
+from canary.events import Answer
 from canary.marks import UNPROVEN, Variant, version_labels
 from canary.objects import DEPLOYMENT, Object, annotations_of
 from canary.observe.deployments import Workload, images, pods_by_deployment, progress, read_workload
@@ -15,7 +16,7 @@ from canary.release.next_steps import next_steps
 from canary.settings.options import Options
 from canary.settings.release_arguments import command
 from canary.state.counts import read_record
-from canary.state.decision import WaitingGate, waiting_gate
+from canary.state.decision import WaitingGate, recorded_decision, waiting_gate
 from canary.state.expiry import expiry
 from canary.state.last_promote import LastPromote, promoted_together, read_last_promote
 from canary.state.lease import Holder, read_holder
@@ -132,6 +133,7 @@ class State:
         expires: Unix seconds at which its canary expires, None if it never does.
         last: the last promote, None without one.
         gate: the driver that waits for a decision, None if none does.
+        decided: what is recorded on the canary as somebody's decision, None if nothing is.
         driver: who holds the lock, None if nobody does.
         unknown: what is not known, and why; a sentence each.
         problems: what cannot be read, and what to do about that; a sentence each.
@@ -141,6 +143,7 @@ class State:
     expires: float | None
     last: LastPromote | None
     gate: WaitingGate | None
+    decided: Answer | None
     driver: Holder | None
     unknown: tuple[str, ...]
     problems: tuple[str, ...]
@@ -194,7 +197,8 @@ def read_state(
     driver, unknown = _driver(cluster, name, has_ended)
     if driver is None or not driver.is_at_work(at):
         gate = None  # a driver that was killed at its gate leaves its annotation and its lock
-    return State(record, expires, last, gate, driver, unknown, tuple(problems))
+    decided = _read(problems, lambda: recorded_decision(found.canary)) if gate else None
+    return State(record, expires, last, gate, decided, driver, unknown, tuple(problems))
 
 
 def workload_status(

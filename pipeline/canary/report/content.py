@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from canary.report.report import Outcome, Report
-from canary.times import timestamp
+from canary.times import readable
 from canary.verdict.comparison import Comparison, Decision
 from canary.verdict.multiples import times
 from canary.verdict.tolerance import Multiple
@@ -113,7 +113,7 @@ def decided(report: Report) -> str:
         return ""
     action, reason = "promote" if report.decided.promote else "reject", report.decided.reason
     why = f": {reason}" if reason else ""
-    return f"Decided to {action} by {report.decided.by} at {timestamp(report.decided_at)}{why}"
+    return f"Decided to {action} by {report.decided.by} at {readable(report.decided_at)}{why}"
 
 
 def next_steps(report: Report) -> Iterator[NextStep]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from canary.chart.answers import draw_answers
+from canary.chart.answers import draw_answers, good_answers
 from canary.chart.funnel import Funnel, draw_funnel
 from canary.chart.lines import draw_lines
 from canary.chart.of_counts import SLOTS, answers_of, funnel_of, rates_of, shares_of
@@ -91,12 +91,13 @@ def _pictures(
     title = f"{name}: {compared} of canary and baseline over time"
     yield Picture(_markup(draw_funnel(funnel, width=WIDE, title=title)), "wide")
     yield Picture(_markup(draw_funnel(funnel, width=NARROW, title=title)), "narrow")
-    title = f"{name}: share of good answers of each variant over time"
-    yield Picture(_markup(draw_lines(shares_of(counts, began=began), width=HALF, height=HEIGHT, title=title)), "half")
+    quality = comparison.quality if comparison else "good"
+    title = f"{name}: share of {good_answers(quality)} of each variant over time"
+    shares = shares_of(counts, quality=quality, began=began)
+    yield Picture(_markup(draw_lines(shares, width=HALF, height=HEIGHT, title=title)), "half")
     title = f"{name}: answers by variant and outcome over time"
-    yield Picture(
-        _markup(draw_answers(answers_of(counts, began=began), width=HALF, height=HEIGHT, title=title)), "half"
-    )
+    answers = answers_of(counts, quality=quality, began=began)
+    yield Picture(_markup(draw_answers(answers, width=HALF, height=HEIGHT, title=title)), "half")
     if rates:
         title = f"{counts.workload}: requests per second of each variant"
         yield Picture(

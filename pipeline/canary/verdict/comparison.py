@@ -39,6 +39,7 @@ class Comparison:
         scrapes: number of scrapes with answers of both variants; None for counts that a person passed.
         measured: whether these scrapes tell the dispersion, so that nothing is presumed.
         sentence: the comparison for a person.
+        quality: what a good request is called: `good`, `within 250 ms`.
         ratio: the canary's share of errors as a multiple of the baseline's, compared as the difference is; None without
             a relative tolerance, and while the baseline has no errors.
         ratio_interval: of the ratio. With a relative tolerance it agrees with the decision: it lies at or below it if
@@ -59,6 +60,7 @@ class Comparison:
     scrapes: int | None = None
     measured: bool = True
     sentence: str = ""
+    quality: str = "good"
     ratio: float | None = None
     ratio_interval: tuple[float, float] = (0.0, math.inf)
 

@@ -83,7 +83,7 @@ def compare(
         strata = Strata(tolerance).add(baseline, canary)
         ratios = error_ratio.log_ratios(tolerance.times, baseline, canary)
         comparison = _by_ratio(comparison, strata, tolerance, log_evidence(ratios, scatter))
-    return replace(comparison, sentence=wording.sentence(comparison, quality))
+    return replace(comparison, sentence=wording.sentence(comparison, quality), quality=quality)
 
 
 def compare_strata(
@@ -133,7 +133,7 @@ def compare_strata(
         alike = low <= of_shares <= high and abs(of_shares - strata.difference) <= (tolerance or STEP) / 2
         difference = of_shares if alike else strata.difference
         comparison = replace(comparison, decision=decision, difference=difference, interval=(low, high))
-    return replace(comparison, sentence=wording.sentence(comparison, quality))
+    return replace(comparison, sentence=wording.sentence(comparison, quality), quality=quality)
 
 
 def _decision(promote: float, reject: float, alpha: float, reject_alpha: float, margin: float) -> Decision:

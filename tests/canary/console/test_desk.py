@@ -91,9 +91,7 @@ def test_a_promote_against_the_verdict_needs_the_name_of_the_release(console: Co
 def test_the_second_of_two_people_is_told(console: Console) -> None:
     def both() -> None:
         console.press(Action.PROMOTE)
-        with pytest.raises(
-            InputError, match=rf"^nothing was done: eve has already decided to promote app. {ADA.name} carries it out$"
-        ):
+        with pytest.raises(InputError, match=rf"^eve has already decided to promote app. {ADA.name} carries it out$"):
             console.press(Action.REJECT, by="mallory")
 
     assert console.story.release(NEW, gate=Asked([both]), lock=lock(console.story)).run().promoted
@@ -132,7 +130,7 @@ def test_where_no_gate_waits_reject_works_and_promote_says_how(console: Console)
     console.story.release(NEW).deploy()
     with pytest.raises(InputError, match=r"which a console does not have.*: canary promote MANIFESTS --image app:2$"):
         console.press(Action.PROMOTE)
-    with pytest.raises(InputError, match="nothing was done: app has no release to watch any longer"):
+    with pytest.raises(InputError, match="app has no release to watch any longer"):
         console.press(Action.WATCH)
     assert console.press(Action.REJECT) == ("Rejected app: canary and baseline are deleted; stable was not touched.")
     assert console.rejects.asked == [(("app",), "eve", "the colour is wrong", False)]
@@ -155,7 +153,7 @@ def test_a_driver_that_begins_in_between_is_not_stopped(console: Console) -> Non
     console.story.release(NEW).deploy()
     driver = Entered(lock(console.story), console.story)
     console.rejects.before = driver.enter
-    with pytest.raises(InputError, match=rf"^nothing was done: {ADA.name} has held the lock on app since .* decide$"):
+    with pytest.raises(InputError, match=rf"^{ADA.name} has held the lock on app since .* decide$"):
         console.press(Action.REJECT)
     driver.leave()
     assert "app-canary" in console.story.names()
@@ -169,7 +167,7 @@ def test_a_release_whose_driver_was_killed_on_another_machine_can_be_rejected(co
     story.clock.time += DURATION + 1
     with pytest.raises(
         InputError,
-        match=rf"^nothing was done: {ADA.name} has held .*\. It may be gone: press the button again in \d+ s, when",
+        match=rf"^{ADA.name} has held .*\. It may be gone: press the button again in \d+ s, when",
     ):
         console.press(Action.REJECT)
     story.clock.time += DURATION
@@ -187,7 +185,7 @@ def test_a_driver_whose_clock_is_slow_is_not_taken_for_gone(console: Console) ->
         story.cluster.update(renewed(lease(story), story.clock.now() - 1000))
         story.clock.time += DURATION - 1
         console.desk.overview()
-        with pytest.raises(InputError, match=f"nothing was done: {ADA.name} has held the lock on app"):
+        with pytest.raises(InputError, match=f"{ADA.name} has held the lock on app"):
             console.press(Action.REJECT)
     driver.leave()
     assert not any(breaks for *_, breaks in console.rejects.asked)
@@ -219,9 +217,9 @@ def test_workloads_of_one_release_are_rejected_together(console: Console) -> Non
 
 
 def test_a_release_that_has_ended_is_not_decided_on(console: Console) -> None:
-    with pytest.raises(InputError, match="nothing was done: app has no release to reject any longer"):
+    with pytest.raises(InputError, match="app has no release to reject any longer"):
         console.press(Action.REJECT)
-    with pytest.raises(InputError, match="nothing was done: web has no release to promote any longer"):
+    with pytest.raises(InputError, match="web has no release to promote any longer"):
         console.press(Action.PROMOTE, workload="web")
 
 

@@ -280,9 +280,7 @@ def test_no_other_site_can_frame_the_console_or_send_its_forms(
     assert desk.acts == []
 
 
-def test_a_report_runs_no_script_and_sees_nothing_of_the_console(
-    desk: FakeDesk, window: Window, tmp_path: Path
-) -> None:
+def test_a_report_runs_no_script_and_its_links_work(desk: FakeDesk, window: Window, tmp_path: Path) -> None:
     leave_reports(tmp_path)
     report = tmp_path / "report.html"
     report.write_text(report.read_text().replace("</body>", "<script>document.title = 'ran'</script></body>"))
@@ -293,8 +291,13 @@ def test_a_report_runs_no_script_and_sees_nothing_of_the_console(
         page.locator("h1").wait_for()
         assert page.locator("script").count() == 1
         assert page.title() != "ran"
-        assert page.evaluate("origin") == "null"
         assert page.evaluate("getComputedStyle(document.querySelector('svg.chart')).display") == "block"
+        for link, begins in (("Markdown", "## "), ("JSON", "{")):
+            page.get_by_role("link", name=link).click()
+            page.locator("h1").wait_for(state="detached")
+            assert page.locator("body").inner_text().startswith(begins)
+            page.go_back()
+            page.locator("h1").wait_for()
 
 
 @pytest.mark.parametrize("state", [*STATES, "cluster-gone"])

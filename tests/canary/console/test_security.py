@@ -212,6 +212,6 @@ def test_a_page_of_an_earlier_release_decides_nothing_about_this_one(console: Co
     answer = console.press("promote", release=earlier)
     assert desk.acts == []
     assert (
-        "nothing was done: since this page was shown, the release of sampleapp has ended or another one has begun. "
+        "since this page was shown, the release of sampleapp has ended or another one has begun. "
         "The page shows it as it is now"
     ) in answer.text

@@ -10,7 +10,7 @@ import pytest
 from canary.doctor.rights import CONSOLE, Task, each
 from canary.errors import TimedOutError
 from canary.events import Looked
-from canary.marks import Variant
+from canary.marks import DECISION, Variant
 from canary.notifications.kubernetes_events import KubernetesEvents
 from canary.notifications.notification import Notifications
 from canary.objects import DEPLOYMENT, Kind
@@ -225,6 +225,22 @@ def test_a_decision_that_waits_for_its_driver_is_shown_in_place_of_the_buttons(s
     assert story.release(NEW, gate=Asked([decided]), lock=lock(story)).run().promoted
     why = f"bob@build-7 has already decided to promote app. {ADA.name} carries it out"
     assert [choice.why_not for choice in seen_choices] == [why, why]
+
+
+def test_a_decision_that_cannot_be_read_is_a_problem_and_all_else_is_shown(story: Story) -> None:
+    story.stable(OLD)
+    shown: list[WorkloadOverview] = []
+
+    def look() -> None:
+        story.cluster.annotate(DEPLOYMENT, "app-canary", {DECISION: "nonsense"})
+        shown.append(app(story))
+        story.cluster.annotate(DEPLOYMENT, "app-canary", {DECISION: None})
+        recorded(story, promote=True)
+
+    assert story.release(NEW, gate=Asked([look]), lock=lock(story)).run().promoted
+    assert shown[0].phase is Phase.WAITING
+    (problem,) = shown[0].status.problems
+    assert f"annotation {DECISION} of Deployment app-canary cannot be read" in problem
 
 
 def test_workloads_of_one_release_are_shown_together_the_worst_one_first(story: Story) -> None:

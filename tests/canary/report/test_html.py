@@ -139,7 +139,7 @@ def test_a_rejected_release_begins_with_outcome_verdict_and_who_decided() -> Non
     report = made.report(ExitCode.REJECTED)
     words = first_words(report_as_html(report))
     assert words.startswith("Rejected the canary of app Rejected the canary of app REJECT canary 7")
-    assert "Decided to reject by auto at 2027-01-15T08:05:06Z" in words
+    assert "Decided to reject by auto at 2027-01-15 08:05:06 UTC" in words
 
 
 def test_the_funnel_marks_the_decision_and_who_acted() -> None:
