@@ -232,10 +232,10 @@ class Session:
         listen, timeout = self.clients.listen, settings.gate_timeout
         if settings.gate in ("manual", "console"):
             commands = Commands(self.options, *names)
-            advice = f"To promote, run elsewhere: {commands.promote}. To reject: {commands.reject}"
-            if settings.gate == "console":
-                advice = f"Decide in the console, whose address is above. {advice}"
-            return ManualGate(SystemClock(), listen, advice, timeout, settings.gate)
+            advice = "Decide in the console, whose address is above" if settings.gate == "console" else ""
+            return ManualGate(
+                SystemClock(), listen, timeout, commands.promote, commands.reject, advice, name=settings.gate
+            )
         if settings.gate == "webhook":
             if settings.gate_url is None:
                 raise InputError("--gate webhook needs a --gate-url: the server to ask")

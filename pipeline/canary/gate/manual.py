@@ -7,7 +7,7 @@ from canary.errors import TimedOutError
 from canary.events import Answer, Listener, Note
 from canary.gate import POLL
 from canary.ports import Clock
-from canary.verdict.comparison import Verdict
+from canary.verdict.comparison import Decision, Verdict
 
 
 @dataclass(frozen=True)
@@ -17,25 +17,35 @@ class ManualGate:
     Attributes:
         clock: time.
         listen: is told what the gate waits for.
-        advice: the commands that decide, in a sentence.
         timeout: seconds to wait.
+        promote: the command that promotes.
+        reject: the command that rejects.
+        advice: where else a person can decide, in a sentence; empty if nowhere.
         name: of the gate, as `--gate` has it.
     """
 
     clock: Clock
     listen: Listener
-    advice: str
     timeout: float
+    promote: str
+    reject: str
+    advice: str = ""
     name: str = "manual"
 
-    def decide(self, verdict: Verdict, elsewhere: Callable[[], Answer | None]) -> Answer:  # noqa: ARG002 - of `Gate`
+    def decide(self, verdict: Verdict, elsewhere: Callable[[], Answer | None]) -> Answer:
         """Return what somebody decides elsewhere.
 
         Raises:
             TimedOutError: none decides in time.
         """
         began = self.clock.monotonic()
-        self.listen(Note(f"waiting up to {self.timeout:g} s for a decision. {self.advice}"))
+        advice = f"{self.advice}. " if self.advice else ""
+        promote = f"To promote, run elsewhere: {self.promote}"
+        if verdict.decision is Decision.REJECT:
+            promote = f"To promote against the verdict, run elsewhere: {self.promote} --unproven"
+        self.listen(
+            Note(f"waiting up to {self.timeout:g} s for a decision. {advice}{promote}. To reject: {self.reject}")
+        )
         while (decided := elsewhere()) is None:
             if self.clock.monotonic() - began >= self.timeout:
                 raise TimedOutError(f"--gate {self.name}: nobody decided within {self.timeout:g} s (--gate-timeout)")

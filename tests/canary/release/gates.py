@@ -57,7 +57,7 @@ class Waiting:
     errors: list[BaseException] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        gate = ManualGate(Brisk(), self.story.events.append, "", timeout=1e9)
+        gate = ManualGate(Brisk(), self.story.events.append, 1e9, "canary promote", "canary reject")
         cluster = self.story.simulator.cluster(self.story.namespace)
         release = self.story.release(
             *self.objects,

@@ -180,12 +180,13 @@ def test_a_record_that_cannot_be_read_is_named(story: Story, text: str) -> None:
 
 def test_nobody_decides_in_time(story: Story) -> None:
     story.stable(OLD)
-    gate = ManualGate(story.clock, story.events.append, "To promote, run elsewhere: canary promote", timeout=60)
+    gate = ManualGate(story.clock, story.events.append, 60, "canary promote", "canary reject")
     with pytest.raises(TimedOutError, match="nobody decided within 60 s") as late:
         story.release(NEW, gate=gate, lock=lock(story)).run()
     assert "canary reject app" in str(late.value)
     assert story.names() == {"app", "app-canary", "app-baseline"}
-    assert "waiting up to 60 s for a decision. To promote, run elsewhere: canary promote" in notes(story)
+    commands = "To promote, run elsewhere: canary promote. To reject: canary reject"
+    assert f"waiting up to 60 s for a decision. {commands}" in notes(story)
 
 
 def test_a_release_that_its_gate_promotes_at_once_records_nothing(story: Story) -> None:
