@@ -73,12 +73,13 @@ monitoring: ## install the Prometheus operator and Grafana there instead, with H
 	kubectl apply -f misc/service-monitor.yml
 	kubectl apply -k monitoring/grafana
 
-lint: venv ## check code style, types, imports, manifests and Dockerfiles
+lint: venv ## check code style, types, imports, manifests, Dockerfiles and links between pages
 	$(PYTHON_BIN)/ruff check
 	$(PYTHON_BIN)/ruff format --check
 	$(PYTHON_BIN)/mypy
 	$(PYTHON_BIN)/lint-imports
 	$(PYTHON_BIN)/kubernetes-validate --strict --quiet $(filter-out %/prometheus.yml,$(wildcard manifests/*.yml misc/*.yml monitoring/*/*.yml loadtest/*.yml pipeline/*.yml))
+	$(PYTHON_BIN)/python -m scripts.check_links
 	$(PYTHON_BIN)/hadolint $(wildcard */Dockerfile)
 	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(wildcard .github/workflows/*.yml)
 	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.github-actions $(wildcard pipeline/github/*.yml pipeline/github/*/*.yml)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from canary.cli.main import canary
+from scripts.check_links import links
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -62,3 +63,10 @@ def test_the_pictures_of_the_readme_exist_and_are_small_enough_to_load_at_once()
     files = re.findall(r'(?:srcset|src)="(docs/images/[^"]+)"', (ROOT / "README.md").read_text())
     assert len(files) == 2
     assert all((ROOT / file).stat().st_size < 400_000 for file in files)
+
+
+def test_every_page_of_the_docs_is_two_clicks_away_from_the_readme() -> None:
+    index = ROOT / "docs" / "README.md"
+    assert "docs/README.md" in {link.target for link in links((ROOT / "README.md").read_text())}
+    listed = {(index.parent / link.target.partition("#")[0]).resolve() for link in links(index.read_text())}
+    assert {page for page in (ROOT / "docs").rglob("*.md") if page != index} - listed == set()
