@@ -12,7 +12,7 @@ SCREENSHOTS ?= .cache/screenshots
 CHART := 88.5.3
 ACTIONLINT := v1.7.12
 
-.PHONY: help demo demo-venv venv test coverage test-long e2e screenshots load bench bench-load bench-verdict bench-watch bench-console prometheus monitoring lint actionlint format lock clean
+.PHONY: help demo demo-venv lesson check solve venv test coverage test-long e2e screenshots load bench bench-load bench-verdict bench-watch bench-console prometheus monitoring lint actionlint format lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the available targets
@@ -23,6 +23,15 @@ demo: demo-venv ## release a good and a bad version: one is promoted, the other 
 
 demo-venv:
 	@scripts/bootstrap demo
+
+lesson: venv ## prepare lesson N=3 of docs/tutorial.md, whatever state cluster and app are in (NAMESPACE=NAME)
+	@$(PYTHON_BIN)/python -m scripts.workshop lesson
+
+check: venv ## say what is right and what is missing in lesson N=3, by looking at the cluster (NAMESPACE=NAME)
+	@$(PYTHON_BIN)/python -m scripts.workshop check
+
+solve: venv ## do lesson N=3 by running the commands of its page (NAMESPACE=NAME)
+	@$(PYTHON_BIN)/python -m scripts.workshop solve
 
 venv: ## create .venv with all packages (other targets do this when needed)
 	@scripts/bootstrap dev
@@ -64,7 +73,7 @@ bench-console: venv ## measure an update of the console with 10 metrics and 1,00
 	$(PYTHON_BIN)/python -m bench.console
 
 prometheus: venv ## install a plain Prometheus in the cluster of the current context
-	kubectl apply -k monitoring/prometheus
+	kubectl apply --server-side -k monitoring/prometheus
 	kubectl -n monitoring rollout status deployment/prometheus --timeout=180s
 
 monitoring: ## install the Prometheus operator and Grafana there instead, with Helm (see docs/prometheus.md)

@@ -247,7 +247,7 @@ def on_kind(folder: Path) -> int:
     with kind_cluster(kubeconfig, node_port, offline=offline, keep=keep):
         say(f"load {', '.join(images)}")
         run("kind", "load", "docker-image", "--name", CLUSTER, *images)
-        settings = {"E2E_NODE_PORT": str(node_port), "E2E_ROUNDS": "10"}
+        settings = {"E2E_NODE_PORT": str(node_port), "E2E_ROUNDS": "10", "E2E_KIND_CLUSTER": CLUSTER}
         if crds := os.environ.get("OPERATOR_CRDS"):
             settings["E2E_OPERATOR_CRDS"] = crds
         code = run_suite(kubeconfig, settings)

@@ -1,0 +1,118 @@
+"""`make lesson N=3` prepares a lesson, `make check N=3` looks at what is done of it, `make solve N=3` does it.
+
+NAMESPACE=anna chooses the namespace, by default that of kubectl or `workshop`. Exits with 1 if a check finds something
+missing, and with 2 if a lesson is not possible here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from scripts.workshop.cluster import Cluster, WorkshopError, connect
+from scripts.workshop.lessons import LESSONS, ROOT, Lesson
+from scripts.workshop.page import sections
+from scripts.workshop.prepare import Workshop, path, with_registry
+from scripts.workshop.session import DiffersError, Session
+
+
+def chosen(command: str) -> Lesson:
+    """Return the lesson of $N; raises WorkshopError with the list of lessons."""
+    text = os.environ.get("N", "")
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= len(LESSONS):
+        return LESSONS[int(text) - 1]
+    wrong = f"N={text} is no lesson" if text else "which lesson?"
+    table = "\n".join(f"  {one.number:2}  {one.title}" for one in LESSONS)
+    raise WorkshopError(f"{wrong}. For example: make {command} N=1\n{table}")
+
+
+def lesson(lesson: Lesson) -> int:
+    """Prepare the start of a lesson."""
+    try:
+        cluster = connect()
+    except WorkshopError:
+        if lesson.number > 1:
+            raise
+        say("There is no cluster yet, which is how lesson 1 begins.")
+    else:
+        Workshop(ROOT, cluster, say).prepare(lesson)
+    say(f"Lesson {lesson.number}, {lesson.title}, can begin: docs/{lesson.page}")
+    return 0
+
+
+def check(lesson: Lesson) -> int:
+    """Say what is right and what is missing; return 1 if something is missing."""
+    return report(lesson, connect())
+
+
+def report(lesson: Lesson, cluster: Cluster) -> int:
+    """Print what a look at the cluster finds."""
+    print(f"Lesson {lesson.number}, {lesson.title}, in namespace {cluster.namespace}:")
+    if lesson.number > 1 and not cluster.exists():
+        print(f"  missing  The namespace {cluster.namespace} does not exist. Prepare it: make lesson N={lesson.number}")
+        return 1
+    findings = [goal(cluster) for goal in lesson.goals]
+    for one in findings:
+        print(f"  {'right  ' if one.is_right else 'missing'}  {one.sentence}")
+    return 0 if all(one.is_right for one in findings) else 1
+
+
+def solve(lesson: Lesson) -> int:
+    """Do a lesson by running its blocks on the page."""
+    try:
+        cluster: Cluster | None = connect()
+    except WorkshopError:
+        if lesson.number > 1:
+            raise
+        cluster = None
+    place = "localcluster" if cluster is None or cluster.place == "localcluster" else "kind"
+    (section,) = (one for one in sections(ROOT / "docs" / lesson.page) if one.number == lesson.number)
+    environment = os.environ | {"PATH": path()}
+    if cluster:
+        environment |= {"NAMESPACE": cluster.namespace}
+        if cluster.kind_name:
+            environment["KIND_CLUSTER_NAME"] = cluster.kind_name
+    with Session(ROOT, environment, change=for_registry, compares=False, echo=show) as session:
+        for block in section.blocks:
+            if block.language == "promql" or not block.applies(place, environment):
+                continue
+            if "setup" in block.words and cluster:
+                continue
+            if "load" in block.words and cluster:
+                Workshop(ROOT, cluster, say).start_load()
+                continue
+            if block.language == "sh":
+                print("\n".join(f"$ {line}" for line in block.text.splitlines()), flush=True)
+            session.type(block)
+    if cluster is None:
+        say("In your terminal, type:  export KUBECONFIG=$(localcluster kubeconfig)")
+    return 0
+
+
+def for_registry(command: str) -> str:
+    """Return a command of the page with the images of $REGISTRY."""
+    return command.replace("--image sampleapp:", f"--image {with_registry('sampleapp:')}")
+
+
+def say(text: str) -> None:
+    """Print what is done."""
+    print(f"· {text}", flush=True)
+
+
+def show(text: str) -> None:
+    """Print what a command writes."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def main(command: str) -> int:
+    """Run a command for the lesson of $N; return the exit code."""
+    try:
+        return {"lesson": lesson, "check": check, "solve": solve}[command](chosen(command))
+    except (WorkshopError, DiffersError, TimeoutError) as error:
+        print(f"make {command}: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,198 @@
+"""What the workshop sees of a cluster: through kubectl, in one namespace."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+APP = "sampleapp"
+DEFAULT = "workshop"
+"""The namespace if nobody named one."""
+VARIANT = "azure-pipelines/version"
+Objects = list[dict[str, Any]]
+
+
+class WorkshopError(Exception):
+    """Something prevents a lesson; the message says what, and what to do."""
+
+
+def tool(name: str) -> str:
+    """Return the path of a command of this environment, or of the machine; raises WorkshopError."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if found is None:
+        raise WorkshopError(
+            f"The command {name} is missing. Install it; for kubectl, canary and localcluster: make venv"
+        )
+    return found
+
+
+def run(*command: str, stdin: str | None = None, folder: Path | None = None) -> str:
+    """Return the output of a command; raises WorkshopError with what it said."""
+    done = subprocess.run(
+        [tool(command[0]), *command[1:]],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
+        raise WorkshopError(f"{' '.join(command[:4])} … failed (exit code {done.returncode}):\n{said}")
+    return done.stdout
+
+
+def connect() -> Cluster:
+    """Return the cluster of the kubeconfig's context, and the namespace of $NAMESPACE or of the context.
+
+    Raises:
+        WorkshopError: if no cluster answers.
+    """
+    context = run("kubectl", "config", "view", "--minify", "-o", "json") if has_context() else "{}"
+    (first, *_) = json.loads(context).get("contexts") or [{"context": {}}]
+    used = first["context"].get("namespace") or "default"
+    try:
+        version = json.loads(run("kubectl", "get", "--raw", "/version", "--request-timeout=10s"))
+    except WorkshopError as error:
+        raise WorkshopError(f"{no_cluster()}\nWhat kubectl says: {str(error).partition(chr(10))[2]}") from error
+    chosen = os.environ.get("NAMESPACE") or (DEFAULT if used == "default" else used)
+    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", chosen):
+        raise WorkshopError(
+            f"NAMESPACE={chosen} is not a valid name: use lower-case letters, digits and -, such as NAMESPACE=anna"
+        )
+    return Cluster(chosen, used, version)
+
+
+def has_context() -> bool:
+    """Return whether the kubeconfig has a current context."""
+    try:
+        return bool(run("kubectl", "config", "current-context").strip())
+    except WorkshopError:
+        return False
+
+
+def no_cluster() -> str:
+    """Return what to do so that a cluster answers."""
+    kubeconfig = os.environ.get("KUBECONFIG")
+    export = "export KUBECONFIG=$(localcluster kubeconfig)"
+    if kubeconfig is None and localcluster_is_up():
+        return f"No cluster answers, because this terminal does not know yours. Type:  {export}"
+    where = f"at the one of KUBECONFIG={kubeconfig}" if kubeconfig else "because KUBECONFIG is not set"
+    return f"No cluster answers, {where}. Start localcluster:  localcluster up && {export}"
+
+
+def localcluster_is_up() -> bool:
+    """Return whether localcluster runs on this machine."""
+    try:
+        return "is up" in run("localcluster", "status")
+    except WorkshopError:
+        return False
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A namespace of a cluster.
+
+    Attributes:
+        namespace: of the lessons.
+        used: the namespace that kubectl and canary use without `--namespace`.
+        version: what the API server says about itself.
+    """
+
+    namespace: str
+    used: str
+    version: dict[str, str]
+
+    @cached_property
+    def place(self) -> str:
+        """`localcluster`, `kind` or `other`."""
+        if self.version.get("gitVersion", "").endswith("+localcluster"):
+            return "localcluster"
+        return "kind" if self.kind_name else "other"
+
+    @cached_property
+    def kind_name(self) -> str:
+        """The name of the kind cluster; empty if it is none, or if the account may not see nodes."""
+        try:
+            nodes = json.loads(run("kubectl", "get", "nodes", "-o", "json"))["items"]
+        except WorkshopError:
+            return ""
+        found = [re.fullmatch(r"kind://[^/]+/([^/]+)/.*", node["spec"].get("providerID", "")) for node in nodes]
+        return next((one[1] for one in found if one), "")
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Return the output of kubectl in the namespace; raises WorkshopError."""
+        return run("kubectl", "--namespace", self.namespace, *arguments, stdin=stdin)
+
+    def exists(self) -> bool:
+        """Return whether the namespace exists and is not being deleted."""
+        found = run("kubectl", "get", "namespace", self.namespace, "--ignore-not-found", "-o", "json")
+        return bool(found.strip()) and json.loads(found)["status"].get("phase") != "Terminating"
+
+    def listed(self, kind: str) -> Objects:
+        """Return the objects of a kind."""
+        items: Objects = json.loads(self.kubectl("get", kind, "-o", "json"))["items"]
+        return items
+
+    def get(self, kind: str, name: str) -> dict[str, Any] | None:
+        """Return an object, or None if there is none."""
+        found = self.kubectl("get", kind, name, "--ignore-not-found", "-o", "json")
+        return json.loads(found) if found.strip() else None
+
+    def pods(self, variant: str = "") -> Objects:
+        """Return the app's ready pods of a variant; stable's have no such label."""
+        ready = [
+            pod
+            for pod in self.listed("pods")
+            if pod["metadata"].get("labels", {}).get("app") == APP
+            and "deletionTimestamp" not in pod["metadata"]
+            and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+        ]
+        return [pod for pod in ready if pod["metadata"]["labels"].get(VARIANT, "") == variant]
+
+    def counted(self) -> dict[str, float]:
+        """Return how many requests each ready pod of the app has answered, by its name."""
+        counts = {}
+        for pod in [each for variant in ("", "baseline", "canary") for each in self.pods(variant)]:
+            name = pod["metadata"]["name"]
+            path = f"/api/v1/namespaces/{self.namespace}/pods/{name}:8000/proxy/metrics"
+            try:
+                text = run("kubectl", "get", "--raw", path)
+            except WorkshopError:  # it has just been deleted
+                continue
+            counts[name] = sum(float(n) for n in re.findall(r"^requests_total\{.*\} (\S+)$", text, re.MULTILINE))
+        return counts
+
+    @cached_property
+    def rates(self) -> dict[str, float]:
+        """Requests per second to each pod, by its name, at the first look."""
+        return self.measure()
+
+    def measure(self) -> dict[str, float]:
+        """Return the requests per second to each pod, by its name, within two seconds."""
+        before, began = self.counted(), time.monotonic()
+        time.sleep(2)
+        seconds = time.monotonic() - began
+        after = self.counted()
+        return {name: (after[name] - before[name]) / seconds for name in after.keys() & before.keys()}
+
+    def events(self, reason: str) -> list[str]:
+        """Return the messages of the driver's Events with this reason, the oldest first."""
+        found = [one for one in self.listed("events") if one.get("reason") == reason]
+        return [one["message"] for one in sorted(found, key=lambda one: str(one["metadata"]["creationTimestamp"]))]
+
+    @cached_property
+    def status(self) -> dict[str, Any]:
+        """What `canary status` says about the app; empty if it does not run."""
+        found = json.loads(run("canary", "status", "--namespace", self.namespace, "--output", "json"))["workloads"]
+        return next((one for one in found if one["name"] == APP), {})

@@ -1,0 +1,97 @@
+"""Types the blocks of a page in terminals, as a person who reads it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from scripts.workshop.page import MAIN, Block
+from scripts.workshop.screen import looks_like
+from scripts.workshop.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+PATIENCE = 170
+"""Seconds that a command may take."""
+
+
+class DiffersError(Exception):
+    """A person would see something else than the page says."""
+
+
+class Session:
+    """The terminals of one person.
+
+    Attributes:
+        terminals: by the number that the page gives them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        change: Callable[[str], str] = lambda text: text,
+        compares: bool = True,
+        echo: Callable[[str], object] | None = None,
+    ) -> None:
+        """Open no terminal yet.
+
+        Args:
+            folder: in which the terminals open.
+            environment: of each terminal.
+            change: makes of a command or an output on the page what it is here, such as another namespace.
+            compares: whether to compare what one sees with the page, instead of looking at the exit code alone.
+            echo: gets all that the first terminal shows.
+        """
+        self.terminals: dict[str, Terminal] = {}
+        self._folder, self._environment = folder, environment
+        self._change, self._compares, self._echo = change, compares, echo
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for terminal in self.terminals.values():
+            terminal.close()
+
+    def type(self, block: Block) -> None:
+        """Do what a block says; raises DiffersError.
+
+        Waits for the end of a command; in other terminals than the first, only until it shows what the page says.
+        """
+        if block.language == "text":
+            self._await(block, self._change(block.text))
+            return
+        terminal = self._terminal(block.terminal)
+        terminal.start(self._change(block.text))
+        if block.terminal != MAIN and block.expected:
+            self._await(block, self._change(block.expected))
+            return
+        ended = terminal.wait(PATIENCE)
+        seen = terminal.output
+        if not ended:
+            raise DiffersError(told(block, f"It has not ended after {PATIENCE} s.", seen))
+        if terminal.exit_code:
+            raise DiffersError(told(block, f"Its exit code is {terminal.exit_code}.", seen))
+        if self._compares and not looks_like(seen, self._change(block.expected)):
+            raise DiffersError(told(block, f"The page says:\n\n{block.expected}", seen))
+
+    def _terminal(self, number: str) -> Terminal:
+        if number not in self.terminals:
+            echo = self._echo if number == MAIN else None
+            self.terminals[number] = Terminal(self._folder, self._environment, echo)
+        return self.terminals[number]
+
+    def _await(self, block: Block, expected: str) -> None:
+        """Wait until a terminal shows what the page says."""
+        terminal = self._terminal(block.terminal)
+        terminal.wait(PATIENCE, lambda seen: looks_like(seen, expected))
+        if not looks_like(terminal.output, expected):
+            raise DiffersError(told(block, f"The page says:\n\n{expected}", terminal.output))
+
+
+def told(block: Block, wrong: str, seen: str) -> str:
+    """Return what is wrong with what a command shows."""
+    return f"In terminal {block.terminal}:\n\n{block.text}\n{wrong}\nIt shows:\n\n{seen}\n"
