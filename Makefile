@@ -95,6 +95,8 @@ lint: venv ## check code style, types, imports, manifests, Dockerfiles and links
 	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.azure-pipelines --data-transform azure-pipelines \
 	  --regex-variant nonunicode azure-pipelines.yml pipeline/azure/canary-steps.yml
 	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(PYTHON_BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 
 actionlint: ## check expressions, inputs and scripts of .github/workflows (needs Go; uses shellcheck if it is installed)
 	@if command -v go >/dev/null; then go run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT); \

@@ -22,6 +22,8 @@ from urllib.parse import unquote, urlsplit
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from canary.plurals import counted
+
 ROOT = Path(__file__).resolve().parents[1]
 IN_HTML = re.compile(r'\b(?:href|src|srcset)="([^"\s]+)')
 NAMED = re.compile(r'<[^>]+\b(?:id|name)="([^"]+)"')
@@ -42,11 +44,18 @@ class Link:
 
 def main() -> int:
     """Print what is wrong, and return the exit code."""
-    listed = subprocess.run(["git", "ls-files", "-z", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     pages = [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
     problems = [problem for page in pages for problem in problems_of(page, ROOT)]
     sys.stderr.write("".join(f"{problem}\n" for problem in problems))
-    sys.stdout.write(f"{len(pages)} Markdown files: {len(problems) or 'no'} broken links\n")
+    found = counted(len(problems), "broken link") if problems else "no broken links"
+    sys.stdout.write(f"{counted(len(pages), 'Markdown file')}: {found}\n")
     return 1 if problems else 0
 
 
