@@ -12,7 +12,7 @@ SCREENSHOTS ?= .cache/screenshots
 CHART := 88.5.3
 ACTIONLINT := v1.7.12
 
-.PHONY: help demo demo-venv lesson check solve venv test coverage test-long e2e screenshots load bench bench-load bench-verdict bench-watch bench-console prometheus monitoring lint actionlint format lock clean
+.PHONY: help demo demo-venv lesson check solve venv test coverage test-long e2e screenshots load bench bench-load bench-verdict bench-watch bench-console prometheus monitoring lint actionlint format lock fork clean
 .DEFAULT_GOAL := help
 
 help: ## list the available targets
@@ -113,6 +113,12 @@ lock: ## update the lock files in requirements/ (needs uv; UPGRADE=--upgrade tak
 	$(COMPILE) pyproject.toml -c requirements/dev.lock -o requirements/canary.lock
 	$(COMPILE) --group build -c requirements/dev.lock -o requirements/build.lock
 	$(COMPILE) app/requirements.in -c requirements/dev.lock -o app/requirements.txt
+
+# The environment passes NAME and IMAGE on as they are, whatever characters they have.
+fork: export NAME := $(value NAME)
+fork: export IMAGE := $(value IMAGE)
+fork: venv ## rename the app for your fork (NAME=shop IMAGE=registry.example/shop; see docs/your-own-app.md)
+	@$(PYTHON_BIN)/python scripts/fork.py "--name=$$NAME" "--image=$$IMAGE"
 
 clean: ## remove .venv and all caches
 	rm -rf .venv .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

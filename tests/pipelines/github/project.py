@@ -10,7 +10,7 @@ import yaml
 from e2e.cluster import ROOT
 from tests.pipelines.github.runner import Environment, Run
 from tests.pipelines.github.workflow import read_workflow
-from tests.pipelines.workbench import Workbench
+from tests.pipelines.workbench import REGISTRY, REPOSITORY, Workbench
 
 
 def check_out(workbench: Workbench, success_rate: int, settings: Mapping[str, object] = {}) -> Path:
@@ -19,7 +19,7 @@ def check_out(workbench: Workbench, success_rate: int, settings: Mapping[str, ob
     file = folder / "canary.yml"
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | dict(settings)))
     manifest = folder / "manifests/deployment.yml"
-    manifest.write_text(manifest.read_text().replace("image: docker.io/library/sampleapp", "image: sampleapp"))
+    manifest.write_text(manifest.read_text().replace(f"image: {REGISTRY}/{REPOSITORY}", "image: sampleapp"))
     return folder
 
 

@@ -1,0 +1,174 @@
+"""`make fork` in a copy of the repository: what it renames, what it keeps, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ME = {f"GIT_{who}_{what}": "a@b.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+NAME, IMAGE = "shop", "registry.example/team/shop"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-c", "core.autocrlf=false", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | ME).stdout
+
+
+def fork(folder: Path, name: str = NAME, image: str = IMAGE) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/fork.py", f"--name={name}", f"--image={image}"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a clone of the repository with its present files committed."""
+    root, folder = Path(__file__).parents[2], tmp_path_factory.mktemp("template") / "clone"
+    listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for path in listed:
+        if path and (root / path).is_file():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / path, folder / path)
+    git(folder, "init", "--quiet")
+    git(folder, "add", "-A")
+    git(folder, "commit", "--quiet", "-m", "template")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def forked(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Give a forked clone, and what the fork said."""
+    folder = tmp_path_factory.mktemp("forked") / "clone"
+    git(template.parent, "clone", "--quiet", str(template), str(folder))
+    done = fork(folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_a_fork_renames_the_app_where_a_release_and_its_pipelines_find_it(forked: tuple[Path, str]) -> None:
+    folder, _ = forked
+    deployment = yaml.safe_load((folder / "manifests/deployment.yml").read_text())
+    service = yaml.safe_load((folder / "manifests/service.yml").read_text())
+    pipeline = yaml.safe_load((folder / "azure-pipelines.yml").read_text())["variables"]
+    dashboard = json.loads((folder / "monitoring/grafana/shop.json").read_text())
+
+    assert deployment["metadata"]["name"] == "shop"
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == IMAGE
+    assert service["spec"]["selector"] == {"app": "shop"}
+    assert (pipeline["containerRegistry"], pipeline["imageRepository"]) == ("registry.example", "team/shop")
+    assert (dashboard["uid"], dashboard["panels"][0]["title"]) == ("shop", "All shop pods")
+    assert f"canary release manifests/ --image {IMAGE}:20" in (folder / "docs/gates.md").read_text()
+    assert (
+        f"image: {IMAGE}=${{{{ needs.build.outputs.image }}}}" in (folder / ".github/workflows/canary.yml").read_text()
+    )
+    assert "http://shop:8080/" in (folder / "pipeline/azure/canary-steps.yml").read_text()
+
+
+def test_the_old_name_is_left_only_where_it_is_an_example(forked: tuple[Path, str]) -> None:
+    left = {path.split("/")[0] for path in git(forked[0], "grep", "-Il", "sampleapp", "--", ":!tests").split()}
+    of_tests = {
+        "/".join(path.split("/")[:2]) for path in git(forked[0], "grep", "-Il", "sampleapp", "--", "tests").split()
+    }
+
+    assert left <= {"CHANGELOG.md", "bench", "docs", "localcluster", "pipeline", "scripts"}
+    assert of_tests == {"tests/app", "tests/canary", "tests/scripts"}
+    assert git(forked[0], "grep", "-Il", "sampleapp", "--", "scripts", "tests/scripts").split() == [
+        "scripts/fork.py",
+        "tests/scripts/test_fork.py",
+    ]
+
+
+def test_a_fork_commits_nothing_and_does_nothing_more_after_a_commit(forked: tuple[Path, str], tmp_path: Path) -> None:
+    folder = tmp_path / "clone"
+    shutil.copytree(forked[0], folder)
+    assert git(folder, "log", "--format=%s").splitlines() == ["template"]
+    git(folder, "add", "-A")
+    git(folder, "commit", "--quiet", "-m", "fork")
+
+    again, other = fork(folder), fork(folder, "store")
+
+    assert (again.returncode, again.stdout) == (0, f"Nothing to do: the app is already shop, with the image {IMAGE}.\n")
+    assert other.returncode == 2
+    assert "this repository is a fork already. Rename shop by hand" in other.stderr
+    assert git(folder, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("name", ["shop", "an-app-with-a-much-longer-name-than-the-sample-has"])
+def test_the_code_of_a_fork_passes_the_checks_of_style(name: str, template: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "clone"
+    git(template.parent, "clone", "--quiet", str(template), str(folder))
+    assert fork(folder, name).returncode == 0
+
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--no-cache"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "said"),
+    [
+        ("", IMAGE, "NAME is missing. For example: make fork NAME=shop IMAGE=registry.example/shop"),
+        ("Shop", IMAGE, "NAME=Shop: a Service's name has lower-case letters, digits and -"),
+        ("2shop", IMAGE, "begins with a letter"),
+        ("shop_eu", IMAGE, "lower-case letters, digits and -"),
+        ("shop\n", IMAGE, "lower-case letters, digits and -"),
+        ("s" * 55, IMAGE, "with -baseline it is longer than 63 characters. Use 54 at most"),
+        ("shop-canary", IMAGE, "a release makes Deployments with this ending"),
+        ("fortio", IMAGE, "something in this repository already has this name"),
+        ("shop", "", "IMAGE is missing"),
+        ("shop", "registry.example:5000/shop:1", "leave out the tag or digest, because each release names its own: "),
+        ("shop", "registry.example/shop@sha256:0", "IMAGE=registry.example/shop\n"),
+        ("shop", "https://registry.example/shop", "an image has no scheme. Leave out https://"),
+        ("shop", "registry.example/Shop", "is not an image's name"),
+        ("shop", "registry.example/shop/", "is not an image's name"),
+        ("shop", "$(date)", "is not an image's name"),
+    ],
+)
+def test_a_name_or_an_image_that_cannot_be_is_refused_before_anything_is_written(
+    name: str, image: str, said: str, template: Path
+) -> None:
+    done = fork(template, name, image)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.match("make fork: (NAME|IMAGE)", done.stderr)
+    assert said in done.stderr
+    assert git(template, "status", "--porcelain") == ""
+
+
+def test_a_registry_with_a_port_is_accepted(template: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "clone"
+    git(template.parent, "clone", "--quiet", str(template), str(folder))
+    assert fork(folder, "shop", "localhost:5000/shop").returncode == 0
+    assert "containerRegistry: localhost:5000 #" in (folder / "azure-pipelines.yml").read_text()
+
+
+def test_changes_that_are_not_committed_are_refused_by_name(template: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "clone"
+    git(template.parent, "clone", "--quiet", str(template), str(folder))
+    (folder / "app/app.py").write_text("my own")
+
+    done = fork(folder)
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "make fork: the working tree has changes, such as app/app.py. Commit or stash them, so that you can undo this\n"
+    )
+    assert git(folder, "status", "--porcelain").split() == ["M", "app/app.py"]
+
+
+def test_make_passes_name_and_image_on_as_they_were_typed(repository: Path) -> None:
+    command = ["make", "--dry-run", "fork", "NAME=$(shell echo shop)", "IMAGE=x'; false"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == '.venv/bin/python scripts/fork.py "--name=$NAME" "--image=$IMAGE"'
