@@ -12,7 +12,7 @@ SCREENSHOTS ?= .cache/screenshots
 CHART := 88.5.3
 ACTIONLINT := v1.7.12
 
-.PHONY: help demo demo-venv lesson check solve venv test coverage test-long e2e screenshots load bench bench-load bench-verdict bench-watch bench-console prometheus monitoring lint actionlint format lock fork clean
+.PHONY: help demo demo-venv lesson check solve venv test coverage test-long bundle e2e screenshots load bench bench-load bench-verdict bench-watch bench-console prometheus monitoring lint actionlint format lock fork clean
 .DEFAULT_GOAL := help
 
 help: ## list the available targets
@@ -44,6 +44,9 @@ coverage: venv ## measure how much of the driver its own tests cover (apart from
 
 test-long: venv ## run the slow tests: installs with old and new tools, drivers that are killed after each write
 	$(PYTEST) -m long -n 3 --timeout 900
+
+bundle: demo-venv ## make one archive of sources and packages for machines without a network (PLATFORMS=, PYTHONS=; see docs/offline.md)
+	@PLATFORMS="$(PLATFORMS)" PYTHONS="$(PYTHONS)" $(PYTHON_BIN)/python -m scripts.bundle
 
 e2e: venv ## run the e2e suite on a new kind cluster (OFFLINE=1 without a registry, CONTEXT=NAME, KEEP=1, LONG=1 adds e2e/long)
 	$(PYTHON_BIN)/python scripts/run_e2e.py
@@ -109,6 +112,7 @@ format: venv ## format the code and fix what ruff can fix
 lock: ## update the lock files in requirements/ (needs uv; UPGRADE=--upgrade takes newer versions)
 	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group test --group lint --group load --group build -o requirements/dev.lock
 	$(COMPILE) pyproject.toml --extra localcluster --group load --group build -c requirements/dev.lock -o requirements/demo.lock
+	$(COMPILE) pyproject.toml --extra localcluster --group load --group build --group workshop -c requirements/dev.lock -o requirements/workshop.lock
 	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group bench --group build -c requirements/dev.lock -o requirements/bench.lock
 	$(COMPILE) pyproject.toml -c requirements/dev.lock -o requirements/canary.lock
 	$(COMPILE) --group build -c requirements/dev.lock -o requirements/build.lock
@@ -120,6 +124,6 @@ fork: export IMAGE := $(value IMAGE)
 fork: venv ## rename the app for your fork (NAME=shop IMAGE=registry.example/shop; see docs/your-own-app.md)
 	@$(PYTHON_BIN)/python scripts/fork.py "--name=$$NAME" "--image=$$IMAGE"
 
-clean: ## remove .venv and all caches
-	rm -rf .venv .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove .venv, dist and all caches
+	rm -rf .venv dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

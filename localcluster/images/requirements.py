@@ -1,5 +1,6 @@
 """Python environments for images, cached by the content of their requirements."""
 
+import configparser
 import fcntl
 import hashlib
 import shutil
@@ -21,10 +22,15 @@ PIP = (["pip"], ["pip3"], ["python", "-m", "pip"], ["python3", "-m", "pip"])
 
 
 class Environments:
-    """Virtual environments under one cache folder."""
+    """Virtual environments under one cache folder.
 
-    def __init__(self, folder: Path) -> None:
+    Where the environment of localcluster itself has a pip.conf, its no-index and find-links count for images too: for
+    machines without a network.
+    """
+
+    def __init__(self, folder: Path, settings: Path = Path(sys.prefix) / "pip.conf") -> None:
         self._folder = folder
+        self._settings = settings
 
     def get(self, requirements: str, options: list[str], tell: Callable[[str], None]) -> Path:
         """Return the `bin` folder of an environment with the requirements; raises BuildError.
@@ -56,7 +62,9 @@ class Environments:
             install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         if wanted:
             (place / "requirements.txt").write_text(requirements)
-            _run([*install, *options, "-r", str(place / "requirements.txt")], "pip install: ")
+            _run(
+                [*install, *_sources(self._settings), *options, "-r", str(place / "requirements.txt")], "pip install: "
+            )
 
 
 def pip_arguments(instruction: Instruction) -> tuple[list[str], list[str]]:
@@ -81,6 +89,15 @@ def pip_arguments(instruction: Instruction) -> tuple[list[str], list[str]]:
     if not files:
         raise refused
     return files, options
+
+
+def _sources(settings: Path) -> list[str]:
+    """Return the options for pip and uv that a pip.conf sets about where packages come from."""
+    found = configparser.RawConfigParser()
+    found.read(settings, "utf-8")
+    options = ["--no-index"] if found.getboolean("global", "no-index", fallback=False) else []
+    folder = found.get("global", "find-links", fallback="")
+    return [*options, "--find-links", folder] if folder else options
 
 
 def _has_uv() -> bool:

@@ -1,4 +1,4 @@
-"""`scripts/bootstrap` on machines without a suitable Python: one line, with the command that installs one there."""
+"""`scripts/bootstrap`: what it installs, and its errors on machines without a suitable Python."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ def machine(tmp_path: Path, repository: Path) -> Callable[..., subprocess.Comple
     for tool in ("sh", "cat", "cksum", "dirname", "grep"):
         (path / tool).symlink_to(shutil.which(tool) or tool)
 
-    def run(**programs: str) -> subprocess.CompletedProcess[str]:
+    def run(bundle: str = "", **programs: str) -> subprocess.CompletedProcess[str]:
+        if bundle:
+            (top / "wheels").mkdir()
+            (top / "wheels/TARGETS").write_text(bundle)
+            shutil.copy(repository / "requirements/workshop.lock", top / "requirements")
         for name, script in programs.items():
-            program = path / name.replace("_", "-")
+            program = path / (name.replace("_", ".") if name.startswith("python") else name.replace("_", "-"))
             program.write_text(f"#!/bin/sh\n{script}\n")
             program.chmod(0o755)
         return subprocess.run(
@@ -41,6 +45,8 @@ def machine(tmp_path: Path, repository: Path) -> Callable[..., subprocess.Comple
 
 OLD = """case "$2" in *sys.exit*) exit 1 ;; *) echo 3.9.6 ;; esac"""
 NEW = f"""case "$2" in *ensurepip*) exit 1 ;; *) exec {sys.executable} "$@" ;; esac"""
+AS = """case "$2" in *sys.exit*) exit 0 ;; esac; echo """
+"""A Python that is new enough, and that says where it runs and which version it is."""
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -111,3 +117,49 @@ def test_an_environment_is_updated_when_requirements_change(
         lock.write("# changed\n")
     assert machine().returncode == 0
     assert calls.read_text().count("pip install") == 4
+
+
+BUNDLE = """Linux x86_64 3.11 (glibc 2.28 or newer)
+Darwin arm64 3.12 (macOS 12.0 or newer)
+"""
+
+
+@pytest.mark.parametrize(
+    ("programs", "found"), [({"python3": AS + "Linux riscv64 3.12"}, "Linux riscv64 3.12"), ({}, "no Python")]
+)
+def test_the_error_of_a_bundle_says_what_the_machine_is_and_what_the_bundle_has(
+    machine: Callable[..., subprocess.CompletedProcess[str]], programs: dict[str, str], found: str
+) -> None:
+    done = machine(bundle=BUNDLE, **programs)
+    assert done.returncode == 2
+    assert done.stderr.split("\n", 2)[2] == (
+        f"This bundle has no packages for this machine (found: {found}). It has packages for:\n{BUNDLE}"
+        "Install one of these versions of Python, or make a bundle for this machine, as docs/offline.md shows.\n"
+    )
+
+
+def test_a_bundle_is_installed_without_the_network_into_a_python_that_it_has_packages_for(
+    machine: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """Also when the first Python on PATH is a newer one."""
+    calls = tmp_path / "calls"
+    uv = f"""echo "$@" >>{calls}
+if [ "$1" = venv ]; then
+  /bin/mkdir -p .venv/bin; echo "VIRTUAL_ENV=$PWD/.venv" >.venv/bin/activate
+  /bin/ln -s {sys.executable} .venv/bin/python
+fi"""
+    done = machine(bundle=BUNDLE, uv=uv, python3=AS + "Linux x86_64 3.15", python3_11=AS + "Linux x86_64 3.11")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[1] == (
+        "from wheels/, without a network: what the demo and the tutorial need, and not what tests and checks need"
+    )
+    wheels = tmp_path / "clone/wheels"
+    settings = tmp_path / "clone/.venv/pip.conf"
+    assert settings.read_text() == f"[global]\nno-index = true\nfind-links = {wheels}\n"
+    assert calls.read_text() == (
+        "venv --quiet --clear --python python3.11 .venv\n"
+        "pip install --quiet --python .venv/bin/python --no-index --find-links wheels "
+        "--require-hashes -r requirements/workshop.lock\n"
+        "pip install --quiet --python .venv/bin/python --no-index --find-links wheels "
+        "--no-deps --no-build-isolation --editable .\n"
+    )

@@ -249,6 +249,23 @@ def test_without_uv_venv_and_pip_make_the_environment(tmp_path: Path, monkeypatc
     assert ran.stdout == "installed\n"
 
 
+def test_packages_come_from_the_folder_that_pip_conf_of_the_own_environment_names(tmp_path: Path) -> None:
+    wheels = tmp_path / "some wheels"
+    wheels.mkdir()
+    a_wheel(wheels)
+    settings = tmp_path / "pip.conf"
+    settings.write_text(f"[global]\nno-index = true\nfind-links = {wheels}\n")
+    environments = Environments(tmp_path / "cache", settings)
+    programs = environments.get("tiny==1\n", [], lambda _: None)
+    ran = subprocess.run(
+        [programs / "python", "-c", "import tiny; print(tiny.word)"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "installed\n"
+    with pytest.raises(BuildError, match=r"click") as error:
+        environments.get("click==8.5.1\n", [], lambda _: None)
+    assert "Retrying" not in str(error.value)
+
+
 def test_the_command_prints_the_digest_and_lists_images(command: Command) -> None:
     listed = command("images").stdout
     assert [line.split()[0] for line in listed.splitlines()] == ["web:1", "web:2"]

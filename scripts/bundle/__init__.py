@@ -1,0 +1,1 @@
+"""`make bundle`: one archive for machines without a network."""
