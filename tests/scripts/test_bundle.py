@@ -155,4 +155,14 @@ def test_the_demo_runs_from_a_bundle_on_a_machine_without_a_network(clone: Path,
     assert "rejected sampleapp" in demo.stdout
     venv = there("make", "venv")
     assert (venv.returncode, venv.stdout, venv.stderr) == (0, "", ""), "what the tutorial begins with is there already"
-    assert there(".venv/bin/kubectl", "version", "--client").returncode == 0
+    # One terminal with a cluster, as section 1 of the tutorial says, and a lesson of it.
+    lesson = there(
+        "bash",
+        "-euc",
+        "source .venv/bin/activate; localcluster up; trap 'localcluster down' EXIT; "
+        "export KUBECONFIG=$(localcluster kubeconfig); kubectl create namespace workshop; "
+        "kubectl config set-context --current --namespace workshop; make lesson N=3; make check N=2",
+    )
+    assert lesson.returncode == 0, lesson.stdout + lesson.stderr
+    assert "Lesson 3, Traffic, can begin" in lesson.stdout
+    assert "missing" not in lesson.stdout
