@@ -11,7 +11,7 @@ from canary import __version__
 from canary.cli import flags
 from canary.cli.clock import SystemClock
 from canary.cli.help import Command
-from canary.cli.render import print_json
+from canary.cli.render import print_result
 from canary.cli.session import Session
 from canary.doctor.check import Check, CheckOutcome
 from canary.doctor.doctor import Subject, check_connection, check_releases
@@ -69,7 +69,7 @@ def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
             "failed": failed,
             "checks": [asdict(check) for check in checks],
         }
-        if not print_json(given, result):
+        if not print_result(given, result):
             click.echo(_conclusion(failed, warnings))
     return ExitCode.CLUSTER if failed else ExitCode.DONE
 

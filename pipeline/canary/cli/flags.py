@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from canary.settings.settings import SETTINGS, Setting
 
@@ -38,8 +39,13 @@ VERDICT = (
 )
 
 
-manifests = click.argument("manifests", nargs=-1, metavar="[MANIFESTS]...")
-workloads = click.argument("workloads", nargs=-1, metavar="[DEPLOYMENT|MANIFESTS]...")
+def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let a shell complete the name of a file or folder."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+manifests = click.argument("manifests", nargs=-1, metavar="[MANIFESTS]...", shell_complete=files)
+workloads = click.argument("workloads", nargs=-1, metavar="[DEPLOYMENT|MANIFESTS]...", shell_complete=files)
 supersede = click.option(
     "--supersede", is_flag=True, help="Reject another release of the same Deployment if one is in progress."
 )
@@ -71,7 +77,20 @@ def _option(setting: Setting) -> Callable[[Callable[..., Any]], Callable[..., An
         multiple=setting.value_type.is_list,
         metavar=setting.value_type.metavar,
         help=setting.help + default,
+        shell_complete=_completion(setting.value_type.metavar),
     )
+
+
+def _completion(metavar: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]] | None:
+    """Return how a shell completes a value, None if it does not."""
+    if metavar in ("FILE", "FOLDER"):
+        return files
+    words = metavar.split("|")
+    if len(words) == 1 or not all(word.islower() for word in words):
+        return None
+    return lambda _context, _parameter, incomplete: [
+        CompletionItem(word) for word in words if word.startswith(incomplete)
+    ]
 
 
 def connection(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,6 +99,7 @@ def connection(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option(
         "--kubeconfig",
         metavar="FILE",
+        shell_complete=files,
         help="Path of a kubeconfig. By default $KUBECONFIG, ~/.kube/config, or the service account of the pod.",
     )(function)
     return settings("namespace")(function)
@@ -91,7 +111,7 @@ def results(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "-o",
         "--output",
-        type=click.Choice(["text", "json"]),
+        type=click.Choice(["text", "json", "yaml"]),
         default="text",
         help="Format of the result on stdout. Everything else goes to stderr.  [default: text]",
     )(function)

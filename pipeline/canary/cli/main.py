@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from canary import __version__
-from canary.cli import offline, releases
+from canary.cli import installed, offline, releases
 from canary.cli.clock import interrupt_on_signals
 from canary.cli.console import console
 from canary.cli.doctor import doctor
@@ -66,22 +66,44 @@ for _command in (
     secret,
     offline.show_config,
     offline.verdict,
+    installed.version,
+    installed.completion,
 ):
     canary.add_command(_command)
 
 
 def main() -> NoReturn:
     """Run the command that the process was started with."""
+    _start("canary")
+
+
+def kubectl_plugin() -> NoReturn:
+    """Run `kubectl-canary`, which kubectl calls for `kubectl canary`."""
+    _start("kubectl canary")
+
+
+def kubectl_completion() -> NoReturn:
+    """Run `kubectl_complete-canary`, which kubectl calls to complete `kubectl canary`."""
+    click.echo(installed.complete_for_kubectl(canary, sys.argv[1:]), nl=False)
+    sys.exit(ExitCode.DONE)
+
+
+def _start(name: str) -> NoReturn:
     interrupt_on_signals()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # one character that the terminal lacks would lose the result
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], name=name))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit code. An error is one line on stderr."""
+def run(arguments: Sequence[str], *, name: str = "canary") -> int:
+    """Run a command and return its exit code. An error is one line on stderr.
+
+    Args:
+        arguments: of the command line.
+        name: of the program, in usage lines.
+    """
     try:
-        code = canary.main(list(arguments), prog_name="canary", standalone_mode=False)
+        code = canary.main(list(arguments), prog_name=name, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return error.exit_code
@@ -89,8 +111,8 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(_one_line(error), error.exit_code)
     except CanaryError as error:
         return _fail(str(error), error.exit_code)
-    except SystemExit:  # click exits with 1 when nobody reads its output, which would mean a rejected release
-        return ExitCode.UNREAD
+    except SystemExit as end:  # click exits with 0 after a completion, and with 1 when nobody reads its output
+        return ExitCode.UNREAD if end.code else ExitCode.DONE
     except (click.Abort, KeyboardInterrupt):
         return _fail(
             "interrupted; canary status shows the state of the release and what you can do next", ExitCode.INTERRUPTED

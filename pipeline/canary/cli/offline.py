@@ -7,7 +7,7 @@ import click
 from canary.cli import flags, render
 from canary.cli.help import Command
 from canary.cli.releases import EXIT_CODES
-from canary.cli.render import print_json
+from canary.cli.render import print_result
 from canary.cli.session import Session
 from canary.errors import ExitCode, InputError
 from canary.settings.settings import SETTINGS, schema
@@ -53,7 +53,7 @@ def show_config(**given: Any) -> None:  # noqa: ANN401
         return
     with Session(given) as session:
         session.check_settings()
-        if not print_json(given, render.config_as_json(session.resolved)):
+        if not print_result(given, render.config_as_json(session.resolved)):
             click.echo(render.config_as_text(session.resolved))
 
 
@@ -138,7 +138,7 @@ def verdict(**given: Any) -> int:  # noqa: ANN401
             scatter=1.0 if given["dispersion"] is None else given["dispersion"],
         )
         judged = combine([comparison])
-        if not print_json(given, verdict_as_json(judged)):
+        if not print_result(given, verdict_as_json(judged)):
             click.echo(f"{judged.decision}: {judged.sentence}")
     return EXIT_CODES[judged.decision]
 

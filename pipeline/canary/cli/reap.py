@@ -7,7 +7,7 @@ import click
 
 from canary.cli import flags
 from canary.cli.help import Command
-from canary.cli.render import print_json
+from canary.cli.render import print_result
 from canary.cli.session import Session
 from canary.errors import ExitCode
 
@@ -35,5 +35,5 @@ def reap(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """
     with Session(given) as session:
         reaped = session.release().reap(dry_run=given["dry_run"])
-        print_json(given, {"reaped": [asdict(workload) for workload in reaped]})
+        print_result(given, {"reaped": [asdict(workload) for workload in reaped]})
     return max((workload.exit_code for workload in reaped), default=ExitCode.DONE)

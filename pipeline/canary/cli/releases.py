@@ -11,7 +11,7 @@ from canary.cli import flags, render
 from canary.cli.arguments import require_namespace
 from canary.cli.console import console_of
 from canary.cli.help import Command
-from canary.cli.render import print_json, print_objects
+from canary.cli.render import print_objects, print_result
 from canary.cli.reporting import Reporting
 from canary.cli.session import Session
 from canary.errors import ExitCode, InputError, TimedOutError
@@ -81,7 +81,7 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
         consoles.enter_context(console_of(session, bundle))
         outcome = session.release(bundle=bundle, gate=gate).run()
         reporting.exit_code = ExitCode.DONE if outcome.promoted else ExitCode.REJECTED
-        print_json(
+        print_result(
             given,
             {
                 "promoted": outcome.promoted,
@@ -124,7 +124,7 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
             _print_planned(given, session, "deploy", bundle)
             return
         status = session.release(bundle=bundle).deploy()
-        print_json(given, asdict(status))
+        print_result(given, asdict(status))
 
 
 @click.command(
@@ -156,7 +156,7 @@ def watch(**given: Any) -> int:  # noqa: ANN401
         nothing_to_compare = verdict.decision is Decision.UNDECIDED and not verdict.comparisons
         if not (given["report_only"] or nothing_to_compare):
             reporting.exit_code = EXIT_CODES[verdict.decision]
-        print_json(given, verdict_as_json(verdict))
+        print_result(given, verdict_as_json(verdict))
     return reporting.exit_code
 
 
@@ -214,7 +214,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
         session.release(bundle=bundle).promote()
         recorder = session.recorder
         promoted, handed_over = render.events_as_json(recorder.promoted), render.events_as_json(recorder.handed_over)
-        print_json(given, {"promoted": promoted, "handed_over": handed_over})
+        print_result(given, {"promoted": promoted, "handed_over": handed_over})
 
 
 @click.command(
@@ -250,7 +250,7 @@ def reject(**given: Any) -> None:  # noqa: ANN401
         session.release(names=session.names()).reject(given["reason"])
         recorder = session.recorder
         rejected, handed_over = render.events_as_json(recorder.rejected), render.events_as_json(recorder.handed_over)
-        print_json(given, {"rejected": rejected, "handed_over": handed_over})
+        print_result(given, {"rejected": rejected, "handed_over": handed_over})
 
 
 @click.command(
@@ -288,7 +288,7 @@ def rollback(**given: Any) -> None:  # noqa: ANN401
         release_.rollback()
         recorder = session.recorder
         rolled_back, rejected = render.events_as_json(recorder.rolled_back), render.events_as_json(recorder.rejected)
-        print_json(given, {"rolled_back": rolled_back, "rejected": rejected})
+        print_result(given, {"rolled_back": rolled_back, "rejected": rejected})
 
 
 @click.command(
@@ -317,7 +317,7 @@ def apply(**given: Any) -> None:  # noqa: ANN401
             _print_planned(given, session, "apply", bundle)
             return
         session.release(bundle=bundle).apply()
-        print_json(given, {"written": render.events_as_json(session.recorder.written)})
+        print_result(given, {"written": render.events_as_json(session.recorder.written)})
 
 
 @click.command(
@@ -341,7 +341,7 @@ def status(**given: Any) -> None:  # noqa: ANN401
             require_namespace(session.cluster)
         for problem in (problem for workload in result.workloads for problem in workload.problems):
             click.echo(printable(f"canary: warning: {problem}"), err=True)
-        if not print_json(given, asdict(result)):
+        if not print_result(given, asdict(result)):
             click.echo(render.status_as_text(result))
 
 

@@ -1,14 +1,17 @@
 """The results of commands as text, JSON and YAML, and how they are printed."""
 
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import click
+import yaml
 
 from canary.events import Differs, Event
-from canary.manifests.documents import dump
+from canary.manifests.documents import Dumper, dump
 from canary.manifests.masking import masked
 from canary.objects import Object
 from canary.printable import printable, printable_json
@@ -19,12 +22,16 @@ from canary.times import parse_timestamp, readable
 from canary.verdict.tolerance import Multiple
 
 
-def print_json(given: Mapping[str, Any], result: object) -> bool:
-    """Print a result if --output json was given, and return whether it was."""
-    is_json: bool = given["output"] == "json"
-    if is_json:
-        click.echo(printable_json(to_json(result)))
-    return is_json
+def print_result(given: Mapping[str, Any], result: object) -> bool:
+    """Print a result if --output json or yaml was given, and return whether it was."""
+    match given["output"]:
+        case "json":
+            click.echo(printable_json(to_json(result)))
+        case "yaml":
+            click.echo(to_yaml(result), nl=False)
+        case _:
+            return False
+    return True
 
 
 def print_objects(
@@ -33,13 +40,32 @@ def print_objects(
     """Print objects without the values of Secrets, as YAML or as JSON. JSON includes the differences, if given."""
     shown = [masked(item) for item in objects]
     more = {} if differs is None else {"differs": events_as_json(differs)}
-    if not print_json(given, {"objects": shown, **more}):
+    if not print_result(given, {"objects": shown, **more}):
         click.echo(dump(shown), nl=False)
 
 
 def to_json(value: object) -> str:
     """Return indented JSON, with its keys in the given order."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def to_yaml(value: object) -> str:
+    """Return YAML of the same value as the JSON, with its keys in the given order and a text on one line."""
+    plain = json.loads(to_json(value))
+    dumped = yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
+    return re.sub("#(?=#)", r"\\x23", dumped)  # as `printable_json`: an agent carries out commands that it finds
+
+
+class _Dumper(Dumper):
+    """Also quotes each text in which something must be escaped."""
+
+
+def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    is_plain = text.isprintable() and "##" not in text
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
+
+
+_Dumper.add_representer(str, _quoted)
 
 
 def status_as_text(status: Status) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from canary.cli.render import columns, print_json
+from canary.cli.render import columns, print_result
 from canary.cli.session import Session
 from canary.errors import InputError
 from canary.metrics import csv_counts, range_query
@@ -77,7 +77,7 @@ def show_replay(given: Mapping[str, Any], path: str, tolerances: Sequence[str]) 
         variants = [[_scaled(one, factor) for one in own] for factor in FACTORS]
     replays = [replay(counts) for counts in _sorted(variants)]
     released = _with_tolerance(read.counts, default) if recording.kind == "report" else []
-    if print_json(given, _as_json(path, recording, replays, released)):
+    if print_result(given, _as_json(path, recording, replays, released)):
         return
     for line in _as_text(path, replays, released):
         click.echo(printable(line))

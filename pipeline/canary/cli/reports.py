@@ -9,7 +9,7 @@ import click
 
 from canary.cli import flags
 from canary.cli.help import Command
-from canary.cli.render import columns, print_json
+from canary.cli.render import columns, print_result
 from canary.cli.session import Session
 from canary.errors import InputError
 from canary.printable import printable
@@ -62,7 +62,7 @@ def report(**given: Any) -> None:  # noqa: ANN401 - click's parameters
     found = _found(paths or _default_folders())
     if given["opens"]:
         _open(found.reports[0].page)
-    if not print_json(given, {"reports": [_as_json(one) for one in found.reports], "problems": list(found.problems)}):
+    if not print_result(given, {"reports": [_as_json(one) for one in found.reports], "problems": list(found.problems)}):
         for line in _list(found.reports):
             click.echo(printable(line))
 
@@ -159,7 +159,7 @@ def _print_comparison(given: Mapping[str, Any], left: StoredReport, right: Store
         for key in dict.fromkeys((*left.settings, *right.settings))
         if left.settings.get(key) != right.settings.get(key)
     }
-    if print_json(given, {"reports": [_as_json(left), _as_json(right)], "settings": differing}):
+    if print_result(given, {"reports": [_as_json(left), _as_json(right)], "settings": differing}):
         return
     rows = [("", *(str(one.file.parent) for one in (left, right))), *_rows(left, right)]
     if differing:

@@ -9,7 +9,7 @@ import click
 
 from canary.cli import flags
 from canary.cli.help import Command
-from canary.cli.render import print_json, print_objects
+from canary.cli.render import print_objects, print_result
 from canary.cli.session import Session
 from canary.errors import InputError
 from canary.objects import SECRET, Object
@@ -43,7 +43,7 @@ def secret(**given: Any) -> None:  # noqa: ANN401
         changed = before is None or before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]
         action = "created" if before is None else "configured" if changed else "unchanged"
         click.echo(f"Secret {given['name']} {action}", err=True)
-        print_json(given, {"name": given["name"], "namespace": session.namespace, "action": action})
+        print_result(given, {"name": given["name"], "namespace": session.namespace, "action": action})
 
 
 def _password() -> str:

@@ -92,7 +92,7 @@ def _json(text: str) -> Iterator[Document]:
 
 def dump(values: Iterable[Any]) -> str:
     """Return values as YAML documents that read back the same, with `parse` and with kubectl."""
-    return yaml.dump_all(values, Dumper=_Dumper, sort_keys=False, explicit_start=True)
+    return yaml.dump_all(values, Dumper=Dumper, sort_keys=False, explicit_start=True)
 
 
 def _skip_space(text: str, at: int) -> int:
@@ -135,7 +135,7 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), list(_first))
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """PyYAML's dumper, which also quotes strings that Kubernetes' tools would not read as strings: `y`, `1e3`."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - as above
@@ -155,7 +155,7 @@ class _Dumper(yaml.SafeDumper):
         return self.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
 
-_Dumper.add_representer(str, _Dumper.represent_text)
+Dumper.add_representer(str, Dumper.represent_text)
 
 
 def _yaml(text: str, name: str) -> Iterator[Document]:

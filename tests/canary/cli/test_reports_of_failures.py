@@ -147,7 +147,7 @@ def test_a_page_that_cannot_be_drawn_changes_neither_the_exit_code_nor_the_other
 def test_a_release_whose_result_nobody_reads_reports_how_it_ended(
     command: tuple[str, ...], outcome: str, canary: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("canary.cli.releases.print_json", nobody_reads)
+    monkeypatch.setattr("canary.cli.releases.print_result", nobody_reads)
     assert canary(*command, *REPORT).code == 141
     report = report_of(canary)
     assert (report["outcome"], report["exit_code"]) == (outcome, 141)
@@ -157,7 +157,7 @@ def test_a_release_whose_result_nobody_reads_reports_how_it_ended(
 @pytest.mark.usefixtures("answers")
 def test_watching_that_nobody_reads_reports_its_verdict(canary: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert canary("deploy", *NEW).code == 0
-    monkeypatch.setattr("canary.cli.releases.print_json", nobody_reads)
+    monkeypatch.setattr("canary.cli.releases.print_result", nobody_reads)
     assert canary("watch", "app", *QUICK, *REPORT).code == 141
     assert (report_of(canary)["outcome"], report_of(canary)["decision"]) == ("watched", "promote")
 
