@@ -94,6 +94,17 @@ def test_a_form_of_another_site_does_nothing(console: Console, desk: FakeDesk, h
     assert desk.acts == []
 
 
+def test_a_form_through_the_forwarded_port_of_a_codespace_is_accepted(console: Console, desk: FakeDesk) -> None:
+    """GitHub's proxy writes the local address in Host and Origin, and its own in X-Forwarded-Host."""
+    console.open()
+    (cookie,) = console.session.cookies.items()
+    local = f"localhost:{console.base.rpartition(':')[2]}"
+    sent = {"Host": local, "Origin": f"http://{local}", "Sec-Fetch-Site": "same-origin", "Cookie": "=".join(cookie)}
+    answer = console.press("reject", headers={**sent, "X-Forwarded-Host": "name-8080.app.example"})
+    assert answer.history[0].status_code == 303
+    assert desk.acts != []
+
+
 @pytest.mark.parametrize("form_token", ["", "guessed", "ß"])
 def test_a_form_without_the_token_of_the_page_does_nothing(console: Console, desk: FakeDesk, form_token: str) -> None:
     answer = console.press("reject", form_token=form_token)
