@@ -44,8 +44,10 @@ _HOST = r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::[0-9]+)?"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _IMAGE = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*")
 
-_TAGGED = rf"(?<![\w/.$-]){OLD}(?=:(?:[0-9]{{1,3}}(?![0-9])|missing|[{{$<]))"  # sampleapp:20, not http://sampleapp:8080
-_REPLACED = rf"(?<=image: ){OLD}(?![\w:/-])|(?<=--image ){OLD}(?==)"  # in a manifest, a pipeline, a command
+_TAGGED = (
+    rf"(?<![\w/.$-]){OLD}(?=:(?:[0-9]{{1,3}}(?![0-9])|missing|[{{$<'\"]))"  # sampleapp:20, not http://sampleapp:8080
+)
+_REPLACED = rf"(?<=image: ){OLD}(?![\w:/-])|(?<=--image ){OLD}(?=[=:])"  # in a manifest, a pipeline, a command
 _EXAMPLE = rf"(?:registry\.example|example\.azurecr\.io)/{OLD}(?![\w-])|(?<=image in the manifests is `){OLD}"
 _IMAGES = re.compile(f"{_EXAMPLE}|{_TAGGED}|{_REPLACED}")
 

@@ -21,6 +21,7 @@ from canary.kube.connection import Connection, connect
 from canary.kube.transport import Transport
 from canary.marks import Variant, variant_name
 from canary.metrics import DirectSource, PrometheusSource, ServiceQueries, UrlQueries
+from canary.metrics.prometheus import Queries
 from canary.metrics.queries import SERVICE
 from canary.notifications.kubernetes_events import KubernetesEvents
 from canary.notifications.notification import Notifications
@@ -162,18 +163,27 @@ class Clients:
 
     def samples(self, measures: Measures) -> SampleSource:
         """Return where the counts come from: the pods, or Prometheus."""
+        if self.settings.prometheus is None:
+            return DirectSource(self.cluster, measures, path=self.settings.metrics_path)
+        return PrometheusSource(self._queries(self.settings.prometheus), measures)
+
+    def counters(self, path: str) -> DirectSource | PrometheusSource:
+        """Return where all counters come from: a path of the pods, or Prometheus."""
+        if self.settings.prometheus is None:
+            return DirectSource(self.cluster, Measures.of([]), path=path)
+        return PrometheusSource(self._queries(self.settings.prometheus), Measures.of([]))
+
+    def _queries(self, prometheus: str) -> Queries:
         settings = self.settings
-        if settings.prometheus is None:
-            return DirectSource(self.cluster, measures, path=settings.metrics_path)
-        if settings.prometheus.startswith("svc:"):
-            return PrometheusSource(ServiceQueries(self.cluster, settings.prometheus), measures)
+        if prometheus.startswith("svc:"):
+            return ServiceQueries(self.cluster, prometheus)
         queries = UrlQueries(
-            settings.prometheus,
+            prometheus,
             headers={name: Path(file) for name, file in (one.split("=@", 1) for one in settings.prometheus_headers)},
             ca=Path(settings.prometheus_ca) if settings.prometheus_ca else None,
         )
         self._closing.callback(queries.close)
-        return PrometheusSource(queries, measures)
+        return queries
 
     @property
     def prometheus_service(self) -> PrometheusService | None:

@@ -15,6 +15,7 @@ from canary.cli.clock import interrupt_on_signals
 from canary.cli.console import console
 from canary.cli.doctor import doctor
 from canary.cli.help import Group
+from canary.cli.init import init
 from canary.cli.reap import reap
 from canary.cli.reports import report
 from canary.cli.secret import secret
@@ -63,6 +64,7 @@ for _command in (
     console,
     report,
     doctor,
+    init,
     secret,
     offline.show_config,
     offline.verdict,

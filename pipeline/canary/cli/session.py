@@ -43,9 +43,10 @@ if TYPE_CHECKING:  # for the annotation; see Session.clients
 class Session:
     """Builds each thing when it is first needed, and closes what it opened."""
 
-    def __init__(self, given: Mapping[str, Any]) -> None:
-        """Take click's parameters of a command, whichever it has."""
+    def __init__(self, given: Mapping[str, Any], *, reads_file: bool = True) -> None:
+        """Take click's parameters of a command, whichever it has, and read canary.yml, unless told not to."""
         self._given = given
+        self._folder = Path.cwd() if reads_file else None
         self._closing = ExitStack()
         self.recorder = Recorder()
         self.listeners: list[Listener] = [self.recorder]
@@ -63,7 +64,7 @@ class Session:
     def resolved(self) -> Resolved:
         """Settings, and where each comes from."""
         flags = {name: value for name, value in self._given.items() if name in SETTINGS}
-        return resolve(flags, os.environ, Path.cwd())
+        return resolve(flags, os.environ, self._folder)
 
     @cached_property
     def settings(self) -> Settings:

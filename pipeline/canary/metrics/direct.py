@@ -8,7 +8,7 @@ from operator import or_
 
 from canary.errors import ClusterError, NotAnsweringError
 from canary.metrics.api import Api
-from canary.metrics.exposition import Reader, names
+from canary.metrics.exposition import Reader, counters, names
 from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import START, Measures, Sample
 from canary.verdict.scrapes import Pod, Scrape
@@ -67,6 +67,19 @@ class DirectSource:
 
         with ThreadPoolExecutor(CONCURRENT, thread_name_prefix="scrape") as threads:
             return reduce(or_, threads.map(of, pods), ExposedMetrics())
+
+    def counters(self, pods: Sequence[Pod]) -> list[Sample]:
+        """Return all counters of the pods.
+
+        Raises:
+            NotAnsweringError: a pod does not answer, or not with metrics.
+            ClusterError: as for `read`.
+        """
+        found: list[Sample] = []
+        for pod in pods:
+            page, _ = self._page(pod)
+            found += counters(page)
+        return found
 
     def _scrape(self, pod: Pod) -> Scrape:
         try:

@@ -53,6 +53,22 @@ def names(page: str) -> frozenset[str]:
     return frozenset(line.partition("{")[0].partition(" ")[0].rstrip() for line in series)
 
 
+def counters(page: str) -> list[Sample]:
+    """Return the samples of all counters, and of the counts of histograms and summaries.
+
+    Raises:
+        ValueError: the page does not hold metrics.
+    """
+    Reader(()).read(page)  # the library accepts pages that are not metrics
+    return [
+        (sample.name, sample.labels, sample.value)
+        for family in parse(page)
+        for sample in family.samples
+        if sample.name.endswith("_count" if family.type in ("histogram", "summary") else "_total")
+        or (family.type == "counter" and sample.name == family.name)
+    ]
+
+
 def _lines(page: str) -> list[str]:
     """Return the lines of a page without their leading blanks."""
     lines = page.split("\n")

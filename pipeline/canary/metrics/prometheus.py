@@ -90,6 +90,19 @@ class PrometheusSource:
             exposed |= ExposedMetrics.of(samples, self._measures)
         return exposed
 
+    def counters(self, pods: Sequence[Pod]) -> list[Sample]:
+        """Return the counters of the pods that Prometheus has now, by their names' endings.
+
+        Raises:
+            ClusterError: as for `exposed`.
+        """
+        name = Matcher("__name__", "=~", ".+_(total|count)")
+        matchers = ", ".join(map(str, (name, *_matchers(pods))))
+        return [
+            (series["metric"]["__name__"], series["metric"], float(series["value"][1]))
+            for series in self._queries.query(f"{{{matchers}}}")
+        ]
+
     def _read(self, pods: Sequence[Pod], since: float, at: float) -> list[Scrape]:
         seconds = round(min(max(at - since, 0) + OVERLAP, LONGEST_RANGE))
         by_name = {(pod.namespace, pod.name): pod for pod in pods}

@@ -69,20 +69,20 @@ class Resolved:
         return self.settings.steps
 
 
-def resolve(flags: Mapping[str, object], environment: Mapping[str, str], folder: Path) -> Resolved:
+def resolve(flags: Mapping[str, object], environment: Mapping[str, str], folder: Path | None) -> Resolved:
     """Return the settings.
 
     Args:
         flags: texts by attribute (tuples of texts for lists). None and empty tuples are flags not given.
         environment: the environment of the process.
-        folder: the folder that may have a `canary.yml`.
+        folder: the folder that may have a `canary.yml`; None to read no file.
 
     Raises:
         InputError: a value is not valid, a key is unknown, or the file is not YAML. The message says where.
     """
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    in_file = read_file(folder / FILE)
+    in_file = read_file(folder / FILE) if folder else {}
     variables = {name: value for name, value in environment.items() if not _is_service_link(name, environment)}
     _check_names(variables)
     for attribute, setting in SETTINGS.items():

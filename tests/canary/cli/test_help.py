@@ -23,7 +23,7 @@ EXPECTED = Path(__file__).parent / "expected"
 def test_commands_are_listed_in_the_order_of_a_release(command_line: CommandLine) -> None:
     assert list(COMMANDS) == [
         "release", "deploy", "watch", "promote", "reject", "rollback", "reap", "apply", "status", "console", "report",
-        "doctor", "secret", "config", "verdict", "version", "completion",
+        "doctor", "init", "secret", "config", "verdict", "version", "completion",
     ]  # fmt: skip
     assert command_line("--help").out == (EXPECTED / "help.txt").read_text()
 
