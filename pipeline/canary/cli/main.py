@@ -19,6 +19,7 @@ from canary.cli.init import init
 from canary.cli.reap import reap
 from canary.cli.reports import report
 from canary.cli.secret import secret
+from canary.cli.status import status
 from canary.errors import CanaryError, ExitCode
 from canary.printable import printable
 
@@ -60,7 +61,7 @@ for _command in (
     releases.rollback,
     reap,
     releases.apply,
-    releases.status,
+    status,
     console,
     report,
     doctor,

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from canary.cli import flags, render
-from canary.cli.arguments import require_namespace
 from canary.cli.console import console_of
 from canary.cli.help import Command
 from canary.cli.render import print_objects, print_result
@@ -318,31 +317,6 @@ def apply(**given: Any) -> None:  # noqa: ANN401
             return
         session.release(bundle=bundle).apply()
         print_result(given, {"written": render.events_as_json(session.recorder.written)})
-
-
-@click.command(
-    cls=Command,
-    examples=(
-        "canary status",
-        "canary status sampleapp --output json",
-    ),
-    short_help="Show stable, baseline and canary, and what you can do next.",
-)
-@flags.workloads
-@flags.settings("label")
-@flags.connection
-@flags.results
-def status(**given: Any) -> None:  # noqa: ANN401
-    """Show stable, baseline and canary, the last verdict, and what you can do next."""
-    with Session(given) as session:
-        session.require_deployments()
-        result = session.release(names=session.names()).status()
-        if not any(workload.variants for workload in result.workloads):
-            require_namespace(session.cluster)
-        for problem in (problem for workload in result.workloads for problem in workload.problems):
-            click.echo(printable(f"canary: warning: {problem}"), err=True)
-        if not print_result(given, asdict(result)):
-            click.echo(render.status_as_text(result))
 
 
 def _print_planned(given: dict[str, Any], session: Session, action: str, bundle: Bundle) -> None:

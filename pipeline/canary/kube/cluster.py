@@ -1,5 +1,7 @@
 """The Kubernetes API as a release uses it: objects in and out as plain dicts, errors translated once, here."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
@@ -80,6 +82,18 @@ class Cluster(ports.Cluster):
         if answer.status == 404:
             return None
         return _object(answer, f"get {kind.kind} {name}")
+
+    def in_namespace(self, namespace: str) -> Cluster:
+        """Return the same cluster, with another namespace as that of the release. It only reads."""
+        return Cluster(self.transport, namespace)
+
+    def find_everywhere(self, kind: Kind) -> list[Object]:
+        """Return the objects of a kind in all namespaces.
+
+        Raises:
+            ForbiddenError: the account may not list them in all namespaces.
+        """
+        return self._list(kind, {}, everywhere=True)
 
     def find(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> list[Object]:
         selector = ",".join(f"{key}={value}" for key, value in (labels or {}).items())
@@ -228,8 +242,9 @@ class Cluster(ports.Cluster):
         before = self._before_write if "dryRun" not in params else lambda: None
         return self.transport.request(method, path, params=params, body=body, content_type=content_type, before=before)
 
-    def _list(self, kind: Kind, params: Mapping[str, str]) -> list[Object]:
-        answer = self.transport.request("GET", self._path(kind), params=params)
+    def _list(self, kind: Kind, params: Mapping[str, str], *, everywhere: bool = False) -> list[Object]:
+        path = f"{_root(kind.api_version)}/{self.plural(kind)}" if everywhere else self._path(kind)
+        answer = self.transport.request("GET", path, params=params)
         items = _object(answer, f"list {kind.kind}s")["items"] or []
         # items of a list carry neither kind nor apiVersion
         return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in items]

@@ -1,14 +1,14 @@
 """The state of a release in the cluster, as frozen values for a person or a program to read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeVar
 
 from canary.errors import ForbiddenError, InputError
 from canary.events import Answer
-from canary.marks import UNPROVEN, Variant, version_labels
-from canary.objects import DEPLOYMENT, Object, annotations_of
+from canary.marks import COMPARED, UNPROVEN, Variant, version_labels
+from canary.objects import DEPLOYMENT, Object, annotations_of, labels_of
 from canary.observe.deployments import Workload, images, pods_by_deployment, progress, read_workload
 from canary.observe.diagnosis import why_not_ready
 from canary.ports import Cluster
@@ -174,13 +174,19 @@ def status(
 
 def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
     """Return the names of the workloads of the namespace that have variants, by their labels."""
-    found = set()
-    for key, variant in product(version_labels(label), (Variant.CANARY, Variant.BASELINE)):
-        for deployment in cluster.find(DEPLOYMENT, labels={key: variant}):
-            name: str = deployment["metadata"]["name"]
-            if name.endswith(f"-{variant}"):
-                found.add(name.removesuffix(f"-{variant}"))
-    return tuple(sorted(found))
+    labels = product(version_labels(label), COMPARED)
+    found = [one for key, variant in labels for one in cluster.find(DEPLOYMENT, labels={key: variant})]
+    return names_in_release(found, label)
+
+
+def names_in_release(deployments: Iterable[Object], label: str) -> tuple[str, ...]:
+    """Return the names of the workloads whose variants are among Deployments, sorted."""
+    names = set()
+    for deployment, key, variant in product(deployments, version_labels(label), COMPARED):
+        name: str = deployment["metadata"]["name"]
+        if labels_of(deployment).get(key) == variant and name.endswith(f"-{variant}"):
+            names.add(name.removesuffix(f"-{variant}"))
+    return tuple(sorted(names))
 
 
 def read_state(
