@@ -1,6 +1,5 @@
 """Commands that make, watch and end a release."""
 
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
@@ -10,17 +9,13 @@ import click
 from canary.cli import flags, render
 from canary.cli.console import console_of
 from canary.cli.help import Command
+from canary.cli.rehearsal import print_planned, print_rehearsal
 from canary.cli.render import print_objects, print_result
 from canary.cli.reporting import Reporting
 from canary.cli.session import Session
 from canary.errors import ExitCode, InputError, TimedOutError
-from canary.manifests.bundle import Bundle
-from canary.objects import Object, is_deployment
 from canary.printable import printable
 from canary.state.last_promote import read_last_promote
-from canary.variants.derive import canary as canary_of
-from canary.variants.derive import stable as stable_of
-from canary.variants.sizes import variant_replicas
 from canary.verdict.as_json import verdict_as_json
 from canary.verdict.comparison import Decision, Verdict
 
@@ -37,6 +32,7 @@ EXIT_CODES = {
         "canary release manifests/ --image sampleapp:20",
         "canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05 --percentage 50",
         "canary release manifests/ --image sampleapp:20 --gate auto --tolerance 0.05 --steps 10,25,50",
+        "canary release manifests/ --image sampleapp:20 --steps 10,50 --tolerance 0.05 --dry-run",
         "canary release manifests/ --image sampleapp:20 --gate console  # decide in the browser",
         "canary release manifests/ --image sampleapp:20 --gate manual  # elsewhere: canary promote or canary reject",
         "kubectl kustomize overlays/prod | canary release - --image app=registry.example:5000/app:2",
@@ -61,6 +57,7 @@ EXIT_CODES = {
     *flags.NOTIFICATIONS,
 )
 @flags.connection
+@flags.dry_run
 @flags.supersede
 @flags.lock
 @flags.results
@@ -73,6 +70,10 @@ def release(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     far, and --min-duration and --min-requests of its own. The gate decides after the last step, or as soon as the
     verdict is REJECT.
     """
+    if given["dry_run"]:
+        with Session(given) as session:
+            print_rehearsal(given, session)
+        return ExitCode.DONE
     # The console outlives the report: it stays a few seconds longer, and shows the report, too.
     with Session(given) as session, ExitStack() as consoles, Reporting(session, "release") as reporting:
         bundle = session.bundle()
@@ -120,7 +121,7 @@ def deploy(**given: Any) -> None:  # noqa: ANN401
     with Session(given) as session:
         bundle = session.bundle()
         if given["dry_run"]:
-            _print_planned(given, session, "deploy", bundle)
+            print_planned(given, session, "deploy", bundle)
             return
         status = session.release(bundle=bundle).deploy()
         print_result(given, asdict(status))
@@ -208,7 +209,7 @@ def promote(**given: Any) -> None:  # noqa: ANN401
     with Session(given) as session, Reporting(session, "promote", is_wanted=not given["dry_run"]):
         bundle = session.bundle()
         if given["dry_run"]:
-            _print_planned(given, session, "promote", bundle)
+            print_planned(given, session, "promote", bundle)
             return
         session.release(bundle=bundle).promote()
         recorder = session.recorder
@@ -313,26 +314,7 @@ def apply(**given: Any) -> None:  # noqa: ANN401
     with Session(given) as session:
         bundle = session.bundle(canary=False)
         if given["dry_run"]:
-            _print_planned(given, session, "apply", bundle)
+            print_planned(given, session, "apply", bundle)
             return
         session.release(bundle=bundle).apply()
         print_result(given, {"written": render.events_as_json(session.recorder.written)})
-
-
-def _print_planned(given: dict[str, Any], session: Session, action: str, bundle: Bundle) -> None:
-    """Print what an action would write; without a cluster, as far as the manifests alone say."""
-    reason = session.unreachable()
-    if reason:
-        click.echo(f"canary: {reason}; this is what the manifests alone say", err=True)
-    objects = _from_manifests(session, action, bundle) if reason else session.release(bundle=bundle).planned(action)
-    print_objects(given, objects, differs=session.recorder.differs if action == "deploy" else None)
-
-
-def _from_manifests(session: Session, action: str, bundle: Bundle) -> Iterable[Object]:
-    for item in bundle.objects:
-        if action != "deploy" or not is_deployment(item):
-            yield stable_of(item, replicas=None) if is_deployment(item) else item
-            continue
-        replicas = item["spec"].get("replicas")
-        count = variant_replicas(1 if replicas is None else replicas, session.steps[0])
-        yield canary_of(item, replicas=count, label=session.settings.label)

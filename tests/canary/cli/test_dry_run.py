@@ -62,3 +62,52 @@ def test_a_dry_run_as_json_holds_the_same_objects(command_line: CommandLine) -> 
     command_line.write_objects("m.yml", deployment(), service())
     shown = command_line("apply", "m.yml", "--dry-run", "-o", "json").json()["objects"]
     assert shown == command_line("apply", "m.yml", "--dry-run").yaml()
+
+
+def test_a_dry_run_of_release_tells_its_steps_and_shows_what_deploy_and_promote_would_write(
+    canary: CommandLine, story: Story
+) -> None:
+    before = story.contents()
+    result = canary("release", *NEW[:3], "--steps", "25,50", "--gate", "auto", "--tolerance", "0.05", "--dry-run")
+    assert result.code == 0, result.err
+    sizes = "25 % (1 pod each), then 50 % (2 pods each)"
+    assert result.lines[-5:] == [
+        f"1. deploy app-canary with app:2, and app-baseline as a fresh copy of app: {sizes}",
+        "2. compare them every 2s, for 5m at least and 1h at most a step:",
+        '   success: requests_total{custom_status="good"} of requests_total; tolerance 5 points',
+        "3. let the gate decide: auto",
+        "4. promote: replace 4 pods of app with app:2; or reject: delete canary and baseline",
+    ]
+    deployed, promoted = result.out.split("# what promote would write\n")
+    assert "name: app-canary" in deployed
+    assert "name: app-baseline" in deployed
+    assert "name: app\n" in promoted
+    assert story.contents() == before
+
+
+def test_a_dry_run_of_release_refuses_what_the_release_would_refuse(canary: CommandLine) -> None:
+    result = canary("release", *NEW[:3], "--gate", "auto", "--dry-run")
+    assert result.code == 2
+    assert "--gate auto needs a --tolerance" in result.err
+
+
+def test_a_dry_run_of_a_first_release_says_that_there_is_nothing_to_compare(in_cluster: CommandLine) -> None:
+    in_cluster.write_objects("m.yml", deployment(), service())
+    result = in_cluster("release", *NEW[:3], "--gate", "auto", "--tolerance", "2x", "--dry-run", "-o", "json")
+    assert result.code == 0, result.err
+    shown = result.json()
+    assert shown["story"] == [
+        "1. deploy app-canary with app:2: a first release, which has nothing to compare with",
+        "3. let the gate decide: auto",
+        "4. promote: create app with app:2; or reject: delete canary and baseline",
+    ]
+    assert {item["kind"] for item in shown["promote"]} == {"Deployment", "Service"}
+
+
+def test_a_dry_run_of_release_without_a_cluster_says_what_the_manifests_say(command_line: CommandLine) -> None:
+    command_line.of_cluster("http://127.0.0.1:1", "lab")
+    command_line.write_objects("m.yml", deployment(replicas=3), service())
+    result = command_line("release", "m.yml", "--image", "app:2", "--gate", "auto", "--tolerance", "0.01", "--dry-run")
+    assert result.code == 0
+    assert "this is what the manifests alone say\n1. deploy app-canary with app:2, and app-baseline" in result.err
+    assert "4. promote: replace 3 pods of app with app:2" in result.err
