@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from canary.errors import ClusterError, InputError
-from canary.manifests.bundle import EMPTY, SUFFIXES
+from canary.manifests.bundle import EMPTY, SUFFIXES, has_manifests
 from canary.objects import DEPLOYMENT, NAMESPACE
 from canary.observe.deployments import read_workload
 from canary.ports import Cluster
@@ -17,7 +17,8 @@ def names_and_manifests(arguments: Iterable[str], is_workload: Callable[[str], b
     """Return the names of Deployments and the manifests among arguments.
 
     Manifests are `-`, an argument with a slash, and an argument that ends as manifests do. `deployment/NAME`, as
-    kubectl writes it, is a name unless such a file or folder exists. A plain word is a name if no folder is called so.
+    kubectl writes it, is a name unless such a file or folder exists. A plain word is a name if no folder with manifests
+    is called so: the code of an app is often in a folder of its name.
 
     Args:
         arguments: as given.
@@ -37,7 +38,7 @@ def names_and_manifests(arguments: Iterable[str], is_workload: Callable[[str], b
             names.append(name)
         elif argument == "-" or "/" in argument or argument.endswith(SUFFIXES):
             paths.append(argument)
-        elif not Path(argument).is_dir():
+        elif not has_manifests(Path(argument)):
             names.append(argument)
         elif is_workload(argument):
             raise InputError(

@@ -33,16 +33,16 @@ SUBJECT_WIDTH = 12  # characters that the longest subject has
     ),
 )
 @flags.workloads
-@flags.settings(*flags.IMAGES, "percentage", "steps", *flags.SAMPLES, "label")
+@flags.settings(*flags.IMAGES, "percentage", "steps", "tolerance", *flags.SAMPLES, "label")
 @flags.connection
 @flags.results
 def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters
     """Check whether this cluster is ready for a release. Nothing is changed, and no pod is started.
 
     Checks the connection to the API server, the clocks, your permissions, the Deployments' pods and images, whether
-    metrics can be read and requests arrive, and which objects in the namespace affect a release. Name Deployments or
-    manifests to check these with everything that their release needs. Otherwise doctor checks the first few Deployments
-    in the namespace.
+    metrics can be read and requests arrive, whether pods start and end without losing requests, the tolerance, and
+    which objects in the namespace affect a release. Name Deployments or manifests to check these with everything that
+    their release needs. Otherwise doctor checks the first few Deployments in the namespace.
 
     Exits with 0 if there are no problems or only warnings, and with 3 if a release is not possible. The output holds no
     secrets: attach it when you ask for help.

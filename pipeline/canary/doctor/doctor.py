@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from canary.doctor.check import Check, failed, ok, warning
 from canary.doctor.connection import ROLES, PrometheusService, Route, check_clock, check_proxies, check_rights
+from canary.doctor.template import check_template
 from canary.doctor.workload import check_images, check_metrics, check_stable
 from canary.errors import ClusterError, ForbiddenError, InputError
 from canary.manifests.bundle import Bundle
@@ -77,6 +78,7 @@ def check_releases(world: World, samples: SampleSource, subject: Subject) -> Ite
         names = names or deployments[:MANY]
         others = subject.bundle.others if subject.bundle else ()
         yield from check_rights(cluster, names, others, subject.prometheus, pods=subject.direct)
+        yield _check_tolerance(world)
         if not names:
             text = f"there are no Deployments in namespace {cluster.namespace} yet"
             yield warning("workloads", text, "to check the manifests of the first release: canary doctor MANIFESTS")
@@ -103,6 +105,17 @@ def _check_namespace(world: World) -> Check:
     return failed("namespace", f"there is no namespace {name}", "create it, or pass --namespace")
 
 
+def _check_tolerance(world: World) -> Check:
+    without = [metric.name for metric in world.options.measures.metrics if metric.tolerance is None]
+    if not without:
+        return ok("tolerance", "every metric has one, so the verdict can decide")
+    return warning(
+        "tolerance",
+        f"none for {', '.join(without)}: how much worse than the baseline a canary may be, and still be promoted",
+        "set tolerance in canary.yml, or pass --tolerance: without it, canary release --gate auto refuses",
+    )
+
+
 def _workloads(world: World) -> tuple[str, ...]:
     """Return the names of the namespace's stable Deployments."""
     try:
@@ -124,13 +137,15 @@ def _of_workload(world: World, samples: SampleSource, subject: Subject, workload
     if workload.stable is not None and canary is not None:
         text = expected_share(name, replicas(canary), replicas(workload.stable))
         yield ok("share", text if workload.canary else f"{text}, at {options.steps[0]} %", workload=name)
-    yield from check_images(cluster, workload, canary)
+    incoming = {one["metadata"]["name"] for one in subject.bundle.deployments} if subject.bundle else set()
+    yield from check_images(cluster, workload, canary, is_incoming=name in incoming)
     if canary is not None:
         services = tuple(one for one in (subject.bundle.others if subject.bundle else ()) if Kind.of(one) == SERVICE)
         said = findings(cluster, Planned(name, workload.stable, canary, options.label, services))
         yield from (warning("surroundings", one.text, one.advice, workload=name) for one in said)
         if not said:
             yield ok("surroundings", f"no conflicts found for a release of {name}", workload=name)
+        yield from check_template(name, canary)
     yield from check_metrics(world, samples, workload, direct=subject.direct)
 
 

@@ -21,6 +21,8 @@ from canary.verdict.scrapes import Scrape
 APART = 3.0
 """Seconds between two reads of the counts."""
 
+_POD_ADVICE = "--metrics-port and --metrics-path; the app must listen on the pod's address, not only on 127.0.0.1"
+
 BACK = 60.0
 """Seconds of the past that are read, where they are stored (Prometheus)."""
 
@@ -42,25 +44,37 @@ def check_stable(cluster: Cluster, found: Workload) -> Check:
     return ok("stable", ready, workload=found.name)
 
 
-def check_images(cluster: Cluster, found: Workload, canary: Object | None) -> Iterator[Check]:
+def check_images(
+    cluster: Cluster, found: Workload, canary: Object | None, *, is_incoming: bool = False
+) -> Iterator[Check]:
     """Yield what can be known of images without starting a pod: whether those asked for so far came.
 
     Args:
         cluster: the Kubernetes API.
         found: the workload.
         canary: its canary, made or about to be; None where nothing is known of it.
+        is_incoming: whether the canary is made from manifests, and not from stable as it is.
     """
     name = found.name
     pods = [pod for deployment in found.variants.values() for pod in pods_of(cluster, deployment)]
     stuck = [(pod, why) for pod in pods if (why := _not_pulled(pod))]
     untagged = [image for image in dict.fromkeys(images_of(canary)) if is_untagged(image)] if canary else []
     missing, unknown = _pull_secrets(cluster, canary)
+    asked = images(canary) if canary and not found.canary else ()
     for pod, why in stuck:
         advice = "check the image's name, the nodes' access to the registry, and --image-pull-secret"
         yield warning("images", f"pod {pod['metadata']['name']} cannot pull its image: {why}", advice, workload=name)
     for image in untagged:
         text = f"{image} has no tag. It means {image}:latest, which may differ from node to node"
         yield warning("images", text, f"give it one, such as --image {image}:1.0", workload=name)
+    if is_incoming and found.stable is not None and asked == images(found.stable):
+        yield warning(
+            "images",
+            f"the manifests have the image that {name} runs already: {', '.join(asked)}",
+            "give each build a new tag: nodes may keep the old code of a tag that was built again. This is fine if "
+            "only configuration changes",
+            workload=name,
+        )
     for secret in missing:
         text = f"Secret {secret}, which {name} needs to pull its images, does not exist"
         yield warning(
@@ -113,7 +127,7 @@ def check_metrics(world: World, samples: SampleSource, found: Workload, *, direc
     text = f"read from {source}: {len(answered)} of {len(asked)} pods have metrics"
     if problems:
         kind = warning if answered else failed
-        flags = " (--metrics-port and --metrics-path)" if direct else ""
+        flags = f" ({_POD_ADVICE})" if direct else ""
         yield kind("metrics", f"{text}; {problems[0]}", f"fix this{flags}, or {other}", workload=name)
     if answered:
         if not problems:

@@ -163,16 +163,25 @@ def _files(path: Path) -> list[Path]:
         raise InputError(f"{path}: no such file or folder; pass manifests that exist, or - for stdin")
     if not path.is_dir():
         return [path]
-    found = [
-        file
-        for file in path.rglob("*")
-        if file.suffix in SUFFIXES
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
-    ]
+    found = _inside(path)
     if not found:
         raise InputError(f"{path}: no manifests in this folder ({', '.join(SUFFIXES)})")
     return sorted(found)
+
+
+def has_manifests(path: Path) -> bool:
+    """Return whether a path is a folder with files that may be manifests."""
+    return path.is_dir() and bool(_inside(path))
+
+
+def _inside(folder: Path) -> list[Path]:
+    return [
+        file
+        for file in folder.rglob("*")
+        if file.suffix in SUFFIXES
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]
 
 
 def _unfold(

@@ -14,6 +14,7 @@ LOG_LINES = 3
 IMAGE_PULL = ("ErrImagePull", "ImagePullBackOff")
 PULLING = "Pulling"
 UNHEALTHY = "Unhealthy"
+LISTEN = "does the app listen on that port of the pod's address, and not only on 127.0.0.1?"
 FAILED_PROBES = 3
 """Containers that start normally may have fewer."""
 
@@ -193,4 +194,5 @@ def _last_event(cluster: Cluster, pod: Object) -> str:
     if not (warnings or pulling):
         return ""
     last = (warnings or pulling)[-1]
-    return f"{last.get('reason')}: {str(last.get('message') or '').strip()}"
+    text = f"{last.get('reason')}: {str(last.get('message') or '').strip()}"
+    return f"{text} ({LISTEN})" if last.get("reason") == UNHEALTHY and "connection refused" in text else text

@@ -51,6 +51,14 @@ def test_a_folder_that_is_also_a_deployment_is_refused(in_cluster: CommandLine, 
     )
 
 
+def test_a_folder_with_code_alone_does_not_make_a_name_ambiguous(in_cluster: CommandLine) -> None:
+    in_cluster.write_objects("m.yml", deployment())
+    assert in_cluster("apply", "m.yml").code == 0
+    in_cluster.write("app/server.py", "")
+    assert in_cluster("status", "app").code == 0
+    assert "app: nothing to reject" in in_cluster("reject", "app").err
+
+
 def test_without_a_cluster_the_name_of_a_folder_is_refused(command_line: CommandLine) -> None:
     command_line.write_objects("web/app.yml", deployment())
     result = command_line("reject", "web")

@@ -23,8 +23,18 @@ def test_the_command_prints_a_line_for_each_and_exits_with_0(in_cluster: Command
     assert lines[0].startswith("canary 0.")
     assert {line.split()[0] for line in lines[1:-1]} == {"ok", "warning"}
     assert "4 of 4 pods have metrics" in result.out
-    assert lines[-1] == "releases are possible here (1 warning)"
+    assert lines[-1] == "releases are possible here (4 warnings)"
+    warned = [line.split()[1] for line in lines if line.startswith("warning")]
+    assert warned == ["tolerance", "readiness", "shutdown", "traffic"]
     assert "counting requests for 3 s" in result.err
+
+
+def test_a_tolerance_may_be_set_in_each_place_that_settings_come_from(in_cluster: CommandLine, story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    assert "warning  tolerance     none for success: how much worse" in in_cluster("doctor", "app").out
+    assert "ok       tolerance" in in_cluster("doctor", "app", "--tolerance", "0.01").out
+    in_cluster.write("canary.yml", "tolerance: 1.5x\n")
+    assert "ok       tolerance" in in_cluster("doctor", "app").out
 
 
 def test_the_json_has_every_check_and_no_secret(in_cluster: CommandLine, story: Story) -> None:

@@ -16,13 +16,21 @@ from tests.canary.doctor_checks import WithoutRights, about, examined, outcomes
 from tests.canary.story import WRITES, Faulty, Story, config_map, deployment, service
 
 
+def orderly(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return a Deployment whose pods say when they are ready, and pause before they end."""
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    container["readinessProbe"] = {"httpGet": {"path": "/readyz", "port": "http"}}
+    container["lifecycle"] = {"preStop": {"sleep": {"seconds": 5}}}
+    return manifest
+
+
 def test_where_all_is_well_every_line_says_so(story: Story) -> None:
-    story.stable(service(), deployment("app:1"))
+    story.stable(service(), orderly(deployment("app:1")))
     checks = examined(story, "app")
     assert {one.outcome for one in checks if one.subject != "clock"} == {CheckOutcome.OK}
     assert [one.subject for one in checks] == [
-        "proxy", "API server", "clock", "namespace", *["permissions"] * 5, "stable", "share", "images", "surroundings",
-        "metrics", "traffic",
+        "proxy", "API server", "clock", "namespace", *["permissions"] * 5, "tolerance", "stable", "share", "images",
+        "surroundings", "readiness", "shutdown", "metrics", "traffic",
     ]  # fmt: skip
     [(_, text)] = about(checks, "API server")
     assert "Kubernetes v1." in text

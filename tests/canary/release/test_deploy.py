@@ -199,6 +199,17 @@ def test_a_probe_that_goes_on_failing_is_named(story: Story) -> None:
         story.release(deployment("app:2")).deploy()
 
 
+def test_a_probe_that_is_refused_brings_the_question_where_the_app_listens(story: Story) -> None:
+    story.stable(deployment("app:1"))
+    story.simulator.script["app:2"] = unready
+    message = 'Readiness probe failed: Get "http://10.0.0.7:80/": dial tcp 10.0.0.7:80: connect: connection refused'
+    story.clock.after(5, lambda: story.simulator.warn(story.namespace, "app-canary", "Unhealthy", message, times=5))
+    with pytest.raises(
+        TimedOutError, match="does the app listen on that port of the pod's address, and not only on 127"
+    ):
+        story.release(deployment("app:2")).deploy()
+
+
 def test_pods_that_the_cluster_does_not_admit_are_named(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.simulator.refuse_pods(story.namespace, "exceeded quota: pods=4")
