@@ -10,7 +10,7 @@ case: the pods that were chosen first get all requests, and a canary may get non
 steps within two minutes. The step at which answers become slow or fail shows the limit of the service.
 
 A bad answer of the app (500) is an answer. A failure is what no user should see: a connection that is refused or breaks
-off, or an answer that is not from the app.
+off, or an answer that is not from the app. Of another app than the sample app, each answer counts: `--any-answer`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ def add_options(parser: LocustArgumentParser) -> None:
     """Add the options of this file to Locust's."""
     parser.add_argument("--rate", type=float, default=10, env_var="RATE", help="Requests per second, of each user.")
     parser.add_argument("--keep-alive", action="store_true", env_var="KEEP_ALIVE", help="Keep one connection per user.")
+    parser.add_argument(
+        "--any-answer", action="store_true", env_var="ANY_ANSWER", help="Take answers of any app, with any status."
+    )
     parser.add_argument(
         "--ramp",
         type=parse_timespan,
@@ -108,6 +111,7 @@ class Caller(User):
         assert environment.parsed_options
         self.rate: float = environment.parsed_options.rate
         self.keep_alive: bool = environment.parsed_options.keep_alive
+        self.any_answer: bool = environment.parsed_options.any_answer
         self.url = urlsplit(self.host or str(environment.host))
         self.pace = constant_throughput(self.rate)
         self.calls = Pool(1 if self.keep_alive else 1000)  # a connection carries one request at a time
@@ -139,7 +143,7 @@ class Caller(User):
             connection.request("GET", self.url.path or "/")
             answer = connection.getresponse()
             length, status, pod = len(answer.read()), answer.status, answer.getheader("X-Served-By", "")
-            if not pod or status not in (200, 500):
+            if not self.any_answer and (not pod or status not in (200, 500)):
                 failure = http.client.HTTPException(f"{status} {answer.reason}, not from the app")
         except (OSError, http.client.HTTPException) as error:
             failure = error

@@ -21,6 +21,7 @@ PAGES = (
     "docs/reports.md",
     "docs/rights.md",
     "docs/try-it.md",
+    "docs/your-own-app.md",
 )
 
 

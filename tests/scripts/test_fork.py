@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,13 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-ME = {f"GIT_{who}_{what}": "a@b.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+from tests.template import committed_copy, git
+
 NAME, IMAGE = "shop", "registry.example/team/shop"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-c", "core.autocrlf=false", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | ME).stdout
 
 
 def fork(folder: Path, name: str = NAME, image: str = IMAGE) -> subprocess.CompletedProcess[str]:
@@ -30,16 +25,7 @@ def fork(folder: Path, name: str = NAME, image: str = IMAGE) -> subprocess.Compl
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a clone of the repository with its present files committed."""
-    root, folder = Path(__file__).parents[2], tmp_path_factory.mktemp("template") / "clone"
-    listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    for path in listed:
-        if path and (root / path).is_file():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(root / path, folder / path)
-    git(folder, "init", "--quiet")
-    git(folder, "add", "-A")
-    git(folder, "commit", "--quiet", "-m", "template")
-    return folder
+    return committed_copy(tmp_path_factory.mktemp("template") / "clone")
 
 
 @pytest.fixture(scope="module")
