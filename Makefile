@@ -9,6 +9,9 @@ RATE ?= 100
 WORKERS ?= 4
 DURATION ?= 60s
 SCREENSHOTS ?= .cache/screenshots
+# For make fork: the name of your app, and its image without a tag.
+NAME ?= 
+IMAGE ?= 
 CHART := 88.5.3
 ACTIONLINT := v1.7.12
 
