@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e2e.cluster import ROOT, Namespace, Objects
+from e2e.cluster import Namespace, Objects
+from e2e.documented_commands import type_lines
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,7 @@ def counted_by_pods(namespace: Namespace) -> dict[tuple[str, str], float]:
 
 
 def install(kubeconfig: Path, folder: Path) -> Prometheus:
-    """Install monitoring/prometheus, as `make prometheus` does, and return it. It stays for other tests."""
+    """Install monitoring/prometheus and return it. It stays for other tests, and two workers may do this at once."""
     monitoring = Namespace("monitoring", kubeconfig, folder)
-    # Server-side: two workers may do this at once, and what both create is no error then.
-    monitoring.kubectl("apply", "--server-side", "-k", str(ROOT / "monitoring/prometheus"))
-    monitoring.kubectl("rollout", "status", "deployment/prometheus", "--timeout=120s")
+    type_lines(monitoring, "prometheus.md", "make prometheus")
     return Prometheus(monitoring, "prometheus:9090")

@@ -13,9 +13,11 @@ import pytest
 
 from e2e.cluster import Namespace
 from e2e.console import Page
+from e2e.documented_commands import typed
 from e2e.drivers import started, told
 from e2e.traffic import Traffic
 
+QUICK = {"percentage": 50, "warm-up": "1s", "min-duration": "2s", "interval": "500ms"}
 RELEASE = (
     "--image", "sampleapp:20", "--percentage", "50", "--warm-up", "1s", "--min-duration", "2s", "--interval", "500ms",
     "--tolerance", "0.05",
@@ -29,8 +31,11 @@ def traffic(stable: Namespace) -> Iterator[Namespace]:
         yield stable
 
 
-def test_a_release_is_promoted_in_its_own_console(traffic: Namespace, manifests: Path) -> None:
-    with started(traffic, "release", str(manifests), *RELEASE, "--output", "json", "--gate", "console") as release:
+def test_a_release_is_promoted_in_its_own_console(traffic: Namespace, manifests: Path, tmp_path: Path) -> None:
+    assert manifests == tmp_path / "manifests"
+    (tmp_path / "canary.yml").write_text(json.dumps(QUICK))
+    as_json = {"--gate": "--output json --gate"}
+    with typed(traffic, "console.md", "--gate console", folder=tmp_path, change=as_json) as release:
         page = Page.in_output(told(release, "Watch this release, and decide on it, at "))
         assert "sampleapp" in page.text()
         shown = page.until("a driver waits for a decision")
@@ -49,9 +54,9 @@ def test_a_release_is_promoted_in_its_own_console(traffic: Namespace, manifests:
 def test_a_console_beside_a_release_rejects_it_and_a_dead_one_ends_nothing(traffic: Namespace, manifests: Path) -> None:
     with started(traffic, "release", str(manifests), *RELEASE, "--gate", "manual") as release:
         told(release, "To promote, run elsewhere: canary promote ")
-        with started(traffic, "console") as dead:
+        with typed(traffic, "console.md", "canary console", folder=traffic.folder) as dead:
             Page.in_output(told(dead, "The console is at ")).until("a driver waits for a decision")
-        with started(traffic, "console", "sampleapp") as console:
+        with typed(traffic, "console.md", "--reports canary-report", folder=traffic.folder) as console:
             page = Page.in_output(told(console, "The console is at "))
             page.until("a driver waits for a decision")
             assert "Recorded: reject sampleapp." in page.press("reject", reason="the colour is wrong")

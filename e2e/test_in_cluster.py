@@ -45,7 +45,8 @@ def prometheus(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> No
 def ready(namespace: Namespace, manifests: Path) -> Namespace:
     """Give a namespace with the accounts and the manifests that a Job reads."""
     namespace.kubectl("apply", "-f", str(ROOT / "pipeline/rbac.yml"))
-    namespace.kubectl("create", "configmap", "sampleapp-manifests", f"--from-file={manifests}")
+    assert manifests == namespace.folder / "manifests"
+    type_lines(namespace, "rights.md", "sampleapp-manifests", folder=namespace.folder)
     return namespace
 
 
@@ -55,7 +56,10 @@ def start(namespace: Namespace, image: str, *, prometheus: bool) -> str:
     (container,) = job["spec"]["template"]["spec"]["containers"]
     arguments = [one.replace("sampleapp:20", image) for one in container["args"]]
     container["args"] = [one for one in arguments if prometheus or not one.startswith("--prometheus")] + [*QUICK]
-    return namespace.kubectl("create", "-f", "-", "-o", "name", stdin=yaml.safe_dump(job)).strip()
+    own = namespace.folder / "job.yml"
+    own.write_text(yaml.safe_dump(job))
+    created = type_lines(namespace, "rights.md", "-f pipeline/job.yml", change={"pipeline/job.yml": str(own)})
+    return created.split()[0]
 
 
 def pods_of(namespace: Namespace, job: str) -> list[dict[str, Any]]:
@@ -126,7 +130,8 @@ def test_a_job_with_a_rejected_release_is_not_retried(ready: Namespace, manifest
     (pod,) = pods_of(ready, job)
     (container,) = pod["status"]["containerStatuses"]
     assert container["state"]["terminated"]["exitCode"] == 1
-    assert "REJECT" in ready.kubectl("logs", pod["metadata"]["name"])
+    assert "REJECT" in type_lines(ready, "rights.md", "-l app=canary-release --follow")
+    assert pod["metadata"]["labels"]["app"] == "canary-release"
     after = ready.get("deployment", "sampleapp")
     assert stable is not None
     assert after is not None
@@ -149,7 +154,7 @@ def test_the_reaper_rejects_only_expired_canaries(ready: Namespace, manifests: P
     ready.canary("deploy", "expired.yml", "--image", "sampleapp:20", "--expire-after", "1s")
     stable = ready.get("deployment", "sampleapp")
 
-    type_lines(ready, "rights.md", "pipeline/reaper.yml", "cronjob/canary-reaper")
+    type_lines(ready, "rights.md", "apply -n $NAMESPACE -f pipeline/reaper.yml", "cronjob/canary-reaper")
     assert ending(ready, "job/look-now")[0] == "Complete", ready.kubectl("logs", "job/look-now")
 
     assert ready.images("sampleapp-canary") is None
@@ -159,3 +164,18 @@ def test_the_reaper_rejects_only_expired_canaries(ready: Namespace, manifests: P
     assert ready.images("other-baseline") == ["sampleapp:10"]
     assert ready.get("lease", "sampleapp-canary") is None
     assert "other" in ready.kubectl("logs", "job/look-now")
+
+    (ready.folder / "url.txt").write_text("https://chat.example/hook")
+    (ready.folder / "token.txt").write_text("s3cret")
+    type_lines(ready, "notifications.md", "canary-notifications", folder=ready.folder)
+    spec = (ready.get("cronjob", "canary-reaper") or {})["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    variables = {one["name"]: one["valueFrom"]["secretKeyRef"]["name"] for one in spec["containers"][0]["env"]}
+    assert (
+        variables.items()
+        >= {
+            "CANARY_NOTIFY_URL": "canary-notifications",
+            "CANARY_GRAFANA_TOKEN": "canary-notifications",
+        }.items()
+    )
+    type_lines(ready, "rights.md", "delete -n $NAMESPACE -f pipeline/reaper.yml")
+    assert ready.get("cronjob", "canary-reaper") is None

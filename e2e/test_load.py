@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -13,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from e2e.cluster import ROOT, Namespace, command
+from e2e.cluster import Namespace
+from e2e.documented_commands import type_lines, typed
 from e2e.polling import poll
 
 pytestmark = [
@@ -25,22 +25,12 @@ pytestmark = [
 @pytest.fixture
 def locust(stable: Namespace) -> Iterator[str]:
     """Apply loadtest/ beside the app and give the URL of Locust's page."""
-    stable.kubectl("apply", "-k", str(ROOT / "loadtest"))
-    stable.kubectl("rollout", "status", "deployment/locust-master", "--timeout=120s")
-    forward = subprocess.Popen(
-        [command("kubectl"), "--namespace", stable.name, "port-forward", "service/locust", ":8089"],
-        env=stable.environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with forward:
+    type_lines(stable, "load.md", "kubectl apply -k loadtest", "deployment/locust-master")
+    with typed(stable, "load.md", "port-forward service/locust", change={"8089": ":8089"}) as forward:
         assert forward.stdout
-        try:
-            line = forward.stdout.readline()
-            (port,) = re.findall(r"127\.0\.0\.1:(\d+)", line) or pytest.fail(f"port-forward: {line}")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            forward.terminate()
+        line = forward.stdout.readline()
+        (port,) = re.findall(r"127\.0\.0\.1:(\d+)", line) or pytest.fail(f"port-forward: {line}")
+        yield f"http://127.0.0.1:{port}"
 
 
 def ask(url: str, form: dict[str, Any] | None = None) -> Any:
@@ -81,3 +71,8 @@ def test_workers_share_the_load_and_the_master_counts_it(stable: Namespace, locu
     assert answered > 0
     assert counts().keys() == {"/ 200", "/ 500", "Aggregated"}
     assert counts()["Aggregated"]["num_failures"] == 0
+
+    type_lines(stable, "load.md", "patch hpa locust-worker")
+    assert (stable.get("hpa", "locust-worker") or {})["spec"]["minReplicas"] == 5
+    type_lines(stable, "load.md", "kubectl delete -k loadtest")
+    assert stable.get("deployment", "locust-worker") is None

@@ -12,6 +12,7 @@ from typing import Self
 import pytest
 
 from e2e.cluster import ROOT, Namespace
+from e2e.documented_commands import type_lines
 from e2e.polling import poll
 from e2e.prometheus import Prometheus, counted_by_pods, install
 
@@ -19,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="needs containers: make e2e"),
 ]
 
-RELEASE = ("--percentage", "100", "--tolerance", "0.05", "--warm-up", "1s", "--min-duration", "10s", "--gate", "auto")
+RELEASE = {"percentage": 100, "tolerance": 0.05, "warm-up": "1s", "min-duration": "10s", "gate": "auto"}
 GRAFANA = (
     'rate(requests_total{pod=~"sampleapp-.*", custom_status="good"}[1m])',
     'rate(requests_total{pod=~"sampleapp-baseline-.*|sampleapp-canary-.*", custom_status="good"}[1m])',
@@ -82,6 +83,15 @@ def test_fortio_in_a_pod_reaches_every_variant_by_the_services_name(released: Na
     assert all(counts[pod, "good"] + counts[pod, "bad"] > 0 for pod, _ in counts)
 
 
+def test_fortio_ends_with_the_answers_that_it_got(stable: Namespace) -> None:
+    shorter = {"-t 5m": "-t 2s"}
+    type_lines(
+        stable, "load.md", "apply -f misc/fortio", "rollout status deployment/fortio", "FORTIO_POD", change=shorter
+    )
+    type_lines(stable, "load.md", "delete -f misc/fortio")
+    assert stable.get("deployment", "fortio-deploy") is None
+
+
 def test_prometheus_finds_the_pods_and_the_tutorials_queries_show_them(
     released: Namespace, prometheus: Prometheus, fortio: str
 ) -> None:
@@ -107,12 +117,11 @@ def test_prometheus_finds_the_pods_and_the_tutorials_queries_show_them(
 def test_a_release_is_judged_by_what_prometheus_scraped(
     stable: Namespace, manifests: Path, prometheus: Prometheus, fortio: str
 ) -> None:
-    source = ("--prometheus", "svc:monitoring/prometheus:9090")
+    assert manifests == stable.folder / "manifests"
+    (stable.folder / "canary.yml").write_text(json.dumps(RELEASE | {"report": "report"}))
     with Load(stable, fortio, seconds=60) as load:
-        result = stable.canary(
-            "release", str(manifests), "--image", "sampleapp:20", *RELEASE, *source, "--output", "json"
-        )
-    verdict = result.json()["verdict"]
+        type_lines(stable, "prometheus.md", "--prometheus svc:monitoring/prometheus:9090", folder=stable.folder)
+    verdict = json.loads((stable.folder / "report/report.json").read_text())["verdict"]
     assert verdict["decision"] == "PROMOTE"
     success = next(c for c in verdict["comparisons"] if c["metric"] == "success")
     assert min(success["requests"].values()) >= 50

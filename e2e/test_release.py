@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,26 @@ def test_a_worse_canary_is_rejected_and_stable_is_not_touched(namespace: Namespa
     assert namespace.images("sampleapp-baseline") is None
     assert set(traffic.answers) <= {200, 500}
     assert not traffic.errors
+
+
+def test_the_reports_of_two_releases_are_listed_and_compared(
+    stable: Namespace, manifests: Path, tmp_path: Path
+) -> None:
+    assert manifests == tmp_path / "manifests"
+    quick = {"percentage": 100, "warm-up": "1s", "min-duration": "3s", "interval": "500ms"}
+    (tmp_path / "canary.yml").write_text(json.dumps(quick))
+    with Traffic(stable):
+        type_lines(stable, "reports.md", "--report canary-report", folder=tmp_path)
+    type_lines(stable, "reports.md", "canary report", folder=tmp_path)
+    shutil.copytree(tmp_path / "canary-report", tmp_path / "artifacts/run-1")
+    stable.canary("deploy", "manifests/", "--image", "sampleapp:5", "--percentage", "50")
+    stable.canary("reject", "sampleapp", "--report", "canary-report")
+    shutil.copytree(tmp_path / "canary-report", tmp_path / "artifacts/run-2")
+
+    type_lines(stable, "reports.md", "artifacts/ --output json", folder=tmp_path)
+    shown = type_lines(stable, "reports.md", "canary report --compare", "canary report --open", folder=tmp_path)
+    assert shown.count("sampleapp:20  sampleapp:5") >= 1
+    assert "canary-report/report.html" in shown
 
 
 def test_the_page_of_a_rejected_release_opens_from_the_disk_and_shows_what_the_canary_left(
@@ -183,8 +204,9 @@ def test_a_dry_run_decides_nothing_and_its_report_shows_what_other_tolerances_wo
     (tmp_path / "canary.yml").write_text(json.dumps(settings))
     with Traffic(stable):
         type_lines(stable, "try-it.md", "canary deploy", folder=tmp_path)
-        lines = ("--report-only --report canary-report", "--replay canary-report/report.json")
-        replayed = type_lines(stable, "try-it.md", *lines, folder=tmp_path)
+        type_lines(stable, "try-it.md", "--report-only --report canary-report", folder=tmp_path)
+        replayed = type_lines(stable, "try-it.md", "--replay canary-report/report.json", folder=tmp_path)
+        type_lines(stable, "try-it.md", "--report-only --max-duration 30m --report canary-report", folder=tmp_path)
     assert stable.images("sampleapp") == ["sampleapp:10"]
     assert stable.images("sampleapp-canary") == ["sampleapp:20"]
     report = json.loads((tmp_path / "canary-report/report.json").read_text())

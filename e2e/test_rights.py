@@ -26,7 +26,7 @@ pytestmark = [
 @pytest.fixture
 def accounts(stable: Namespace) -> Namespace:
     """Give a namespace with stable and the accounts."""
-    type_lines(stable, "rights.md", "pipeline/rbac.yml")
+    type_lines(stable, "rights.md", "kubectl apply -n $NAMESPACE -f pipeline/rbac.yml")
     return stable
 
 
@@ -34,6 +34,9 @@ def test_the_deploy_account_deploys_watches_and_rejects_and_cannot_change_stable
     accounts: Namespace, manifests: Path
 ) -> None:
     type_lines(accounts, "rights.md", "sampleapp-read-pods")
+    assert manifests == accounts.folder / "manifests"
+    ready = type_lines(accounts, "rights.md", "canary doctor", folder=accounts.folder)
+    assert "releases are possible here" in ready
     pipeline = log_in(accounts, DEPLOY)
     before = [accounts.get(kind, "sampleapp") for kind in ("deployment", "service")]
     release = (str(manifests), "--image", "sampleapp:20", "--percentage", "100")
@@ -96,7 +99,7 @@ def test_a_secret_needs_extra_permissions(accounts: Namespace, manifests: Path) 
 
 def test_who_only_looks_cannot_answer_a_gate_and_who_decides_can(accounts: Namespace, manifests: Path) -> None:
     type_lines(accounts, "rights.md", "sampleapp-read-pods")
-    type_lines(accounts, "rights.md", "rbac-console.yml")
+    type_lines(accounts, "rights.md", "apply -n $NAMESPACE -f pipeline/rbac-console.yml")
     release = ("release", str(manifests), "--image", "sampleapp:20", "--percentage", "50", *WATCH, "--gate", "manual")
     with Traffic(accounts), started(log_in(accounts, PROMOTE), *release) as driver:
         with started(log_in(accounts, "sampleapp-view"), "console", "sampleapp") as console:
@@ -110,3 +113,5 @@ def test_who_only_looks_cannot_answer_a_gate_and_who_decides_can(accounts: Names
             _, err = driver.communicate(timeout=60)
     assert driver.returncode == 1, err
     assert accounts.images("sampleapp-canary") is None
+    type_lines(accounts, "rights.md", "rbac-console.yml", "delete -n $NAMESPACE -f pipeline/rbac.yml")
+    assert accounts.get("role", "sampleapp-promote") is None

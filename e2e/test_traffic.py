@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from e2e.cluster import Namespace
+from e2e.documented_commands import type_lines
 from e2e.node_client import Client, ask
 from e2e.polling import poll
 
@@ -68,6 +69,9 @@ def test_traffic_is_proportional_to_pods_unless_connections_are_kept_alive(
     one = Counter(ask(*address, kept)[1] for _ in range(100))
     kept.close()
     assert len(one) == 1, "a kept connection stays with the pod that it was opened to, whatever else is deployed"
+
+    elsewhere = {"localhost:8080": "{}:{}".format(*address), "DURATION=2m": "DURATION=2s"}
+    type_lines(stable, "load.md", "make load", change=elsewhere)
 
 
 @pytest.mark.timeout(900)  # ten rounds on kind are twenty releases

@@ -11,6 +11,7 @@ pytest's exit code, or with 2 if there is no cluster to test on.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -29,6 +30,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 from e2e.app_versions import write_version  # noqa: E402  # makes versions as the tests do
+from e2e.documented_commands import TYPED  # noqa: E402
+from e2e.last_run import write  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,13 +216,23 @@ def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
         workers = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
         suite = [sys.executable, "-m", "pytest", *suite_files(), AGREEMENT, *workers, "-v", *results, *tests]
         settings = settings | {"E2E_KUBECONFIG": str(kubeconfig), "REFERENCE_KUBECONFIG": str(kubeconfig)}
+        settings[TYPED] = str(LOGS / "typed")
         code = subprocess.run(suite, cwd=ROOT, env=os.environ | settings, check=False).returncode
         if not code and os.environ.get("LONG"):
             say("e2e/long: one test after the other, because they disturb the cluster")
             long = [sys.executable, "-m", "pytest", "e2e/long", "-m", "long", "-v", "--timeout", "600"]
             code = subprocess.run(long, cwd=ROOT, env=os.environ | settings, check=False).returncode
         watching.terminate()
+    if not code:
+        write_last_run(kubeconfig)
     return code
+
+
+def write_last_run(kubeconfig: Path) -> None:
+    """Write the cluster's version into the how-tos whose commands the suite has typed."""
+    version = json.loads(run(KUBECTL, "--kubeconfig", str(kubeconfig), "version", "-o", "json"))["serverVersion"]
+    for sentence in write(LOGS / "typed", version["gitVersion"]):
+        say(sentence)
 
 
 def collect(kubeconfig: Path) -> None:

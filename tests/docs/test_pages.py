@@ -8,27 +8,18 @@ from pathlib import Path
 import pytest
 
 from canary.cli.main import canary
+from e2e.documented_commands import commands
+from e2e.documented_commands import lines as lines_of
+from e2e.last_run import howtos
 from scripts.check_links import links
 
 ROOT = Path(__file__).parents[2]
-PAGES = (
-    "docs/azure-pipelines.md",
-    "docs/console.md",
-    "docs/github-actions.md",
-    "docs/load.md",
-    "docs/notifications.md",
-    "docs/prometheus.md",
-    "docs/reports.md",
-    "docs/rights.md",
-    "docs/try-it.md",
-    "docs/your-own-app.md",
-)
+PAGES = howtos()
 
 
 def lines(page: str) -> list[list[str]]:
-    """Return the words of the lines of a page's shell blocks, continued lines joined."""
-    blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
-    return [line.split() for block in blocks for line in block.replace("\\\n", "").splitlines() if line]
+    """Return the words of the lines of a page's shell blocks, also of those that are not run."""
+    return [line.split() for block in commands(page) for line in lines_of(block)]
 
 
 LINES = [line for page in PAGES for line in lines(page)]
@@ -57,7 +48,7 @@ def test_files_in_documented_kubectl_commands_exist(line: list[str]) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_options_named_in_the_text_are_options_of_release(page: str) -> None:
     known = {option for parameter in canary.commands["release"].params for option in parameter.opts}
-    assert set(re.findall(r"`(--(?:prometheus|interval)[\w-]*)", (ROOT / page).read_text())) <= known
+    assert set(re.findall(r"`(--(?:prometheus|interval)[\w-]*)", (ROOT / "docs" / page).read_text())) <= known
 
 
 def test_the_pictures_of_the_readme_exist_and_are_small_enough_to_load_at_once() -> None:
