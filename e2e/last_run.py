@@ -42,9 +42,7 @@ def write(typed: Path, version: str) -> list[str]:
         if len(missing) == len(wanted):
             continue
         if missing:
-            said.append(
-                f"docs/{page} is unchanged: {len(missing)} of its {len(wanted)} lines were not run: {missing[0]}"
-            )
+            said.append(f"docs/{page} is unchanged: {len(missing)} of {len(wanted)} lines were not run: {missing[0]}")
         elif (new := LINE.sub(f"Last run on Kubernetes {version}, by `make e2e`", text)) != text:
             (DOCS / page).write_text(new, encoding="utf-8")
             said.append(f"docs/{page}: last run on Kubernetes {version}")

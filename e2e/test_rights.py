@@ -113,5 +113,6 @@ def test_who_only_looks_cannot_answer_a_gate_and_who_decides_can(accounts: Names
             _, err = driver.communicate(timeout=60)
     assert driver.returncode == 1, err
     assert accounts.images("sampleapp-canary") is None
-    type_lines(accounts, "rights.md", "rbac-console.yml", "delete -n $NAMESPACE -f pipeline/rbac.yml")
+    type_lines(accounts, "rights.md", "delete -n $NAMESPACE -f pipeline/rbac-console.yml")
+    type_lines(accounts, "rights.md", "delete -n $NAMESPACE -f pipeline/rbac.yml")
     assert accounts.get("role", "sampleapp-promote") is None

@@ -57,6 +57,10 @@ def test_the_pictures_of_the_readme_exist_and_are_small_enough_to_load_at_once()
     assert all((ROOT / file).stat().st_size < 400_000 for file in files)
 
 
+def test_no_line_of_the_readme_is_too_long_to_edit() -> None:
+    assert [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if len(line) > 140] == []
+
+
 def test_every_page_of_the_docs_is_two_clicks_away_from_the_readme() -> None:
     index = ROOT / "docs" / "README.md"
     assert "docs/README.md" in {link.target for link in links((ROOT / "README.md").read_text())}
