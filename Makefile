@@ -113,7 +113,7 @@ format: venv ## format the code and fix what ruff can fix
 	$(PYTHON_BIN)/ruff check --fix
 
 lock: ## update the lock files in requirements/ (needs uv; UPGRADE=--upgrade takes newer versions)
-	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group test --group lint --group load --group build -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group test --group lint --group gateway --group load --group build -o requirements/dev.lock
 	$(COMPILE) pyproject.toml --extra localcluster --group load --group build -c requirements/dev.lock -o requirements/demo.lock
 	$(COMPILE) pyproject.toml --extra localcluster --group load --group build --group workshop -c requirements/dev.lock -o requirements/workshop.lock
 	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group bench --group build -c requirements/dev.lock -o requirements/bench.lock

@@ -41,6 +41,9 @@ class Resource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
+GATEWAY_API = "gateway.networking.k8s.io"
+"""The group of the Gateway API. Its kinds are custom resources in Kubernetes: strategic merge patches are refused."""
+
 RESOURCES = (
     Resource("", "v1", "namespaces", "Namespace", namespaced=False, short_names=("ns",), subresources=("status",)),
     Resource("", "v1", "nodes", "Node", namespaced=False, short_names=("no",), subresources=("status",)),
@@ -54,6 +57,14 @@ RESOURCES = (
     Resource("apps", "v1", "replicasets", "ReplicaSet", True, ("rs",), ("status", "scale"), generations=True),
     Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     Resource("coordination.k8s.io", "v1", "leases", "Lease"),
+    # Gateway API. Controllers that run beside the cluster act on them.
+    Resource(GATEWAY_API, "v1", "gatewayclasses", "GatewayClass", False, ("gc",), ("status",), generations=True),
+    Resource(GATEWAY_API, "v1", "gateways", "Gateway", True, ("gtw",), ("status",), generations=True),
+    Resource(GATEWAY_API, "v1", "httproutes", "HTTPRoute", True, (), ("status",), generations=True),
+    Resource(GATEWAY_API, "v1", "grpcroutes", "GRPCRoute", True, (), ("status",), generations=True),
+    Resource(GATEWAY_API, "v1", "tlsroutes", "TLSRoute", True, (), ("status",), generations=True),
+    Resource(GATEWAY_API, "v1", "backendtlspolicies", "BackendTLSPolicy", True, ("btlspolicy",), ("status",), True),
+    Resource(GATEWAY_API, "v1beta1", "referencegrants", "ReferenceGrant", True, ("refgrant",), generations=True),
     # The following are only stored: nothing acts on them.
     Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), ("status",)),
     Resource(

@@ -1,5 +1,6 @@
 """Tables: how kubectl get shows objects."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -182,6 +183,24 @@ def _data(obj: Object) -> int:
     return len(obj.get("data", {})) + len(obj.get("binaryData", {}))
 
 
+def _condition(obj: Object, kind: str) -> str:
+    return next((c["status"] for c in obj.get("status", {}).get("conditions", []) if c["type"] == kind), "")
+
+
+def _gateway_class(obj: Object, age: str) -> list[Any]:
+    spec = obj["spec"]
+    return [spec.get("controllerName", ""), _condition(obj, "Accepted"), age, spec.get("description", "")]
+
+
+def _gateway(obj: Object, age: str) -> list[Any]:
+    addresses = ",".join(one["value"] for one in obj.get("status", {}).get("addresses", []))
+    return [obj["spec"].get("gatewayClassName", ""), addresses, _condition(obj, "Programmed"), age]
+
+
+def _route(obj: Object, age: str) -> list[Any]:
+    return [json.dumps(obj["spec"]["hostnames"]) if "hostnames" in obj["spec"] else "", age]
+
+
 # Columns by kind, and the function that returns their cells, without the name. A * marks columns of -o wide.
 _PRINTERS: dict[str, tuple[str, Callable[[Object, str], list[Any]]]] = {
     "Deployment": ("Name,Ready,Up-to-date,Available,Age,*Containers,*Images,*Selector", _deployment),
@@ -193,5 +212,8 @@ _PRINTERS: dict[str, tuple[str, Callable[[Object, str], list[Any]]]] = {
     "Namespace": ("Name,Status,Age", lambda obj, age: [obj["status"].get("phase"), age]),
     "Node": (f"Name,Status,Roles,Age,Version,{_NODE_WIDE}", _node),
     "Event": ("Last Seen,Type,Reason,Object,*Subobject,*Source,Message,*First Seen,*Count,*Name", _event),
+    "GatewayClass": ("Name,Controller,Accepted,Age,*Description", _gateway_class),
+    "Gateway": ("Name,Class,Address,Programmed,Age", _gateway),
+    "HTTPRoute": ("Name,Hostnames,Age", _route),
     "EndpointSlice": ("Name,AddressType,Ports,Endpoints,Age", _endpoint_slice),
 }

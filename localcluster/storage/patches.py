@@ -17,8 +17,13 @@ _ODD_PATCH = (TypeError, KeyError, ValueError, AttributeError)  # what jsonpatch
 _ORDER, _RETAIN, _DELETE_ITEMS = "$setElementOrder/", "$retainKeys", "$deleteFromPrimitiveList/"
 
 
-def patched(of: Type, obj: Object, body: bytes, content_type: str) -> Object:
-    """Return the patched object; raises ApiError 400, 415 and 422."""
+def patched(of: Type, obj: Object, body: bytes, content_type: str, *, is_custom: bool = False) -> Object:
+    """Return the patched object; raises ApiError 400, 415 and 422. Custom resources have no strategic merge patch."""
+    if is_custom and content_type == STRATEGIC:
+        accepted = f"{JSON_PATCH}, {MERGE_PATCH}, {APPLY}"
+        raise ApiError(
+            415, f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+        )
     if content_type not in (JSON_PATCH, MERGE_PATCH, STRATEGIC):
         raise ApiError(415, f"localcluster does not support patches of type {content_type}")
     try:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from localcluster.apimachinery.errors import ApiError, conflict, invalid, invalid_value, not_found
 from localcluster.apimachinery.objects import ALPHABET, Object, clone, now
 from localcluster.apimachinery.resources import DEPLOYMENT, NAMESPACE, POD, RESOURCES, SERVICE, Resource
-from localcluster.storage import defaults, validation
+from localcluster.storage import custom, defaults, validation
 from localcluster.storage.apply import managed_fields
 from localcluster.storage.apply.server_side import applied
 from localcluster.storage.schema import decoded, type_of
@@ -137,6 +137,7 @@ class Registry:
 
     def _complete(self, resource: Resource, new: Object, old: Object | None) -> None:
         defaults.fill(new)
+        custom.fill(type_of(resource), new)
         if problems := validation.problems(type_of(resource), new, old):
             raise invalid(resource.kind, resource.group, new["metadata"].get("name", ""), problems)
 

@@ -1,6 +1,7 @@
 """The types of the kinds that are served: to decode objects, and for the lists in server-side apply and patches.
 
-They come from schema.json, which scripts/make_localcluster_schema.py makes.
+They come from schema.json and, for the kinds of the Gateway API, from gateway.json. scripts/make_localcluster_schema.py
+makes both.
 """
 
 import base64
@@ -17,6 +18,7 @@ from localcluster.apimachinery.resources import Resource
 
 # Keys of list maps that have a default.
 KEY_DEFAULTS = {"protocol": "TCP"}
+LIMITS = ("enum", "minimum", "maximum", "minLength", "maxLength", "pattern", "minItems", "maxItems", "maxProperties")
 _GO = {"boolean": "bool", "time": "string", "number": "float64"}
 
 
@@ -35,6 +37,8 @@ class Type:
         atomic: whether a map or struct has one owner and is replaced as a whole.
         merge_key: the field that identifies the items of a list (strategic merge patch).
         strategies: of a strategic merge patch: `merge`, `retainKeys`, `replace`.
+        default: the value of a missing field, None without one.
+        limits: of a value, by the names of OpenAPI: `enum`, `maximum`, ….
     """
 
     kind: str
@@ -47,6 +51,8 @@ class Type:
     atomic: bool = False
     merge_key: str = ""
     strategies: tuple[str, ...] = ()
+    default: Json = None
+    limits: dict[str, Json] = field(default_factory=dict)
 
     def child(self, key: str) -> "Type | None":
         """Return the type of a field or a map's value, or None for an unknown field."""
@@ -59,7 +65,9 @@ ANY = Type("any")
 @functools.cache
 def _types() -> dict[str, Type]:
     """Return the types of all kinds, by apiVersion/Kind."""
-    source = json.loads((resources.files("localcluster.storage") / "schema.json").read_text())
+    files = [resources.files("localcluster.storage") / name for name in ("schema.json", "gateway.json")]
+    builtin, custom = (json.loads(file.read_text()) for file in files)
+    source = {key: builtin[key] | custom[key] for key in ("kinds", "types")}
     structs: dict[str, Type] = {}
 
     def made(notation: str | dict[str, Json]) -> Type:
@@ -72,7 +80,12 @@ def _types() -> dict[str, Type]:
                 structs[notation] = Type("struct", name, {}, required, atomic=entry.get("atomic", False))
                 structs[notation].fields.update({key: made(value) for key, value in entry["fields"].items()})
             return structs[notation]
-        extra = {"strategies": tuple(notation.get("strategy", "").split(",")), "atomic": notation.get("atomic", False)}
+        extra = {
+            "strategies": tuple(notation.get("strategy", "").split(",")),
+            "atomic": notation.get("atomic", False),
+            "default": notation.get("default"),
+            "limits": {key: value for key, value in notation.items() if key in LIMITS},
+        }
         if "list" in notation:
             keys, merge = tuple(notation.get("keys", ())), notation.get("merge", "")
             of = made(notation["list"])
@@ -80,7 +93,7 @@ def _types() -> dict[str, Type]:
         if "map" in notation:
             return Type("map", element=made(notation["map"]), **extra)
         inner = made(notation["type"])
-        return replace(inner, strategies=extra["strategies"], atomic=inner.atomic or extra["atomic"])
+        return replace(inner, **extra | {"atomic": inner.atomic or extra["atomic"]})
 
     return {kind: made(notation) for kind, notation in source["kinds"].items()}
 

@@ -9,7 +9,7 @@ from localcluster.apimachinery import quantity
 from localcluster.apimachinery.errors import Cause, duplicate, forbidden, invalid_value, not_supported, required
 from localcluster.apimachinery.objects import Json, Object
 from localcluster.apimachinery.selectors import OPERATORS, matches
-from localcluster.storage import service_validation
+from localcluster.storage import custom, service_validation
 from localcluster.storage.formats import (
     check_name,
     file_path,
@@ -42,6 +42,7 @@ def problems(of: Type, obj: Object, old: Object | None = None) -> list[Cause]:
     }.get(obj["kind"])
     if check:
         found += check(obj, old)
+    found += custom.problems(of, obj)
     said = {cause.field for cause in found}
     return found + [cause for cause in _required(of, obj, "") if cause.field not in said]
 
