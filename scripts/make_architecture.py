@@ -79,10 +79,10 @@ def _parts(deployment: dict[str, Any], service: dict[str, Any], percentage: int)
     yield text(158, 26, "Kubernetes, one namespace", "quiet")
     yield from _box(10, 152, 108, 60, "clients", "or make load")
     yield from _arrow((118, 182), (160, 182))
-    yield from _box(160, 144, 148, 76, "Service", f"{name}, port {ports['http']}", "a pod per connection")
+    yield from _box(160, 144, 162, 76, "Service", f"{name}, port {ports['http']}", "a pod per connection")
     for row, variant in enumerate(Variant):
         top = 52 + 92 * row
-        yield from _arrow((308, 182), (368, top + 36))
+        yield from _arrow((322, 182), (368, top + 36))
         lines = (versions[variant], f"{counted(pods[variant], 'pod')}, metrics on {ports['metrics']}")
         yield from _box(368, top, 226, 72, variant_name(name, variant), *lines, kind=f" {variant}")
     yield from _box(160, 338, 434, 56, "state of the release", "its lock, its counts, and stable as it was before")
