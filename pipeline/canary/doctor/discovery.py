@@ -67,10 +67,13 @@ def exposed_by(
     name = deployment["metadata"]["name"]
     live = cluster.get(DEPLOYMENT, name)
     if live is None:
-        return Exposed(problem=f"there is no Deployment {name} in namespace {cluster.namespace} yet")
+        return Exposed(
+            problem=f"there is no Deployment {name} in namespace {cluster.namespace} yet. To let canary init "
+            f"find its metrics, deploy it first: canary apply MANIFESTS --image IMAGE"
+        )
     pods = [pod for pod in pods_of(cluster, live) if ready_since(pod) is not None][:READ]
     if not pods:
-        return Exposed(problem=f"no pod of {name} is ready")
+        return Exposed(problem=f"no pod of {name} is ready: canary doctor {name} says why")
     names = tuple(pod["metadata"]["name"] for pod in pods)
     if not direct:
         return _judged(Exposed(names), source("").counters(_scraped(name, pods, 0)), "Prometheus")
@@ -85,7 +88,7 @@ def exposed_by(
                 continue
             return _judged(Exposed(names, shown, one), samples, f"{number}{one} of {names[0]}")
     if not tried:
-        return Exposed(names, problem=f"the containers of {name} list no ports")
+        return Exposed(names, problem=f"the containers of {name} list no ports: pass --metrics-port")
     return Exposed(names, problem=f"{names[0]} exposes no metrics at {', '.join(tried)} (the last answer: {last})")
 
 
@@ -98,7 +101,7 @@ def _judged(exposed: Exposed, samples: Sequence[Sample], where: str) -> Exposed:
         exposed,
         counters=counters,
         problem=f"{where} {has}, and none of them counts requests with a label such as status or code. Many libraries "
-        "add a counter only after the first request",
+        "add a counter only after the first request: send some, and run canary init again",
     )
 
 

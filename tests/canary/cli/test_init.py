@@ -155,7 +155,7 @@ def test_without_a_terminal_the_missing_flags_are_named(in_cluster: CommandLine,
     found, missing = result.err.splitlines()
     assert found.endswith(
         " has the counters orders_total, and none of them counts requests with a label such as status or code. Many "
-        "libraries add a counter only after the first request"
+        "libraries add a counter only after the first request: send some, and run canary init again"
     )
     assert missing == (
         "canary: error: without a terminal, canary init cannot ask. Pass --tolerance (how much worse a new version may "
@@ -216,7 +216,7 @@ def test_an_app_that_does_not_run_yet_and_one_without_metrics_are_told_apart(
     in_cluster: CommandLine, running: Callable[..., None]
 ) -> None:
     in_cluster.write_objects("m.yml", app({"containerPort": 9100}))
-    assert "there is no Deployment app in namespace" in in_cluster("init", "m.yml").err
+    assert "deploy it first: canary apply MANIFESTS --image IMAGE\n" in in_cluster("init", "m.yml").err
     running("<html>", path="/metrics")
     nothing = in_cluster("init", "m.yml")
     assert "exposes no metrics at 9100/metrics, 9100/actuator/prometheus" in nothing.err
