@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,21 @@ def test_a_job_with_a_rejected_release_is_not_retried(ready: Namespace, manifest
     assert after is not None
     assert after["spec"] == stable["spec"]
     assert ready.images("sampleapp-canary") is None
+
+
+def test_the_image_releases_from_a_job_of_a_pipeline(namespace: Namespace, manifests: Path, tmp_path: Path) -> None:
+    namespace.canary("apply", str(manifests), "--image", "sampleapp:10")
+    change = {
+        "--rm": "--rm --network host",  # kind's API server listens on the host's loopback
+        "registry.example/canary:1": "canary-lab/canary:0.1.0",
+        "--gate auto": f"--gate auto --tolerance=0.05 {' '.join(QUICK)}",
+    }
+    with Traffic(namespace):
+        type_lines(namespace, "install.md", "docker run", folder=manifests.parent, change=change)
+    assert namespace.images("sampleapp") == ["sampleapp:20"]
+    report = manifests.parent / "canary-report" / "report.json"
+    assert json.loads(report.read_text())["outcome"] == "promoted"
+    assert report.stat().st_uid == os.getuid()
 
 
 def test_the_reaper_rejects_only_expired_canaries(ready: Namespace, manifests: Path) -> None:
