@@ -1,6 +1,7 @@
 """Writes a report into its folder: report.json, report.md and report.html, each replaced in one step."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -67,8 +68,11 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, text: str | None) -> None:
-    """Write a text into a file beside, which then takes the file's place; with None, only try to."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a text into a file beside, which then takes the file's place; with None, only try to.
+
+    Its name is random: drivers in two containers that share a folder can have the same process number.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         beside.write_text(text or "", encoding="utf-8", errors="backslashreplace")
         if text is not None:

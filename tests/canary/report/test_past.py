@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from canary.report.folder import require_writable
 from canary.report.past import KEPT
 from tests.canary.report.killed_drivers import STEPS, leave
 
@@ -76,9 +77,13 @@ def test_the_fifty_newest_stay(tmp_path: Path) -> None:
     assert (names[0], names[-1]) == ("20260101T100000Z-watch-watched", "mine")
 
 
-def test_commands_that_end_together_in_one_folder_lose_no_report(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda at: leave(tmp_path, at), range(24)))
+def test_commands_that_begin_and_end_together_in_one_folder_lose_no_report(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:  # threads have one process number, like drivers in containers of their own
+        ends = [pool.submit(leave, tmp_path, at) for at in range(24)]
+        while not all(one.done() for one in ends):
+            require_writable(tmp_path, "--report")  # as each command does that begins
+    for one in ends:
+        one.result()
     found = [*kept(tmp_path).values(), (tmp_path / "report.json").read_text()]
     assert len({json.loads(text)["began"] for text in found}) == len(found) == 24
     title = (tmp_path / "report.html").read_text().partition("Began</dt><dd>")[2][:19]
