@@ -28,12 +28,12 @@ def heights(picture: Picture, *classes: str) -> list[float]:
 
 
 def test_good_answers_stand_above_a_line_and_bad_ones_hang_below_it_to_one_scale() -> None:
-    picture = Picture.of(draw_answers(answers_of(baseline=(90, 10), canary=(60, 40)), title="answers"))
+    picture = Picture.of(draw_answers(answers_of(baseline=(90, 10), canary=(30, 20)), title="answers"))
     good, bad = heights(picture, "good", "canary"), heights(picture, "bad", "canary")
     assert len(good) == len(bad) == 20
     assert all(one < 0 for one in good)
-    assert bad[0] / -good[0] == pytest.approx(40 / 60, rel=0.05)
-    assert heights(picture, "good", "baseline")[0] / good[0] == pytest.approx(90 / 60, rel=0.05)
+    assert bad[0] / -good[0] == pytest.approx(20 / 30, rel=0.05)
+    assert heights(picture, "good", "baseline")[0] / good[0] == pytest.approx(90 / 30, rel=0.05)
 
 
 def test_stable_with_ten_times_the_answers_does_not_flatten_the_others() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from canary.chart.frame import elapsed
 from canary.chart.funnel import Funnel, Point, draw_funnel
 from canary.verdict.comparison import Decision
 from canary.verdict.forecast import Forecast
@@ -132,6 +133,7 @@ def test_the_forecast_goes_on_dashed_to_the_tolerance_and_says_how_much_longer()
         (50.0, "about 50 seconds more at this traffic"),
         (65.0, "about 1 minute more at this traffic"),
         (3000.0, "about 50 minutes more at this traffic"),
+        (3601.0, "more than an hour at this traffic"),
         (None, "more than an hour at this traffic"),
     ],
 )
@@ -194,6 +196,27 @@ def test_a_baseline_without_errors_leaves_the_ratio_open() -> None:
     assert picture.paths("line") == []
     assert "the baseline has no errors yet" in picture.texts
     assert "The baseline has no errors yet, so there is no ratio of errors." in picture.description
+
+
+def test_a_canary_with_endlessly_many_times_the_errors_is_said_in_few_characters() -> None:
+    picture = picture_of(Funnel((Point(START, 123_456.0, 20_000.0, 1e6),), Multiple(2), "ratio"))
+    assert picture.description.startswith(
+        "The canary has more than 10,000x the baseline's errors (interval: more than 10,000x to more than 10,000x)."
+    )
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.01, "1 point"), (0.005, "0.5 points"), (0.0, "0 points")])
+def test_a_tolerance_is_said_in_points(share: float, said: str) -> None:
+    picture = picture_of(Funnel(closing_in(), share))
+    assert said in picture.texts
+    assert f"The tolerance is {said}:" in picture.description
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, "0 s"), (270, "4 min 30 s"), (3661, "1 h 1 min"), (7195, "2 h"), (90_000, "1 d 1 h")]
+)
+def test_times_since_the_beginning_have_two_units_at_most(seconds: float, said: str) -> None:
+    assert elapsed(seconds) == said
 
 
 def test_a_funnel_says_in_sentences_what_it_shows() -> None:

@@ -192,6 +192,50 @@ def test_a_driver_whose_clock_is_slow_is_not_taken_for_gone(console: Console) ->
     assert "app-canary" in story.names()
 
 
+class Away:
+    """A cluster whose API server was away for some seconds, in which no driver could renew its lock."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster, self.away = cluster, 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+
+def test_the_time_for_which_the_api_server_was_away_says_nothing_about_a_driver(console: Console) -> None:
+    story, rejects = console.story, console.rejects
+    story.release(NEW).deploy()
+    driver = Entered(lock(story), story)
+    driver.enter()
+    cluster: Any = Away(story.cluster)
+    desk = ClusterDesk(cluster, story.options, (), clock=story.clock, reject=rejects, has_ended=nobody_has)
+    desk.overview()
+    cluster.away = 2 * DURATION
+    story.clock.time += 2 * DURATION
+    with pytest.raises(InputError, match=f"{ADA.name} has held the lock on app"):
+        desk.act("app", Action.REJECT, by="eve", typed="", reason="")
+    assert [breaks for *_, breaks in rejects.asked] == [False]
+    driver.leave()
+
+
+def test_a_release_is_not_taken_from_a_driver_that_renews_one_of_its_locks(console: Console) -> None:
+    console.story.stable(deployment("shop:1", name="shop"))
+    console.story.release(NEW, deployment("shop:2", name="shop")).deploy()
+    drivers = [Entered(lock(console.story), console.story, name) for name in ("app", "shop")]
+    for driver in drivers:
+        driver.enter()
+    for _ in range(2):
+        console.desk.overview()
+        console.story.clock.time += DURATION - 1
+        old = lease(console.story, "shop-canary")
+        console.story.cluster.update(renewed(old, console.story.clock.now() - 1000))
+    with pytest.raises(InputError, match=f"{ADA.name} has held the lock on"):
+        console.press(Action.REJECT)
+    assert [breaks for *_, breaks in console.rejects.asked] == [False]
+    for driver in drivers:
+        driver.leave()
+
+
 def test_pages_show_the_release_while_it_is_being_rejected(console: Console) -> None:
     shown: list[Any] = []
 
