@@ -167,10 +167,15 @@ def rename(root: Path, path: str, name: str) -> str:
 
 
 def tidy(root: Path, changed: list[str]) -> None:
-    """Format Python files again, because a name of another length breaks lines elsewhere, or makes them too long."""
+    """Format Python files again, because a name of another length breaks lines elsewhere, and draw what shows names."""
     sources = [path for path in changed if path.endswith(".py")]
-    for command in (("format",), ("check", "--select", "E501", "--add-noqa"), ("format",)):
-        subprocess.run([sys.executable, "-m", "ruff", *command, "--quiet", *sources], cwd=root, check=True)
+    for command in (
+        ("ruff", "format", "--quiet", *sources),
+        ("ruff", "check", "--quiet", "--select", "E501", "--add-noqa", *sources),  # a long text that nobody can break
+        ("ruff", "format", "--quiet", *sources),
+        ("scripts.make_architecture",),
+    ):
+        subprocess.run([sys.executable, "-m", *command], cwd=root, check=True)
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -187,7 +192,7 @@ def report(name: str, image: str, changed: int, moved: list[str]) -> str:
         f"The app is now {name}, with the image {image}: changed {changed} files, and made {', '.join(moved)}.",
         "",
         "Unchanged, because `sampleapp` is only an example there: CHANGELOG.md, the driver and localcluster with their",
-        "tests and help texts (docs/reference/), tests/app, and the pictures in docs/images/.",
+        "tests and help texts (docs/reference/), tests/app, and pictures of releases in docs/images/.",
         "",
         "Next:",
         "  git diff                # look at the changes. To undo them: git restore . && git clean -d monitoring",

@@ -54,6 +54,7 @@ def test_a_fork_renames_the_app_where_a_release_and_its_pipelines_find_it(forked
     assert (
         f"image: {IMAGE}=${{{{ needs.build.outputs.image }}}}" in (folder / ".github/workflows/canary.yml").read_text()
     )
+    assert ">shop, port 8080<" in (folder / "docs/images/architecture.svg").read_text()
     assert "http://shop:8080/" in (folder / "pipeline/azure/canary-steps.yml").read_text()
 
 
