@@ -22,7 +22,7 @@ def services_by_deployment(cluster: Cluster, names: Iterable[str]) -> dict[str, 
     found = {}
     for name in names:
         live = cluster.get(DEPLOYMENT, name)
-        led = [one["metadata"]["name"] for one in services if live is not None and leads_to(one, live)]
+        led = [one["metadata"]["name"] for one in services if live is not None and _leads_to(one, live)]
         found[name] = frozenset(led)
     return found
 
@@ -50,7 +50,7 @@ def check_services(
     for deployment in (one for one in after if Kind.of(one) == DEPLOYMENT):
         live = cluster.get(DEPLOYMENT, deployment["metadata"]["name"])
         for name in sorted(today):
-            if live is not None and leads_to(today[name], live):
+            if live is not None and _leads_to(today[name], live):
                 warnings += _check_selector(planned[name], deployment, live, action)
                 warnings += _check_ports(planned[name], today[name], deployment, live, action)
     return tuple(warnings)
@@ -98,7 +98,7 @@ def wait_for_endpoints(world: World, services: Mapping[str, Iterable[str]]) -> N
         world.clock.sleep(POLL)
 
 
-def leads_to(service: Object, deployment: Object) -> bool:
+def _leads_to(service: Object, deployment: Object) -> bool:
     """Return whether a Service selects the pods that a Deployment makes."""
     selector = _selector(service)
     return bool(selector) and selector.items() <= pod_labels(deployment).items()
@@ -113,7 +113,7 @@ def _selector(service: Object) -> Mapping[str, str]:
 def _check_selector(service: Object, deployment: Object, live: Object, action: str) -> Iterator[str]:
     """Refuse a Service that would not select the new pods, and yield what to warn of."""
     name, workload = service["metadata"]["name"], deployment["metadata"]["name"]
-    if not leads_to(service, deployment):
+    if not _leads_to(service, deployment):
         why = "it would select no pods"
         if selector := _selector(service):
             why = f"its selector would be {_shown(selector)}, and the pods' labels {_shown(pod_labels(deployment))}"
@@ -121,7 +121,7 @@ def _check_selector(service: Object, deployment: Object, live: Object, action: s
             f"{action} would cut Service {name} off from {workload}, to which it leads today: {why}. Let the selector "
             f"match the labels. If the Service is to leave {workload}, change it by itself first, with kubectl apply"
         )
-    if not leads_to(service, live):
+    if not _leads_to(service, live):
         yield (
             f"Service {name} will lead to pods of the new version alone as soon as {action} writes it, while "
             f"{workload} still runs the old one: let its selector ask only for labels that both versions have"
