@@ -160,7 +160,8 @@ def test_the_demo_runs_from_a_bundle_on_a_machine_without_a_network(clone: Path,
         "bash",
         "-euc",
         "source .venv/bin/activate; localcluster up; trap 'localcluster down' EXIT; "
-        "export KUBECONFIG=$(localcluster kubeconfig); kubectl create namespace workshop --dry-run=client -o yaml | kubectl apply -f -; "
+        "export KUBECONFIG=$(localcluster kubeconfig); "
+        "kubectl create namespace workshop --dry-run=client -o yaml | kubectl apply -f -; "
         "kubectl config set-context --current --namespace workshop; make lesson N=3; make check N=2",
     )
     assert lesson.returncode == 0, lesson.stdout + lesson.stderr

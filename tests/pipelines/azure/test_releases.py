@@ -202,9 +202,13 @@ def test_a_run_that_supersedes_others_rejects_their_canary(workbench: Workbench,
     with_stable(workbench)
     with_canary_of_another_run(workbench, BAD)
     run = new_run(workbench, GOOD, "approve", driver, supersede=True)
-    run.go()
+    run.go("Build", "DeployCanary")  # another test promotes such a canary
     assert [issue.partition(":")[0] for issue in run.issues] == ["warning"]
-    assert workbench.deployments() == {"sampleapp": image(GOOD)}
+    assert workbench.deployments() == {
+        "sampleapp": image(STABLE),
+        "sampleapp-baseline": image(STABLE),
+        "sampleapp-canary": image(GOOD),
+    }
 
 
 def test_a_flag_that_canary_does_not_have_fails_the_run(workbench: Workbench) -> None:
