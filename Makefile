@@ -10,8 +10,8 @@ WORKERS ?= 4
 DURATION ?= 60s
 SCREENSHOTS ?= .cache/screenshots
 # For make fork: the name of your app, and its image without a tag.
-NAME ?= 
-IMAGE ?= 
+NAME ?=
+IMAGE ?=
 CHART := 88.5.3
 ACTIONLINT := v1.7.12
 

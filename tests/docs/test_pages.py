@@ -36,7 +36,7 @@ def test_documented_targets_and_variables_of_make_exist(line: list[str]) -> None
     makefile = (ROOT / "Makefile").read_text()
     for word in line[1:]:
         name, is_variable, _ = word.partition("=")
-        assert re.search(rf"^{name} \??= " if is_variable else rf"^{name}:", makefile, re.MULTILINE), word
+        assert re.search(rf"^{name} \??=" if is_variable else rf"^{name}:", makefile, re.MULTILINE), word
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line[:2] == ["kubectl", "apply"]], ids=" ".join)
