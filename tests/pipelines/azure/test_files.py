@@ -16,6 +16,7 @@ from tests.pipelines.azure.templates import load_pipeline
 
 TEMPLATE = yaml.safe_load((ROOT / "pipeline/azure/canary-steps.yml").read_text())
 PAGE = (ROOT / "docs/azure-pipelines.md").read_text()
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 HOW_TO = {
     "Build",
     "Deploy canary",
@@ -78,11 +79,15 @@ def test_the_page_names_parameters_connections_and_environments_as_the_files_do(
     assert "`akscanary`" in PAGE
 
 
-def test_the_pipeline_in_the_page_uses_the_templates_parameters(tmp_path: Path) -> None:
-    (text,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize("text", EXAMPLES, ids=["template", "container job"])
+def test_each_pipeline_in_the_page_is_valid(text: str, tmp_path: Path) -> None:
     file = tmp_path / "azure-pipelines.yml"
     file.write_text(text)
-    assert lint(file).returncode == 0
-    (used,) = (step for step in yaml.safe_load(text)["steps"] if "template" in step)
+    done = lint(file)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_pipeline_in_the_page_uses_the_templates_parameters() -> None:
+    (used,) = (step for step in yaml.safe_load(EXAMPLES[0])["steps"] if "template" in step)
     assert used["template"] == "pipeline/azure/canary-steps.yml@canary-lab"
     assert used["parameters"].keys() <= {parameter["name"] for parameter in TEMPLATE["parameters"]}

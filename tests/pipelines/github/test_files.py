@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from e2e.cluster import BIN
 from scripts.make_action_inputs import TARGET, action
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted([*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("pipeline/github/**/action.yml")])
+PAGE = ROOT / "docs/github-actions.md"
+EXAMPLES = re.findall(r"^```yaml\n(name: .*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 USES = [
     pytest.param(line, id=f"{file.relative_to(ROOT)}:{number}")
     for file in FILES
@@ -31,8 +35,19 @@ def test_every_action_is_this_repositorys_own_or_pinned_by_commit_with_its_versi
     assert own or re.fullmatch(r"\s*(- )?uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v[0-9]+(\.[0-9]+){1,2}", line)
 
 
+@pytest.mark.parametrize("text", EXAMPLES, ids=["release", "release in a container"])
+def test_each_workflow_in_the_page_is_valid_by_the_vendors_schema(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "workflow.yml"
+    file.write_text(text)
+    check = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows", str(file)]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_an_action_has_the_same_commit_everywhere() -> None:
-    pins = {match for file in FILES for match in re.findall(r"uses: ([\w.-]+/[\w.-]+)@(\w+)", file.read_text())}
+    pins = {
+        match for file in [*FILES, PAGE] for match in re.findall(r"uses: ([\w.-]+/[\w.-]+)@(\w+)", file.read_text())
+    }
     assert len(pins) == len(dict(pins))
 
 
