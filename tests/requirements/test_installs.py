@@ -27,7 +27,7 @@ def run(*command: object, check: bool = True) -> subprocess.CompletedProcess[str
 
 @pytest.fixture(scope="module")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the bin/ of an environment with uv and `build`."""
+    """Give the bin/ of an environment with uv."""
     folder = tmp_path_factory.mktemp("tools")
     run(sys.executable, "-m", "venv", folder)
     run(folder / "bin/pip", "install", "--quiet", "uv")
