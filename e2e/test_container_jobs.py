@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +58,7 @@ def example(page: str, containing: str) -> dict[str, Any]:
 @contextmanager
 def container(folder: Path, *options: str, command: tuple[str, ...]) -> Iterator[str]:
     """Give the name of a running container of the driver's image, with the job's folder."""
-    name = f"job-{folder.parent.name}"
+    name = f"job-{uuid.uuid4().hex[:8]}"
     docker("create", "--name", name, "--network", "host", "-v", f"{folder}:{folder}", *options, IMAGE, *command)
     try:
         docker("start", name)
@@ -128,10 +129,21 @@ def test_githubs_runner_releases_in_the_container_of_the_page(stable: Namespace,
     assert "**PROMOTE**" in (job / "summary.md").read_text()
 
 
-@pytest.mark.parametrize("missing", ["--entrypoint=", "--user 0"])
-def test_without_one_of_the_options_azures_agent_cannot_start_the_container(missing: str, tmp_path: Path) -> None:
-    options = example("azure-pipelines.md", "containers:")["resources"]["containers"][0]["options"]
-    assert missing in options
-    (tmp_path / "job").mkdir()
-    with container(tmp_path / "job", *shlex.split(options.replace(missing, "")), command=("sleep", "300")) as name:
-        assert docker("exec", name, "useradd", "-m", "-u", AGENT, "vsts_azpcontainer", check=False).returncode != 0
+def options_without(option: str) -> list[str]:
+    """Return the options of Azure's page without one of them."""
+    options: str = example("azure-pipelines.md", "containers:")["resources"]["containers"][0]["options"]
+    assert option in options
+    return shlex.split(options.replace(option, ""))
+
+
+def test_with_the_images_entry_point_the_container_of_azures_agent_ends_at_once(tmp_path: Path) -> None:
+    with container(tmp_path, *options_without("--entrypoint="), command=("sleep", "300")) as name:
+        assert docker("wait", name).stdout == "2\n"
+        assert "No such command 'sleep'" in docker("logs", name).stdout
+
+
+def test_as_the_images_user_azures_agent_cannot_create_its_own(tmp_path: Path) -> None:
+    with container(tmp_path, *options_without("--user 0"), command=("sleep", "300")) as name:
+        refused = docker("exec", name, "useradd", "-m", "-u", AGENT, "vsts_azpcontainer", check=False)
+    assert refused.returncode == 1
+    assert "Permission denied" in refused.stdout
