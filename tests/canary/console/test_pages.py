@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from canary.console.app import MOST_SAID
 from canary.errors import InputError
 from canary.release.overview import Action, Phase
 from canary.verdict.comparison import Decision
@@ -110,6 +111,14 @@ def test_a_button_does_what_it_says_and_the_next_page_tells(console: Console, de
     assert "Done: ada pressed reject" in text(answer.text)
     assert "/decide" not in answer.url  # so that a reload presses nothing
     assert "Done:" not in text(console.get("/").text)
+
+
+def test_whoever_presses_is_told_however_many_answers_nobody_has_read(console: Console, desk: FakeDesk) -> None:
+    form, sent = console.form() | {"action": "reject"}, {"Origin": console.base}
+    for _ in range(MOST_SAID):
+        console.session.post(f"{console.base}/decide", data=form, headers=sent, timeout=10, allow_redirects=False)
+    assert "Done: ada pressed reject" in text(console.press("reject").text)
+    assert len(desk.acts) == MOST_SAID + 1
 
 
 def test_what_was_refused_is_told_with_the_reason(console: Console, desk: FakeDesk) -> None:
