@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from canary.console.app import MOST_SAID
+from canary.console.view import age
 from canary.errors import InputError
 from canary.release.overview import Action, Phase
 from canary.verdict.comparison import Decision
@@ -111,6 +112,14 @@ def test_a_button_does_what_it_says_and_the_next_page_tells(console: Console, de
     assert "Done: ada pressed reject" in text(answer.text)
     assert "/decide" not in answer.url  # so that a reload presses nothing
     assert "Done:" not in text(console.get("/").text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-3, "0s"), (59, "50s"), (60, "1m"), (7199, "119m"), (7200, "2h"), (172_799, "47h"), (2e5, "2d")],
+)
+def test_an_age_is_said_as_kubectl_says_it(seconds: float, said: str) -> None:
+    assert age(seconds) == said
 
 
 def test_whoever_presses_is_told_however_many_answers_nobody_has_read(console: Console, desk: FakeDesk) -> None:

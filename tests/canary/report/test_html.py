@@ -15,7 +15,7 @@ from canary.chart.funnel import Point
 from canary.errors import ExitCode
 from canary.events import Decided, HandedOver, Judged, Note, Promoted, Recalled, Rejected, Undone
 from canary.printable import printable
-from canary.report.html import LIMIT, report_as_html
+from canary.report.html import LIMIT, Rows, report_as_html
 from canary.report.report import Progress
 from canary.verdict.comparison import Decision
 from canary.verdict.evidence import Evidence
@@ -142,6 +142,25 @@ def test_a_rejected_release_begins_with_outcome_verdict_and_who_decided() -> Non
     assert "Decided to reject by auto at 2027-01-15 08:05:06 UTC" in words
 
 
+def test_the_answers_of_canary_and_baseline_stand_below_their_names() -> None:
+    text = Page(report_as_html(of_texts("x"))).text
+    assert "Tolerance Canary Baseline x x" in text
+    assert "40.0 % good of 100 90.0 % good of 100" in text
+
+
+def test_a_heading_has_the_colour_of_its_outcome_and_says_how_long_it_took() -> None:
+    promoted, rejected = MadeUp(), worse()
+    promoted.look(2)
+    failed = report_as_html(promoted.report(ExitCode.CLUSTER, "nobody answers"))
+    promoted.tell(Promoted("app", ("app:2",)))
+    rejected.tell(Rejected("app", "because", ("app-canary",)), after=2)
+    pages = failed, report_as_html(promoted.report()), report_as_html(rejected.report(ExitCode.REJECTED))
+    colours = [page.partition('<header class="')[2].partition('"')[0] for page in pages]
+    assert colours == ["open", "promote", "reject"]
+    took = [Page(page).text.partition(" Took ")[2].partition(" Exit code")[0] for page in pages]
+    assert took == ["10s", "10s", "5m8s"]
+
+
 def test_the_funnel_marks_the_decision_and_who_acted() -> None:
     made = worse()
     made.tell(Rejected("app", "because", ("app-canary",)), after=2)
@@ -263,6 +282,11 @@ def test_ten_hours_with_ten_metrics_fit_and_the_page_says_that_points_are_added_
     page = Page(html)
     assert page.text.count("7,200 looks. The pictures show fewer points") == 10
     assert "not drawn" not in page.text
+
+
+def test_of_too_many_rows_the_first_and_the_last_are_shown() -> None:
+    assert Rows.of(range(10), 4) == Rows([0, 1, None, 8, 9], left_out=6)
+    assert Rows.of(range(4), 4) == Rows(range(4), left_out=0)
 
 
 def test_more_than_fits_is_left_out_and_counted() -> None:
