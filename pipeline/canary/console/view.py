@@ -198,15 +198,15 @@ def _wait(one: WorkloadOverview) -> str:
     expected = one.status.forecast
     if expected is None:
         return f"Cannot be said yet{waits}"
-    return f"{_duration(expected.seconds)} more, then probably {expected.decision}{waits}"
+    return f"{_duration(expected.seconds)}, then probably {expected.decision}{waits}"
 
 
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "More than an hour"
     if seconds <= 50:
-        return f"About {max(1, math.ceil(seconds / 10)) * 10} s"
-    return f"About {max(1, round(seconds / 60))} min"
+        return f"About {max(1, math.ceil(seconds / 10)) * 10} s more"
+    return f"About {max(1, round(seconds / 60))} min more"
 
 
 def _todo(one: WorkloadOverview) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from canary.console.app import MOST_SAID
-from canary.console.view import age
 from canary.errors import InputError
-from canary.release.overview import Action, Phase
+from canary.release.overview import Action, Health, Phase
+from canary.variants.steps import Step
 from canary.verdict.comparison import Decision
 from tests.canary.console.fake_desk import FakeDesk
 from tests.canary.console.made_up_reports import leave_reports
@@ -114,12 +114,23 @@ def test_a_button_does_what_it_says_and_the_next_page_tells(console: Console, de
     assert "Done:" not in text(console.get("/").text)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [(-3, "0s"), (59, "50s"), (60, "1m"), (7199, "119m"), (7200, "2h"), (172_799, "47h"), (2e5, "2d")],
-)
-def test_an_age_is_said_as_kubectl_says_it(seconds: float, said: str) -> None:
-    assert age(seconds) == said
+def test_problems_are_told_from_what_is_fine_in_words_and_the_step_is_marked(console: Console, desk: FakeDesk) -> None:
+    signs = (Health("lock", is_problem=True, text="it died."), Health("looks", is_problem=False, text="it looks."))
+    desk.shown = overview(workload(metric(), health=signs, step=Step(25, (10, 25, 50))))
+    page = console.get("/").text
+    assert "! Problem: it died. ✓ Fine: it looks." in text(page)
+    assert re.findall(r"<li([^>]*)>(\d+) %", page) == [
+        (' class="done"', "10"),
+        (' aria-current="step"', "25"),
+        ("", "50"),
+    ]
+
+
+def test_what_is_not_known_and_what_was_not_proven_is_told(console: Console, desk: FakeDesk) -> None:
+    desk.shown = overview(workload(metric(), unknown=("events may not be read",), unproven="ada said so"))
+    page = text(console.get("/").text)
+    assert "events may not be read" in page
+    assert "Stable was promoted without proof: ada said so" in page
 
 
 def test_whoever_presses_is_told_however_many_answers_nobody_has_read(console: Console, desk: FakeDesk) -> None:

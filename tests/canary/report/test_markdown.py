@@ -58,6 +58,8 @@ PLAIN = [element.tag for element in rendered(report("shop")).iter()]
 )
 @example("<img src=x onerror=alert(1)>")
 @example("</details><script>alert(1)</script>")
+@example("<!-- a")
+@example("<script a")
 @example("a | b | c")
 @example("[a](javascript:alert(1))")
 @example("`` ` ```")
