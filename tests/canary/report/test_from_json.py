@@ -40,3 +40,10 @@ def test_impossible_counts_of_stable_are_refused() -> None:
     with pytest.raises(InputError) as raised:
         counts_of(report_with([*COMPARED, 101, 100]), "report.json")
     assert str(raised.value) == "report.json: counts[0].looks[0]: 101 good of 100 requests of stable"
+
+
+def test_looks_that_are_not_in_the_order_of_their_times_are_refused() -> None:
+    report = report_with([*COMPARED], COMPARED_COLUMNS)
+    report["counts"][0]["looks"] *= 2
+    with pytest.raises(InputError, match=r"looks\[1\]: its time 1\.8e\+09 must be later than that of the look before$"):
+        counts_of(report, "report.json")
