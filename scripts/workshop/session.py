@@ -33,7 +33,7 @@ class Session:
         environment: Mapping[str, str],
         *,
         change: Callable[[str], str] = lambda text: text,
-        compares: bool = True,
+        differs: Callable[[DiffersError], object] | None = None,
         echo: Callable[[str], object] | None = None,
     ) -> None:
         """Open no terminal yet.
@@ -42,12 +42,12 @@ class Session:
             folder: in which the terminals open.
             environment: of each terminal.
             change: makes of a command or an output on the page what it is here, such as another namespace.
-            compares: whether to compare what one sees with the page, instead of looking at the exit code alone.
+            differs: called instead of raising DiffersError if a command succeeds, but shows something else.
             echo: gets all that the first terminal shows.
         """
         self.terminals: dict[str, Terminal] = {}
         self._folder, self._environment = folder, environment
-        self._change, self._compares, self._echo = change, compares, echo
+        self._change, self._differs, self._echo = change, differs, echo
 
     def __enter__(self) -> Self:
         return self
@@ -75,8 +75,11 @@ class Session:
             raise DiffersError(told(block, f"It has not ended after {PATIENCE} s.", seen))
         if terminal.exit_code:
             raise DiffersError(told(block, f"Its exit code is {terminal.exit_code}.", seen))
-        if self._compares and not looks_like(seen, self._change(block.expected)):
-            raise DiffersError(told(block, f"The page says:\n\n{block.expected}", seen))
+        if not looks_like(seen, self._change(block.expected)):
+            error = DiffersError(told(block, f"The page says:\n\n{self._change(block.expected)}", seen))
+            if self._differs is None:
+                raise error
+            self._differs(error)
 
     def _terminal(self, number: str) -> Terminal:
         if number not in self.terminals:

@@ -40,7 +40,7 @@ class Terminal:
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc", f"/dev/fd/{script}"],
             cwd=folder,
-            env={**environment, "TERM": "xterm"},
+            env={k: v for k, v in environment.items() if k not in ("COLUMNS", "LINES")} | {"TERM": "xterm"},
             stdin=other,
             stdout=other,
             stderr=other,
@@ -92,7 +92,8 @@ class Terminal:
 
     def close(self) -> None:
         """Close the window: everything that runs in it ends."""
-        os.write(self._main, CONTROL_C)
+        if self._is_used and self.exit_code is None:
+            os.write(self._main, CONTROL_C)
         os.close(self._script)
         try:
             self._shell.wait(10)

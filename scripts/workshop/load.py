@@ -1,0 +1,78 @@
+"""The load of a lesson without a terminal of its own: it goes on after `make lesson` and `make solve`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.workshop.cluster import Cluster, WorkshopError, path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATIENCE = 60
+"""Seconds until the first requests arrive."""
+
+
+@dataclass(frozen=True)
+class BackgroundLoad:
+    """The load that lessons have started for one namespace.
+
+    Attributes:
+        folder: the repository's top folder, in whose `.cache/workshop` the load's output and process id are.
+        cluster: with the namespace of the lessons.
+        say: tells a person what is done.
+    """
+
+    folder: Path
+    cluster: Cluster
+    say: Callable[[str], object]
+
+    def flows(self) -> bool:
+        """Return whether requests arrive, whoever sends them."""
+        return sum(self.cluster.measure().values()) > 0
+
+    def start(self, command: str) -> None:
+        """Run the command of a page that starts load, unless requests arrive already; raises WorkshopError."""
+        self.stop()
+        if self.flows():
+            return
+        log = self._file(".log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                ["bash", "-c", command],
+                cwd=self.folder,
+                env=os.environ | {"PATH": path()},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self._file(".pid").write_text(str(process.pid))
+        before, end = self.cluster.counted(), time.monotonic() + PATIENCE
+        while self.cluster.counted() == before:
+            if process.poll() or time.monotonic() > end:
+                raise WorkshopError(f"No requests arrive. The load says:\n{log.read_text()[-2000:]}")
+            time.sleep(0.5)
+        self.say(f"requests arrive; the load runs in the background, and writes to {log.relative_to(self.folder)}")
+
+    def stop(self) -> None:
+        """Stop the load that a lesson has started."""
+        file = self._file(".pid")
+        if file.exists():
+            group = int(file.read_text())
+            shown = subprocess.run(["ps", "-o", "args=", "-p", str(group)], capture_output=True, text=True, check=False)
+            if "locust" in shown.stdout:  # else it has ended by itself, and the number may be another's
+                os.killpg(group, signal.SIGKILL)  # SIGTERM would let it wait for answers
+            file.unlink()
+        if self.cluster.place != "localcluster" and self.cluster.exists():
+            self.cluster.kubectl("delete", "pod", "load", "--ignore-not-found", "--grace-period=1")
+
+    def _file(self, ending: str) -> Path:
+        return self.folder / ".cache/workshop" / f"load-{self.cluster.namespace}{ending}"
