@@ -47,7 +47,8 @@ def share_environment(top: Path) -> None:
 def environment(folder: Path, **own: str) -> dict[str, str]:
     """Return the environment of a newcomer's terminals: with nothing of this repository but the given variables."""
     named = ("KUBECONFIG", "NAMESPACE", "REGISTRY", "VIRTUAL_ENV", "LOCALCLUSTER_HOME")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CANARY_", "PYTEST_")) and k not in named}
+    of_tools = ("CANARY_", "PYTEST_", "MAKE", "MFLAGS")  # a make inside a make shows more
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(of_tools) and k not in named}
     return kept | {"XDG_STATE_HOME": str(folder / "state"), "BROWSER": "true"} | own
 
 

@@ -25,7 +25,7 @@ def chosen(command: str) -> Lesson:
     text = os.environ.get("N", "")
     if text.isascii() and text.isdigit() and 1 <= int(text) <= len(LESSONS):
         return LESSONS[int(text) - 1]
-    wrong = f"N={text} is no lesson" if text else "which lesson?"
+    wrong = f"N={text} is no lesson" if text else "a number is missing"
     table = "\n".join(f"  {one.number:2}  {one.title}" for one in LESSONS)
     raise WorkshopError(f"{wrong}. For example: make {command} N=1\n{table}")
 

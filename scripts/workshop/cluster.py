@@ -64,19 +64,19 @@ def connect() -> Cluster:
     Raises:
         WorkshopError: if no cluster answers.
     """
+    given = os.environ.get("NAMESPACE", "")
+    if given and not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", given):
+        raise WorkshopError(
+            f"NAMESPACE={given} is not a valid name: use lower-case letters, digits and -, such as NAMESPACE=anna"
+        )
     context = run("kubectl", "config", "view", "--minify", "-o", "json") if has_context() else "{}"
     (first, *_) = json.loads(context).get("contexts") or [{"context": {}}]
     used = first["context"].get("namespace") or "default"
     try:
         version = json.loads(run("kubectl", "get", "--raw", "/version", "--request-timeout=10s"))
     except WorkshopError as error:
-        raise WorkshopError(f"{no_cluster()}\nWhat kubectl says: {str(error).partition(chr(10))[2]}") from error
-    chosen = os.environ.get("NAMESPACE") or (DEFAULT if used == "default" else used)
-    if not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", chosen):
-        raise WorkshopError(
-            f"NAMESPACE={chosen} is not a valid name: use lower-case letters, digits and -, such as NAMESPACE=anna"
-        )
-    return Cluster(chosen, used, version)
+        raise WorkshopError(f"{no_cluster()}\nkubectl says: {str(error).splitlines()[-1]}") from error
+    return Cluster(given or (DEFAULT if used == "default" else used), used, version)
 
 
 def has_context() -> bool:
@@ -91,10 +91,10 @@ def no_cluster() -> str:
     """Return what to do so that a cluster answers."""
     kubeconfig = os.environ.get("KUBECONFIG")
     export = "export KUBECONFIG=$(localcluster kubeconfig)"
-    if kubeconfig is None and localcluster_is_up():
-        return f"No cluster answers, because this terminal does not know yours. Type:  {export}"
-    where = f"at the one of KUBECONFIG={kubeconfig}" if kubeconfig else "because KUBECONFIG is not set"
-    return f"No cluster answers, {where}. Start localcluster:  localcluster up && {export}"
+    if not kubeconfig and localcluster_is_up():
+        return f"This terminal does not know your cluster. Type:  {export}"
+    where = f"KUBECONFIG={kubeconfig}" if kubeconfig else "KUBECONFIG is not set"
+    return f"No cluster answers ({where}). To use localcluster, type:  localcluster up && {export}"
 
 
 def localcluster_is_up() -> bool:
