@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from scripts.workshop.cluster import Cluster, WorkshopError, path
 
@@ -67,9 +70,11 @@ class BackgroundLoad:
         file = self._file(".pid")
         if file.exists():
             group = int(file.read_text())
-            shown = subprocess.run(["ps", "-o", "args=", "-p", str(group)], capture_output=True, text=True, check=False)
-            if "locust" in shown.stdout:  # else it has ended by itself, and the number may be another's
-                os.killpg(group, signal.SIGKILL)  # SIGTERM would let it wait for answers
+            with suppress(psutil.NoSuchProcess):
+                if any(
+                    "locust" in word for word in psutil.Process(group).cmdline()
+                ):  # else the number is another's now
+                    os.killpg(group, signal.SIGKILL)  # SIGTERM would let it wait for answers
             file.unlink()
         if self.cluster.place != "localcluster" and self.cluster.exists():
             self.cluster.kubectl("delete", "pod", "load", "--ignore-not-found", "--grace-period=1")

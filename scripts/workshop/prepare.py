@@ -147,7 +147,8 @@ class Workshop:
         for tag in sorted({first, start.stable, start.canary or first, *start.builds}):
             self.build(tag)
         self.say(f"deploying {APP}:{start.stable}")
-        self.canary("apply", self.configured() if start.configured else "manifests/", *self.image(first))
+        manifests = (self.configured(), "manifests/service.yml") if start.configured else ("manifests/",)
+        self.canary("apply", *manifests, *self.image(first))
         if start.promoted:
             self.canary("deploy", "manifests/", *self.image(start.stable))
             self.canary("promote", "manifests/", *self.image(start.stable), "--unproven")
