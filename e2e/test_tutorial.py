@@ -213,10 +213,11 @@ MISSING = {
     ],
 }
 
-CHAPTERS_ON_KIND = [one for one in LESSONS if one.page != CORE]  # the test above has typed the other blocks
+OF_CORE = [pytest.param(one, marks=pytest.mark.long) for one in LESSONS if one.page == CORE]  # typed above, too
+OF_CHAPTERS = [one for one in LESSONS if one.page != CORE]
 
 
-@pytest.mark.parametrize("lesson", CHAPTERS_ON_KIND if ON_KIND else LESSONS, ids=lambda lesson: str(lesson.number))
+@pytest.mark.parametrize("lesson", [*OF_CORE, *OF_CHAPTERS], ids=lambda lesson: str(lesson.number))
 def test_a_lesson_is_prepared_then_found_missing_then_solved_by_its_page(participant: Newcomer, lesson: Lesson) -> None:
     participant.make("lesson", lesson)
 

@@ -71,9 +71,8 @@ class BackgroundLoad:
         if file.exists():
             group = int(file.read_text())
             with suppress(psutil.NoSuchProcess):
-                if any(
-                    "locust" in word for word in psutil.Process(group).cmdline()
-                ):  # else the number is another's now
+                words = " ".join(psutil.Process(group).cmdline())
+                if "locust" in words:  # else it has ended by itself, and the number is another's now
                     os.killpg(group, signal.SIGKILL)  # SIGTERM would let it wait for answers
             file.unlink()
         if self.cluster.place != "localcluster" and self.cluster.exists():
