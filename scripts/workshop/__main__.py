@@ -69,6 +69,11 @@ def solve(lesson: Lesson) -> int:
         if lesson.number > 1:
             raise
         cluster = None
+    if cluster and lesson.number > 1 and cluster.used != cluster.namespace:
+        first = f"kubectl config set-context --current --namespace {cluster.namespace}"
+        raise WorkshopError(
+            f"The page's commands would work in namespace {cluster.used}, not {cluster.namespace}. First type:  {first}"
+        )
     (section,) = (one for one in sections(ROOT / "docs" / lesson.page) if one.number == lesson.number)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")} | {"PATH": path()}
     if cluster:
