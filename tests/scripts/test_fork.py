@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -157,5 +158,6 @@ def test_changes_that_are_not_committed_are_refused_by_name(template: Path, tmp_
 
 def test_make_passes_name_and_image_on_as_they_were_typed(repository: Path) -> None:
     command = ["make", "--dry-run", "fork", "NAME=$(shell echo shop)", "IMAGE=x'; false"]
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
+    outside = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}  # of this make
+    done = subprocess.run(command, cwd=repository, env=outside, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == '.venv/bin/python scripts/fork.py "--name=$NAME" "--image=$IMAGE"'

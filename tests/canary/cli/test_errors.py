@@ -70,8 +70,8 @@ WRONG = {
         "No such option '--gate' here; it is an option of canary release; see canary deploy --help"
     ),
     ("deploy", "m.yml", "--tolerance=1"): (
-        "No such option '--tolerance' here; it is an option of canary release, canary watch, canary verdict; "
-        "see canary deploy --help"
+        "No such option '--tolerance' here; it is an option of canary release, canary watch, canary doctor, "
+        "canary init, canary verdict; see canary deploy --help"
     ),
     (*RELEASE, "--gate", "auto"): f"--gate auto {NO_TOLERANCE}",
     (*RELEASE, "--gate", "auto", "--tolerance", "5"): (
@@ -104,8 +104,8 @@ WRONG = {
     ("watch", "./nowhere", "--tolerance", "0.05"): (
         "nowhere: no such file or folder; pass manifests that exist, or - for stdin"
     ),
-    ("status", "app", "-o", "yaml"): (
-        "Invalid value for '-o' / '--output': 'yaml' is not one of 'text', 'json'; see canary status --help"
+    ("status", "app", "-o", "toml"): (
+        "Invalid value for '-o' / '--output': 'toml' is not one of 'text', 'json', 'yaml'; see canary status --help"
     ),
     ("-v", "status"): "Put -v after the command: canary status -v; see canary --help",
     ("--gate", "auto", "release"): "Put --gate after the command: canary release --gate; see canary --help",

@@ -266,7 +266,7 @@ def test_metrics_are_read_from_the_path_that_is_set(canary: CommandLine, simulat
         simulator.answers.update(dict.fromkeys(("app:1", "app:2"), page.server_port))
         wrong = canary("doctor", "app")
         assert wrong.code == 3
-        assert "/proxy/metrics: 404: no such page: fix this (--metrics-port and --metrics-path)" in wrong.out
+        assert "/proxy/metrics: 404: no such page: fix this (--metrics-port and --metrics-path; " in wrong.out
         canary.write("canary.yml", "metrics-path: /actuator/prometheus\n")
         result = canary("release", *NEW, "--gate", "auto", *QUICK)
     assert result.code == 0, result.err
