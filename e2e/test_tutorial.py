@@ -265,3 +265,13 @@ def test_a_lesson_refuses_a_namespace_with_somebody_elses_deployments(participan
 
     assert told == ""
     assert "shop" in participant.kubectl("get", "deployments", "-o", "name")
+
+
+@pytest.mark.skipif(ON_KIND, reason="the same there, and slower")
+def test_the_first_lesson_deletes_no_namespace_that_nobody_has_named(participant: Newcomer) -> None:
+    participant.make("lesson", LESSONS[1])
+    unnamed = {key: value for key, value in participant.environment.items() if key != "NAMESPACE"}
+
+    replace(participant, environment=unnamed).make("lesson", LESSONS[0], code=2)
+
+    assert participant.kubectl("get", "namespace", participant.namespace, "-o", "name")

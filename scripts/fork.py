@@ -195,7 +195,7 @@ def report(name: str, image: str, changed: int, moved: list[str]) -> str:
         "tests and help texts (docs/reference/), tests/app, and pictures of releases in docs/images/.",
         "",
         "Next:",
-        "  git diff                # look at the changes. To undo them: git restore . && git clean -d monitoring",
+        "  git diff                # look at the changes. To undo them: git restore . && git clean -fd monitoring",
         f"  git add -A && git commit -m 'Name the app {name}'",
         "  make demo               # still works, as do the tutorial and the tests, until you replace app/",
         "",

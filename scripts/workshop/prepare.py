@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.workshop.cluster import APP, Cluster, WorkshopError, run
+from scripts.workshop.cluster import APP, DEFAULT, Cluster, WorkshopError, run
 from scripts.workshop.load import BackgroundLoad
 from scripts.workshop.page import sections
 
@@ -121,8 +121,8 @@ class Workshop:
         )
         names = self.cluster.kubectl("get", kinds, "-o", "name").split()
         kubernetes, events = "kube-root-ca.crt", self.cluster.kubectl("get", "events", "-o", "name").split()
-        doomed = [one for one in names if one.partition("/")[2].startswith(APP) and kubernetes not in one]
-        doomed += [one for one in events if one.partition("/")[2].startswith(APP)]
+        doomed = [one for one in names if is_ours(one.partition("/")[2]) and kubernetes not in one]
+        doomed += [one for one in events if is_ours(one.partition("/")[2])]
         if doomed:
             self.say(f"deleting what is in namespace {self.cluster.namespace} of earlier lessons")
             self.cluster.kubectl("delete", "--ignore-not-found", *doomed)
@@ -133,6 +133,11 @@ class Workshop:
         name = self.cluster.namespace
         if not start.namespace:
             if self.cluster.exists() and name != "default":
+                if name not in (DEFAULT, os.environ.get("NAMESPACE")):  # whatever else may be in it
+                    raise WorkshopError(
+                        f"Lesson 1 begins without a namespace, and kubectl uses {name}. If it is yours to delete, with "
+                        f"all that is in it: make lesson N=1 NAMESPACE={name}"
+                    )
                 run("kubectl", "delete", "namespace", name, "--timeout", SECONDS)
             return
         if not self.cluster.exists():
@@ -205,6 +210,11 @@ class Workshop:
                 if "load" in block.words and block.applies(self.cluster.place_on_page, os.environ):
                     return block.text
         raise WorkshopError("docs/tutorial.md does not say how to start load")
+
+
+def is_ours(name: str) -> bool:
+    """Return whether an object is the app's or belongs to it, by its name; an Event's has a dot after the object's."""
+    return name == APP or name.startswith((f"{APP}-", f"{APP}."))
 
 
 def with_registry(image: str) -> str:
