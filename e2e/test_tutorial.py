@@ -268,10 +268,16 @@ def test_a_lesson_refuses_a_namespace_with_somebody_elses_deployments(participan
 
 
 @pytest.mark.skipif(ON_KIND, reason="the same there, and slower")
-def test_the_first_lesson_deletes_no_namespace_that_nobody_has_named(participant: Newcomer) -> None:
-    participant.make("lesson", LESSONS[1])
+def test_the_first_lesson_deletes_no_namespace_that_nobody_has_named_or_that_others_use(participant: Newcomer) -> None:
+    participant.make("lesson", LESSONS[2])
     unnamed = {key: value for key, value in participant.environment.items() if key != "NAMESPACE"}
 
     replace(participant, environment=unnamed).make("lesson", LESSONS[0], code=2)
 
+    assert participant.kubectl("get", "deployment", "sampleapp", "-o", "name")
+    create = "kubectl create configmap notes --from-literal a=b --dry-run=client -o yaml | kubectl apply -f -"
+    subprocess.run(["bash", "-c", create], env=participant.environment, check=True)
+    participant.make("lesson", LESSONS[0], code=2)
+
+    assert participant.kubectl("get", "configmap", "notes", "-o", "name")
     assert participant.kubectl("get", "namespace", participant.namespace, "-o", "name")

@@ -34,6 +34,7 @@ KEPT = (
     "tests/canary/",
     "tests/localcluster/",
     "tests/scripts/test_fork.py",
+    "tests/template.py",
 )
 """Files and folders in which `sampleapp` is not this repository's app."""
 
@@ -47,9 +48,14 @@ _IMAGE = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*")
 _TAGGED = (
     rf"(?<![\w/.$-]){OLD}(?=:(?:[0-9]{{1,3}}(?![0-9])|missing|[{{$<'\"]))"  # sampleapp:20, not http://sampleapp:8080
 )
-_REPLACED = rf"(?<=image: ){OLD}(?![\w:/-])|(?<=--image ){OLD}(?=[=:])"  # in a manifest, a pipeline, a command
+_REPLACED = (  # in a manifest, a pipeline, a command, the workshop
+    rf"(?<=image: ){OLD}(?![\w:/-])|(?<=--image ){OLD}(?=[=:])|(?<=IMAGE = \"){OLD}(?=\")"
+)
 _EXAMPLE = rf"(?:registry\.example|example\.azurecr\.io)/{OLD}(?![\w-])|(?<=image in the manifests is `){OLD}"
 _IMAGES = re.compile(f"{_EXAMPLE}|{_TAGGED}|{_REPLACED}")
+
+
+UNDO = "git restore . && git clean -fd monitoring"
 
 
 class ForkError(Exception):
@@ -94,7 +100,13 @@ def fork(root: Path, name: str, image: str) -> str:
         )
     changed = [path for path in files(root) if rewrite(root / path, name, image)]
     moved = [rename(root, path, name) for path in files(root) if OLD in Path(path).name]
-    tidy(root, changed)
+    try:
+        tidy(root, changed)
+    except subprocess.CalledProcessError as error:
+        raise ForkError(
+            f"the app is renamed, but {' '.join(error.cmd[1:4])} failed, which formats what has changed. "
+            f"To undo it all: {UNDO}"
+        ) from error
     return report(name, image, len(changed), moved)
 
 
@@ -195,7 +207,7 @@ def report(name: str, image: str, changed: int, moved: list[str]) -> str:
         "tests and help texts (docs/reference/), tests/app, and pictures of releases in docs/images/.",
         "",
         "Next:",
-        "  git diff                # look at the changes. To undo them: git restore . && git clean -fd monitoring",
+        f"  git diff                # look at the changes. To undo them: {UNDO}",
         f"  git add -A && git commit -m 'Name the app {name}'",
         "  make demo               # still works, as do the tutorial and the tests, until you replace app/",
         "",

@@ -7,6 +7,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import yaml
+
+ROOT = Path(__file__).parents[1]
+IS_FORK = yaml.safe_load((ROOT / "manifests/deployment.yml").read_text())["metadata"]["name"] != "sampleapp"
+"""Whether the app of this repository has another name already, so that it cannot be forked again."""
+
 IDENTITY = {f"GIT_{who}_{what}": "a@b.example" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
@@ -17,12 +23,11 @@ def git(folder: Path, *arguments: str) -> str:
 
 def committed_copy(folder: Path) -> Path:
     """Copy the repository into a folder, and commit it there."""
-    root = Path(__file__).parents[1]
-    listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    listed = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     for path in listed:
-        if path and (root / path).is_file():
+        if path and (ROOT / path).is_file():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(root / path, folder / path)
+            shutil.copy(ROOT / path, folder / path)
     git(folder, "init", "--quiet")
     git(folder, "add", "-A")
     git(folder, "commit", "--quiet", "-m", "template")

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-from scripts.workshop.cluster import DEFAULT, Cluster, WorkshopError, connect, path
+from scripts.workshop.cluster import DEFAULT, IMAGE, Cluster, NoClusterError, WorkshopError, connect, path
 from scripts.workshop.lessons import LESSONS, ROOT, Lesson
 from scripts.workshop.load import BackgroundLoad
 from scripts.workshop.page import Block, sections
@@ -34,7 +34,7 @@ def lesson(lesson: Lesson) -> int:
     """Prepare the start of a lesson."""
     try:
         cluster = connect()
-    except WorkshopError:
+    except NoClusterError:
         if lesson.number > 1:
             raise
         say("There is no cluster yet, which is how lesson 1 begins.")
@@ -65,7 +65,7 @@ def solve(lesson: Lesson) -> int:
     """Do a lesson by running its blocks on the page."""
     try:
         cluster: Cluster | None = connect()
-    except WorkshopError:
+    except NoClusterError:
         if lesson.number > 1:
             raise
         cluster = None
@@ -110,7 +110,7 @@ def on_this_cluster(text: str, cluster: Cluster | None) -> str:
     text = text.replace(f"namespace/{DEFAULT} ", f"namespace/{name} ").replace(
         f'namespace "{DEFAULT}"', f'namespace "{name}"'
     )
-    return text.replace("--image sampleapp:", f"--image {with_registry('sampleapp:')}")
+    return text.replace(f"--image {IMAGE}:", f"--image {with_registry('')}")
 
 
 def say(text: str) -> None:

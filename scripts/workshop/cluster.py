@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 APP = "sampleapp"
+IMAGE = "sampleapp"
+"""The image in manifests/, without a tag. A fork has another one."""
 DEFAULT = "workshop"
 """The namespace if nobody named one."""
 VARIANT = "azure-pipelines/version"
@@ -24,6 +26,10 @@ Objects = list[dict[str, Any]]
 
 class WorkshopError(Exception):
     """Something prevents a lesson; the message says what, and what to do."""
+
+
+class NoClusterError(WorkshopError):
+    """No cluster answers."""
 
 
 def path() -> str:
@@ -62,7 +68,8 @@ def connect() -> Cluster:
     """Return the cluster of the kubeconfig's context, and the namespace of $NAMESPACE or of the context.
 
     Raises:
-        WorkshopError: if no cluster answers.
+        NoClusterError: no cluster answers.
+        WorkshopError: $NAMESPACE is not a valid name, or kubectl cannot be run.
     """
     given = os.environ.get("NAMESPACE", "")
     if given and not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", given):
@@ -75,7 +82,7 @@ def connect() -> Cluster:
     try:
         version = json.loads(run("kubectl", "get", "--raw", "/version", "--request-timeout=10s"))
     except WorkshopError as error:
-        raise WorkshopError(f"{no_cluster()}\nkubectl says: {str(error).splitlines()[-1]}") from error
+        raise NoClusterError(f"{no_cluster()}\nkubectl says: {str(error).splitlines()[-1]}") from error
     return Cluster(given or (DEFAULT if used == "default" else used), used, version)
 
 

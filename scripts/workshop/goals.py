@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.workshop.cluster import APP, VARIANT, Cluster
+from scripts.workshop.cluster import APP, IMAGE, VARIANT, Cluster
 
 FEW = 5
 """Requests per second below which hardly any verdict comes."""
@@ -61,13 +61,13 @@ def runs(tag: str, how: str) -> Goal:
         stable = cluster.get("deployment", APP)
         if stable is None:
             return missing(f"There is no Deployment {APP}. {how}")
-        if not image(stable).endswith(f"{APP}:{tag}"):
-            return missing(f"Stable runs {image(stable)}, not {APP}:{tag}. {how}")
+        if not is_version(stable, tag):
+            return missing(f"Stable runs {image(stable)}, not {IMAGE}:{tag}. {how}")
         wanted, status = stable["spec"]["replicas"], stable["status"]
         ready = min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0))
         if ready < wanted:
             return missing(f"Only {ready} of {wanted} pods of stable are ready. Look why: kubectl describe pods")
-        return right(f"Stable runs {APP}:{tag} in {ready} ready pods.")
+        return right(f"Stable runs {IMAGE}:{tag} in {ready} ready pods.")
 
     return look
 
@@ -119,14 +119,14 @@ def variants_run(canary: str, baseline: str) -> Goal:
         for variant, tag in (("canary", canary), ("baseline", baseline)):
             found = cluster.get("deployment", f"{APP}-{variant}")
             if found is None:
-                how = f"Deploy a canary: canary deploy manifests/ --image {APP}:{canary}"
+                how = f"Deploy a canary: canary deploy manifests/ --image {IMAGE}:{canary}"
                 return missing(f"There is no Deployment {APP}-{variant}. {how}")
-            if not image(found).endswith(f"{APP}:{tag}"):
+            if not is_version(found, tag):
                 how = f"Reject it, then deploy again: canary reject {APP}"
-                return missing(f"The {variant} runs {image(found)}, not {APP}:{tag}. {how}")
+                return missing(f"The {variant} runs {image(found)}, not {IMAGE}:{tag}. {how}")
             if not found["status"].get("readyReplicas"):
                 return missing(f"The pod of the {variant} is not ready. Look why: kubectl describe pods")
-        return right(f"A canary of {APP}:{canary} and a baseline of {APP}:{baseline} run beside stable.")
+        return right(f"A canary of {IMAGE}:{canary} and a baseline of {IMAGE}:{baseline} run beside stable.")
 
     return look
 
@@ -167,3 +167,8 @@ def happened(reason: str, words: str, sentence: str, otherwise: str, *, times: i
 def image(deployment: dict[str, Any]) -> str:
     """Return the image of a Deployment."""
     return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def is_version(deployment: dict[str, Any], tag: str) -> bool:
+    """Return whether a Deployment runs a version: the image of manifests/, or the same name in $REGISTRY."""
+    return image(deployment) == f"{IMAGE}:{tag}" or image(deployment).endswith(f"/{APP}:{tag}")

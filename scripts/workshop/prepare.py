@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.workshop.cluster import APP, DEFAULT, Cluster, WorkshopError, run
+from scripts.workshop.cluster import APP, DEFAULT, IMAGE, Cluster, WorkshopError, run
 from scripts.workshop.load import BackgroundLoad
 from scripts.workshop.page import sections
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scripts.workshop.lessons import Lesson, Start
 
 LINE = re.compile(r"^success_rate = .*$", re.MULTILINE)
-OWN = re.compile(rf"{APP}(-.*)?|load|fortio-deploy|locust-.*|prometheus")
+OWN = re.compile(rf"{APP}(-.*)?|load|fortio-deploy(-.*)?|locust-.*")
 """Deployments and pods that the workshop makes."""
 OLD = "10"
 """The version before a promote."""
@@ -49,6 +49,8 @@ class Workshop:
         """Bring everything to the start of a lesson; raises WorkshopError."""
         start, load = lesson.start, BackgroundLoad(self.folder, self.cluster, self.say)
         self.refuse_others()
+        if not start.namespace:
+            self.refuse_to_delete()
         self.set_line(start.rate)
         if not start.load:
             load.stop()
@@ -62,7 +64,7 @@ class Workshop:
             how = "Press Ctrl-C in the terminal that sends them"
             raise WorkshopError(f"Requests still arrive. {how}, then repeat: make lesson N={lesson.number}")
         if start.canary:
-            self.say(f"deploying {APP}:{start.canary} as a canary")
+            self.say(f"deploying {IMAGE}:{start.canary} as a canary")
             self.canary("deploy", "manifests/", *self.image(start.canary))
         if start.verdict:
             self.say("comparing it with the baseline")
@@ -74,7 +76,7 @@ class Workshop:
 
     def image(self, tag: str) -> tuple[str, str]:
         """Return the option that names an image, in $REGISTRY if there is one."""
-        return ("--image", with_registry(f"{APP}:{tag}"))
+        return ("--image", with_registry(tag))
 
     def refuse_others(self) -> None:
         """Raise WorkshopError if the namespace is also used for something else."""
@@ -85,6 +87,24 @@ class Workshop:
             raise WorkshopError(
                 f"Namespace {self.cluster.namespace} has Deployments that are not the workshop's: {', '.join(others)}. "
                 "A lesson deletes what is in its way, so use another namespace: make lesson N=1 NAMESPACE=workshop"
+            )
+
+    def refuse_to_delete(self) -> None:
+        """Raise WorkshopError if the namespace is not to be deleted: nobody has named it, or others use it."""
+        name = self.cluster.namespace
+        if not self.cluster.exists() or name == "default":
+            return
+        if name not in (DEFAULT, os.environ.get("NAMESPACE")):
+            raise WorkshopError(
+                f"Lesson 1 begins without a namespace, and kubectl uses {name}. If it is yours to delete: "
+                f"make lesson N=1 NAMESPACE={name}"
+            )
+        kinds = run("kubectl", "api-resources", "--namespaced", "--verbs=list,delete", "-o", "name").split()
+        found = self.cluster.kubectl("get", ",".join(kinds), "--ignore-not-found", "-o", "name").split()
+        if others := [one for one in found if not is_made_here(one)]:
+            raise WorkshopError(
+                f"Lesson 1 begins without a namespace, and {name} also has what is not the workshop's: "
+                f"{', '.join(others[:5])}. Use another namespace: make lesson N=1 NAMESPACE=workshop-2"
             )
 
     def set_line(self, rate: int) -> None:
@@ -133,11 +153,6 @@ class Workshop:
         name = self.cluster.namespace
         if not start.namespace:
             if self.cluster.exists() and name != "default":
-                if name not in (DEFAULT, os.environ.get("NAMESPACE")):  # whatever else may be in it
-                    raise WorkshopError(
-                        f"Lesson 1 begins without a namespace, and kubectl uses {name}. If it is yours to delete, with "
-                        f"all that is in it: make lesson N=1 NAMESPACE={name}"
-                    )
                 run("kubectl", "delete", "namespace", name, "--timeout", SECONDS)
             return
         if not self.cluster.exists():
@@ -151,7 +166,7 @@ class Workshop:
         first = OLD if start.promoted else start.stable
         for tag in sorted({first, start.stable, start.canary or first, *start.builds}):
             self.build(tag)
-        self.say(f"deploying {APP}:{start.stable}")
+        self.say(f"deploying {IMAGE}:{start.stable}")
         manifests = (self.configured(), "manifests/service.yml") if start.configured else ("manifests/",)
         self.canary("apply", *manifests, *self.image(first))
         if start.promoted:
@@ -193,15 +208,15 @@ class Workshop:
             shutil.copytree(self.folder / "app", context, ignore=shutil.ignore_patterns("__pycache__"))
             file = context / "app.py"
             file.write_text(LINE.sub(f"success_rate = {tag}", file.read_text(encoding="utf-8")), encoding="utf-8")
-            self.say(f"building {APP}:{tag}")
+            self.say(f"building {IMAGE}:{tag}")
             if self.cluster.place == "localcluster":
-                run("localcluster", "build", str(context), "-t", f"{APP}:{tag}")
+                run("localcluster", "build", str(context), "-t", f"{IMAGE}:{tag}")
                 return
             flags = shlex.split(os.environ.get("DOCKER_BUILD_FLAGS", ""))
             if base := os.environ.get("BASE_IMAGE"):
                 flags += ["--build-arg", f"BASE_IMAGE={base}"]
-            run("docker", "build", "--quiet", *flags, "--tag", f"{APP}:{tag}", str(context))
-            run("kind", "load", "docker-image", "--name", self.cluster.kind_name, f"{APP}:{tag}")
+            run("docker", "build", "--quiet", *flags, "--tag", f"{IMAGE}:{tag}", str(context))
+            run("kind", "load", "docker-image", "--name", self.cluster.kind_name, f"{IMAGE}:{tag}")
 
     def load_command(self) -> str:
         """Return the block of lesson 3 that starts the load."""
@@ -212,12 +227,19 @@ class Workshop:
         raise WorkshopError("docs/tutorial.md does not say how to start load")
 
 
+def is_made_here(listed: str) -> bool:
+    """Return whether an object, as `kubectl get -o name` lists it, is the workshop's or in every namespace."""
+    kind, _, name = listed.partition("/")
+    in_every_namespace = listed in ("configmap/kube-root-ca.crt", "serviceaccount/default")
+    return in_every_namespace or kind.startswith("event") or is_ours(name) or OWN.fullmatch(name) is not None
+
+
 def is_ours(name: str) -> bool:
     """Return whether an object is the app's or belongs to it, by its name; an Event's has a dot after the object's."""
     return name == APP or name.startswith((f"{APP}-", f"{APP}."))
 
 
-def with_registry(image: str) -> str:
-    """Return the value of `--image` for an image: from $REGISTRY if that is set."""
+def with_registry(tag: str) -> str:
+    """Return the value of `--image` for a version: from $REGISTRY if that is set."""
     registry = os.environ.get("REGISTRY")
-    return f"{APP}={registry}/{image}" if registry else image
+    return f"{IMAGE}={registry}/{APP}:{tag}" if registry else f"{IMAGE}:{tag}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template import IDENTITY, committed_copy
+from tests.template import IDENTITY, IS_FORK, committed_copy
 
 PAGE = Path(__file__).parents[2] / "docs/your-own-app.md"
 PROGRAMS = Path(sys.executable).parent
@@ -31,6 +31,7 @@ def script() -> str:
     return "\n".join(lines).replace("\nmake fork ", f"\nmake --old-file=venv PYTHON_BIN={PROGRAMS} fork ")
 
 
+@pytest.mark.skipif(IS_FORK, reason="this repository is a fork already")
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_an_app_that_is_not_flask_comes_from_a_fork_to_a_promotion_and_a_rejection(tmp_path: Path) -> None:

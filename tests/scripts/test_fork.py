@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.template import committed_copy, git
+from tests.template import IS_FORK, committed_copy, git
+
+pytestmark = pytest.mark.skipif(IS_FORK, reason="this repository is a fork already")
 
 NAME, IMAGE = "shop", "registry.example/team/shop"
 
@@ -66,7 +68,7 @@ def test_the_old_name_is_left_only_where_it_is_an_example(forked: tuple[Path, st
     }
 
     assert left <= {"CHANGELOG.md", "bench", "docs", "localcluster", "pipeline", "scripts"}
-    assert of_tests == {"tests/app", "tests/canary", "tests/scripts"}
+    assert of_tests == {"tests/app", "tests/canary", "tests/scripts", "tests/template.py"}
     assert git(forked[0], "grep", "-Il", "sampleapp", "--", "scripts", "tests/scripts").split() == [
         "scripts/fork.py",
         "tests/scripts/test_fork.py",
@@ -86,6 +88,53 @@ def test_a_fork_commits_nothing_and_does_nothing_more_after_a_commit(forked: tup
     assert other.returncode == 2
     assert "this repository is a fork already. Rename shop by hand" in other.stderr
     assert git(folder, "status", "--porcelain") == ""
+
+
+def test_the_command_that_undoes_a_fork_works_when_pasted(template: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "clone"
+    git(template.parent, "clone", "--quiet", str(template), str(folder))
+    (undo,) = re.findall(r"To undo them: (.*)", fork(folder).stdout)
+
+    subprocess.run(["bash", "-c", undo], cwd=folder, check=True, capture_output=True)
+
+    assert git(folder, "status", "--porcelain") == ""
+
+
+def test_a_fork_that_cannot_be_formatted_says_how_to_undo_it(template: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "clone"
+    git(template.parent, "clone", "--quiet", str(template), str(folder))
+    (folder / "ruff.py").write_text("raise SystemExit(1)\n")
+    git(folder, "add", "-A")
+    git(folder, "commit", "--quiet", "-m", "a ruff that fails")
+
+    done = fork(folder)
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "make fork: the app is renamed, but -m ruff format failed, which formats what has changed. To undo it all: "
+        "git restore . && git clean -fd monitoring\n"
+    )
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_tests_and_the_workshop_of_a_fork_still_work(forked: tuple[Path, str], tmp_path: Path) -> None:
+    folder = tmp_path / "clone"
+    shutil.copytree(forked[0], folder)
+    git(folder, "add", "-A")
+    git(folder, "commit", "--quiet", "-m", "fork")
+    tests = ["tests/scripts", "tests/docs", "tests/test_manifests.py", "tests/test_monitoring.py", "tests/loadtest"]
+    lessons = ["e2e/test_tutorial.py", "e2e/test_release.py"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *tests, *lessons],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout[-6000:]
 
 
 @pytest.mark.parametrize("name", ["shop", "an-app-with-a-much-longer-name-than-the-sample-has"])
