@@ -25,7 +25,7 @@ from markdown_it.token import Token
 from canary.plurals import counted
 
 ROOT = Path(__file__).resolve().parents[1]
-IN_HTML = re.compile(r'\b(?:href|src|srcset)="([^"\s]+)')
+IN_HTML = re.compile(r'\b(?:href|src|srcset)="([^"]+)')
 NAMED = re.compile(r'<[^>]+\b(?:id|name)="([^"]+)"')
 
 
@@ -79,7 +79,8 @@ def links(text: str) -> Iterator[Link]:
             if token.type in ("link_open", "image"):
                 yield Link(line, str(token.attrs.get("href") or token.attrs.get("src") or ""))
             elif token.type in ("html_block", "html_inline"):
-                yield from (Link(line, target) for target in IN_HTML.findall(token.content))
+                several = (one.split(",") for one in IN_HTML.findall(token.content))  # srcset names pictures and widths
+                yield from (Link(line, target.split()[0]) for targets in several for target in targets)
 
 
 def anchors(text: str) -> list[str]:
@@ -108,7 +109,8 @@ def _why_broken(target: str, page: Path, root: Path) -> str:
     address = urlsplit(target)
     if address.scheme or address.netloc:
         return ""
-    to = page.parent / unquote(address.path) if address.path else page
+    path = unquote(address.path)
+    to = (root / path[1:] if path.startswith("/") else page.parent / path) if path else page
     if not to.resolve().is_relative_to(root.resolve()):
         return "it leaves the repository"
     if not to.exists():

@@ -49,7 +49,7 @@ def _limits(of: Type, value: Json, path: str) -> Iterator[Cause]:
         yield invalid_value(path, value, f"{path} in body should be at least {limits['minLength']} chars long")
     if "maxLength" in limits and len(value) > limits["maxLength"]:
         yield Cause(path, f"Too long: may not be more than {limits['maxLength']} bytes", "FieldValueTooLong")
-    if "pattern" in limits and not re.search(limits["pattern"], value):
+    if "pattern" in limits and not _matches(limits["pattern"], value):
         yield invalid_value(path, value, f"{path} in body should match '{limits['pattern']}'")
     if "minItems" in limits and len(value) < limits["minItems"]:
         yield invalid_value(path, len(value), f"{path} in body should have at least {limits['minItems']} items")
@@ -58,3 +58,8 @@ def _limits(of: Type, value: Json, path: str) -> Iterator[Cause]:
     if "maxProperties" in limits and len(value) > limits["maxProperties"]:
         most = limits["maxProperties"]
         yield Cause(path, f"Too many: {len(value)}: must have at most {most} items", "FieldValueTooMany")
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """Return whether a text matches a pattern of Go's: there, `$` is not the place before a last newline."""
+    return re.search(pattern, value) is not None and not value.endswith("\n")

@@ -14,14 +14,18 @@ VARIES = (
     r"(?P<gap>\s+)"
     r"|(?P<any>…)"
     r"|(?P<clock>(?<![\w.])\d+(?::\d\d)+)"
-    r"|(?P<decimal>(?<![\w.])[−+-]?\d+\.\d+)"
+    r"|(?P<less>(?<![\w.])[−-]\d+\.\d+)"
+    r"|(?P<more>(?<![\w.])\+\d+\.\d+)"
+    r"|(?P<decimal>(?<![\w.])\d+\.\d+)"
     r"|(?P<age>(?<![\w.])(?:\d+[dhms])+(?!\w))"
 )
 LIKE = {
     "gap": r"\s+",
     "any": r"[^\n]*?",
     "clock": r"\d+(?::\d\d)+",
-    "decimal": r"[−+-]?\d+(?:\.\d+)?",
+    "less": r"[−-]\d+(?:\.\d+)?",
+    "more": r"\+\d+(?:\.\d+)?",
+    "decimal": r"\d+(?:\.\d+)?",
     "age": r"(?:\d+[dhms])+",
 }
 ANY_LINES = r"\s*(?:[^\n]*\n)*?\s*"
@@ -59,8 +63,9 @@ def rendered(written: str) -> str:
 def pattern(expected: str) -> re.Pattern[str]:
     """Return what a text must match to look like `expected`.
 
-    `…` stands for any text in a line, and on a line of its own for any lines, also for none. Decimal numbers, times and
-    ages may be others. White space may be any other white space: the width of a terminal and of a column varies.
+    `…` stands for any text in a line, and on a line of its own for any lines, also for none. Decimal numbers may be
+    others with the same sign, and so may times and ages. White space may be any other white space: the width of a
+    terminal and of a column varies.
     """
     parts = []
     for part in re.split(r"^[^\S\n]*…[^\S\n]*$", expected, flags=re.MULTILINE):

@@ -123,6 +123,13 @@ def test_fields_of_a_route_have_the_defaults_of_its_definition(server: Server) -
     assert rule["backendRefs"] == [{"group": "", "kind": "Service", "name": "web", "port": 8080, "weight": 3}]
 
 
+def test_a_null_is_a_missing_field(server: Server) -> None:
+    with_null = route(("web", 3))
+    with_null["spec"]["rules"][0]["backendRefs"][0]["weight"] = None
+    made = server.post(ROUTES, with_null)
+    assert made["spec"]["rules"][0]["backendRefs"][0]["weight"] == 1
+
+
 def test_a_class_waits_for_its_controller(server: Server) -> None:
     of_class = {"apiVersion": API, "kind": "GatewayClass", "metadata": {"name": "c"}}
     made = server.post(CLASSES, {**of_class, "spec": {"controllerName": CONTROLLER}})
@@ -136,6 +143,7 @@ def test_a_class_waits_for_its_controller(server: Server) -> None:
         ({"weight": 1_000_001}, "weight", "in body should be less than or equal to 1000000"),
         ({"name": ""}, "name", "in body should be at least 1 chars long"),
         ({"namespace": "a_b"}, "namespace", "in body should match"),
+        ({"namespace": "a\n"}, "namespace", "in body should match"),
         ({"kind": "x" * 64}, "kind", "Too long: may not be more than 63 bytes"),
     ],
 )

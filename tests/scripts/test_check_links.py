@@ -33,13 +33,14 @@ def test_anchors_are_those_of_github() -> None:
 def test_links_in_text_tables_references_and_html_are_found_and_those_in_code_are_not() -> None:
     text = (
         "# Page\n\n[a](a.md) and `[b](b.md)`\n\n```sh\n[c](c.md)\n```\n\n| x |\n| --- |\n| [d](d.md) |\n\n"
-        '![e](e.png)\n\n<picture>\n<source srcset="f.png">\n</picture>\n\n[g][1]\n\n[1]: g.md\n'
+        '![e](e.png)\n\n<picture>\n<source srcset="f.png 1x, f2.png 2x">\n</picture>\n\n[g][1]\n\n[1]: g.md\n'
     )
     assert [(one.line, one.target) for one in links(text)] == [
         (3, "a.md"),
         (11, "d.md"),
         (13, "e.png"),
         (15, "f.png"),
+        (15, "f2.png"),
         (19, "g.md"),
     ]
 
@@ -51,6 +52,8 @@ def test_links_in_text_tables_references_and_html_are_found_and_those_in_code_ar
         ("docs/other.md#steps-1", ""),
         ("#here", ""),
         ("docs", ""),
+        ("/docs/other.md#steps", ""),
+        ("/other.md", "there is no such file"),
         ("https://example.org/no-such-page#x", ""),
         ("docs/othr.md", "there is no such file; did you mean other.md?"),
         ("docs/other.md#step", "other.md has no such heading; did you mean #steps?"),

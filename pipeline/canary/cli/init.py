@@ -18,6 +18,7 @@ from canary.printable import printable
 from canary.settings.resolution import FILE, read_file
 from canary.settings.settings import SETTINGS
 
+EXISTS = f"{FILE} exists already: change it by hand, or replace it with --force"
 FOLDERS = ("manifests", "k8s", "kubernetes", "deploy")
 """Folders that are searched for manifests if none are named."""
 
@@ -47,7 +48,7 @@ def init(**given: Any) -> None:  # noqa: ANN401 - click's parameters
     """
     file = Path(FILE)
     if file.exists() and not given["force"]:
-        raise InputError(f"{FILE} exists already: change it by hand, or replace it with --force")
+        raise InputError(EXISTS)
     given = given | {"manifests": given["manifests"] or _manifests()}
     with Session(given, reads_file=False) as session:
         deployment, *others = session.bundle().deployments
@@ -56,7 +57,11 @@ def init(**given: Any) -> None:  # noqa: ANN401 - click's parameters
             click.echo(printable(f"canary: {exposed.problem}"), err=True)
         answers = Interview(session.resolved, exposed).answers()
         text = content(session.resolved, deployment, exposed, answers)
-    file.write_text(text, encoding="utf-8")
+    try:
+        with file.open("w" if given["force"] else "x", encoding="utf-8") as output:
+            output.write(text)
+    except FileExistsError as error:  # somebody has made it while a person was answering
+        raise InputError(EXISTS) from error
     settings = {SETTINGS[key].key: SETTINGS[key].show(value) for key, (value, _) in read_file(file).items()}
     if not print_result(given, {"file": FILE, "settings": settings, "problem": exposed.problem}):
         click.echo(f"wrote {FILE}: read it, then check the cluster with it: canary doctor")

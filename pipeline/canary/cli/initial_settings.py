@@ -53,12 +53,17 @@ def content(resolved: Resolved, deployment: Object, exposed: Exposed, answers: A
         blocks.append(_block("The namespace of the release.", namespace=settings.namespace))
     blocks.append(
         _block(
-            "A canary is promoted after 5 minutes at the earliest, and requests of a pod's first 10 seconds do not "
-            "count. To try releases out, remove the # of these lines."
+            f"A canary is promoted after {_default('min_duration')} at the earliest, and requests of a pod's first "
+            f"{_default('warm_up')} do not count. To try releases out, remove the # of these lines."
         )
         + "# min-duration: 30s\n# warm-up: 3s\n"
     )
     return "\n".join(blocks)
+
+
+def _default(name: str) -> str:
+    setting = SETTINGS[name]
+    return setting.show(setting.default)
 
 
 def _about_counters(exposed: Exposed, answers: Answers) -> str:
@@ -67,7 +72,7 @@ def _about_counters(exposed: Exposed, answers: Answers) -> str:
     if counter is None:
         return f"{text} They were not found in a running pod: canary doctor checks them."
     text += f" Seen in {counted(len(exposed.pods), 'running pod')}: {counter.counted:,.0f} requests"
-    text += f", {counter.share:.4g} % of them good" if counter.counted else ""
+    text += f", {counter.percent_good:.4g} % of them good" if counter.counted else ""
     text += f"; the values of {counter.label}: {', '.join(counter.values)}."
     if len(exposed.requests) > 1:
         others = ", ".join(str(one.good) for one in exposed.requests if one is not counter)

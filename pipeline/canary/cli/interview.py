@@ -21,6 +21,7 @@ only you can say. Two forms are possible:
   1.5x   up to 1.5 times the bad answers (a multiple of the running version's)
 A smaller tolerance needs more requests before a verdict."""
 
+SELECTOR = "a counter, with labels if needed, such as http_requests_total"
 COUNTERS = """
 A release compares two counters of your app: all requests, and the good ones among them. Write them as in PromQL, such
 as http_requests_total and http_requests_total{code!~"5.."}."""
@@ -72,7 +73,7 @@ class Interview:
         missing = []
         if not self._given("tolerance"):
             missing.append("--tolerance (how much worse a new version may be: 0.01 for one point, or 1.5x)")
-        if not self._exposed.requests:
+        if self._known_counters(self._exposed.requests[0] if self._exposed.requests else None) is None:
             missing += [
                 f"--{name} (a counter such as {example})"
                 for name, example in (("total", "http_requests_total"), ("good", 'http_requests_total{code!~"5.."}'))
@@ -83,28 +84,33 @@ class Interview:
 
     def _counters(self) -> tuple[RequestCounter | None, str, str]:
         """Return the counter that was found, and the selectors of all and of good requests."""
+        found = self._chosen()
+        known = self._known_counters(found)
+        if known is not None:
+            return known
+        click.echo(COUNTERS, err=True)
+        if self._exposed.counters:
+            click.echo(printable(f"Your app has: {', '.join(self._exposed.counters)}"), err=True)
+        suggested = str(found.total) if found else None
+        total = self._given("total") or self._ask("Counter of all requests", suggested, _selector, SELECTOR)
+        good = self._given("good") or self._ask("Counter of good requests", None, _selector, SELECTOR)
+        return None, total, good
+
+    def _known_counters(self, found: RequestCounter | None) -> tuple[RequestCounter | None, str, str] | None:
+        """Return them as far as nobody must be asked, None if somebody must."""
         total, good = self._given("total"), self._given("good")
         if total and good:
             return None, total, good
-        found = self._chosen()
         if found and not total and not good:
             return found, str(found.total), str(found.good)
         if found and total and not good and Selector.parse(total).name == found.total.name:
             return found, total, str(Selector(found.good.name, (*Selector.parse(total).matchers, *found.good.matchers)))
-        if self._can_ask:
-            click.echo(COUNTERS, err=True)
-            if self._exposed.counters:
-                click.echo(printable(f"Your app has: {', '.join(self._exposed.counters)}"), err=True)
-            suggested = str(found.total) if found else None
-            total = total or self._ask("Counter of all requests", suggested, lambda text: str(Selector.parse(text)))
-            good = good or self._ask("Counter of good requests", None, lambda text: str(Selector.parse(text)))
-            return None, total, good
-        raise InputError("pass both --total and --good, or neither of them")
+        return None
 
     def _chosen(self) -> RequestCounter | None:
         """Return the counter of requests to use: the only one, or the one that a person chooses."""
         found = self._exposed.requests
-        if len(found) < 2 or not self._can_ask:
+        if len(found) < 2 or not self._can_ask or (self._given("total") and self._given("good")):
             return found[0] if found else None
         click.echo("\nYour app has several counters that tell good requests from bad ones:", err=True)
         for number, one in enumerate(found, 1):
@@ -120,24 +126,26 @@ class Interview:
         click.echo(TOLERANCE, err=True)
         if counter and counter.counted:
             click.echo(
-                f"The running version: {counter.counted:,.0f} requests so far, {counter.share:.4g} % good.", err=True
+                f"The running version: {counter.counted:,.0f} requests so far, {counter.percent_good:.4g} % good.",
+                err=True,
             )
         setting = SETTINGS["tolerance"]
-        return self._ask("Tolerance", None, lambda text: setting.show(setting.value_type.read_text(text)))
+        requirement = setting.value_type.requirement
+        return self._ask("Tolerance", None, lambda text: setting.show(setting.value_type.read_text(text)), requirement)
 
-    def _ask(self, question: str, default: str | None, read: Callable[[str], str]) -> str:
-        """Ask until the answer is valid."""
+    def _ask(self, question: str, default: str | None, read: Callable[[str], str], requirement: str) -> str:
+        """Ask until the answer is valid; `requirement` says what it must be."""
 
         def checked(text: str) -> str:
             try:
                 return read(text.strip())
             except (InputError, ValueError) as error:
-                why = (
-                    str(error)
-                    if isinstance(error, InputError)
-                    else f"must be {SETTINGS['tolerance'].value_type.requirement}"
-                )
+                why = str(error) if isinstance(error, InputError) else f"must be {requirement}"
                 raise click.BadParameter(why) from error
 
         answer: str = click.prompt(question, default, value_proc=checked, err=True)
         return answer
+
+
+def _selector(text: str) -> str:
+    return str(Selector.parse(text))

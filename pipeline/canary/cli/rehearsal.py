@@ -41,7 +41,11 @@ def print_rehearsal(given: dict[str, Any], session: Session) -> None:
     written = {
         action: [masked(item) for item in _planned(session, action, bundle, reason)] for action in ("deploy", "promote")
     }
-    story = [printable(sentence) for sentence in _story(session, bundle, is_known=not reason)]
+    story = [
+        printable(f"   {line}" if later else f"{number}. {line}")
+        for number, lines in enumerate(_steps(session, bundle, is_known=not reason), 1)
+        for later, line in enumerate(lines)
+    ]
     differs = render.events_as_json(session.recorder.differs)
     if print_result(given, {"story": story, **written, "differs": differs}):
         return
@@ -74,8 +78,8 @@ def _from_manifests(session: Session, action: str, bundle: Bundle) -> Iterable[O
         yield canary_of(item, replicas=count, label=session.settings.label)
 
 
-def _story(session: Session, bundle: Bundle, *, is_known: bool) -> Iterator[str]:
-    """Yield what would happen, a sentence for each step.
+def _steps(session: Session, bundle: Bundle, *, is_known: bool) -> Iterator[list[str]]:
+    """Yield what would happen: the lines of each step.
 
     Args:
         session: the settings.
@@ -83,26 +87,30 @@ def _story(session: Session, bundle: Bundle, *, is_known: bool) -> Iterator[str]
         is_known: whether the cluster answers.
     """
     settings = session.settings
-    promoted, is_compared = [], False
+    deployed, promoted, is_compared = [], [], False
     for incoming in bundle.deployments:
         name, images = incoming["metadata"]["name"], ", ".join(images_of(incoming))
         stable = read_workload(session.cluster, name).stable if is_known else incoming
         if stable is None:
-            yield f"1. deploy {name}-canary with {images}: a first release, which has nothing to compare with"
+            deployed.append(f"deploy {name}-canary with {images}: a first release, which has nothing to compare with")
             promoted.append(f"create {name} with {images}")
             continue
         is_compared = True
         sizes = ", then ".join(f"{percent} % ({_pods(stable, percent)} each)" for percent in session.steps)
-        yield f"1. deploy {name}-canary with {images}, and {name}-baseline as a fresh copy of {name}: {sizes}"
+        deployed.append(f"deploy {name}-canary with {images}, and {name}-baseline as a fresh copy of {name}: {sizes}")
         promoted.append(f"replace {counted(replicas(stable), 'pod')} of {name} with {images}")
+    yield deployed
     if is_compared:
         least, most = duration(settings.min_duration), duration(settings.max_duration)
-        yield f"2. compare them every {duration(settings.interval)}, for {least} at least and {most} at most a step:"
+        compared = [
+            f"compare them every {duration(settings.interval)}, for {least} at least and {most} at most a step:"
+        ]
         for metric in session.measures.metrics:
             what = f"{metric.good} of {metric.total}" + (f", {metric.quality}" if metric.objective is not None else "")
-            yield f"   {metric.name}: {what}; tolerance {_tolerance(metric.tolerance)}"
-    yield f"3. let the gate decide: {settings.gate}"
-    yield f"4. promote: {' and '.join(promoted)}; or reject: delete canary and baseline"
+            compared.append(f"{metric.name}: {what}; tolerance {_tolerance(metric.tolerance)}")
+        yield compared
+    yield [f"let the gate decide: {settings.gate}"]
+    yield [f"promote: {' and '.join(promoted)}; or reject: delete canary and baseline"]
 
 
 def _pods(stable: Object, percent: int) -> str:

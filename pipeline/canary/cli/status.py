@@ -143,6 +143,8 @@ def _watch(given: dict[str, Any], cluster: Cluster, look: Callable[[Cluster], tu
                 away = True
                 clock.sleep(PACE)
                 continue
+            if away:
+                click.echo("canary: the API server answers again", err=True)
             away = False
             if draw is not None:
                 draw(f"{readable(clock.now())}\n\n{_text(found)}")
@@ -184,5 +186,15 @@ def _screen(given: dict[str, Any]) -> Iterator[Callable[[str], None] | None]:
     from rich.live import Live  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    with Live(console=Console(), auto_refresh=False) as live:
-        yield lambda text: live.update(Text(text), refresh=True)
+    console = Console()
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda text: live.update(Text(_end(text, console.width, console.height - 1)), refresh=True)
+
+
+def _end(text: str, width: int, height: int) -> str:
+    """Return as many lines from the end of a text as a terminal has room for: it ends with what you can do next."""
+    lines = text.splitlines()
+    needed = [max(1, -(-len(line) // width)) for line in lines]
+    while lines and sum(needed) > height:
+        lines, needed = lines[1:], needed[1:]
+    return "\n".join(lines)

@@ -1,5 +1,6 @@
 """Checks what the pods of an app must have so that a release costs no request: readiness, and an orderly end."""
 
+import re
 from collections.abc import Iterator
 
 from canary.doctor.check import Check, ok, warning
@@ -7,6 +8,9 @@ from canary.objects import Object
 
 GRACE_PERIOD = 30
 """Seconds that Kubernetes waits between SIGTERM and SIGKILL by default."""
+
+SEVERAL = re.compile(r"[\n;&|]")
+"""What stands between the commands of a script."""
 
 SHELLS = ("sh", "bash", "dash", "ash", "zsh")
 
@@ -69,7 +73,8 @@ def _shutdown(name: str, pod: Object) -> Check:
 def _is_shell(container: Object) -> bool:
     """Return whether a container's process 1 stays a shell."""
     words = [*(container.get("command") or []), *(container.get("args") or [])]
-    if not container.get("command") or words[0].rpartition("/")[2] not in SHELLS:
+    if not container.get("command") or words[0].rpartition("/")[2] not in SHELLS or "-c" not in words[:-1]:
         return False
-    script = words[-1].strip()
-    return "-c" in words and not any(line.strip().startswith("exec ") for line in script.splitlines())
+    script = words[words.index("-c") + 1].strip()
+    is_replaced = not SEVERAL.search(script)  # bash and dash give their process to a single command
+    return not is_replaced and not any(line.strip().startswith("exec ") for line in script.splitlines())

@@ -58,7 +58,7 @@ class RequestCounter:
     values: tuple[str, ...]
 
     @property
-    def share(self) -> float:
+    def percent_good(self) -> float:
         """Return the percentage of good requests, 0 without requests."""
         return 100 * self.was_good / self.counted if self.counted else 0.0
 

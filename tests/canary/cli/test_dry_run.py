@@ -98,8 +98,8 @@ def test_a_dry_run_of_a_first_release_says_that_there_is_nothing_to_compare(in_c
     shown = result.json()
     assert shown["story"] == [
         "1. deploy app-canary with app:2: a first release, which has nothing to compare with",
-        "3. let the gate decide: auto",
-        "4. promote: create app with app:2; or reject: delete canary and baseline",
+        "2. let the gate decide: auto",
+        "3. promote: create app with app:2; or reject: delete canary and baseline",
     ]
     assert {item["kind"] for item in shown["promote"]} == {"Deployment", "Service"}
 
@@ -111,3 +111,21 @@ def test_a_dry_run_of_release_without_a_cluster_says_what_the_manifests_say(comm
     assert result.code == 0
     assert "this is what the manifests alone say\n1. deploy app-canary with app:2, and app-baseline" in result.err
     assert "4. promote: replace 3 pods of app with app:2" in result.err
+
+
+def test_a_dry_run_of_several_deployments_numbers_the_steps_and_not_the_deployments(
+    canary: CommandLine, story: Story
+) -> None:
+    canary.write_objects("m.yml", deployment(), deployment("web:1", name="web"), service())
+    images = ("--image", "app:2", "--image", "web:2")
+    result = canary("release", "m.yml", *images, "--gate", "auto", "--tolerance", "0.05", "--dry-run")
+    assert result.code == 0, result.err
+    beginnings = [line[:20] for line in result.lines[-6:]]
+    assert beginnings == [
+        "1. deploy app-canary",
+        "   deploy web-canary",
+        "2. compare them ever",
+        "   success: requests",
+        "3. let the gate deci",
+        "4. promote: replace ",
+    ]

@@ -177,6 +177,37 @@ def test_a_person_names_counters_that_were_not_found(in_cluster: CommandLine, ru
     assert (written(in_cluster)["total"], written(in_cluster)["good"]) == ("orders_total", "orders_paid_total")
 
 
+def test_the_one_flag_that_is_missing_without_a_terminal_is_named(
+    in_cluster: CommandLine, running: Callable[..., None]
+) -> None:
+    running()
+
+    result = in_cluster("init", "m.yml", "--tolerance", "0.01", "--good", "hits_total")
+
+    assert result.code == 2
+    assert result.err == (
+        "canary: error: without a terminal, canary init cannot ask. Pass --total (a counter such as "
+        "http_requests_total)\n"
+    )
+
+
+def test_a_file_that_somebody_makes_while_a_person_answers_is_kept(
+    in_cluster: CommandLine, running: Callable[..., None]
+) -> None:
+    running()
+
+    class Meanwhile(Keyboard):
+        def readline(self, *_: object) -> str:  # type: ignore[override]
+            in_cluster.write("canary.yml", "tolerance: 0.5\n")
+            return "0.01\n"
+
+    result = in_cluster("init", "m.yml", stdin=Meanwhile(""))
+
+    assert result.code == 2
+    assert "canary.yml exists already: change it by hand, or replace it with --force" in result.err
+    assert (in_cluster.folder / "canary.yml").read_text() == "tolerance: 0.5\n"
+
+
 def test_flags_are_enough_without_a_cluster(command_line: CommandLine) -> None:
     command_line.write_objects("deploy/m.yml", deployment())
     flags = ("--tolerance", "0.01", "--total", "hits_total", "--good", 'hits_total{ok="1"}', "--namespace", "shop")

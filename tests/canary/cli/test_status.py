@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
+import termios
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -129,10 +132,29 @@ def test_watching_outlives_an_api_server_that_is_away(canary: CommandLine, story
         story.release(deployment("app:2")).deploy()
         proxy.mend()
         until(status.stdout, "app-canary")
+        until(status.stderr, "the API server answers again")
         status.send_signal(signal.SIGINT)
         status.communicate(timeout=30)
     assert status.returncode == 0
     proxy.close()
+
+
+def test_a_low_terminal_shows_the_end_with_what_can_be_done_next(canary: CommandLine, story: Story) -> None:
+    story.release(deployment("app:2")).deploy()
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 6, 200, 0, 0))
+    size = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")} | {"TERM": "xterm"}
+    command = [str(CANARY), "status", "--watch"]
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE, env=size) as status:
+        os.close(theirs)
+        drawn = b""
+        try:
+            while b"canary reject app" not in drawn:
+                drawn += os.read(ours, 4096)
+        finally:
+            status.kill()
+            os.close(ours)
+    assert b"in namespace" not in drawn, "the beginning does not fit"
 
 
 def test_on_a_terminal_the_status_is_drawn_over_the_last_one(canary: CommandLine, story: Story) -> None:

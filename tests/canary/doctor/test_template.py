@@ -49,7 +49,9 @@ def test_a_grace_period_of_0_kills_pods_without_sigterm() -> None:
 @pytest.mark.parametrize(
     ("command", "is_shell"),
     [
-        (["sh", "-c", "python3 app.py"], True),
+        (["sh", "-c", "python3 app.py"], False),  # sh gives its process to the one command
+        (["sh", "-c", "cd /srv && python3 app.py"], True),
+        (["sh", "-c", "python3 app.py; true", "sh", "argument"], True),
         (["/bin/bash", "-c", "export A=1\npython3 app.py"], True),
         (["sh", "-c", "exec python3 app.py"], False),
         (["sh", "-c", "export A=1\nexec python3 app.py"], False),

@@ -10,7 +10,7 @@ from canary.verdict.request_counters import request_counters
 
 def found(page: str) -> list[tuple[str, str, float]]:
     """Return total, good and the percentage of good requests of each counter that is found."""
-    return [(str(one.total), str(one.good), one.share) for one in request_counters(counters(page))]
+    return [(str(one.total), str(one.good), one.percent_good) for one in request_counters(counters(page))]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def test_a_terminal_shows_what_is_left_after_colours_and_cursor_movements(writte
     [
         ("sampleapp-x7f2-abc   Running", "sampleapp-… Running"),
         ("good 19.4 %", "good 4.6 %"),
-        ("−8.9 points", "+12.5 points"),
+        ("−8.9 points", "−12.5 points"),
         ("4 pods ready after 2 s", "4 pods ready after 1.6 s"),
         ("AGE\n4m9s", "AGE\n2s"),
         ("PROMOTE after 0:11", "PROMOTE after 1:40"),
@@ -46,6 +46,9 @@ def test_what_differs_from_run_to_run_may_be_another(seen: str, expected: str) -
     ("seen", "expected"),
     [
         ("sampleapp:20", "sampleapp:10"),
+        ("−8.9 points", "+12.5 points"),
+        ("+8.9 points", "−12.5 points"),
+        ("−8.9 points", "12.5 points"),
         ("3/4", "4/4"),
         ("exit code 0", "exit code 1"),
         ("error\nexit code 1", "exit code 1"),
