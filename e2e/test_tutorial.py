@@ -216,13 +216,13 @@ MISSING = {
 }
 
 OF_CORE = [pytest.param(one, marks=pytest.mark.long) for one in LESSONS if one.page == CORE]  # typed above, too
-NOT_YET_ON_KIND = (11, 12)
+OPEN_CONNECTIONS = "Connections that stay open"
 OF_CHAPTERS = [
     pytest.param(
         one,
         marks=pytest.mark.skipif(
-            ON_KIND and one.number in NOT_YET_ON_KIND,
-            reason="on kind, some lines of the output still differ from the page",
+            ON_KIND and one.title == OPEN_CONNECTIONS,
+            reason="on a busy node, kept connections time out, so that some of them meet the canary",
         ),
     )
     for one in LESSONS
@@ -260,13 +260,13 @@ def test_people_with_namespaces_of_their_own_do_not_disturb_each_other(participa
 @pytest.mark.skipif(ON_KIND, reason="the same there, and slower")
 def test_a_lesson_refuses_a_namespace_with_somebody_elses_deployments(participant: Newcomer) -> None:
     participant.make("lesson", LESSONS[1])
-    create = "kubectl create deployment shop --image shop --dry-run=client -o yaml | kubectl apply -f -"
+    create = "kubectl create deployment notes --image notes --dry-run=client -o yaml | kubectl apply -f -"
     subprocess.run(["bash", "-c", create], env=participant.environment, check=True)
 
     told = participant.make("lesson", LESSONS[1], code=2)
 
     assert told == ""
-    assert "shop" in participant.kubectl("get", "deployments", "-o", "name")
+    assert "notes" in participant.kubectl("get", "deployments", "-o", "name")
 
 
 @pytest.mark.skipif(ON_KIND, reason="the same there, and slower")
