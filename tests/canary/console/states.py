@@ -10,6 +10,7 @@ from canary.marks import Variant
 from canary.release.overview import (
     Happening,
     Health,
+    MetricOverview,
     Overview,
     Phase,
 )
@@ -102,31 +103,20 @@ def _first_release() -> Overview:
 
 
 def _no_requests() -> Overview:
-    one = metric(looks=6, each=0)
-    quiet = Health("requests", is_problem=True, text="No requests come to canary and baseline since 30 s.")
-    return overview(
-        workload(
-            one,
-            phase=Phase.COMPARING,
-            headline="No requests yet, so nothing can be compared",
-            health=(quiet, *HEALTHY),
-            choices=(COMMAND, REJECT),
-        )
-    )
+    quiet = "No requests have come to canary and baseline for 30 s."
+    headline = "No requests yet, so nothing can be compared"
+    return _comparing(metric(looks=6, each=0), headline, Health("requests", is_problem=True, text=quiet))
 
 
 def _silent_canary() -> Overview:
-    one = metric(looks=30, silent=True)
-    uneven = Health("traffic", is_problem=True, text="Of canary and baseline, only the baseline gets requests (1,200).")
-    return overview(
-        workload(
-            one,
-            phase=Phase.COMPARING,
-            headline="The canary gets no requests",
-            health=(uneven, *HEALTHY),
-            choices=(COMMAND, REJECT),
-        )
-    )
+    uneven = "Of canary and baseline, only the baseline gets requests (1,200)."
+    headline = "The canary gets no requests"
+    return _comparing(metric(looks=30, silent=True), headline, Health("traffic", is_problem=True, text=uneven))
+
+
+def _comparing(one: MetricOverview, headline: str, problem: Health) -> Overview:
+    health, choices = (problem, *HEALTHY), (COMMAND, REJECT)
+    return overview(workload(one, phase=Phase.COMPARING, headline=headline, health=health, choices=choices))
 
 
 def _idle() -> Overview:

@@ -127,10 +127,10 @@ def test_problems_are_told_from_what_is_fine_in_words_and_the_step_is_marked(con
 
 
 def test_what_is_not_known_and_what_was_not_proven_is_told(console: Console, desk: FakeDesk) -> None:
-    desk.shown = overview(workload(metric(), unknown=("events may not be read",), unproven="ada said so"))
+    desk.shown = overview(workload(metric(), unknown=("events may not be read",), unproven="without a verdict, by ada"))
     page = text(console.get("/").text)
     assert "events may not be read" in page
-    assert "Stable was promoted without proof: ada said so" in page
+    assert "Stable was promoted without proof: without a verdict, by ada" in page
 
 
 def test_whoever_presses_is_told_however_many_answers_nobody_has_read(console: Console, desk: FakeDesk) -> None:
