@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,28 +14,14 @@ from canary.objects import CONFIG_MAP, DEPLOYMENT
 from canary.verdict.comparison import Decision
 from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
-from canary.verdict.scrapes import Pod, Scrape
-from canary.verdict.tolerance import Multiple
 from tests.canary.cluster_simulator import Object, died, ready, unready, waiting
-from tests.canary.story import SUCCESS, Story, deployment, service
-
-
-@pytest.fixture
-def deployed(story: Story) -> Story:
-    """Give a story whose canary, app:2 beside app:1, is ready."""
-    story.stable(service(), deployment("app:1"))
-    story.release(service(), deployment("app:2")).deploy()
-    story.events.clear()
-    return story
+from tests.canary.release.looks import requests
+from tests.canary.story import SUCCESS, Story, deployment
 
 
 def runs(status: Object) -> Object:
     """The pod runs after all, and is ready."""
     return ready({**status, "phase": "Running"})
-
-
-def requests(event: Looked, variant: Variant = Variant.CANARY) -> float:
-    return next(state.total for state in event.variants if state.variant is variant)
 
 
 def test_each_look_shows_the_three_variants_and_what_the_verdict_waits_for(deployed: Story) -> None:
@@ -73,46 +57,6 @@ def test_promote_waits_for_the_minimum_of_requests(deployed: Story) -> None:
     deployed.release(names=("app",), min_duration=0, min_requests=5000).watch()
     assert requests(deployed.heard(Looked)[-1]) >= 5000
     assert "of 5000 requests" in deployed.heard(Looked)[0].waiting_for
-
-
-def test_each_look_says_how_long_a_decision_takes_at_this_traffic(deployed: Story) -> None:
-    deployed.counts.each = 10
-    assert deployed.release(names=("app",), min_duration=0, min_requests=0).watch().decision is Decision.PROMOTE
-    *looks, last = deployed.heard(Looked)
-    assert (looks[3].forecast, last.forecast) == (None, None)  # too few scrapes; decided
-    halfway = looks[len(looks) // 2]
-    assert halfway.forecast
-    assert halfway.forecast.decision is Decision.PROMOTE
-    assert halfway.forecast.seconds == pytest.approx(last.elapsed - halfway.elapsed, rel=0.5)
-
-
-def test_what_is_expected_regards_the_minimum_of_time_and_requests(deployed: Story) -> None:
-    deployed.counts.each = 20
-    for min_duration, min_requests in ((300, 0), (0, 6000)):
-        least = deployed.release(names=("app",), max_duration=24, min_duration=min_duration, min_requests=min_requests)
-        with pytest.raises(TimedOutError):
-            least.watch()
-    looks = [look for look in deployed.heard(Looked) if look.forecast and look.forecast.seconds]
-    assert looks
-    for look in looks:
-        assert look.forecast
-        rest = (6000 - requests(look)) / 20 if "requests" in look.waiting_for else 300 - look.elapsed
-        assert look.forecast.seconds == pytest.approx(rest, abs=4)
-
-
-def test_without_traffic_no_decision_is_expected(deployed: Story) -> None:
-    deployed.counts.each, read, reads = 20, deployed.counts.read, itertools.count(1)
-
-    def dries_up(pods: Sequence[Pod], since: float) -> list[Scrape]:
-        deployed.counts.each = 20 if next(reads) < 12 else 0
-        return read(pods, since)
-
-    deployed.counts.read = dries_up  # type: ignore[method-assign]
-    with pytest.raises(TimedOutError):
-        deployed.release(names=("app",), min_duration=0, max_duration=100).watch()
-    looks = deployed.heard(Looked)
-    assert looks[10].forecast
-    assert looks[-1].forecast is None
 
 
 def test_nothing_is_promoted_while_no_good_request_was_seen_on_either_side(deployed: Story) -> None:
@@ -295,13 +239,6 @@ def test_a_first_release_that_dies_is_rejected(story: Story) -> None:
     assert story.release(names=("app",)).watch().decision is Decision.REJECT
 
 
-def test_without_a_tolerance_the_numbers_are_left_to_a_person(deployed: Story) -> None:
-    nobody_said = Measures.of([Metric.share("success", str(SUCCESS.good), str(SUCCESS.total))])
-    verdict = deployed.release(names=("app",), measures=nobody_said).watch()
-    assert verdict.decision is Decision.UNDECIDED
-    assert verdict.comparisons[0].difference is not None
-
-
 def test_a_watch_after_a_killed_one_goes_on_with_its_counts_and_its_time(deployed: Story) -> None:
     def kill() -> None:
         raise KeyboardInterrupt
@@ -437,73 +374,3 @@ def test_one_worse_workload_rejects_the_whole_release(story: Story) -> None:
     verdict = story.release(*new).watch()
     assert verdict.decision is Decision.REJECT
     assert verdict.sentence.startswith("worker")
-
-
-def test_what_the_tolerance_lets_pass_is_said_once_before_the_verdict(deployed: Story) -> None:
-    deployed.counts.each = 10
-    deployed.release(names=("app",), min_requests=50).watch()
-    [note] = deployed.heard(Note)
-    assert note.text == (
-        "note: with a tolerance of 5.0 points a canary with up to 1.5 times the baseline's errors is still promoted"
-    )
-    before = [event for event in deployed.events[: deployed.events.index(note)] if isinstance(event, Looked)]
-    assert max(requests(look, Variant.BASELINE) for look in before) < 50
-    assert len(deployed.heard(Looked)) > len(before) + 1
-
-
-def test_another_tolerance_is_told_at_the_first_look_of_a_watch_that_continues(deployed: Story) -> None:
-    deployed.release(names=("app",)).watch()
-    deployed.events.clear()
-    wider = replace(SUCCESS, tolerance=0.2)
-    deployed.release(names=("app",), measures=Measures.of([wider])).watch()
-    [note] = deployed.heard(Note)
-    assert note.text.startswith("note: with a tolerance of 20.0 points a canary with up to 3.0 times")
-    assert deployed.events.index(note) < deployed.events.index(deployed.heard(Looked)[0])
-    deployed.events.clear()
-    deployed.release(names=("app",), measures=Measures.of([wider])).watch()
-    assert deployed.heard(Note) == []
-
-
-def test_a_relative_tolerance_is_told_as_a_share_of_errors_and_rejects_a_canary_beyond_it(deployed: Story) -> None:
-    deployed.counts.good[Variant.CANARY] = 0.4
-    doubled = replace(SUCCESS, tolerance=Multiple(2.0))
-    deployed.counts.each = 20
-    verdict = deployed.release(names=("app",), measures=Measures.of([doubled])).watch()
-    assert verdict.decision is Decision.REJECT
-    assert verdict.sentence.startswith("canary 60.0 % failed vs baseline 10.0 %: 6.0 times the errors (at least ")
-
-
-def test_a_relative_tolerance_on_a_baseline_without_errors_says_what_can_decide(deployed: Story) -> None:
-    deployed.counts.good = dict.fromkeys(Variant, 1.0)
-    doubled = replace(SUCCESS, tolerance=Multiple(2.0))
-    with pytest.raises(TimedOutError, match=r"^undecided after 20 s: a decision needs more requests with errors"):
-        deployed.release(names=("app",), measures=Measures.of([doubled]), max_duration=20).watch()
-    [judged] = deployed.heard(Judged)
-    assert judged.verdict.sentence.startswith("no errors of canary or baseline, so a tolerance of 2x cannot decide; an")
-    [note] = deployed.heard(Note)
-    assert note.text == (
-        "note: with a tolerance of 2x nothing is promoted while the baseline has no errors: so far it has none; an "
-        "absolute tolerance, such as 0.001, can decide without errors"
-    )
-
-
-def test_no_decision_is_expected_while_a_canary_leaves_requests_unanswered(deployed: Story) -> None:
-    deployed.counts.each, deployed.counts.answered[Variant.CANARY] = 1000, 0.05
-    strict = Measures.of([replace(SUCCESS, tolerance=0.006)])
-    with pytest.raises(TimedOutError, match=r"after 200 s: the canary answered 10,000 requests, the baseline 200,000,"):
-        deployed.release(names=("app",), measures=strict, max_duration=200, min_duration=0).watch()
-    [*_, last] = deployed.heard(Looked)
-    assert [one.decision for one in last.verdict.comparisons] == [Decision.UNDECIDED]
-    assert last.verdict.withheld
-    assert last.forecast is None
-
-
-def test_what_is_expected_regards_the_minimum_of_requests_before_anything_is_decided(deployed: Story) -> None:
-    deployed.counts.each = 20
-    with pytest.raises(TimedOutError):
-        deployed.release(names=("app",), max_duration=24, min_duration=0, min_requests=6000).watch()
-    looks = [look for look in deployed.heard(Looked) if look.forecast]
-    assert looks
-    for look in looks:
-        assert look.forecast
-        assert look.forecast.seconds == pytest.approx((6000 - requests(look)) / 20, abs=4)
