@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -82,7 +82,8 @@ def console(**given: Any) -> None:  # noqa: ANN401 - click's parameters
         if not given["no_open"] and has_desktop(os.environ, sys.stderr):
             closing.enter_context(opened_in_browser(server.address))
         try:
-            threading.Event().wait()
+            while True:  # not Event.wait: a Ctrl-C between its lock's release and its own try ends as a RuntimeError
+                time.sleep(1)
         except KeyboardInterrupt:
             click.echo("The console has ended; releases go on without it", err=True)
 

@@ -144,10 +144,11 @@ def alive(pid: int) -> bool:
 
 def test_a_process_that_handles_sigterm_ends_by_itself(children: Children) -> None:
     code = """
-import signal, sys, threading
+import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
 print("ready", flush=True)
-threading.Event().wait()
+while True:  # not Event.wait: an exception between its lock's release and its own try is a RuntimeError
+    time.sleep(0.1)
 """
     process = children.start("python3", "-c", code, stdout=subprocess.PIPE)
     assert process.stdout
