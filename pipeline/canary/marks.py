@@ -32,6 +32,11 @@ ARGUMENTS = f"{OWN_PREFIX}arguments"
 EXPIRES = f"{OWN_PREFIX}expires"
 """When `canary reap` may reject it. A canary that another tool made has none and never expires."""
 
+ROUTE = f"{OWN_PREFIX}route"
+"""The HTTPRoute that divides the requests. The Services of the variants carry it too."""
+ROUTE_BEFORE = f"{OWN_PREFIX}route-before"
+"""On the Service of stable: that HTTPRoute's spec before the release, as JSON."""
+
 GATE = f"{OWN_PREFIX}gate"
 """A driver waits at its gate for a decision, as JSON: its process, since when, and the workloads."""
 DECISION = f"{OWN_PREFIX}decision"
@@ -105,6 +110,11 @@ def version_labels(label: str) -> tuple[str, ...]:
 def variant_name(name: str, variant: Variant) -> str:
     """Return the name of a workload's variant: its own for stable, `NAME-canary`, `NAME-baseline`."""
     return name if variant is Variant.STABLE else f"{name}-{variant}"
+
+
+def service_name(name: str, variant: Variant) -> str:
+    """Return the name of the Service to which a route sends a variant's requests."""
+    return f"{name}-{variant}"
 
 
 def before_name(name: str) -> str:

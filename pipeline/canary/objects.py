@@ -43,6 +43,9 @@ VERTICAL_POD_AUTOSCALER = Kind("autoscaling.k8s.io/v1", "VerticalPodAutoscaler")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget")
 NODE = Kind("v1", "Node")
 EVENT = Kind("v1", "Event")
+HTTP_ROUTE = Kind("gateway.networking.k8s.io/v1", "HTTPRoute")
+GATEWAY = Kind("gateway.networking.k8s.io/v1", "Gateway")
+GATEWAY_CLASS = Kind("gateway.networking.k8s.io/v1", "GatewayClass")
 
 CONFIGURATION_KINDS = (CONFIG_MAP, SECRET)
 """Kinds that pods take their configuration from."""

@@ -176,12 +176,14 @@ class World:
         clock: time.
         listen: is told of every event.
         options: how the release is made.
+        samples: where the counts come from, None where nothing is counted.
     """
 
     cluster: Cluster
     clock: Clock
     listen: Listener
     options: Options
+    samples: SampleSource | None = None
 
     def patient_now(self) -> float:
         """Return seconds that pass only while the API server answers: what time limits are measured by."""

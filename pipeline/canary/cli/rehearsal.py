@@ -113,7 +113,7 @@ def _steps(session: Session, bundle: Bundle, *, is_known: bool) -> Iterator[list
     yield [f"promote: {' and '.join(promoted)}; or reject: delete canary and baseline"]
 
 
-def _pods(stable: Object, percent: int) -> str:
+def _pods(stable: Object, percent: float) -> str:
     return counted(variant_replicas(replicas(stable), percent), "pod")
 
 

@@ -19,7 +19,7 @@ def release_arguments(resolved: Resolved) -> ReleaseArguments:
         manifests=tuple(settings.manifests) if are_passed else (),
         promote=resolved.as_flags(promote),
         watch=resolved.as_flags(watch),
-        release=resolved.as_flags((*promote, *flags.GATE, "percentage", "steps", "others", *watch)),
+        release=resolved.as_flags((*promote, *flags.GATE, *flags.SIZES, "others", *watch)),
         label=settings.label,
     )
 

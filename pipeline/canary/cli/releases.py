@@ -43,8 +43,7 @@ EXIT_CODES = {
 @flags.settings(
     "images",
     *flags.GATE,
-    "percentage",
-    "steps",
+    *flags.SIZES,
     "others",
     *flags.VERDICT,
     *flags.SAMPLES,

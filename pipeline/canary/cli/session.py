@@ -86,7 +86,7 @@ class Session:
         _ = self.settings, self.steps, self.measures
 
     @cached_property
-    def steps(self) -> tuple[int, ...]:
+    def steps(self) -> tuple[float, ...]:
         """Sizes of canary and baseline, one after the other, in percent of stable's pods."""
         return self.resolved.sizes()
 
@@ -282,6 +282,25 @@ class Session:
                 pass  # there is no terminal: the gate reports it
         return sys.stdin or StringIO()
 
+    def _route(self) -> str:
+        """Return the name of the HTTPRoute that divides the requests, empty if the numbers of pods divide them.
+
+        Raises:
+            InputError: it is missing, or given for nothing.
+        """
+        settings = self.settings
+        if settings.traffic == "gateway":
+            if settings.route is None:
+                raise InputError(
+                    "--traffic gateway needs a --route: the HTTPRoute that sends requests to the Service of the "
+                    "Deployment (kubectl get httproutes shows them)"
+                )
+            return settings.route
+        for attribute in ("route", "replicas"):
+            if getattr(settings, attribute) is not None:
+                raise InputError(f"{self.resolved.sources[attribute]} needs --traffic gateway")
+        return ""
+
     @cached_property
     def options(self) -> Options:
         """How a release is made."""
@@ -289,6 +308,8 @@ class Session:
         return Options(
             measures=self.measures,
             steps=self.steps,
+            route=self._route(),
+            replicas=settings.replicas,
             label=settings.label,
             timeout=settings.timeout,
             others=settings.others,

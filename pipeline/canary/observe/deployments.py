@@ -4,10 +4,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canary.marks import Variant, variant_name
-from canary.objects import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, POD, REPLICA_SET, SERVICE, Object, owner_uids
+from canary.objects import (
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    POD,
+    REPLICA_SET,
+    SERVICE,
+    Object,
+    annotations_of,
+    owner_uids,
+)
 from canary.ports import Cluster
 from canary.times import parse_timestamp
 from canary.variants.sizes import replicas
+
+REVISION = "deployment.kubernetes.io/revision"
+"""Annotation of a Deployment, and of the ReplicaSet of its present pod template."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,13 @@ def replica_sets_of(cluster: Cluster, deployment: Object) -> list[Object]:
     """Return the ReplicaSets that a Deployment owns."""
     labels, uid = deployment["spec"]["selector"].get("matchLabels") or {}, deployment["metadata"]["uid"]
     return [found for found in cluster.find(REPLICA_SET, labels=labels) if uid in owner_uids(found)]
+
+
+def newest_replica_set(cluster: Cluster, deployment: Object) -> Object | None:
+    """Return the ReplicaSet of a Deployment's present pod template, None if there is none yet."""
+    revision = annotations_of(deployment).get(REVISION)
+    every = replica_sets_of(cluster, deployment)
+    return next((found for found in every if revision and annotations_of(found).get(REVISION) == revision), None)
 
 
 def services_of(cluster: Cluster, deployment: Object) -> tuple[str, ...]:

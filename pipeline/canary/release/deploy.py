@@ -12,11 +12,12 @@ from canary.observe.deployments import read_workload
 from canary.observe.rollout import wait_until_ready
 from canary.ports import World
 from canary.release.copies import create_copy
-from canary.release.plan import make_plan, size_at
+from canary.release.plan import make_plan, share_note, size_at
+from canary.release.traffic import begin, shift
 from canary.state.expiry import postpone_expiry
 from canary.state.last_promote import is_rolling_back, unfinished_digest
 from canary.variants.derive import copied_by
-from canary.variants.sizes import expected_share, replicas
+from canary.variants.sizes import replicas
 from canary.variants.steps import Step, step_at_hand
 
 
@@ -40,6 +41,10 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
         world.listen(Written(other["kind"], other["metadata"]["name"], "created"))
     for other in plan.others.written:
         write(world, other)
+    for incoming in bundle.deployments if world.options.route else ():
+        workload = read_workload(world.cluster, incoming["metadata"]["name"])
+        if workload.stable is not None:
+            begin(world, workload)  # before there are variants, to which requests would come by the workload's Service
     for deployment in plan.created:
         first = _without_pods(deployment) if copied_by(deployment) else deployment
         world.cluster.create(first)
@@ -55,6 +60,7 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
     for name in plan.existing:
         world.listen(Written("Deployment", name, "unchanged", "of this same release"))
     wait_until_ready(world, [*(one["metadata"]["name"] for one in plan.created), *plan.existing])
+    _shift(world, bundle, plan.step)
     for incoming in bundle.deployments:
         world.listen(Deployed(incoming["metadata"]["name"], tuple(images_of(incoming))))
 
@@ -92,12 +98,12 @@ def grow(world: World, bundle: Bundle) -> bool:
     canaries = [workload.canary for workload, _ in workloads if workload.canary]
     for step in step_at_hand(world.options.steps, canaries).following:
         sizes = {
-            variant["metadata"]["name"]: size_at(step, workload, incoming)
+            variant["metadata"]["name"]: size_at(world, step, workload, incoming)
             for workload, incoming in workloads
             for variant in (workload.baseline, workload.canary)
-            if variant is not None and replicas(variant) != size_at(step, workload, incoming)
+            if variant is not None and replicas(variant) != size_at(world, step, workload, incoming)
         }
-        if not sizes:
+        if not sizes and not world.options.route:
             world.listen(Note(f"{step} is skipped: it would have as many pods as there are now"))
             continue
         world.listen(Grows(step))
@@ -106,11 +112,17 @@ def grow(world: World, bundle: Bundle) -> bool:
         _scale(world, sizes)
         for workload, incoming in workloads:
             if workload.stable is not None:
-                pods = size_at(step, workload, incoming)
-                world.listen(Note(expected_share(workload.name, pods, replicas(workload.stable))))
+                pods = size_at(world, step, workload, incoming)
+                world.listen(Note(share_note(world, workload, step, pods)))
         wait_until_ready(world, sizes)
+        _shift(world, bundle, step)
         return True
     return False
+
+
+def _shift(world: World, bundle: Bundle, step: Step) -> None:
+    for incoming in bundle.deployments if world.options.route else ():
+        shift(world, incoming["metadata"]["name"], step)
 
 
 def _set_step(world: World, canary: str, step: Step) -> None:

@@ -7,7 +7,7 @@ from canary.apply.dry_run import DryRun, check_same_template
 from canary.errors import ForbiddenError, InputError
 from canary.events import Note
 from canary.manifests.bundle import Bundle, digest
-from canary.marks import ARGUMENTS, CREATED, DIGEST, STABLE, Variant, variant_name, version_labels
+from canary.marks import ARGUMENTS, CREATED, DIGEST, ROUTE, STABLE, Variant, variant_name, version_labels
 from canary.objects import SERVICE, Kind, Object, annotations_of, labels_of
 from canary.observe.deployments import Workload, images, progress, read_workload
 from canary.observe.diagnosis import why_not_ready
@@ -20,11 +20,12 @@ from canary.release.copies import check_can_be_created
 from canary.release.other_objects import OtherObjects, plan_other_objects
 from canary.release.rights import check_promote_rights
 from canary.release.stable_changes import is_changed, stable_digest
+from canary.release.traffic import check_traffic
 from canary.state.expiry import expiry_annotation
 from canary.state.last_promote import PromoteState, read_last_promote, unfinished_digest
 from canary.variants import derive as variants
 from canary.variants.derive import template_differences
-from canary.variants.sizes import expected_share, replicas, variant_replicas
+from canary.variants.sizes import by_route, expected_share, replicas, variant_replicas
 from canary.variants.steps import Step, step_at_hand, step_of
 
 
@@ -39,6 +40,7 @@ class Plan:
         stepped: names of existing canaries that get the annotations of that step.
         scaled: names of existing variants, and the replicas that they get.
         existing: names of variants that this same release has created before.
+        services: Services to create, to which a route sends the requests of each variant.
         notes: what the user should know.
     """
 
@@ -48,13 +50,14 @@ class Plan:
     stepped: tuple[str, ...]
     scaled: tuple[tuple[str, int], ...]
     existing: tuple[str, ...]
+    services: tuple[Object, ...]
     notes: tuple[Note, ...]
 
     @property
     def written(self) -> tuple[Object, ...]:
         """Return the objects that deploy writes, in this order."""
         copies = tuple(copy.object for copy in self.others.copies)
-        return (*self.others.created, *self.others.written, *self.created, *copies)
+        return (*self.others.created, *self.others.written, *self.services, *self.created, *copies)
 
 
 def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
@@ -74,6 +77,7 @@ def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
     workloads = tuple(read_workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)
     for workload in workloads:
         _check_startable(world, workload, mark)
+    services = tuple(service for workload in workloads for service in check_traffic(world, workload))
     no_port = _without_metrics_port(world, bundle, workloads)
     if promoting:
         if no_port:
@@ -105,7 +109,7 @@ def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
         if change.certain:
             check_same_template(change.planned, as_created[Variant.CANARY], label=world.options.label)
         if wanted[Variant.CANARY] in created:  # else an earlier run of this release has shown them
-            notes.extend(_notes(world, bundle, workload, wanted[Variant.CANARY]))
+            notes.extend(_notes(world, bundle, workload, wanted[Variant.CANARY], step))
     warnings = _service_warnings(world, bundle, workloads, dry_run)
     if created:
         notes += [Note(text, warning=True) for text in warnings]
@@ -115,12 +119,19 @@ def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
         check_can_be_created(world.cluster, copy)
     if dry_run.lacking:
         notes.append(_cannot_promote(dry_run.lacking, dry_run.unchecked))
-    return Plan(others, tuple(created), step, tuple(stepped), tuple(scaled), tuple(existing), tuple(notes))
+    return Plan(others, tuple(created), step, tuple(stepped), tuple(scaled), tuple(existing), services, tuple(notes))
 
 
-def size_at(step: Step, workload: Workload, incoming: Object) -> int:
+def size_at(world: World, step: Step, workload: Workload, incoming: Object) -> int:
     """Return how many pods canary and baseline of a workload have at a step."""
-    return variant_replicas(replicas(workload.stable or incoming), step.percentage)
+    return world.options.replicas or variant_replicas(replicas(workload.stable or incoming), step.percentage)
+
+
+def share_note(world: World, workload: Workload, step: Step, pods: int) -> str:
+    """Return which share of a workload's requests its canary gets at a step, for a person."""
+    if world.options.route:
+        return by_route(workload.name, world.options.route, step.percentage)
+    return expected_share(workload.name, pods, replicas(workload.stable or {"spec": {}}))
 
 
 def _check_startable(world: World, workload: Workload, mark: str) -> None:
@@ -185,9 +196,11 @@ def _wanted(
     world: World, workload: Workload, incoming: Object, *, mark: str, step: Step, others: OtherObjects
 ) -> dict[Variant, Object]:
     """Return the variants of a workload that the release needs."""
-    options, count, copied = world.options, size_at(step, workload, incoming), others.copied[workload.name]
+    options, count, copied = world.options, size_at(world, step, workload, incoming), others.copied[workload.name]
     marks = {DIGEST: mark, STABLE: stable_digest(workload.stable, label=options.label)} | step.annotations
     marks |= expiry_annotation(world.clock.now() + options.expire_after)
+    if options.route and workload.stable is not None:
+        marks[ROUTE] = options.route
     if options.arguments is not None:
         marks[ARGUMENTS] = options.arguments.to_json()
     if others.created:
@@ -258,12 +271,12 @@ def _cannot_promote(lacking: Sequence[str], unchecked: Sequence[str]) -> Note:
     return Note(text, warning=True)
 
 
-def _notes(world: World, bundle: Bundle, workload: Workload, canary: Object) -> Iterator[Note]:
+def _notes(world: World, bundle: Bundle, workload: Workload, canary: Object, step: Step) -> Iterator[Note]:
     """Yield what to know before a canary is created."""
     if workload.stable is None:
         yield Note(f"there is no stable {workload.name} yet: the first release has only a canary, nothing to compare")
     else:
-        yield Note(expected_share(workload.name, replicas(canary), replicas(workload.stable)))
+        yield Note(share_note(world, workload, step, replicas(canary)))
     services = tuple(other for other in bundle.others if Kind.of(other) == SERVICE)
     planned = Planned(workload.name, workload.stable, canary, world.options.label, services)
     for finding in findings(world.cluster, planned):

@@ -22,6 +22,7 @@ from canary.release.proof import check_proof
 from canary.release.reject import delete_variants
 from canary.release.rights import check_promote_rights
 from canary.release.stable_changes import check_unchanged, check_unchanged_since_interruption, stable_digest
+from canary.release.traffic import put_back
 from canary.release.undo import undo
 from canary.state.last_promote import (
     PromoteState,
@@ -86,6 +87,8 @@ def promote(world: World, bundle: Bundle, *, decided: str = "") -> None:
         raise _undo(world, names, cause)
     is_resumed = any(unfinished_digest(world.cluster, name) == digest(bundle) for name in names)
     candidates = check(world, bundle, decided=decided, is_resumed=is_resumed)
+    for name in names:
+        put_back(world, name)  # before stable's pods change: a route that divides leads to its old ones alone
     before = services_by_deployment(world.cluster, names)
     changes = is_resumed or not _is_done(world, bundle)
     if changes:

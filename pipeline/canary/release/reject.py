@@ -6,6 +6,7 @@ from canary.objects import DEPLOYMENT, Object, annotations_of, labels_of
 from canary.observe.deployments import read_workload
 from canary.ports import World
 from canary.release.evidence import save_evidence
+from canary.release.traffic import end, withdraw
 
 
 def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
@@ -42,6 +43,7 @@ def delete_variants(world: World, name: str) -> tuple[str, ...]:
     Deployments with the version label are deleted, with their ReplicaSets and pods: stable would adopt orphaned ones.
     """
     deleted = []
+    record = withdraw(world, name)
     found = read_workload(world.cluster, name).variants
     for variant in (Variant.BASELINE, Variant.CANARY):
         deployment = found.get(variant)
@@ -59,6 +61,7 @@ def delete_variants(world: World, name: str) -> tuple[str, ...]:
         if world.cluster.delete(DEPLOYMENT, metadata["name"], uid=metadata["uid"]):
             deleted.append(metadata["name"])
             world.listen(Written("Deployment", metadata["name"], "deleted"))
+    end(world, record)
     return tuple(deleted)
 
 

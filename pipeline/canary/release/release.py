@@ -264,7 +264,7 @@ class Release:
 
     @property
     def _world(self) -> World:
-        return World(self.cluster, self.clock, self.listen, self.options)
+        return World(self.cluster, self.clock, self.listen, self.options, self.samples)
 
     def _names(self) -> tuple[str, ...]:
         """Return the names of the workloads of this release."""

@@ -15,6 +15,7 @@ from canary.release.commands import Commands
 from canary.release.reject import reject
 from canary.release.rights import check_rollback_rights
 from canary.release.stable_changes import stable_digest
+from canary.release.traffic import put_back
 from canary.release.undo import undo
 from canary.state.last_promote import (
     LastPromote,
@@ -72,6 +73,8 @@ def rollback(world: World, names: Sequence[str]) -> None:
         _save(world, target)
     for target in targets:
         set_state(world.cluster, target.name, PromoteState.ROLLING_BACK)
+    for target in targets:
+        put_back(world, target.name)
     snapshots, before = _snapshots(targets), services_by_deployment(world.cluster, [one.name for one in targets])
     try:
         for snapshot in snapshots:

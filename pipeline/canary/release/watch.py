@@ -17,6 +17,7 @@ from canary.observe.selector_check import SelectorCheck
 from canary.ports import SampleSource, World
 from canary.release.expectation import expectation
 from canary.release.recall import tell
+from canary.release.traffic import why_not_divided
 from canary.settings.release_arguments import ReleaseArguments, arguments_of
 from canary.state.counts import CountsWriter, read_record
 from canary.state.expiry import postpone_expiry
@@ -63,7 +64,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         before = record.tally
         tally = before.add(samples.read(pods, before.since(pods, scene.at)), options.measures).without_gone(scene.uids)
         record = record.looked(scene.at, tally, complete=_is_complete(scene, pods, tally), interval=options.interval)
-        held = disruptions.waiting_for(scene)
+        held = disruptions.waiting_for(scene) or why_not_divided(world, names)
         verdict = _verdict(world, scene, tally, record, held)
         try:
             unchecked = spelling.check(scene, pods, tally, verdict)

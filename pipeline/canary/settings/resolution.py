@@ -50,7 +50,7 @@ class Resolved:
                 flags += [part for text in texts for part in (setting.flag, text)]
         return tuple(flags)
 
-    def sizes(self) -> tuple[int, ...]:
+    def sizes(self) -> tuple[float, ...]:
         """Return the sizes of canary and baseline, one after the other, in percent of stable's pods.
 
         Steps and percentage exclude each other: the one whose source has precedence is used.

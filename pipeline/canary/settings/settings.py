@@ -17,8 +17,9 @@ from canary.settings.value_types import (
     integer,
     metric_list,
     pattern,
+    percentage,
     port,
-    rising_integers,
+    rising_percentages,
     secret_url,
     share,
     share_or_multiple,
@@ -34,6 +35,7 @@ SECRET_VARIABLES = ("CANARY_GATE_TOKEN", "CANARY_GRAFANA_TOKEN")
 
 _NAME = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _NAMESPACE = pattern(_NAME, "a name of lower-case letters, digits and -", "NAME")
+_ROUTE = pattern(rf"{_NAME}(?:\.{_NAME})*", "a name of lower-case letters, digits, - and .", "NAME")
 _LABEL = pattern(
     rf"(?:{_NAME}(?:\.{_NAME})*/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?",
     "a label key such as azure-pipelines/version",
@@ -62,11 +64,28 @@ class Settings:
     namespace: str | None = _setting(
         None, _NAMESPACE, "Namespace of the release. By default that of the kubeconfig's context."
     )
-    percentage: int = _setting(25, integer(1, 100), "Size of canary and baseline, in percent of stable's pods.")
-    steps: tuple[int, ...] = _setting(
+    percentage: float = _setting(
+        25,
+        percentage(),
+        "Size of canary and baseline, in percent of stable's pods; with --traffic gateway, also their share.",
+    )
+    steps: tuple[float, ...] = _setting(
         (),
-        rising_integers(1, 100, "10,25,50"),
+        rising_percentages("10,25,50"),
         "Sizes to grow through, in percent, instead of one --percentage. Each step needs the verdict PROMOTE.",
+    )
+    traffic: str = _setting(
+        "pods",
+        choice("pods", "gateway"),
+        "What divides the requests: the numbers of pods behind the Service, or an HTTPRoute of the Gateway API.",
+    )
+    route: str | None = _setting(
+        None, _ROUTE, "With --traffic gateway: the HTTPRoute that sends requests to the Service of the Deployment."
+    )
+    replicas: int | None = _setting(
+        None,
+        integer(1),
+        "With --traffic gateway: number of pods of canary and baseline, each. By default the percentage of stable's.",
     )
     label: str = _setting(VERSION_LABEL, _LABEL, "Key of the label that marks the variants.")
     others: str = _setting(

@@ -222,14 +222,32 @@ def integer(least: int, most: int | None = None) -> ValueType:
     return ValueType(requirement, schema, read, from_text, metavar="N")
 
 
-def rising_integers(least: int, most: int, example: str) -> ValueType:
-    """Return the type of lists of whole numbers, each larger than the one before. In a text, commas separate them.
+def percentage() -> ValueType:
+    """Return the type of percentages from 0.01 to 100, with at most two decimals. Whole ones are integers."""
+
+    def read(value: object) -> float:
+        number = _number(value)
+        if not 0.01 <= number <= 100 or round(number, 2) != number:
+            raise ValueError(value)
+        return int(number) if number == int(number) else float(number)
+
+    def from_text(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{1,2})?", text, re.ASCII):
+            raise ValueError(text)
+        return read(float(text))
+
+    schema = {"type": "number", "minimum": 0.01, "maximum": 100, "multipleOf": 0.01}
+    return ValueType("a percentage from 0.01 to 100", schema, read, from_text, metavar="N")
+
+
+def rising_percentages(example: str) -> ValueType:
+    """Return the type of lists of percentages, each larger than the one before. In a text, commas separate them.
 
     The schema cannot express that they rise, nor their limits in a text.
     """
-    item = integer(least, most)
+    item = percentage()
 
-    def read(value: object) -> tuple[int, ...]:
+    def read(value: object) -> tuple[float, ...]:
         if isinstance(value, str):
             value = [item.from_text(part.strip()) for part in value.split(",")]
         numbers = tuple(map(item.read, value if isinstance(value, list) else [value]))
@@ -238,14 +256,14 @@ def rising_integers(least: int, most: int, example: str) -> ValueType:
         return numbers
 
     return ValueType(
-        f"rising whole numbers from {least} to {most}, such as {example}",
+        f"rising percentages from 0.01 to 100, such as {example}",
         item.schema
         | {
-            "type": ["array", "string", "integer"],
+            "type": ["array", "string", "number"],
             "items": item.schema,
             "minItems": 1,
             "uniqueItems": True,
-            "pattern": r"^ *[0-9]{1,18} *(?:, *[0-9]{1,18} *)*$",
+            "pattern": r"^ *[0-9]{1,3}(?:\.[0-9]{1,2})? *(?:, *[0-9]{1,3}(?:\.[0-9]{1,2})? *)*$",
         },
         read,
         show=lambda numbers: ",".join(map(str, numbers)),

@@ -191,7 +191,7 @@ def _converted(read: Object) -> Object:
     }
 
 
-def _content(workload: str, step: int | None, record: Record) -> Object:
+def _content(workload: str, step: float | None, record: Record) -> Object:
     """Return the keys of a ConfigMap with the record of a workload."""
     counts = {
         "watched_since": record.began,
@@ -291,6 +291,6 @@ def _seconds(value: Any) -> float:  # noqa: ANN401 - of JSON
     return seconds
 
 
-def _step(canary: Object) -> int | None:
+def _step(canary: Object) -> float | None:
     step = step_of(canary)
     return None if step is None else step.percentage

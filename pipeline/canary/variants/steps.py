@@ -14,12 +14,12 @@ class Step:
     """One of the sizes of a release.
 
     Attributes:
-        percentage: size of canary and baseline, in percent of stable's pods.
+        percentage: size of canary and baseline, in percent of stable's pods; of all requests if a route divides them.
         steps: all sizes of the release, in rising order, including this one.
     """
 
-    percentage: int
-    steps: tuple[int, ...]
+    percentage: float
+    steps: tuple[float, ...]
 
     @property
     def number(self) -> int:
@@ -44,13 +44,13 @@ def step_of(canary: Object) -> Step | None:
     """Return a canary's current step, None if its annotations have none or an invalid one."""
     annotations = annotations_of(canary)
     try:
-        percentage, steps = int(annotations[STEP]), tuple(map(int, annotations[STEPS].split(",")))
+        percentage, *steps = (_number(text) for text in (annotations[STEP], *annotations[STEPS].split(",")))
     except (KeyError, ValueError):
         return None
-    return Step(percentage, steps) if percentage in steps else None
+    return Step(percentage, tuple(steps)) if percentage in steps else None
 
 
-def step_at_hand(steps: tuple[int, ...], canaries: Iterable[Object]) -> Step:
+def step_at_hand(steps: tuple[float, ...], canaries: Iterable[Object]) -> Step:
     """Return the step at which a release continues: the highest one that any canary has reached.
 
     Without canaries at these steps, it is the first.
@@ -58,3 +58,11 @@ def step_at_hand(steps: tuple[int, ...], canaries: Iterable[Object]) -> Step:
     current = [step_of(canary) for canary in canaries]
     reached = [step.percentage for step in current if step is not None and step.percentage in steps]
     return Step(max(reached, default=steps[0]), steps)
+
+
+def _number(text: str) -> float:
+    """Return a percentage from an annotation."""
+    number = float(text)
+    if not 0 < number <= 100:
+        raise ValueError(text)
+    return int(number) if number == int(number) else number

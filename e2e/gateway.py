@@ -1,0 +1,122 @@
+"""A real controller of the Gateway API for the tests: Traefik, as a process that reads localcluster's API server."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import re
+import socket
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from e2e.background import InBackground
+from e2e.cluster import Namespace, command
+from e2e.polling import poll
+
+API = "gateway.networking.k8s.io/v1"
+PORT = 18080
+LIMIT = 60_000  # requests of one load, so that nothing runs for ever
+
+
+def route(*, name: str = "sampleapp", service: str = "sampleapp", **rule: Any) -> dict[str, Any]:
+    """Return an HTTPRoute that sends all requests to a Service."""
+    spec = {"parentRefs": [{"name": "entry"}], "rules": [{"backendRefs": [{"name": service, "port": 8080}], **rule}]}
+    return {"apiVersion": API, "kind": "HTTPRoute", "metadata": {"name": name}, "spec": spec}
+
+
+@contextmanager
+def gateway(namespace: Namespace) -> Iterator[str]:
+    """Give the address of a Gateway `entry` of the namespace, which a Traefik of its own serves."""
+    address = f"127.78.{random.randrange(256)}.{random.randrange(1, 255)}"  # elsewhere others use the port
+    cluster = yaml.safe_load(namespace.kubeconfig.read_text())["clusters"][0]["cluster"]
+    arguments = [
+        f"--entrypoints.http.address={address}:{PORT}",
+        "--providers.kubernetesgateway=true",
+        f"--providers.kubernetesgateway.endpoint={cluster['server']}",
+        "--providers.kubernetesgateway.token=unused",
+        f"--providers.kubernetesgateway.namespaces={namespace.name}",
+        "--providers.kubernetesgateway.throttleduration=0s",
+        "--global.checknewversion=false",
+        "--global.sendanonymoususage=false",
+    ]
+    of_class = {"apiVersion": API, "kind": "GatewayClass", "metadata": {"name": namespace.name}}
+    listener = {"name": "http", "port": PORT, "protocol": "HTTP"}
+    entry = {"apiVersion": API, "kind": "Gateway", "metadata": {"name": "entry"}}
+    log = namespace.folder / "traefik.log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen([command("traefik"), *arguments], stdout=output, stderr=output) as process,
+    ):
+        try:
+            poll("Traefik listens", lambda: _is_listening(address))
+            namespace.apply(
+                {**of_class, "spec": {"controllerName": "traefik.io/gateway-controller"}},
+                {**entry, "spec": {"gatewayClassName": namespace.name, "listeners": [listener]}},
+            )
+            yield address
+        finally:
+            process.terminate()
+            namespace.kubectl("delete", "gatewayclass", namespace.name, check=False)
+
+
+@dataclass
+class Clients(InBackground):
+    """Clients outside the cluster that send requests to a Gateway.
+
+    Attributes:
+        address: of the Gateway.
+        keep_alive: whether each client keeps one connection, instead of one for each request.
+        rate: requests per second, of all clients together.
+        headers: of each request.
+        answered: answers, counted by the Deployment whose pod gave them.
+        problems: what went wrong, counted: a connection that failed, or an answer that is none of the app.
+    """
+
+    address: str
+    keep_alive: bool = True
+    rate: float = 100
+    headers: dict[str, str] = field(default_factory=dict)
+    answered: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+
+    def send(self) -> None:
+        """Send requests until the block ends."""
+        connection = http.client.HTTPConnection(self.address, PORT, timeout=10)
+        with closing(connection):
+            for _ in range(LIMIT // self.threads):
+                if self.stop.wait(self.threads / self.rate):
+                    return
+                try:
+                    connection.request("GET", "/", headers=self.headers)
+                    answer = connection.getresponse()
+                    answer.read()
+                except (OSError, http.client.HTTPException) as error:
+                    self.problems[repr(error)] += 1
+                    connection.close()
+                    continue
+                pod = answer.headers.get("X-Served-By")
+                if pod is None:
+                    self.problems[f"{answer.status} without a pod"] += 1
+                else:
+                    self.answered[re.sub(r"-[a-z0-9]+-[a-z0-9]+$", "", pod)] += 1
+                if not self.keep_alive:
+                    connection.close()
+
+
+def shares(address: str, requests: int, headers: dict[str, str] | None = None) -> Counter[str]:
+    """Return which Deployments have answered requests on one connection that is kept alive."""
+    with Clients(address, threads=1, rate=2000, headers=headers or {}) as clients:
+        poll(f"{requests} answers", lambda: clients.answered.total() + clients.problems.total() >= requests)
+    assert not clients.problems
+    return clients.answered
+
+
+def _is_listening(address: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((address, PORT)) == 0

@@ -1,0 +1,93 @@
+"""Releases by shares of requests: an HTTPRoute divides them, with a real controller of the Gateway API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.cluster import Namespace
+from e2e.gateway import Clients, gateway, route, shares
+from e2e.polling import poll
+
+pytestmark = pytest.mark.skipif("E2E_KUBECONFIG" in os.environ, reason="Traefik runs beside localcluster alone yet")
+
+GATEWAY = ("--traffic", "gateway", "--route", "sampleapp")
+WATCH = ("--tolerance", "0.1", "--warm-up", "1s", "--interval", "500ms", "--min-duration", "3s", "--gate", "auto")
+
+
+@pytest.fixture
+def address(stable: Namespace) -> Iterator[str]:
+    """Give the address of a Gateway whose route leads to stable."""
+    with gateway(stable) as address:
+        stable.apply(route())
+        poll("the route is served", lambda: shares_of(address) == {"sampleapp"})
+        yield address
+
+
+def shares_of(address: str) -> set[str]:
+    with Clients(address, threads=1) as clients:
+        poll("an answer", lambda: clients.answered or clients.problems)
+    return {*clients.answered, *clients.problems}
+
+
+def spec(namespace: Namespace, name: str = "sampleapp") -> Any:
+    found = namespace.get("httproute", name)
+    assert found is not None
+    return found["spec"]
+
+
+def weights(namespace: Namespace) -> dict[str, int]:
+    (rule,) = spec(namespace)["rules"]
+    return {one["name"]: one["weight"] for one in rule["backendRefs"]}
+
+
+def services(namespace: Namespace) -> set[str]:
+    return {one["metadata"]["name"] for one in namespace.list("services")}
+
+
+def test_the_canary_gets_its_share_and_the_route_is_as_before_after_a_reject(
+    stable: Namespace, manifests: Path, address: str
+) -> None:
+    before = spec(stable)
+    with Clients(address) as kept, Clients(address, keep_alive=False) as fresh:
+        stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--steps", "5,50", *GATEWAY)
+        assert weights(stable) == {"sampleapp-stable": 18, "sampleapp-baseline": 1, "sampleapp-canary": 1}
+        counted = shares(address, 1000)
+        stable.canary("reject", "sampleapp")
+
+    assert 25 <= counted["sampleapp-canary"] <= 80
+    assert 25 <= counted["sampleapp-baseline"] <= 80
+    assert spec(stable) == before
+    assert services(stable) == {"sampleapp"}
+    assert (kept.problems, fresh.problems) == ({}, {})
+    assert kept.answered["sampleapp-canary"] < kept.answered["sampleapp"] / 4
+
+
+def test_a_release_in_steps_is_promoted_without_a_lost_request(
+    stable: Namespace, manifests: Path, address: str
+) -> None:
+    before = spec(stable)
+    with Clients(address) as kept, Clients(address, keep_alive=False) as fresh:
+        result = stable.canary(
+            "release",
+            str(manifests),
+            "--image",
+            "sampleapp:20",
+            "--steps",
+            "25,50",
+            *GATEWAY,
+            *WATCH,
+            "--output",
+            "json",
+        )
+
+    assert result.json()["promoted"], result.err
+    assert "HTTPRoute sampleapp gives 50 % of requests to the canary" in result.err
+    assert stable.images("sampleapp") == ["sampleapp:20"]
+    assert spec(stable) == before
+    assert services(stable) == {"sampleapp"}
+    assert (kept.problems, fresh.problems) == ({}, {})

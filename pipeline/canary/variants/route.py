@@ -1,0 +1,173 @@
+"""How an HTTPRoute divides a workload's requests between its variants: by weights of Services, one per variant.
+
+A rule that sends requests to the workload's Service gets three backends in its place: stable, baseline and canary.
+Everything else of the route stays as it is: matches, filters, timeouts and other backends. Where a rule has other
+backends, all weights are multiplied, so that their shares stay.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from math import gcd, lcm
+
+from canary.errors import InputError
+from canary.marks import COMPARED, Variant, service_name
+from canary.objects import Object
+
+HEAVIEST = 1_000_000
+"""The Gateway API's limit of a weight."""
+
+MOST_BACKENDS = 16
+"""The Gateway API's limit of backends in a rule."""
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the requests to a workload's Service are divided.
+
+    Attributes:
+        workload: name of the stable Deployment.
+        service: name of the Service that the route had as a backend.
+        share: of canary and baseline each, 0 to 1/2; stable gets the rest. At 0 the route does not name them.
+    """
+
+    workload: str
+    service: str
+    share: Fraction
+
+    @property
+    def services(self) -> dict[str, Fraction]:
+        """Return the share of each variant's Service."""
+        shares = {service_name(self.workload, Variant.STABLE): 1 - 2 * self.share}
+        return shares | {service_name(self.workload, one): self.share for one in COMPARED if self.share}
+
+
+def share_of(percentage: float) -> Fraction:
+    """Return a percentage as an exact share."""
+    return Fraction(str(percentage)) / 100
+
+
+def leads_to(spec: Object, namespace: str, service: str) -> bool:
+    """Return whether a route sends requests to a Service of its own namespace."""
+    return any(
+        _is_backend(one, namespace, service) and _weight(one) for rule in _rules(spec) for one in _backends(rule)
+    )
+
+
+def divided(spec: Object, namespace: str, division: Division) -> Object:
+    """Return the spec of a route with the requests to a Service divided.
+
+    Args:
+        spec: of the HTTPRoute, as it was before the release.
+        namespace: of the route.
+        division: of the requests.
+
+    Raises:
+        InputError: a rule would have too many backends, or a weight would be too large.
+    """
+    made = deepcopy(spec)
+    for number, rule in enumerate(_rules(made)):
+        backends = _backends(rule)
+        if not any(_is_backend(one, namespace, division.service) and _weight(one) for one in backends):
+            continue
+        scale = lcm(*(share.denominator for share in division.services.values()))
+        rule["backendRefs"] = [
+            part
+            for one in backends
+            for part in (
+                _parts(one, division, scale)
+                if _is_backend(one, namespace, division.service) and _weight(one)
+                else [{**one, "weight": _weight(one) * scale}]
+            )
+        ]
+        _check_limits(rule["backendRefs"], number, division)
+    return made
+
+
+def gathered(spec: Object, namespace: str, workload: str, service: str) -> Object:
+    """Return the spec of a route with one backend in place of a workload's variants, however somebody edited the rest.
+
+    The Service's backend has the weight of all three together. Weights are in their lowest terms.
+    """
+    made = deepcopy(spec)
+    names = {service_name(workload, variant): variant for variant in Variant}
+    for rule in _rules(made):
+        backends = _backends(rule)
+        own = [one for one in backends if _is_local(one, namespace) and one["name"] in names]
+        if not own:
+            continue
+        kept = {**own[0], "name": service, "weight": sum(map(_weight, own)) or 1}
+        rule["backendRefs"] = _in_lowest_terms(
+            [kept if one is own[0] else one for one in backends if one not in own[1:]]
+        )
+    return made
+
+
+def is_same_but_for_weights_of(spec: Object, before: Object, namespace: str, division: Division) -> bool:
+    """Return whether a route differs from what it was by nothing but how the requests to the Service are divided."""
+    now = gathered(spec, namespace, division.workload, division.service)
+    return bool(_canonical(now) == _canonical(before))
+
+
+def names_variants(spec: Object, namespace: str, workload: str) -> bool:
+    """Return whether a route names a Service of a workload's variants."""
+    names = {service_name(workload, variant) for variant in Variant}
+    return any(_is_local(one, namespace) and one["name"] in names for rule in _rules(spec) for one in _backends(rule))
+
+
+def _rules(spec: Object) -> list[Object]:
+    rules: list[Object] = spec.get("rules") or []
+    return rules
+
+
+def _backends(rule: Object) -> list[Object]:
+    backends: list[Object] = rule.get("backendRefs") or []
+    return backends
+
+
+def _is_local(backend: Object, namespace: str) -> bool:
+    """Return whether a backend is a Service of the route's namespace."""
+    kind = (backend.get("group") or "", backend.get("kind") or "Service")
+    return kind == ("", "Service") and (backend.get("namespace") or namespace) == namespace
+
+
+def _is_backend(backend: Object, namespace: str, service: str) -> bool:
+    return _is_local(backend, namespace) and backend["name"] == service
+
+
+def _weight(backend: Object) -> int:
+    weight = backend.get("weight")
+    return 1 if weight is None else int(weight)
+
+
+def _parts(backend: Object, division: Division, scale: int) -> list[Object]:
+    return [
+        {**deepcopy(backend), "name": name, "weight": int(_weight(backend) * scale * share)}
+        for name, share in division.services.items()
+    ]
+
+
+def _check_limits(backends: list[Object], number: int, division: Division) -> None:
+    where = f"rule {number + 1} of the route, with the requests to {division.service} divided, would have"
+    if len(backends) > MOST_BACKENDS:
+        raise InputError(
+            f"{where} {len(backends)} backends, and the Gateway API allows {MOST_BACKENDS}: split the rule into several"
+        )
+    if (most := max(map(_weight, backends))) > HEAVIEST:
+        raise InputError(
+            f"{where} a weight of {most:,}, and the Gateway API allows {HEAVIEST:,}: give the rule's backends smaller "
+            "weights, or take a share with fewer digits"
+        )
+
+
+def _in_lowest_terms(backends: list[Object]) -> list[Object]:
+    common = reduce(gcd, map(_weight, backends)) or 1
+    return [{**one, "weight": _weight(one) // common} for one in backends]
+
+
+def _canonical(spec: Object) -> Object:
+    rules = [
+        rule | ({"backendRefs": _in_lowest_terms(_backends(rule))} if _backends(rule) else {}) for rule in _rules(spec)
+    ]
+    return {**spec, "rules": rules}
