@@ -223,20 +223,20 @@ def integer(least: int, most: int | None = None) -> ValueType:
 
 
 def percentage() -> ValueType:
-    """Return the type of percentages from 0.01 to 100, with at most two decimals. Whole ones are integers."""
+    """Return the type of percentages from 0.01 to 100, such as 5 or 0.5. Whole ones are integers."""
 
     def read(value: object) -> float:
         number = _number(value)
-        if not 0.01 <= number <= 100 or round(number, 2) != number:
+        if not 0.01 <= number <= 100:
             raise ValueError(value)
         return int(number) if number == int(number) else float(number)
 
     def from_text(text: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{1,2})?", text, re.ASCII):
+        if not re.fullmatch(r"[0-9]{1,3}(?:\.[0-9]{1,6})?", text, re.ASCII):
             raise ValueError(text)
         return read(float(text))
 
-    schema = {"type": "number", "minimum": 0.01, "maximum": 100, "multipleOf": 0.01}
+    schema = {"type": "number", "minimum": 0.01, "maximum": 100}
     return ValueType("a percentage from 0.01 to 100", schema, read, from_text, metavar="N")
 
 
@@ -263,7 +263,7 @@ def rising_percentages(example: str) -> ValueType:
             "items": item.schema,
             "minItems": 1,
             "uniqueItems": True,
-            "pattern": r"^ *[0-9]{1,3}(?:\.[0-9]{1,2})? *(?:, *[0-9]{1,3}(?:\.[0-9]{1,2})? *)*$",
+            "pattern": r"^ *[0-9]{1,3}(?:\.[0-9]{1,6})? *(?:, *[0-9]{1,3}(?:\.[0-9]{1,6})? *)*$",
         },
         read,
         show=lambda numbers: ",".join(map(str, numbers)),
