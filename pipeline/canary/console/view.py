@@ -8,14 +8,12 @@ import math
 from dataclasses import dataclass
 
 from canary.marks import Variant
-from canary.plurals import counted
+from canary.plurals import counted, in_percent
 from canary.release.overview import MetricOverview, Overview, Phase, VariantOverview, WorkloadOverview
 from canary.times import parse_timestamp
 from canary.verdict.comparison import Comparison, Decision
+from canary.verdict.looks import seen_share
 from canary.verdict.tolerance import Multiple, Tolerance, decimals
-
-RECENT = 10
-"""Looks over which the share of requests is taken: a step changes it."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,13 @@ class Share:
     """How much of the traffic the canary gets.
 
     Attributes:
-        intended: its share of the pods, in 0–1; None without pods.
+        intended: its share of the pods, or of the requests if a route divides them, in 0–1; None without pods.
+        of: what that is a share of.
         seen: its share of the latest requests, in 0–1; None if that is not known.
     """
 
     intended: float | None
+    of: str
     seen: float | None
 
 
@@ -129,19 +129,14 @@ def badge(metric: MetricOverview) -> str:
 
 
 def share(one: WorkloadOverview) -> Share:
-    """Return the canary's share of pods and of the latest requests."""
+    """Return which share of the traffic the canary is to get, and which it got of the latest requests."""
+    seen = seen_share(one.metrics[0].counts.looks) if one.metrics else None
+    if one.status.traffic is not None:
+        return Share(one.status.traffic.asked, f"the requests, by HTTPRoute {one.status.traffic.route}", seen)
     pods = {found.status.variant: found.status.desired for found in one.variants}
     everyone = sum(pods.values())
     intended = pods.get(Variant.CANARY, 0) / everyone if everyone else None
-    looks = one.metrics[0].counts.looks if one.metrics else ()
-    if not looks or looks[-1].stable is None:
-        return Share(intended, None)
-    now, before = looks[-1], looks[-1 - RECENT] if len(looks) > RECENT else None
-    counts = []
-    for name in ("canary", "baseline", "stable"):
-        later, earlier = getattr(now, name), getattr(before, name, None)
-        counts.append(max(0.0, later.total - (earlier.total if earlier else 0.0)))
-    return Share(intended, counts[0] / sum(counts) if sum(counts) else None)
+    return Share(intended, "the pods", seen)
 
 
 def age(seconds: float) -> str:
@@ -178,7 +173,7 @@ def _sure(one: WorkloadOverview) -> str:
         return f"Not sure yet: {_range(worst)}"
     if all(found != metric.comparison.decision for metric in one.metrics):
         return "Certain: what happened is not a matter of counts"
-    return f"{whole_percent(1 - one.alpha)} sure that it is {_bound(worst)}{_allowed(worst.tolerance)}"
+    return f"{in_percent(1 - one.alpha)} sure that it is {_bound(worst)}{_allowed(worst.tolerance)}"
 
 
 def _wait(one: WorkloadOverview) -> str:
@@ -293,9 +288,9 @@ def percent(good: float | None, total: float | None) -> str:
     return "–" if not total or good is None else f"{good / total:.2%}".replace("%", " %")
 
 
-def whole_percent(share: float | None) -> str:
+def percent_or_dash(share: float | None) -> str:
     """Return a share for a text."""
-    return "–" if share is None else f"{share:.0%}".replace("%", " %")
+    return "–" if share is None else in_percent(share)
 
 
 def restarts(one: VariantOverview) -> str:

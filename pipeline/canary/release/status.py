@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from canary.errors import ForbiddenError, InputError
 from canary.events import Answer
-from canary.marks import COMPARED, UNPROVEN, Variant, version_labels
+from canary.marks import COMPARED, ROUTE, UNPROVEN, Variant, version_labels
 from canary.objects import DEPLOYMENT, Object, annotations_of, labels_of
 from canary.observe.deployments import Workload, images, pods_by_deployment, progress, read_workload
 from canary.observe.diagnosis import why_not_ready
@@ -24,6 +24,7 @@ from canary.state.record import Record
 from canary.variants.steps import Step, step_of
 from canary.verdict.comparison import Decision
 from canary.verdict.forecast import Forecast
+from canary.verdict.looks import seen_share
 
 T = TypeVar("T")
 
@@ -71,6 +72,21 @@ class PossibleRollback:
 
 
 @dataclass(frozen=True)
+class Traffic:
+    """How an HTTPRoute divides the requests.
+
+    Attributes:
+        route: its name.
+        asked: share of the requests that the canary is to get at this step, in 0–1. The baseline gets as much.
+        seen: share of the latest requests that the canary answered, in 0–1; None if that is not known.
+    """
+
+    route: str
+    asked: float
+    seen: float | None
+
+
+@dataclass(frozen=True)
 class WorkloadStatus:
     """One workload.
 
@@ -91,6 +107,7 @@ class WorkloadStatus:
         forecast: the decision to expect if watching goes on, None if there is one already or if that cannot be said.
         is_at_work: whether the driver may be running, and renewed its lock within the last minute.
         waiting_for: what stood before the verdict was acted on at the last look, empty if nothing did.
+        traffic: how a route divides the requests, None if the numbers of pods divide them.
     """
 
     name: str
@@ -109,6 +126,7 @@ class WorkloadStatus:
     forecast: Forecast | None = None
     is_at_work: bool = False
     waiting_for: str = ""
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True)
@@ -255,7 +273,18 @@ def workload_status(
         record.forecast if record else None,
         is_at_work=at_work is not None,
         waiting_for=look.waiting_for if look else "",
+        traffic=_traffic(found, step, record),
     )
+
+
+def _traffic(found: Workload, step: Step | None, record: Record | None) -> Traffic | None:
+    route = annotations_of(found.canary).get(ROUTE)
+    if not route or step is None:
+        return None
+    seen = None
+    if record is not None and record.measures is not None and found.name in record.histories:
+        seen = seen_share(record.histories[found.name].looks(record.measures.metrics[0].name))
+    return Traffic(route, step.percentage / 100, seen)
 
 
 def _rollback(cluster: Cluster, options: Options, name: str, was: LastPromote) -> PossibleRollback:

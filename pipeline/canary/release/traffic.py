@@ -25,6 +25,7 @@ from canary.observe.deployments import Workload, newest_replica_set, progress, r
 from canary.observe.observation import observe, pods_to_sample
 from canary.observe.routes import check_route, read_route, wait_until_served
 from canary.observe.services import wait_for_endpoints
+from canary.plurals import in_percent
 from canary.ports import World
 from canary.release.commands import Commands
 from canary.retry import retry_on_conflict
@@ -290,8 +291,8 @@ def _write(
         return world.cluster.update({**route, "spec": spec})
 
     retry_on_conflict(attempt, f"divide the requests of HTTPRoute {record.route}")
-    part = f"{float(share):.2%} each to canary and baseline" if share else "all requests to stable"
-    world.listen(Written("HTTPRoute", record.route, "configured", part.replace("%", " %")))
+    part = f"{in_percent(float(share))} of requests each to canary and baseline" if share else "all requests to stable"
+    world.listen(Written("HTTPRoute", record.route, "configured", part))
     if patient:
         wait_until_served(world, record.route)
     else:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from canary.verdict.evidence import Evidence
 from canary.verdict.tolerance import Tolerance
+
+RECENT = 10
+"""Looks over which the canary's share of the requests is taken: a step changes it."""
 
 
 @dataclass(frozen=True)
@@ -47,3 +51,15 @@ class Counts:
     comparisons: int
     looks: tuple[Look, ...]
     saved_until: float | None = None
+
+
+def seen_share(looks: Sequence[Look]) -> float | None:
+    """Return the canary's share of the latest requests, in 0–1; None without any, or if stable was not counted."""
+    if not looks or looks[-1].stable is None:
+        return None
+    now, before = looks[-1], looks[-1 - RECENT] if len(looks) > RECENT else None
+    counts = []
+    for name in ("canary", "baseline", "stable"):
+        later, earlier = getattr(now, name), getattr(before, name, None)
+        counts.append(max(0.0, later.total - (earlier.total if earlier else 0.0)))
+    return counts[0] / sum(counts) if sum(counts) else None

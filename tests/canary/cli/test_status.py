@@ -17,6 +17,8 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
+from canary.marks import ROUTE
+from canary.objects import DEPLOYMENT
 from e2e.faulty_proxy import FaultyProxy
 from tests.canary.commandline import CANARY, CommandLine
 from tests.canary.story import Story, deployment
@@ -174,3 +176,17 @@ def test_on_a_terminal_the_status_is_drawn_over_the_last_one(canary: CommandLine
             status.kill()
             os.close(ours)
     assert b"\x1b[1A" in drawn, "the cursor goes back up"
+
+
+def test_a_release_by_a_route_shows_the_share_that_was_asked_for_and_the_share_that_was_seen(
+    canary: CommandLine, story: Story
+) -> None:
+    story.stable(deployment("app:1", replicas=2))
+    release = story.release(deployment("app:2", replicas=2))
+    release.deploy()
+    release.watch()
+    story.cluster.annotate(DEPLOYMENT, "app-canary", {ROUTE: "shop"})
+    text = canary("status", "app").out
+    assert "\n  HTTPRoute shop gives the canary 50 %; of the latest requests, it answered 25 %\n" in text
+    (workload,) = json.loads(canary("status", "app", "--output", "json").out)["workloads"]
+    assert workload["traffic"] == {"route": "shop", "asked": 0.5, "seen": 0.25}

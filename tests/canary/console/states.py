@@ -14,7 +14,7 @@ from canary.release.overview import (
     Overview,
     Phase,
 )
-from canary.release.status import PossibleRollback
+from canary.release.status import PossibleRollback, Traffic
 from canary.times import timestamp
 from canary.variants.steps import Step
 from canary.verdict.tolerance import Multiple
@@ -66,6 +66,12 @@ def _decided_early() -> Overview:
             choices=(COMMAND, replace(REJECT, why_not="ada@laptop works on it")),
         )
     )
+
+
+def _by_route() -> Overview:
+    one = metric(canary=0.91, looks=14, each=20)
+    divided = Traffic("shop", 0.005, None)
+    return overview(workload(one, phase=Phase.COMPARING, step=Step(0.5, (0.5, 5, 50)), traffic=divided))
 
 
 def _left() -> Overview:
@@ -250,6 +256,7 @@ STATES: dict[str, Callable[[], Overview]] = {
     "reject": _waiting_to_reject,
     "undecided": _undecided,
     "decided-early": _decided_early,
+    "by-route": _by_route,
     "left": _left,
     "starting": _starting,
     "first-release": _first_release,

@@ -97,6 +97,6 @@ def test_the_share_of_the_canary_is_that_of_its_pods_and_of_the_latest_requests(
     shown = metric()
     shown = replace(shown, counts=replace(shown.counts, looks=tuple(looks)))
     variants = tuple(variant(kind, "sampleapp:20", pods) for kind, pods in sizes.items())
-    assert share(workload(shown, variants=variants)) == Share(0.2, 0.0)
+    assert share(workload(shown, variants=variants)) == Share(0.2, "the pods", 0.0)
     grown = replace(shown, counts=replace(shown.counts, looks=tuple(looks[:20])))
-    assert share(workload(grown, variants=variants)) == Share(0.2, 0.2)
+    assert share(workload(grown, variants=variants)) == Share(0.2, "the pods", 0.2)
