@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from canary.errors import InputError
 from canary.events import VariantState
-from canary.marks import Variant
-from canary.objects import Object
+from canary.marks import ROUTE, Variant
+from canary.objects import Object, annotations_of
 from canary.observe.deployments import Workload, images, pods_by_deployment, read_workload, ready_since
 from canary.observe.image_ids import images_of_pods
 from canary.ports import Cluster
@@ -54,6 +54,11 @@ class Observation:
         """Return the step at hand, None where the release has no more than one."""
         found = (step_of(canary) for _, _, canary in self.variants(Variant.CANARY))
         return next((step for step in found if step is not None and len(step.steps) > 1), None)
+
+    @property
+    def is_by_route(self) -> bool:
+        """Return whether a route divides the requests, so that canary and baseline get as many, whatever their pods."""
+        return any(ROUTE in annotations_of(canary) for _, _, canary in self.variants(Variant.CANARY))
 
     @property
     def ready_at(self) -> float:

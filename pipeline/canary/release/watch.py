@@ -62,7 +62,8 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         record = record or _begun(world, scene)
         pods = pods_to_sample(scene, options.metrics_port)
         before = record.tally
-        tally = before.add(samples.read(pods, before.since(pods, scene.at)), options.measures).without_gone(scene.uids)
+        scrapes = samples.read(pods, before.since(pods, scene.at))
+        tally = before.add(scrapes, options.measures, by_route=scene.is_by_route).without_gone(scene.uids)
         record = record.looked(scene.at, tally, complete=_is_complete(scene, pods, tally), interval=options.interval)
         held = disruptions.waiting_for(scene) or why_not_divided(world, names)
         verdict = _verdict(world, scene, tally, record, held)

@@ -8,6 +8,7 @@ so that the next driver continues where a killed one stopped.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -44,8 +45,18 @@ class Tally:
     _recent: Mapping[Group, tuple[tuple[float, float], ...]] = field(default_factory=dict)
     _before: Mapping[tuple[str, Variant, str], float] = field(default_factory=dict)
 
-    def add(self, scrapes: Iterable[Scrape], measures: Measures) -> Tally:
-        """Return the tally with the scrapes added. Scrapes seen before change nothing, and order does not matter."""
+    def add(self, scrapes: Iterable[Scrape], measures: Measures, *, by_route: bool = False) -> Tally:
+        """Return the tally with the scrapes added. Scrapes seen before change nothing, and order does not matter.
+
+        Args:
+            scrapes: of all pods.
+            measures: what is compared.
+            by_route: whether canary and baseline get equal shares of the requests, however many pods each has; else
+                each ready pod gets as many as any other.
+        """
+        scrapes = list(scrapes)
+        pods = {one.pod.uid: (one.pod.workload, one.pod.variant) for one in scrapes if one.counters is not None}
+        sizes = Counter(pods.values()) if by_route else {}
         processes = dict(self._processes)
         missing: dict[Pod, str] = {}
         rounds: dict[tuple[int, Group], dict[str, float]] = {}
@@ -80,7 +91,8 @@ class Tally:
                 batch[name] = batch.get(name, 0.0) + value
             if last and last.counting and measures.metrics:
                 count = gained.get(total_key(measures.metrics[0]), 0.0)
-                answers[nth, group] = answers.get((nth, group), NO_ANSWERS).add(count, *last.until(scrape))
+                times = (seconds / sizes.get(group, 1) for seconds in last.until(scrape))
+                answers[nth, group] = answers.get((nth, group), NO_ANSWERS).add(count, *times)
         ratios = self._with_answers(answers)
         tally = replace(self, missing=missing, _processes=processes, _sample_ratios=ratios)
         return tally._counted(rounds, latest, measures)  # noqa: SLF001 - of this class

@@ -241,6 +241,23 @@ def test_deleted_pods_still_count_after_they_are_forgotten() -> None:
 # Whatever happens
 
 
+def test_the_pods_of_variants_that_get_equal_shares_of_the_requests_do_not_count() -> None:
+    """A baseline of one ready pod answers as much as a canary of ten, where a route divides the requests."""
+    pods = [pod(f"canary-{n}") for n in range(10)] + [pod("baseline", Variant.BASELINE)]
+    by_pods = by_route = Tally(0)
+    for at in range(1, 60):
+        answered = [10 * at] * 10 + [100 * at]
+        scrapes = [scrape(one, at, count, count) for one, count in zip(pods, answered, strict=True)]
+        by_pods, by_route = by_pods.add(scrapes, MEASURES), by_route.add(scrapes, MEASURES, by_route=True)
+    assert by_pods.doubt("web").startswith("the canary answered")
+    assert by_route.doubt("web") == ""
+    silent = by_route
+    for at in range(60, 120):
+        scrapes = [scrape(one, at, 600, 600) for one in pods[:10]] + [scrape(pods[10], at, 100 * at, 100 * at)]
+        silent = silent.add(scrapes, MEASURES, by_route=True)
+    assert silent.doubt("web").startswith("the canary answered")
+
+
 @dataclass
 class Life:
     """One process of a pod, from start to end, and what was last scraped of it."""
