@@ -252,7 +252,7 @@ def test_the_pods_of_variants_that_get_equal_shares_of_the_requests_do_not_count
     assert by_pods.doubt("web").startswith("the canary answered")
     assert by_route.doubt("web") == ""
     silent = by_route
-    for at in range(60, 120):
+    for at in range(60, 160):
         scrapes = [scrape(one, at, 600, 600) for one in pods[:10]] + [scrape(pods[10], at, 100 * at, 100 * at)]
         silent = silent.add(scrapes, MEASURES, by_route=True)
     assert silent.doubt("web").startswith("the canary answered")
