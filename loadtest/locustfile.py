@@ -66,6 +66,13 @@ def set_the_clock(**_: object) -> None:
 
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
+def end_quietly(**_: object) -> None:
+    """Let Ctrl-C end the run without a traceback of the request that it interrupts."""
+    hub = gevent.get_hub()
+    hub.NOT_ERROR = (*hub.NOT_ERROR, KeyboardInterrupt)  # gevent still hands it to Locust, which prints the summary
+
+
+@events.init.add_listener  # type: ignore[untyped-decorator]
 def write_answers(environment: Environment, **_: object) -> None:
     """Write each answer to the file of `--answers`; status 0 is a failure."""
     if environment.parsed_options and environment.parsed_options.answers:

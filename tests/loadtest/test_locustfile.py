@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -131,6 +132,30 @@ def load(url: str, folder: Path, enough: Callable[[], bool] | None, *options: st
 def test_each_request_opens_its_own_connection(service: Service, tmp_path: Path) -> None:
     outcome = load(service.url, tmp_path, lambda: service.requests >= 20)
     assert service.connections == service.requests == outcome.requests["/ 200"] >= 20
+
+
+def test_ctrl_c_ends_a_run_with_the_summary_only(service: Service) -> None:
+    words = ("--headless", "--only-summary", "--users", "20", "--spawn-rate", "20", "--rate", "50")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--host", service.url, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        end = time.monotonic() + 60
+        while service.requests < 100:
+            assert time.monotonic() < end, "not enough within a minute"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, output
+    assert "Aggregated" in output
+    assert "Traceback" not in output
+    assert "KeyboardInterrupt" not in output
 
 
 def test_answers_of_another_app_are_no_failures_if_any_answer_counts(service: Service, tmp_path: Path) -> None:
