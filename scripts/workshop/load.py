@@ -45,6 +45,7 @@ class BackgroundLoad:
         self.stop()
         if self.flows():
             return
+        self.say("starting load")
         log = self._file(".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w") as output:
@@ -63,7 +64,15 @@ class BackgroundLoad:
             if process.poll() or time.monotonic() > end:
                 raise WorkshopError(f"No requests arrive. The load says:\n{log.read_text()[-2000:]}")
             time.sleep(0.5)
-        self.say(f"requests arrive; the load runs in the background, and writes to {log.relative_to(self.folder)}")
+        self.say(
+            f"requests arrive; the load runs in the background, for an hour at most. To stop it: {self.how_to_stop()}"
+        )
+
+    def how_to_stop(self) -> str:
+        """Return the command that stops the load."""
+        if self.cluster.place != "localcluster":
+            return "kubectl delete pod load"
+        return f"kill -- -$(cat {self._file('.pid').relative_to(self.folder)})"
 
     def stop(self) -> None:
         """Stop the load that a lesson has started."""
