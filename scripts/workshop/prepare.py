@@ -64,10 +64,10 @@ class Workshop:
             how = "Press Ctrl-C in the terminal that sends them"
             raise WorkshopError(f"Requests still arrive. {how}, then repeat: make lesson N={lesson.number}")
         if start.canary:
-            self.say(f"deploying {IMAGE}:{start.canary} as a canary")
+            self.say(f"deploying {IMAGE}:{start.canary} as a canary, and waiting for its pods")
             self.canary("deploy", "manifests/", *self.image(start.canary))
         if start.verdict:
-            self.say("comparing it with the baseline")
+            self.say("comparing it with the baseline, which takes at least 10 seconds")
             self.canary("watch", APP, "--max-duration", "5m")
 
     def canary(self, *arguments: str) -> None:
@@ -146,6 +146,7 @@ class Workshop:
         if doomed:
             self.say(f"deleting what is in namespace {self.cluster.namespace} of earlier lessons")
             self.cluster.kubectl("delete", "--ignore-not-found", *doomed)
+            self.say("waiting until their pods have ended")
         self.cluster.kubectl("wait", "--for=delete", "pods", "-l", f"app={APP}", "--timeout", SECONDS)
 
     def use_namespace(self, start: Start) -> None:
@@ -153,6 +154,7 @@ class Workshop:
         name = self.cluster.namespace
         if not start.namespace:
             if self.cluster.exists() and name != "default":
+                self.say(f"deleting the namespace {name}")
                 run("kubectl", "delete", "namespace", name, "--timeout", SECONDS)
             return
         if not self.cluster.exists():
@@ -166,10 +168,11 @@ class Workshop:
         first = OLD if start.promoted else start.stable
         for tag in sorted({first, start.stable, start.canary or first, *start.builds}):
             self.build(tag)
-        self.say(f"deploying {IMAGE}:{start.stable}")
+        self.say(f"deploying {IMAGE}:{first}, and waiting for its pods")
         manifests = (self.configured(), "manifests/service.yml") if start.configured else ("manifests/",)
         self.canary("apply", *manifests, *self.image(first))
         if start.promoted:
+            self.say(f"deploying {IMAGE}:{start.stable} as a canary, and promoting it")
             self.canary("deploy", "manifests/", *self.image(start.stable))
             self.canary("promote", "manifests/", *self.image(start.stable), "--unproven")
 
