@@ -1,7 +1,7 @@
 """`make lesson N=3` prepares a lesson, `make check N=3` looks at what is done of it, `make solve N=3` does it.
 
 NAMESPACE=anna chooses the namespace, by default that of kubectl or `workshop`. Exits with 1 if a check finds something
-missing, and with 2 if a lesson is not possible here.
+missing, with 2 if a lesson is not possible here, and with 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ import sys
 from scripts.workshop.cluster import DEFAULT, IMAGE, Cluster, NoClusterError, WorkshopError, connect, path
 from scripts.workshop.lessons import LESSONS, ROOT, Lesson
 from scripts.workshop.load import BackgroundLoad
-from scripts.workshop.page import Block, sections
+from scripts.workshop.page import MAIN, Block, sections
 from scripts.workshop.prepare import Workshop, with_registry
 from scripts.workshop.session import DiffersError, Session
+from scripts.workshop.starts import obstacle
+from scripts.workshop.terminal import WIDE
 
-DIFFERS = "the page shows something else here"
+DIFFERS = "the page differs here"
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C has ended."""
 
 
 def chosen(command: str) -> Lesson:
@@ -55,10 +59,12 @@ def report(lesson: Lesson, cluster: Cluster) -> int:
     if lesson.number > 1 and not cluster.exists():
         print(f"  missing  The namespace {cluster.namespace} does not exist. Prepare it: make lesson N={lesson.number}")
         return 1
-    findings = [goal(cluster) for goal in lesson.goals]
-    for one in findings:
-        print(f"  {'right  ' if one.is_right else 'missing'}  {one.sentence}")
-    return 0 if all(one.is_right for one in findings) else 1
+    is_right = True
+    for goal in lesson.goals:
+        found = goal(cluster)
+        print(f"  {'right  ' if found.is_right else 'missing'}  {found.text}", flush=True)
+        is_right = is_right and found.is_right
+    return 0 if is_right else 1
 
 
 def solve(lesson: Lesson) -> int:
@@ -74,6 +80,8 @@ def solve(lesson: Lesson) -> int:
         raise WorkshopError(
             f"The page's commands would work in namespace {cluster.used}, not {cluster.namespace}. First type:  {first}"
         )
+    if cluster and lesson.start.namespace:
+        refuse_elsewhere(lesson, cluster)
     (section,) = (one for one in sections(ROOT / "docs" / lesson.page) if one.number == lesson.number)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")} | {"PATH": path()}
     if cluster:
@@ -82,18 +90,36 @@ def solve(lesson: Lesson) -> int:
     def here(text: str) -> str:
         return on_this_cluster(text, cluster)
 
-    with Session(ROOT, environment, change=here, differs=lambda _: say(DIFFERS), echo=show) as session:
+    def differs(error: DiffersError) -> None:
+        say(f"{DIFFERS}; it has the line: {error.line}" if error.line else f"{DIFFERS}; it shows less")
+
+    with Session(ROOT, environment, change=here, differs=differs, echo=show, size=size()) as session:
         for block in section.blocks:
             if not block.applies(cluster.place_on_page if cluster else "localcluster", environment):
                 continue
             if cluster and "load" in block.words:
                 BackgroundLoad(ROOT, cluster, say).start(block.text)
             elif is_to_do(block, cluster):
+                if block.terminal != MAIN:
+                    say("in another terminal, which closes when the lesson is solved:")
                 print("\n".join(f"$ {line}" for line in block.text.splitlines() if block.language == "sh"), flush=True)
                 session.type(block)
     if cluster is None:
         say("In your terminal, type:  export KUBECONFIG=$(localcluster kubeconfig)")
     return 0
+
+
+def refuse_elsewhere(lesson: Lesson, cluster: Cluster) -> None:
+    """Raise WorkshopError if the cluster is not at the start of a lesson."""
+    if found := obstacle(lesson.start, cluster):
+        start = f"To prepare it: make lesson N={lesson.number}"
+        raise WorkshopError(f"This is not the start of lesson {lesson.number}. {found.text} {start}")
+
+
+def size() -> os.terminal_size:
+    """Return the size of this terminal; without one, that of a wide one."""
+    here = os.get_terminal_size(sys.stdout.fileno()) if sys.stdout.isatty() else WIDE
+    return here if here.columns else WIDE
 
 
 def is_to_do(block: Block, cluster: Cluster | None) -> bool:
@@ -124,6 +150,12 @@ def show(text: str) -> None:
     sys.stdout.flush()
 
 
+def go_on(command: str) -> str:
+    """Return what to type after an interruption; a lesson that is solved in part is not at its start."""
+    number = os.environ.get("N", "")
+    return f"to begin again: make lesson N={number}" if command == "solve" else f"type make {command} N={number} again"
+
+
 def main(command: str) -> int:
     """Run a command for the lesson of $N; return the exit code."""
     try:
@@ -131,6 +163,9 @@ def main(command: str) -> int:
     except (WorkshopError, DiffersError, TimeoutError) as error:
         print(f"make {command}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"\nmake {command}: interrupted; {go_on(command)}", file=sys.stderr)
+        return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -22,11 +22,18 @@ class Finding:
 
     Attributes:
         is_right: whether it is as it should be.
-        sentence: what is right, or what is missing and what to do.
+        sentence: what is right, or what is missing.
+        advice: what to do about it; empty if nothing is missing.
     """
 
     is_right: bool
     sentence: str
+    advice: str = ""
+
+    @property
+    def text(self) -> str:
+        """The sentence and the advice."""
+        return f"{self.sentence} {self.advice}".strip()
 
 
 Goal = Callable[[Cluster], Finding]
@@ -37,9 +44,9 @@ def right(sentence: str) -> Finding:
     return Finding(True, sentence)
 
 
-def missing(sentence: str) -> Finding:
-    """Return that something is missing."""
-    return Finding(False, sentence)
+def missing(sentence: str, advice: str = "") -> Finding:
+    """Return that something is missing, and what to do."""
+    return Finding(False, sentence, advice)
 
 
 def own_namespace(cluster: Cluster) -> Finding:
@@ -47,10 +54,10 @@ def own_namespace(cluster: Cluster) -> Finding:
     name = cluster.namespace
     if not cluster.exists():
         create = f"kubectl create namespace {name} --dry-run=client -o yaml | kubectl apply -f -"
-        return missing(f"The namespace {name} does not exist. Create it: {create}")
+        return missing(f"The namespace {name} does not exist.", f"Create it: {create}")
     if cluster.used != name:
         use = f"kubectl config set-context --current --namespace {name}"
-        return missing(f"kubectl and canary use the namespace {cluster.used}, not {name}. Change that: {use}")
+        return missing(f"kubectl and canary use the namespace {cluster.used}, not {name}.", f"Change that: {use}")
     return right(f"kubectl and canary use the namespace {name} of your cluster ({cluster.place}).")
 
 
@@ -60,13 +67,13 @@ def runs(tag: str, how: str) -> Goal:
     def look(cluster: Cluster) -> Finding:
         stable = cluster.get("deployment", APP)
         if stable is None:
-            return missing(f"There is no Deployment {APP}. {how}")
+            return missing(f"There is no Deployment {APP}.", how)
         if not is_version(stable, tag):
-            return missing(f"Stable runs {image(stable)}, not {IMAGE}:{tag}. {how}")
+            return missing(f"Stable runs {image(stable)}, not {IMAGE}:{tag}.", how)
         wanted, status = stable["spec"]["replicas"], stable["status"]
         ready = min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0))
         if ready < wanted:
-            return missing(f"Only {ready} of {wanted} pods of stable are ready. Look why: kubectl describe pods")
+            return missing(f"Only {ready} of {wanted} pods of stable are ready.", why_not_ready(cluster, "stable"))
         return right(f"Stable runs {IMAGE}:{tag} in {ready} ready pods.")
 
     return look
@@ -83,9 +90,9 @@ def answers(percent: int, variant: str = "") -> Goal:
             return missing(f"No pod of {name} is ready, so none says which version it is.")
         if shares != [percent]:
             return missing(
-                f"The pods of {name} answer {' and '.join(map(str, shares))} % of requests well, not {percent} %. Set "
-                f"success_rate = {percent} in app/app.py, build the image again, then: "
-                "kubectl rollout restart deployment"
+                f"The pods of {name} answer {' and '.join(map(str, shares))} % of requests well, not {percent} %.",
+                f"Set success_rate = {percent} in app/app.py, build the image again, then: "
+                f"kubectl rollout restart deployment {APP}{variant and '-'}{variant}",
             )
         return right(f"The pods of {name} answer {percent} % of requests well, as their log says.")
 
@@ -95,8 +102,15 @@ def answers(percent: int, variant: str = "") -> Goal:
 def load_flows(cluster: Cluster) -> Finding:
     """Return whether requests arrive at the Service's pods."""
     if sum(cluster.rates.values()) < FEW:
-        return missing("No requests arrive. Start the load in the second terminal, as lesson 3 shows.")
-    return right("Requests arrive at the pods.")
+        return missing("No requests arrive.", "Start the load in the second terminal, as lesson 3 shows.")
+    return right(f"Requests arrive at the pods: about {sum(cluster.rates.values()):.0f} per second.")
+
+
+def no_load(cluster: Cluster) -> Finding:
+    """Return whether no requests arrive yet."""
+    if sum(cluster.rates.values()):
+        return missing("Requests already arrive.", "Press Ctrl-C in the terminal that sends them.")
+    return right("No requests arrive yet.")
 
 
 def load_reaches_canary(cluster: Cluster) -> Finding:
@@ -108,7 +122,7 @@ def load_reaches_canary(cluster: Cluster) -> Finding:
     ]
     if silent:
         start = "Start load that opens a new connection for each request, as lesson 3 shows."
-        return missing(f"No requests arrive at {' and '.join(silent)}. {start}")
+        return missing(f"No requests arrive at {' and '.join(silent)}.", start)
     return right("Requests arrive at canary and baseline too.")
 
 
@@ -120,12 +134,12 @@ def variants_run(canary: str, baseline: str) -> Goal:
             found = cluster.get("deployment", f"{APP}-{variant}")
             if found is None:
                 how = f"Deploy a canary: canary deploy manifests/ --image {IMAGE}:{canary}"
-                return missing(f"There is no Deployment {APP}-{variant}. {how}")
+                return missing(f"There is no Deployment {APP}-{variant}.", how)
             if not is_version(found, tag):
                 how = f"Reject it, then deploy again: canary reject {APP}"
-                return missing(f"The {variant} runs {image(found)}, not {IMAGE}:{tag}. {how}")
+                return missing(f"The {variant} runs {image(found)}, not {IMAGE}:{tag}.", how)
             if not found["status"].get("readyReplicas"):
-                return missing(f"The pod of the {variant} is not ready. Look why: kubectl describe pods")
+                return missing(f"The pod of the {variant} is not ready.", why_not_ready(cluster, variant))
         return right(f"A canary of {IMAGE}:{canary} and a baseline of {IMAGE}:{baseline} run beside stable.")
 
     return look
@@ -146,9 +160,9 @@ def verdict_is(decision: str) -> Goal:
     def look(cluster: Cluster) -> Finding:
         found = cluster.status.get("verdict", "")
         if not found:
-            return missing(f"The canary has no verdict yet. Compare it: canary watch {APP}")
+            return missing("The canary has no verdict yet.", f"Compare it: canary watch {APP}")
         if found != decision:
-            return missing(f"The verdict is {found}, not {decision}. Go on: canary watch {APP}")
+            return missing(f"The verdict is {found}, not {decision}.", f"Go on: canary watch {APP}")
         return right(f"The verdict is {found}.")
 
     return look
@@ -162,6 +176,12 @@ def happened(reason: str, words: str, sentence: str, otherwise: str, *, times: i
         return right(sentence) if len(found) >= times else missing(otherwise)
 
     return look
+
+
+def why_not_ready(cluster: Cluster, variant: str) -> str:
+    """Return what keeps the pods of a variant from being ready, as `canary status` knows it, or how to look."""
+    found = (one["reason"] for one in cluster.status.get("variants", []) if one["variant"] == variant)
+    return next(found, "") or "If that stays so, look why: canary status"
 
 
 def image(deployment: dict[str, Any]) -> str:

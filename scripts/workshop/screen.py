@@ -60,23 +60,33 @@ def rendered(written: str) -> str:
     return "\n".join(line.rstrip() for line in lines).strip("\n")
 
 
-def pattern(expected: str) -> re.Pattern[str]:
+def pattern(expected: str, *, is_broken: bool = False) -> re.Pattern[str]:
     """Return what a text must match to look like `expected`.
 
     `…` stands for any text in a line, and on a line of its own for any lines, also for none. Decimal numbers may be
     others with the same sign, and so may times and ages. White space may be any other white space: the width of a
-    terminal and of a column varies.
+    terminal and of a column varies. In a narrow terminal, where long lines are broken, `…` may stand for two lines.
     """
+    like_here = LIKE | ({"any": r"(?:[^\n]*?\n)?[^\n]*?"} if is_broken else {})
     parts = []
     for part in re.split(r"^[^\S\n]*…[^\S\n]*$", expected, flags=re.MULTILINE):
         text, like, at = part.strip(), "", 0
         for varying in re.finditer(VARIES, text):
-            like += re.escape(text[at : varying.start()]) + LIKE[str(varying.lastgroup)]
+            like += re.escape(text[at : varying.start()]) + like_here[str(varying.lastgroup)]
             at = varying.end()
         parts.append(like + re.escape(text[at:]))
     return re.compile(r"\s*" + ANY_LINES.join(parts) + r"\s*")
 
 
-def looks_like(seen: str, expected: str) -> bool:
+def looks_like(seen: str, expected: str, *, is_broken: bool = False) -> bool:
     """Return whether what a person sees is what the page says."""
-    return pattern(expected).fullmatch(seen + "\n") is not None
+    return pattern(expected, is_broken=is_broken).fullmatch(seen + "\n") is not None
+
+
+def first_difference(seen: str, expected: str, *, is_broken: bool = False) -> str:
+    """Return the first line of the page that a person does not see; empty if all are there, and more besides."""
+    lines = expected.splitlines()
+    for number, line in enumerate(lines, 1):
+        if not looks_like(seen, "\n".join([*lines[:number], "…"]), is_broken=is_broken):
+            return line.strip()
+    return ""

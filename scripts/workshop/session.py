@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from scripts.workshop.page import MAIN, Block
-from scripts.workshop.screen import looks_like
-from scripts.workshop.terminal import Terminal
+from scripts.workshop.screen import first_difference, looks_like
+from scripts.workshop.terminal import WIDE, Terminal
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -17,7 +18,15 @@ PATIENCE = 170
 
 
 class DiffersError(Exception):
-    """A person would see something else than the page says."""
+    """A person would see something else than the page says.
+
+    Attributes:
+        line: the first line of the page that is not to be seen; empty if only more is to be seen.
+    """
+
+    def __init__(self, message: str, line: str = "") -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class Session:
@@ -35,6 +44,7 @@ class Session:
         change: Callable[[str], str] = lambda text: text,
         differs: Callable[[DiffersError], object] | None = None,
         echo: Callable[[str], object] | None = None,
+        size: os.terminal_size = WIDE,
     ) -> None:
         """Open no terminal yet.
 
@@ -43,11 +53,12 @@ class Session:
             environment: of each terminal.
             change: makes of a command or an output on the page what it is here, such as another namespace.
             differs: called instead of raising DiffersError if a command succeeds, but shows something else.
-            echo: gets all that the first terminal shows.
+            echo: gets all that the first terminal shows, and of others what the page says they show.
+            size: of each terminal.
         """
         self.terminals: dict[str, Terminal] = {}
         self._folder, self._environment = folder, environment
-        self._change, self._differs, self._echo = change, differs, echo
+        self._change, self._differs, self._echo, self._size = change, differs, echo, size
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +79,8 @@ class Session:
         terminal.start(self._change(block.text))
         if block.terminal != MAIN and block.expected:
             self._await(block, self._change(block.expected))
+            if self._echo:
+                self._echo(f"{terminal.output}\n")
             return
         ended = terminal.wait(PATIENCE)
         seen = terminal.output
@@ -75,8 +88,10 @@ class Session:
             raise DiffersError(told(block, f"It has not ended after {PATIENCE} s.", seen))
         if terminal.exit_code:
             raise DiffersError(told(block, f"Its exit code is {terminal.exit_code}.", seen))
-        if not looks_like(seen, self._change(block.expected)):
-            error = DiffersError(told(block, f"The page says:\n\n{self._change(block.expected)}", seen))
+        expected, is_broken = self._change(block.expected), self._size.columns < WIDE.columns
+        if not looks_like(seen, expected, is_broken=is_broken):
+            line = first_difference(seen, expected, is_broken=is_broken)
+            error = DiffersError(told(block, f"The page says:\n\n{expected}", seen), line)
             if self._differs is None:
                 raise error
             self._differs(error)
@@ -84,7 +99,7 @@ class Session:
     def _terminal(self, number: str) -> Terminal:
         if number not in self.terminals:
             echo = self._echo if number == MAIN else None
-            self.terminals[number] = Terminal(self._folder, self._environment, echo)
+            self.terminals[number] = Terminal(self._folder, self._environment, echo, self._size)
         return self.terminals[number]
 
     def _await(self, block: Block, expected: str) -> None:

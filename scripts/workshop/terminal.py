@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-WIDTH = 200
-"""Columns, so that no sentence is broken."""
+WIDE = os.terminal_size((200, 50))
+"""So wide that no sentence is broken."""
 DONE = re.compile(r"\x1b\]7777;(\d+)\x07")
 """What the shell writes when a command has ended, with the exit code; terminals ignore it."""
 CONTROL_C = b"\x03"
@@ -31,11 +31,15 @@ class Terminal:
     """A shell that runs one command after the other, with this terminal as their standard input and output."""
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str], echo: Callable[[str], object] | None = None
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        echo: Callable[[str], object] | None = None,
+        size: os.terminal_size = WIDE,
     ) -> None:
         """Start a shell in a folder; `echo` gets all output as it comes."""
         self._main, other = pty.openpty()
-        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 50, WIDTH, 0, 0))
+        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", size.lines, size.columns, 0, 0))
         script, self._script = os.pipe()
         self._shell = subprocess.Popen(
             ["bash", "--noprofile", "--norc", f"/dev/fd/{script}"],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.workshop.__main__ import main
 from scripts.workshop.cluster import Cluster, WorkshopError
 from scripts.workshop.lessons import LESSONS, ROOT
 from scripts.workshop.prepare import Workshop
@@ -65,6 +66,27 @@ def test_a_namespace_that_cannot_exist_is_refused(tmp_path: Path) -> None:
         "make lesson: NAMESPACE=Anna! is not a valid name: use lower-case letters, digits and -, such as "
         "NAMESPACE=anna\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "again"),
+    [
+        ("lesson", "type make lesson N=7 again"),
+        ("check", "type make check N=7 again"),
+        ("solve", "to begin again: make lesson N=7"),
+    ],
+)
+def test_ctrl_c_ends_a_command_with_one_line(
+    command: str, again: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> Cluster:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("N", "7")
+    monkeypatch.setattr("scripts.workshop.__main__.connect", interrupted)
+
+    assert main(command) == 130
+    assert capsys.readouterr() == ("", f"\nmake {command}: interrupted; {again}\n")
 
 
 def test_the_makefile_runs_the_three_commands() -> None:

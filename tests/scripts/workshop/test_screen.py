@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.workshop.screen import looks_like, rendered
+from scripts.workshop.screen import first_difference, looks_like, rendered
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,15 @@ def test_what_differs_from_run_to_run_may_be_another(seen: str, expected: str) -
 )
 def test_anything_else_is_a_difference(seen: str, expected: str) -> None:
     assert not looks_like(seen, expected)
+
+
+def test_in_a_narrow_terminal_a_line_may_be_broken_where_the_page_has_dots() -> None:
+    seen, expected = "verdict PROMOTE: canary\n20 % good vs baseline", "verdict PROMOTE: … baseline"
+    assert looks_like(seen, expected, is_broken=True)
+    assert not looks_like(seen, expected)
+
+
+def test_the_first_line_of_the_page_that_is_not_to_be_seen_is_named() -> None:
+    assert first_difference("a\nx\nc", "a\nb\nc") == "b"
+    assert first_difference("a\nb", "a\n…\nb\nc") == "c"
+    assert first_difference("a\nb\nmore", "a\nb") == ""
