@@ -56,6 +56,7 @@ def test_the_canary_gets_its_share_and_the_route_is_as_before_after_a_reject(
     with Clients(address) as kept, Clients(address, keep_alive=False) as fresh:
         stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--steps", "5,50", *GATEWAY)
         assert weights(stable) == {"sampleapp-stable": 18, "sampleapp-baseline": 1, "sampleapp-canary": 1}
+        poll("Traefik applies the route", lambda: shares(address, 100)["sampleapp-canary"])  # after its status says so
         counted = shares(address, 1000)
         stable.canary("reject", "sampleapp")
 
@@ -91,3 +92,18 @@ def test_a_release_in_steps_is_promoted_without_a_lost_request(
     assert spec(stable) == before
     assert services(stable) == {"sampleapp"}
     assert (kept.problems, fresh.problems) == ({}, {})
+
+
+def test_testers_reach_a_canary_that_gets_no_other_requests(stable: Namespace, manifests: Path, address: str) -> None:
+    before, tester = spec(stable), {"x-canary": "always"}
+    match = (*GATEWAY, "--match", "header:X-Canary=always")
+    stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "0", *match)
+
+    poll("testers reach the canary", lambda: shares(address, 50, tester).keys() == {"sampleapp-canary"})
+    assert shares(address, 200).keys() == {"sampleapp"}
+
+    stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "50", *match)
+    poll("half of all others do, too", lambda: shares(address, 50).keys() == {"sampleapp-canary", "sampleapp-baseline"})
+    assert shares(address, 200, tester).keys() == {"sampleapp-canary"}
+    stable.canary("reject", "sampleapp")
+    assert spec(stable) == before

@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 from canary.settings.settings import SETTINGS, Setting
 
 IMAGES = ("images", "image_pull_secrets")
-SIZES = ("percentage", "steps", "traffic", "route", "replicas")
+SIZES = ("percentage", "steps", "traffic", "route", "match", "replicas")
 VARIANTS = (*SIZES, "others", "label", "timeout", "expire_after")
 CONSOLE = ("listen", "tls_cert", "tls_key", "host_names", "user_header")
 GATE = ("gate", "gate_url", "gate_token_file", "gate_timeout", *CONSOLE)

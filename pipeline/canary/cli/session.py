@@ -87,8 +87,18 @@ class Session:
 
     @cached_property
     def steps(self) -> tuple[float, ...]:
-        """Sizes of canary and baseline, one after the other, in percent of stable's pods."""
-        return self.resolved.sizes()
+        """Sizes of canary and baseline, one after the other, in percent of stable's pods.
+
+        Raises:
+            InputError: one is 0, and nobody reaches the canary by --match.
+        """
+        sizes = self.resolved.sizes()
+        if sizes[0] == 0 and (len(sizes) > 1 or not self.settings.match):
+            raise InputError(
+                "0 % is a preview for testers: deploy with --percentage 0, --traffic gateway and --match; then release "
+                "with the shares that are to be compared"
+            )
+        return sizes
 
     @cached_property
     def measures(self) -> Measures:
@@ -223,6 +233,8 @@ class Session:
             InputError: it could not decide: the verdict has no tolerance, the person has no terminal, or there is no
                 URL to ask.
         """
+        if self.steps == (0,):
+            raise InputError("a release at 0 % compares nothing: take canary deploy for a preview")
         if len(self.steps) > 1:
             self.require_tolerances("a release in several steps")
         settings = self.settings
@@ -296,7 +308,7 @@ class Session:
                     "Deployment (kubectl get httproutes shows them)"
                 )
             return settings.route
-        for attribute in ("route", "replicas"):
+        for attribute in ("route", "match", "replicas"):
             if getattr(settings, attribute) is not None:
                 raise InputError(f"{self.resolved.sources[attribute]} needs --traffic gateway")
         return ""
@@ -309,6 +321,7 @@ class Session:
             measures=self.measures,
             steps=self.steps,
             route=self._route(),
+            match=settings.match or "",
             replicas=settings.replicas,
             label=settings.label,
             timeout=settings.timeout,

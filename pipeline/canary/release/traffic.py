@@ -33,6 +33,7 @@ from canary.state.route_record import RouteRecord, read_route_record
 from canary.variants.derive import own_marks
 from canary.variants.route import (
     Division,
+    Header,
     divided,
     gathered,
     is_same_but_for_weights_of,
@@ -85,6 +86,11 @@ def check_traffic(world: World, workload: Workload) -> tuple[Object, ...]:
             f"a release of {workload.name} by HTTPRoute {record.route} is in progress, and not by {options.route}. To "
             f"end it: {Commands(options, workload.name).reject}"
         )
+    if record is not None and options.match and str(record.header) != options.match:
+        raise InputError(
+            f"the release of {workload.name} that is in progress has {record.header or 'no --match'}, and not "
+            f"{options.match}. To end it: {Commands(options, workload.name).reject}"
+        )
     route = read_route(world.cluster, options.route)
     check_route(world.cluster, route)
     fresh = record or _new_record(world, workload, route)
@@ -122,7 +128,7 @@ def begin(world: World, workload: Workload) -> None:
     if _names_variants(world, route, record):
         return
     wait_for_endpoints(world, {workload.name: [service_name(workload.name, Variant.STABLE)]})
-    _write(world, record, Fraction(0))
+    _write(world, record, _to_stable(record))
 
 
 def shift(world: World, name: str, step: Step) -> None:
@@ -142,7 +148,7 @@ def shift(world: World, name: str, step: Step) -> None:
     wait_for_endpoints(
         world, {variant_name(name, one): [service_name(name, one)] for one in (*COMPARED, Variant.STABLE)}
     )
-    _write(world, record, share_of(step.percentage))
+    _write(world, record, _division(record, share_of(step.percentage)))
 
 
 def put_back(world: World, name: str) -> RouteRecord | None:
@@ -164,7 +170,7 @@ def withdraw(world: World, name: str) -> RouteRecord | None:
     if record is None or route is None or not _names_variants(world, route, record):
         return record
     if _is_unedited(world, route, record) and _selects_stable(world, workload, record):
-        _write(world, record, Fraction(0), must_be_ours=False, patient=False)
+        _write(world, record, _to_stable(record), must_be_ours=False, patient=False)
     else:
         _put_back(world, record)
         _wait_patiently(world, record)
@@ -233,7 +239,8 @@ def _new_record(world: World, workload: Workload, route: Object) -> RouteRecord:
     if not present:
         raise InputError(f"stable {workload.name} has no ReplicaSet yet: wait until it is ready")
     selector = {**selecting[service], HASH: present}
-    return RouteRecord(workload.name, name, service, route["spec"], selector)
+    header = Header.parse(world.options.match) if world.options.match else None
+    return RouteRecord(workload.name, name, service, route["spec"], selector, header)
 
 
 def _service(world: World, workload: Workload, record: RouteRecord, variant: Variant) -> Object:
@@ -258,7 +265,13 @@ def _service(world: World, workload: Workload, record: RouteRecord, variant: Var
 
 
 def _division(record: RouteRecord, share: Fraction) -> Division:
-    return Division(record.workload, record.service, share)
+    """Return the division while there are variants."""
+    return Division(record.workload, record.service, share, record.header)
+
+
+def _to_stable(record: RouteRecord) -> Division:
+    """Return the division while there are no variants."""
+    return Division(record.workload, record.service, Fraction(0))
 
 
 def _check_division(world: World, route: Object, record: RouteRecord, share: Fraction) -> None:
@@ -273,11 +286,10 @@ def _check_division(world: World, route: Object, record: RouteRecord, share: Fra
 
 
 def _write(
-    world: World, record: RouteRecord, share: Fraction, *, must_be_ours: bool = True, patient: bool = True
+    world: World, record: RouteRecord, division: Division, *, must_be_ours: bool = True, patient: bool = True
 ) -> None:
     """Divide the requests, and wait until the controller has seen it."""
-    namespace = world.cluster.namespace
-    spec = divided(record.before, namespace, _division(record, share))
+    spec, share = divided(record.before, world.cluster.namespace, division), division.share
 
     def attempt() -> Object | None:
         route = read_route(world.cluster, record.route)
@@ -292,6 +304,8 @@ def _write(
 
     retry_on_conflict(attempt, f"divide the requests of HTTPRoute {record.route}")
     part = f"{in_percent(float(share))} of requests each to canary and baseline" if share else "all requests to stable"
+    if division.header:
+        part += f", those with {division.header.name}: {division.header.value} to the canary"
     world.listen(Written("HTTPRoute", record.route, "configured", part))
     if patient:
         wait_until_served(world, record.route)
@@ -323,7 +337,7 @@ def _put_back(world: World, record: RouteRecord) -> bool:
 
 
 def _is_unedited(world: World, route: Object, record: RouteRecord) -> bool:
-    division = _division(record, Fraction(0))
+    division = _to_stable(record)
     return is_same_but_for_weights_of(route["spec"], record.before, world.cluster.namespace, division)
 
 
@@ -355,7 +369,7 @@ def _follow(world: World, workload: Workload, record: RouteRecord, share: Fracti
     followed = replace(record, selector={**record.selector, HASH: _hash_of(world, workload)})
     world.cluster.replace(_service(world, workload, followed, Variant.STABLE))
     wait_for_endpoints(world, {workload.name: [service_name(workload.name, Variant.STABLE)]})
-    _write(world, followed, share)
+    _write(world, followed, _division(followed, share))
     return ""
 
 

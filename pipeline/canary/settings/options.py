@@ -13,9 +13,10 @@ class Options:
 
     Attributes:
         measures: what canary and baseline are compared by.
-        steps: sizes of canary and baseline, in percent of stable's replicas, 0.01–100 and rising. At least one.
+        steps: sizes of canary and baseline, in percent of stable's replicas, 0–100 and rising. At least one.
         route: name of the HTTPRoute by which requests are divided: then steps are shares of them, up to 50, and each of
             canary and baseline gets the share. Empty if the numbers of pods divide them.
+        match: requests with this header go to the canary: `header:X-Canary=always`; empty for none.
         replicas: pods of canary and baseline, each; None for the percentage of the step.
         label: key of the label that marks variants.
         timeout: seconds that a rollout may take without progress: without a further pod updated or available.
@@ -41,6 +42,7 @@ class Options:
     measures: Measures
     steps: tuple[float, ...] = (25,)
     route: str = ""
+    match: str = ""
     replicas: int | None = None
     label: str = VERSION_LABEL
     timeout: float = 300.0

@@ -82,6 +82,16 @@ class Settings:
     route: str | None = _setting(
         None, _ROUTE, "With --traffic gateway: the HTTPRoute that sends requests to the Service of the Deployment."
     )
+    match: str | None = _setting(
+        None,
+        pattern(
+            r"header:[-A-Za-z0-9_]{1,64}=[^\x00-\x20\x7f](?:[^\x00-\x1f\x7f]{0,254}[^\x00-\x20\x7f])?",
+            "a header and its value, such as header:X-Canary=always",
+            "header:NAME=VALUE",
+        ),
+        "With --traffic gateway: send all requests with this header to the canary, for testers. "
+        "With --percentage 0, it gets no others.",
+    )
     replicas: int | None = _setting(
         None,
         integer(1),

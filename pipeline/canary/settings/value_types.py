@@ -223,11 +223,11 @@ def integer(least: int, most: int | None = None) -> ValueType:
 
 
 def percentage() -> ValueType:
-    """Return the type of percentages from 0.01 to 100, such as 5 or 0.5. Whole ones are integers."""
+    """Return the type of percentages from 0 to 100, such as 5 or 0.5. Whole ones are integers."""
 
     def read(value: object) -> float:
         number = _number(value)
-        if not 0.01 <= number <= 100:
+        if not 0 <= number <= 100:
             raise ValueError(value)
         return int(number) if number == int(number) else float(number)
 
@@ -236,8 +236,8 @@ def percentage() -> ValueType:
             raise ValueError(text)
         return read(float(text))
 
-    schema = {"type": "number", "minimum": 0.01, "maximum": 100}
-    return ValueType("a percentage from 0.01 to 100", schema, read, from_text, metavar="N")
+    schema = {"type": "number", "minimum": 0, "maximum": 100}
+    return ValueType("a percentage from 0 to 100", schema, read, from_text, metavar="N")
 
 
 def rising_percentages(example: str) -> ValueType:
@@ -256,7 +256,7 @@ def rising_percentages(example: str) -> ValueType:
         return numbers
 
     return ValueType(
-        f"rising percentages from 0.01 to 100, such as {example}",
+        f"rising percentages from 0 to 100, such as {example}",
         item.schema
         | {
             "type": ["array", "string", "number"],

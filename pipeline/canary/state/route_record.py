@@ -13,6 +13,7 @@ from canary.marks import ROUTE, ROUTE_BEFORE, Variant, service_name
 from canary.objects import SERVICE, Object, annotations_of
 from canary.observe.deployments import Workload
 from canary.ports import Cluster
+from canary.variants.route import Header
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class RouteRecord:
         service: name of the Service that the route had as a backend.
         before: the route's spec before the release.
         selector: labels of stable's pods, as the Service `NAME-stable` selects them.
+        header: by which testers reach the canary, None if there is none.
     """
 
     workload: str
@@ -32,11 +34,14 @@ class RouteRecord:
     service: str
     before: Object
     selector: Mapping[str, str]
+    header: Header | None = None
 
     @property
     def annotations(self) -> dict[str, str]:
         """Return the annotations of the Service `NAME-stable`."""
-        return {ROUTE: self.route, ROUTE_BEFORE: json.dumps({"service": self.service, "spec": self.before})}
+        match = str(self.header) if self.header else ""
+        kept = {"service": self.service, "match": match, "spec": self.before}
+        return {ROUTE: self.route, ROUTE_BEFORE: json.dumps(kept)}
 
 
 def read_route_record(cluster: Cluster, workload: Workload) -> RouteRecord | None:
@@ -68,9 +73,9 @@ def _parsed(cluster: Cluster, workload: str, service: Object) -> RouteRecord | N
         return None
     try:
         read = json.loads(annotations[ROUTE_BEFORE])
-        return RouteRecord(
-            workload, annotations[ROUTE], read["service"], read["spec"], service["spec"].get("selector") or {}
-        )
+        header = Header.parse(read["match"]) if read["match"] else None
+        selector = service["spec"].get("selector") or {}
+        return RouteRecord(workload, annotations[ROUTE], read["service"], read["spec"], selector, header)
     except (KeyError, TypeError, ValueError) as error:
         name = service["metadata"]["name"]
         raise InputError(

@@ -5,11 +5,14 @@ Everything else of the route stays as it is: matches, filters, timeouts and othe
 backends, all weights are multiplied, so that their shares stay.
 """
 
+from __future__ import annotations
+
 from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from math import gcd, lcm
+from typing import NamedTuple
 
 from canary.errors import InputError
 from canary.marks import COMPARED, Variant, service_name
@@ -21,6 +24,30 @@ HEAVIEST = 1_000_000
 MOST_BACKENDS = 16
 """The Gateway API's limit of backends in a rule."""
 
+MOST_RULES = 16
+"""The Gateway API's limit of rules in a route."""
+
+
+class Header(NamedTuple):
+    """A request header by which testers reach the canary.
+
+    Attributes:
+        name: of the header; upper and lower case are the same.
+        value: that it must have.
+    """
+
+    name: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Header:
+        """Return the header of a text such as `header:X-Canary=always`."""
+        name, _, value = text.removeprefix("header:").partition("=")
+        return cls(name, value)
+
+    def __str__(self) -> str:
+        return f"header:{self.name}={self.value}"
+
 
 @dataclass(frozen=True)
 class Division:
@@ -29,12 +56,14 @@ class Division:
     Attributes:
         workload: name of the stable Deployment.
         service: name of the Service that the route had as a backend.
-        share: of canary and baseline each, 0 to 1/2; stable gets the rest. At 0 the route does not name them.
+        share: of canary and baseline each, 0 to 1/2; stable gets the rest. At 0 the route's weights leave them out.
+        header: requests with it go to the canary, beyond its share. None if there is no such header, or no canary yet.
     """
 
     workload: str
     service: str
     share: Fraction
+    header: Header | None = None
 
     @property
     def services(self) -> dict[str, Fraction]:
@@ -66,9 +95,10 @@ def divided(spec: Object, namespace: str, division: Division) -> Object:
     Raises:
         InputError: a rule would have too many backends, or a weight would be too large.
     """
-    made = deepcopy(spec)
+    made, rules = deepcopy(spec), list[Object]()
     for number, rule in enumerate(_rules(made)):
-        backends = _backends(rule)
+        backends, before = _backends(rule), deepcopy(rule)
+        rules.append(rule)
         if not any(_is_backend(one, namespace, division.service) and _weight(one) for one in backends):
             continue
         scale = lcm(*(share.denominator for share in division.services.values()))
@@ -82,7 +112,14 @@ def divided(spec: Object, namespace: str, division: Division) -> Object:
             )
         ]
         _check_limits(rule["backendRefs"], number, division)
-    return made
+        if division.header is not None:
+            rules.append(_for_testers(before, namespace, division, division.header))
+    if len(rules) > max(MOST_RULES, len(_rules(spec))):
+        raise InputError(
+            f"with a rule for --match beside each rule that leads to {division.service}, the route would have "
+            f"{len(rules)} rules, and the Gateway API allows {MOST_RULES}: split the route into several"
+        )
+    return {**made, "rules": rules}
 
 
 def gathered(spec: Object, namespace: str, workload: str, service: str) -> Object:
@@ -90,8 +127,13 @@ def gathered(spec: Object, namespace: str, workload: str, service: str) -> Objec
 
     The Service's backend has the weight of all three together. Weights are in their lowest terms.
     """
-    made = deepcopy(spec)
+    made, canary = deepcopy(spec), service_name(workload, Variant.CANARY)
     names = {service_name(workload, variant): variant for variant in Variant}
+    made["rules"] = [
+        rule
+        for rule in _rules(made)
+        if not _backends(rule) or any(not _is_local(one, namespace) or one["name"] != canary for one in _backends(rule))
+    ]  # without those for testers, which lead to the canary alone
     for rule in _rules(made):
         backends = _backends(rule)
         own = [one for one in backends if _is_local(one, namespace) and one["name"] in names]
@@ -146,6 +188,26 @@ def _parts(backend: Object, division: Division, scale: int) -> list[Object]:
         {**deepcopy(backend), "name": name, "weight": int(_weight(backend) * scale * share)}
         for name, share in division.services.items()
     ]
+
+
+def _for_testers(rule: Object, namespace: str, division: Division, header: Header) -> Object:
+    """Return a rule that sends the same requests to the canary alone, if they have the header.
+
+    It wins over the rule that it is made of, because it matches one header more.
+    """
+    (backend,) = [one for one in _backends(rule) if _is_backend(one, namespace, division.service)][:1]
+    matches = rule.get("matches") or [{"path": {"type": "PathPrefix", "value": "/"}}]
+    asked = {"type": "Exact", "name": header.name, "value": header.value}
+    for one in matches:
+        if any(other["name"].lower() == header.name.lower() for other in one.get("headers") or []):
+            raise InputError(
+                f"a rule of the route asks for the header {header.name} already: choose another for --match"
+            )
+    return {
+        **{key: value for key, value in rule.items() if key != "name"},  # names of rules are unique
+        "matches": [{**one, "headers": [*(one.get("headers") or []), asked]} for one in matches],
+        "backendRefs": [{**backend, "name": service_name(division.workload, Variant.CANARY), "weight": 1}],
+    }
 
 
 def _check_limits(backends: list[Object], number: int, division: Division) -> None:

@@ -14,7 +14,7 @@ def variant_replicas(stable: int, percentage: float) -> int:
 
     Args:
         stable: pods of stable.
-        percentage: more than 0, up to 100.
+        percentage: 0–100.
     """
     return max(1, int((2 * stable * percentage + 100) // 200))
 

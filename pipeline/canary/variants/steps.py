@@ -63,6 +63,6 @@ def step_at_hand(steps: tuple[float, ...], canaries: Iterable[Object]) -> Step:
 def _number(text: str) -> float:
     """Return a percentage from an annotation."""
     number = float(text)
-    if not 0 < number <= 100:
+    if not 0 <= number <= 100:
         raise ValueError(text)
     return int(number) if number == int(number) else number

@@ -39,11 +39,22 @@ WRONG = {
     ("deploy", "m.yml", "--image", "app:"): (
         "--image app:: 'app:' is not an image such as registry:5000/app:1.2 or app@sha256:…"
     ),
-    ("deploy", "m.yml", "--percentage", "0"): "--percentage 0: must be a percentage from 0.01 to 100",
-    ("deploy", "m.yml", "--percentage", "101"): "--percentage 101: must be a percentage from 0.01 to 100",
-    ("deploy", "m.yml", "--percentage", "half"): "--percentage half: must be a percentage from 0.01 to 100",
+    ("deploy", "m.yml", "--percentage", "0"): (
+        "0 % is a preview for testers: deploy with --percentage 0, --traffic gateway and --match; "
+        "then release with the shares that are to be compared"
+    ),
+    ("deploy", "m.yml", "--route", "app"): "--route needs --traffic gateway",
+    ("deploy", "m.yml", "--traffic", "gateway"): (
+        "--traffic gateway needs a --route: the HTTPRoute that sends requests to the Service of the Deployment "
+        "(kubectl get httproutes shows them)"
+    ),
+    ("deploy", "m.yml", "--traffic", "gateway", "--match", "X-Canary=always"): (
+        "--match X-Canary=always: must be a header and its value, such as header:X-Canary=always"
+    ),
+    ("deploy", "m.yml", "--percentage", "101"): "--percentage 101: must be a percentage from 0 to 100",
+    ("deploy", "m.yml", "--percentage", "half"): "--percentage half: must be a percentage from 0 to 100",
     ("deploy", "m.yml", "--steps", "50,25"): (
-        "--steps 50,25: must be rising percentages from 0.01 to 100, such as 10,25,50"
+        "--steps 50,25: must be rising percentages from 0 to 100, such as 10,25,50"
     ),
     ("deploy", "m.yml", "--steps", "25,50", "--percentage", "10"): (
         "--percentage and --steps: use percentage for one size, or steps for several, not both"

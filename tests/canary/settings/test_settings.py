@@ -69,12 +69,11 @@ WRONG = {
     "image: a:1": "1: unknown key image; did you mean images?",
     "zzz: 1": f"1: unknown key zzz; the keys are {KNOWN}",
     "metrics-path: metrics": "1: metrics-path metrics: must be a path that begins with /, such as /actuator/prometheus",
-    "percentage: 0": "1: percentage 0: must be a percentage from 0.01 to 100",
-    "percentage: 101": "1: percentage 101: must be a percentage from 0.01 to 100",
-    "percentage: 0.001": "1: percentage 0.001: must be a percentage from 0.01 to 100",
-    "percentage: '25'": "1: percentage 25: must be a percentage from 0.01 to 100",
-    "percentage: yes": "1: percentage True: must be a percentage from 0.01 to 100",
-    "percentage:": "1: percentage: must be a percentage from 0.01 to 100",
+    "percentage: -1": "1: percentage -1: must be a percentage from 0 to 100",
+    "percentage: 101": "1: percentage 101: must be a percentage from 0 to 100",
+    "percentage: '25'": "1: percentage 25: must be a percentage from 0 to 100",
+    "percentage: yes": "1: percentage True: must be a percentage from 0 to 100",
+    "percentage:": "1: percentage: must be a percentage from 0 to 100",
     "min-requests: 0": "1: min-requests 0: must be a whole number, 1 or more",
     "tolerance: 5": f"1: tolerance 5: must be {TOLERANCE}",
     "tolerance: 1x": f"1: tolerance 1x: must be {TOLERANCE}",
@@ -117,9 +116,9 @@ def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("attribute", "text", "wanted"),
     [
-        ("percentage", "0", "a percentage from 0.01 to 100"),
-        ("percentage", "1e1", "a percentage from 0.01 to 100"),
-        ("percentage", "", "a percentage from 0.01 to 100"),
+        ("percentage", "-1", "a percentage from 0 to 100"),
+        ("percentage", "1e1", "a percentage from 0 to 100"),
+        ("percentage", "", "a percentage from 0 to 100"),
         ("tolerance", "five", TOLERANCE),
         ("tolerance", "nan", TOLERANCE),
         ("tolerance", "0.9x", TOLERANCE),
@@ -179,10 +178,10 @@ def test_steps_and_percentage_from_the_same_source_are_refused(tmp_path: Path) -
         resolve({}, {}, tmp_path).sizes()
 
 
-@pytest.mark.parametrize("steps", ["[]", "[50, 10]", "[10, 10]", "[0, 10]", "[10, 101]", "0", "[ten]", "10,5", "ten"])
-def test_steps_rise_within_1_to_100(steps: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", ["[]", "[50, 10]", "[10, 10]", "[-1, 10]", "[10, 101]", "-1", "[ten]", "10,5", "ten"])
+def test_steps_rise_within_0_to_100(steps: str, tmp_path: Path) -> None:
     (tmp_path / "canary.yml").write_text(f"steps: {steps}")
-    with pytest.raises(InputError, match=r"must be rising percentages from 0\.01 to 100, such as 10,25,50"):
+    with pytest.raises(InputError, match=r"must be rising percentages from 0 to 100, such as 10,25,50"):
         resolve({}, {}, tmp_path)
 
 
