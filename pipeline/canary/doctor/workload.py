@@ -161,11 +161,13 @@ def _check_traffic(
     if not silent:
         return ok("traffic", text, workload=found.name)
     services = {one for deployment in found.variants.values() for one in services_of(world.cluster, deployment)}
-    where = (
-        f"is anything sending load to Service {' or '.join(sorted(services))}?"
-        if services
-        else f"no Service selects the pods of {found.name}"
-    )
+    named = f"Service {' or '.join(sorted(services))}"
+    if not services:
+        where = f"no Service selects the pods of {found.name}"
+    elif Variant.STABLE in silent:
+        where = f"is anything sending load to {named}?"
+    else:
+        where = f"do clients of {named} keep connections open?"
     return warning("traffic", text, f"a release needs requests to compare: {where}", workload=found.name)
 
 

@@ -15,17 +15,17 @@ class NoTraffic:
         """Speak to the world's listener."""
         self._world = world
         self._total: float | None = None
+        self._of_stable = 0.0
         self._since = 0.0
         self._told = False
 
     def observe(self, scene: Observation, tally: Tally) -> None:
         """Take note of a look; emit a warning when the options' `no_traffic_after` has gone by without a request."""
-        total = sum(
-            tally.answered(name, variant) for name, variant, _ in scene.variants(Variant.CANARY, Variant.BASELINE)
-        )
+        total = _answered(scene, tally, Variant.CANARY, Variant.BASELINE)
         now = self._world.patient_now()
         if total != self._total:
             self._total, self._since, self._told = total, now, False
+            self._of_stable = _answered(scene, tally, Variant.STABLE)
         elif not self._told and now - self._since >= self._world.options.no_traffic_after:
             self._told = True
             self._world.listen(Note(self._text(scene, tally), warning=True))
@@ -35,13 +35,25 @@ class NoTraffic:
         if tally.missing:
             pod, why = min(tally.missing.items(), key=lambda item: item[0].name)
             return f"{quiet}: counts are missing from {len(tally.missing)} pods, such as {pod.name} ({why})"
-        services = sorted(
-            {
-                service
-                for _, _, canary in scene.variants(Variant.CANARY)
-                for service in services_of(self._world.cluster, canary)
-            }
-        )
+        services = self._services(scene, Variant.CANARY)
         if not services:
             return f"{quiet}: no Service selects the pods of {', '.join(scene.canaries)}"
-        return f"{quiet}: is anything sending load to Service {' or '.join(services)}?"
+        named = f"Service {' or '.join(sorted(services))}"
+        shares_with_stable = services & self._services(scene, Variant.STABLE)
+        if shares_with_stable and _answered(scene, tally, Variant.STABLE) > self._of_stable:
+            quiet += " to canary and baseline, although stable gets some"
+            return f"{quiet}: do clients of {named} keep connections open?"
+        return f"{quiet}: is anything sending load to {named}?"
+
+    def _services(self, scene: Observation, variant: Variant) -> set[str]:
+        """Return the Services that select the pods of a variant."""
+        return {
+            service
+            for _, _, deployment in scene.variants(variant)
+            for service in services_of(self._world.cluster, deployment)
+        }
+
+
+def _answered(scene: Observation, tally: Tally, *variants: Variant) -> float:
+    """Return how many requests the variants have answered."""
+    return sum(tally.answered(name, variant) for name, variant, _ in scene.variants(*variants))

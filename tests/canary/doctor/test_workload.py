@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from canary.errors import ForbiddenError, NotAnsweringError
+from canary.marks import Variant
 from canary.metrics import DirectSource
 from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
@@ -19,8 +20,8 @@ from tests.http_servers import serving
 class Source:
     """Counts by script: for each look, of each pod a number or what is wrong."""
 
-    def __init__(self, story: Story, *looks: float | str | Exception) -> None:
-        self.story, self.looks = story, list(looks)
+    def __init__(self, story: Story, *looks: float | str | Exception, silent: Collection[Variant] = ()) -> None:
+        self.story, self.looks, self.silent = story, list(looks), silent
 
     def read(self, pods: Sequence[Pod], since: float) -> list[Scrape]:
         if not pods:
@@ -32,15 +33,21 @@ class Source:
         if isinstance(look, str):
             return [Scrape(pod, at, None, look) for pod in pods]
         self.last = look
-        return [Scrape(pod, at, {"success total": look, "success good": look}) for pod in pods]
+        totals = [0.0 if pod.variant in self.silent else look for pod in pods]
+        return [
+            Scrape(pod, at, {"success total": total, "success good": total})
+            for pod, total in zip(pods, totals, strict=True)
+        ]
 
     def exposed(self, pods: Sequence[Pod]) -> ExposedMetrics:
         series = ("requests_total", {"custom_status": "good"}, self.last)
         return ExposedMetrics.of([series], self.story.options.measures)
 
 
-def counts(story: Story, *looks: float | str | Exception, **subject: Any) -> list[tuple[str, str]]:
-    checks = examined(story, "app", samples=Source(story, *looks), **subject)
+def counts(
+    story: Story, *looks: float | str | Exception, silent: Collection[Variant] = (), **subject: Any
+) -> list[tuple[str, str]]:
+    checks = examined(story, "app", samples=Source(story, *looks, silent=silent), **subject)
     return about(checks, "metrics") + about(checks, "traffic")
 
 
@@ -113,6 +120,15 @@ def test_traffic_is_counted_for_each_variant(story: Story) -> None:
     [_, (outcome, text)] = counts(story, 10.0, 40.0)
     assert outcome == "ok"
     assert "app: stable 40.0, baseline 20.0, canary 20.0 requests/s, over 3 s" in text
+
+
+def test_requests_that_reach_stable_alone_come_from_clients_that_keep_their_connections(story: Story) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.release(service(), deployment("app:2")).deploy()
+    [_, (outcome, text)] = counts(story, 10.0, 40.0, silent=(Variant.BASELINE, Variant.CANARY))
+    assert outcome == "warning"
+    assert "stable 40.0, baseline 0.0, canary 0.0 requests/s" in text
+    assert "do clients of Service app keep connections open?" in text
 
 
 def test_a_port_that_no_pod_has_is_named(story: Story) -> None:

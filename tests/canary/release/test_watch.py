@@ -205,6 +205,18 @@ def test_no_requests_are_noticed_once_and_the_service_is_named(deployed: Story) 
     assert note.text == "no requests in 10 s: is anything sending load to Service app?"
 
 
+def test_requests_that_reach_stable_alone_come_from_clients_that_keep_their_connections(deployed: Story) -> None:
+    deployed.counts.answered |= {Variant.BASELINE: 0.0, Variant.CANARY: 0.0}
+    with pytest.raises(TimedOutError):
+        deployed.release(names=("app",), max_duration=60, no_traffic_after=10).watch()
+    [note] = deployed.heard(Note)
+    assert note.warning
+    assert note.text == (
+        "no requests in 10 s to canary and baseline, although stable gets some: do clients of Service app keep "
+        "connections open?"
+    )
+
+
 def test_no_requests_without_any_service_are_said_so(story: Story) -> None:
     story.stable(deployment("app:1"))
     story.release(deployment("app:2")).deploy()
