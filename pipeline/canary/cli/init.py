@@ -1,5 +1,6 @@
 """The command that writes canary.yml for an app."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,12 @@ def init(**given: Any) -> None:  # noqa: ANN401 - click's parameters
 def _exposed(session: Session, deployment: Object) -> Exposed:
     """Return what the app exposes, or why that is not known: without a cluster, the manifests alone are read."""
     resolved = session.resolved
-    port, path = (
-        "" if resolved.sources[one] == "default" else resolved.show(one) for one in ("metrics_port", "metrics_path")
+    port, path, total, good = (
+        "" if resolved.sources[one] == "default" else resolved.show(one)
+        for one in ("metrics_port", "metrics_path", "total", "good")
     )
     try:
-        return exposed_by(
+        exposed = exposed_by(
             session.cluster,
             session.clients.counters,
             deployment,
@@ -87,6 +89,9 @@ def _exposed(session: Session, deployment: Object) -> Exposed:
         )
     except CanaryError as error:
         return Exposed(problem=f"the metrics were not read: {error}")
+    if total and good and exposed.counters and not exposed.without(total, good):
+        return replace(exposed, problem="")  # nothing needs to be found any more
+    return exposed
 
 
 def _manifests() -> tuple[str, ...]:

@@ -37,8 +37,8 @@ def content(resolved: Resolved, deployment: Object, exposed: Exposed, answers: A
         ),
         _block("The files and folders that a release deploys.", manifests=list(settings.manifests)),
         _block(
-            f"The size of canary and baseline, in percent of stable's pods. Of {stable}, that is {pods}. To grow in "
-            "steps instead, replace this line by steps: [10, 25, 50].",
+            f"The size of canary and baseline, in percent of stable's pods. Of {stable}, that is {pods}."
+            f"{_about_steps(stable)}",
             percentage=settings.percentage,
         ),
         _block(
@@ -66,11 +66,23 @@ def _default(name: str) -> str:
     return setting.show(setting.default)
 
 
+def _about_steps(stable: int) -> str:
+    """Return how to grow in steps of which each adds a pod; nothing where there are no two of them."""
+    by_size = {variant_replicas(stable, percent): percent for percent in (10, 25, 50, 100)}
+    steps = sorted(by_size.values())[:3]
+    return f" To grow in steps instead, replace this line with steps: {steps}." if len(steps) > 1 else ""
+
+
 def _about_counters(exposed: Exposed, answers: Answers) -> str:
     text = "The counter of all requests, and of the good ones among them."
     counter = answers.counter
     if counter is None:
-        return f"{text} They were not found in a running pod: canary doctor checks them."
+        missing = exposed.without(answers.total, answers.good)
+        if missing:
+            return f"{text} Not found in a running pod: {' and '.join(missing)}. canary doctor checks them."
+        return (
+            f"{text} Found by name in {counted(len(exposed.pods), 'running pod')}: canary doctor checks their labels."
+        )
     text += f" Seen in {counted(len(exposed.pods), 'running pod')}: {counter.counted:,.0f} requests"
     text += f", {counter.percent_good:.4g} % of them good" if counter.counted else ""
     text += f"; the values of {counter.label}: {', '.join(counter.values)}."

@@ -12,6 +12,7 @@ from canary.ports import Cluster
 from canary.verdict.measures import Sample
 from canary.verdict.request_counters import RequestCounter, request_counters
 from canary.verdict.scrapes import Pod
+from canary.verdict.selector import Selector
 
 PATHS = ("/metrics", "/actuator/prometheus", "/q/metrics", "/prometheus")
 """Where client libraries and frameworks expose metrics."""
@@ -46,6 +47,11 @@ class Exposed:
     requests: tuple[RequestCounter, ...] = ()
     counters: tuple[str, ...] = ()
     problem: str = ""
+
+    def without(self, *selectors: str) -> tuple[str, ...]:
+        """Return the names of the counters that selectors select and no pod has, each once."""
+        names = dict.fromkeys(Selector.parse(one).name for one in selectors)
+        return tuple(name for name in names if name not in self.counters)
 
 
 def exposed_by(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
@@ -175,6 +176,52 @@ def test_a_person_names_counters_that_were_not_found(in_cluster: CommandLine, ru
     assert result.code == 0, result.err
     assert "Your app has: orders_paid_total, orders_total" in result.err
     assert (written(in_cluster)["total"], written(in_cluster)["good"]) == ("orders_total", "orders_paid_total")
+
+
+def test_counters_of_any_kind_that_are_named_and_seen_are_no_problem(
+    in_cluster: CommandLine, running: Callable[..., None]
+) -> None:
+    running("orders_total 5\norders_paid_total 4\n")
+    flags = ("--tolerance", "0.01", "--total", "orders_total", "--good", 'orders_paid_total{by=""}')
+
+    result = in_cluster("init", "m.yml", *flags)
+
+    assert (result.code, result.err) == (0, "")
+    assert "Found by name in 3 running pods: canary doctor checks their labels." in (
+        in_cluster.folder / "canary.yml"
+    ).read_text().replace("\n# ", " ")
+
+
+def test_a_named_counter_that_no_pod_has_is_noted_in_the_file(
+    in_cluster: CommandLine, running: Callable[..., None]
+) -> None:
+    running("orders_total 5\n")
+    flags = ("--tolerance", "0.01", "--total", "orders_total", "--good", "orders_payed_total")
+
+    result = in_cluster("init", "m.yml", *flags)
+
+    assert result.code == 0
+    assert "has the counters orders_total, and none of them counts requests" in result.err
+    text = (in_cluster.folder / "canary.yml").read_text().replace("\n# ", " ")
+    assert "Not found in a running pod: orders_payed_total. canary doctor checks them." in text
+
+
+@pytest.mark.parametrize(
+    ("replicas", "proposed"),
+    [(1, None), (2, [50, 100]), (4, [25, 50, 100]), (10, [10, 25, 50]), (40, [10, 25, 50])],
+)
+def test_each_of_the_proposed_steps_adds_a_pod(
+    command_line: CommandLine, replicas: int, proposed: list[int] | None
+) -> None:
+    manifest = deployment()
+    manifest["spec"]["replicas"] = replicas
+    command_line.write_objects("deploy/m.yml", manifest)
+
+    assert command_line("init", "--tolerance", "0.01", "--total", "a_total", "--good", "b_total").code == 0
+
+    text = (command_line.folder / "canary.yml").read_text().replace("\n# ", " ")
+    steps = re.search(r"replace this line with steps: (\[.*?\])\.", text)
+    assert (steps and json.loads(steps[1])) == proposed
 
 
 def test_the_one_flag_that_is_missing_without_a_terminal_is_named(
