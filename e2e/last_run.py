@@ -8,7 +8,7 @@ from pathlib import Path
 
 from e2e.documented_commands import BY_FIXTURE, DOCS, commands, lines
 
-LINE = re.compile(r"^Last run on Kubernetes (\S+), by `make e2e`", re.MULTILINE)
+LINE = re.compile(r"^Last run on (?:Kubernetes (\S+), by `make e2e`|localcluster, by `make test`)", re.MULTILINE)
 
 
 def howtos() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from e2e.cluster import Namespace
+from e2e.documented_commands import type_lines
 from e2e.gateway import Clients, gateway, route, shares
 from e2e.polling import poll
 
@@ -66,6 +68,29 @@ def test_the_canary_gets_its_share_and_the_route_is_as_before_after_a_reject(
     assert services(stable) == {"sampleapp"}
     assert (kept.problems, fresh.problems) == ({}, {})
     assert kept.answered["sampleapp-canary"] < kept.answered["sampleapp"] / 4
+
+
+def test_the_page_on_shares_shows_commands_that_work(stable: Namespace, manifests: Path, address: str) -> None:
+    assert manifests == stable.folder / "manifests"
+    settings = {"warm-up": "1s", "min-duration": "3s", "interval": "500ms"}
+    (stable.folder / "canary.yml").write_text(json.dumps(settings))
+    before = spec(stable)
+    with Clients(address) as kept:
+        type_lines(stable, "traffic.md", "Accepted")
+        released = type_lines(
+            stable, "traffic.md", "canary release", folder=stable.folder, change={"0.5,5,25,50": "25,50"}
+        )
+        by_hand = type_lines(stable, "traffic.md", "canary deploy", folder=stable.folder)
+        type_lines(stable, "traffic.md", "range .spec", "get services")
+        type_lines(stable, "traffic.md", "canary reject", folder=stable.folder)
+
+    assert "HTTPRoute sampleapp gives 25 % of requests to the canary, and as many to the baseline" in released
+    assert "configured HTTPRoute sampleapp: all requests to sampleapp, as before" in released
+    assert "promoted sampleapp: it now runs sampleapp:20" in released
+    assert "created Deployment sampleapp-canary: 2 replicas of sampleapp:5" in by_hand
+    assert spec(stable) == before
+    assert services(stable) == {"sampleapp"}
+    assert not kept.problems
 
 
 def test_a_release_in_steps_is_promoted_without_a_lost_request(
