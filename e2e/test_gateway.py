@@ -132,3 +132,19 @@ def test_testers_reach_a_canary_that_gets_no_other_requests(stable: Namespace, m
     assert shares(address, 200, tester).keys() == {"sampleapp-canary"}
     stable.canary("reject", "sampleapp")
     assert spec(stable) == before
+
+
+def test_doctor_checks_the_route(stable: Namespace, manifests: Path, address: str) -> None:
+    doctor = ("doctor", str(manifests), "--percentage", "5", *GATEWAY)
+    fine = stable.canary(*doctor).out
+    assert "sampleapp: HTTPRoute sampleapp gives 5 % of requests to the canary, and as many to the baseline" in fine
+
+    stable.apply(route(service="other"))
+    wrong = poll("a refusal", lambda: refused(stable, *doctor))
+    assert "Gateway entry says BackendNotFound" in wrong
+
+
+def refused(namespace: Namespace, *doctor: str) -> str:
+    """Return what doctor says of the route if it refuses it, else nothing."""
+    lines = namespace.canary(*doctor, code=None).out.splitlines()
+    return next((line for line in lines if line.startswith("failed   route ")), "")

@@ -33,7 +33,7 @@ SUBJECT_WIDTH = 12  # characters that the longest subject has
     ),
 )
 @flags.workloads
-@flags.settings(*flags.IMAGES, "percentage", "steps", "tolerance", *flags.SAMPLES, "label")
+@flags.settings(*flags.IMAGES, *flags.SIZES, "tolerance", *flags.SAMPLES, "label")
 @flags.connection
 @flags.results
 def doctor(**given: Any) -> int:  # noqa: ANN401 - click's parameters

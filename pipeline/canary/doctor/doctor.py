@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from canary.doctor.check import Check, failed, ok, warning
 from canary.doctor.connection import ROLES, PrometheusService, Route, check_clock, check_proxies, check_rights
+from canary.doctor.route import check_route
 from canary.doctor.template import check_template
 from canary.doctor.workload import check_images, check_metrics, check_stable
 from canary.errors import ClusterError, ForbiddenError, InputError
@@ -134,7 +135,9 @@ def _of_workload(world: World, samples: SampleSource, subject: Subject, workload
     if workload.canary is not None:
         text = f"a release of {name} is in progress ({workload.canary['metadata']['name']}); canary status shows more"
         yield ok("release", text, workload=name)
-    if workload.stable is not None and canary is not None:
+    if options.route:
+        yield from check_route(world, workload)
+    elif workload.stable is not None and canary is not None:
         text = expected_share(name, replicas(canary), replicas(workload.stable))
         yield ok("share", text if workload.canary else f"{text}, at {options.steps[0]} %", workload=name)
     incoming = {one["metadata"]["name"] for one in subject.bundle.deployments} if subject.bundle else set()
@@ -157,5 +160,5 @@ def _canary(world: World, subject: Subject, workload: Workload) -> Object | None
     source = next((one for one in incoming if one["metadata"]["name"] == workload.name), workload.stable)
     if source is None:
         return None
-    count = variant_replicas(replicas(workload.stable or source), world.options.steps[0])
+    count = world.options.replicas or variant_replicas(replicas(workload.stable or source), world.options.steps[0])
     return variants.canary(source, replicas=count, label=world.options.label)
