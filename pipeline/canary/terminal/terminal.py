@@ -75,14 +75,19 @@ class Terminal:
     def _redraw(self, event: Event) -> None:
         if isinstance(event, Waiting):
             self._waiting[event.name] = event
-            self._show(Group(*(line_of(waiting) or Text() for waiting in self._waiting.values())), stays=False)
+            self._show_waiting()
         elif isinstance(event, Looked):
             self._show(look(event, self._console.width), stays=True)
         elif text := line_of(event):
-            if isinstance(event, Ready):
-                self._waiting.pop(event.name, None)
             self.close()
             self._console.print(text)
+            if isinstance(event, Ready):
+                self._waiting.pop(event.name, None)
+                if self._waiting:
+                    self._show_waiting()  # no event repeats why the others are not ready
+
+    def _show_waiting(self) -> None:
+        self._show(Group(*(line_of(waiting) or Text() for waiting in self._waiting.values())), stays=False)
 
     def _show(self, content: RenderableType, *, stays: bool) -> None:
         """Draw over what was drawn before.

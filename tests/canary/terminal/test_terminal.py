@@ -232,6 +232,15 @@ def test_waiting_lines_are_drawn_over_and_removed_when_pods_are_ready() -> None:
     assert out.getvalue().rstrip().endswith("b: 1 pod ready after 3.0 s")
 
 
+def test_what_others_wait_for_stays_on_the_screen_when_one_is_ready() -> None:
+    out = io.StringIO()
+    terminal = Terminal(Console(file=out, width=80, force_terminal=True, color_system=None), live=True)
+    for event in (Waiting("a", 0, 1, "ErrImagePull"), Waiting("b", 0, 1), Ready("b", 1, 2)):
+        terminal(event)
+    _, after = out.getvalue().split("b: 1 pod ready after 2.0 s")
+    assert "a: 0 of 1 pods ready: ErrImagePull" in after
+
+
 def test_no_color_turns_colours_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     out = io.StringIO()
