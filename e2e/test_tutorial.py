@@ -23,12 +23,12 @@ import pytest
 
 from e2e.cluster import command
 from e2e.console import Page
-from e2e.newcomer import clone, environment, shims
+from e2e.newcomer import FILES, PARTS, clone, environment, shims
 from e2e.polling import poll
 from scripts.workshop.__main__ import DIFFERS, on_this_cluster
 from scripts.workshop.cluster import DEFAULT, Cluster
 from scripts.workshop.lessons import CORE, LESSONS, Lesson
-from scripts.workshop.page import Block, sections
+from scripts.workshop.page import MAIN, Block, sections
 from scripts.workshop.screen import looks_like, rendered
 from scripts.workshop.session import Session
 
@@ -137,11 +137,28 @@ def test_each_command_of_the_tutorial_shows_what_the_page_says(newcomer: Newcome
                     if shown:
                         look_at_prometheus(session.terminals["4"].output, block.text, newcomer.namespace)
                     continue
+                if block.text.startswith("kubectl delete namespace"):
+                    end_the_other_terminals(session, newcomer)
                 session.type(block)
                 typed.append(block.text)
                 if block.text == "canary watch sampleapp\n":
                     Page.in_output(session.terminals["3"].output).until("PROMOTE")
     assert any(text.startswith("canary promote") for text in typed)
+
+
+def end_the_other_terminals(session: Session, newcomer: Newcomer) -> None:
+    """Press Ctrl-C there: the load shows that no request was lost. The page names all that the lessons have made."""
+    for number, terminal in session.terminals.items():
+        if number != MAIN and terminal.exit_code is None:
+            terminal.interrupt()
+            assert "Traceback" not in terminal.output
+    if not ON_KIND:
+        summary = session.terminals["2"].output
+        assert re.search(r"^ +Aggregated +\d+ +0\(0\.00%\)", summary, re.MULTILINE), summary
+    page = (newcomer.folder / "docs/tutorial.md").read_text(encoding="utf-8")
+    (removed,) = re.findall(r"`rm -rf ([^`]+)`", page)
+    cloned = {*PARTS, *(Path(file).name for file in FILES), ".git"}
+    assert {path.name for path in newcomer.folder.iterdir()} - cloned <= set(removed.split())
 
 
 def look_at_prometheus(output: str, query: str, namespace: str) -> None:
