@@ -43,6 +43,8 @@ class ManualGate:
         promote = f"To promote, run elsewhere: {self.promote}"
         if verdict.decision is Decision.REJECT:
             promote = f"To promote against the verdict, run elsewhere: {self.promote} --unproven"
+        if decided := elsewhere():  # from now on others can decide; only then are they told to
+            return decided
         self.listen(
             Note(f"waiting up to {self.timeout:g} s for a decision. {advice}{promote}. To reject: {self.reject}")
         )

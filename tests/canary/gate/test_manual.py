@@ -26,6 +26,13 @@ def test_its_commands_work_for_the_verdict(verdict: Verdict, promote: str) -> No
     heard: list[Event] = []
     gate = ManualGate(SystemClock(), heard.append, 60, "canary promote m", "canary reject app", "Ask Ada")
     decided = Decided(promote=True, by="bob")
-    assert gate.decide(verdict, lambda: decided) == decided
+    asked: list[int] = []
+
+    def elsewhere() -> Decided | None:
+        asked.append(len(heard))
+        return decided if heard else None
+
+    assert gate.decide(verdict, elsewhere) == decided
+    assert asked == [0, 1]  # others can decide before they are told to
     text = f"waiting up to 60 s for a decision. Ask Ada. {promote}. To reject: canary reject app"
     assert heard == [Note(text)]
