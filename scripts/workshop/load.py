@@ -59,11 +59,11 @@ class BackgroundLoad:
                 start_new_session=True,
             )
         self._file(".pid").write_text(str(process.pid))
-        before, end = self.cluster.counted(), time.monotonic() + PATIENCE
-        while self.cluster.counted() == before:
-            if process.poll() or time.monotonic() > end:
-                raise WorkshopError(f"No requests arrive. The load says:\n{log.read_text()[-2000:]}")
-            time.sleep(0.5)
+        try:
+            self._await_requests(process)
+        except BaseException:
+            self.stop()  # nobody has been told of it
+            raise
         self.say(
             f"requests arrive; the load runs in the background, for an hour at most. To stop it: {self.how_to_stop()}"
         )
@@ -86,6 +86,15 @@ class BackgroundLoad:
             file.unlink()
         if self.cluster.place != "localcluster" and self.cluster.exists():
             self.cluster.kubectl("delete", "pod", "load", "--ignore-not-found", "--grace-period=1")
+
+    def _await_requests(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the first requests have arrived; raises WorkshopError."""
+        before, end = self.cluster.counted(), time.monotonic() + PATIENCE
+        while self.cluster.counted() == before:
+            if process.poll() or time.monotonic() > end:
+                said = self._file(".log").read_text()[-2000:]
+                raise WorkshopError(f"No requests arrive. The load says:\n{said}")
+            time.sleep(0.5)
 
     def _file(self, ending: str) -> Path:
         return self.folder / ".cache/workshop" / f"load-{self.cluster.namespace}{ending}"

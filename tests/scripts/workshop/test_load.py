@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,30 +31,53 @@ class Counting(Cluster):
         return {"sampleapp-x": next(self.looks)}
 
 
+class Interrupted(Counting):
+    """A cluster at which somebody presses Ctrl-C before the first request has arrived."""
+
+    def counted(self) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:
+    """Give the processes of load that the test starts."""
+    processes: list[subprocess.Popen[str]] = []
+
+    class Kept(subprocess.Popen[str]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            processes.append(self)
+
+    monkeypatch.setattr("scripts.workshop.load.subprocess.Popen", Kept)
+    return processes
+
+
 def test_load_in_the_background_names_the_command_that_stops_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, started: list[subprocess.Popen[str]]
 ) -> None:
     said: list[str] = []
-    started: list[subprocess.Popen[str]] = []
-    popen = subprocess.Popen
-
-    def start(*words: Any, **options: Any) -> subprocess.Popen[str]:
-        started.append(popen(*words, **options))
-        return started[-1]
-
-    monkeypatch.setattr("scripts.workshop.load.subprocess.Popen", start)
     load = BackgroundLoad(tmp_path, Counting("anna", "anna", LOCALCLUSTER), said.append)
 
     load.start("sleep 300\ntrue")
 
     command = "kill -- -$(cat .cache/workshop/load-anna.pid)"
     assert said[-1] == (f"requests arrive; the load runs in the background, for an hour at most. To stop it: {command}")
-    (process,) = started
+    process = started[0]
     group = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    monkeypatch.undo()
     subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
     process.wait(30)
     assert psutil.wait_procs(group[1:], timeout=30)[1] == []
+
+
+def test_load_does_not_stay_after_an_interruption_that_comes_before_its_first_request(
+    tmp_path: Path, started: list[subprocess.Popen[str]]
+) -> None:
+    load = BackgroundLoad(tmp_path, Interrupted("anna", "anna", LOCALCLUSTER), print)
+
+    with pytest.raises(KeyboardInterrupt):
+        load.start("sleep 300\ntrue locust")
+
+    assert started[0].wait(30) == -signal.SIGKILL
 
 
 def test_load_in_a_pod_is_stopped_by_deleting_it(tmp_path: Path) -> None:
