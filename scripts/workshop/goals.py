@@ -103,7 +103,7 @@ def load_flows(cluster: Cluster) -> Finding:
     """Return whether requests arrive at the Service's pods."""
     if sum(cluster.rates.values()) < FEW:
         return missing("No requests arrive.", "Start the load in the second terminal, as lesson 3 shows.")
-    return right(f"Requests arrive at the pods: about {sum(cluster.rates.values()):.0f} per second.")
+    return right("Requests arrive at the pods.")
 
 
 def no_load(cluster: Cluster) -> Finding:
