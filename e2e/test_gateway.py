@@ -87,7 +87,7 @@ def test_the_page_on_shares_shows_commands_that_work(stable: Namespace, manifest
     assert "HTTPRoute sampleapp gives 25 % of requests to the canary, and as many to the baseline" in released
     assert "configured HTTPRoute sampleapp: all requests to sampleapp, as before" in released
     assert "promoted sampleapp: it now runs sampleapp:20" in released
-    assert "created Deployment sampleapp-canary: 2 replicas of sampleapp:5" in by_hand
+    assert "scaled Deployment sampleapp-canary: to 2" in by_hand
     assert spec(stable) == before
     assert services(stable) == {"sampleapp"}
     assert not kept.problems

@@ -41,19 +41,20 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
         world.listen(Written(other["kind"], other["metadata"]["name"], "created"))
     for other in plan.others.written:
         write(world, other)
-    for incoming in bundle.deployments if world.options.route else ():
-        workload = read_workload(world.cluster, incoming["metadata"]["name"])
-        if workload.stable is not None:
-            begin(world, workload)  # before there are variants, to which requests would come by the workload's Service
+    late = [one for one in plan.created if world.options.route or copied_by(one)]
     for deployment in plan.created:
-        first = _without_pods(deployment) if copied_by(deployment) else deployment
+        first = _without_pods(deployment) if deployment in late else deployment
         world.cluster.create(first)
         world.listen(Written(first["kind"], first["metadata"]["name"], "created", pods_and_images(first)))
     for copy in plan.others.copies:
         create_copy(world, copy)
     for name in plan.stepped:
         _set_step(world, name, plan.step)
-    _scale(world, {one["metadata"]["name"]: replicas(one) for one in plan.created if copied_by(one)})
+    for incoming in bundle.deployments if world.options.route else ():
+        workload = read_workload(world.cluster, incoming["metadata"]["name"])
+        if workload.stable is not None:
+            begin(world, workload)
+    _scale(world, {one["metadata"]["name"]: replicas(one) for one in late})
     _scale(world, dict(plan.scaled))
     for incoming in bundle.deployments:
         postpone_expiry(world.cluster, incoming["metadata"]["name"], world.clock.now() + world.options.expire_after)
@@ -135,6 +136,10 @@ def _scale(world: World, sizes: Mapping[str, int]) -> None:
         world.listen(Written("Deployment", name, "scaled", f"to {count}"))
 
 
-def _without_pods(canary: Object) -> Object:
-    """Return a canary without pods. They need its copies, which the canary owns, and so are created after it."""
-    return {**canary, "spec": canary["spec"] | {"replicas": 0}}
+def _without_pods(variant: Object) -> Object:
+    """Return a variant without pods. They come later than it.
+
+    They need the copies that the canary owns; and before there are pods, a route must send all requests to stable.
+    Whoever ends the release of a killed driver finds it by the canary.
+    """
+    return {**variant, "spec": variant["spec"] | {"replicas": 0}}

@@ -3,8 +3,9 @@
 The order of writes keeps two promises: no request is sent to a Service without ready endpoints, and no variant is
 deleted while requests still come to it. Each step looks at what is there, and can be run again after a kill:
 
+    (deploy creates the variants without pods: a release that is killed from here on is found by its canary)
     begin     Service NAME-stable with what the route was; route: all requests to NAME-stable
-    (deploy creates the variants: no request comes to them, although the workload's own Service selects them)
+    (deploy lets the pods start: no request comes to them, although the workload's own Service selects them)
     shift     Services NAME-baseline and NAME-canary; route: their share of the requests
     withdraw  route: all requests to NAME-stable; wait until the variants count none
     (reject deletes the variants)
@@ -76,7 +77,7 @@ def check_traffic(world: World, workload: Workload) -> tuple[Object, ...]:
         )
     if workload.stable is None:
         return ()
-    if record is None and workload.canary is not None:
+    if workload.canary is not None and ROUTE not in annotations_of(workload.canary):
         raise InputError(
             f"a release of {workload.name} by numbers of pods is in progress. To continue it, omit --traffic gateway; "
             f"to end it: {Commands(options, workload.name).reject}"
