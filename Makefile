@@ -21,11 +21,11 @@ ACTIONLINT := v1.7.12
 help: ## list the available targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
-demo: demo-venv ## release a good and a bad version: one is promoted, the other rejected (GATE=console, CLUSTER=kind, CONTEXT=NAME, KEEP=1)
+demo: demo-venv ## release a good and a bad version: one is promoted, the other rejected (GATE=console, TRAFFIC=gateway, CLUSTER=kind, CONTEXT=NAME, KEEP=1)
 	@$(PYTHON_BIN)/python -m scripts.demo
 
 demo-venv:
-	@scripts/bootstrap demo
+	@scripts/bootstrap $(if $(filter gateway,$(TRAFFIC)),gateway,demo)
 
 lesson: venv ## prepare lesson N=3 of docs/tutorial.md, whatever state cluster and app are in (NAMESPACE=NAME)
 	@$(PYTHON_BIN)/python -m scripts.workshop lesson
@@ -116,6 +116,7 @@ lock: ## update the lock files in requirements/ (needs uv; UPGRADE=--upgrade tak
 	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group test --group lint --group gateway --group load --group build -o requirements/dev.lock
 	$(COMPILE) pyproject.toml --extra localcluster --group load --group build -c requirements/dev.lock -o requirements/demo.lock
 	$(COMPILE) pyproject.toml --extra localcluster --group load --group build --group workshop -c requirements/dev.lock -o requirements/workshop.lock
+	$(COMPILE) pyproject.toml --extra localcluster --group load --group build --group gateway -c requirements/dev.lock -o requirements/gateway.lock
 	$(COMPILE) pyproject.toml --extra localcluster $(UPGRADE) --group bench --group build -c requirements/dev.lock -o requirements/bench.lock
 	$(COMPILE) pyproject.toml -c requirements/dev.lock -o requirements/canary.lock
 	$(COMPILE) --group build -c requirements/dev.lock -o requirements/build.lock

@@ -4,6 +4,8 @@
     CLUSTER=kind make demo           on kind (needs Docker, kind and kubectl)
     CONTEXT=… REGISTRY=… make demo   on a cluster of yours (needs Docker and kubectl)
 
+TRAFFIC=gateway gives the canary 5 % of the requests by an HTTPRoute, on localcluster with a real Traefik.
+
 GATE=console lets you decide on the better and on the worse version, in the console whose address it prints. KEEP=1
 keeps cluster and console at the end. The reports stay in canary-reports/.
 

@@ -74,9 +74,9 @@ def look(kubeconfig: Path, namespace: str) -> Seen:
     )
 
 
-def items(ask: Callable[..., Any], namespace: str) -> list[dict[str, Any]]:
+def items(ask: Callable[..., Any], namespace: str, selector: str = "app=sampleapp") -> list[dict[str, Any]]:
     """Return the items that a list call of the client answers, as plain JSON."""
-    answer = ask(namespace, label_selector="app=sampleapp", _preload_content=False, _request_timeout=10)
+    answer = ask(namespace, label_selector=selector, _preload_content=False, _request_timeout=10)
     found: list[dict[str, Any]] = json.loads(answer.data)["items"]
     return found
 

@@ -43,8 +43,8 @@ def read_answer(line: str) -> Answer:
 class Load:
     """A running Locust."""
 
-    def __init__(self, children: Children, folder: Path, url: str, rate: float) -> None:
-        """Send `rate` requests a second to a URL until `end`."""
+    def __init__(self, children: Children, folder: Path, url: str, rate: float, *, keep_alive: bool = False) -> None:
+        """Send `rate` requests a second to a URL until `end`, on new connections or on a few that stay open."""
         answers, self._statistics = folder / "answers", folder / "statistics.json"
         answers.touch()
         self._file = answers.open()
@@ -53,6 +53,7 @@ class Load:
             *("--users", str(USERS), "--spawn-rate", str(USERS), "--rate", str(rate / USERS)),
             *("--answers", str(answers), "--json-file", str(folder / "statistics")),
             *("--only-summary", "--exit-code-on-error", "0"),
+            *(("--keep-alive",) if keep_alive else ()),
         )
         self._log = children.log
         self._rest = ""

@@ -39,6 +39,19 @@ def person_decides() -> bool:
             raise CommandError(f"GATE={other} is not known. Use auto, or console to decide in the browser")
 
 
+def route_divides() -> bool:
+    """Return whether a route divides the requests, by the variable TRAFFIC; raises CommandError if it cannot."""
+    match os.environ.get("TRAFFIC") or "pods":
+        case "pods":
+            return False
+        case "gateway" if os.environ.get("CONTEXT") or os.environ.get("CLUSTER", "localcluster") != "localcluster":
+            raise CommandError("TRAFFIC=gateway works on localcluster alone. On your cluster, follow docs/traffic.md")
+        case "gateway":
+            return True
+        case other:
+            raise CommandError(f"TRAFFIC={other} is not known. Use pods, or gateway to divide requests by an HTTPRoute")
+
+
 def main(console: Console | None = None) -> int:
     """Play the demo and clean up; returns the exit code."""
     interrupts = Interrupts()
@@ -52,9 +65,9 @@ def main(console: Console | None = None) -> int:
         os.environ |= {key: children.environment[key] for key in ("NO_PROXY", "no_proxy")}  # for this process
         code, place, demo, keep = 2, None, None, bool(os.environ.get("KEEP"))
         try:
-            asks = person_decides()
+            asks, divides = person_decides(), route_divides()
             place = choose_place(children, folder, keep)
-            demo = Demo(place, screen, children, folder, asks=asks)
+            demo = Demo(place, screen, children, folder, asks=asks, divides=divides)
             demo.play()
             code = 0
         except WrongError as error:
@@ -71,8 +84,8 @@ def main(console: Console | None = None) -> int:
         finally:
             interrupts.ignore()
             stays = keep and code in (0, 1)
-            if stays and demo and demo.console:
-                children.keep(demo.console.process)
+            for process in demo.processes if stays and demo else ():
+                children.keep(process)
             children.end()
             if place and not stays:
                 code = clean_up(screen, place) or code
@@ -96,6 +109,8 @@ def show_next_steps(screen: Screen, demo: Demo, keep: bool) -> None:
     if keep and demo.console:
         first, last = demo.place.keep()
         screen.say(f"\nThe cluster is still running, and so is the console: {demo.console.address}")
+        if demo.gateway:
+            screen.say(f"The app answers at {demo.gateway.address()}")
         screen.say("To look around, and then to delete them:")
         for line in (
             ". .venv/bin/activate",
@@ -103,7 +118,7 @@ def show_next_steps(screen: Screen, demo: Demo, keep: bool) -> None:
             "kubectl get pods -L azure-pipelines/version",
             "canary status",
             "canary report --compare",
-            f"kill {demo.console.process.pid}",
+            f"kill {' '.join(str(one.pid) for one in demo.processes)}",
             last,
         ):
             screen.command(line)
@@ -112,3 +127,5 @@ def show_next_steps(screen: Screen, demo: Demo, keep: bool) -> None:
             "\nNext: docs/tutorial.md does the same by hand. KEEP=1 make demo keeps cluster and console to look at,"
         )
         screen.say("and with GATE=console make demo you decide, in the browser.")
+        if not demo.gateway:
+            screen.say("TRAFFIC=gateway make demo gives the canary 5 % of the requests, by an HTTPRoute.")

@@ -19,11 +19,13 @@ from rich.text import Text
 
 from scripts.demo.cluster import Seen, look
 from scripts.demo.console import open_console
-from scripts.demo.load import Load
+from scripts.demo.gateway import FEWEST, MOST, NAME, PERCENTAGE, Division, Traefik
+from scripts.demo.load import USERS, Load
 
 if TYPE_CHECKING:
     from scripts.demo.children import Children
     from scripts.demo.console import Console
+    from scripts.demo.gateway import Gateway, Route
     from scripts.demo.places import Place
     from scripts.demo.screen import Screen
 
@@ -49,6 +51,7 @@ class Act:
         began: Unix seconds.
         seconds: duration of the release.
         failures: requests during the release that the app did not answer.
+        share: of the answers, that came from the canary while a route divided the requests; None without a route.
     """
 
     image: str
@@ -59,6 +62,7 @@ class Act:
     began: float
     seconds: float
     failures: int
+    share: float | None = None
 
 
 class Demo:
@@ -73,6 +77,7 @@ class Demo:
         *,
         reports: Path = REPORTS,
         asks: bool = False,
+        divides: bool = False,
     ) -> None:
         """Play it in a place.
 
@@ -83,12 +88,19 @@ class Demo:
             folder: for files that the demo needs.
             reports: the folder that keeps a report of each comparison.
             asks: whether a person decides on each comparison, in the console.
+            divides: whether an HTTPRoute divides the requests, instead of the numbers of pods.
         """
         self.place, self.screen, self.children, self.folder = place, screen, children, folder
-        self.reports, self.asks = reports, asks
+        self.reports, self.asks, self.divides = reports, asks, divides
         self.load: Load | None = None
+        self.gateway: Gateway | None = None
         self.console: Console | None = None
         self.acts: list[Act] = []
+
+    @property
+    def processes(self) -> list[subprocess.Popen[str]]:
+        """Return what KEEP=1 keeps running, besides the cluster."""
+        return [one.process for one in (self.console, self.gateway) if one]
 
     def play(self) -> None:
         """Play all acts; raises WrongError if the cluster is not in the expected state after one."""
@@ -102,6 +114,9 @@ class Demo:
         self.console = open_console(self.children, self.folder, self.reports)
         self.screen.say(Text.assemble("Watch the releases in your browser: ", (self.console.address, "bold")))
 
+        if self.divides:
+            self.gateway = self.open_gateway()
+
         self.screen.title("Build three versions of the app, by editing its line `success_rate = 5`")
         versions = {f"sampleapp:{rate}": self.version(rate) for rate in (10, 20, 5)}
         self.place.build(versions)
@@ -109,10 +124,11 @@ class Demo:
         self.screen.title("First release: 10 % good answers, and nothing to compare them with yet")
         self.release("sampleapp:10", "promoted")
 
-        self.screen.title("A better version: 20 % good answers instead of 10 %")
+        part = f", for {PERCENTAGE} % of the requests" if self.divides else ""
+        self.screen.title(f"A better version: 20 % good answers instead of 10 %{part}")
         self.release("sampleapp:20", "promoted", "better")
 
-        self.screen.title("A worse version: 5 % good answers instead of 20 %")
+        self.screen.title(f"A worse version: 5 % good answers instead of 20 %{part}")
         self.release("sampleapp:5", "rejected", "worse")
 
         assert self.load
@@ -120,6 +136,14 @@ class Demo:
         self.load = None
         self.summarise(requests, failures)
         self.check(failures == 0, f"{failures} requests failed, and releases should not cause any failure")
+
+    def open_gateway(self) -> Traefik:
+        """Start a Gateway, with a route that sends all requests to the app."""
+        self.screen.title("Start a Gateway: Traefik, a controller of the Gateway API")
+        gateway = Traefik(self.children, self.place.kubeconfig, self.place.namespace)
+        self.screen.say(f"It listens at {gateway.url}, and its objects are in scripts/demo/gateway.yml.")
+        self.screen.say(f"{gateway.look().sentence}.")
+        return gateway
 
     def version(self, rate: int) -> Path:
         """Return a copy of app/ with the line edited."""
@@ -140,14 +164,16 @@ class Demo:
             name: of the folder for its report; empty for a first release, which has no comparison and asks nobody.
         """
         before, asks = self.look(), self.asks and bool(name)
+        division = Division(self.gateway.look()) if self.gateway and name else None
         command = ["canary", "release", "--image", self.place.image(tag), "--gate", "manual" if asks else "auto"]
+        command += ["--traffic", "gateway", "--route", NAME, "--percentage", str(PERCENTAGE)] if division else []
         command += ["--report", self.report(name)] if name else []
         self.screen.command(*command)
         if asks and self.console:
             self.screen.say(Text.assemble("Decide in the console when it asks you: ", (self.console.address, "bold")))
         began = time.time()
         process = self.children.start(*command, "--output", "json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        failures, answered = self.follow(process)
+        failures, answered = self.follow(process, division)
         assert process.stdout
         output = process.stdout.read()
         outcome = OUTCOMES.get(process.wait(), f"exit code {process.returncode}")
@@ -165,9 +191,32 @@ class Demo:
         if name:
             self.check({"canary", "baseline"} <= answered, "clients should get answers from canary and baseline")
             self.check_verdict(verdict["decision"], outcome, expected, asks=asks)
+        if division and self.gateway:
+            self.check_division(division, self.gateway.look())
         comparison: dict[str, Any] = next(iter(verdict["comparisons"]), {})
         counts = (comparison.get("requests", {}), comparison.get("good", {}))
-        self.acts.append(Act(tag, outcome, verdict["decision"], *counts, began, time.time() - began, failures))
+        share = division.measured("canary") if division else None
+        self.acts.append(Act(tag, outcome, verdict["decision"], *counts, began, time.time() - began, failures, share))
+
+    def check_division(self, division: Division, left: Route) -> None:
+        """Check what share canary and baseline had, by the route and by the answers, and what is left of it; say it."""
+        self.check(
+            PERCENTAGE / 100 in division.shares,
+            f"the route should give the canary {PERCENTAGE} % of the requests, not {sorted(division.shares)}",
+        )
+        for variant in ("canary", "baseline"):
+            share = division.measured(variant)
+            wrong = f"{PERCENTAGE} % of the answers should come from the {variant}, not {100 * share:.1f} %"
+            self.check(FEWEST <= share <= MOST, wrong)
+        self.screen.settle()
+        canary, baseline = (f"{100 * division.measured(one):.1f} %" for one in ("canary", "baseline"))
+        self.screen.say(
+            f"While the route divided the requests, clients got {division.answered.total():,} answers: {canary} from "
+            f"the canary and {baseline} from the baseline, on connections that were open before."
+        )
+        self.check(left.written == division.before.written, f"the route should be as before, not {left.written}")
+        self.check(left.services == division.before.services, f"no Services should be left, not {left.services}")
+        self.screen.say("Now the route is as it was before the release, and its other Services are gone.")
 
     def check_verdict(self, decision: str, outcome: str, expected: str, *, asks: bool) -> None:
         """Check what the verdict was, and tell a person who decided what it would have led to."""
@@ -192,8 +241,8 @@ class Demo:
             raise WrongError(f"canary release --output json should print JSON, not {output!r}") from error
         return result
 
-    def follow(self, process: subprocess.Popen[str]) -> tuple[int, set[str]]:
-        """Show a release's output and the answers during it.
+    def follow(self, process: subprocess.Popen[str], division: Division | None = None) -> tuple[int, set[str]]:
+        """Show a release's output and the answers during it, and what its route does.
 
         Returns:
             How many requests failed, and the variants that answered.
@@ -223,19 +272,22 @@ class Demo:
                 failures += sum(bool(each.failure) for each in answers)
                 answered |= {each.variant for each in answers if not each.failure}
                 self.screen.answers(answers)
+                if division and self.gateway and (said := division.notice(self.gateway, answers)):
+                    self.screen.line(Text(f"→ {said}", "cyan"))
         return failures, answered
 
     def start_load(self) -> Load | None:
         """Start Locust as soon as a pod can answer."""
-        url = self.place.address() if self.look().answering else None
+        url = (self.gateway or self.place).address() if self.look().answering else None
         if url is None:
             return None
         rate = float(os.environ.get("RATE", self.place.rate))
         self.screen.say(
             "Locust sends requests from now on. Each square below is one answer: ■ good, □ bad; the newest is last."
         )
-        self.screen.command("locust", "-f", "loadtest/locustfile.py", "--headless", "--host", url, "&")
-        return Load(self.children, self.folder, url, rate)
+        flags = ["--keep-alive"] if self.gateway else []
+        self.screen.command("locust", "-f", "loadtest/locustfile.py", "--headless", *flags, "--host", url, "&")
+        return Load(self.children, self.folder, url, rate, keep_alive=bool(flags))
 
     def summarise(self, requests: int, failures: int) -> None:
         """Show each decision and the numbers behind it."""
@@ -256,13 +308,17 @@ class Demo:
             table.add_row(act.image, Text(act.outcome, colour), *cells)
         self.screen.say(table)
         self.screen.say(
-            f"\nLocust sent {requests:,} requests, with one new connection per request. "
+            f"\nLocust sent {requests:,} requests, {self.connections()}. "
             f"Failed (refused, broken off, or not answered by the app): {failures}."
         )
         pages = [Path(self.report(one), "report.html") for one in ("better", "worse")]
         for page in pages:
             self.check(page.is_file(), f"{page} should be there")
         self.screen.say(f"\nReports to open in a browser: {pages[0]} and {pages[1]}")
+
+    def connections(self) -> str:
+        """Return how the load uses connections."""
+        return f"on {USERS} connections that stay open" if self.gateway else "with one new connection per request"
 
     def look(self) -> Seen:
         """Return the current state of the cluster."""

@@ -16,6 +16,7 @@ LOCKS = (
     "requirements/canary.lock",
     "requirements/demo.lock",
     "requirements/dev.lock",
+    "requirements/gateway.lock",
     "app/requirements.txt",
 )
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[([^\]]+)\])?==", re.MULTILINE)

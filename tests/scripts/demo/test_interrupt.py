@@ -15,9 +15,18 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("moment", ["$ localcluster up", "$ localcluster build", "$ canary release", "$ locust"])
-def test_ctrl_c_leaves_no_process(moment: str, tmp_path: Path) -> None:
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
+@pytest.mark.parametrize(
+    ("traffic", "moment"),
+    [
+        ("pods", "$ localcluster up"),
+        ("pods", "$ localcluster build"),
+        ("pods", "$ canary release"),
+        ("pods", "$ locust"),
+        ("gateway", "$ canary release"),
+    ],
+)
+def test_ctrl_c_leaves_no_process(traffic: str, moment: str, tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path), "TRAFFIC": traffic}
     demo = subprocess.Popen(
         [sys.executable, "-m", "scripts.demo"],
         cwd=ROOT,
@@ -34,7 +43,9 @@ def test_ctrl_c_leaves_no_process(moment: str, tmp_path: Path) -> None:
             if line.startswith(moment):
                 break
         assert moment in seen[-1], "".join(seen)
-        assert processes_of(tmp_path)
+        running = processes_of(tmp_path)
+        assert running
+        assert any("traefik" in one for one in running) == (traffic == "gateway")
         if moment == "$ canary release":
             assert any(
                 re.match(r"Watch the releases in your browser: http://127\.0\.0\.1:\d+/\?token=", one) for one in seen

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from scripts.demo.children import Children, Interrupts
 from scripts.demo.cluster import Pod, Seen
+from scripts.demo.gateway import Route
 from scripts.demo.load import Answer
 from scripts.demo.places import Localcluster
 from scripts.demo.screen import Screen
@@ -41,10 +42,12 @@ class Driver(Children):
 
     code = 0
     output = ""
+    runs_until: Path | None = None
 
     def start(self, *command: str, **pipes: Any) -> subprocess.Popen[str]:
-        """Start a process that prints the text and exits with the code."""
-        script = f"import sys; print({self.output!r}); sys.exit({self.code})"
+        """Start a process that prints the text and exits with the code, when a file exists if one is given."""
+        waits = f"while not os.path.exists({str(self.runs_until)!r}): time.sleep(0.01)\n" if self.runs_until else ""
+        script = f"import os, sys, time\n{waits}print({self.output!r}); sys.exit({self.code})"
         return super().start("python3", "-c", script, **pipes)
 
 
@@ -85,12 +88,14 @@ def play(tmp_path: Path) -> Iterator[Callable[..., Played]]:
         output: str | None = None,
         asks: bool = False,
         answers: tuple[str, ...] = ("stable", "baseline", "canary"),
+        gateway: Routes | None = None,
     ) -> Played:
         verdict = verdict or {"promoted": BETTER, "rejected": WORSE}[expected]
         driver.code, driver.output = code, json.dumps({"verdict": verdict}) if output is None else output
         screen = Screen(Console(file=io.StringIO(), width=120))
         demo = Played(Localcluster(driver), screen, driver, tmp_path, reports=tmp_path, asks=asks)
         demo.looks = [before, after]
+        demo.gateway, driver.runs_until = gateway, gateway.shown if gateway else None
         demo.load = Answers(*answers)  # type: ignore[assignment]
         demo.release(tag, expected, "act")
         return demo
@@ -202,6 +207,85 @@ def test_the_cluster_must_agree_with_what_a_person_decided(
         play(NEW, "promoted", seen(OLD), after, code, verdict=verdict, asks=True)
 
 
+def route(*services: str, **weights: int) -> Route:
+    """Return a route to Service sampleapp, or with the weights of Services of variants, and with Services beside."""
+    backends = [{"name": f"sampleapp-{one}", "weight": weight} for one, weight in weights.items()]
+    return Route({"spec": {"rules": [{"backendRefs": backends or [{"name": "sampleapp"}]}]}}, ("sampleapp", *services))
+
+
+DIVIDED = route(stable=18, baseline=1, canary=1)
+SHARED = ("stable",) * 18 + ("baseline", "canary")
+
+
+class Routes:
+    """Stands in for the Gateway: its route in the states that the test gives, the last one for ever.
+
+    Attributes:
+        shown: a file that is there when the last state was seen.
+    """
+
+    process: Any = None
+
+    def __init__(self, shown: Path, *states: Route) -> None:
+        self.shown, self._states = shown, list(states)
+
+    def look(self) -> Route:
+        """Return the next state."""
+        if len(self._states) > 1:
+            return self._states.pop(0)
+        self.shown.touch()
+        return self._states[0]
+
+    def address(self) -> str | None:
+        """Return no address."""
+
+
+@pytest.fixture
+def release(play: Callable[..., Played], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Played]:
+    """Give a function that plays a release of a bad version with states of the route, which it sees at each look."""
+    monkeypatch.setattr("scripts.demo.gateway.BETWEEN_LOOKS", 0)
+
+    def released(*states: Route, answers: tuple[str, ...] = SHARED) -> Played:
+        gateway = Routes(tmp_path / "shown", *states)
+        return play("sampleapp:5", "rejected", seen(NEW), seen(NEW), 1, answers=answers, gateway=gateway)
+
+    return released
+
+
+def test_a_release_by_a_route_is_recorded_with_the_share_that_clients_saw(release: Callable[..., Played]) -> None:
+    demo = release(route(), DIVIDED, DIVIDED, route())
+    (act,) = demo.acts
+    assert act.share == 0.05
+    file = demo.screen.console.file
+    assert isinstance(file, io.StringIO)
+    assert "--traffic gateway --route sampleapp --percentage 5" in file.getvalue()
+    assert (
+        "→ HTTPRoute sampleapp sends requests: 90 % to sampleapp-stable, 5 % to sampleapp-baseline, 5 % to "
+        "sampleapp-canary" in file.getvalue()
+    )
+
+
+@pytest.mark.parametrize(
+    ("states", "answers", "what"),
+    [
+        ([route()], SHARED, r"the route should give the canary 5 % of the requests, not \[0.0\]"),
+        ([route(), DIVIDED, route()], SHARED, "5 % of the answers should come from the canary, not 0.0 %"),
+        (
+            [route(), DIVIDED, DIVIDED, route()],
+            ("stable",) * 4 + ("baseline", "canary"),
+            "5 % of the answers should come from the canary, not 16.7 %",
+        ),
+        ([route(), DIVIDED, DIVIDED, DIVIDED], SHARED, "the route should be as before, not "),
+        ([route(), DIVIDED, DIVIDED, route("sampleapp-stable")], SHARED, "no Services should be left, not "),
+    ],
+)
+def test_a_route_must_give_the_share_and_be_as_before(
+    release: Callable[..., Played], states: list[Route], answers: tuple[str, ...], what: str
+) -> None:
+    with pytest.raises(WrongError, match=what):
+        release(*states, answers=answers)
+
+
 def test_a_driver_without_json_output_is_an_error(play: Callable[..., Played]) -> None:
     with pytest.raises(WrongError, match="should print JSON, not 'hm"):
         play(NEW, "promoted", seen(OLD), seen(NEW), 0, output="hm")
@@ -229,6 +313,14 @@ def test_a_version_is_a_copy_of_the_app_with_one_line_edited(play: Callable[...,
         (
             {"CONTEXT": "mine"},
             "demo: CONTEXT needs REGISTRY, which this machine can push to and the cluster can pull from",
+        ),
+        (
+            {"TRAFFIC": "gateway", "CLUSTER": "kind"},
+            "demo: TRAFFIC=gateway works on localcluster alone. On your cluster, follow docs/traffic.md",
+        ),
+        (
+            {"TRAFFIC": "mesh"},
+            "demo: TRAFFIC=mesh is not known. Use pods, or gateway to divide requests by an HTTPRoute",
         ),
     ],
 )
