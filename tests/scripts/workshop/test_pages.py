@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from scripts.workshop.lessons import LESSONS, ROOT
+from scripts.workshop.lessons import CORE, LESSONS, ROOT, Lesson
 from scripts.workshop.page import Block, Section, sections
 
 PAGES = sorted({lesson.page for lesson in LESSONS})
@@ -38,6 +38,13 @@ def test_each_lesson_ends_with_its_check_which_then_finds_everything_right(secti
     assert last.text == f"make check N={section.number}\n"
     goals = LESSONS[(section.number or 0) - 1].goals
     assert re.findall(r"^  (\w+)  ", last.expected, re.MULTILINE) == ["right"] * len(goals)
+
+
+@pytest.mark.parametrize("lesson", [one for one in LESSONS if one.page != CORE], ids=lambda lesson: lesson.title)
+def test_each_chapter_begins_with_its_start(lesson: Lesson) -> None:
+    first, *_ = NUMBERED[lesson.number].blocks
+    assert first.text == f"make lesson N={lesson.number}\n"
+    assert first.expected == f"…\n· Lesson {lesson.number}, {lesson.title}, can begin: docs/{lesson.page}\n"
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
