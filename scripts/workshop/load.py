@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -50,7 +51,7 @@ class BackgroundLoad:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w") as output:
             process = subprocess.Popen(
-                ["bash", "-c", command],
+                ["bash", "-c", self.here(command)],
                 cwd=self.folder,
                 env=os.environ | {"PATH": path()},
                 stdin=subprocess.DEVNULL,
@@ -67,6 +68,12 @@ class BackgroundLoad:
         self.say(
             f"requests arrive; the load runs in the background, for an hour at most. To stop it: {self.how_to_stop()}"
         )
+
+    def here(self, command: str) -> str:
+        """Return the command of a page for this namespace, whichever kubectl uses, and with the image $LOAD_IMAGE."""
+        own = command.replace("kubectl ", f"kubectl --namespace {self.cluster.namespace} ")
+        image = os.environ.get("LOAD_IMAGE")
+        return re.sub(r"--image \S+", f"--image {image}", own) if image else own
 
     def how_to_stop(self) -> str:
         """Return the command that stops the load."""

@@ -13,7 +13,9 @@ import psutil
 import pytest
 
 from scripts.workshop.cluster import Cluster
+from scripts.workshop.lessons import CORE, ROOT
 from scripts.workshop.load import BackgroundLoad
+from scripts.workshop.page import sections
 
 LOCALCLUSTER = {"gitVersion": "v1.34.0+localcluster"}
 
@@ -78,6 +80,26 @@ def test_load_does_not_stay_after_an_interruption_that_comes_before_its_first_re
         load.start("sleep 300\ntrue locust")
 
     assert started[0].wait(30) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("localcluster", "address=$(kubectl --namespace anna get service sampleapp "),
+        ("kind", "kubectl --namespace anna run load --image registry.example/fortio:1 -- load "),
+    ],
+)
+def test_load_is_sent_to_the_namespace_of_the_lesson_and_its_image_can_be_another(
+    place: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOAD_IMAGE", "registry.example/fortio:1")
+    command = next(
+        block.text
+        for section in sections(ROOT / "docs" / CORE)
+        for block in section.blocks
+        if "load" in block.words and block.applies(place, {})
+    )
+    assert BackgroundLoad(tmp_path, Cluster("anna", "bert", {}), print).here(command).startswith(expected)
 
 
 def test_load_in_a_pod_is_stopped_by_deleting_it(tmp_path: Path) -> None:
