@@ -79,8 +79,8 @@ def runs(tag: str, how: str) -> Goal:
     return look
 
 
-def answers(percent: int, variant: str = "") -> Goal:
-    """Return the goal that the pods of a variant contain the version that their tag promises."""
+def answers(percent: int, variant: str = "", how: str = "") -> Goal:
+    """Return the goal that the pods of a variant answer this percentage well; `how` leads there if not a new image."""
     name = variant or "stable"
 
     def look(cluster: Cluster) -> Finding:
@@ -91,7 +91,8 @@ def answers(percent: int, variant: str = "") -> Goal:
         if shares != [percent]:
             return missing(
                 f"The pods of {name} answer {' and '.join(map(str, shares))} % of requests well, not {percent} %.",
-                f"Set success_rate = {percent} in app/app.py, build the image again, then: "
+                how
+                or f"Set success_rate = {percent} in app/app.py, build the image again, then: "
                 f"kubectl rollout restart deployment {APP}{variant and '-'}{variant}",
             )
         return right(f"The pods of {name} answer {percent} % of requests well, as their log says.")

@@ -72,6 +72,11 @@ class Lesson:
 
 DEPLOY = "Deploy it: canary apply manifests/ --image sampleapp:10"
 PROMOTE = "Promote the canary: canary promote manifests/ --image sampleapp:20"
+ROLL_BACK = "Undo the promote: canary rollback sampleapp"
+CONFIGURE = (
+    'Set SUCCESS_RATE to "40" in .cache/configured/configmap.yml, then: '
+    "canary release .cache/configured/ --image sampleapp:20 --gate auto"
+)
 UNCHANGED = "Only a canary should have changed. Begin again: make lesson N="
 
 
@@ -181,7 +186,7 @@ TABLE = (
         Start(configured=True),
         (
             runs("20", UNCHANGED + "13"),
-            answers(40),
+            answers(40, how=CONFIGURE),
             no_variants,
             happened(
                 "CanaryRejected",
@@ -197,8 +202,8 @@ TABLE = (
         4,
         Start(promoted=True),
         (
-            runs("10", "Undo the promote: canary rollback sampleapp"),
-            answers(10),
+            runs("10", ROLL_BACK),
+            answers(10, how=ROLL_BACK),
             happened(
                 "CanaryRolledBack",
                 "sampleapp:10",
