@@ -218,12 +218,12 @@ MISSING = {
         "The canary has no verdict yet. Compare it: canary watch sampleapp",
     ],
     "A change of configuration": [
-        "The pods of stable answer 20 % of requests well, not 40 %. …",
+        'The pods of stable answer 20 % of requests well, not 40 %. Set SUCCESS_RATE to "40" in …: canary release …',
         "No configuration was rejected yet. Set SUCCESS_RATE in .cache/configured/configmap.yml to 5.",
     ],
     "Rollback": [
         "Stable runs sampleapp:20, not sampleapp:10. Undo the promote: canary rollback sampleapp",
-        "The pods of stable answer 20 % of requests well, not 10 %. …",
+        "The pods of stable answer 20 % of requests well, not 10 %. Undo the promote: canary rollback sampleapp",
         "Nothing was rolled back yet: canary rollback sampleapp",
     ],
     "A pipeline's gate": [
@@ -272,6 +272,24 @@ def test_people_with_namespaces_of_their_own_do_not_disturb_each_other(participa
 
     assert "missing" not in participant.make("check", own)
     assert participant.make("solve", own, code=2) == ""  # kubectl would work in the neighbour's
+
+
+@pytest.mark.skipif(ON_KIND, reason="the same there, and slower")
+def test_why_pods_are_not_ready_is_said_while_a_lesson_waits_for_them(participant: Newcomer) -> None:
+    with subprocess.Popen(
+        ["make", "lesson", "N=3"],
+        cwd=participant.folder,
+        env=participant.environment | {"REGISTRY": "registry.example"},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as preparing:
+        assert preparing.stdout
+        told = next((line for line in preparing.stdout if "pods ready" in line), "")
+        os.killpg(preparing.pid, signal.SIGINT)
+
+    assert told.startswith("· sampleapp: 0 of 4 pods ready: Pod sampleapp-"), told
+    assert "ErrImagePull: container sampleapp: Failed to pull image" in told
 
 
 @pytest.mark.skipif(ON_KIND, reason="the same there, and slower")

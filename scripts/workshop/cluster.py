@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -59,9 +60,33 @@ def run(*command: str, stdin: str | None = None, folder: Path | None = None) -> 
         check=False,
     )
     if done.returncode:
-        said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
-        raise WorkshopError(f"{' '.join(command[:4])} … failed (exit code {done.returncode}):\n{said}")
+        raise failed(command, done.returncode, done.stderr or done.stdout)
     return done.stdout
+
+
+def follow(*command: str, folder: Path, hear: Callable[[str], object]) -> None:
+    """Run a command that takes long, and pass on each line that it says; raises WorkshopError with the last ones."""
+    said = []
+    with subprocess.Popen(
+        [tool(command[0]), *command[1:]],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            said.append(line)
+            hear(line.rstrip())
+    if process.returncode:
+        raise failed(command, process.returncode, "".join(said))
+
+
+def failed(command: Sequence[str], code: int, said: str) -> WorkshopError:
+    """Return the error of a command that has failed, with the last lines of what it said."""
+    last = "\n".join(said.strip().splitlines()[-5:])
+    return WorkshopError(f"{' '.join(command[:4])} … failed (exit code {code}):\n{last}")
 
 
 def connect() -> Cluster:

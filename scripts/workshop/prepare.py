@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.workshop.cluster import APP, DEFAULT, IMAGE, Cluster, WorkshopError, run
+from scripts.workshop.cluster import APP, DEFAULT, IMAGE, Cluster, WorkshopError, follow, run
 from scripts.workshop.load import BackgroundLoad
 from scripts.workshop.page import sections
 
@@ -29,6 +29,8 @@ OWN = re.compile(rf"{APP}(-.*)?|load|fortio-deploy(-.*)?|locust-.*")
 OLD = "10"
 """The version before a promote."""
 SECONDS = "120s"
+NOT_READY = re.compile(r"[\w-]+: \d+ of \d+ pods ready: .+")
+"""What `canary` says when it knows why pods are not ready."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,14 @@ class Workshop:
             self.canary("watch", APP, "--max-duration", "5m")
 
     def canary(self, *arguments: str) -> None:
-        """Run `canary` in the namespace; raises WorkshopError."""
-        run("canary", arguments[0], "--namespace", self.cluster.namespace, *arguments[1:], folder=self.folder)
+        """Run `canary` in the namespace, and pass on why pods are not ready; raises WorkshopError."""
+
+        def hear(line: str) -> None:
+            if found := NOT_READY.search(line):
+                self.say(found[0])
+
+        where = ("--namespace", self.cluster.namespace)
+        follow("canary", arguments[0], *where, *arguments[1:], folder=self.folder, hear=hear)
 
     def image(self, tag: str) -> tuple[str, str]:
         """Return the option that names an image, in $REGISTRY if there is one."""
