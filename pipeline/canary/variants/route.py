@@ -2,7 +2,7 @@
 
 A rule that sends requests to the workload's Service gets three backends in its place: stable, baseline and canary.
 Everything else of the route stays as it is: matches, filters, timeouts and other backends. Where a rule has other
-backends, all weights are multiplied, so that their shares stay.
+backends, all weights are multiplied, so that their shares stay. Weights are written in their lowest terms.
 """
 
 from __future__ import annotations
@@ -102,15 +102,17 @@ def divided(spec: Object, namespace: str, division: Division) -> Object:
         if not any(_is_backend(one, namespace, division.service) and _weight(one) for one in backends):
             continue
         scale = lcm(*(share.denominator for share in division.services.values()))
-        rule["backendRefs"] = [
-            part
-            for one in backends
-            for part in (
-                _parts(one, division, scale)
-                if _is_backend(one, namespace, division.service) and _weight(one)
-                else [{**one, "weight": _weight(one) * scale}]
-            )
-        ]
+        rule["backendRefs"] = _in_lowest_terms(
+            [
+                part
+                for one in backends
+                for part in (
+                    _parts(one, division, scale)
+                    if _is_backend(one, namespace, division.service) and _weight(one)
+                    else [{**one, "weight": _weight(one) * scale}]
+                )
+            ]
+        )
         _check_limits(rule["backendRefs"], number, division)
         if division.header is not None:
             rules.append(_for_testers(before, namespace, division, division.header))
@@ -139,9 +141,9 @@ def gathered(spec: Object, namespace: str, workload: str, service: str) -> Objec
         own = [one for one in backends if _is_local(one, namespace) and one["name"] in names]
         if not own:
             continue
-        kept = {**own[0], "name": service, "weight": sum(map(_weight, own)) or 1}
+        kept = {**own[0], "name": service, "weight": sum(map(_weight, own))}
         rule["backendRefs"] = _in_lowest_terms(
-            [kept if one is own[0] else one for one in backends if one not in own[1:]]
+            [kept if one is own[0] else one for one in backends if not any(one is other for other in own[1:])]
         )
     return made
 
