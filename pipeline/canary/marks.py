@@ -36,6 +36,8 @@ ROUTE = f"{OWN_PREFIX}route"
 """The HTTPRoute that divides the requests. The Services of the variants carry it too."""
 ROUTE_BEFORE = f"{OWN_PREFIX}route-before"
 """On the Service of stable: that HTTPRoute's spec before the release, as JSON."""
+ROUTE_SHARE = f"{OWN_PREFIX}route-share"
+"""On that HTTPRoute, as long as a release divides it: percent of the requests to canary and baseline, each."""
 
 GATE = f"{OWN_PREFIX}gate"
 """A driver waits at its gate for a decision, as JSON: its process, since when, and the workloads."""

@@ -32,6 +32,7 @@ from localcluster.controllers.replicasets import ReplicaSets
 from localcluster.storage.events import Recorder
 from localcluster.storage.registry import Registry
 from localcluster.storage.store import Change, Store
+from tests.canary.gateway_controller import GatewayController
 
 Object = dict[str, Any]
 SECRET = "secret"
@@ -167,6 +168,11 @@ class Simulator:
         self.act(action)
         self.settle()
 
+    def lost_requests(self, namespace: str) -> list[str]:
+        """Return the Services with a weight in an HTTPRoute that had no ready endpoints at a change."""
+        (controller,) = (one for one in self._controllers if isinstance(one, GatewayController))
+        return controller.lost.get(namespace, [])
+
     def refuse_pods(self, namespace: str, why: str) -> None:
         """Refuse all further pods in a namespace."""
         self.act(lambda: self.registry.refusals.update({namespace: why}))
@@ -192,7 +198,7 @@ class Simulator:
         self._recorder = Recorder(self.registry, "simulator")
         self._controllers: list[Controller] = [
             kind(self.registry, Recorder(self.registry, "test"))
-            for kind in (Deployments, ReplicaSets, EndpointSlices, GarbageCollector, Namespaces)
+            for kind in (Deployments, ReplicaSets, EndpointSlices, GarbageCollector, Namespaces, GatewayController)
         ]
         self.store.listen(self._note)
         tasks = [asyncio.create_task(controller.run()) for controller in self._controllers]

@@ -1,6 +1,6 @@
 """Waits until Deployments are ready, and reports what holds them up."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from canary.errors import InputError, TimedOutError
@@ -38,8 +38,13 @@ class _Furthest:
         self.outdated = state.outdated if self.outdated is None else min(self.outdated, state.outdated)
 
 
-def wait_until_ready(world: World, names: Iterable[str]) -> None:
+def wait_until_ready(world: World, names: Iterable[str], *, meanwhile: Callable[[], object] = lambda: None) -> None:
     """Wait until the rollout of each Deployment is complete.
+
+    Args:
+        world: what to work with.
+        names: of the Deployments.
+        meanwhile: what to do while waiting, twice a second.
 
     Raises:
         TimedOutError: one made no progress for the options' timeout, not counting outages of the API server. The
@@ -83,6 +88,7 @@ def wait_until_ready(world: World, names: Iterable[str]) -> None:
                 f"{world.options.timeout:g} s: {last.reason or 'the pods are not ready yet'}"
             )
         world.clock.sleep(POLL)
+        meanwhile()
 
 
 def _gist(event: Waiting) -> Waiting:

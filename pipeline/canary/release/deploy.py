@@ -1,6 +1,6 @@
 """Deploys the variants of a release next to stable, which is not touched."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from canary.apply.server_side_apply import pods_and_images, write
 from canary.events import Deployed, Grows, Note, Written
@@ -12,6 +12,7 @@ from canary.observe.deployments import read_workload
 from canary.observe.rollout import wait_until_ready
 from canary.ports import World
 from canary.release.copies import create_copy
+from canary.release.lookout import follow
 from canary.release.plan import make_plan, share_note, size_at
 from canary.release.traffic import begin, shift
 from canary.state.expiry import postpone_expiry
@@ -60,7 +61,7 @@ def deploy(world: World, bundle: Bundle, *, promoting: bool = False) -> None:
         postpone_expiry(world.cluster, incoming["metadata"]["name"], world.clock.now() + world.options.expire_after)
     for name in plan.existing:
         world.listen(Written("Deployment", name, "unchanged", "of this same release"))
-    wait_until_ready(world, [*(one["metadata"]["name"] for one in plan.created), *plan.existing])
+    _wait_until_ready(world, bundle, [*(one["metadata"]["name"] for one in plan.created), *plan.existing])
     _shift(world, bundle, plan.step)
     for incoming in bundle.deployments:
         world.listen(Deployed(incoming["metadata"]["name"], tuple(images_of(incoming))))
@@ -115,10 +116,15 @@ def grow(world: World, bundle: Bundle) -> bool:
             if workload.stable is not None:
                 pods = size_at(world, step, workload, incoming)
                 world.listen(Note(share_note(world, workload, step, pods)))
-        wait_until_ready(world, sizes)
+        _wait_until_ready(world, bundle, sizes)
         _shift(world, bundle, step)
         return True
     return False
+
+
+def _wait_until_ready(world: World, bundle: Bundle, variants: Iterable[str]) -> None:
+    names = [incoming["metadata"]["name"] for incoming in bundle.deployments]
+    wait_until_ready(world, variants, meanwhile=lambda: world.options.route and follow(world, names))
 
 
 def _shift(world: World, bundle: Bundle, step: Step) -> None:

@@ -41,6 +41,7 @@ class Plan:
         scaled: names of existing variants, and the replicas that they get.
         existing: names of variants that this same release has created before.
         services: Services to create, to which a route sends the requests of each variant.
+        routes: HTTPRoutes that divide the requests, as they will be at that step.
         notes: what the user should know.
     """
 
@@ -51,13 +52,14 @@ class Plan:
     scaled: tuple[tuple[str, int], ...]
     existing: tuple[str, ...]
     services: tuple[Object, ...]
+    routes: tuple[Object, ...]
     notes: tuple[Note, ...]
 
     @property
     def written(self) -> tuple[Object, ...]:
         """Return the objects that deploy writes, in this order."""
         copies = tuple(copy.object for copy in self.others.copies)
-        return (*self.others.created, *self.others.written, *self.services, *self.created, *copies)
+        return (*self.others.created, *self.others.written, *self.services, *self.created, *copies, *self.routes)
 
 
 def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
@@ -75,9 +77,15 @@ def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
     """
     mark = digest(bundle)
     workloads = tuple(read_workload(world.cluster, incoming["metadata"]["name"]) for incoming in bundle.deployments)
+    if world.options.route and len(workloads) > 1:
+        names = " and ".join(workload.name for workload in workloads)
+        raise InputError(
+            f"--traffic gateway releases one Deployment at a time, and the manifests have {names}: release each "
+            "by itself, or use --traffic pods"
+        )
     for workload in workloads:
         _check_startable(world, workload, mark)
-    services = tuple(service for workload in workloads for service in check_traffic(world, workload))
+    traffic = [check_traffic(world, workload) for workload in workloads]
     no_port = _without_metrics_port(world, bundle, workloads)
     if promoting:
         if no_port:
@@ -119,7 +127,17 @@ def make_plan(world: World, bundle: Bundle, *, promoting: bool = False) -> Plan:
         check_can_be_created(world.cluster, copy)
     if dry_run.lacking:
         notes.append(_cannot_promote(dry_run.lacking, dry_run.unchecked))
-    return Plan(others, tuple(created), step, tuple(stepped), tuple(scaled), tuple(existing), services, tuple(notes))
+    return Plan(
+        others,
+        tuple(created),
+        step,
+        tuple(stepped),
+        tuple(scaled),
+        tuple(existing),
+        tuple(service for one in traffic for service in one.services),
+        tuple(route for one in traffic for route in one.routes),
+        tuple(notes),
+    )
 
 
 def size_at(world: World, step: Step, workload: Workload, incoming: Object) -> int:

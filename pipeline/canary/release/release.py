@@ -23,6 +23,7 @@ from canary.observe.rollout import wait_until_ready
 from canary.ports import Clock, Cluster, Gate, Lock, SampleSource, World
 from canary.release import deploy, hand_over, promote, reap, reject, rollback, status, watch
 from canary.release.commands import Commands
+from canary.release.lookout import Lookout
 from canary.release.plan import make_plan
 from canary.release.reap import Reaped
 from canary.release.recall import last_verdict, recall
@@ -120,7 +121,14 @@ class Release:
     def _ask_gate(self, verdict: Verdict) -> Answer:
         self.listen(DecisionAsked(verdict))
         record = GateRecord(self.cluster, self.clock, self._names())
-        decided = record.close(self.gate.decide(verdict, record.decided))
+        lookout = Lookout(self._world, self._names())
+
+        def elsewhere() -> Answer | None:
+            if (decided := record.decided()) is None:
+                lookout.look()
+            return decided
+
+        decided = record.close(self.gate.decide(verdict, elsewhere))
         self.listen(replace(decided, verdict=brief(verdict)))
         return decided
 

@@ -21,6 +21,7 @@ from canary.state.expiry import expiry
 from canary.state.last_promote import LastPromote, promoted_together, read_last_promote
 from canary.state.lease import Holder, read_holder
 from canary.state.record import Record
+from canary.state.route_record import workloads_of_routes
 from canary.variants.steps import Step, step_of
 from canary.verdict.comparison import Decision
 from canary.verdict.forecast import Forecast
@@ -191,10 +192,13 @@ def status(
 
 
 def workloads_in_release(cluster: Cluster, label: str) -> tuple[str, ...]:
-    """Return the names of the workloads of the namespace that have variants, by their labels."""
+    """Return the names of the workloads of the namespace that have variants, by their labels.
+
+    One whose requests a route still divides counts, too: its release was interrupted while it ended.
+    """
     labels = product(version_labels(label), COMPARED)
     found = [one for key, variant in labels for one in cluster.find(DEPLOYMENT, labels={key: variant})]
-    return names_in_release(found, label)
+    return tuple(sorted({*names_in_release(found, label), *workloads_of_routes(cluster, label)}))
 
 
 def names_in_release(deployments: Iterable[Object], label: str) -> tuple[str, ...]:

@@ -12,52 +12,73 @@ deleted while requests still come to it. Each step looks at what is there, and c
     end       route as it was; delete the Services, NAME-stable last
 
 A promote first puts the route back, because stable's pods are about to be replaced, and then is as one by pods.
+
+`NAME-stable` selects the pods of stable's present template alone. When they are about to be replaced, by a promote or
+by somebody else, it selects the same pods as the workload's own Service: whatever the controller has seen so far,
+requests find ready pods. When stable is complete again, it selects the pods that there are then.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from fractions import Fraction
 
-from canary.errors import CanaryError, InputError, TimedOutError
+from canary.errors import CanaryError, InputError
 from canary.events import Note, Written
-from canary.marks import COMPARED, ROUTE, Variant, service_name, variant_name
-from canary.objects import HTTP_ROUTE, SERVICE, Object, annotations_of, labels_of, pod_labels
-from canary.observe.deployments import Workload, newest_replica_set, progress, read_workload
+from canary.marks import COMPARED, ROUTE, ROUTE_BEFORE, Variant, service_name, variant_name
+from canary.objects import HTTP_ROUTE, SERVICE, Object, annotations_of, pod_labels
+from canary.observe.deployments import Workload, read_workload
 from canary.observe.observation import observe, pods_to_sample
+from canary.observe.rollout import POLL
 from canary.observe.routes import check_route, read_route, wait_until_served
 from canary.observe.services import wait_for_endpoints
-from canary.plurals import in_percent
 from canary.ports import World
 from canary.release.commands import Commands
-from canary.retry import retry_on_conflict
+from canary.release.route_writes import (
+    HASH,
+    division,
+    hash_of,
+    is_unedited,
+    names_them,
+    select_all_pods,
+    select_present_pods,
+    to_stable,
+    wait_patiently,
+    write_back,
+    write_division,
+)
 from canary.state.route_record import RouteRecord, read_route_record
 from canary.variants.derive import own_marks
-from canary.variants.route import (
-    Division,
-    Header,
-    divided,
-    gathered,
-    is_same_but_for_weights_of,
-    leads_to,
-    names_variants,
-    share_of,
-)
-from canary.variants.steps import Step, step_of
+from canary.variants.route import Header, divided, is_same_but_for_weights_of, leads_to, share_of
+from canary.variants.steps import Step, step_at_hand
 
 LARGEST_SHARE = 50
 """Most percent of the requests that canary and baseline can get, each."""
 
-HASH = "pod-template-hash"
-"""Label by which the ReplicaSets of a Deployment tell their pods apart."""
-
-QUIET = 60.0
+QUIET = 20.0
 """Seconds to wait until variants count no more requests, after the controller has seen the route."""
+
+LAG = 5.0
+"""Seconds within which a controller acts on a route that it has seen, where no counts can show that it has."""
+
+_ABOUT_ONE_SERVICE = ("prometheus.io/", "external-dns.alpha.kubernetes.io/")
 
 _BETWEEN_COUNTS = 1.0  # seconds
 
 
-def check_traffic(world: World, workload: Workload) -> tuple[Object, ...]:
-    """Refuse a release whose requests could not be divided, and return the Services that it will create.
+@dataclass(frozen=True)
+class Divided:
+    """What a release writes so that a route divides the requests.
+
+    Attributes:
+        services: Services to create.
+        routes: the HTTPRoute, as the release will write it.
+    """
+
+    services: tuple[Object, ...] = ()
+    routes: tuple[Object, ...] = ()
+
+
+def check_traffic(world: World, workload: Workload) -> Divided:
+    """Refuse a release whose requests could not be divided, and return what it will write.
 
     Raises:
         InputError, ForbiddenError: see `read_route`, `check_route`, `divided`. Nothing was changed.
@@ -69,14 +90,14 @@ def check_traffic(world: World, workload: Workload) -> tuple[Object, ...]:
                 f"a release of {workload.name} by HTTPRoute {record.route} is in progress. To end it: "
                 f"{Commands(options, workload.name).reject}"
             )
-        return ()
+        return Divided()
     if options.steps[-1] > LARGEST_SHARE:
         raise InputError(
             f"{options.steps[-1]:g} % for the canary and as much for the baseline are more than all requests: with "
             f"--traffic gateway, the limit is {LARGEST_SHARE}"
         )
     if workload.stable is None:
-        return ()
+        return Divided()
     if workload.canary is not None and ROUTE not in annotations_of(workload.canary):
         raise InputError(
             f"a release of {workload.name} by numbers of pods is in progress. To continue it, omit --traffic gateway; "
@@ -108,7 +129,10 @@ def check_traffic(world: World, workload: Workload) -> tuple[Object, ...]:
                 f"Service {name} is not of a release (it has no annotation {ROUTE}), and the release needs that name: "
                 "rename the Service, or delete it"
             )
-    return tuple(one for one in made if one["metadata"]["name"] not in there)
+    step = step_at_hand(options.steps, [workload.canary] if workload.canary else [])
+    spec = divided(fresh.before, world.cluster.namespace, division(fresh, share_of(step.percentage)))
+    shown = {key: route[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": options.route}, "spec": spec}
+    return Divided(tuple(one for one in made if one["metadata"]["name"] not in there), (shown,))
 
 
 def begin(world: World, workload: Workload) -> None:
@@ -120,16 +144,18 @@ def begin(world: World, workload: Workload) -> None:
     """
     route = read_route(world.cluster, world.options.route)
     record = read_route_record(world.cluster, workload)
-    if record is not None and record.before != route["spec"] and not _names_variants(world, route, record):
-        _delete_service(world, service_name(workload.name, Variant.STABLE))  # the route was edited before we wrote it
+    if record is not None and record.before != route["spec"] and not names_them(world, route, record):
+        _delete_service(world, service_name(workload.name, Variant.STABLE))  # nothing of ours is in it
         record = None
     if record is None:
         record = _new_record(world, workload, route)
         _create(world, _service(world, workload, record, Variant.STABLE))
-    if _names_variants(world, route, record):
+    if names_them(world, route, record):
         return
+    select_present_pods(world, workload, record)
     wait_for_endpoints(world, {workload.name: [service_name(workload.name, Variant.STABLE)]})
-    _write(world, record, _to_stable(record))
+    world.clock.sleep(POLL)  # a controller reads Services and routes by watches of their own
+    write_division(world, record, to_stable(record), is_begun=False)
 
 
 def shift(world: World, name: str, step: Step) -> None:
@@ -149,18 +175,22 @@ def shift(world: World, name: str, step: Step) -> None:
     wait_for_endpoints(
         world, {variant_name(name, one): [service_name(name, one)] for one in (*COMPARED, Variant.STABLE)}
     )
-    _write(world, record, _division(record, share_of(step.percentage)))
+    world.clock.sleep(POLL)
+    write_division(world, record, division(record, share_of(step.percentage)))
 
 
-def put_back(world: World, name: str) -> RouteRecord | None:
-    """Make the route of a workload what it was, and return its record; None if its release divides none.
+def put_back(world: World, name: str) -> None:
+    """Make the route of a workload what it was, before stable's pods are replaced.
 
     What somebody has edited meanwhile stays: then the variants' backends alone are replaced.
     """
-    record = read_route_record(world.cluster, read_workload(world.cluster, name))
-    if record is not None and _put_back(world, record):
+    workload = read_workload(world.cluster, name)
+    record = read_route_record(world.cluster, workload)
+    if record is None:
+        return
+    select_all_pods(world, workload, record)
+    if write_back(world, record):
         wait_until_served(world, record.route)
-    return record
 
 
 def withdraw(world: World, name: str) -> RouteRecord | None:
@@ -168,14 +198,16 @@ def withdraw(world: World, name: str) -> RouteRecord | None:
     workload = read_workload(world.cluster, name)
     record = read_route_record(world.cluster, workload)
     route = None if record is None else world.cluster.get(HTTP_ROUTE, record.route)
-    if record is None or route is None or not _names_variants(world, route, record):
+    if record is None or route is None or not names_them(world, route, record):
         return record
-    if _is_unedited(world, route, record) and _selects_stable(world, workload, record):
-        _write(world, record, _to_stable(record), must_be_ours=False, patient=False)
-    else:
-        _put_back(world, record)
-        _wait_patiently(world, record)
-    _wait_until_quiet(world, workload)
+    is_open = select_present_pods(world, workload, record)
+    if is_unedited(world, route, record):
+        write_division(world, record, to_stable(record), is_ending=True)
+        if not is_open:
+            _wait_until_quiet(world, workload)
+    else:  # requests come to the variants by the workload's Service, until their pods end
+        write_back(world, record)
+        wait_patiently(world, record)
     return record
 
 
@@ -183,37 +215,13 @@ def end(world: World, record: RouteRecord | None) -> None:
     """Make the route what it was, and delete the Services of the variants. There are no variants any more."""
     if record is None:
         return
-    if _put_back(world, record):
-        _wait_patiently(world, record)
+    if write_back(world, record):
+        wait_patiently(world, record)
     there = {one["metadata"]["name"]: one for one in world.cluster.find(SERVICE)}
     for variant in (*COMPARED, Variant.STABLE):  # the last one has the record
         name = service_name(record.workload, variant)
         if name in there and ROUTE in annotations_of(there[name]):
             _delete_service(world, name)
-
-
-def why_not_divided(world: World, names: Sequence[str]) -> str:
-    """Return why requests are not divided as the release asked for, empty if they are.
-
-    Where somebody has rolled stable out again, `NAME-stable` would select no pods any more: the route is changed first.
-    """
-    for name in names:
-        workload = read_workload(world.cluster, name)
-        record = read_route_record(world.cluster, workload)
-        if record is None or workload.canary is None:
-            continue
-        route, step = world.cluster.get(HTTP_ROUTE, record.route), step_of(workload.canary)
-        if route is None:
-            return f"HTTPRoute {record.route} was deleted"
-        if step is None:
-            continue
-        share = share_of(step.percentage)
-        if not _selects_stable(world, workload, record):
-            if waits := _follow(world, workload, record, share):
-                return waits
-        elif route["spec"] != divided(record.before, world.cluster.namespace, _division(record, share)):
-            return f"HTTPRoute {record.route} was edited: it does not divide the requests as this release wrote"
-    return ""
 
 
 def _new_record(world: World, workload: Workload, route: Object) -> RouteRecord:
@@ -236,12 +244,28 @@ def _new_record(world: World, workload: Workload, route: Object) -> RouteRecord:
         why = "by several Services" if led else f"no requests to {workload.name}: {services}"
         raise InputError(f"HTTPRoute {name} sends {why}. It must have one of its Services as a backend")
     (service,) = led
-    present = _hash_of(world, workload)
+    _refuse_another_release(world, workload, route)
+    present = hash_of(world, workload)
     if not present:
         raise InputError(f"stable {workload.name} has no ReplicaSet yet: wait until it is ready")
     selector = {**selecting[service], HASH: present}
     header = Header.parse(world.options.match) if world.options.match else None
     return RouteRecord(workload.name, name, service, route["spec"], selector, header)
+
+
+def _refuse_another_release(world: World, workload: Workload, route: Object) -> None:
+    """Refuse a route that is divided already: two releases would each put back what the other has written."""
+    backends = [one for rule in route["spec"].get("rules") or [] for one in rule.get("backendRefs") or []]
+    names = {one["name"] for one in backends}
+    for one in world.cluster.find(SERVICE):
+        name, suffix = one["metadata"]["name"], f"-{Variant.STABLE}"
+        if name in names and ROUTE_BEFORE in annotations_of(one) and name.endswith(suffix):
+            other = name.removesuffix(suffix)
+            raise InputError(
+                f"HTTPRoute {route['metadata']['name']} divides the requests of a release of {other}, and only one "
+                f"release at a time can divide a route: wait until that one has ended, or end it: "
+                f"{Commands(world.options, other).reject}. Or give {workload.name} an HTTPRoute of its own"
+            )
 
 
 def _service(world: World, workload: Workload, record: RouteRecord, variant: Variant) -> Object:
@@ -259,150 +283,60 @@ def _service(world: World, workload: Workload, record: RouteRecord, variant: Var
         "metadata": {
             "name": service_name(workload.name, variant),
             "labels": label,  # and none of the Service's own: what selects it by them must not find pods twice
-            "annotations": own_marks(annotations_of(own)) | mark,
+            "annotations": _of_its_own(annotations_of(own)) | mark,
         },
         "spec": {"selector": dict(selector), "ports": ports},
     }
 
 
-def _division(record: RouteRecord, share: Fraction) -> Division:
-    """Return the division while there are variants."""
-    return Division(record.workload, record.service, share, record.header)
-
-
-def _to_stable(record: RouteRecord) -> Division:
-    """Return the division while there are no variants."""
-    return Division(record.workload, record.service, Fraction(0))
+def _of_its_own(annotations: dict[str, str]) -> dict[str, str]:
+    """Return the annotations of a Service that hold for a copy of it, too: neither its scrapes nor its DNS names."""
+    kept = own_marks(annotations)
+    return {key: value for key, value in kept.items() if not key.startswith(_ABOUT_ONE_SERVICE)}
 
 
 def _check_division(world: World, route: Object, record: RouteRecord, share: Fraction) -> None:
     """Refuse a share that the route cannot give; try it as a dry run."""
     namespace = world.cluster.namespace
-    spec = divided(record.before, namespace, _division(record, share))
-    if not is_same_but_for_weights_of(spec, record.before, namespace, _division(record, share)):
+    spec = divided(record.before, namespace, division(record, share))
+    if not is_same_but_for_weights_of(spec, record.before, namespace, division(record, share)):
         raise InputError(
             f"HTTPRoute {record.route} names Service {record.service} several times in one rule: merge its backends"
         )
     world.cluster.replace({**route, "spec": spec}, dry_run=True)
 
 
-def _write(
-    world: World, record: RouteRecord, division: Division, *, must_be_ours: bool = True, patient: bool = True
-) -> None:
-    """Divide the requests, and wait until the controller has seen it."""
-    spec, share = divided(record.before, world.cluster.namespace, division), division.share
-
-    def attempt() -> Object | None:
-        route = read_route(world.cluster, record.route)
-        if route["spec"] == spec:
-            return route
-        if must_be_ours and not _is_unedited(world, route, record):
-            raise InputError(
-                f"HTTPRoute {record.route} was edited since the release of {record.workload} began. Its other changes "
-                f"stay if you end the release: {Commands(world.options, record.workload).reject}"
-            )
-        return world.cluster.update({**route, "spec": spec})
-
-    retry_on_conflict(attempt, f"divide the requests of HTTPRoute {record.route}")
-    part = f"{in_percent(float(share))} of requests each to canary and baseline" if share else "all requests to stable"
-    if division.header:
-        part += f", those with {division.header.name}: {division.header.value} to the canary"
-    world.listen(Written("HTTPRoute", record.route, "configured", part))
-    if patient:
-        wait_until_served(world, record.route)
-    else:
-        _wait_patiently(world, record)
-
-
-def _put_back(world: World, record: RouteRecord) -> bool:
-    """Make a route what it was, and return whether that changed it."""
-    changed = False
-
-    def attempt() -> Object | None:
-        nonlocal changed
-        route = world.cluster.get(HTTP_ROUTE, record.route)
-        if route is None or not _names_variants(world, route, record):
-            return route or {}
-        changed = True
-        if _is_unedited(world, route, record):
-            return world.cluster.update({**route, "spec": record.before})
-        text = f"HTTPRoute {record.route} was edited during the release: what was edited stays"
-        world.listen(Note(text, warning=True))
-        spec = gathered(route["spec"], world.cluster.namespace, record.workload, record.service)
-        return world.cluster.update({**route, "spec": spec})
-
-    retry_on_conflict(attempt, f"put HTTPRoute {record.route} back")
-    if changed:
-        world.listen(Written("HTTPRoute", record.route, "configured", f"all requests to {record.service}, as before"))
-    return changed
-
-
-def _is_unedited(world: World, route: Object, record: RouteRecord) -> bool:
-    division = _to_stable(record)
-    return is_same_but_for_weights_of(route["spec"], record.before, world.cluster.namespace, division)
-
-
-def _names_variants(world: World, route: Object, record: RouteRecord) -> bool:
-    return names_variants(route["spec"], world.cluster.namespace, record.workload)
-
-
-def _hash_of(world: World, workload: Workload) -> str:
-    """Return the hash of stable's present pod template, empty if it has no ReplicaSet yet."""
-    newest = None if workload.stable is None else newest_replica_set(world.cluster, workload.stable)
-    return labels_of(newest).get(HASH, "") if newest else ""
-
-
-def _selects_stable(world: World, workload: Workload, record: RouteRecord) -> bool:
-    """Return whether the Service of stable selects the pods that stable has now."""
-    return record.selector.get(HASH) == _hash_of(world, workload)
-
-
-def _follow(world: World, workload: Workload, record: RouteRecord, share: Fraction) -> str:
-    """Let the requests to a stable that was rolled out again find its new pods; return what is waited for.
-
-    Until the rollout is complete, the route leads to the workload's own Service, which selects old and new pods.
-    """
-    if _put_back(world, record):
-        text = f"stable {workload.name} is rolled out: HTTPRoute {record.route} leads to Service {record.service} again"
-        world.listen(Note(text, warning=True))
-    if workload.stable is None or not progress(workload.stable).complete:
-        return f"stable {workload.name} is rolled out; until it is ready, HTTPRoute {record.route} is as it was before"
-    followed = replace(record, selector={**record.selector, HASH: _hash_of(world, workload)})
-    world.cluster.replace(_service(world, workload, followed, Variant.STABLE))
-    wait_for_endpoints(world, {workload.name: [service_name(workload.name, Variant.STABLE)]})
-    _write(world, followed, _division(followed, share))
-    return ""
-
-
-def _wait_patiently(world: World, record: RouteRecord) -> None:
-    """Wait until the controller has seen the route; go on if it does not, so that a release can end without one."""
-    try:
-        wait_until_served(world, record.route)
-    except TimedOutError as error:
-        world.listen(Note(f"{error}; the release ends nevertheless", warning=True))
-
-
 def _wait_until_quiet(world: World, workload: Workload) -> None:
     """Wait until canary and baseline count no more requests: a controller may have seen a route, and act later."""
-    if world.samples is None or workload.canary is None:
-        return
     before: dict[tuple[str, str], tuple[float, dict[str, float]]] = {}
     began, seen_at = world.patient_now(), world.clock.now()
     while world.patient_now() - began < QUIET:
         world.clock.sleep(_BETWEEN_COUNTS)
-        try:
-            scene = observe(world.cluster, [workload.name], world.clock.now())
-            pods = [one for one in pods_to_sample(scene, world.options.metrics_port) if one.variant in COMPARED]
-            scrapes = [one for one in world.samples.read(pods, seen_at) if one.counters is not None]
-        except CanaryError:
+        now = _counts(world, workload, seen_at)
+        if not now:
+            world.clock.sleep(max(0.0, LAG - (world.patient_now() - began)))
             return
-        latest = {(one.pod.uid, one.process): one for one in sorted(scrapes, key=lambda one: one.at)}
-        now = {key: (one.at, dict(one.counters or {})) for key, one in latest.items()}
         if all(key in before and before[key][0] < at and before[key][1] == counts for key, (at, counts) in now.items()):
             return
         before = now
     text = f"canary and baseline of {workload.name} still answer requests, which do not come by the route"
     world.listen(Note(text, warning=True))
+
+
+def _counts(world: World, workload: Workload, since: float) -> dict[tuple[str, str], tuple[float, dict[str, float]]]:
+    """Return when the variants' pods last told their counts, and the counts; none if one of them does not tell."""
+    if world.samples is None:
+        return {}
+    try:
+        scene = observe(world.cluster, [workload.name], world.clock.now())
+        pods = [one for one in pods_to_sample(scene, world.options.metrics_port) if one.variant in COMPARED]
+        scrapes = [one for one in world.samples.read(pods, since) if one.counters is not None]
+    except CanaryError:
+        return {}
+    if {one.pod.uid for one in scrapes} != {one.uid for one in pods}:
+        return {}
+    latest = {(one.pod.uid, one.process): one for one in sorted(scrapes, key=lambda one: one.at)}
+    return {key: (one.at, dict(one.counters or {})) for key, one in latest.items()}
 
 
 def _create(world: World, service: Object) -> None:

@@ -16,8 +16,8 @@ from canary.observe.observation import Observation, observe, pods_to_sample, var
 from canary.observe.selector_check import SelectorCheck
 from canary.ports import SampleSource, World
 from canary.release.expectation import expectation
+from canary.release.lookout import sleep, why_not_divided
 from canary.release.recall import tell
-from canary.release.traffic import why_not_divided
 from canary.settings.release_arguments import ReleaseArguments, arguments_of
 from canary.state.counts import CountsWriter, read_record
 from canary.state.expiry import postpone_expiry
@@ -121,7 +121,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
             )
             raise TimedOutError(f"undecided after {options.max_duration:g} s: {why}")
         silence.observe(scene, tally)
-        world.clock.sleep(options.interval)
+        sleep(world, names, options.interval)
 
 
 def _note_what_compares(world: World, name: str) -> ReleaseArguments | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from canary.errors import ForbiddenError, InputError
-from canary.marks import ROUTE, ROUTE_BEFORE, Variant, service_name
+from canary.marks import ROUTE, ROUTE_BEFORE, Variant, service_name, version_labels
 from canary.objects import SERVICE, Object, annotations_of
 from canary.observe.deployments import Workload
 from canary.ports import Cluster
@@ -65,6 +65,17 @@ def read_route_record(cluster: Cluster, workload: Workload) -> RouteRecord | Non
     name = service_name(workload.name, Variant.STABLE)
     found = next((one for one in services if one["metadata"]["name"] == name), None)
     return None if found is None else _parsed(cluster, workload.name, found)
+
+
+def workloads_of_routes(cluster: Cluster, label: str) -> tuple[str, ...]:
+    """Return the names of the workloads of which there is a record, none where Services may not be listed."""
+    suffix = f"-{Variant.STABLE}"
+    try:
+        found = [one for key in version_labels(label) for one in cluster.find(SERVICE, labels={key: Variant.STABLE})]
+    except ForbiddenError:
+        return ()
+    names = [one["metadata"]["name"] for one in found if ROUTE_BEFORE in annotations_of(one)]
+    return tuple(name.removesuffix(suffix) for name in names)
 
 
 def _parsed(cluster: Cluster, workload: str, service: Object) -> RouteRecord | None:

@@ -124,18 +124,16 @@ def divided(spec: Object, namespace: str, division: Division) -> Object:
     return {**made, "rules": rules}
 
 
-def gathered(spec: Object, namespace: str, workload: str, service: str) -> Object:
+def gathered(spec: Object, namespace: str, workload: str, service: str, header: Header | None = None) -> Object:
     """Return the spec of a route with one backend in place of a workload's variants, however somebody edited the rest.
 
-    The Service's backend has the weight of all three together. Weights are in their lowest terms.
+    The Service's backend has the weight of all three together. Weights are in their lowest terms. Rules for testers,
+    who have the header, are left out.
     """
     made, canary = deepcopy(spec), service_name(workload, Variant.CANARY)
     names = {service_name(workload, variant): variant for variant in Variant}
-    made["rules"] = [
-        rule
-        for rule in _rules(made)
-        if not _backends(rule) or any(not _is_local(one, namespace) or one["name"] != canary for one in _backends(rule))
-    ]  # without those for testers, which lead to the canary alone
+    if header is not None:
+        made["rules"] = [rule for rule in _rules(made) if not _is_for_testers(rule, namespace, canary, header)]
     for rule in _rules(made):
         backends = _backends(rule)
         own = [one for one in backends if _is_local(one, namespace) and one["name"] in names]
@@ -150,7 +148,7 @@ def gathered(spec: Object, namespace: str, workload: str, service: str) -> Objec
 
 def is_same_but_for_weights_of(spec: Object, before: Object, namespace: str, division: Division) -> bool:
     """Return whether a route differs from what it was by nothing but how the requests to the Service are divided."""
-    now = gathered(spec, namespace, division.workload, division.service)
+    now = gathered(spec, namespace, division.workload, division.service, division.header)
     return bool(_canonical(now) == _canonical(before))
 
 
@@ -210,6 +208,17 @@ def _for_testers(rule: Object, namespace: str, division: Division, header: Heade
         "matches": [{**one, "headers": [*(one.get("headers") or []), asked]} for one in matches],
         "backendRefs": [{**backend, "name": service_name(division.workload, Variant.CANARY), "weight": 1}],
     }
+
+
+def _is_for_testers(rule: Object, namespace: str, canary: str, header: Header) -> bool:
+    """Return whether a rule leads to the canary alone, and only requests with the header take it."""
+    leads_there = [_is_local(one, namespace) and one["name"] == canary for one in _backends(rule)]
+    asks = (header.name.lower(), header.value)
+    asked = [
+        any((one["name"].lower(), one["value"]) == asks for one in match.get("headers") or [])
+        for match in rule.get("matches") or []
+    ]
+    return bool(leads_there) and all(leads_there) and bool(asked) and all(asked)
 
 
 def _check_limits(backends: list[Object], number: int, division: Division) -> None:

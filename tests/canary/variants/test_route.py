@@ -179,7 +179,8 @@ def _routes(draw: st.DrawFn) -> Object:
         for one in refs:
             if draw(st.booleans()):
                 one["filters"] = [HEADER]
-        return rule(*refs, **draw(st.sampled_from([{}, {"timeouts": {"request": "1s"}}, {"filters": [HEADER]}])))
+        more: Object = draw(st.sampled_from([{}, {"timeouts": {"request": "1s"}}, {"filters": [HEADER]}]))
+        return rule(*refs, **more)
 
     return spec(*(one_rule() for _ in range(draw(st.integers(0, 4)))))
 

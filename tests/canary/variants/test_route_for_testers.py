@@ -35,7 +35,16 @@ def test_each_match_asks_for_the_header_in_a_rule_of_its_own() -> None:
     }
     assert (shared["matches"], shared["name"]) == ([path, exact], "shop")
     assert other == elsewhere
-    assert gathered(spec(shared, testers, other), "shop", "app", "app") == spec(rule, elsewhere)
+    assert gathered(spec(shared, testers, other), "shop", "app", "app", DIVISION.header) == spec(rule, elsewhere)
+
+
+def test_a_rule_that_somebody_sent_to_the_canary_alone_is_gathered_and_not_left_out() -> None:
+    edited, testers = divided(spec(to_app(matches=[{"path": {"type": "Exact", "value": "/a"}}])), "shop", DIVISION)[
+        "rules"
+    ]
+    edited["backendRefs"] = edited["backendRefs"][-1:]
+    (rule,) = gathered(spec(edited, testers), "shop", "app", "app", DIVISION.header)["rules"]
+    assert rule == to_app(matches=[{"path": {"type": "Exact", "value": "/a"}}])
 
 
 def test_a_rule_without_matches_is_one_for_all_paths() -> None:

@@ -1,0 +1,100 @@
+"""Looks after the requests that a route divides, while something else is waited for: stable may be rolled out again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from canary.errors import CanaryError, LockLostError
+from canary.events import Note
+from canary.marks import ROUTE, Variant, variant_name
+from canary.objects import DEPLOYMENT, HTTP_ROUTE, annotations_of
+from canary.observe.deployments import read_workload
+from canary.plurals import in_percent
+from canary.ports import World
+from canary.release.route_writes import division, edited, end_of, select_present_pods, written_division
+from canary.state.route_record import read_route_record
+from canary.variants.route import share_of
+from canary.variants.steps import step_of
+
+_BETWEEN = 1.0  # seconds between two looks
+
+
+def follow(world: World, names: Sequence[str]) -> str:
+    """Let `NAME-stable` follow a stable that is rolled out again; return what is waited for, empty if nothing is."""
+    for name in names:
+        workload = read_workload(world.cluster, name)
+        record = read_route_record(world.cluster, workload)
+        if record is None or workload.canary is None:
+            continue
+        if waits := select_present_pods(world, workload, record):
+            return waits
+    return ""
+
+
+def why_not_divided(world: World, names: Sequence[str]) -> str:
+    """Return why requests are not divided as the release asked for, empty if they are; see `follow`."""
+    if waits := follow(world, names):
+        return waits
+    for name in names:
+        workload = read_workload(world.cluster, name)
+        record = read_route_record(world.cluster, workload)
+        if record is None or workload.canary is None:
+            continue
+        route, step = world.cluster.get(HTTP_ROUTE, record.route), step_of(workload.canary)
+        again = f"To divide them again, run the same canary deploy again. {end_of(world, name)}"
+        if route is None:
+            return f"HTTPRoute {record.route} was deleted. {end_of(world, name)}"
+        if route["spec"] == record.before:
+            return f"HTTPRoute {record.route} is as it was before the release, and divides no requests. {again}"
+        if (written := written_division(world, route, record)) is None:
+            return str(edited(world, record))
+        if step is not None and written != division(record, share_of(step.percentage)):
+            is_now = f"HTTPRoute {record.route} gives {in_percent(float(written.share))} of requests to the canary"
+            return f"{is_now}, not {step.percentage:g} %. {again}"
+    return ""
+
+
+def sleep(world: World, names: Sequence[str], seconds: float) -> None:
+    """Wait; where a route divides the requests, see to it every second that they find stable's pods: see `follow`."""
+    until = world.clock.monotonic() + seconds
+    is_divided = _is_divided(world, names)
+    while (left := until - world.clock.monotonic()) > 0:
+        world.clock.sleep(min(left, _BETWEEN) if is_divided else left)
+        if is_divided:
+            follow(world, names)
+
+
+@dataclass
+class Lookout:
+    """Looks after the requests while a gate waits.
+
+    Attributes:
+        world: what to work with.
+        names: of the workloads.
+    """
+
+    world: World
+    names: Sequence[str]
+    _told: str = field(default="", init=False)
+    _looked: float = field(default=float("-inf"), init=False)
+
+    def look(self) -> None:
+        """Look, at most once every second, and tell what has changed. What cannot be read or written is passed over."""
+        now = self.world.clock.monotonic()
+        if now - self._looked < _BETWEEN:
+            return
+        self._looked = now
+        try:
+            why = why_not_divided(self.world, self.names) if _is_divided(self.world, self.names) else ""
+        except LockLostError:
+            raise
+        except CanaryError:
+            return
+        if why != self._told:
+            text = why or f"the requests to {' and '.join(self.names)} are divided again"
+            self.world.listen(Note(text, warning=bool(why)))
+        self._told = why
+
+
+def _is_divided(world: World, names: Sequence[str]) -> bool:
+    canaries = (world.cluster.get(DEPLOYMENT, variant_name(name, Variant.CANARY)) for name in names)
+    return any(canary is not None and ROUTE in annotations_of(canary) for canary in canaries)

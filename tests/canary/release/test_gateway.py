@@ -1,0 +1,547 @@
+"""Releases whose requests an HTTPRoute divides: what is written, in which order, and what is left."""
+
+from __future__ import annotations
+
+import contextlib
+from copy import deepcopy
+from itertools import count
+from typing import Any
+
+import pytest
+
+from canary.errors import CanaryError, InputError, InterruptedReleaseError, PromoteError, TimedOutError
+from canary.events import Looked, Note
+from canary.marks import Variant
+from canary.objects import HTTP_ROUTE, SERVICE
+from canary.release.release import Release
+from canary.release.status import workloads_in_release
+from tests.canary.cluster_simulator import unready
+from tests.canary.gateway_controller import MUTE
+from tests.canary.story import WRITES, Faulty, Person, Story, deployment, image_of, service
+
+Object = dict[str, Any]
+
+
+def http_route(name: str = "app", **rule: Any) -> Object:
+    """Return the manifest of an HTTPRoute that leads to the Service."""
+    return {
+        "apiVersion": HTTP_ROUTE.api_version,
+        "kind": HTTP_ROUTE.kind,
+        "metadata": {"name": name},
+        "spec": {
+            "parentRefs": [{"name": "entry"}],
+            "rules": [{"backendRefs": [{"name": "app", "port": 8080}], **rule}],
+        },
+    }
+
+
+@pytest.fixture
+def routed(story: Story) -> Story:
+    """Give a namespace with stable, its Service, and an HTTPRoute that leads there."""
+    story.stable(service(), deployment("app:1"))
+    story.cluster.create(http_route())
+    story.simulator.settle()
+    return story
+
+
+def by_route(story: Story, image: str = "app:2", **options: Any) -> Release:
+    chosen: dict[str, Any] = {"route": "app", "steps": (5, 50), "min_duration": 0, **options}
+    return story.release(service(), deployment(image), **chosen)
+
+
+def route(story: Story) -> Object:
+    found = story.cluster.get(HTTP_ROUTE, "app")
+    assert found is not None
+    return found
+
+
+def state(found: Object) -> Object:
+    """Return what a release must leave as it was."""
+    return {
+        "spec": found["spec"],
+        "marks": {key: found["metadata"].get(key) or {} for key in ("labels", "annotations")},
+    }
+
+
+def weights(story: Story) -> dict[str, int]:
+    return {one["name"]: one["weight"] for one in route(story)["spec"]["rules"][0]["backendRefs"]}
+
+
+def services(story: Story) -> set[str]:
+    return {one["metadata"]["name"] for one in story.cluster.find(SERVICE)}
+
+
+def edit(story: Story, change: Any) -> Object:
+    """Edit the route as a person does, and return its spec."""
+    found = route(story)
+    change(found["spec"])
+    assert story.cluster.update(found) is not None
+    story.simulator.settle()
+    return deepcopy(route(story)["spec"])
+
+
+def set_timeout(spec: Object) -> None:
+    spec["rules"][0]["timeouts"] = {"request": "3s"}
+
+
+def add_backend(spec: Object) -> None:
+    spec["rules"][0]["backendRefs"].append({"name": "other", "port": 80, "weight": 20})
+
+
+def set_weights(spec: Object) -> None:
+    for one, weight in zip(spec["rules"][0]["backendRefs"], (1, 0, 0), strict=True):
+        one["weight"] = weight
+
+
+def restart(story: Story, image: str = "app:1") -> None:
+    """Roll stable out again; its new pods are ready after the next change of the script."""
+    found = story.deployment()
+    found["spec"]["template"]["metadata"]["annotations"] = {"kubectl.kubernetes.io/restartedAt": str(story.clock.now())}
+    found["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    assert story.cluster.update(found) is not None
+    story.simulator.settle()
+
+
+def stable_selects(story: Story) -> Object:
+    found = story.cluster.get(SERVICE, "app-stable")
+    assert found is not None
+    selector: Object = found["spec"]["selector"]
+    return selector
+
+
+def left_nothing(story: Story, before: Object) -> None:
+    assert state(route(story)) == before
+    assert services(story) == {"app"}
+    assert story.names() == {"app"}
+    assert story.simulator.lost_requests(story.namespace) == []
+
+
+class Killed:
+    """A cluster whose driver is killed before or after the nth write."""
+
+    def __init__(self, cluster: Any, n: int, *, before: bool) -> None:
+        self.left = n
+        self._cluster = cluster
+        self._before = before
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._cluster, name)
+        if name not in WRITES:
+            return real
+
+        def write(*args: Any, **kwargs: Any) -> Any:
+            if kwargs.get("dry_run"):
+                return real(*args, **kwargs)
+            self.left -= 1
+            if self.left <= 0 and self._before:
+                raise KeyboardInterrupt
+            answer = real(*args, **kwargs)
+            if self.left <= 0:
+                raise KeyboardInterrupt
+            return answer
+
+        return write
+
+
+KILLS = pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+
+
+def test_a_release_in_steps_is_promoted_and_leaves_the_route_as_it_was(routed: Story) -> None:
+    before, seen = state(route(routed)), []
+
+    def note(*_: Any, **__: Any) -> None:
+        seen.append(weights(routed))
+
+    outcome = by_route(routed, cluster=Faulty(routed.cluster, {"scale": note})).run()
+
+    assert outcome.promoted
+    assert image_of(routed.deployment()) == "app:2"
+    assert seen[-1] == {"app-stable": 18, "app-baseline": 1, "app-canary": 1}
+    left_nothing(routed, before)
+
+
+def test_a_rejected_release_leaves_the_route_as_it_was(routed: Story) -> None:
+    before = state(route(routed))
+    by_route(routed).deploy()
+    assert weights(routed) == {"app-stable": 18, "app-baseline": 1, "app-canary": 1}
+    assert services(routed) == {"app", "app-stable", "app-baseline", "app-canary"}
+    routed.release(names=("app",)).reject()
+    left_nothing(routed, before)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@KILLS
+@pytest.mark.parametrize("good", [0.9, 0.1])
+def test_a_release_killed_at_any_of_its_writes_is_gone_on_from(routed: Story, before: bool, good: float) -> None:
+    was = state(route(routed))
+    routed.counts.good[Variant.CANARY] = good
+    for n in count(1):
+        routed.stable(service(), deployment("app:1", replicas=2))
+        doomed = Killed(routed.cluster, n, before=before)
+        with contextlib.suppress(InterruptedReleaseError):
+            by_route(routed, cluster=doomed).run()
+        if doomed.left > 0:
+            break
+        by_route(routed).run()
+        assert image_of(routed.deployment()) == ("app:2" if good > 0.5 else "app:1"), f"killed at write {n}"
+        left_nothing(routed, was)
+    assert n > 20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@KILLS
+def test_a_deploy_killed_at_any_of_its_writes_can_be_rejected_without_a_name(routed: Story, before: bool) -> None:
+    was = state(route(routed))
+    for n in count(1):
+        doomed = Killed(routed.cluster, n, before=before)
+        with contextlib.suppress(InterruptedReleaseError):
+            by_route(routed, cluster=doomed).deploy()
+        routed.release().reject()
+        left_nothing(routed, was)
+        if doomed.left > 0:
+            break
+    assert n > 10
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@KILLS
+def test_a_reject_killed_at_any_of_its_writes_is_gone_on_with(routed: Story, before: bool) -> None:
+    was = state(route(routed))
+    for n in count(1):
+        by_route(routed).deploy()
+        doomed = Killed(routed.cluster, n, before=before)
+        with contextlib.suppress(InterruptedReleaseError):
+            routed.release(cluster=doomed).reject()
+        routed.release().reject()
+        left_nothing(routed, was)
+        if doomed.left > 0:
+            break
+    assert n > 5
+
+
+def test_what_a_killed_reject_has_left_is_found_without_a_canary(routed: Story) -> None:
+    before = state(route(routed))
+    by_route(routed).deploy()
+
+    def killed(kind: Any, *_: Any, **__: Any) -> None:
+        if kind == SERVICE:
+            raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedReleaseError):
+        routed.release(names=("app",), cluster=Faulty(routed.cluster, {"delete": killed})).reject()
+    assert routed.names() == {"app"}
+    assert workloads_in_release(routed.cluster, routed.options.label) == ("app",)
+    routed.release().reject()
+    left_nothing(routed, before)
+
+
+@pytest.mark.parametrize(
+    ("change", "end"), [(set_timeout, "reject"), (add_backend, "reject"), (set_timeout, "promote")]
+)
+def test_an_edit_is_noticed_kept_and_survives_the_end(routed: Story, change: Any, end: str) -> None:
+    routed.cluster.create(service("other", 80))
+    by_route(routed).deploy()
+    edited = edit(routed, change)
+
+    with pytest.raises(TimedOutError, match="HTTPRoute app was edited since the release of app began"):
+        routed.release(names=("app",), route="", max_duration=10).watch()
+    with pytest.raises(InputError, match="HTTPRoute app was edited since the release of app began"):
+        by_route(routed).deploy()
+    assert route(routed)["spec"] == edited
+    if end == "reject":
+        routed.release(names=("app",)).reject()
+    else:
+        by_route(routed, unproven=True).promote(decided="ada")
+
+    (rule,) = route(routed)["spec"]["rules"]
+    assert rule.get("timeouts") == edited["rules"][0].get("timeouts")
+    weighted = [(one["name"], one["weight"]) for one in rule["backendRefs"]]
+    assert weighted == ([("app", 1), ("other", 1)] if change is add_backend else [("app", 1)])
+    assert "annotations" not in route(routed)["metadata"] or not route(routed)["metadata"]["annotations"]
+    assert services(routed) == {"app", "other"}
+
+
+def test_other_weights_are_noticed_and_never_overwritten(routed: Story) -> None:
+    before = state(route(routed))
+    by_route(routed).deploy()
+    edited = edit(routed, set_weights)
+    with pytest.raises(TimedOutError, match="HTTPRoute app was edited"):
+        routed.release(names=("app",), route="", max_duration=10).watch()
+    with pytest.raises(InputError, match="HTTPRoute app was edited"):
+        by_route(routed).deploy()
+    assert route(routed)["spec"] == edited
+    routed.release(names=("app",)).reject()
+    left_nothing(routed, before)
+
+
+def test_the_original_manifest_applied_again_stays_until_somebody_deploys_again(routed: Story) -> None:
+    before = state(route(routed))
+    by_route(routed).deploy()
+    edit(routed, lambda spec: spec.update(before["spec"]))
+    with pytest.raises(TimedOutError, match="HTTPRoute app is as it was before the release, and divides no requests"):
+        routed.release(names=("app",), route="", max_duration=10).watch()
+    restart(routed)
+    with pytest.raises(TimedOutError, match="HTTPRoute app is as it was before the release"):
+        routed.release(names=("app",), route="", max_duration=10).watch()
+    assert route(routed)["spec"] == before["spec"]
+    by_route(routed).deploy()
+    assert weights(routed) == {"app-stable": 18, "app-baseline": 1, "app-canary": 1}
+    edit(routed, lambda spec: spec.update(before["spec"]))
+    routed.release(names=("app",)).reject()
+    left_nothing(routed, before)
+
+
+def test_a_deleted_route_is_noticed_and_the_release_can_end(routed: Story) -> None:
+    by_route(routed).deploy()
+    routed.cluster.delete(HTTP_ROUTE, "app")
+    with pytest.raises(TimedOutError, match="HTTPRoute app was deleted"):
+        routed.release(names=("app",), route="", max_duration=10).watch()
+    by_route(routed).promote(decided="ada")
+    assert image_of(routed.deployment()) == "app:2"
+    assert services(routed) == {"app"}
+    assert routed.names() == {"app"}
+
+
+def test_a_stable_that_is_restarted_gets_its_requests_all_the_time_and_the_release_goes_on(routed: Story) -> None:
+    before = state(route(routed))
+    by_route(routed).deploy()
+    first = stable_selects(routed)
+    routed.simulator.script["app:1"] = unready
+    restart(routed)
+
+    with pytest.raises(TimedOutError, match="stable app is being rolled out: until it is ready, canary and baseline"):
+        routed.release(names=("app",), max_duration=10).watch()
+    assert stable_selects(routed) == {"app": "app"}
+    assert weights(routed) == {"app-stable": 18, "app-baseline": 1, "app-canary": 1}
+    del routed.simulator.script["app:1"]
+    restart(routed)
+    assert by_route(routed, gate=Person(promote=False)).run().promoted is False
+
+    assert first["pod-template-hash"]
+    left_nothing(routed, before)
+
+
+def test_a_gate_that_waits_looks_after_the_requests_too(routed: Story) -> None:
+    asked: list[Object] = []
+
+    class Waits:
+        def decide(self, _verdict: Any, elsewhere: Any) -> Any:
+            routed.simulator.script["app:1"] = unready
+            restart(routed)
+            for _ in range(3):
+                routed.clock.sleep(1)
+                elsewhere()
+            asked.append(stable_selects(routed))
+            del routed.simulator.script["app:1"]
+            restart(routed)
+            for _ in range(3):
+                routed.clock.sleep(1)
+                elsewhere()
+            asked.append(stable_selects(routed))
+            edit(routed, set_timeout)
+            routed.clock.sleep(1)
+            elsewhere()
+            return Person(promote=False).decide(_verdict, elsewhere)
+
+    by_route(routed, gate=Waits()).run()
+
+    assert asked[0] == {"app": "app"}
+    assert asked[1].keys() == {"app", "pod-template-hash"}
+    told = [note.text for note in routed.heard(Note) if "app" in note.text]
+    wanted = ["stable app is being rolled out", "are divided again", "HTTPRoute app was edited since"]
+    found = [want for text in told for want in wanted if want in text]
+    assert found == wanted
+    assert routed.simulator.lost_requests(routed.namespace) == []
+
+
+def test_stable_that_is_scaled_keeps_its_share(routed: Story) -> None:
+    by_route(routed).deploy()
+    routed.cluster.scale("app", 7)
+    routed.simulator.settle()
+    first = stable_selects(routed)
+    by_route(routed, gate=Person(promote=False)).run()
+    assert "pod-template-hash" in first
+    assert not [one for one in routed.heard(Looked) if "rolled out" in one.waiting_for]
+
+
+def test_a_promote_that_fails_leaves_the_route_as_before_and_can_be_done_again(routed: Story) -> None:
+    before = state(route(routed))
+    by_route(routed).deploy()
+    routed.simulator.script["app:2"] = unready
+    with pytest.raises(PromoteError):
+        by_route(routed, timeout=2).promote(decided="ada")
+    assert route(routed)["spec"] == before["spec"]
+    assert routed.names() == {"app", "app-baseline", "app-canary"}
+    with pytest.raises(TimedOutError, match="divides no requests"):
+        routed.release(names=("app",), max_duration=10).watch()
+    del routed.simulator.script["app:2"]
+    assert by_route(routed).run().promoted
+    left_nothing(routed, before)
+
+
+def test_a_release_whose_promote_failed_can_be_rejected(routed: Story) -> None:
+    before = state(route(routed))
+    by_route(routed).deploy()
+    routed.simulator.script["app:2"] = unready
+    with pytest.raises(PromoteError):
+        by_route(routed, timeout=2).promote(decided="ada")
+    routed.release(names=("app",)).reject()
+    left_nothing(routed, before)
+
+
+def test_a_rollback_in_the_middle_ends_the_release(routed: Story) -> None:
+    before = state(route(routed))
+    by_route(routed).run()
+    by_route(routed, "app:3").deploy()
+    routed.release(names=("app",)).rollback()
+    assert image_of(routed.deployment()) == "app:1"
+    left_nothing(routed, before)
+
+
+def test_the_reaper_ends_it_as_reject_does(routed: Story) -> None:
+    before = state(route(routed))
+    by_route(routed, expire_after=60).deploy()
+    routed.clock.sleep(120)
+    (reaped,) = routed.release().reap()
+    assert reaped.expired
+    left_nothing(routed, before)
+
+
+def test_a_release_supersedes_another_one(routed: Story) -> None:
+    before = state(route(routed))
+    by_route(routed).deploy()
+    by_route(routed, "app:3", supersede=True).deploy()
+    assert image_of(routed.deployment("app-canary")) == "app:3"
+    assert weights(routed) == {"app-stable": 18, "app-baseline": 1, "app-canary": 1}
+    routed.release(names=("app",)).reject()
+    left_nothing(routed, before)
+
+
+def test_a_first_release_leaves_the_route_alone(story: Story) -> None:
+    story.cluster.create(service())
+    story.cluster.create(http_route())
+    before = state(route(story))
+    assert by_route(story, "app:1").run().promoted
+    left = story.simulator.lost_requests(story.namespace)
+    assert set(left) <= {"app, weight 1"}, "of the time before there were pods"
+    assert state(route(story)) == before
+    assert services(story) == {"app"}
+
+
+def test_a_route_that_is_not_there_is_refused(routed: Story) -> None:
+    refused(routed, "there is no HTTPRoute shop in namespace NS (the HTTPRoutes there are app)", route="shop")
+
+
+def test_more_than_all_requests_are_refused(routed: Story) -> None:
+    refused(
+        routed,
+        "60 % for the canary and as much for the baseline are more than all requests: with --traffic gateway, the "
+        "limit is 50",
+        steps=(5, 60),
+    )
+
+
+def refused(story: Story, message: str, **options: Any) -> None:
+    version, names = story.deployment()["metadata"]["resourceVersion"], services(story)
+    with pytest.raises(CanaryError) as error:
+        by_route(story, **options).deploy()
+    assert str(error.value) == message.replace("NS", story.namespace)
+    assert story.names() == {"app"}
+    assert services(story) == names
+    assert story.deployment()["metadata"]["resourceVersion"] == version
+
+
+def test_a_route_elsewhere_is_refused(routed: Story) -> None:
+    edit(routed, lambda spec: spec["rules"][0]["backendRefs"][0].update(name="other"))
+    routed.cluster.create(service("other", 8080) | {"spec": {"selector": {"app": "other"}, "ports": [{"port": 8080}]}})
+    routed.simulator.settle()
+    refused(
+        routed,
+        "HTTPRoute app sends no requests to app: the Services of app are app. It must have one of its Services as a "
+        "backend",
+    )
+
+
+def test_a_route_with_a_backend_that_is_missing_is_refused(routed: Story) -> None:
+    edit(routed, lambda spec: spec["rules"][0]["backendRefs"].append({"name": "gone", "port": 80, "weight": 1}))
+    refused(routed, "HTTPRoute app is not served: Gateway entry says BackendNotFound: no Service gone")
+
+
+def test_a_route_whose_last_change_no_controller_has_seen_is_refused(routed: Story) -> None:
+    routed.cluster.annotate(HTTP_ROUTE, "app", {MUTE: "yes"})
+    edit(routed, set_timeout)
+    refused(routed, "HTTPRoute app is not served: the controller of Gateway entry has not seen its last change")
+
+
+def test_a_service_of_the_name_that_is_needed_is_refused(routed: Story) -> None:
+    routed.cluster.create(service("app-stable"))
+    refused(
+        routed,
+        "Service app-stable is not of a release (it has no annotation canary-lab/route), and the release needs that "
+        "name: rename the Service, or delete it",
+    )
+
+
+def test_a_service_twice_in_one_rule_is_refused(routed: Story) -> None:
+    edit(routed, lambda spec: spec["rules"][0]["backendRefs"].append({"name": "app", "port": 8080, "weight": 1}))
+    refused(routed, "HTTPRoute app names Service app several times in one rule: merge its backends")
+
+
+def test_several_deployments_at_once_are_refused(routed: Story) -> None:
+    with pytest.raises(InputError) as error:
+        routed.release(deployment("app:2"), deployment("web:2", name="web"), route="app", steps=(5,)).deploy()
+    assert str(error.value) == (
+        "--traffic gateway releases one Deployment at a time, and the manifests have app and web: release each by "
+        "itself, or use --traffic pods"
+    )
+
+
+def test_a_route_that_another_release_divides_is_refused(routed: Story) -> None:
+    routed.stable(service("web"), deployment("web:1", name="web"))
+    edit(routed, lambda spec: spec["rules"].append({"backendRefs": [{"name": "web", "port": 8080, "weight": 1}]}))
+    by_route(routed).deploy()
+    with pytest.raises(InputError) as error:
+        routed.release(deployment("web:2", name="web"), route="app", steps=(5,)).deploy()
+    assert str(error.value) == (
+        "HTTPRoute app divides the requests of a release of app, and only one release at a time can divide a route: "
+        "wait until that one has ended, or end it: canary reject app. Or give web an HTTPRoute of its own"
+    )
+
+
+def test_the_other_way_to_divide_is_refused_during_a_release(routed: Story) -> None:
+    by_route(routed).deploy()
+    with pytest.raises(InputError, match=r"a release of app by HTTPRoute app is in progress. To end it: canary reject"):
+        by_route(routed, route="", steps=(50,)).deploy()
+    routed.release(names=("app",)).reject()
+    by_route(routed, route="", steps=(50,)).deploy()
+    with pytest.raises(InputError, match=r"a release of app by numbers of pods is in progress. To continue it, omit"):
+        by_route(routed).deploy()
+
+
+def test_after_an_interrupted_begin_a_release_by_pods_is_refused_and_reject_cleans_up(routed: Story) -> None:
+    was = state(route(routed))
+    with pytest.raises(InterruptedReleaseError):
+        by_route(routed, cluster=Killed(routed.cluster, 2, before=False)).deploy()
+    assert weights(routed) == {"app-stable": 1}
+    with pytest.raises(InputError, match=r"a release of app by HTTPRoute app is in progress. To end it: canary reject"):
+        routed.release(service(), deployment("app:2"), steps=(50,)).deploy()
+    routed.release().reject()
+    left_nothing(routed, was)
+
+
+def test_a_dry_run_shows_the_services_and_the_route(routed: Story) -> None:
+    before = state(route(routed))
+    written = by_route(routed).planned("deploy")
+    assert [(one["kind"], one["metadata"]["name"]) for one in written] == [
+        ("Service", "app-stable"),
+        ("Service", "app-baseline"),
+        ("Service", "app-canary"),
+        ("Deployment", "app-canary"),
+        ("Deployment", "app-baseline"),
+        ("HTTPRoute", "app"),
+    ]
+    assert [one["weight"] for one in written[-1]["spec"]["rules"][0]["backendRefs"]] == [18, 1, 1]
+    left_nothing(routed, before)
