@@ -524,7 +524,7 @@ def test_the_other_way_to_divide_is_refused_during_a_release(routed: Story) -> N
 def test_after_an_interrupted_begin_a_release_by_pods_is_refused_and_reject_cleans_up(routed: Story) -> None:
     was = state(route(routed))
     with pytest.raises(InterruptedReleaseError):
-        by_route(routed, cluster=Killed(routed.cluster, 2, before=False)).deploy()
+        by_route(routed, cluster=Killed(routed.cluster, 4, before=False)).deploy()
     assert weights(routed) == {"app-stable": 1}
     with pytest.raises(InputError, match=r"a release of app by HTTPRoute app is in progress. To end it: canary reject"):
         routed.release(service(), deployment("app:2"), steps=(50,)).deploy()
