@@ -23,11 +23,12 @@ from canary.state.counts import CountsWriter, read_record
 from canary.state.expiry import postpone_expiry
 from canary.state.record import LastLook, Record
 from canary.verdict.comparison import Decision, Verdict
+from canary.verdict.evidence import Evidence
 from canary.verdict.measures import Measures
 from canary.verdict.scrapes import Pod
 from canary.verdict.tally import Tally, judge
-from canary.verdict.tolerance import Multiple
-from canary.verdict.tolerated import tolerated
+from canary.verdict.tolerance import Multiple, Tolerance
+from canary.verdict.tolerated import is_known, tolerated
 
 
 def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: Verdict | None = None) -> Verdict:
@@ -208,10 +209,16 @@ def _tell_what_is_tolerated(world: World, verdict: Verdict, before: Tally, measu
     former = {metric.name: metric.tolerance for metric in measures.metrics} if measures else {}
     metrics = {metric.name: metric for metric in world.options.measures.metrics}
     enough = max(1, world.options.min_requests)
+
+    def is_clear(tolerance: Tolerance, baseline: Evidence, canary: Evidence) -> bool:
+        return enough <= min(baseline.total, canary.total) and is_known(tolerance, baseline)
+
     for one in verdict.comparisons:
-        counted = (before.evidence(one.workload, side, metrics[one.metric]).total for side in COMPARED)
-        is_new = former.get(one.metric) != one.tolerance or min(counted) < enough
-        if one.tolerance is not None and is_new and enough <= min(one.baseline.total, one.canary.total):
+        if one.tolerance is None:
+            continue
+        earlier = (before.evidence(one.workload, side, metrics[one.metric]) for side in COMPARED)
+        is_new = former.get(one.metric) != one.tolerance or not is_clear(one.tolerance, *earlier)
+        if is_new and is_clear(one.tolerance, one.baseline, one.canary):
             which = f"{one.metric} of {one.workload}, " if len(verdict.comparisons) > 1 else ""
             world.listen(Note(f"note: {which}{tolerated(one.tolerance, one.baseline.share)}"))
 

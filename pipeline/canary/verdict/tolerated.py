@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from canary.verdict.evidence import ROUNDING
+from canary.verdict.confidence import share_interval
+from canary.verdict.evidence import ROUNDING, Evidence
 from canary.verdict.multiples import WAY_OUT
 from canary.verdict.tolerance import Multiple, Tolerance, decimals
 
@@ -35,6 +36,18 @@ def tolerated(tolerance: Tolerance, baseline_share: float | None) -> str:
     digits = 0 if times >= 10 else max(1, math.ceil(-math.log10(times - 1)))
     worse = f"a canary with up to {times:.{digits}f} times the baseline's errors"
     return f"{tolerant} {worse} is still promoted"
+
+
+def is_known(tolerance: Tolerance, baseline: Evidence) -> bool:
+    """Return whether the baseline has answered enough to say what a tolerance means.
+
+    That every canary is promoted is a strong claim, for which a few requests do not suffice: by chance, hardly any of
+    them may be good.
+    """
+    if isinstance(tolerance, Multiple) or baseline.share is None or baseline.share > tolerance:
+        return True
+    _, high = share_interval(baseline)
+    return high <= tolerance
 
 
 def _errors(tolerance: Multiple, baseline_share: float | None) -> str:

@@ -35,6 +35,18 @@ def test_what_the_tolerance_lets_pass_is_said_once_before_the_verdict(deployed: 
     assert len(deployed.heard(Looked)) > len(before) + 1
 
 
+def test_that_every_canary_is_promoted_is_not_said_after_a_few_requests(deployed: Story) -> None:
+    deployed.counts.each, deployed.counts.good = 50, dict.fromkeys(Variant, 0.02)
+    deployed.release(names=("app",), min_requests=50, min_duration=60).watch()
+    [note] = deployed.heard(Note)
+    assert note.text == (
+        "note: with a tolerance of 5.0 points every canary is promoted, because only 2.0 % of the baseline's requests "
+        "are good"
+    )
+    before = [event for event in deployed.events[: deployed.events.index(note)] if isinstance(event, Looked)]
+    assert max(requests(look, Variant.BASELINE) for look in before) > 300
+
+
 def test_another_tolerance_is_told_at_the_first_look_of_a_watch_that_continues(deployed: Story) -> None:
     deployed.release(names=("app",)).watch()
     deployed.events.clear()
