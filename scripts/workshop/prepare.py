@@ -56,15 +56,15 @@ class Workshop:
         self.set_line(start.rate)
         if not start.load:
             load.stop()
+            self.refuse_load(lesson, load)  # before anything is deleted, which takes long
         self.clean(everything=not start.stable)
         self.use_namespace(start)
         if start.stable:
             self.deploy(start)
         if start.load:
             load.start(self.load_command())
-        elif start.stable and load.flows():
-            how = "Press Ctrl-C in the terminal that sends them"
-            raise WorkshopError(f"Requests still arrive. {how}, then repeat: make lesson N={lesson.number}")
+        else:
+            self.refuse_load(lesson, load)  # it may have met no pod before
         if start.canary:
             self.say(f"deploying {IMAGE}:{start.canary} as a canary, and waiting for its pods")
             self.canary("deploy", "manifests/", *self.image(start.canary))
@@ -85,6 +85,12 @@ class Workshop:
     def image(self, tag: str) -> tuple[str, str]:
         """Return the option that names an image, in $REGISTRY if there is one."""
         return ("--image", with_registry(tag))
+
+    def refuse_load(self, lesson: Lesson, load: BackgroundLoad) -> None:
+        """Raise WorkshopError if a lesson needs silence, and somebody sends requests."""
+        if lesson.start.stable and self.cluster.exists() and load.flows():
+            how = "Press Ctrl-C in the terminal that sends them"
+            raise WorkshopError(f"Requests still arrive. {how}, then repeat: make lesson N={lesson.number}")
 
     def refuse_others(self) -> None:
         """Raise WorkshopError if the namespace is also used for something else."""
