@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from scripts.workshop.lessons import CORE, LESSONS, ROOT, Lesson
-from scripts.workshop.page import Block, Section, sections
+from scripts.workshop.lessons import CHAPTERS, CORE, LESSONS, ROOT, Lesson
+from scripts.workshop.page import Block, Section, blocks, sections
 
 PAGES = sorted({lesson.page for lesson in LESSONS})
 SECTIONS = [section for page in PAGES for section in sections(ROOT / "docs" / page)]
@@ -38,6 +38,12 @@ def test_each_lesson_ends_with_its_check_which_then_finds_everything_right(secti
     assert last.text == f"make check N={section.number}\n"
     goals = LESSONS[(section.number or 0) - 1].goals
     assert re.findall(r"^  (\w+)  ", last.expected, re.MULTILINE) == ["right"] * len(goals)
+
+
+def test_the_chapters_begin_with_the_commands_of_the_first_lesson() -> None:
+    (start,) = blocks((ROOT / "docs" / CHAPTERS).read_text(encoding="utf-8").partition("\n## ")[0])
+    first = [one.text for one in NUMBERED[1].blocks if "setup" in one.words and one.applies("localcluster", {})]
+    assert start.text == "".join(first)
 
 
 @pytest.mark.parametrize("lesson", [one for one in LESSONS if one.page != CORE], ids=lambda lesson: lesson.title)
