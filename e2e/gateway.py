@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import random
 import re
 import socket
@@ -28,6 +29,26 @@ def route(*, name: str = "sampleapp", service: str = "sampleapp", **rule: Any) -
     """Return an HTTPRoute that sends all requests to a Service."""
     spec = {"parentRefs": [{"name": "entry"}], "rules": [{"backendRefs": [{"name": service, "port": 8080}], **rule}]}
     return {"apiVersion": API, "kind": "HTTPRoute", "metadata": {"name": name}, "spec": spec}
+
+
+def serves_routes(namespace: Namespace) -> bool:
+    """Return whether the cluster has the Gateway API, which is an addition to Kubernetes."""
+    return "httproutes" in namespace.kubectl("api-resources", "--api-group=gateway.networking.k8s.io")
+
+
+def accept_route(namespace: Namespace) -> None:
+    """Create the HTTPRoute, and say for a controller that is not there that it accepts this change and all others."""
+    seen = {
+        "reason": "Test",
+        "message": "",
+        "observedGeneration": 1_000_000,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    conditions = [{"type": kind, "status": "True", **seen} for kind in ("Accepted", "ResolvedRefs")]
+    parent = {"parentRef": {"name": "entry"}, "controllerName": "example.com/test", "conditions": conditions}
+    status = json.dumps({"status": {"parents": [parent]}})
+    namespace.apply(route())
+    namespace.kubectl("patch", "httproute", "sampleapp", "--subresource=status", "--type=merge", "-p", status)
 
 
 @contextmanager

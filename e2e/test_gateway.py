@@ -12,6 +12,7 @@ import pytest
 
 from e2e.cluster import Namespace
 from e2e.documented_commands import type_lines
+from e2e.drivers import started, told
 from e2e.gateway import Clients, gateway, route, shares
 from e2e.polling import poll
 
@@ -119,6 +120,52 @@ def test_a_release_in_steps_is_promoted_without_a_lost_request(
     assert spec(stable) == before
     assert services(stable) == {"sampleapp"}
     assert (kept.problems, fresh.problems) == ({}, {})
+
+
+def test_what_others_do_while_a_gate_waits_loses_no_request_and_stays(
+    stable: Namespace, manifests: Path, address: str
+) -> None:
+    release = ("release", str(manifests), "--image", "sampleapp:20", "--percentage", "25", *GATEWAY, *WATCH)
+    with (
+        Clients(address) as kept,
+        Clients(address, keep_alive=False) as fresh,
+        started(stable, *release, "--gate", "manual") as driver,
+    ):
+        told(driver, "waiting up to")
+        stable.kubectl("scale", "deployment/sampleapp", "--replicas=3")
+        stable.kubectl("rollout", "restart", "deployment/sampleapp")
+        told(driver, "stable sampleapp is being rolled out: until it is ready, canary and baseline may get more")
+        told(driver, "the requests to sampleapp are divided again")
+        stable.kubectl("rollout", "status", "deployment/sampleapp")
+        poll("the shares come back", lambda: 200 <= shares(address, 1000)["sampleapp-canary"] <= 300)
+        timeout = [{"op": "add", "path": "/spec/rules/0/timeouts", "value": {"request": "9s"}}]
+        stable.kubectl("patch", "httproute", "sampleapp", "--type=json", "-p", json.dumps(timeout))
+        told(driver, "HTTPRoute sampleapp was edited since the release of sampleapp began")
+        stable.canary("reject", "sampleapp")
+        driver.wait(60)
+
+    (rule,) = spec(stable)["rules"]
+    assert rule["timeouts"] == {"request": "9s"}
+    assert [one["name"] for one in rule["backendRefs"]] == ["sampleapp"]
+    assert services(stable) == {"sampleapp"}
+    assert (kept.problems, fresh.problems) == ({}, {})
+
+
+def test_the_original_manifest_applied_in_the_middle_is_noticed_and_left(
+    stable: Namespace, manifests: Path, address: str
+) -> None:
+    before = spec(stable)
+    stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "25", *GATEWAY)
+    stable.apply(route())
+    watch = stable.canary("watch", "sampleapp", *WATCH[:-2], "--max-duration", "4s", code=4)
+    assert "HTTPRoute sampleapp is as it was before the release, and divides no requests" in watch.err
+    assert spec(stable) == before
+    stable.canary("reject", "sampleapp")
+    assert spec(stable) == before
+    assert services(stable) == {"sampleapp"}
+    found = stable.get("httproute", "sampleapp")
+    assert found is not None
+    assert not [key for key in found["metadata"]["annotations"] if "canary-lab" in key]
 
 
 def test_testers_reach_a_canary_that_gets_no_other_requests(stable: Namespace, manifests: Path, address: str) -> None:

@@ -19,6 +19,7 @@ import yaml
 from canary.cli.main import run
 from e2e.accounts import PROMOTE, RBAC, ROLES, SECRET, WATCH, log_in, secret
 from e2e.cluster import Namespace
+from e2e.gateway import accept_route, serves_routes
 
 pytestmark = [
     pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster has no RBAC"),
@@ -237,6 +238,14 @@ def rolled_back(do: Actor) -> None:
     do("rollback", "sampleapp")
 
 
+def release_by_route(do: Actor) -> None:
+    """Deploy by a route, and reject."""
+    accept_route(do.stage.namespace)
+    release = (str(do.stage.changed), "--image", "sampleapp:20")
+    do("deploy", *release, "--percentage", "25", "--traffic", "gateway", "--route", "sampleapp")
+    do("reject", "sampleapp")
+
+
 def without_stable(story: Callable[[Actor], None]) -> Callable[[Actor], None]:
     """Return the same without stable and without its configuration."""
 
@@ -250,6 +259,8 @@ def without_stable(story: Callable[[Actor], None]) -> Callable[[Actor], None]:
 def story(permission: Permission) -> Callable[[Actor], None]:
     """Return the action that needs a permission."""
     rule = ROLES[permission.role]["rules"][permission.rule]
+    if permission.role == "sampleapp-route":
+        return release_by_route
     if "sampleapp-rollback" in rule.get("resourceNames", []):
         return rolled_back
     if "sampleapp-before" in rule.get("resourceNames", []) and permission.promotes:
@@ -278,6 +289,8 @@ def actor(
     admin = Actor(stage, stage.namespace.kubeconfig, None, capsys)
     admin("reject", "sampleapp", "--break-lock")
     stage.namespace.kubectl("delete", *LEFT, "--ignore-not-found")
+    if permission.role == "sampleapp-route" and serves_routes(stage.namespace):
+        stage.namespace.kubectl("delete", "httproute", "sampleapp", "--ignore-not-found")
     admin("apply", str(stage.manifests), "--image", "sampleapp:10")
     assert admin.code == 0, admin.said
 
@@ -286,5 +299,7 @@ def actor(
 def test_the_message_names_the_missing_permission(actor: Actor, permission: Permission) -> None:
     if permission.resource == "verticalpodautoscalers":
         pytest.skip("this cluster has no VerticalPodAutoscalers, which are an addition to Kubernetes")
+    if permission.role == "sampleapp-route" and not serves_routes(actor.stage.namespace):
+        pytest.skip("this cluster has no Gateway API, which is an addition to Kubernetes")
     story(permission)(actor)
     assert permission.named_in(actor.said), f"nothing takes it, or nobody says that it is missing:\n{actor.said}"

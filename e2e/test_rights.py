@@ -14,6 +14,7 @@ from e2e.cluster import Namespace
 from e2e.console import Page
 from e2e.documented_commands import type_lines
 from e2e.drivers import started, told
+from e2e.gateway import accept_route, serves_routes
 from e2e.prometheus import install
 from e2e.traffic import Traffic
 
@@ -21,6 +22,8 @@ pytestmark = [
     pytest.mark.skipif("E2E_KUBECONFIG" not in os.environ, reason="localcluster has no RBAC"),
     pytest.mark.timeout(300),
 ]
+
+GATEWAY = ("--traffic", "gateway", "--route", "sampleapp")
 
 
 @pytest.fixture
@@ -84,6 +87,21 @@ def test_a_prometheus_behind_the_api_server_needs_an_extra_permission(
         pipeline.canary(*watch, code=4)  # nobody asks the app anything
     finally:
         monitoring.kubectl("delete", "role,rolebinding", f"canary-{accounts.name}", "--ignore-not-found")
+
+
+def test_a_route_needs_extra_permissions(accounts: Namespace, manifests: Path) -> None:
+    if not serves_routes(accounts):
+        type_lines(accounts, "rights.md", "sampleapp-route")  # a Role may name what is not there
+        pytest.skip("this cluster has no Gateway API, which is an addition to Kubernetes")
+    accept_route(accounts)
+    deploy = ("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "5", *GATEWAY)
+    pipeline = log_in(accounts, DEPLOY)
+    assert "httproutes" in pipeline.canary(*deploy, code=3).err
+    assert accounts.get("deployment", "sampleapp-canary") is None
+    type_lines(accounts, "rights.md", "sampleapp-route")
+    pipeline.canary(*deploy)
+    pipeline.canary("reject", "sampleapp")
+    assert accounts.get("service", "sampleapp-stable") is None
 
 
 def test_a_secret_needs_extra_permissions(accounts: Namespace, manifests: Path) -> None:

@@ -17,6 +17,7 @@ from canary.doctor.rights import (
     each,
     of_configuration,
     of_object,
+    of_route,
 )
 from canary.objects import CONFIG_MAP, SECRET, VERTICAL_POD_AUTOSCALER, Kind, Object
 from canary.ports import Cluster
@@ -100,6 +101,7 @@ def check_rights(
     prometheus: PrometheusService | None,
     *,
     pods: bool,
+    route: str = "",
 ) -> Iterator[Check]:
     """Yield for each task whether this account has all permissions for it.
 
@@ -109,6 +111,7 @@ def check_rights(
         others: objects of the manifests other than the Deployments.
         prometheus: the one in the cluster that metrics are read from.
         pods: whether metrics are read from the pods.
+        route: name of the HTTPRoute that is to divide the requests, empty without one.
     """
     sizes_pods = cluster.serves(VERTICAL_POD_AUTOSCALER)
     served = [one for one in WORKLOAD if sizes_pods or one.resource != "verticalpodautoscalers"]
@@ -120,6 +123,7 @@ def check_rights(
         needed += of_configuration(cluster.plural(kind), own) if kind in (CONFIG_MAP, SECRET) else ()
     if any(Kind.of(other) == SECRET for other in others):
         needed += [right.of(name) for name in names for right in SECRETS_BEFORE]
+    needed += [right.of(name) for name in names for right in of_route(route)] if route else []
     needed += [PODS] if pods else []
     where = dict.fromkeys(each(needed), None)
     if prometheus:

@@ -78,7 +78,9 @@ def check_releases(world: World, samples: SampleSource, subject: Subject) -> Ite
             yield warning("workloads", text, "name the one that you want to check")
         names = names or deployments[:MANY]
         others = subject.bundle.others if subject.bundle else ()
-        yield from check_rights(cluster, names, others, subject.prometheus, pods=subject.direct)
+        yield from check_rights(
+            cluster, names, others, subject.prometheus, pods=subject.direct, route=world.options.route
+        )
         yield _check_tolerance(world)
         if not names:
             text = f"there are no Deployments in namespace {cluster.namespace} yet"

@@ -19,6 +19,7 @@ class Task(StrEnum):
     LOOK = "warn about conflicts"
     NOTIFY = "write Events"
     METRICS = "read metrics"
+    ROUTE = "divide requests by a route"
     VIEW = "show releases in a console"
     DECIDE = "answer a gate in a console"
 
@@ -172,6 +173,22 @@ def of_configuration(resource: str, name: str) -> tuple[Right, ...]:
         name: of the object.
     """
     return (Right(Task.DEPLOY, "", resource, ("get", "delete"), "copies it for the canary", (f"{name}-canary",)),)
+
+
+def of_route(name: str) -> tuple[Right, ...]:
+    """Return the permissions that a release needs besides to divide its requests by an HTTPRoute.
+
+    Args:
+        name: of the HTTPRoute.
+    """
+    services = ("{name}-stable", "{name}-baseline", "{name}-canary")
+    group = "gateway.networking.k8s.io"
+    return (
+        Right(Task.ROUTE, group, "httproutes", ("get", "update"), "divides the requests, and puts it back", (name,)),
+        Right(Task.ROUTE, "", "services", ("create",), "creates one for each variant"),
+        Right(Task.ROUTE, "", "services", ("get", "update", "delete"), "leads to the pods of a variant", services),
+        Right(Task.ROUTE, "discovery.k8s.io", "endpointslices", ("list",), "sees whether requests would find pods"),
+    )
 
 
 SECRETS_BEFORE = (

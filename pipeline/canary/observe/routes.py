@@ -26,9 +26,13 @@ def read_route(cluster: Cluster, name: str) -> Object:
     route = cluster.get(HTTP_ROUTE, name)
     if route is not None:
         return route
-    others = sorted(one["metadata"]["name"] for one in cluster.find(HTTP_ROUTE))
+    missing = f"there is no HTTPRoute {name} in namespace {cluster.namespace}"
+    try:
+        others = sorted(one["metadata"]["name"] for one in cluster.find(HTTP_ROUTE))
+    except ForbiddenError:
+        raise InputError(missing) from None
     there = f"the HTTPRoutes there are {', '.join(others)}" if others else "there are no HTTPRoutes"
-    raise InputError(f"there is no HTTPRoute {name} in namespace {cluster.namespace} ({there})")
+    raise InputError(f"{missing} ({there})")
 
 
 def check_route(cluster: Cluster, route: Object) -> None:

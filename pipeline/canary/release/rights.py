@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from canary.errors import ForbiddenError
 from canary.manifests.bundle import Bundle
-from canary.marks import Variant, before_name, rollback_name, variant_name
-from canary.objects import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, SECRET, SERVICE, Kind
+from canary.marks import Variant, before_name, rollback_name, service_name, variant_name
+from canary.objects import CONFIG_MAP, DEPLOYMENT, ENDPOINT_SLICE, HTTP_ROUTE, SECRET, SERVICE, Kind
 from canary.ports import Cluster
 from canary.state.snapshots import Snapshot
 
@@ -60,6 +60,21 @@ def check_rollback_rights(cluster: Cluster, snapshots: Mapping[str, Sequence[Sna
     _require(cluster, [*needed, *_SEES_ROUTES], "roll back, and to undo a rollback that fails")
 
 
+def check_traffic_rights(cluster: Cluster, workload: str, route: str) -> None:
+    """Refuse a release by a route that this account could not begin, or not end.
+
+    Raises:
+        ForbiddenError: the account lacks a permission.
+    """
+    names = [service_name(workload, variant) for variant in Variant]
+    needed: list[Right] = [("get", HTTP_ROUTE, route), ("update", HTTP_ROUTE, route), *_SEES_ROUTES]
+    needed += [
+        ("create", SERVICE, ""),
+        *((verb, SERVICE, one) for one in names for verb in ("get", "update", "delete")),
+    ]
+    _require(cluster, needed, "divide the requests by a route", role="sampleapp-route")
+
+
 def _keeps_secrets(names: Iterable[str]) -> list[Right]:
     return [("create", SECRET, ""), *((verb, SECRET, name) for name in names for verb in ("get", "delete"))]
 
@@ -69,7 +84,7 @@ def _deletes_variants(names: Iterable[str]) -> list[Right]:
     return [("delete", DEPLOYMENT, variant_name(name, variant)) for name in names for variant in variants]
 
 
-def _require(cluster: Cluster, needed: Iterable[Right], purpose: str) -> None:
+def _require(cluster: Cluster, needed: Iterable[Right], purpose: str, *, role: str = "") -> None:
     missing = []
     for verb, kind, name in needed:
         group, resource = kind.api_version.rpartition("/")[0], cluster.plural(kind)
@@ -78,6 +93,6 @@ def _require(cluster: Cluster, needed: Iterable[Right], purpose: str) -> None:
     if missing:
         raise ForbiddenError(
             f"this account may not {', '.join(missing)}, which is needed to {purpose}. Nothing was changed. "
-            "To grant these permissions, use the Role in pipeline/rbac.yml",
+            f"To grant these permissions, use the Role {f'{role} ' if role else ''}in pipeline/rbac.yml",
             missing[0],
         )

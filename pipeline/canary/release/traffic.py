@@ -32,6 +32,7 @@ from canary.observe.routes import check_route, read_route, wait_until_served
 from canary.observe.services import wait_for_endpoints
 from canary.ports import World
 from canary.release.commands import Commands
+from canary.release.rights import check_traffic_rights
 from canary.release.route_writes import (
     HASH,
     division,
@@ -115,6 +116,7 @@ def check_traffic(world: World, workload: Workload) -> Divided:
         )
     route = read_route(world.cluster, options.route)
     check_route(world.cluster, route)
+    check_traffic_rights(world.cluster, workload.name, options.route)
     fresh = record or _new_record(world, workload, route)
     for percentage in options.steps:
         _check_division(world, route, fresh, share_of(percentage))

@@ -10,7 +10,18 @@ import pytest
 import yaml
 
 from canary import __version__
-from canary.doctor.rights import CONSOLE, PODS, SECRETS_BEFORE, WORKLOAD, Right, Task, each, of_configuration, of_object
+from canary.doctor.rights import (
+    CONSOLE,
+    PODS,
+    SECRETS_BEFORE,
+    WORKLOAD,
+    Right,
+    Task,
+    each,
+    of_configuration,
+    of_object,
+    of_route,
+)
 
 PIPELINE = Path(__file__).parents[3] / "pipeline"
 NAME = "sampleapp"
@@ -53,12 +64,15 @@ def needed(rights: Iterable[Right]) -> set[Grant]:
         ("sampleapp-read-pods", RIGHTS, (Task.METRICS,)),
         ("sampleapp-deploy-secrets", OF_SECRETS, (Task.DEPLOY,)),
         ("sampleapp-promote-secrets", OF_SECRETS, (Task.PROMOTE,)),
+        ("sampleapp-route", [right.of(NAME) for right in of_route(NAME)], (Task.ROUTE,)),
     ],
 )
 def test_a_role_grants_what_its_tasks_take(role: str, rights: list[Right], tasks: tuple[Task, ...]) -> None:
     wanted = needed(right for right in rights if right.task in tasks)
     if Task.PROMOTE in tasks:  # who promotes has the other role, too
         wanted -= granted("rbac.yml", role.replace("promote", "deploy"))
+    if Task.ROUTE in tasks:
+        wanted -= granted("rbac.yml", "sampleapp-deploy")
     assert granted("rbac.yml", role) == wanted
 
 

