@@ -13,6 +13,7 @@ from canary.plurals import in_percent
 from canary.ports import World
 from canary.release.commands import Commands
 from canary.retry import retry_on_conflict
+from canary.settings.options import Options
 from canary.state.route_record import RouteRecord
 from canary.variants.route import (
     Division,
@@ -63,9 +64,11 @@ def write_division(
 
     def attempt() -> Object | None:
         route = read_route(world.cluster, record.route)
-        is_ours = written_division(world, route, record) or (not is_begun and route["spec"] == record.before)
+        is_ours = written_division(world.cluster.namespace, route, record) or (
+            not is_begun and route["spec"] == record.before
+        )
         if not is_ours and not (is_ending and is_unedited(world, route, record)):
-            raise edited(world, record)
+            raise edited(world.options, record)
         if route["spec"] == spec and annotations_of(route).get(ROUTE_SHARE) == percent:
             return route
         return world.cluster.update({**_marked(route, {ROUTE_SHARE: percent}), "spec": spec})
@@ -119,28 +122,28 @@ def _marked(route: Object, marks: Mapping[str, str | None]) -> Object:
     return {**route, "metadata": {**route["metadata"], "annotations": annotations}}
 
 
-def written_division(world: World, route: Object, record: RouteRecord) -> Division | None:
+def written_division(namespace: str, route: Object, record: RouteRecord) -> Division | None:
     """Return how a route divides the requests, None if that is not as the release wrote it."""
     percent = annotations_of(route).get(ROUTE_SHARE, "")
     try:
         asked = to_stable(record) if percent == STABLE_ALONE else division(record, share_of(float(percent)))
-        spec = divided(record.before, world.cluster.namespace, asked)
+        spec = divided(record.before, namespace, asked)
     except (ValueError, InputError):
         return None
     return asked if route["spec"] == spec else None
 
 
-def edited(world: World, record: RouteRecord) -> InputError:
+def edited(options: Options, record: RouteRecord) -> InputError:
     """Return the error about a route that is neither as it was nor as the release wrote it."""
     return InputError(
         f"HTTPRoute {record.route} was edited since the release of {record.workload} began, and does not divide the "
-        f"requests as the release wrote. {end_of(world, record.workload)}: what was edited stays"
+        f"requests as the release wrote. What was edited stays. {end_of(options, record.workload)}"
     )
 
 
-def end_of(world: World, name: str) -> str:
+def end_of(options: Options, name: str) -> str:
     """Return how to end a release, in a sentence without its full stop."""
-    return f"To end the release: {Commands(world.options, name).reject}"
+    return f"To end the release: {Commands(options, name).reject}"
 
 
 def is_unedited(world: World, route: Object, record: RouteRecord) -> bool:

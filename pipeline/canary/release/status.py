@@ -1,6 +1,6 @@
 """The state of a release in the cluster, as frozen values for a person or a program to read."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TypeVar
@@ -12,6 +12,7 @@ from canary.objects import DEPLOYMENT, Object, annotations_of, labels_of
 from canary.observe.deployments import Workload, images, pods_by_deployment, progress, read_workload
 from canary.observe.diagnosis import why_not_ready
 from canary.ports import Cluster
+from canary.release.lookout import route_problem
 from canary.release.next_steps import next_steps
 from canary.settings.options import Options
 from canary.settings.release_arguments import command
@@ -226,6 +227,7 @@ def read_state(
     if driver is None or not driver.is_at_work(at):
         gate = None  # a driver that was killed at its gate leaves its annotation and its lock
     decided = _read(problems, lambda: recorded_decision(found.canary)) if gate else None
+    problems += _route_problems(cluster, options, found)
     return State(record, expires, last, gate, decided, driver, unknown, tuple(problems))
 
 
@@ -303,6 +305,16 @@ def _read(problems: list[str], look: Callable[[], T]) -> T | None:
     except (ForbiddenError, InputError) as error:
         problems.append(str(error))
         return None
+
+
+def _route_problems(cluster: Cluster, options: Options, found: Workload) -> Iterator[str]:
+    try:
+        if problem := route_problem(cluster, options, found):
+            yield problem
+    except ForbiddenError:
+        return  # who only looks may need no permission to read routes
+    except InputError as error:
+        yield str(error)
 
 
 def _driver(cluster: Cluster, name: str, has_ended: Callable[[str], bool]) -> tuple[Holder | None, tuple[str, ...]]:

@@ -66,7 +66,9 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
         scrapes = samples.read(pods, before.since(pods, scene.at))
         tally = before.add(scrapes, options.measures, by_route=scene.is_by_route).without_gone(scene.uids)
         record = record.looked(scene.at, tally, complete=_is_complete(scene, pods, tally), interval=options.interval)
-        held = disruptions.waiting_for(scene) or why_not_divided(world, names)
+        routed = names if scene.is_by_route else ()
+        undivided = why_not_divided(world, routed)  # first: requests must find stable's pods, whatever else there is
+        held = disruptions.waiting_for(scene) or undivided
         verdict = _verdict(world, scene, tally, record, held)
         try:
             unchecked = spelling.check(scene, pods, tally, verdict)
@@ -122,7 +124,7 @@ def watch(world: World, samples: SampleSource, names: Sequence[str], *, beyond: 
             )
             raise TimedOutError(f"undecided after {options.max_duration:g} s: {why}")
         silence.observe(scene, tally)
-        sleep(world, names, options.interval)
+        sleep(world, routed, options.interval)
 
 
 def _note_what_compares(world: World, name: str) -> ReleaseArguments | None:

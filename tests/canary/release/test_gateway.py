@@ -250,6 +250,12 @@ def test_an_edit_is_noticed_kept_and_survives_the_end(routed: Story, change: Any
         routed.release(names=("app",), route="", max_duration=10).watch()
     with pytest.raises(InputError, match="HTTPRoute app was edited since the release of app began"):
         by_route(routed).deploy()
+    (shown,) = routed.release(names=("app",)).status().workloads
+    (problem,) = shown.problems
+    assert problem == (
+        "HTTPRoute app was edited since the release of app began, and does not divide the requests as the release "
+        "wrote. What was edited stays. To end the release: canary reject app"
+    )
     assert route(routed)["spec"] == edited
     if end == "reject":
         routed.release(names=("app",)).reject()
