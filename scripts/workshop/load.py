@@ -63,7 +63,9 @@ class BackgroundLoad:
         try:
             self._await_requests(process)
         except BaseException:
-            self.stop()  # nobody has been told of it
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # nobody has been told of it
+            self.stop()
             raise
         self.say(
             f"requests arrive; the load runs in the background, for an hour at most. To stop it: {self.how_to_stop()}"
