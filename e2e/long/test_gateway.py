@@ -98,13 +98,14 @@ def deviation(address: str, requests: int, percentage: float) -> float:
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize("outcome", [("sampleapp:20", 0), ("sampleapp:5", 1)], ids=["promote", "reject"])
+@pytest.mark.parametrize("versions", [(10, 20, 0), (20, 5, 1)], ids=["promote", "reject"])
 def test_a_release_killed_at_any_of_its_writes_is_gone_on_with_by_the_same_command(
-    stable: Namespace, manifests: Path, address: str, outcome: tuple[str, int], before: bool
+    stable: Namespace, manifests: Path, address: str, versions: tuple[int, int, int], before: bool
 ) -> None:
-    was, (image, code) = left(stable), outcome
-    release = ("release", str(manifests), "--image", image, "--percentage", "50", "--tolerance", "0.05")
-    with Clients(address, rate=50) as kept, Clients(address, rate=50, keep_alive=False) as fresh:
+    was, (old, new, code) = left(stable), versions
+    release = ("release", str(manifests), "--image", f"sampleapp:{new}", "--percentage", "50", "--tolerance", "0.05")
+    stable.canary("apply", str(manifests), "--image", f"sampleapp:{old}")
+    with Clients(address, rate=100) as kept, Clients(address, rate=100, keep_alive=False) as fresh:
         for nth in count(1):
             with killing(stable, nth, before=before) as proxy:
                 driver = replace(stable, kubeconfig=proxied(stable, proxy)).start(*release, *GATEWAY, *WATCH)
@@ -117,11 +118,11 @@ def test_a_release_killed_at_any_of_its_writes_is_gone_on_with_by_the_same_comma
             else:
                 assert driver.returncode == code, err
             assert left(stable) == was, f"killed at {proxy.writes[-1]}"
-            assert stable.images("sampleapp") == [image if code == 0 else "sampleapp:10"]
+            assert stable.images("sampleapp") == [f"sampleapp:{old if code else new}"]
             assert (kept.problems, fresh.problems) == ({}, {}), f"killed at {proxy.writes[-1]}"
             if not killed:
                 break
-            stable.canary("apply", str(manifests), "--image", "sampleapp:10")
+            stable.canary("apply", str(manifests), "--image", f"sampleapp:{old}")
     print(f"killed at each of {nth - 1} writes, {kept.answered.total() + fresh.answered.total()} answers")
     assert nth > 12
 
