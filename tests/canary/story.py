@@ -13,7 +13,7 @@ from canary.gate.automatic import AutoGate
 from canary.kube.cluster import Cluster
 from canary.manifests.bundle import Bundle
 from canary.marks import Variant
-from canary.objects import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE
+from canary.objects import CONFIG_MAP, DEPLOYMENT, HTTP_ROUTE, SECRET, SERVICE
 from canary.release.release import Release
 from canary.settings.options import Options
 from canary.verdict.comparison import Verdict
@@ -238,6 +238,19 @@ def service(name: str = "app", port: int = 8080) -> Object:
         "kind": "Service",
         "metadata": {"name": name},
         "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": port, "targetPort": "http"}]},
+    }
+
+
+def http_route(name: str = "app", **rule: Any) -> Object:
+    """Return the manifest of an HTTPRoute that leads to the Service."""
+    return {
+        "apiVersion": HTTP_ROUTE.api_version,
+        "kind": HTTP_ROUTE.kind,
+        "metadata": {"name": name},
+        "spec": {
+            "parentRefs": [{"name": "entry"}],
+            "rules": [{"backendRefs": [{"name": "app", "port": 8080}], **rule}],
+        },
     }
 
 

@@ -74,7 +74,7 @@ def _from_manifests(session: Session, action: str, bundle: Bundle) -> Iterable[O
             yield stable_of(item, replicas=None) if is_deployment(item) else item
             continue
         wanted = item["spec"].get("replicas")
-        count = variant_replicas(1 if wanted is None else wanted, session.steps[0])
+        count = session.settings.replicas or variant_replicas(1 if wanted is None else wanted, session.steps[0])
         yield canary_of(item, replicas=count, label=session.settings.label)
 
 
@@ -88,6 +88,7 @@ def _steps(session: Session, bundle: Bundle, *, is_known: bool) -> Iterator[list
     """
     settings = session.settings
     deployed, promoted, is_compared = [], [], False
+    ended = rejected = ""
     for incoming in bundle.deployments:
         name, images = incoming["metadata"]["name"], ", ".join(images_of(incoming))
         stable = read_workload(session.cluster, name).stable if is_known else incoming
@@ -96,9 +97,13 @@ def _steps(session: Session, bundle: Bundle, *, is_known: bool) -> Iterator[list
             promoted.append(f"create {name} with {images}")
             continue
         is_compared = True
-        sizes = ", then ".join(f"{percent} % ({_pods(stable, percent)} each)" for percent in session.steps)
+        sizes = ", then ".join(f"{percent} % ({_pods(session, stable, percent)} each)" for percent in session.steps)
         deployed.append(f"deploy {name}-canary with {images}, and {name}-baseline as a fresh copy of {name}: {sizes}")
-        promoted.append(f"replace {counted(replicas(stable), 'pod')} of {name} with {images}")
+        if settings.traffic == "gateway":
+            deployed.append(f"let HTTPRoute {settings.route} send these shares of the requests to each of them")
+            restored = f"let HTTPRoute {settings.route} send all requests to {name} again, as before, "
+            ended, rejected = f"{restored}then ", f"{restored}and "
+        promoted.append(f"{ended}replace {counted(replicas(stable), 'pod')} of {name} with {images}")
     yield deployed
     if is_compared:
         least, most = duration(settings.min_duration), duration(settings.max_duration)
@@ -110,11 +115,11 @@ def _steps(session: Session, bundle: Bundle, *, is_known: bool) -> Iterator[list
             compared.append(f"{metric.name}: {what}; tolerance {_tolerance(metric.tolerance)}")
         yield compared
     yield [f"let the gate decide: {settings.gate}"]
-    yield [f"promote: {' and '.join(promoted)}; or reject: delete canary and baseline"]
+    yield [f"promote: {' and '.join(promoted)}; or reject: {rejected}delete canary and baseline"]
 
 
-def _pods(stable: Object, percent: float) -> str:
-    return counted(variant_replicas(replicas(stable), percent), "pod")
+def _pods(session: Session, stable: Object, percent: float) -> str:
+    return counted(session.settings.replicas or variant_replicas(replicas(stable), percent), "pod")
 
 
 def _tolerance(tolerance: Tolerance | None) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from canary.objects import HTTP_ROUTE
 from tests.canary.commandline import CommandLine
 from tests.canary.quick_release import NEW
-from tests.canary.story import Story, deployment, image_of, service
+from tests.canary.story import Story, deployment, http_route, image_of, service
 
 
 def test_a_dry_run_of_deploy_shows_the_variants_as_the_cluster_would_have_them(
@@ -83,6 +84,28 @@ def test_a_dry_run_of_release_tells_its_steps_and_shows_what_deploy_and_promote_
     assert "name: app-baseline" in deployed
     assert "name: app\n" in promoted
     assert story.contents() == before
+
+
+def test_a_dry_run_of_a_release_by_a_route_tells_the_shares_and_shows_the_route(
+    canary: CommandLine, story: Story
+) -> None:
+    made = story.cluster.create(http_route())
+    story.simulator.settle()
+    by_route = ("--traffic", "gateway", "--route", "app", "--steps", "0.5,50", "--replicas", "2")
+    result = canary("release", *NEW[:3], *by_route, "--gate", "auto", "--tolerance", "0.05", "--dry-run")
+    assert result.code == 0, result.err
+    told = "\n".join(result.lines)
+    assert "app-baseline as a fresh copy of app: 0.5 % (2 pods each), then 50 % (2 pods each)" in told
+    assert "   let HTTPRoute app send these shares of the requests to each of them" in told
+    assert "promote: let HTTPRoute app send all requests to app again, as before, then replace 4 pods of app" in told
+    assert "or reject: let HTTPRoute app send all requests to app again, as before, and delete canary" in told
+    (route,) = (one for one in result.yaml() if one and one["kind"] == "HTTPRoute")
+    assert [one["weight"] for one in route["spec"]["rules"][0]["backendRefs"]] == [198, 1, 1]
+    assert {one["metadata"]["name"] for one in result.yaml() if one["kind"] == "Service"} == {
+        "app", "app-stable", "app-baseline", "app-canary",
+    }  # fmt: skip
+    assert story.cluster.get(HTTP_ROUTE, "app")["spec"] == made["spec"]  # type: ignore[index]
+    assert story.names() == {"app"}
 
 
 def test_a_dry_run_of_release_refuses_what_the_release_would_refuse(canary: CommandLine) -> None:

@@ -17,22 +17,9 @@ from canary.release.release import Release
 from canary.release.status import workloads_in_release
 from tests.canary.cluster_simulator import unready
 from tests.canary.gateway_controller import MUTE
-from tests.canary.story import WRITES, Faulty, Person, Story, deployment, image_of, service
+from tests.canary.story import WRITES, Faulty, Person, Story, deployment, http_route, image_of, service
 
 Object = dict[str, Any]
-
-
-def http_route(name: str = "app", **rule: Any) -> Object:
-    """Return the manifest of an HTTPRoute that leads to the Service."""
-    return {
-        "apiVersion": HTTP_ROUTE.api_version,
-        "kind": HTTP_ROUTE.kind,
-        "metadata": {"name": name},
-        "spec": {
-            "parentRefs": [{"name": "entry"}],
-            "rules": [{"backendRefs": [{"name": "app", "port": 8080}], **rule}],
-        },
-    }
 
 
 @pytest.fixture
