@@ -1,27 +1,22 @@
-"""A real controller of the Gateway API for the tests: Traefik, as a process that reads localcluster's API server."""
+"""A Gateway for the tests, and clients that send requests through it."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import random
 import re
-import socket
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from e2e.background import InBackground
-from e2e.cluster import Namespace, command
+from e2e.cluster import Namespace
 from e2e.polling import poll
+from e2e.traefik import PORT, traefik
 
 API = "gateway.networking.k8s.io/v1"
-PORT = 18080
 LIMIT = 60_000  # requests of one load, so that nothing runs for ever
 
 
@@ -53,36 +48,18 @@ def accept_route(namespace: Namespace) -> None:
 
 @contextmanager
 def gateway(namespace: Namespace) -> Iterator[str]:
-    """Give the address of a Gateway `entry` of the namespace, which a Traefik of its own serves."""
-    address = f"127.78.{random.randrange(256)}.{random.randrange(1, 255)}"  # elsewhere others use the port
-    cluster = yaml.safe_load(namespace.kubeconfig.read_text())["clusters"][0]["cluster"]
-    arguments = [
-        f"--entrypoints.http.address={address}:{PORT}",
-        "--providers.kubernetesgateway=true",
-        f"--providers.kubernetesgateway.endpoint={cluster['server']}",
-        "--providers.kubernetesgateway.token=unused",
-        f"--providers.kubernetesgateway.namespaces={namespace.name}",
-        "--providers.kubernetesgateway.throttleduration=0s",
-        "--global.checknewversion=false",
-        "--global.sendanonymoususage=false",
-    ]
+    """Give host and port of a Gateway `entry` of the namespace, which a Traefik of its own serves."""
     of_class = {"apiVersion": API, "kind": "GatewayClass", "metadata": {"name": namespace.name}}
     listener = {"name": "http", "port": PORT, "protocol": "HTTP"}
     entry = {"apiVersion": API, "kind": "Gateway", "metadata": {"name": "entry"}}
-    log = namespace.folder / "traefik.log"
-    with (
-        log.open("w") as output,
-        subprocess.Popen([command("traefik"), *arguments], stdout=output, stderr=output) as process,
-    ):
+    with traefik(namespace) as address:
+        namespace.apply(
+            {**of_class, "spec": {"controllerName": "traefik.io/gateway-controller"}},
+            {**entry, "spec": {"gatewayClassName": namespace.name, "listeners": [listener]}},
+        )
         try:
-            poll("Traefik listens", lambda: _is_listening(address))
-            namespace.apply(
-                {**of_class, "spec": {"controllerName": "traefik.io/gateway-controller"}},
-                {**entry, "spec": {"gatewayClassName": namespace.name, "listeners": [listener]}},
-            )
             yield address
         finally:
-            process.terminate()
             namespace.kubectl("delete", "gatewayclass", namespace.name, check=False)
 
 
@@ -91,7 +68,7 @@ class Clients(InBackground):
     """Clients outside the cluster that send requests to a Gateway.
 
     Attributes:
-        address: of the Gateway.
+        address: host and port of the Gateway.
         keep_alive: whether each client keeps one connection, instead of one for each request.
         rate: requests per second, of all clients together.
         headers: of each request.
@@ -108,7 +85,7 @@ class Clients(InBackground):
 
     def send(self) -> None:
         """Send requests until the block ends."""
-        connection = http.client.HTTPConnection(self.address, PORT, timeout=10)
+        connection = http.client.HTTPConnection(self.address, timeout=10)
         with closing(connection):
             for _ in range(LIMIT // self.threads):
                 if self.stop.wait(self.threads / self.rate):
@@ -136,8 +113,3 @@ def shares(address: str, requests: int, headers: dict[str, str] | None = None) -
         poll(f"{requests} answers", lambda: clients.answered.total() + clients.problems.total() >= requests)
     assert not clients.problems
     return clients.answered
-
-
-def _is_listening(address: str) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((address, PORT)) == 0

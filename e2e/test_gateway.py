@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from e2e.documented_commands import type_lines
 from e2e.drivers import started, told
 from e2e.gateway import Clients, gateway, route, shares
 from e2e.polling import poll
+from e2e.traefik import UNREACHABLE
 
-pytestmark = pytest.mark.skipif("E2E_KUBECONFIG" in os.environ, reason="Traefik runs beside localcluster alone yet")
+pytestmark = pytest.mark.skipif(UNREACHABLE, reason="no port leads into the cluster: make e2e")
 
 GATEWAY = ("--traffic", "gateway", "--route", "sampleapp")
 WATCH = ("--tolerance", "0.1", "--warm-up", "1s", "--interval", "500ms", "--min-duration", "3s", "--gate", "auto")

@@ -5,8 +5,9 @@
     make e2e CONTEXT=NAME    on the cluster of a context of $KUBECONFIG, with images that its nodes have or can pull
 
 KEEP=1 keeps the cluster. LONG=1 also runs e2e/long, whose tests disturb others. TESTS="-k promote" selects tests.
-KIND_NODE_IMAGE, BASE_IMAGE, PROMETHEUS_IMAGE, FORTIO_IMAGE and LOCUST_IMAGE replace the usual images. Exits with
-pytest's exit code, or with 2 if there is no cluster to test on.
+KIND_NODE_IMAGE, BASE_IMAGE, PROMETHEUS_IMAGE, FORTIO_IMAGE, LOCUST_IMAGE and TRAEFIK_IMAGE replace the usual images.
+GATEWAY_CRDS (a file, folder or URL) replaces the CRDs of the Gateway API. Exits with pytest's exit code, or with 2 if
+there is no cluster to test on.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 CLUSTER = "canary-lab-e2e"
 VERSIONS = (5, 10, 20)
+WORKERS = 4  # of pytest
 AGREEMENT = "tests/localcluster/apiserver/test_agreement.py"  # compares localcluster with this cluster
 LONGEST = (
     "pipelines_azure",
@@ -87,7 +89,7 @@ WITHOUT_REGISTRY = "On Debian 12 without a container registry, run as root: make
 
 def offline_images() -> None:
     """Build the images that otherwise come from a registry, and set their names in the environment."""
-    for build in (".ci/node/build", ".ci/operator/build"):
+    for build in (".ci/node/build", ".ci/operator/build", ".ci/gateway/build"):
         done = subprocess.run([ROOT / build], stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
             raise SetupError(f"{build} failed; see its messages above")
@@ -96,27 +98,28 @@ def offline_images() -> None:
             os.environ.setdefault(name, value)
 
 
-def free_node_port() -> int:
-    """Return a port in the NodePort range that is free on this machine."""
+def free_node_ports(count: int) -> list[int]:
+    """Return ports in the NodePort range that are free on this machine."""
+    free: list[int] = []
     for port in range(30500, 32000):
         with socket.socket() as attempt:
             if attempt.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise SetupError("no port between 30500 and 32000 is free")
+                free.append(port)
+        if len(free) == count:
+            return free
+    raise SetupError(f"between 30500 and 32000, fewer than {count} ports are free")
 
 
-def kind_config(node_port: int, *, offline: bool) -> str:
-    """Return the cluster's configuration: one node, and one NodePort that this machine forwards."""
-    node = {
-        "role": "control-plane",
-        "extraPortMappings": [{"containerPort": node_port, "hostPort": node_port, "listenAddress": "127.0.0.1"}],
-    }
+def kind_config(node_ports: list[int], *, offline: bool) -> str:
+    """Return the cluster's configuration: one node, and NodePorts that this machine forwards."""
+    forwarded = [{"containerPort": port, "hostPort": port, "listenAddress": "127.0.0.1"} for port in node_ports]
+    node = {"role": "control-plane", "extraPortMappings": forwarded}
     own = yaml.safe_load((ROOT / ".ci/node/kind.yaml").read_text()) if offline else {}
     return yaml.safe_dump({"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4"} | own | {"nodes": [node]})
 
 
 @contextmanager
-def kind_cluster(kubeconfig: Path, node_port: int, *, offline: bool, keep: bool) -> Iterator[None]:
+def kind_cluster(kubeconfig: Path, node_ports: list[int], *, offline: bool, keep: bool) -> Iterator[None]:
     """Create a kind cluster with the given kubeconfig, and delete it afterwards unless `keep` is set."""
     if CLUSTER in run("kind", "get", "clusters").split():
         say(f"delete cluster {CLUSTER} of an earlier run")
@@ -124,7 +127,7 @@ def kind_cluster(kubeconfig: Path, node_port: int, *, offline: bool, keep: bool)
     image = os.environ.get("KIND_NODE_IMAGE")
     say(f"create cluster {CLUSTER}" + (f" from {image}" if image else ""))
     config = kubeconfig.with_name("kind.yaml")
-    config.write_text(kind_config(node_port, offline=offline))
+    config.write_text(kind_config(node_ports, offline=offline))
     command = ["kind", "create", "cluster", "--name", CLUSTER, "--config", str(config), "--wait", "180s"]
     try:
         run(*command, "--kubeconfig", str(kubeconfig), *(["--image", image] if image else []), hint=WITHOUT_REGISTRY)
@@ -181,6 +184,7 @@ def supporting_images() -> list[str]:
         ("PROMETHEUS_IMAGE", "monitoring/prometheus"),
         ("FORTIO_IMAGE", "misc/fortio-deploy.yml"),
         ("LOCUST_IMAGE", "loadtest/locust.yml"),
+        ("TRAEFIK_IMAGE", "e2e/traefik.yml"),
     ):
         if given := os.environ.get(variable):
             wanted = image_in(ROOT / manifest)
@@ -198,6 +202,17 @@ def image_in(manifests: Path) -> str:
     raise SetupError(f"{manifests} has no container")
 
 
+def install_gateway_api(kubeconfig: Path) -> None:
+    """Install the kinds of the Gateway API, of the version that localcluster has."""
+    version = json.loads((ROOT / "localcluster/storage/gateway.json").read_text())["source"]
+    released = f"https://github.com/kubernetes-sigs/gateway-api/releases/download/{version}/standard-install.yaml"
+    say(f"install the Gateway API {version}")
+    kubectl = (KUBECTL, "--kubeconfig", str(kubeconfig))
+    # Server-side: the CRDs are larger than the annotation in which kubectl would keep them.
+    run(*kubectl, "apply", "--server-side", "-f", os.environ.get("GATEWAY_CRDS", released), hint=WITHOUT_REGISTRY)
+    run(*kubectl, "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+
+
 def suite_files() -> list[str]:
     """Return the files of the suite, the longest first, so that none of them runs alone at the end."""
     rank = {f"test_{name}.py": number for number, name in enumerate(LONGEST)}
@@ -213,7 +228,7 @@ def run_suite(kubeconfig: Path, settings: dict[str, str]) -> int:
     with (LOGS / "events").open("w") as events, subprocess.Popen(watch, stdout=events, stderr=events) as watching:
         tests = shlex.split(os.environ.get("TESTS", ""))
         results = ["--junitxml", str(LOGS / "results.xml"), "-o", "junit_family=xunit1"]  # with the counts of the tests
-        workers = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
+        workers = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
         suite = [sys.executable, "-m", "pytest", *suite_files(), AGREEMENT, *workers, "-v", *results, *tests]
         settings = settings | {"E2E_KUBECONFIG": str(kubeconfig), "REFERENCE_KUBECONFIG": str(kubeconfig)}
         settings[TYPED] = str(LOGS / "typed")
@@ -256,11 +271,13 @@ def on_kind(folder: Path) -> int:
     run("docker", "info", hint=f"Is Docker running, and may you use it? {WITHOUT_REGISTRY}")
     images = [*build_app(folder, offline=offline), build_driver(offline=offline), *supporting_images()]
     kubeconfig = folder / "kubeconfig"
-    node_port = free_node_port()
-    with kind_cluster(kubeconfig, node_port, offline=offline, keep=keep):
+    node_port, *gateway_ports = node_ports = free_node_ports(1 + WORKERS)
+    with kind_cluster(kubeconfig, node_ports, offline=offline, keep=keep):
         say(f"load {', '.join(images)}")
         run("kind", "load", "docker-image", "--name", CLUSTER, *images)
+        install_gateway_api(kubeconfig)
         settings = {"E2E_NODE_PORT": str(node_port), "E2E_ROUNDS": "10", "E2E_KIND_CLUSTER": CLUSTER}
+        settings["E2E_GATEWAY_PORTS"] = " ".join(map(str, gateway_ports))
         if crds := os.environ.get("OPERATOR_CRDS"):
             settings["E2E_OPERATOR_CRDS"] = crds
         code = run_suite(kubeconfig, settings)

