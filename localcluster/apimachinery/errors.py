@@ -137,4 +137,5 @@ def forbidden(field: str, why: str) -> Cause:
 
 def duplicate(field: str, value: Json) -> Cause:
     """Return the cause for a duplicate value."""
-    return Cause(field, f"Duplicate value: {json.dumps(value)}", "FieldValueDuplicate")
+    shown = json.dumps(value, separators=(",", ":"))
+    return Cause(field, f"Duplicate value: {shown}", "FieldValueDuplicate")

@@ -36,13 +36,18 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def is_custom(self) -> bool:
+        """Return whether a CustomResourceDefinition defines the kind in Kubernetes."""
+        return self.group == GATEWAY_API
+
+    @property
     def full_name(self) -> str:
         """Return the name in messages, such as `pods` or `deployments.apps`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
 GATEWAY_API = "gateway.networking.k8s.io"
-"""The group of the Gateway API. Its kinds are custom resources in Kubernetes: strategic merge patches are refused."""
+"""The group of the Gateway API, whose kinds are custom resources in Kubernetes."""
 
 RESOURCES = (
     Resource("", "v1", "namespaces", "Namespace", namespaced=False, short_names=("ns",), subresources=("status",)),

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from localcluster.apimachinery.errors import ApiError, Cause, invalid, invalid_value
 from localcluster.apimachinery.objects import Object
-from localcluster.apimachinery.resources import GATEWAY_API, NAMESPACE
+from localcluster.apimachinery.resources import NAMESPACE
 from localcluster.apiserver import chunks, discovery, proxy, request_info, requests, scale, tables, watch
 from localcluster.apiserver.chaos import Chaos
 from localcluster.apiserver.proxy import Kubelet, Services
@@ -219,8 +219,7 @@ class _Api:
         old = self.store.get(info.resource, info.namespace, info.name)
         if info.subresource == "scale":
             return self._put(request, info, patched(ANY, scale.of(old), body, request.content_type))
-        is_custom = info.resource.group == GATEWAY_API
-        new = patched(type_of(info.resource), old, body, request.content_type, is_custom=is_custom)
+        new = patched(type_of(info.resource), old, body, request.content_type, is_custom=info.resource.is_custom)
         meta = new.get("metadata", {})
         if isinstance(meta, dict) and (uid := meta.get("uid")) != old["metadata"]["uid"]:
             cause = invalid_value("metadata.uid", uid, "field is immutable")

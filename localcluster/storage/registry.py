@@ -4,6 +4,7 @@ The API server and the controllers call the same methods: in Kubernetes, control
 """
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from localcluster.apimachinery.errors import ApiError, conflict, invalid, invalid_value, not_found
@@ -54,9 +55,12 @@ class Registry:
             raise ApiError(500, "resourceVersion should not be set on objects to be created", reason="")
         if "status" in resource.subresources and resource.kind != "Node":
             obj["status"] = {}
+        if resource.is_custom:
+            obj.pop("status", None)
         self._complete(resource, obj, None)
         if manager is not None:
-            meta["managedFields"] = managed_fields.after_update(type_of(resource), None, obj, manager)
+            given = {key: value for key, value in obj.items() if key != "status"}
+            meta["managedFields"] = managed_fields.after_update(type_of(resource), None, given, manager)
         if not meta["managedFields"]:
             del meta["managedFields"]
         self._assign(resource, obj, None)
@@ -71,10 +75,16 @@ class Registry:
         """
         new = clone(obj)
         old = clone(self.store.current(resource, new))
+        if resource.is_custom and not new["metadata"].get("resourceVersion"):
+            cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+            raise invalid(resource.kind, resource.group, new["metadata"]["name"], [cause])
         given = new["metadata"].get("managedFields") if not subresource else None
+        meta = new["metadata"]
         self._prepare(resource, old, new, subresource)
+        # A status update of a custom resource owns the metadata that it has, although it does not change it.
+        seen = {**new, "metadata": meta} if subresource and resource.is_custom else new
         new["metadata"]["managedFields"] = managed_fields.after_update(
-            type_of(resource), old, new, manager, subresource, given=given
+            type_of(resource), old, seen, manager, subresource, given=given
         )
         self._assign(resource, new, old)
         return self._write(resource, old, new, subresource, dry_run=dry_run)
@@ -120,15 +130,23 @@ class Registry:
     def _prepare(self, resource: Resource, old: Object, new: Object, subresource: str) -> None:
         """Complete a new version of an object, in place: fields that this write must not change stay as they are."""
         if subresource == "status":  # it also changes most metadata: the Deployment controller writes revisions so
-            kept = _STATUS_KEEPS.get(resource.kind, ())
+            kept: Collection[str] = _STATUS_KEEPS.get(resource.kind, ())
+            if resource.is_custom:
+                kept = {*old["metadata"], *new["metadata"]} - {"managedFields"}
             meta = {k: v for k, v in new["metadata"].items() if k not in (*_SERVER_SET, *kept)}
             meta |= {k: v for k, v in clone(old["metadata"]).items() if k in (*_SERVER_SET, *kept)}
-            new.update({**clone(old), "status": new.get("status", {}), "metadata": meta})
-            if problems := validation.problems_of_status(new):
+            status = new.get("status", None if resource.is_custom else {})
+            new.update({**clone(old), "status": status, "metadata": meta})
+            if resource.is_custom:
+                custom.fill(type_of(resource), new)
+            if new["status"] is None:
+                del new["status"]
+            if problems := validation.problems_of_status(type_of(resource), new):
                 raise invalid(resource.kind, resource.group, new["metadata"]["name"], problems)
             return
         if "status" in resource.subresources:
-            new["status"] = old.get("status", {})
+            new.pop("status", None)
+            new |= {key: value for key, value in old.items() if key == "status"}
         for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
             new["metadata"].pop(key, None)
             if key in old["metadata"]:

@@ -106,20 +106,23 @@ def type_of(resource: Resource) -> Type:
 def decoded(resource: Resource, obj: Object) -> tuple[Object, list[str]]:
     """Return a copy of an object as its type defines it, and a sentence for each unknown field, which is dropped.
 
-    Nulls are dropped; quantities become strings. Raises ApiError 400 if a value has the wrong type.
+    Nulls are dropped; quantities become strings. Raises ApiError 400 if a value has the wrong type. Outside of the
+    metadata of a custom resource, such values stay for its validation.
     """
-    reader = _Reader(f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}')
+    complaint = f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}'
+    reader = _Reader(complaint, is_lenient=resource.is_custom)
     return dict(reader.read(type_of(resource), obj, "", "", resource.kind)), reader.unknown
 
 
 class _Reader:
-    def __init__(self, complaint: str) -> None:
+    def __init__(self, complaint: str, *, is_lenient: bool) -> None:
         self.complaint = complaint
+        self.is_lenient = is_lenient
         self.unknown: list[str] = []
 
     def read(self, of: Type, value: Json, path: str, go: str, owner: str) -> Json:
         """Return the value as its type defines it; `go` is the path in Go's JSON errors, without indices."""
-        if of.kind == "any":
+        if of.kind == "any" or (self._keeps(path) and not _fits(of, value)):
             return clone(value)
         if of.kind in ("struct", "map"):
             if not isinstance(value, dict):
@@ -138,9 +141,13 @@ class _Reader:
             assert of.element is not None
             if not isinstance(value, list):
                 raise self._wrong(value, go, owner, f"[]{of.element.name or of.element.kind}")
-            items = [v for v in value if v is not None]
+            items = [v for v in value if v is not None or self._keeps(path)]
             return [self.read(of.element, item, f"{path}[{i}]", go, owner) for i, item in enumerate(items)]
         return self._scalar(of.kind, value, go, owner)
+
+    def _keeps(self, path: str) -> bool:
+        """Return whether a value of the wrong type stays as it is."""
+        return self.is_lenient and bool(path) and not path.startswith("metadata")
 
     def _scalar(self, kind: str, value: Json, go: str, owner: str) -> Json:
         if kind == "quantity" and isinstance(value, str | int | float) and not isinstance(value, bool):
@@ -163,6 +170,12 @@ class _Reader:
         field_name = f"{owner}.{go}".removesuffix(".")
         message = f"json: cannot unmarshal {names[type(value)]} into Go struct field {field_name} of type {wanted}"
         return ApiError(400, f"{self.complaint}: {message}")
+
+
+def _fits(of: Type, value: Json) -> bool:
+    if of.kind in ("struct", "map"):
+        return isinstance(value, dict)
+    return isinstance(value, list) if of.kind == "list" else is_scalar(of.kind, value)
 
 
 def is_scalar(kind: str, value: Json) -> bool:

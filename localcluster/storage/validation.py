@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from localcluster.apimachinery import quantity
 from localcluster.apimachinery.errors import Cause, duplicate, forbidden, invalid_value, not_supported, required
 from localcluster.apimachinery.objects import Json, Object
+from localcluster.apimachinery.resources import GATEWAY_API
 from localcluster.apimachinery.selectors import OPERATORS, matches
 from localcluster.storage import custom, service_validation
 from localcluster.storage.formats import (
@@ -42,13 +43,16 @@ def problems(of: Type, obj: Object, old: Object | None = None) -> list[Cause]:
     }.get(obj["kind"])
     if check:
         found += check(obj, old)
-    found += custom.problems(of, obj)
+    if obj["apiVersion"].startswith(f"{GATEWAY_API}/"):
+        return found + custom.problems(of, obj)
     said = {cause.field for cause in found}
     return found + [cause for cause in _required(of, obj, "") if cause.field not in said]
 
 
-def problems_of_status(obj: Object) -> list[Cause]:
-    """Return the errors of the addresses in a status."""
+def problems_of_status(of: Type, obj: Object) -> list[Cause]:
+    """Return the errors in a status: of a custom resource all, otherwise those of its addresses."""
+    if obj["apiVersion"].startswith(f"{GATEWAY_API}/"):
+        return custom.problems_of_status(of, obj)
     return list(service_validation.status(obj)) if obj["kind"] in ("Pod", "Service") else []
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.localcluster.cluster import BIN, Namespace, until
 from tests.localcluster.objects import deployment, service
-from tests.localcluster.server import STRATEGIC, Server
+from tests.localcluster.server import MERGE, STRATEGIC, Server
 
 GROUP = "gateway.networking.k8s.io"
 API = f"{GROUP}/v1"
@@ -179,3 +179,74 @@ def test_a_status_changes_no_generation_and_a_spec_does(server: Server) -> None:
     assert (answer["metadata"]["generation"], answer["spec"]) == (1, made["spec"])
     answer = server.call("PUT", f"{ROUTES}/web", {**answer, "spec": route(("web", 2))["spec"]}).body
     assert (answer["metadata"]["generation"], answer["status"]) == (2, {"parents": []})
+
+
+def test_a_value_of_the_wrong_type_is_refused_as_invalid(server: Server) -> None:
+    wrong = route(("web", 1))
+    wrong["spec"] |= {"hostnames": [None], "rules": [{"backendRefs": [{"name": "web", "port": 80, "weight": 1.5}]}]}
+    answer = server.call("POST", ROUTES, wrong)
+    weight = "spec.rules[0].backendRefs[0].weight"
+    assert answer.code == 422
+    assert answer.causes == {
+        "spec.hostnames[0]": 'Invalid value: "null": spec.hostnames[0] in body must be of type string: "null"',
+        weight: f'Invalid value: "number": {weight} in body must be of type integer: "number"',
+        "<nil>": "Invalid value: null: some validation rules were not checked because the object was invalid; "
+        "correct the existing errors to complete validation",
+    }
+
+
+def test_a_missing_field_is_refused_and_an_empty_one_is_not_missing(server: Server) -> None:
+    policies = f"/apis/{API}/namespaces/default/backendtlspolicies"
+    target = {"group": "", "kind": "Service", "name": "web"}
+    spec = {"targetRefs": [target], "validation": {"hostname": "web.test", "wellKnownCACertificates": "System"}}
+    server.post(policies, {"apiVersion": API, "kind": "BackendTLSPolicy", "metadata": {"name": "a"}, "spec": spec})
+    del target["group"]
+    wrong = {"apiVersion": API, "kind": "BackendTLSPolicy", "metadata": {"name": "b"}, "spec": spec}
+    assert server.call("POST", policies, wrong).causes["spec.targetRefs[0].group"] == "Required value"
+
+
+def test_items_with_the_same_key_are_refused(server: Server) -> None:
+    wrong = route(("web", 1), matches=[{"headers": [{"name": "a", "value": value} for value in "12"]}])
+    assert server.call("POST", ROUTES, wrong).causes == {
+        "spec.rules[0].matches[0].headers[1]": 'Duplicate value: {"name":"a"}'
+    }
+
+
+def test_a_put_names_the_version_that_it_replaces(server: Server) -> None:
+    server.post(ROUTES, route(("web", 1)))
+    answer = server.call("PUT", f"{ROUTES}/web", route(("web", 2)))
+    assert answer.causes == {"metadata.resourceVersion": "Invalid value: 0: must be specified for an update"}
+
+
+def test_a_route_has_no_status_until_a_controller_writes_a_valid_one(server: Server) -> None:
+    assert "status" not in server.post(ROUTES, {**route(("web", 1)), "status": {"parents": []}})
+    answer = server.call("PATCH", f"{ROUTES}/web/status", {"status": {"parents": [{}]}}, MERGE)
+    assert answer.causes["status.parents[0].controllerName"] == "Required value"
+    condition = {
+        "type": "Accepted",
+        "status": "True",
+        "reason": "Accepted",
+        "message": "",
+        "lastTransitionTime": "soon",
+    }
+    parent = {"parentRef": {"name": "entry"}, "controllerName": CONTROLLER, "conditions": [condition]}
+    answer = server.call("PATCH", f"{ROUTES}/web/status", {"status": {"parents": [parent]}}, MERGE)
+    where = "parents[0].conditions[0].lastTransitionTime"
+    assert answer.causes[f"status.{where}"] == (
+        f'Invalid value: "soon": {where} in body must be of type date-time: "soon"'
+    )
+
+
+def test_a_status_update_owns_the_metadata_in_it_and_does_not_change_it(server: Server) -> None:
+    server.post(ROUTES, route(("web", 1)))
+    answer = server.call("PATCH", f"{ROUTES}/web/status?fieldManager=c", {"metadata": {"labels": {"a": "b"}}}, MERGE)
+    meta = answer.body["metadata"]
+    owned = {entry["manager"]: entry["fieldsV1"] for entry in meta["managedFields"]}
+    assert "labels" not in meta
+    assert owned["c"] == {"f:metadata": {"f:labels": {".": {}, "f:a": {}}}}
+
+
+def test_whoever_creates_a_route_owns_its_spec_itself(server: Server) -> None:
+    made = server.post(ROUTES, route(("web", 1)))
+    (entry,) = made["metadata"]["managedFields"]
+    assert entry["fieldsV1"] == {"f:spec": {".": {}, "f:parentRefs": {}, "f:rules": {}}}

@@ -6,6 +6,7 @@ The rules are those of sigs.k8s.io/structured-merge-diff (merge/update.go) and o
 from dataclasses import dataclass
 
 from localcluster.apimachinery.objects import Object, now
+from localcluster.apimachinery.resources import GATEWAY_API
 from localcluster.storage.apply import field_sets
 from localcluster.storage.apply.field_sets import Paths
 from localcluster.storage.schema import Type
@@ -68,7 +69,12 @@ def after_update(
 
     `given` are managedFields in the write itself: kubectl renames its entries in this way.
     """
-    before = old if old is not None else _EMPTY.get(new["kind"], {"spec": {}, "status": {}})
+    if old is not None:
+        before = old
+    elif new["apiVersion"].startswith(f"{GATEWAY_API}/"):
+        before = {}
+    else:
+        before = _EMPTY.get(new["kind"], {"spec": {}, "status": {}})
     try:
         entries = entries_of({"metadata": {"managedFields": given}} if given else before)
     except ValueError:  # invalid ones are ignored

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from localcluster.apimachinery.errors import ApiError, Cause
 from localcluster.apimachinery.objects import LAST_APPLIED, Json, Object, now, parsed
+from localcluster.apimachinery.resources import GATEWAY_API
 from localcluster.storage.apply import field_sets
 from localcluster.storage.apply.managed_fields import Entry, Key, entries_of, written
 from localcluster.storage.schema import KEY_DEFAULTS, Type, is_scalar
@@ -21,8 +22,8 @@ def applied(of: Type, live: Object, config: Object, manager: str, *, force: bool
     """
     meta = config["metadata"]
     wanted = field_sets.ownable(config)
-    if error := next(_misfits(of, wanted, ()), ""):
-        group, _, version = config["apiVersion"].rpartition("/")
+    group, _, version = config["apiVersion"].rpartition("/")
+    if error := next(_misfits(of, wanted, (), is_custom=group == GATEWAY_API), ""):
         where = (
             f"{meta.get('namespace', '')}/{meta['name']}; {group}{'/' if group else ''}{version}, Kind={config['kind']}"
         )
@@ -96,7 +97,7 @@ def _sync_last_applied(after: Object, config: Object, manager: str) -> None:
         after["metadata"]["annotations"] = {**annotations, LAST_APPLIED: text}
 
 
-def _misfits(of: Type, value: Json, path: field_sets.Path) -> Iterator[str]:
+def _misfits(of: Type, value: Json, path: field_sets.Path, *, is_custom: bool) -> Iterator[str]:
     """Yield the type errors of a value, as structured-merge-diff words them."""
     where = field_sets.readable(path)
     if of.kind in ("struct", "map"):
@@ -108,7 +109,7 @@ def _misfits(of: Type, value: Json, path: field_sets.Path) -> Iterator[str]:
             if child is None:
                 yield f"{where}.{key}: field not declared in schema"
             else:
-                yield from _misfits(child, item, (*path, f"f:{key}"))
+                yield from _misfits(child, item, (*path, f"f:{key}"), is_custom=is_custom)
     elif of.kind == "list":
         if not isinstance(value, list | None):
             yield f"{where}: expected list, got {_go(value)}"
@@ -124,13 +125,20 @@ def _misfits(of: Type, value: Json, path: field_sets.Path) -> Iterator[str]:
                 yield f"{where}: duplicate entries for key {field_sets.readable((name,))}"
             seen.add(name)
             assert of.element is not None
-            yield from _misfits(of.element, item, (*path, name))
-    elif of.kind != "any" and value is not None and not is_scalar(of.kind, value):
+            yield from _misfits(of.element, item, (*path, name), is_custom=is_custom)
+    elif of.kind != "any" and value is not None and not is_scalar(_form(of.kind, is_custom=is_custom), value):
         number = of.kind in ("int32", "int64", "integer", "number")
         wanted = "numeric (int or float)" if number else "boolean" if of.kind == "boolean" else "string"
         yield f"{where}: expected {wanted}, got {_go(value)}"
 
 
+def _form(kind: str, *, is_custom: bool) -> str:
+    """Return which values pass here: those of custom resources are validated later."""
+    if is_custom and kind in ("int32", "int64", "integer"):
+        return "number"
+    return "quantity" if is_custom and kind == "time" else kind
+
+
 def _go(value: Json) -> str:
-    names = {bool: "boolean", int: "int", float: "float", str: "string", list: "list", dict: "map", type(None): "null"}
+    names = {bool: "bool", int: "int", float: "float", str: "string", list: "list", dict: "map", type(None): "null"}
     return names[type(value)]

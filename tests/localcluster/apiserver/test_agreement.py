@@ -4,8 +4,8 @@ The object's annotations, its generation and the answer to its deletion are comp
 
     REFERENCE_KUBECONFIG=$HOME/.kube/config pytest tests/localcluster/apiserver/test_agreement.py
 
-Paused Deployments of no replicas, pods that no node takes and Services are written there, in a namespace of their own;
-nothing runs.
+Paused Deployments of no replicas, pods that no node takes, Services, and HTTPRoutes and Gateways without a controller
+are written there, in a namespace of their own; nothing runs.
 """
 
 from __future__ import annotations
@@ -81,9 +81,11 @@ class Writer:
 
     Attributes:
         path: where objects of the kind are.
+        versioned: whether a PUT must name the version that it replaces.
     """
 
     path = "/apis/apps/v1/namespaces/default/deployments"
+    versioned = False
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -242,7 +244,151 @@ class ServiceWriter(Writer):
         return self.made()
 
 
-WRITERS = [(Writer, range(30)), (PodWriter, range(20)), (ServiceWriter, range(20))]
+class CustomWriter(Writer):
+    """Makes random writes of a custom resource: some values are outside the limits, or have the wrong type.
+
+    Attributes:
+        errors: the share of such values. A whole object has none.
+    """
+
+    versioned = True
+    errors = 0.04
+
+    def patch(self) -> Object:
+        """Return a strategic merge patch, which custom resources do not have."""
+        return self.made()
+
+    def status(self) -> Object:
+        raise NotImplementedError
+
+    def write(self) -> tuple[str, str, Object, str]:
+        """Return method, path, body and content type."""
+        if self.maybe(0.7):
+            return super().write()
+        body = self.made(whole=True)
+        self.errors = CustomWriter.errors
+        body["status"] = self.status()
+        if self.maybe(0.5):
+            return "PATCH", f"{self.path}/w/status?fieldManager=u6", {"status": body["status"]}, MERGE
+        if self.maybe(0.5):
+            return "PUT", f"{self.path}/w/status?fieldManager=u7", body, "application/json"
+        head = {key: body[key] for key in ("apiVersion", "kind", "status")}
+        return "PATCH", f"{self.path}/w/status?fieldManager=m3&force=true", {**head, "metadata": {"name": "w"}}, APPLY
+
+    def odd(self, value: Any, *others: Any) -> Any:
+        """Return a value, or sometimes another one, which is wrong."""
+        return self.random.choice(others) if self.maybe(self.errors) else value
+
+    def condition(self, kind: str) -> Object:
+        return {
+            "type": kind,
+            "status": self.odd("True", "Yes", ""),
+            "reason": self.odd("Seen", "", "x y"),
+            "message": "",
+            "observedGeneration": self.odd(self.random.choice([1, 2]), -1, "1", 1.5),
+            "lastTransitionTime": self.odd("2026-01-02T03:04:05Z", "today", 5),
+        }
+
+
+class RouteWriter(CustomWriter):
+    """Makes random writes of an HTTPRoute."""
+
+    path = "/apis/gateway.networking.k8s.io/v1/namespaces/default/httproutes"
+
+    def made(self, *, whole: bool = False) -> Object:
+        """Return an HTTPRoute."""
+        self.errors = 0 if whole else CustomWriter.errors
+        fields: list[tuple[float, str, Any]] = [
+            (0.8, "parentRefs", [{"name": self.odd(self.random.choice("pq"), "", 7)}]),
+            (0.3, "hostnames", self.odd([self.random.choice(["a.test", "*.b.test"])], ["-"], "a.test", ["x"] * 17)),
+            (0.8, "rules", [self.rule() for _ in self.some("12")]),
+        ]
+        spec = {key: value for share, key, value in fields if self.maybe(share)}
+        meta = {"name": "w", **self.words()}
+        return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": meta, "spec": spec}
+
+    def rule(self) -> Object:
+        match = {"headers": [{"name": n, "value": self.odd("v", "")} for n in self.some("HI")]}
+        paths = [{"value": "/x"}, {"type": "Exact", "value": "/y"}, {"type": "Exact"}]
+        matches: list[Object] = [match, *({"path": path} for path in paths)]
+        header = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "A", "value": "1"}]}}
+        choices: list[tuple[float, str, Any]] = [
+            (0.8, "backendRefs", [self.backend(n) for n in self.some("abc")]),
+            (0.3, "matches", self.odd([self.random.choice(matches)], [], {}, [{}])),
+            (0.2, "matches", [{"method": self.odd("GET", "FETCH")}]),
+            (0.2, "filters", [self.odd(header, {"type": "Wrong"}, {})]),
+            (0.2, "timeouts", {"request": self.odd("10s", "10", 10)}),
+            (self.errors, "unknown", 1),
+        ]
+        return {key: value for share, key, value in choices if self.maybe(share)}
+
+    def backend(self, name: str) -> Object:
+        weight = {"weight": self.odd(self.random.choice([0, 1, 99]), -1, 1_000_001, "1", 1.5, True, None)}
+        return {
+            "name": self.odd(name, ""),
+            "port": self.odd(80, 0, 65536, "http"),
+            **(weight if self.maybe(0.6) else {}),
+            **({"kind": self.odd("Service", "x_y")} if self.maybe(0.2) else {}),
+        }
+
+    def status(self) -> Object:
+        """Return what controllers tell of it."""
+        parent = {
+            "parentRef": {"name": self.random.choice("pq")},
+            "controllerName": self.odd("canary-lab.test/none", "none"),
+            "conditions": [self.condition(kind) for kind in self.some("AB")],
+        }
+        status: Object = self.odd({"parents": [parent]}, {}, {"parents": [{}]}, {"parents": []})
+        return status
+
+
+class GatewayWriter(CustomWriter):
+    """Makes random writes of a Gateway, whose listeners different managers apply."""
+
+    path = "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways"
+
+    def made(self, *, whole: bool = False) -> Object:
+        """Return a Gateway."""
+        self.errors = 0 if whole else CustomWriter.errors
+        spec: Object = {"listeners": [self.listener(n) for n in self.some("abc")]}
+        if whole or self.maybe(0.7):
+            spec["gatewayClassName"] = self.odd(self.random.choice("xy"), "")
+        if self.maybe(0.2):
+            spec["addresses"] = [{"value": "10.0.0.1"}]
+        if self.maybe(0.2):
+            spec["infrastructure"] = {"labels": dict.fromkeys(self.some("lm"), "1")}
+        meta = {"name": "w", **self.words()}
+        return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": meta, "spec": spec}
+
+    def listener(self, name: str) -> Object:
+        routes: Object = self.random.choice([{}, {"namespaces": {"from": self.odd("All", "Some")}}, {"kinds": []}])
+        choices: list[tuple[float, str, Any]] = [
+            (1 - self.errors, "port", self.odd("xabc".index(name) + 80, 0, "80")),
+            (1 - self.errors, "protocol", self.odd("HTTP", "", "A B")),
+            (0.3, "hostname", self.odd(f"{name}.test", "-")),
+            (0.4, "allowedRoutes", routes),
+        ]
+        return {"name": name, **{key: value for share, key, value in choices if self.maybe(share)}}
+
+    def status(self) -> Object:
+        """Return what controllers tell of it."""
+        listener = {"name": "a", "attachedRoutes": self.odd(1, "1"), "conditions": [self.condition("A")]}
+        choices: list[tuple[float, str, Any]] = [
+            (0.7, "conditions", [self.condition(kind) for kind in self.some("AB")]),
+            (0.4, "listeners", [{**listener, "supportedKinds": [{"kind": "HTTPRoute"}]}]),
+            (0.4, "addresses", [{"value": "10.0.0.1"}]),
+        ]
+        return {key: value for share, key, value in choices if self.maybe(share)}
+
+
+WRITERS = [
+    (Writer, range(30)),
+    (PodWriter, range(20)),
+    (ServiceWriter, range(20)),
+    (RouteWriter, range(40)),
+    (GatewayWriter, range(30)),
+]
+CUSTOM = "gateway.networking.k8s.io"
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler")
 GIVEN = ("clusterIP", "clusterIPs")  # each cluster has its own range
 
@@ -250,8 +396,10 @@ GIVEN = ("clusterIP", "clusterIPs")  # each cluster has its own range
 def outcome(code: int, body: Object) -> Object:
     """Return what must be the same on both clusters: the error, or the object and its field owners."""
     if code >= 400:
-        fields = sorted(cause["field"] for cause in body.get("details", {}).get("causes", []))
-        return {"code": code, "reason": body.get("reason"), "fields": fields}
+        details = body.get("details", {})
+        shown = ("field", "message") if details.get("group") == CUSTOM and code == 422 else ("field",)
+        causes = sorted([cause[key] for key in shown] for cause in details.get("causes", []))
+        return {"code": code, "reason": body.get("reason"), "causes": causes}
     meta = body["metadata"]
     owners = {
         " ".join([entry["manager"], entry["operation"], entry.get("subresource", "")]): entry["fieldsV1"]
@@ -260,7 +408,14 @@ def outcome(code: int, body: Object) -> Object:
     }
     spec = {key: value for key, value in body["spec"].items() if key not in GIVEN}
     kept = {key: meta.get(key) for key in ("labels", "annotations", "generation")}
-    return {"code": code, "spec": spec, "owners": owners, **kept}
+    status = body.get("status") if body["apiVersion"].startswith(CUSTOM) else None
+    return {"code": code, "spec": spec, "status": status, "owners": owners, **kept}
+
+
+def at_version(live: Object, body: Object) -> Object:
+    """Return an object that replaces the live one, if there is one."""
+    version = {key: value for key, value in live["metadata"].items() if key == "resourceVersion"}
+    return {**body, "metadata": {**body["metadata"], **version}}
 
 
 @pytest.mark.parametrize(("kind", "seed"), [(kind, seed) for kind, seeds in WRITERS for seed in seeds])
@@ -273,8 +428,12 @@ def test_random_writes_have_the_same_outcome_on_both_clusters(
     first = ("POST", path, writer.made(whole=True), "application/json")
     try:
         for method, where, body, content_type in [first, *(writer.write() for _ in range(5))]:
-            wanted = outcome(*reference.call(method, where, body, content_type))
-            answer = server.call(method, where, body, content_type)
+            theirs = ours = body
+            if method == "PUT" and kind.versioned and writer.maybe(0.9):
+                theirs = at_version(reference.call("GET", f"{path}/w")[1], body)
+                ours = at_version(server.call("GET", f"{path}/w").body, body)
+            wanted = outcome(*reference.call(method, where, theirs, content_type))
+            answer = server.call(method, where, ours, content_type)
             assert outcome(answer.code, answer.body) == wanted, (method, where, body)
     finally:
         reference.call("DELETE", f"{path}/w")
@@ -282,8 +441,45 @@ def test_random_writes_have_the_same_outcome_on_both_clusters(
             time.sleep(0.02)
 
 
+ROUTE = {"apiVersion": f"{CUSTOM}/v1", "kind": "HTTPRoute", "metadata": {"name": "odd"}}
+GRANT = {"apiVersion": f"{CUSTOM}/v1beta1", "kind": "ReferenceGrant", "metadata": {"name": "odd"}}
+HEADERS = [{"name": "a", "value": value} for value in "12"]
+
+
+@pytest.mark.parametrize(
+    "obj",
+    [
+        ROUTE,
+        {**ROUTE, "spec": None},
+        {**ROUTE, "spec": "x"},
+        {**ROUTE, "spec": {"hostnames": [None]}},
+        {**ROUTE, "spec": {"hostnames": None, "rules": None}},
+        {**ROUTE, "spec": {"hostnames": ["a" * 300], "rules": {"a": 1}}},
+        {**ROUTE, "spec": {"unknown": 1, "rules": [{"unknown": 2}]}},
+        {**ROUTE, "spec": {"rules": [{"matches": [{"headers": HEADERS}]}]}},
+        {**GRANT, "spec": {"from": [], "to": [{"kind": "Service"}]}},
+        {**GRANT, "spec": {"from": [{"group": CUSTOM, "kind": "HTTPRoute", "namespace": "a"}], "to": [{"group": ""}]}},
+        {
+            "apiVersion": f"{CUSTOM}/v1",
+            "kind": "GatewayClass",
+            "metadata": {"name": "odd"},
+            "spec": {"controllerName": 1},
+        },
+    ],
+    ids=json.dumps,
+)
+def test_an_odd_custom_resource_has_the_same_answer_on_both_clusters(
+    server: Server, reference: Reference, obj: Object
+) -> None:
+    plural = f"{obj['kind'].lower()}{'es' if obj['kind'].endswith('s') else 's'}"
+    place = "" if obj["kind"] == "GatewayClass" else "/namespaces/default"
+    path = f"/apis/{obj['apiVersion']}{place}/{plural}?dryRun=All"
+    answer = server.call("POST", path, obj)
+    assert outcome(answer.code, answer.body) == outcome(*reference.call("POST", path, obj))
+
+
 @pytest.mark.parametrize("grace", ["", "?gracePeriodSeconds=7", "?gracePeriodSeconds=0"])
-@pytest.mark.parametrize("kind", [Writer, PodWriter, ServiceWriter])
+@pytest.mark.parametrize("kind", [Writer, PodWriter, ServiceWriter, GatewayWriter])
 def test_deletions_have_the_same_answer_on_both_clusters(
     server: Server, reference: Reference, kind: type[Writer], grace: str
 ) -> None:
