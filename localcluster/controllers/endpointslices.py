@@ -6,7 +6,15 @@ from typing import Any
 from localcluster.apimachinery.conditions import is_true
 from localcluster.apimachinery.objects import Object
 from localcluster.apimachinery.resources import ENDPOINT_SLICE, POD, SERVICE
-from localcluster.controllers.controller import MANAGER, Controller, Key, is_over, key_of, owner_reference
+from localcluster.controllers.controller import (
+    MANAGER,
+    Controller,
+    Key,
+    controller_of,
+    is_over,
+    key_of,
+    owner_reference,
+)
 from localcluster.storage.store import Change
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -103,8 +111,10 @@ def _new_slice(service: Object, ports: list[Object], endpoints: list[Object]) ->
 
 
 def _is_of(slice_: Object, service: Object) -> bool:
-    labels = slice_["metadata"].get("labels") or {}
-    return labels.get(SERVICE_NAME) == service["metadata"]["name"] and labels.get(MANAGED_BY) == CONTROLLER
+    """Return whether a slice is this Service's, and not one of a deleted Service of this name, which goes soon."""
+    labels, owner = slice_["metadata"].get("labels") or {}, controller_of(slice_)
+    is_named = labels.get(SERVICE_NAME) == service["metadata"]["name"] and labels.get(MANAGED_BY) == CONTROLLER
+    return is_named and owner is not None and owner["uid"] == service["metadata"]["uid"]
 
 
 def _selects(service: Object, labels: dict[str, str]) -> bool:

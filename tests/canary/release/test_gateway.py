@@ -360,6 +360,47 @@ def test_stable_that_is_scaled_keeps_its_share(routed: Story) -> None:
     assert not [one for one in routed.heard(Looked) if "rolled out" in one.waiting_for]
 
 
+def test_a_promote_replaces_no_pod_of_stable_before_its_service_selects_the_new_ones_too(routed: Story) -> None:
+    seen: list[tuple[Object, dict[str, int]]] = []
+
+    def note(*written: Object, dry_run: bool = False) -> None:
+        if written[-1]["kind"] == "Deployment" and not dry_run:
+            seen.append((stable_selects(routed), weights(routed)))
+
+    by_route(routed).deploy()
+    faulty = Faulty(routed.cluster, {"apply": note, "apply_over": note})
+    by_route(routed, cluster=faulty).promote(decided="ada")
+    assert seen == [({"app": "app"}, {"app": 1})]
+
+
+def rejected_after(story: Story) -> float:
+    """Return how many seconds a reject waits."""
+    by_route(story).deploy()
+    began = story.clock.now()
+    story.release(names=("app",)).reject()
+    return story.clock.now() - began
+
+
+def test_variants_are_deleted_as_soon_as_they_count_no_more_requests(routed: Story) -> None:
+    routed.counts.answered |= {Variant.BASELINE: 0, Variant.CANARY: 0}
+    assert 2 <= rejected_after(routed) <= 4
+    assert not [note for note in routed.heard(Note) if "still answer" in note.text]
+
+
+def test_variants_that_still_answer_are_waited_for_in_vain_and_then_deleted(routed: Story) -> None:
+    was = state(route(routed))
+    assert 20 <= rejected_after(routed) <= 24
+    assert [note.text for note in routed.heard(Note) if note.warning] == [
+        "canary and baseline of app still answer requests, which do not come by the route"
+    ]
+    left_nothing(routed, was)
+
+
+def test_where_no_counts_can_be_read_a_controller_gets_five_seconds(routed: Story) -> None:
+    routed.counts.problem[Variant.CANARY] = "connection refused"
+    assert 5 <= rejected_after(routed) <= 8
+
+
 def test_a_promote_that_fails_leaves_the_route_as_before_and_can_be_done_again(routed: Story) -> None:
     before = state(route(routed))
     by_route(routed).deploy()
