@@ -35,6 +35,11 @@ def read_route(cluster: Cluster, name: str) -> Object:
     raise InputError(f"{missing} ({there})")
 
 
+def find_route(cluster: Cluster, name: str) -> Object | None:
+    """Return an HTTPRoute, None if there is none, or if the cluster has no Gateway API any more."""
+    return cluster.get(HTTP_ROUTE, name) if cluster.serves(HTTP_ROUTE) else None
+
+
 def check_route(cluster: Cluster, route: Object) -> None:
     """Refuse a route whose requests could not be divided.
 
@@ -81,7 +86,7 @@ def wait_until_served(world: World, name: str) -> None:
     """
     began, told = world.patient_now(), False
     while True:
-        route = world.cluster.get(HTTP_ROUTE, name)
+        route = find_route(world.cluster, name)
         problem = "it was deleted" if route is None else why_not_served(route)
         if not problem:
             return

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from canary.errors import CanaryError, LockLostError
 from canary.events import Note
 from canary.marks import ROUTE, Variant, variant_name
-from canary.objects import DEPLOYMENT, HTTP_ROUTE, annotations_of
+from canary.objects import DEPLOYMENT, annotations_of
 from canary.observe.deployments import Workload, read_workload
+from canary.observe.routes import find_route
 from canary.plurals import in_percent
 from canary.ports import Cluster, World
 from canary.release.route_writes import division, edited, end_of, select_present_pods, written_division
@@ -50,7 +51,7 @@ def route_problem(cluster: Cluster, options: Options, workload: Workload) -> str
     record = read_route_record(cluster, workload) if workload.canary is not None else None
     if record is None or workload.canary is None:
         return ""
-    route, step = cluster.get(HTTP_ROUTE, record.route), step_of(workload.canary)
+    route, step = find_route(cluster, record.route), step_of(workload.canary)
     again = f"To divide them again, run the same canary deploy again. {end_of(options, name)}"
     if route is None:
         return f"HTTPRoute {record.route} was deleted. {end_of(options, name)}"

@@ -6,9 +6,9 @@ from fractions import Fraction
 from canary.errors import InputError, TimedOutError
 from canary.events import Note, Written
 from canary.marks import ROUTE_SHARE, Variant, service_name
-from canary.objects import HTTP_ROUTE, SERVICE, Object, annotations_of, labels_of
+from canary.objects import SERVICE, Object, annotations_of, labels_of
 from canary.observe.deployments import Workload, newest_replica_set, progress
-from canary.observe.routes import read_route, wait_until_served
+from canary.observe.routes import find_route, read_route, wait_until_served
 from canary.plurals import in_percent
 from canary.ports import World
 from canary.release.commands import Commands
@@ -92,7 +92,7 @@ def write_back(world: World, record: RouteRecord) -> bool:
 
     def attempt() -> Object | None:
         nonlocal changed
-        route = world.cluster.get(HTTP_ROUTE, record.route)
+        route = find_route(world.cluster, record.route)
         if route is None:
             return {}
         is_there, is_same = names_them(world, route, record), is_unedited(world, route, record)

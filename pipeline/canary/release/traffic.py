@@ -24,11 +24,11 @@ from fractions import Fraction
 from canary.errors import CanaryError, InputError
 from canary.events import Note, Written
 from canary.marks import COMPARED, ROUTE, ROUTE_BEFORE, Variant, service_name, variant_name
-from canary.objects import HTTP_ROUTE, SERVICE, Object, annotations_of, pod_labels
+from canary.objects import SERVICE, Object, annotations_of, pod_labels
 from canary.observe.deployments import Workload, read_workload
 from canary.observe.observation import observe, pods_to_sample
 from canary.observe.rollout import POLL
-from canary.observe.routes import check_route, read_route, wait_until_served
+from canary.observe.routes import check_route, find_route, read_route, wait_until_served
 from canary.observe.services import wait_for_endpoints
 from canary.ports import World
 from canary.release.commands import Commands
@@ -199,7 +199,7 @@ def withdraw(world: World, name: str) -> RouteRecord | None:
     """Let no request come to canary and baseline any more, and return the record; None if the release divides none."""
     workload = read_workload(world.cluster, name)
     record = read_route_record(world.cluster, workload)
-    route = None if record is None else world.cluster.get(HTTP_ROUTE, record.route)
+    route = None if record is None else find_route(world.cluster, record.route)
     if record is None or route is None or not names_them(world, route, record):
         return record
     is_open = select_present_pods(world, workload, record)

@@ -535,6 +535,13 @@ def test_a_cluster_without_the_gateway_api_is_refused(routed: Story) -> None:
     )
 
 
+def test_a_release_can_end_in_a_cluster_that_has_lost_the_gateway_api(routed: Story) -> None:
+    by_route(routed).deploy()
+    routed.release(names=("app",), cluster=Lacking(routed, kind=HTTP_ROUTE)).reject()
+    assert routed.names() == {"app"}
+    assert services(routed) == {"app"}
+
+
 @pytest.mark.parametrize(
     "right",
     [
