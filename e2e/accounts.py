@@ -12,6 +12,7 @@ from e2e.cluster import ROOT, Namespace
 RBAC = ROOT / "pipeline/rbac.yml"
 ROLES = {d["metadata"]["name"]: d for d in yaml.safe_load_all(RBAC.read_text()) if d["kind"] == "Role"}
 DEPLOY, PROMOTE = "sampleapp-deploy", "sampleapp-promote"
+ROUTE = "sampleapp-route"  # releases by a route alone need it; it repeats permissions of other Roles
 SECRET = "sampleapp-settings"
 WATCH = ("--tolerance", "0.05", "--warm-up", "0s", "--min-duration", "1s", "--interval", "1s")
 """A watch at a test's pace."""

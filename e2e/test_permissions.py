@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from canary.cli.main import run
-from e2e.accounts import PROMOTE, RBAC, ROLES, SECRET, WATCH, log_in, secret
+from e2e.accounts import PROMOTE, RBAC, ROLES, ROUTE, SECRET, WATCH, log_in, secret
 from e2e.cluster import Namespace
 from e2e.gateway import accept_route, serves_routes
 
@@ -153,7 +153,7 @@ def stage(
             accounts.append({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
             accounts.append(one.taken_from(ROLES[one.role]) | {"metadata": {"name": account}})
             accounts.append(binding(account, account, account))
-            has = {name for name in ROLES if one.promotes or not name.startswith(PROMOTE)} - {one.role}
+            has = {name for name in ROLES if one.promotes or not name.startswith(PROMOTE)} - {one.role, ROUTE}
             accounts += [binding(f"{account}-{role}", role, account) for role in has]
         namespace.apply(*accounts)
         namespace.canary("apply", str(manifests), "--image", "sampleapp:10")
@@ -259,7 +259,7 @@ def without_stable(story: Callable[[Actor], None]) -> Callable[[Actor], None]:
 def story(permission: Permission) -> Callable[[Actor], None]:
     """Return the action that needs a permission."""
     rule = ROLES[permission.role]["rules"][permission.rule]
-    if permission.role == "sampleapp-route":
+    if permission.role == ROUTE:
         return release_by_route
     if "sampleapp-rollback" in rule.get("resourceNames", []):
         return rolled_back
@@ -289,7 +289,7 @@ def actor(
     admin = Actor(stage, stage.namespace.kubeconfig, None, capsys)
     admin("reject", "sampleapp", "--break-lock")
     stage.namespace.kubectl("delete", *LEFT, "--ignore-not-found")
-    if permission.role == "sampleapp-route" and serves_routes(stage.namespace):
+    if permission.role == ROUTE and serves_routes(stage.namespace):
         stage.namespace.kubectl("delete", "httproute", "sampleapp", "--ignore-not-found")
     admin("apply", str(stage.manifests), "--image", "sampleapp:10")
     assert admin.code == 0, admin.said
@@ -299,7 +299,7 @@ def actor(
 def test_the_message_names_the_missing_permission(actor: Actor, permission: Permission) -> None:
     if permission.resource == "verticalpodautoscalers":
         pytest.skip("this cluster has no VerticalPodAutoscalers, which are an addition to Kubernetes")
-    if permission.role == "sampleapp-route" and not serves_routes(actor.stage.namespace):
+    if permission.role == ROUTE and not serves_routes(actor.stage.namespace):
         pytest.skip("this cluster has no Gateway API, which is an addition to Kubernetes")
     story(permission)(actor)
     assert permission.named_in(actor.said), f"nothing takes it, or nobody says that it is missing:\n{actor.said}"
