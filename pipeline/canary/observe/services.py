@@ -98,6 +98,26 @@ def wait_for_endpoints(world: World, services: Mapping[str, Iterable[str]]) -> N
         world.clock.sleep(POLL)
 
 
+def wait_until_gone(world: World, name: str, service: str, *, patience: float) -> bool:
+    """Wait until a Service leads to no pod but those of one Deployment, and return whether it does.
+
+    Args:
+        world: what to work with.
+        name: of the Deployment.
+        service: name of the Service.
+        patience: seconds to wait at most.
+    """
+    began = world.patient_now()
+    while True:
+        deployment = world.cluster.get(DEPLOYMENT, name)
+        own = {one["metadata"]["name"] for one in pods_of(world.cluster, deployment)} if deployment else set()
+        if own.issuperset(_endpoints(world.cluster, service)):
+            return True
+        if world.patient_now() - began >= patience:
+            return False
+        world.clock.sleep(POLL)
+
+
 def _leads_to(service: Object, deployment: Object) -> bool:
     """Return whether a Service selects the pods that a Deployment makes."""
     selector = _selector(service)

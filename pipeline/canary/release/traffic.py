@@ -29,7 +29,7 @@ from canary.observe.deployments import Workload, read_workload
 from canary.observe.observation import observe, pods_to_sample
 from canary.observe.rollout import POLL
 from canary.observe.routes import check_route, find_route, read_route, wait_until_served
-from canary.observe.services import wait_for_endpoints
+from canary.observe.services import wait_for_endpoints, wait_until_gone
 from canary.ports import World
 from canary.release.commands import Commands
 from canary.release.rights import check_traffic_rights
@@ -217,6 +217,8 @@ def end(world: World, record: RouteRecord | None) -> None:
     """Make the route what it was, and delete the Services of the variants. There are no variants any more."""
     if record is None:
         return
+    if wait_until_gone(world, record.workload, record.service, patience=QUIET):
+        world.clock.sleep(POLL)  # else requests would come to pods that end, by the workload's own Service
     if write_back(world, record):
         wait_patiently(world, record)
     there = {one["metadata"]["name"]: one for one in world.cluster.find(SERVICE)}
