@@ -80,13 +80,15 @@ def test_the_page_on_shares_shows_commands_that_work(stable: Namespace, manifest
     before = spec(stable)
     with Clients(address) as kept:
         type_lines(stable, "traffic.md", "Accepted")
+        doctor = type_lines(stable, "traffic.md", "canary doctor", folder=stable.folder)
         released = type_lines(
             stable, "traffic.md", "canary release", folder=stable.folder, change={"0.5,5,25,50": "25,50"}
         )
-        by_hand = type_lines(stable, "traffic.md", "canary deploy", folder=stable.folder)
+        by_hand = type_lines(stable, "traffic.md", "--percentage 5 --replicas 2", folder=stable.folder)
         type_lines(stable, "traffic.md", "range .spec", "get services")
         type_lines(stable, "traffic.md", "canary reject", folder=stable.folder)
 
+    assert "HTTPRoute sampleapp gives 5 % of requests to the canary" in doctor
     assert "HTTPRoute sampleapp gives 25 % of requests to the canary, and as many to the baseline" in released
     assert "configured HTTPRoute sampleapp: all requests to sampleapp, as before" in released
     assert "promoted sampleapp: it now runs sampleapp:20" in released
@@ -171,7 +173,8 @@ def test_the_original_manifest_applied_in_the_middle_is_noticed_and_left(
 def test_testers_reach_a_canary_that_gets_no_other_requests(stable: Namespace, manifests: Path, address: str) -> None:
     before, tester = spec(stable), {"x-canary": "always"}
     match = (*GATEWAY, "--match", "header:X-Canary=always")
-    stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "0", *match)
+    assert manifests == stable.folder / "manifests"
+    type_lines(stable, "traffic.md", "--percentage 0", folder=stable.folder)
 
     poll("testers reach the canary", lambda: shares(address, 50, tester).keys() == {"sampleapp-canary"})
     assert shares(address, 200).keys() == {"sampleapp"}
