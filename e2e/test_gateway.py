@@ -16,7 +16,10 @@ from e2e.gateway import Clients, gateway, route, shares
 from e2e.polling import poll
 from e2e.traefik import UNREACHABLE
 
-pytestmark = pytest.mark.skipif(UNREACHABLE, reason="no port leads into the cluster: make e2e")
+pytestmark = [
+    pytest.mark.skipif(UNREACHABLE, reason="no port leads into the cluster: make e2e"),
+    pytest.mark.timeout(600),  # hundreds of requests, one after the other, on a busy node
+]
 
 GATEWAY = ("--traffic", "gateway", "--route", "sampleapp")
 WATCH = ("--tolerance", "0.1", "--warm-up", "1s", "--interval", "500ms", "--min-duration", "3s", "--gate", "auto")
@@ -60,12 +63,12 @@ def test_the_canary_gets_its_share_and_the_route_is_as_before_after_a_reject(
         stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--steps", "5,50", *GATEWAY)
         poll("requests come to the canary", lambda: kept.answered["sampleapp-canary"])
     assert weights(stable) == {"sampleapp-stable": 18, "sampleapp-baseline": 1, "sampleapp-canary": 1}
-    counted = shares(address, 1000)
+    counted = shares(address, 400)
     with Clients(address) as kept_on, Clients(address, keep_alive=False) as fresh_ones:
         stable.canary("reject", "sampleapp")
 
-    assert 45 <= counted["sampleapp-canary"] <= 55  # Traefik takes turns, by the weights
-    assert 45 <= counted["sampleapp-baseline"] <= 55
+    assert 17 <= counted["sampleapp-canary"] <= 23  # Traefik takes turns, by the weights
+    assert 17 <= counted["sampleapp-baseline"] <= 23
     assert spec(stable) == before
     assert services(stable) == {"sampleapp"}
     for clients in (kept, fresh, kept_on, fresh_ones):
@@ -139,7 +142,7 @@ def test_what_others_do_while_a_gate_waits_loses_no_request_and_stays(
         told(driver, "stable sampleapp is being rolled out: until it is ready, canary and baseline may get more")
         told(driver, "the requests to sampleapp are divided again")
         stable.kubectl("rollout", "status", "deployment/sampleapp")
-        poll("the shares come back", lambda: 200 <= shares(address, 1000)["sampleapp-canary"] <= 300)
+        poll("the shares come back", lambda: 40 <= shares(address, 200)["sampleapp-canary"] <= 60)
         timeout = [{"op": "add", "path": "/spec/rules/0/timeouts", "value": {"request": "9s"}}]
         stable.kubectl("patch", "httproute", "sampleapp", "--type=json", "-p", json.dumps(timeout))
         told(driver, "HTTPRoute sampleapp was edited since the release of sampleapp began")

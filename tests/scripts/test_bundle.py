@@ -123,7 +123,7 @@ def without_network(why: list[str]) -> list[str]:
 @pytest.mark.long
 def test_the_demo_runs_from_a_bundle_on_a_machine_without_a_network(clone: Path, tmp_path: Path) -> None:
     isolated = without_network([])
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_", "VIRTUAL_ENV"))}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_", "VIRTUAL_ENV", "MAKE", "MFLAGS"))}
     made = subprocess.run(
         ["make", "bundle", f"PLATFORMS=linux-{os.uname().machine}", f"PYTHONS={PYTHON}"],
         cwd=clone,
