@@ -21,8 +21,16 @@ _COUNTS = {
 _MODES = ("configMap", "secret", "projected", "downwardAPI")
 
 
+# What metadata does not show while it is empty.
+_LEFT_OUT = ("labels", "annotations", "finalizers", "ownerReferences")
+
+
 def fill(obj: Object) -> None:
     """Set the defaults of an object, in place."""
+    meta = obj["metadata"]
+    for key in _LEFT_OUT:
+        if key in meta and not meta[key]:
+            del meta[key]
     if defaults := _BY_KIND.get(obj["kind"]):
         defaults(obj)
 

@@ -37,6 +37,14 @@ def test_an_update_without_changes_keeps_the_resource_version(server: Server) ->
     assert again["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
 
 
+@pytest.mark.parametrize("given", [{"annotations": {}, "labels": {}}, {"annotations": None}])
+def test_empty_metadata_is_left_out(given: dict[str, Any], server: Server) -> None:
+    made = server.post(CONFIG_MAPS, config_map(a="1") | {"metadata": {"name": "c", "annotations": {"a": "b"}}})
+    changed = made | {"metadata": {**made["metadata"], **given}}
+    left = server.call("PUT", CONFIG_MAPS + "/c", changed).body["metadata"].keys()
+    assert left.isdisjoint({"annotations", "labels"})
+
+
 def test_the_generation_counts_only_changes_of_the_spec(server: Server) -> None:
     server.post(DEPLOYMENTS, deployment())
     labelled = server.call("PATCH", DEPLOYMENTS + "/web", {"metadata": {"labels": {"a": "b"}}}, MERGE).body
