@@ -108,6 +108,18 @@ def test_a_dry_run_of_a_release_by_a_route_tells_the_shares_and_shows_the_route(
     assert story.names() == {"app"}
 
 
+def test_a_dry_run_of_a_preview_for_testers_shows_their_rule(canary: CommandLine, story: Story) -> None:
+    story.cluster.create(http_route())
+    story.simulator.settle()
+    preview = ("--traffic", "gateway", "--route", "app", "--match", "header:X-Canary=always", "--percentage", "0")
+    result = canary("deploy", *NEW[:3], *preview, "--dry-run")
+    assert result.code == 0, result.err
+    (route,) = (one for one in result.yaml() if one and one["kind"] == "HTTPRoute")
+    everyone, testers = route["spec"]["rules"]
+    assert [one["name"] for one in everyone["backendRefs"]] == ["app-stable"]
+    assert testers["matches"][0]["headers"] == [{"type": "Exact", "name": "X-Canary", "value": "always"}]
+
+
 def test_a_dry_run_of_release_refuses_what_the_release_would_refuse(canary: CommandLine) -> None:
     result = canary("release", *NEW[:3], "--gate", "auto", "--dry-run")
     assert result.code == 2

@@ -20,6 +20,7 @@ NO_TOLERANCE = (
     "as a share (0.05 for five points), or as a multiple of the baseline's errors (1.5x)"
 )
 RELEASE = ("release", "m.yml", "--image", "app:2")
+BY_HEADER = ("--traffic", "gateway", "--route", "app", "--match", "header:X-Canary=always")
 
 WRONG = {
     ("deploy",): "no manifests given: name files, folders or - for stdin",
@@ -43,7 +44,16 @@ WRONG = {
         "0 % is a preview for testers: deploy with --percentage 0, --traffic gateway and --match; "
         "then release with the shares that are to be compared"
     ),
+    ("deploy", "m.yml", *BY_HEADER, "--steps", "0,5"): (
+        "0 % is a preview for testers: deploy with --percentage 0, --traffic gateway and --match; "
+        "then release with the shares that are to be compared"
+    ),
+    (*RELEASE, *BY_HEADER, "--percentage", "0", "--gate", "auto", "--tolerance", "0.05"): (
+        "a release at 0 % compares nothing: take canary deploy for a preview"
+    ),
     ("deploy", "m.yml", "--route", "app"): "--route needs --traffic gateway",
+    ("deploy", "m.yml", "--match", "header:X-Canary=always"): "--match needs --traffic gateway",
+    ("deploy", "m.yml", "--replicas", "2"): "--replicas needs --traffic gateway",
     ("deploy", "m.yml", "--traffic", "gateway"): (
         "--traffic gateway needs a --route: the HTTPRoute that sends requests to the Service of the Deployment "
         "(kubectl get httproutes shows them)"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from canary.doctor.route import check_route as route_checks
 from canary.doctor.route import warn_of_retries
 from canary.errors import InputError
-from canary.objects import GATEWAY, Kind
+from canary.objects import GATEWAY, HTTP_ROUTE, Kind
+from canary.observe.deployments import read_workload
 from canary.observe.routes import check_route
+from canary.ports import World
+from tests.canary.story import Story, deployment, http_route, service
 
 
 class Gateways:
@@ -47,3 +52,57 @@ def test_repeated_requests_are_counted_several_times() -> None:
     assert [*warn_of_retries("app", route())] == []
     (check,) = warn_of_retries("app", route(retry={"attempts": 2}))
     assert check.text.startswith("HTTPRoute web repeats requests that fail (retry): each attempt is counted")
+
+
+def checked(story: Story, cluster: Any = None) -> list[tuple[str, str]]:
+    """Return outcome and text of what doctor says of HTTPRoute app."""
+    options = replace(story.options, route="app", steps=(5, 50))
+    world = World(cluster or story.cluster, story.clock, story.events.append, options)
+    return [(str(one.outcome), one.text) for one in route_checks(world, read_workload(story.cluster, "app"))]
+
+
+def test_a_route_before_the_first_release_is_left(story: Story) -> None:
+    text = "there is no stable app yet: its first release leaves HTTPRoute app as it is"
+    assert checked(story) == [("ok", text)]
+
+
+def test_a_route_that_cannot_be_divided_fails_and_the_share_of_the_first_step_is_told(story: Story) -> None:
+    story.stable(service(), deployment())
+    ((outcome, text),) = checked(story)
+    assert (outcome, "there is no HTTPRoute app" in text) == ("failed", True)
+    story.cluster.create(http_route("app", backendRefs=[{"name": "other", "port": 80}]))
+    story.cluster.create(service("other"))
+    story.simulator.settle()
+    ((outcome, text),) = checked(story)
+    assert (outcome, "HTTPRoute app sends no requests to app" in text) == ("failed", True)
+
+
+def test_a_route_that_can_be_divided_is_fine_and_its_retries_are_warned_of(story: Story) -> None:
+    story.stable(service(), deployment())
+    story.cluster.create(http_route())
+    story.simulator.settle()
+    fine = ("ok", "app: HTTPRoute app gives 5 % of requests to the canary, and as many to the baseline")
+    assert checked(story) == [fine]
+
+    (told, (outcome, text)) = checked(story, Retrying(story.cluster))
+    assert (told, outcome) == (fine, "warning")
+    assert "repeats requests that fail (retry)" in text
+
+
+class Retrying:
+    """A cluster whose routes repeat requests that fail; as a dry run, it takes what the standard channel lacks."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def get(self, kind: Kind, name: str) -> Any:
+        found = self._cluster.get(kind, name)
+        if kind == HTTP_ROUTE:
+            found["spec"]["rules"][0]["retry"] = {"attempts": 2}
+        return found
+
+    def replace(self, obj: Any, *, dry_run: bool) -> None:
+        assert dry_run
