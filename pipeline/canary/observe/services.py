@@ -3,7 +3,7 @@
 A rollout can succeed while no request arrives any more: a Service whose selector matches nothing has no endpoints.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
 from canary.errors import InputError, TimedOutError
 from canary.events import Note
@@ -73,12 +73,15 @@ def wait_until_serving(world: World, before: Mapping[str, Iterable[str]], *, gon
     wait_for_endpoints(world, {name: {*before[name], *after[name]} - {*gone} for name in before})
 
 
-def wait_for_endpoints(world: World, services: Mapping[str, Iterable[str]]) -> None:
+def wait_for_endpoints(
+    world: World, services: Mapping[str, Iterable[str]], *, meanwhile: Callable[[], object] = lambda: None
+) -> None:
     """Wait until every ready pod of Deployments is a ready endpoint of their Services.
 
     Args:
         world: what to work with.
         services: names of Services, by the Deployment that they are to lead to. One that is deleted is passed over.
+        meanwhile: what to do while waiting, twice a second.
 
     Raises:
         TimedOutError: pods were missing among the endpoints for as long as the options' timeout.
@@ -96,6 +99,7 @@ def wait_for_endpoints(world: World, services: Mapping[str, Iterable[str]]) -> N
             told = missing
             world.listen(Note(f"waiting: {missing}"))
         world.clock.sleep(POLL)
+        meanwhile()
 
 
 def wait_until_gone(world: World, name: str, service: str, *, patience: float) -> bool:

@@ -14,7 +14,7 @@ from canary.ports import World
 from canary.release.copies import create_copy
 from canary.release.lookout import follow
 from canary.release.plan import make_plan, share_note, size_at
-from canary.release.traffic import begin, shift
+from canary.release.traffic import begin, check_unedited, shift
 from canary.state.expiry import postpone_expiry
 from canary.state.last_promote import is_rolling_back, unfinished_digest
 from canary.variants.derive import copied_by
@@ -98,6 +98,8 @@ def grow(world: World, bundle: Bundle) -> bool:
         (read_workload(world.cluster, incoming["metadata"]["name"]), incoming) for incoming in bundle.deployments
     ]
     canaries = [workload.canary for workload, _ in workloads if workload.canary]
+    for workload, _ in workloads if world.options.route else ():
+        check_unedited(world, workload.name)
     for step in step_at_hand(world.options.steps, canaries).following:
         sizes = {
             variant["metadata"]["name"]: size_at(world, step, workload, incoming)

@@ -18,7 +18,7 @@ by somebody else, it selects the same pods as the workload's own Service: whatev
 requests find ready pods. When stable is complete again, it selects the pods that there are then.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from canary.errors import CanaryError, InputError
@@ -32,10 +32,12 @@ from canary.observe.routes import check_route, find_route, read_route, wait_unti
 from canary.observe.services import wait_for_endpoints, wait_until_gone
 from canary.ports import World
 from canary.release.commands import Commands
+from canary.release.lookout import follow
 from canary.release.rights import check_traffic_rights
 from canary.release.route_writes import (
     HASH,
     division,
+    edited,
     hash_of,
     is_unedited,
     names_them,
@@ -45,6 +47,7 @@ from canary.release.route_writes import (
     wait_patiently,
     write_back,
     write_division,
+    written_division,
 )
 from canary.state.route_record import RouteRecord, read_route_record
 from canary.variants.derive import own_marks
@@ -58,7 +61,7 @@ QUIET = 20.0
 """Seconds to wait until variants count no more requests, after the controller has seen the route."""
 
 LAG = 5.0
-"""Seconds within which a controller acts on a route that it has seen, where no counts can show that it has."""
+"""Seconds within which a controller acts on a route that it has seen."""
 
 _ABOUT_ONE_SERVICE = ("prometheus.io/", "external-dns.alpha.kubernetes.io/")
 
@@ -117,6 +120,8 @@ def check_traffic(world: World, workload: Workload) -> Divided:
     route = read_route(world.cluster, options.route)
     check_route(world.cluster, route)
     check_traffic_rights(world.cluster, workload.name, options.route)
+    if record is not None and names_them(world, route, record):
+        _refuse_edited(world, route, record)
     fresh = record or _new_record(world, workload, route)
     for percentage in options.steps:
         _check_division(world, route, fresh, share_of(percentage))
@@ -146,15 +151,15 @@ def begin(world: World, workload: Workload) -> None:
     """
     route = read_route(world.cluster, world.options.route)
     record = read_route_record(world.cluster, workload)
-    if record is not None and record.before != route["spec"] and not names_them(world, route, record):
-        _delete_service(world, service_name(workload.name, Variant.STABLE))  # nothing of ours is in it
-        record = None
     if record is None:
         record = _new_record(world, workload, route)
         _create(world, _service(world, workload, record, Variant.STABLE))
+    elif record.before != route["spec"] and not names_them(world, route, record):  # nothing of ours is in it
+        record = replace(_new_record(world, workload, route), header=record.header)
+        world.cluster.replace(_service(world, workload, record, Variant.STABLE))
+    select_present_pods(world, workload, record)
     if names_them(world, route, record):
         return
-    select_present_pods(world, workload, record)
     wait_for_endpoints(world, {workload.name: [service_name(workload.name, Variant.STABLE)]})
     world.clock.sleep(POLL)  # a controller reads Services and routes by watches of their own
     write_division(world, record, to_stable(record), is_begun=False)
@@ -174,11 +179,25 @@ def shift(world: World, name: str, step: Step) -> None:
     for variant in COMPARED:
         if service_name(name, variant) not in there:
             _create(world, _service(world, workload, record, variant))
+    follow(world, [name])  # stable may have been rolled out while no driver ran
     wait_for_endpoints(
-        world, {variant_name(name, one): [service_name(name, one)] for one in (*COMPARED, Variant.STABLE)}
+        world,
+        {variant_name(name, one): [service_name(name, one)] for one in (*COMPARED, Variant.STABLE)},
+        meanwhile=lambda: follow(world, [name]),
     )
     world.clock.sleep(POLL)
     write_division(world, record, division(record, share_of(step.percentage)))
+
+
+def check_unedited(world: World, name: str) -> None:
+    """Refuse to go on where somebody has edited the route.
+
+    Raises:
+        InputError: somebody has.
+    """
+    record = read_route_record(world.cluster, read_workload(world.cluster, name))
+    if record is not None:
+        _refuse_edited(world, read_route(world.cluster, record.route), record)
 
 
 def put_back(world: World, name: str) -> None:
@@ -258,13 +277,13 @@ def _new_record(world: World, workload: Workload, route: Object) -> RouteRecord:
 
 
 def _refuse_another_release(world: World, workload: Workload, route: Object) -> None:
-    """Refuse a route that is divided already: two releases would each put back what the other has written."""
-    backends = [one for rule in route["spec"].get("rules") or [] for one in rule.get("backendRefs") or []]
-    names = {one["name"] for one in backends}
+    """Refuse a route that another release divides, or may divide again, such as after a promote that failed.
+
+    Two releases would each put back what the other has written.
+    """
     for one in world.cluster.find(SERVICE):
-        name, suffix = one["metadata"]["name"], f"-{Variant.STABLE}"
-        if name in names and ROUTE_BEFORE in annotations_of(one) and name.endswith(suffix):
-            other = name.removesuffix(suffix)
+        other, marks = one["metadata"]["name"].removesuffix(f"-{Variant.STABLE}"), annotations_of(one)
+        if ROUTE_BEFORE in marks and marks.get(ROUTE) == route["metadata"]["name"] and other != workload.name:
             raise InputError(
                 f"HTTPRoute {route['metadata']['name']} divides the requests of a release of {other}, and only one "
                 f"release at a time can divide a route: wait until that one has ended, or end it: "
@@ -311,20 +330,31 @@ def _check_division(world: World, route: Object, record: RouteRecord, share: Fra
 
 
 def _wait_until_quiet(world: World, workload: Workload) -> None:
-    """Wait until canary and baseline count no more requests: a controller may have seen a route, and act later."""
-    before: dict[tuple[str, str], tuple[float, dict[str, float]]] = {}
+    """Wait until canary and baseline count no more requests: a controller may have seen a route, and act later.
+
+    The counts of a pod must stay the same for `LAG` seconds. Where they cannot be read, the wait is as long.
+    """
+    since: dict[tuple[str, str], tuple[float, dict[str, float]]] = {}  # when counts were first as they are, and which
     began, seen_at = world.patient_now(), world.clock.now()
-    while world.patient_now() - began < QUIET:
+    last_change = began
+    while (waited := world.patient_now() - began) < QUIET:
         world.clock.sleep(_BETWEEN_COUNTS)
         now = _counts(world, workload, seen_at)
-        if not now:
-            world.clock.sleep(max(0.0, LAG - (world.patient_now() - began)))
+        for key, (at, counts) in now.items():
+            if key not in since or since[key][1] != counts:
+                last_change = world.patient_now() if key in since else last_change
+                since[key] = at, counts
+        if all(at - since[key][0] >= LAG for key, (at, _) in now.items()) if now else waited >= LAG:
             return
-        if all(key in before and before[key][0] < at and before[key][1] == counts for key, (at, counts) in now.items()):
-            return
-        before = now
-    text = f"canary and baseline of {workload.name} still answer requests, which do not come by the route"
-    world.listen(Note(text, warning=True))
+    if world.patient_now() - last_change < LAG:
+        text = f"canary and baseline of {workload.name} still answer requests, which do not come by the route"
+        world.listen(Note(text, warning=True))
+
+
+def _refuse_edited(world: World, route: Object, record: RouteRecord) -> None:
+    """Refuse a route that is neither as before nor as the release wrote it."""
+    if route["spec"] != record.before and written_division(world.cluster.namespace, route, record) is None:
+        raise edited(world.options, record)
 
 
 def _counts(world: World, workload: Workload, since: float) -> dict[tuple[str, str], tuple[float, dict[str, float]]]:

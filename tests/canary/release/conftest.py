@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.canary.story import Story, deployment, service
+from tests.canary.story import Story, deployment, http_route, service
 
 
 @pytest.fixture
@@ -13,4 +13,13 @@ def deployed(story: Story) -> Story:
     story.stable(service(), deployment("app:1"))
     story.release(service(), deployment("app:2")).deploy()
     story.events.clear()
+    return story
+
+
+@pytest.fixture
+def routed(story: Story) -> Story:
+    """Give a namespace with stable, its Service, and an HTTPRoute that leads there."""
+    story.stable(service(), deployment("app:1"))
+    story.cluster.create(http_route())
+    story.simulator.settle()
     return story
