@@ -223,6 +223,7 @@ def withdraw(world: World, name: str) -> RouteRecord | None:
         return record
     is_open = select_present_pods(world, workload, record)
     if is_unedited(world, route, record):
+        wait_for_endpoints(world, {name: [service_name(name, Variant.STABLE)]})
         write_division(world, record, to_stable(record), is_ending=True)
         if not is_open:
             _wait_until_quiet(world, workload)

@@ -96,8 +96,16 @@ def test_a_reject_after_a_restart_leads_requests_to_the_pods_that_there_are_now(
     before = state(route(routed))
     by_route(routed).deploy()
     restart(routed)
-    routed.simulator.lost_requests(routed.namespace).clear()  # nobody followed stable
-    routed.release(names=("app",)).reject()
+
+    writes: list[Object] = []
+
+    def note(obj: Object, **_: Any) -> None:
+        if obj["kind"] == "HTTPRoute" and not writes:  # until then nobody followed stable
+            routed.simulator.lost_requests(routed.namespace).clear()
+        writes.extend([obj] if obj["kind"] == "HTTPRoute" else [])
+
+    routed.release(names=("app",), cluster=Faulty(routed.cluster, {"update": note})).reject()
+    assert len(writes) == 2
     left_nothing(routed, before)
 
 
