@@ -54,11 +54,12 @@ def evidence_of_reject(stable: Namespace, reason: str) -> Path:
     return stable.folder / str(rejected["evidence"])
 
 
-def last_ends(folder: Path) -> list[dict[str, Any]]:
-    """Return the last termination of each of the canary's containers."""
+def ends(folder: Path) -> list[dict[str, Any]]:
+    """Return how the canary's containers ended: the one that is down now, and the one before the last start."""
     pods = json.loads((folder / "pods.json").read_text())
     containers = [one for pod in pods if pod["variant"] == "canary" for one in pod["containers"]]
-    return [one["lastState"]["terminated"] for one in containers if "terminated" in one.get("lastState", {})]
+    states = [one.get(state) or {} for one in containers for state in ("state", "lastState")]
+    return [state["terminated"] for state in states if "terminated" in state]
 
 
 def test_a_crashing_canary_is_rejected_with_its_exit_code_and_last_log_lines(
@@ -72,7 +73,7 @@ def test_a_crashing_canary_is_rejected_with_its_exit_code_and_last_log_lines(
     assert "none of the baseline's did" in sentence
     assert "exiting because of CRASH_EVERY=200" in sentence
     folder = evidence_of_reject(stable, sentence)
-    assert 1 in [end["exitCode"] for end in last_ends(folder)]
+    assert 1 in [end["exitCode"] for end in ends(folder)]
     assert "Error (exit code 1)" in (folder / "summary.txt").read_text()
     logs = [file.read_text() for file in folder.glob("sampleapp-canary-*.log")]
     assert any("exiting because of CRASH_EVERY=200" in log for log in logs)
@@ -104,5 +105,5 @@ def test_a_canary_that_runs_out_of_memory_is_rejected_with_that_reason(stable: N
 
     assert "OOMKilled (exit code 137)" in sentence
     folder = evidence_of_reject(stable, sentence)
-    assert "OOMKilled" in [end["reason"] for end in last_ends(folder)]
+    assert "OOMKilled" in [end["reason"] for end in ends(folder)]
     assert "OOMKilled (exit code 137)" in (folder / "summary.txt").read_text()
