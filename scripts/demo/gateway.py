@@ -66,9 +66,11 @@ class Gateway(Protocol):
 
     Attributes:
         process: its controller.
+        url: where it listens.
     """
 
     process: subprocess.Popen[str]
+    url: str
 
     def look(self) -> Route:
         """Return the current state."""

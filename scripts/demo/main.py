@@ -110,7 +110,7 @@ def show_next_steps(screen: Screen, demo: Demo, keep: bool) -> None:
         first, last = demo.place.keep()
         screen.say(f"\nThe cluster is still running, and so is the console: {demo.console.address}")
         if demo.gateway:
-            screen.say(f"The app answers at {demo.gateway.address()}")
+            screen.say(f"The app answers at {demo.gateway.url}")
         screen.say("To look around, and then to delete them:")
         for line in (
             ". .venv/bin/activate",

@@ -14,7 +14,7 @@ from canary.events import Differs, Event
 from canary.manifests.documents import Dumper, dump
 from canary.manifests.masking import masked
 from canary.objects import Object
-from canary.plurals import in_percent
+from canary.plurals import in_exact_percent, in_percent
 from canary.printable import printable, printable_json
 from canary.release.status import Status
 from canary.settings.resolution import Resolved
@@ -90,7 +90,7 @@ def status_as_text(status: Status) -> str:
         if workload.traffic:
             asked, seen = workload.traffic.asked, workload.traffic.seen
             of_late = "" if seen is None else f"; of the latest requests, it answered {in_percent(seen)}"
-            lines.append(f"  HTTPRoute {workload.traffic.route} gives the canary {in_percent(asked)}{of_late}")
+            lines.append(f"  HTTPRoute {workload.traffic.route} gives the canary {in_exact_percent(asked)}{of_late}")
         if workload.driver:
             since, renewed = readable(workload.driver.since), readable(workload.driver.renewed)
             if workload.driver.has_ended:

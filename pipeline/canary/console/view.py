@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from canary.marks import Variant
-from canary.plurals import counted, in_percent
+from canary.plurals import counted, in_exact_percent, in_percent
 from canary.release.overview import MetricOverview, Overview, Phase, VariantOverview, WorkloadOverview
 from canary.times import parse_timestamp
 from canary.verdict.comparison import Comparison, Decision
@@ -36,12 +36,12 @@ class Share:
     """How much of the traffic the canary gets.
 
     Attributes:
-        intended: its share of the pods, or of the requests if a route divides them, in 0–1; None without pods.
+        intended: its share of the pods, or of the requests if a route divides them, in percent; empty if it has none.
         of: what that is a share of.
         seen: its share of the latest requests, in 0–1; None if that is not known.
     """
 
-    intended: float | None
+    intended: str
     of: str
     seen: float | None
 
@@ -132,11 +132,11 @@ def share(one: WorkloadOverview) -> Share:
     """Return which share of the traffic the canary is to get, and which it got of the latest requests."""
     seen = seen_share(one.metrics[0].counts.looks) if one.metrics else None
     if one.status.traffic is not None:
-        return Share(one.status.traffic.asked, f"the requests, by HTTPRoute {one.status.traffic.route}", seen)
+        asked = in_exact_percent(one.status.traffic.asked)
+        return Share(asked, f"the requests, by HTTPRoute {one.status.traffic.route}", seen)
     pods = {found.status.variant: found.status.desired for found in one.variants}
-    everyone = sum(pods.values())
-    intended = pods.get(Variant.CANARY, 0) / everyone if everyone else None
-    return Share(intended, "the pods", seen)
+    of_canary = pods.get(Variant.CANARY, 0)
+    return Share(in_percent(of_canary / sum(pods.values())) if of_canary else "", "the pods", seen)
 
 
 def age(seconds: float) -> str:

@@ -11,6 +11,7 @@ from canary.marks import Variant
 from canary.objects import SECRET, Object
 from canary.observe.deployments import Workload, images, pods_of, progress, services_of
 from canary.observe.diagnosis import IMAGE_PULL, why_not_ready
+from canary.observe.no_traffic import entry, why_stable_alone
 from canary.observe.observation import SAMPLED_OF_STABLE, Observation, pods_to_sample
 from canary.ports import Cluster, SampleSource, World
 from canary.variants.sizes import replicas
@@ -161,13 +162,13 @@ def _check_traffic(
     if not silent:
         return ok("traffic", text, workload=found.name)
     services = {one for deployment in found.variants.values() for one in services_of(world.cluster, deployment)}
-    named = f"Service {' or '.join(sorted(services))}"
+    canaries = [] if found.canary is None else [found.canary]
     if not services:
         where = f"no Service selects the pods of {found.name}"
     elif Variant.STABLE in silent:
-        where = f"is anything sending load to {named}?"
+        where = f"is anything sending load to {entry(canaries, services)}?"
     else:
-        where = f"do clients of {named} keep connections open?"
+        where = why_stable_alone(canaries, services)
     return warning("traffic", text, f"a release needs requests to compare: {where}", workload=found.name)
 
 

@@ -1,11 +1,32 @@
 """Notices that no requests come, and says so once."""
 
+from collections.abc import Iterable, Sequence
+
 from canary.events import Note
-from canary.marks import Variant
+from canary.marks import ROUTE, Variant
+from canary.objects import Object, annotations_of
 from canary.observe.deployments import services_of
 from canary.observe.observation import Observation
 from canary.ports import World
+from canary.variants.steps import step_of
 from canary.verdict.tally import Tally
+
+
+def entry(canaries: Sequence[Object], services: Iterable[str]) -> str:
+    """Return by what requests come to canaries: the HTTPRoutes that divide them, else these Services."""
+    routes = {annotations_of(one)[ROUTE] for one in canaries if ROUTE in annotations_of(one)}
+    kind, names = ("HTTPRoute", routes) if routes else ("Service", services)
+    return f"{kind} {' or '.join(sorted(names))}"
+
+
+def why_stable_alone(canaries: Sequence[Object], services: Iterable[str]) -> str:
+    """Return why stable may get requests while its canaries, and their baselines, get none."""
+    named = entry(canaries, services)
+    if not any(ROUTE in annotations_of(one) for one in canaries):
+        return f"do clients of {named} keep connections open?"
+    if any((step := step_of(one)) and step.percentage for one in canaries):
+        return f"do the requests come by {named}?"
+    return f"{named} gives them no share at this step"
 
 
 class NoTraffic:
@@ -38,12 +59,12 @@ class NoTraffic:
         services = self._services(scene, Variant.CANARY)
         if not services:
             return f"{quiet}: no Service selects the pods of {', '.join(scene.canaries)}"
-        named = f"Service {' or '.join(sorted(services))}"
+        canaries = [canary for _, _, canary in scene.variants(Variant.CANARY)]
         shares_with_stable = services & self._services(scene, Variant.STABLE)
         if shares_with_stable and _answered(scene, tally, Variant.STABLE) > self._of_stable:
             quiet += " to canary and baseline, although stable gets some"
-            return f"{quiet}: do clients of {named} keep connections open?"
-        return f"{quiet}: is anything sending load to {named}?"
+            return f"{quiet}: {why_stable_alone(canaries, services)}"
+        return f"{quiet}: is anything sending load to {entry(canaries, services)}?"
 
     def _services(self, scene: Observation, variant: Variant) -> set[str]:
         """Return the Services that select the pods of a variant."""

@@ -9,11 +9,11 @@ from canary.marks import ROUTE, Variant, variant_name
 from canary.objects import DEPLOYMENT, annotations_of
 from canary.observe.deployments import Workload, read_workload
 from canary.observe.routes import find_route
-from canary.plurals import in_percent
+from canary.plurals import in_exact_percent
 from canary.ports import Cluster, World
 from canary.release.route_writes import division, edited, end_of, select_present_pods, written_division
 from canary.settings.options import Options
-from canary.state.route_record import read_route_record
+from canary.state.route_record import RouteRecord, read_route_record
 from canary.variants.route import share_of
 from canary.variants.steps import step_of
 
@@ -36,21 +36,31 @@ def why_not_divided(world: World, names: Sequence[str]) -> str:
     """Return why requests are not divided as the release asked for, empty if they are; see `follow`."""
     if waits := follow(world, names):
         return waits
-    found = (route_problem(world.cluster, world.options, read_workload(world.cluster, name)) for name in names)
+    workloads = (read_workload(world.cluster, name) for name in names)
+    in_release = (one for one in workloads if one.canary is not None)
+    found = (
+        route_problem(world.cluster, world.options, one, read_route_record(world.cluster, one)) for one in in_release
+    )
     return next(filter(None, found), "")
 
 
-def route_problem(cluster: Cluster, options: Options, workload: Workload) -> str:
+def route_problem(cluster: Cluster, options: Options, workload: Workload, record: RouteRecord | None) -> str:
     """Return why a route does not divide a workload's requests as its release asked for, empty if it does.
 
+    Args:
+        cluster: the Kubernetes API.
+        options: how the release is made.
+        workload: as it is now.
+        record: of its route, None if its release divides none.
+
     Raises:
-        ForbiddenError: the route, or Services, may not be read.
-        InputError: what the route was before cannot be read.
+        ForbiddenError: the route may not be read.
     """
     name = workload.name
-    record = read_route_record(cluster, workload) if workload.canary is not None else None
-    if record is None or workload.canary is None:
+    if record is None:
         return ""
+    if workload.canary is None:
+        return f"the release of {name} by HTTPRoute {record.route} was not ended completely. {end_of(options, name)}"
     route, step = find_route(cluster, record.route), step_of(workload.canary)
     again = f"To divide them again, run the same canary deploy again. {end_of(options, name)}"
     if route is None:
@@ -60,8 +70,8 @@ def route_problem(cluster: Cluster, options: Options, workload: Workload) -> str
     if (written := written_division(cluster.namespace, route, record)) is None:
         return str(edited(options, record))
     if step is not None and written != division(record, share_of(step.percentage)):
-        is_now = f"HTTPRoute {record.route} gives {in_percent(float(written.share))} of requests to the canary"
-        return f"{is_now}, not {step.percentage:g} %. {again}"
+        is_now = f"HTTPRoute {record.route} gives {in_exact_percent(written.share)} of requests to the canary"
+        return f"{is_now}, not {in_exact_percent(step.percentage / 100)}. {again}"
     return ""
 
 

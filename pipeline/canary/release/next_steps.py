@@ -20,6 +20,7 @@ def next_steps(
     *,
     driver: str = "",
     gate_waits: bool = False,
+    route: str = "",
 ) -> tuple[str, ...]:
     """Return what can be done now, each as `purpose: command`.
 
@@ -31,6 +32,7 @@ def next_steps(
         last: the last promote, None where the cluster has no record of one.
         driver: name of the driver that works on it, empty if none does. Other commands would wait for its lock.
         gate_waits: whether that driver waits at its gate: then only a decision is possible.
+        route: name of the HTTPRoute that a release divides, or has not put back yet; empty if none does.
     """
     commands = Commands.of(options, workload.name, workload.canary)
     if driver and not gate_waits:
@@ -48,6 +50,8 @@ def next_steps(
         return tuple(one for one in steps if one.endswith((commands.promote, commands.reject))) if gate_waits else steps
     if workload.baseline is not None:
         return (f"delete the baseline that is left without a canary: {commands.reject}",)
+    if route:
+        return (f"put HTTPRoute {route} back, and delete the Services of canary and baseline: {commands.reject}",)
     if workload.stable is not None:
         return (f"try a new version next to stable: {commands.new}",)
     return (f"{workload.name} does not exist yet; create it: {commands.new}",)

@@ -13,6 +13,7 @@ from canary.release.status import workloads_in_release
 from canary.state.expiry import expiry
 from canary.state.last_promote import is_rolling_back, unfinished_digest
 from canary.state.lease import read_holder
+from canary.state.route_record import read_route_record
 from canary.times import readable
 
 
@@ -22,7 +23,8 @@ class Reaped:
 
     Attributes:
         workload: name of the stable Deployment.
-        expired: whether its canary had expired and was rejected, or would be by a dry run.
+        expired: whether its release was ended, or would be without a dry run: its canary had expired, or was deleted
+            before its HTTPRoute was put back.
         deleted: names of the Deployments that were deleted.
         reason: why it was rejected, or kept.
         exit_code: of the error for which it was kept, 0 if there was none.
@@ -57,8 +59,8 @@ def _reap(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
 
 
 def _judged(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
-    left, expired_at = _left(world, name)
-    reason = f"its canary expired at {expired_at}, and nobody works on it"
+    left, why = _left(world, name)
+    reason = f"{why}, and nobody works on it"
     deleted: tuple[str, ...] = ()
     if not (left or dry_run):
         with lock.held((name,), world.listen):
@@ -69,28 +71,31 @@ def _judged(world: World, lock: Lock, name: str, *, dry_run: bool) -> Reaped:
     elif dry_run:
         if there := read_holder(world.cluster, name):
             held = f"{there.name}, who last renewed its lock at {readable(there.renewed)}, is still at work"
-            reason = f"its canary expired at {expired_at}, unless {held}"
+            reason = f"{why}, unless {held}"
         world.listen(Note(f"{name} would be rejected: {reason}"))
     return Reaped(name, not left, deleted, left or reason)
 
 
 def _left(world: World, name: str) -> tuple[str, str]:
-    """Return why a workload is kept, empty if it is not, and when its canary expires or expired."""
+    """Return why a workload is kept, empty if it is not, and why its release is to be ended."""
     cluster, now = world.cluster, world.clock.now()
-    canary = read_workload(cluster, name).canary
+    found = read_workload(cluster, name)
+    canary = found.canary
     if canary is None:
+        record = read_route_record(cluster, found)
+        if found.baseline is None and record is not None:
+            return "", f"its canary was deleted before HTTPRoute {record.route} was put back"
         return f"it has a baseline, but no canary. To delete it: canary reject {name}", ""
     at = expiry(canary)
     if at is None:
         return "its canary was created by another tool, and never expires", ""
-    shown = readable(at)
     if at > now:
-        return f"its canary does not expire before {shown}", shown
+        return f"its canary does not expire before {readable(at)}", ""
     if is_rolling_back(cluster, name):
-        return f"its rollback was interrupted. To finish it: {Commands(world.options, name).rollback}", shown
+        return f"its rollback was interrupted. To finish it: {Commands(world.options, name).rollback}", ""
     promoted = unfinished_digest(cluster, name)
     if promoted is not None and promoted == canary["metadata"]["annotations"].get(DIGEST):
         commands = Commands.of(world.options, name, canary)
         text = f"its promote was interrupted. To finish it: {commands.promote}. To go back: {commands.rollback}"
-        return text, shown
-    return "", shown
+        return text, ""
+    return "", f"its canary expired at {readable(at)}"

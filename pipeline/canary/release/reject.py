@@ -7,6 +7,7 @@ from canary.observe.deployments import read_workload
 from canary.ports import World
 from canary.release.evidence import save_evidence
 from canary.release.traffic import end, withdraw
+from canary.state.route_record import read_route_record
 
 
 def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
@@ -18,9 +19,10 @@ def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
         reason: why, in a sentence.
 
     Returns:
-        The names of the Deployments that were deleted, empty where there was nothing to reject.
+        The names of the Deployments that were deleted, empty where there were no variants.
     """
     found = read_workload(world.cluster, name)
+    ending = read_route_record(world.cluster, found) if found.canary is None else None
     is_ours = found.canary is not None and _is_variant(world, found.canary, Variant.CANARY)
     kept = save_evidence(world, found, reason) if is_ours else ""
     deleted = delete_variants(world, name)
@@ -31,6 +33,9 @@ def reject(world: World, name: str, reason: str) -> tuple[str, ...]:
             delete = f"kubectl delete {made} -n {world.cluster.namespace}"
             text = f"its release also created {made.replace(' ', ', ')}. To delete what nothing else uses: {delete}"
             world.listen(Note(text))
+    elif ending is not None:
+        text = f"{name}: its canary was deleted before; the release by HTTPRoute {ending.route} has ended now"
+        world.listen(Note(text))
     else:
         world.listen(Note(f"{name}: nothing to reject, it has no variants"))
     return deleted

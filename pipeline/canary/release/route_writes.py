@@ -9,7 +9,7 @@ from canary.marks import ROUTE_SHARE, Variant, service_name
 from canary.objects import SERVICE, Object, annotations_of, labels_of
 from canary.observe.deployments import Workload, newest_replica_set, progress
 from canary.observe.routes import find_route, read_route, wait_until_served
-from canary.plurals import in_percent
+from canary.plurals import in_exact_percent
 from canary.ports import World
 from canary.release.commands import Commands
 from canary.retry import retry_on_conflict
@@ -76,7 +76,7 @@ def write_division(
     retry_on_conflict(attempt, f"divide the requests of HTTPRoute {record.route}")
     part = "all requests to stable"
     if asked.share:
-        part = f"{in_percent(float(asked.share))} of requests each to canary and baseline"
+        part = f"{in_exact_percent(asked.share)} of requests each to canary and baseline"
     if asked.header:
         part += f", those with {asked.header.name}: {asked.header.value} to the canary"
     world.listen(Written("HTTPRoute", record.route, "configured", part))

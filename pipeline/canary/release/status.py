@@ -22,7 +22,7 @@ from canary.state.expiry import expiry
 from canary.state.last_promote import LastPromote, promoted_together, read_last_promote
 from canary.state.lease import Holder, read_holder
 from canary.state.record import Record
-from canary.state.route_record import workloads_of_routes
+from canary.state.route_record import RouteRecord, read_route_record, workloads_of_routes
 from canary.variants.steps import Step, step_of
 from canary.verdict.comparison import Decision
 from canary.verdict.forecast import Forecast
@@ -157,6 +157,7 @@ class State:
         driver: who holds the lock, None if nobody does.
         unknown: what is not known, and why; a sentence each.
         problems: what cannot be read, and what to do about that; a sentence each.
+        route: name of the HTTPRoute that a release divides, or has not put back yet; empty if none does.
     """
 
     record: Record | None
@@ -167,6 +168,7 @@ class State:
     driver: Holder | None
     unknown: tuple[str, ...]
     problems: tuple[str, ...]
+    route: str
 
 
 def status(
@@ -227,8 +229,12 @@ def read_state(
     if driver is None or not driver.is_at_work(at):
         gate = None  # a driver that was killed at its gate leaves its annotation and its lock
     decided = _read(problems, lambda: recorded_decision(found.canary)) if gate else None
-    problems += _route_problems(cluster, options, found)
-    return State(record, expires, last, gate, decided, driver, unknown, tuple(problems))
+    route = _read(problems, lambda: _route_record(cluster, found))
+    if found.canary is not None or driver is None or not driver.is_at_work(at):  # else that driver ends the release
+        problems += _route_problems(cluster, options, found, route)
+    return State(
+        record, expires, last, gate, decided, driver, unknown, tuple(problems), "" if route is None else route.route
+    )
 
 
 def workload_status(
@@ -267,6 +273,7 @@ def workload_status(
             last,
             driver=at_work.name if at_work else "",
             gate_waits=state.gate is not None,
+            route=state.route,
         ),
         step if step is not None and len(step.steps) > 1 else None,
         state.driver,
@@ -307,14 +314,19 @@ def _read(problems: list[str], look: Callable[[], T]) -> T | None:
         return None
 
 
-def _route_problems(cluster: Cluster, options: Options, found: Workload) -> Iterator[str]:
+def _route_record(cluster: Cluster, found: Workload) -> RouteRecord | None:
     try:
-        if problem := route_problem(cluster, options, found):
+        return read_route_record(cluster, found)
+    except ForbiddenError:
+        return None  # who only looks may need no permission to list Services
+
+
+def _route_problems(cluster: Cluster, options: Options, found: Workload, record: RouteRecord | None) -> Iterator[str]:
+    try:
+        if problem := route_problem(cluster, options, found, record):
             yield problem
     except ForbiddenError:
-        return  # who only looks may need no permission to read routes
-    except InputError as error:
-        yield str(error)
+        return  # nor to read routes
 
 
 def _driver(cluster: Cluster, name: str, has_ended: Callable[[str], bool]) -> tuple[Holder | None, tuple[str, ...]]:

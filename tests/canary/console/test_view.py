@@ -9,6 +9,7 @@ import pytest
 from canary.console.view import Share, age, facts, share
 from canary.marks import Variant
 from canary.release.overview import Phase
+from canary.release.status import Traffic
 from canary.verdict.comparison import Decision
 from canary.verdict.evidence import Evidence
 from canary.verdict.forecast import Forecast
@@ -89,6 +90,12 @@ def test_a_rejected_canary_waits_for_nothing(decision: Decision, says: str) -> N
     assert facts(shown).wait == says
 
 
+def test_a_share_of_the_requests_that_was_asked_for_has_all_its_digits() -> None:
+    shown = workload(metric())
+    by_route = replace(shown, status=replace(shown.status, traffic=Traffic("shop", 0.125, None)))
+    assert share(by_route).intended == "12.5 %"
+
+
 def test_the_share_of_the_canary_is_that_of_its_pods_and_of_the_latest_requests() -> None:
     sizes = {Variant.CANARY: 2, Variant.BASELINE: 1, Variant.STABLE: 7}
     looks = [
@@ -97,6 +104,6 @@ def test_the_share_of_the_canary_is_that_of_its_pods_and_of_the_latest_requests(
     shown = metric()
     shown = replace(shown, counts=replace(shown.counts, looks=tuple(looks)))
     variants = tuple(variant(kind, "sampleapp:20", pods) for kind, pods in sizes.items())
-    assert share(workload(shown, variants=variants)) == Share(0.2, "the pods", 0.0)
+    assert share(workload(shown, variants=variants)) == Share("20 %", "the pods", 0.0)
     grown = replace(shown, counts=replace(shown.counts, looks=tuple(looks[:20])))
-    assert share(workload(grown, variants=variants)) == Share(0.2, "the pods", 0.2)
+    assert share(workload(grown, variants=variants)) == Share("20 %", "the pods", 0.2)

@@ -48,6 +48,19 @@ def test_sessions_are_refused_unless_the_class_says_that_it_keeps_them() -> None
     check_route(Gateways(), route())  # type: ignore[arg-type]
 
 
+def test_a_route_must_be_served_by_each_of_its_gateways() -> None:
+    served = route()
+    refused = {"type": "Accepted", "status": "False", "observedGeneration": 3, "reason": "NotAllowedByListeners"}
+    served["status"]["parents"].append({"parentRef": {"name": "inner"}, "conditions": [refused]})
+    with pytest.raises(InputError, match="Gateway inner says NotAllowedByListeners"):
+        check_route(Gateways(), served)  # type: ignore[arg-type]
+
+
+def test_a_route_that_no_controller_has_taken_up_is_refused() -> None:
+    with pytest.raises(InputError, match="HTTPRoute web is not served: no controller has taken it up"):
+        check_route(Gateways(), {**route(), "status": {}})  # type: ignore[arg-type]
+
+
 def test_repeated_requests_are_counted_several_times() -> None:
     assert [*warn_of_retries("app", route())] == []
     (check,) = warn_of_retries("app", route(retry={"attempts": 2}))

@@ -6,9 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from canary.errors import ForbiddenError, NotAnsweringError
-from canary.marks import Variant
+from canary.marks import ROUTE, STEP, STEPS, Variant
 from canary.metrics import DirectSource
+from canary.objects import DEPLOYMENT
 from canary.verdict.exposed_metrics import ExposedMetrics
 from canary.verdict.measures import Measures, Metric
 from canary.verdict.scrapes import Pod, Scrape
@@ -129,6 +132,22 @@ def test_requests_that_reach_stable_alone_come_from_clients_that_keep_their_conn
     assert outcome == "warning"
     assert "stable 40.0, baseline 0.0, canary 0.0 requests/s" in text
     assert "do clients of Service app keep connections open?" in text
+
+
+@pytest.mark.parametrize(
+    ("percentage", "question"),
+    [("5", "do the requests come by HTTPRoute shop?"), ("0", "HTTPRoute shop gives them no share at this step")],
+)
+def test_requests_that_reach_stable_alone_may_come_beside_the_route(
+    story: Story, percentage: str, question: str
+) -> None:
+    story.stable(service(), deployment("app:1"))
+    story.release(service(), deployment("app:2")).deploy()
+    story.cluster.annotate(DEPLOYMENT, "app-canary", {ROUTE: "shop", STEP: percentage, STEPS: percentage})
+    [_, (outcome, text)] = counts(story, 10.0, 40.0, silent=(Variant.BASELINE, Variant.CANARY))
+    assert outcome == "warning"
+    assert question in text
+    assert "connections" not in text
 
 
 def test_a_port_that_no_pod_has_is_named(story: Story) -> None:

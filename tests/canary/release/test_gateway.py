@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canary.errors import PromoteError, TimedOutError
-from canary.events import Note
+from canary.events import Note, Written
 from canary.marks import Variant
 from canary.verdict.scrapes import Pod, Scrape
 from tests.canary.cluster_simulator import unready
@@ -76,6 +76,11 @@ def test_variants_are_deleted_as_soon_as_they_count_no_more_requests(routed: Sto
     assert not [note for note in routed.heard(Note) if "still answer" in note.text]
 
 
+def test_a_variant_that_still_answers_is_waited_for_although_the_other_is_quiet(routed: Story) -> None:
+    routed.counts.answered |= {Variant.BASELINE: 0}
+    assert 20 <= rejected_after(routed) <= 24
+
+
 def test_variants_that_still_answer_are_waited_for_in_vain_and_then_deleted(routed: Story) -> None:
     was = state(route(routed))
     assert 20 <= rejected_after(routed) <= 24
@@ -101,6 +106,25 @@ def test_requests_that_come_seldom_are_waited_for_too(routed: Story) -> None:
 def test_where_no_counts_can_be_read_a_controller_gets_five_seconds(routed: Story) -> None:
     routed.counts.problem[Variant.CANARY] = "connection refused"
     assert 5 <= rejected_after(routed) <= 8
+
+
+@pytest.mark.parametrize(
+    ("share", "question"),
+    [(12.5, "do the requests come by HTTPRoute app?"), (0, "HTTPRoute app gives them no share at this step")],
+)
+def test_requests_that_reach_stable_alone_may_come_beside_the_route(routed: Story, share: float, question: str) -> None:
+    testers = {} if share else {"match": "header:X-Canary=always"}
+    by_route(routed, steps=(share,), **testers).deploy()
+    routed.counts.answered |= {Variant.BASELINE: 0.0, Variant.CANARY: 0.0}
+    with pytest.raises(TimedOutError):
+        routed.release(names=("app",), max_duration=60, no_traffic_after=10).watch()
+    assert f"although stable gets some: {question}" in routed.heard(Note)[-1].text
+
+
+def test_a_share_that_was_asked_for_is_told_with_all_its_digits(routed: Story) -> None:
+    by_route(routed, steps=(12.5,)).deploy()
+    said = [one.detail for one in routed.heard(Written) if one.kind == "HTTPRoute"]
+    assert said[-1] == "12.5 % of requests each to canary and baseline"
 
 
 def test_a_promote_that_fails_leaves_the_route_as_before_and_can_be_done_again(routed: Story) -> None:

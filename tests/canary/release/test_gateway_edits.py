@@ -10,6 +10,8 @@ from canary.errors import InputError, TimedOutError
 from canary.events import Event, Judged, Looked, Note, Written
 from canary.marks import STEP
 from canary.objects import HTTP_ROUTE
+from canary.ports import World
+from canary.release.lookout import sleep
 from tests.canary.cluster_simulator import unready
 from tests.canary.release.routed import (
     add_backend,
@@ -120,6 +122,14 @@ def test_a_stable_that_is_restarted_gets_its_requests_all_the_time_and_the_relea
 
     assert first["pod-template-hash"]
     left_nothing(routed, before)
+
+
+def test_a_stable_that_is_restarted_is_followed_while_a_watch_sleeps(routed: Story) -> None:
+    by_route(routed).deploy()
+    routed.simulator.script["app:1"] = unready
+    restart(routed)
+    sleep(World(routed.cluster, routed.clock, routed.events.append, routed.options), ["app"], 1)
+    assert stable_selects(routed) == {"app": "app"}
 
 
 def test_a_gate_that_waits_looks_after_the_requests_too(routed: Story) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from canary.errors import InterruptedReleaseError
+from canary.events import Note
 from canary.marks import Variant
 from canary.objects import SERVICE
 from canary.release.status import workloads_in_release
@@ -17,9 +18,12 @@ from tests.canary.release.routed import (
     by_route,
     left_nothing,
     route,
+    services,
     state,
 )
 from tests.canary.story import Faulty, Story, deployment, image_of, service
+
+Object = dict[str, Any]
 
 KILLS = pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 
@@ -77,8 +81,10 @@ def test_a_reject_killed_at_any_of_its_writes_is_gone_on_with(routed: Story, bef
     assert n > 5
 
 
-def test_what_a_killed_reject_has_left_is_found_without_a_canary(routed: Story) -> None:
-    before = state(route(routed))
+@pytest.fixture
+def left_over(routed: Story) -> Object:
+    """Give what the route was before a release whose reject was killed when it had deleted the variants."""
+    was = state(route(routed))
     by_route(routed).deploy()
 
     def killed(kind: Any, *_: Any, **__: Any) -> None:
@@ -88,6 +94,33 @@ def test_what_a_killed_reject_has_left_is_found_without_a_canary(routed: Story) 
     with pytest.raises(InterruptedReleaseError):
         routed.release(names=("app",), cluster=Faulty(routed.cluster, {"delete": killed})).reject()
     assert routed.names() == {"app"}
+    return was
+
+
+def test_what_a_killed_reject_has_left_is_found_without_a_canary(routed: Story, left_over: Object) -> None:
     assert workloads_in_release(routed.cluster, routed.options.label) == ("app",)
     routed.release().reject()
-    left_nothing(routed, before)
+    assert routed.heard(Note)[-1].text == (
+        "app: its canary was deleted before; the release by HTTPRoute app has ended now"
+    )
+    left_nothing(routed, left_over)
+
+
+def test_status_says_how_to_end_what_a_killed_reject_has_left(routed: Story, left_over: Object) -> None:
+    (shown,) = routed.release(names=("app",)).status().workloads
+    assert any("the release of app by HTTPRoute app was not ended completely" in one for one in shown.problems)
+    (step,) = shown.next
+    assert step.startswith("put HTTPRoute app back, and delete the Services of canary and baseline: canary reject app")
+    routed.release().reject()
+    (shown,) = routed.release(names=("app",)).status().workloads
+    assert not shown.problems
+    left_nothing(routed, left_over)
+
+
+def test_the_reaper_ends_what_a_killed_reject_has_left(routed: Story, left_over: Object) -> None:
+    (shown,) = routed.release().reap(dry_run=True)
+    assert shown.reason == "its canary was deleted before HTTPRoute app was put back, and nobody works on it"
+    assert services(routed) != {"app"}
+    (reaped,) = routed.release().reap()
+    assert (reaped.expired, reaped.reason) == (True, shown.reason)
+    left_nothing(routed, left_over)

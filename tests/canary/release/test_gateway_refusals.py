@@ -20,7 +20,7 @@ from tests.canary.release.routed import (
     state,
     weights,
 )
-from tests.canary.story import Story, deployment, service
+from tests.canary.story import Story, deployment, http_route, service
 
 
 def test_a_route_that_is_not_there_is_refused(routed: Story) -> None:
@@ -184,6 +184,14 @@ def test_a_route_that_another_release_may_divide_again_is_refused(routed: Story)
     edit(routed, lambda spec: spec.update(original))
     with pytest.raises(InputError, match="HTTPRoute app divides the requests of a release of app"):
         routed.release(deployment("web:2", name="web"), route="app", steps=(5,)).deploy()
+
+
+def test_another_route_is_refused_during_a_release(routed: Story) -> None:
+    by_route(routed).deploy()
+    routed.cluster.create(http_route("shop"))
+    routed.simulator.settle()
+    with pytest.raises(InputError, match=r"by HTTPRoute app is in progress, and not by shop. To end it: canary reject"):
+        by_route(routed, route="shop").deploy()
 
 
 def test_the_other_way_to_divide_is_refused_during_a_release(routed: Story) -> None:

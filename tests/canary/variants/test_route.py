@@ -140,6 +140,11 @@ def test_a_service_twice_in_one_rule_cannot_be_gathered_as_it_was() -> None:
     assert not is_same_but_for_weights_of(at(5, route), route, "shop", Division("app", "app", Fraction(0)))
 
 
+def test_a_service_of_a_variant_s_name_elsewhere_is_none_of_the_variants() -> None:
+    assert names_variants(spec(rule(backend("app-canary"))), "shop", "app")
+    assert not names_variants(spec(rule(backend("app-canary", namespace="other"))), "shop", "app")
+
+
 def test_what_was_edited_meanwhile_stays_when_the_variants_are_gathered() -> None:
     edited = at(5, spec(rule(backend(weight=1), backend("other", 1)), rule(backend("more"))))
     edited["rules"][0]["timeouts"] = {"request": "3s"}

@@ -62,3 +62,17 @@ def test_a_route_with_too_many_rules_is_refused() -> None:
     rules = [to_app(matches=[{"path": {"type": "Exact", "value": f"/{n}"}}]) for n in range(9)]
     with pytest.raises(InputError, match=r"would have 18 rules, and the Gateway API allows 16: split"):
         divided(spec(*rules), "shop", DIVISION)
+
+
+def test_a_route_that_has_more_rules_already_is_divided_without_a_header() -> None:
+    rules = [to_app(matches=[{"path": {"type": "Exact", "value": f"/{n}"}}]) for n in range(17)]
+    without = Division("app", "app", Fraction(1, 20))
+    assert len(divided(spec(*rules), "shop", without)["rules"]) == 17
+
+
+def test_a_rule_that_somebody_opened_to_requests_without_the_header_is_gathered() -> None:
+    shared, testers = divided(spec(to_app()), "shop", DIVISION)["rules"]
+    testers["matches"].append({"path": {"type": "Exact", "value": "/new"}})
+    kept = gathered(spec(shared, testers), "shop", "app", "app", DIVISION.header)["rules"]
+    assert [one.get("matches") for one in kept] == [None, testers["matches"]]
+    assert [one["backendRefs"][0]["name"] for one in kept] == ["app", "app"]

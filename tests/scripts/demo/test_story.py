@@ -225,6 +225,7 @@ class Routes:
     """
 
     process: Any = None
+    url = "http://127.0.0.1:1/"
 
     def __init__(self, shown: Path, *states: Route) -> None:
         self.shown, self._states = shown, list(states)
