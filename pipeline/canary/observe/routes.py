@@ -11,6 +11,8 @@ from canary.ports import Cluster, World
 SESSIONS = "SessionPersistence"
 """Part of the name of the features by which a class says that it keeps sessions."""
 
+_OPTIONAL = ("Programmed",)  # Application Gateway for Containers: its load balancer has the route, too
+
 
 def read_route(cluster: Cluster, name: str) -> Object:
     """Return an HTTPRoute.
@@ -69,7 +71,7 @@ def why_not_served(route: Object) -> str:
     for parent in parents:
         conditions = {one["type"]: one for one in parent.get("conditions") or []}
         gateway = parent.get("parentRef", {}).get("name", "?")
-        for kind in ("Accepted", "ResolvedRefs"):
+        for kind in ("Accepted", "ResolvedRefs", *(one for one in _OPTIONAL if one in conditions)):
             condition = conditions.get(kind)
             if condition is None or (condition.get("observedGeneration") or 0) < generation:
                 return f"the controller of Gateway {gateway} has not seen its last change"

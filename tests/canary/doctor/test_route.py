@@ -12,7 +12,7 @@ from canary.doctor.route import warn_of_retries
 from canary.errors import InputError
 from canary.objects import GATEWAY, HTTP_ROUTE, Kind
 from canary.observe.deployments import read_workload
-from canary.observe.routes import check_route
+from canary.observe.routes import check_route, why_not_served
 from canary.ports import World
 from tests.canary.story import Story, deployment, http_route, service
 
@@ -54,6 +54,24 @@ def test_a_route_must_be_served_by_each_of_its_gateways() -> None:
     served["status"]["parents"].append({"parentRef": {"name": "inner"}, "conditions": [refused]})
     with pytest.raises(InputError, match="Gateway inner says NotAllowedByListeners"):
         check_route(Gateways(), served)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("programmed", "problem"),
+    [
+        ({"status": "True", "observedGeneration": 2}, "has not seen its last change"),
+        ({"status": "False", "observedGeneration": 3, "reason": "Pending"}, "Gateway entry says Pending"),
+        ({"status": "True", "observedGeneration": 3}, ""),
+    ],
+)
+def test_a_load_balancer_that_tells_whether_it_has_the_route_is_waited_for(
+    programmed: dict[str, Any], problem: str
+) -> None:
+    served = route()
+    served["status"]["parents"][0]["conditions"].append({"type": "Programmed", **programmed})
+    told = why_not_served(served)
+    assert problem in told
+    assert bool(problem) == bool(told)
 
 
 def test_a_route_that_no_controller_has_taken_up_is_refused() -> None:
