@@ -199,6 +199,19 @@ def test_doctor_checks_the_route(stable: Namespace, manifests: Path, address: st
     assert "Gateway entry says BackendNotFound" in wrong
 
 
+def test_a_backend_in_another_namespace_without_a_grant_is_refused_before_anything_is_written(
+    stable: Namespace, manifests: Path, address: str
+) -> None:
+    elsewhere = route()
+    elsewhere["spec"]["rules"][0]["backendRefs"].append({"name": "shop", "namespace": "default", "port": 80})
+    stable.apply(elsewhere)
+    poll("a refusal", lambda: "RefNotPermitted" in refused(stable, "doctor", str(manifests), *GATEWAY))
+    deploy = stable.canary("deploy", str(manifests), "--image", "sampleapp:20", "--percentage", "5", *GATEWAY, code=2)
+    assert "HTTPRoute sampleapp is not served: Gateway entry says RefNotPermitted" in deploy.err
+    assert services(stable) == {"sampleapp"}
+    assert stable.images("sampleapp-canary") is None
+
+
 def refused(namespace: Namespace, *doctor: str) -> str:
     """Return what doctor says of the route if it refuses it, else nothing."""
     lines = namespace.canary(*doctor, code=None).out.splitlines()
