@@ -5,8 +5,8 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 # HOST is not set with ?=, because some shells export the machine's name as HOST.
 HOST = http://localhost:8080
 RATE ?= 100
-# Tests mostly wait, so four at once keep two cores busy.
-WORKERS ?= 4
+# Tests mostly wait, so four at once keep two cores busy. Each worker takes up to a gigabyte.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 4); echo $$((n < 4 ? 4 : n > 8 ? 8 : n)))
 DURATION ?= 60s
 SCREENSHOTS ?= .cache/screenshots
 # For make fork: the name of your app, and its image without a tag.

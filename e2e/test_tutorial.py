@@ -233,18 +233,19 @@ MISSING = {
 }
 
 OF_CORE = [pytest.param(one, marks=pytest.mark.long) for one in LESSONS if one.page == CORE]  # typed above, too
-OPEN_CONNECTIONS = "Connections that stay open"
-OF_CHAPTERS = [
-    pytest.param(
-        one,
-        marks=pytest.mark.skipif(
-            ON_KIND and one.title == OPEN_CONNECTIONS,
-            reason="on a busy node, kept connections time out, so that some of them meet the canary",
-        ),
-    )
-    for one in LESSONS
-    if one.page != CORE
-]
+OPEN_CONNECTIONS = pytest.mark.skipif(
+    ON_KIND, reason="on a busy node, kept connections time out, so that some of them meet the canary"
+)
+SHORTEST = "A slow version"
+
+
+def marks_of(chapter: Lesson) -> list[pytest.MarkDecorator]:
+    """Return the marks of a chapter's test: on localcluster, `make test` does the shortest one only."""
+    marks = [OPEN_CONNECTIONS] if chapter.title == "Connections that stay open" else []
+    return marks if ON_KIND or chapter.title == SHORTEST else [*marks, pytest.mark.long]
+
+
+OF_CHAPTERS = [pytest.param(one, marks=marks_of(one)) for one in LESSONS if one.page != CORE]
 
 
 @pytest.mark.parametrize("lesson", [*OF_CORE, *OF_CHAPTERS], ids=lambda lesson: str(lesson.number))

@@ -107,6 +107,7 @@ def test_canary_refuses_to_promote_against_the_verdict_even_if_a_person_approves
     assert workbench.deployments() == {"sampleapp": image(STABLE)}
 
 
+@pytest.mark.long
 def test_a_canary_for_which_nobody_decides_in_time_is_rejected_and_cannot_be_promoted_later(
     workbench: Workbench,
 ) -> None:
@@ -134,6 +135,7 @@ def test_a_canary_that_does_not_become_ready_is_rejected(workbench: Workbench) -
     assert workbench.deployments() == {"sampleapp": image(STABLE)}
 
 
+@pytest.mark.long
 @CANARY_AND_SOMETIMES_TASK
 def test_a_stage_that_is_run_again_continues_with_its_own_canary(workbench: Workbench, driver: str) -> None:
     with_stable(workbench)
@@ -155,6 +157,7 @@ def test_a_stage_that_is_run_again_continues_with_its_own_canary(workbench: Work
     assert workbench.deployments() == {"sampleapp": image(GOOD)}
 
 
+@pytest.mark.long
 def test_a_cancelled_run_rejects_its_canary_and_the_next_run_begins_afresh(workbench: Workbench) -> None:
     with_stable(workbench)
     cancelled = new_run(workbench, BAD)

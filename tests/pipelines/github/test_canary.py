@@ -145,6 +145,7 @@ def test_nobody_is_asked_about_a_canary_whose_verdict_is_reject(start: Start, st
     assert f"rejected sampleapp: {sentence} (https://" in run.jobs["reject"].log
 
 
+@pytest.mark.long
 def test_jobs_can_be_run_again_after_a_rejection_and_after_a_promote(start: Start, stable: Namespace) -> None:
     answers = iter([REJECTED, APPROVED, APPROVED])
     run = start(95, lambda: next(answers))
