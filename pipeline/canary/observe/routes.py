@@ -50,8 +50,10 @@ def check_route(cluster: Cluster, route: Object) -> None:
             sessions and its class does not say that it can.
     """
     name = route["metadata"]["name"]
-    if problem := why_not_served(route):
-        raise InputError(f"HTTPRoute {name} is not served: {problem}{_class_without_controller(cluster, route)}")
+    problem, is_said = _problem(route)
+    if problem:
+        hint = "" if is_said else _class_without_controller(cluster, route)
+        raise InputError(f"HTTPRoute {name} is not served: {problem}{hint}")
     if any("sessionPersistence" in rule for rule in route["spec"].get("rules") or []):
         unsure = [one for one in _class_names(cluster, route) if not _keeps_sessions(cluster, one)]
         if unsure:
@@ -64,9 +66,14 @@ def check_route(cluster: Cluster, route: Object) -> None:
 
 def why_not_served(route: Object) -> str:
     """Return why requests do not take a route as it is written, empty if a controller says that they do."""
+    return _problem(route)[0]
+
+
+def _problem(route: Object) -> tuple[str, bool]:
+    """Return why requests do not take a route, and whether a controller says so of the route as it is written."""
     parents = (route.get("status") or {}).get("parents") or []
     if not parents:
-        return "no controller has taken it up"
+        return "no controller has taken it up", False
     generation = route["metadata"].get("generation", 0)
     for parent in parents:
         conditions = {one["type"]: one for one in parent.get("conditions") or []}
@@ -74,10 +81,11 @@ def why_not_served(route: Object) -> str:
         for kind in ("Accepted", "ResolvedRefs", *(one for one in _OPTIONAL if one in conditions)):
             condition = conditions.get(kind)
             if condition is None or (condition.get("observedGeneration") or 0) < generation:
-                return f"the controller of Gateway {gateway} has not seen its last change"
+                return f"the controller of Gateway {gateway} has not seen its last change", False
             if condition["status"] != "True":
-                return f"Gateway {gateway} says {condition.get('reason')}: {condition.get('message') or 'no message'}"
-    return ""
+                message = condition.get("message") or "no message"
+                return f"Gateway {gateway} says {condition.get('reason')}: {message}", True
+    return "", True
 
 
 def wait_until_served(world: World, name: str) -> None:
@@ -113,7 +121,10 @@ def _class_names(cluster: Cluster, route: Object) -> Iterator[str]:
 
 
 def _class_without_controller(cluster: Cluster, route: Object) -> str:
-    """Return which class no controller serves, to add to a problem; empty if all have one, or it may not be read."""
+    """Return which class no controller has accepted, to add to a problem; empty if all are, or it may not be read.
+
+    That is no problem by itself: Contour serves a Gateway that its configuration names, and accepts no class.
+    """
     for name in _class_names(cluster, route):
         try:
             found = cluster.get(GATEWAY_CLASS, name)
@@ -123,7 +134,7 @@ def _class_without_controller(cluster: Cluster, route: Object) -> str:
             return f". There is no GatewayClass {name}"
         conditions = (found.get("status") or {}).get("conditions") or []
         if not any(one["type"] == "Accepted" and one["status"] == "True" for one in conditions):
-            return f". No controller serves GatewayClass {name}: {found['spec']['controllerName']} is not running"
+            return f". No controller has accepted GatewayClass {name}: is {found['spec']['controllerName']} running?"
     return ""
 
 

@@ -123,9 +123,9 @@ def test_a_permission_that_is_missing_is_named_before_anything_is_written(
     )
 
 
-def test_a_class_without_a_controller_is_named(routed: Story) -> None:
-    routed.cluster.annotate(HTTP_ROUTE, "app", {MUTE: "yes"})
-    edit(routed, set_timeout)
+@pytest.fixture
+def unaccepted(routed: Story) -> str:
+    """Give the name of the class of the route's Gateway, which no controller has accepted."""
     name = f"gone-{routed.namespace}"
     listener = {"name": "http", "port": 80, "protocol": "HTTP"}
     for kind, own, spec in (
