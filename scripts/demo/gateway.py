@@ -49,10 +49,10 @@ class Route:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Return the share of the requests that each Service gets, 0 to 1."""
+        """Return the share of the requests that each Service gets, 0 to 1; those that get none are left out."""
         (rule,) = self.written["spec"]["rules"]
         weights = {one["name"]: one.get("weight", 1) for one in rule["backendRefs"]}
-        return {name: weight / sum(weights.values()) for name, weight in weights.items()}
+        return {name: weight / sum(weights.values()) for name, weight in weights.items() if weight}
 
     @property
     def sentence(self) -> str:

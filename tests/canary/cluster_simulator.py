@@ -170,8 +170,15 @@ class Simulator:
 
     def lost_requests(self, namespace: str) -> list[str]:
         """Return the Services with a weight in an HTTPRoute that had no ready endpoints at a change."""
+        return self._gateway_controller().lost.get(namespace, [])
+
+    def abrupt_changes(self, namespace: str) -> list[str]:
+        """Return the Services that an HTTPRoute named first, or no more, with requests: see `GatewayController`."""
+        return self._gateway_controller().abrupt.setdefault(namespace, [])
+
+    def _gateway_controller(self) -> GatewayController:
         (controller,) = (one for one in self._controllers if isinstance(one, GatewayController))
-        return controller.lost.get(namespace, [])
+        return controller
 
     def refuse_pods(self, namespace: str, why: str) -> None:
         """Refuse all further pods in a namespace."""

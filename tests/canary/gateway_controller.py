@@ -22,11 +22,15 @@ class GatewayController(Controller):
 
     Attributes:
         lost: by namespace, what requests would have found no pod, for a test to look at.
+        abrupt: by namespace, Services that got requests in the change that named them first, or until the one that
+            named them no more. Envoy behind Contour loses requests then.
     """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.lost: dict[str, list[str]] = {}
+        self.abrupt: dict[str, list[str]] = {}
+        self._seen: dict[Key, tuple[set[str], set[str]]] = {}
 
     def keys_for(self, change: Change) -> Iterable[Key]:
         """Return the changed route, or all routes of the namespace of a Service or an EndpointSlice."""
@@ -46,6 +50,7 @@ class GatewayController(Controller):
         for one in backends:
             if one.get("weight", 1) and not self._has_endpoints(key[0], one["name"]):
                 self.lost.setdefault(key[0], []).append(f"{one['name']}, weight {one.get('weight', 1)}")
+        self._compare(key, backends)
         generation = route["metadata"]["generation"]
         conditions = [
             _condition("Accepted", "Accepted", generation),
@@ -60,6 +65,15 @@ class GatewayController(Controller):
                 HTTP_ROUTE, {**clone(route), "status": {"parents": parents}}, manager="gateway", subresource="status"
             )
         return None
+
+    def _compare(self, key: Key, backends: list[Object]) -> None:
+        """Note which Services come or go with requests, since the route was last looked at."""
+        named = {one["name"] for one in backends}
+        used = {one["name"] for one in backends if one.get("weight", 1)}
+        named_before, used_before = self._seen.get(key, (named, used))
+        self._seen[key] = named, used
+        for name in sorted((used - named_before) | (used_before - named)):
+            self.abrupt.setdefault(key[0], []).append(name)
 
     def _has_endpoints(self, namespace: str, service: str) -> bool:
         slices = self.store.peek_all(ENDPOINT_SLICE, namespace)

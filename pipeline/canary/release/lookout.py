@@ -11,7 +11,7 @@ from canary.observe.deployments import Workload, read_workload
 from canary.observe.routes import find_route
 from canary.plurals import in_exact_percent
 from canary.ports import Cluster, World
-from canary.release.route_writes import division, edited, end_of, select_present_pods, written_division
+from canary.release.route_writes import division, edited, end_of, is_as_before, select_present_pods, written_division
 from canary.settings.options import Options
 from canary.state.route_record import RouteRecord, read_route_record
 from canary.variants.route import share_of
@@ -65,7 +65,7 @@ def route_problem(cluster: Cluster, options: Options, workload: Workload, record
     again = f"To divide them again, run the same canary deploy again. {end_of(options, name)}"
     if route is None:
         return f"HTTPRoute {record.route} was deleted. {end_of(options, name)}"
-    if route["spec"] == record.before:
+    if is_as_before(cluster.namespace, route, record):
         return f"HTTPRoute {record.route} is as it was before the release, and divides no requests. {again}"
     if (written := written_division(cluster.namespace, route, record)) is None:
         return str(edited(options, record))

@@ -1,6 +1,7 @@
 """What a release writes while a route divides its requests: the route itself, and which pods `NAME-stable` selects."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import Enum
 from fractions import Fraction
 
 from canary.errors import InputError, TimedOutError
@@ -8,6 +9,7 @@ from canary.events import Note, Written
 from canary.marks import ROUTE_SHARE, Variant, service_name
 from canary.objects import SERVICE, Object, annotations_of, labels_of
 from canary.observe.deployments import Workload, newest_replica_set, progress
+from canary.observe.rollout import POLL
 from canary.observe.routes import find_route, read_route, wait_until_served
 from canary.plurals import in_exact_percent
 from canary.ports import World
@@ -23,6 +25,7 @@ from canary.variants.route import (
     names_variants,
     share_of,
 )
+from canary.variants.route_turns import next_turn, without_idle
 
 HASH = "pod-template-hash"
 """Label by which the ReplicaSets of a Deployment tell their pods apart."""
@@ -62,58 +65,98 @@ def write_division(
     spec = divided(record.before, world.cluster.namespace, asked)
     percent = STABLE_ALONE if asked == to_stable(record) else f"{float(asked.share * 100):.12g}"
 
-    def attempt() -> Object | None:
+    def attempt() -> _Turn | None:
         route = read_route(world.cluster, record.route)
         is_ours = written_division(world.cluster.namespace, route, record) or (
-            not is_begun and route["spec"] == record.before
+            not is_begun and is_as_before(world.cluster.namespace, route, record)
         )
         if not is_ours and not (is_ending and is_unedited(world, route, record)):
             raise edited(world.options, record)
         if route["spec"] == spec and annotations_of(route).get(ROUTE_SHARE) == percent:
-            return route
-        return world.cluster.update({**_marked(route, {ROUTE_SHARE: percent}), "spec": spec})
+            return _Turn.LAST
+        return _take_turn(world, record, route, spec, percent)
 
-    retry_on_conflict(attempt, f"divide the requests of HTTPRoute {record.route}")
     part = "all requests to stable"
     if asked.share:
         part = f"{in_exact_percent(asked.share)} of requests each to canary and baseline"
     if asked.header:
         part += f", those with {asked.header.name}: {asked.header.value} to the canary"
-    world.listen(Written("HTTPRoute", record.route, "configured", part))
-    if is_ending:
-        wait_patiently(world, record)
-    else:
-        wait_until_served(world, record.route)
+    _write(world, record, attempt, "divide the requests of", part, is_ending=is_ending)
 
 
-def write_back(world: World, record: RouteRecord) -> bool:
-    """Make a route what it was, and return whether that changed where it leads."""
-    changed = False
+def write_back(world: World, record: RouteRecord, *, is_ending: bool) -> None:
+    """Make a route what it was, and wait until the controller has seen it.
 
-    def attempt() -> Object | None:
-        nonlocal changed
+    Args:
+        world: what to work with.
+        record: of the route.
+        is_ending: whether nothing is to stop for the controller.
+
+    Raises:
+        TimedOutError: the controller has not seen the change.
+    """
+    told = False
+
+    def attempt() -> _Turn | None:
+        nonlocal told
         route = find_route(world.cluster, record.route)
         if route is None:
-            return {}
-        is_there, is_same = names_them(world, route, record), is_unedited(world, route, record)
-        if not is_there and ROUTE_SHARE not in annotations_of(route):
-            return route
-        spec = route["spec"]
-        if is_there:
-            own = (world.cluster.namespace, record.workload, record.service, record.header)
-            spec = record.before if is_same else gathered(spec, *own)
-        written = world.cluster.update({**_marked(route, {ROUTE_SHARE: None}), "spec": spec})
-        if written is not None:
-            changed = is_there
-            if not is_same:
-                text = f"HTTPRoute {record.route} was edited during the release: what was edited stays"
-                world.listen(Note(text, warning=True))
-        return written
+            return _Turn.NONE
+        if not names_them(world, route, record):
+            if ROUTE_SHARE not in annotations_of(route):
+                return _Turn.NONE
+            return None if world.cluster.update(_marked(route, {ROUTE_SHARE: None})) is None else _Turn.NONE
+        is_same, own = is_unedited(world, route, record), (record.workload, record.service, record.header)
+        settled = _settled(world.cluster.namespace, route["spec"], record)
+        spec = record.before if is_same else gathered(settled, world.cluster.namespace, *own)
+        turn = _take_turn(world, record, route, spec, None)
+        if turn is not None and not is_same and not told:
+            told = True
+            text = f"HTTPRoute {record.route} was edited during the release: what was edited stays"
+            world.listen(Note(text, warning=True))
+        return turn
 
-    retry_on_conflict(attempt, f"put HTTPRoute {record.route} back")
-    if changed:
-        world.listen(Written("HTTPRoute", record.route, "configured", f"all requests to {record.service}, as before"))
-    return changed
+    _write(world, record, attempt, "put back", f"all requests to {record.service}, as before", is_ending=is_ending)
+
+
+class _Turn(Enum):
+    """What a write of a route has changed: see `route_turns`."""
+
+    NONE = "not where it leads"
+    PREPARES = "nothing yet, but it names all Services to which it will lead"
+    LEADS = "where it leads, and it still names the Services to which it led"
+    LAST = "all that there was to change"
+
+
+def _take_turn(world: World, record: RouteRecord, route: Object, spec: Object, percent: str | None) -> _Turn | None:
+    """Write the next turn of a route on its way to a spec, and this share on it as soon as it leads there."""
+    namespace = world.cluster.namespace
+    turn = next_turn(route["spec"], spec, namespace, record.workload, record.service)
+    leads = _settled(namespace, turn, record) == _settled(namespace, spec, record)
+    marked = _marked(route, {ROUTE_SHARE: percent}) if leads else route
+    if world.cluster.update({**marked, "spec": turn}) is None:
+        return None
+    if turn == spec:
+        return _Turn.LAST
+    return _Turn.LEADS if leads else _Turn.PREPARES
+
+
+def _write(
+    world: World, record: RouteRecord, attempt: Callable[[], _Turn | None], what: str, part: str, *, is_ending: bool
+) -> None:
+    """Write a route turn by turn, and wait after each one until the controller has seen it."""
+    told, is_heard = False, True
+    while (turn := retry_on_conflict(attempt, f"{what} HTTPRoute {record.route}")) is not _Turn.NONE:
+        if turn is not _Turn.PREPARES and not told:
+            told = True
+            world.listen(Written("HTTPRoute", record.route, "configured", part))
+        if not is_ending:
+            wait_until_served(world, record.route)
+        elif is_heard:
+            is_heard = wait_patiently(world, record)
+        if turn is _Turn.LAST:
+            return
+        world.clock.sleep(POLL)  # the controller has seen the route, and tells those that answer
 
 
 def _marked(route: Object, marks: Mapping[str, str | None]) -> Object:
@@ -130,7 +173,17 @@ def written_division(namespace: str, route: Object, record: RouteRecord) -> Divi
         spec = divided(record.before, namespace, asked)
     except (ValueError, InputError):
         return None
-    return asked if route["spec"] == spec else None
+    return asked if _settled(namespace, route["spec"], record) == _settled(namespace, spec, record) else None
+
+
+def is_as_before(namespace: str, route: Object, record: RouteRecord) -> bool:
+    """Return whether a route leads where it did before the release."""
+    return _settled(namespace, route["spec"], record) == record.before
+
+
+def _settled(namespace: str, spec: Object, record: RouteRecord) -> Object:
+    """Return the spec of a route as it is when no write is to follow."""
+    return without_idle(spec, namespace, record.workload, record.service)
 
 
 def edited(options: Options, record: RouteRecord) -> InputError:
@@ -148,12 +201,20 @@ def end_of(options: Options, name: str) -> str:
 
 def is_unedited(world: World, route: Object, record: RouteRecord) -> bool:
     """Return whether nothing of a route was edited but the weights of the variants."""
-    return is_same_but_for_weights_of(route["spec"], record.before, world.cluster.namespace, division(record, NOTHING))
+    namespace = world.cluster.namespace
+    settled = _settled(namespace, route["spec"], record)
+    return is_same_but_for_weights_of(settled, record.before, namespace, division(record, NOTHING))
 
 
 def names_them(world: World, route: Object, record: RouteRecord) -> bool:
-    """Return whether a route leads to the Services of the variants."""
+    """Return whether a route names Services of the variants."""
     return names_variants(route["spec"], world.cluster.namespace, record.workload)
+
+
+def leads_to_them(world: World, route: Object, record: RouteRecord) -> bool:
+    """Return whether a route sends requests to Services of the variants."""
+    namespace = world.cluster.namespace
+    return names_variants(_settled(namespace, route["spec"], record), namespace, record.workload)
 
 
 def hash_of(world: World, workload: Workload) -> str:
@@ -197,9 +258,15 @@ def _select(world: World, workload: Workload, selector: Mapping[str, str], detai
     world.listen(Written("Service", name, "configured", detail))
 
 
-def wait_patiently(world: World, record: RouteRecord) -> None:
-    """Wait until the controller has seen the route; go on if it does not, so that a release can end without one."""
+def wait_patiently(world: World, record: RouteRecord) -> bool:
+    """Wait until the controller has seen the route; go on if it does not, so that a release can end without one.
+
+    Returns:
+        whether it has seen it.
+    """
     try:
         wait_until_served(world, record.route)
     except TimedOutError as error:
         world.listen(Note(f"{error}; the release ends nevertheless", warning=True))
+        return False
+    return True

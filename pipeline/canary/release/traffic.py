@@ -13,6 +13,8 @@ deleted while requests still come to it. Each step looks at what is there, and c
 
 A promote first puts the route back, because stable's pods are about to be replaced, and then is as one by pods.
 
+Each change of the route is written in turns, so that no Service comes or goes with requests: see `route_turns`.
+
 `NAME-stable` selects the pods of stable's present template alone. When they are about to be replaced, by a promote or
 by somebody else, it selects the same pods as the workload's own Service: whatever the controller has seen so far,
 requests find ready pods. When stable is complete again, it selects the pods that there are then.
@@ -28,7 +30,7 @@ from canary.objects import SERVICE, Object, annotations_of, pod_labels
 from canary.observe.deployments import Workload, read_workload
 from canary.observe.observation import observe, pods_to_sample
 from canary.observe.rollout import POLL
-from canary.observe.routes import check_route, find_route, read_route, wait_until_served
+from canary.observe.routes import check_route, find_route, read_route
 from canary.observe.services import wait_for_endpoints, wait_until_gone
 from canary.ports import World
 from canary.release.commands import Commands
@@ -39,12 +41,13 @@ from canary.release.route_writes import (
     division,
     edited,
     hash_of,
+    is_as_before,
     is_unedited,
+    leads_to_them,
     names_them,
     select_all_pods,
     select_present_pods,
     to_stable,
-    wait_patiently,
     write_back,
     write_division,
     written_division,
@@ -158,7 +161,7 @@ def begin(world: World, workload: Workload) -> None:
         record = replace(_new_record(world, workload, route), header=record.header)
         world.cluster.replace(_service(world, workload, record, Variant.STABLE))
     select_present_pods(world, workload, record)
-    if names_them(world, route, record):
+    if leads_to_them(world, route, record):
         return
     wait_for_endpoints(world, {workload.name: [service_name(workload.name, Variant.STABLE)]})
     world.clock.sleep(POLL)  # a controller reads Services and routes by watches of their own
@@ -210,8 +213,7 @@ def put_back(world: World, name: str) -> None:
     if record is None:
         return
     select_all_pods(world, workload, record)
-    if write_back(world, record):
-        wait_until_served(world, record.route)
+    write_back(world, record, is_ending=False)
 
 
 def withdraw(world: World, name: str) -> RouteRecord | None:
@@ -219,7 +221,7 @@ def withdraw(world: World, name: str) -> RouteRecord | None:
     workload = read_workload(world.cluster, name)
     record = read_route_record(world.cluster, workload)
     route = None if record is None else find_route(world.cluster, record.route)
-    if record is None or route is None or not names_them(world, route, record):
+    if record is None or route is None or not leads_to_them(world, route, record):
         return record
     is_open = select_present_pods(world, workload, record)
     if is_unedited(world, route, record):
@@ -228,8 +230,7 @@ def withdraw(world: World, name: str) -> RouteRecord | None:
         if not is_open:
             _wait_until_quiet(world, workload)
     else:  # requests come to the variants by the workload's Service, until their pods end
-        write_back(world, record)
-        wait_patiently(world, record)
+        write_back(world, record, is_ending=True)
     return record
 
 
@@ -239,8 +240,7 @@ def end(world: World, record: RouteRecord | None) -> None:
         return
     if wait_until_gone(world, record.workload, record.service, patience=QUIET):
         world.clock.sleep(POLL)  # else requests would come to pods that end, by the workload's own Service
-    if write_back(world, record):
-        wait_patiently(world, record)
+    write_back(world, record, is_ending=True)
     there = {one["metadata"]["name"]: one for one in world.cluster.find(SERVICE)}
     for variant in (*COMPARED, Variant.STABLE):  # the last one has the record
         name = service_name(record.workload, variant)
@@ -354,7 +354,8 @@ def _wait_until_quiet(world: World, workload: Workload) -> None:
 
 def _refuse_edited(world: World, route: Object, record: RouteRecord) -> None:
     """Refuse a route that is neither as before nor as the release wrote it."""
-    if route["spec"] != record.before and written_division(world.cluster.namespace, route, record) is None:
+    namespace = world.cluster.namespace
+    if not is_as_before(namespace, route, record) and written_division(namespace, route, record) is None:
         raise edited(world.options, record)
 
 

@@ -80,7 +80,7 @@ def share_of(percentage: float) -> Fraction:
 def leads_to(spec: Object, namespace: str, service: str) -> bool:
     """Return whether a route sends requests to a Service of its own namespace."""
     return any(
-        _is_backend(one, namespace, service) and _weight(one) for rule in _rules(spec) for one in _backends(rule)
+        _is_backend(one, namespace, service) and weight_of(one) for rule in _rules(spec) for one in _backends(rule)
     )
 
 
@@ -99,7 +99,7 @@ def divided(spec: Object, namespace: str, division: Division) -> Object:
     for number, rule in enumerate(_rules(made)):
         backends, before = _backends(rule), deepcopy(rule)
         rules.append(rule)
-        if not any(_is_backend(one, namespace, division.service) and _weight(one) for one in backends):
+        if not any(_is_backend(one, namespace, division.service) and weight_of(one) for one in backends):
             continue
         scale = lcm(*(share.denominator for share in division.services.values()))
         rule["backendRefs"] = _in_lowest_terms(
@@ -108,8 +108,8 @@ def divided(spec: Object, namespace: str, division: Division) -> Object:
                 for one in backends
                 for part in (
                     _parts(one, division, scale)
-                    if _is_backend(one, namespace, division.service) and _weight(one)
-                    else [{**one, "weight": _weight(one) * scale}]
+                    if _is_backend(one, namespace, division.service) and weight_of(one)
+                    else [{**one, "weight": weight_of(one) * scale}]
                 )
             ]
         )
@@ -136,10 +136,10 @@ def gathered(spec: Object, namespace: str, workload: str, service: str, header: 
         made["rules"] = [rule for rule in _rules(made) if not _is_for_testers(rule, namespace, canary, header)]
     for rule in _rules(made):
         backends = _backends(rule)
-        own = [one for one in backends if _is_local(one, namespace) and one["name"] in names]
+        own = [one for one in backends if is_local(one, namespace) and one["name"] in names]
         if not own:
             continue
-        kept = {**own[0], "name": service, "weight": sum(map(_weight, own))}
+        kept = {**own[0], "name": service, "weight": sum(map(weight_of, own))}
         rule["backendRefs"] = _in_lowest_terms(
             [kept if one is own[0] else one for one in backends if not any(one is other for other in own[1:])]
         )
@@ -155,7 +155,19 @@ def is_same_but_for_weights_of(spec: Object, before: Object, namespace: str, div
 def names_variants(spec: Object, namespace: str, workload: str) -> bool:
     """Return whether a route names a Service of a workload's variants."""
     names = {service_name(workload, variant) for variant in Variant}
-    return any(_is_local(one, namespace) and one["name"] in names for rule in _rules(spec) for one in _backends(rule))
+    return any(is_local(one, namespace) and one["name"] in names for rule in _rules(spec) for one in _backends(rule))
+
+
+def is_local(backend: Object, namespace: str) -> bool:
+    """Return whether a backend is a Service of the route's namespace."""
+    kind = (backend.get("group") or "", backend.get("kind") or "Service")
+    return kind == ("", "Service") and (backend.get("namespace") or namespace) == namespace
+
+
+def weight_of(backend: Object) -> int:
+    """Return the weight of a backend."""
+    weight = backend.get("weight")
+    return 1 if weight is None else int(weight)
 
 
 def _rules(spec: Object) -> list[Object]:
@@ -168,24 +180,13 @@ def _backends(rule: Object) -> list[Object]:
     return backends
 
 
-def _is_local(backend: Object, namespace: str) -> bool:
-    """Return whether a backend is a Service of the route's namespace."""
-    kind = (backend.get("group") or "", backend.get("kind") or "Service")
-    return kind == ("", "Service") and (backend.get("namespace") or namespace) == namespace
-
-
 def _is_backend(backend: Object, namespace: str, service: str) -> bool:
-    return _is_local(backend, namespace) and backend["name"] == service
-
-
-def _weight(backend: Object) -> int:
-    weight = backend.get("weight")
-    return 1 if weight is None else int(weight)
+    return is_local(backend, namespace) and backend["name"] == service
 
 
 def _parts(backend: Object, division: Division, scale: int) -> list[Object]:
     return [
-        {**deepcopy(backend), "name": name, "weight": int(_weight(backend) * scale * share)}
+        {**deepcopy(backend), "name": name, "weight": int(weight_of(backend) * scale * share)}
         for name, share in division.services.items()
     ]
 
@@ -212,7 +213,7 @@ def _for_testers(rule: Object, namespace: str, division: Division, header: Heade
 
 def _is_for_testers(rule: Object, namespace: str, canary: str, header: Header) -> bool:
     """Return whether a rule leads to the canary alone, and only requests with the header take it."""
-    leads_there = [_is_local(one, namespace) and one["name"] == canary for one in _backends(rule)]
+    leads_there = [is_local(one, namespace) and one["name"] == canary for one in _backends(rule)]
     asks = (header.name.lower(), header.value)
     asked = [
         any((one["name"].lower(), one["value"]) == asks for one in match.get("headers") or [])
@@ -227,7 +228,7 @@ def _check_limits(backends: list[Object], number: int, division: Division) -> No
         raise InputError(
             f"{where} {len(backends)} backends, and the Gateway API allows {MOST_BACKENDS}: split the rule into several"
         )
-    if (most := max(map(_weight, backends))) > HEAVIEST:
+    if (most := max(map(weight_of, backends))) > HEAVIEST:
         raise InputError(
             f"{where} a weight of {most:,}, and the Gateway API allows {HEAVIEST:,}: give the rule's backends smaller "
             "weights, or take a share with fewer digits"
@@ -235,8 +236,8 @@ def _check_limits(backends: list[Object], number: int, division: Division) -> No
 
 
 def _in_lowest_terms(backends: list[Object]) -> list[Object]:
-    common = reduce(gcd, map(_weight, backends)) or 1
-    return [{**one, "weight": _weight(one) // common} for one in backends]
+    common = reduce(gcd, map(weight_of, backends)) or 1
+    return [{**one, "weight": weight_of(one) // common} for one in backends]
 
 
 def _canonical(spec: Object) -> Object:

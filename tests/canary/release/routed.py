@@ -41,10 +41,13 @@ def services(story: Story) -> set[str]:
 
 def edit(story: Story, change: Any) -> Object:
     """Edit the route as a person does, and return its spec."""
+    story.simulator.settle()
+    abrupt = list(story.simulator.abrupt_changes(story.namespace))
     found = route(story)
     change(found["spec"])
     assert story.cluster.update(found) is not None
     story.simulator.settle()
+    story.simulator.abrupt_changes(story.namespace)[:] = abrupt  # a person's change may be
     return deepcopy(route(story)["spec"])
 
 
@@ -82,6 +85,7 @@ def left_nothing(story: Story, before: Object) -> None:
     assert services(story) == {"app"}
     assert story.names() == {"app"}
     assert story.simulator.lost_requests(story.namespace) == []
+    assert story.simulator.abrupt_changes(story.namespace) == []
 
 
 class Killed:

@@ -134,11 +134,24 @@ def unaccepted(routed: Story) -> str:
     ):
         made = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": own}, "spec": spec}
         routed.cluster.create(made)
+    return name
+
+
+@pytest.mark.usefixtures("unaccepted")
+def test_a_class_without_a_controller_is_named(routed: Story) -> None:
+    routed.cluster.annotate(HTTP_ROUTE, "app", {MUTE: "yes"})
+    edit(routed, set_timeout)
     refused(
         routed,
         "HTTPRoute app is not served: the controller of Gateway entry has not seen its last change. No controller "
-        "serves GatewayClass gone-NS: e.com/gone is not running",
+        "has accepted GatewayClass gone-NS: is e.com/gone running?",
     )
+
+
+@pytest.mark.usefixtures("unaccepted")
+def test_a_controller_that_accepts_no_class_is_running_if_it_says_what_is_wrong_with_the_route(routed: Story) -> None:
+    edit(routed, lambda spec: spec["rules"][0]["backendRefs"].append({"name": "gone", "port": 80, "weight": 1}))
+    refused(routed, "HTTPRoute app is not served: Gateway entry says BackendNotFound: no Service gone")
 
 
 def test_a_service_of_the_name_that_is_needed_is_refused(routed: Story) -> None:
@@ -204,11 +217,16 @@ def test_the_other_way_to_divide_is_refused_during_a_release(routed: Story) -> N
         by_route(routed).deploy()
 
 
-def test_after_an_interrupted_begin_a_release_by_pods_is_refused_and_reject_cleans_up(routed: Story) -> None:
+@pytest.mark.parametrize(
+    ("writes", "seen"), [(4, {"app": 1, "app-stable": 0}), (5, {"app": 0, "app-stable": 1}), (6, {"app-stable": 1})]
+)
+def test_after_an_interrupted_begin_a_release_by_pods_is_refused_and_reject_cleans_up(
+    routed: Story, writes: int, seen: dict[str, int]
+) -> None:
     was = state(route(routed))
     with pytest.raises(InterruptedReleaseError):
-        by_route(routed, cluster=Killed(routed.cluster, 4, before=False)).deploy()
-    assert weights(routed) == {"app-stable": 1}
+        by_route(routed, cluster=Killed(routed.cluster, writes, before=False)).deploy()
+    assert weights(routed) == seen
     with pytest.raises(InputError, match=r"a release of app by HTTPRoute app is in progress. To end it: canary reject"):
         routed.release(service(), deployment("app:2"), steps=(50,)).deploy()
     routed.release().reject()

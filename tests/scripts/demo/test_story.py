@@ -254,7 +254,7 @@ def release(play: Callable[..., Played], monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_a_release_by_a_route_is_recorded_with_the_share_that_clients_saw(release: Callable[..., Played]) -> None:
-    demo = release(route(), DIVIDED, DIVIDED, route())
+    demo = release(route(), route(stable=1, baseline=0, canary=0), DIVIDED, DIVIDED, route())
     (act,) = demo.acts
     assert act.share == 0.05
     file = demo.screen.console.file
@@ -264,6 +264,7 @@ def test_a_release_by_a_route_is_recorded_with_the_share_that_clients_saw(releas
         "→ HTTPRoute sampleapp sends requests: 90 % to sampleapp-stable, 5 % to sampleapp-baseline, 5 % to "
         "sampleapp-canary" in file.getvalue()
     )
+    assert "→ HTTPRoute sampleapp sends requests: 100 % to sampleapp-stable\n" in file.getvalue()
 
 
 @pytest.mark.parametrize(
