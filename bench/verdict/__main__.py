@@ -21,6 +21,7 @@ from bench.verdict.same_rule import CELLS, difference
 from bench.verdict.sample_ratio import sample_ratio
 from bench.verdict.simulate import simulate
 from bench.verdict.streams import grid
+from bench.verdict.unequal import unequal
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -35,6 +36,7 @@ def main() -> None:
         "--sample-ratio", action="store_true", help="simulate the check for requests without an answer instead"
     )
     instead.add_argument("--relative", action="store_true", help="simulate relative tolerances instead")
+    instead.add_argument("--unequal", action="store_true", help="simulate unequal shares of the requests instead")
     parser.add_argument("--print", action="store_true", help="print the tables, and write no file")
     parser.add_argument("--seed", type=int, default=6, help="the same seed gives the same results")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="processes; default: all cores")
@@ -48,6 +50,8 @@ def main() -> None:
             made = {"sample ratio": sample_ratio(arguments.seed)}
         elif arguments.relative:
             made = {"relative": relative(pool, releases, arguments.seed)}
+        elif arguments.unequal:
+            made = {"unequal": unequal(pool, releases, arguments.seed)}
         elif arguments.candidates:
             made = {"candidates": candidates(pool, releases, arguments.seed)}
         else:

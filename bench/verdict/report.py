@@ -148,7 +148,7 @@ def _by_rule(results: Sequence[Result]) -> str:
         needed = [
             one.median / one.cell.one_look for one in of if one.cell.kind == "equal" and one.cell.iid and one.median
         ]
-        figures = [f"{_percent(sum(values) / len(values))} % ({_percent(max(values))} %)" for values in shares]
+        figures = [f"{percent(sum(values) / len(values))} % ({percent(max(values))} %)" for values in shares]
         rows.append(f"| {name} | {' | '.join(figures)} | {median(needed):.2f} ({max(needed):.2f}) |")
     return "\n".join(rows)
 
@@ -160,7 +160,7 @@ def _promoted(results: Sequence[Result]) -> str:
         for look in (20, 200):
             of = [one for one in edge if (one.cell.share, one.cell.look) == (share, look)]
             worst = [max((one for one in of if one.cell.stream == stream), key=_promotes) for stream in STREAMS]
-            figures = [_checked(one.promoted, one.limit).replace(" %", "") for one in worst]
+            figures = [checked(one.promoted, one.limit).replace(" %", "") for one in worst]
             rows.append(f"| {share * 100:g} % | {look} | {' | '.join(figures)} |")
     return "\n".join(rows)
 
@@ -177,7 +177,7 @@ def _above(results: Sequence[Result]) -> str:
         return f"None of the {many} cells misses its goal."
     rows = [
         f"* {one.cell.share * 100:g} % good, {one.cell.look} requests per look, canary traffic "
-        f"{one.cell.ratio:g} × the baseline's, {one.cell.stream}: {_percent(one.promoted)} %"
+        f"{one.cell.ratio:g} × the baseline's, {one.cell.stream}: {percent(one.promoted)} %"
         for one in sorted(above, key=_promotes, reverse=True)
     ]
     misses = "misses its" if len(above) == 1 else "miss their"
@@ -206,8 +206,8 @@ def _goals(results: Sequence[Result]) -> str:
             limit = 0.9 if share == 0.1 else 0.65
             requests = max(ratio for (kind, _), ratio in needed.items() if kind == "equal"), needed["equal", 1]
             rows.append(
-                f"| {share * 100:g} % | {look} | {_checked(equal, 0.005)} | {_checked(edge, 0.05)} | "
-                f"{_percent(twice)} % | "
+                f"| {share * 100:g} % | {look} | {checked(equal, 0.005)} | {checked(edge, 0.05)} | "
+                f"{percent(twice)} % | "
                 + " | ".join(f"{ratio:.2f}" if ratio <= limit else f"**{ratio:.2f}**" for ratio in requests)
                 + f" | {needed['twice', 1]:.2f} |"
             )
@@ -224,7 +224,7 @@ def _cells(results: Sequence[Result]) -> str:
             equal, edge, twice = (by[key, kind, name] for kind in ("equal", "edge", "twice"))
             needed = f"{equal.median / equal.cell.one_look:.2f}" if equal.median else "–"
             entries.append(
-                f"{_percent(equal.rejected)} / {_percent(edge.promoted)} / {_percent(twice.promoted)}; {needed}"
+                f"{percent(equal.rejected)} / {percent(edge.promoted)} / {percent(twice.promoted)}; {needed}"
             )
         share, _, look, stream = key
         rows.append(f"| {share * 100:g} % | {look} | {stream} | {' | '.join(entries)} |")
@@ -236,11 +236,12 @@ def of_cell(one: Result) -> tuple[float, float, int, str]:
     return one.cell.share, one.cell.ratio, one.cell.look, one.cell.stream
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Return the share in percent, without the sign."""
     return f"{share * 100:.1f}".removesuffix(".0")
 
 
-def _checked(share: float, limit: float) -> str:
+def checked(share: float, limit: float) -> str:
     """Return the share in percent, in bold where it exceeds the limit."""
-    text = f"{_percent(share)} %"
+    text = f"{percent(share)} %"
     return text if share <= limit else f"**{text}**"

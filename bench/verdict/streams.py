@@ -47,8 +47,10 @@ class Cell:
         growth: factor by which the canary's traffic grows after the look `CHANGE`, when both shares rise by two
             tolerances; 1 for neither.
         clump: answers of one variant that are always alike: all good, or all bad.
+        testers: by how many tolerances testers' requests are answered better than those of others. All requests that
+            the canary gets more than the baseline are testers'.
 
-    The last three are not in the representation, so that the streams of the other cells keep their random numbers.
+    The last four are not in the representation, so that the streams of the other cells keep their random numbers.
     """
 
     share: float
@@ -60,6 +62,7 @@ class Cell:
     incident: int = field(default=0, repr=False)
     growth: float = field(default=1.0, repr=False)
     clump: int = field(default=1, repr=False)
+    testers: float = field(default=0.0, repr=False)
 
     @property
     def tolerance(self) -> float:
@@ -85,13 +88,14 @@ class Cell:
 
     @property
     def stream(self) -> str:
-        """Return the kind of answers: `iid`, `0.01`, `0.05`, `slow`, `incident`, `traffic × 2`, `clumps of 10`."""
+        """Return the kind of answers: `iid`, `0.05`, `slow`, `incident`, `traffic × 2`, `clumps of 5`, `testers -1`."""
         kinds = [
             "slow" if self.slow else "",
             "incident" if self.incident else "",
             f"traffic × {self.growth:g}" if self.growth != 1 else "",
             f"clumps of {self.clump}" if self.clump > 1 else "",
             f"{self.correlation:g}" if self.correlation else "",
+            f"testers {self.testers:+g}" if self.testers else "",
         ]
         return ", ".join(filter(None, kinds)) or "iid"
 
@@ -106,6 +110,8 @@ class Cell:
         slow_looks = round(self.one_look / self.look / 10) if self.slow else 0
         canary = np.where(numbers <= slow_looks, max(0.0, self.canary_share - 2 * self.tolerance), self.canary_share)
         baseline = np.full(len(numbers), self.share)
+        if self.testers:
+            canary = np.clip(canary + (1 - 1 / self.ratio) * self.testers * self.tolerance, 0.0, 1.0)
         if self.growth != 1:
             rise = 2 * self.tolerance
             lowest = 0.0 if self.share < 4 * self.tolerance else -rise  # else the canary's share would fall below 0
