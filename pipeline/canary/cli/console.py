@@ -30,12 +30,6 @@ if TYPE_CHECKING:  # they load Flask, which other commands must not wait for
     from canary.console.desk import ClusterDesk
     from canary.console.server import Server
 
-OPEN = 5.0
-"""Seconds after which a page that has not asked again counts as closed. Pages ask every two seconds."""
-
-LINGER = 5.0
-"""Seconds for which the console of a release stays after its end, so that open pages show how it ended."""
-
 MOST_PORT = 65_535
 
 FOR_A_LOCK = 5.0
@@ -117,11 +111,8 @@ def console_of(session: Session, bundle: Bundle) -> Iterator[None]:
 
 def _linger(desk: ClusterDesk) -> None:
     """Wait until open pages have shown how a release ended. Ctrl-C ends the wait."""
-    clock = SystemClock()
-    if clock.monotonic() - desk.asked_at > OPEN:
-        return
     try:
-        clock.sleep(LINGER)
+        desk.linger()
     except KeyboardInterrupt:
         return
 

@@ -19,6 +19,15 @@ from canary.state.lease import DURATION, Holder
 PACE = 1.0
 """Least seconds between two overviews, however many pages are open."""
 
+OPEN = 5.0
+"""Seconds after which a page that has not asked again counts as closed. Pages ask every two seconds."""
+
+LINGER = 5.0
+"""Seconds for which a console stays after a page has got the last state, so that the others get it, too."""
+
+MOST_LINGER = 60.0
+"""Most seconds to wait until a page has got the last state, while the cluster is slow."""
+
 BUSY = 0.2
 """Share of the time that a console may spend on reading: many workloads are read less often."""
 
@@ -75,8 +84,9 @@ class ClusterDesk:
         self._seen: Overview | None = None
         self._next_at = 0.0
         self._known: frozenset[str] = frozenset()
-        self.asked_at = float("-inf")
-        """Monotonic seconds at which a page last asked."""
+        # Monotonic seconds at which a page last asked, at which the reading of what it got began, and before which
+        # nothing read may be shown any more.
+        self._asked_at = self._read_at = self._shown_at = self._outdated_before = float("-inf")
 
     def overview(self) -> Overview:
         """Return the releases as they are now, or were within the last second.
@@ -84,11 +94,22 @@ class ClusterDesk:
         Raises:
             CanaryError: the cluster cannot be read.
         """
-        self.asked_at = self._clock.monotonic()
+        self._asked_at = self._clock.monotonic()
         with self._lock:
-            if self._seen is None or self._clock.monotonic() >= self._next_at:
+            is_outdated = self._clock.monotonic() >= self._next_at or self._read_at < self._outdated_before
+            if self._seen is None or is_outdated:
                 self._seen = self._read()
+            self._shown_at = self._read_at
             return self._seen
+
+    def linger(self) -> None:
+        """Wait until the pages that are open have got the state of now; return at once if none is open."""
+        now = self._clock.monotonic
+        began = self._outdated_before = now()
+        while self._shown_at < began and self._is_open() and now() - began < MOST_LINGER:
+            self._clock.sleep(0.1)
+        if self._shown_at >= began:
+            self._clock.sleep(LINGER)
 
     def act(self, workload: str, action: Action, *, by: str, typed: str, reason: str) -> str:
         """Do what a button says, and return what was done, in a sentence for the person.
@@ -133,11 +154,15 @@ class ClusterDesk:
             has_ended=self._has_ended,
             known=() if self._names else self._known,
         )
-        took = self._clock.monotonic() - began
+        took, self._read_at = self._clock.monotonic() - began, began
         self._next_at = began + max(PACE, took / BUSY)
         self._known |= {one.status.name for one in seen.workloads}
         self._note_renewals(seen)
         return seen
+
+    def _is_open(self) -> bool:
+        """Return whether a page has asked lately, or is waiting for its answer."""
+        return self._lock.locked() or self._clock.monotonic() - self._asked_at <= OPEN
 
     def _answer(self, gate: WaitingGate, action: Action, *, by: str, reason: str) -> str:
         """Record a decision for a driver that waits at its gate."""

@@ -319,3 +319,59 @@ def test_a_workload_that_was_shown_stays_after_its_release(console: Console) -> 
     console.press(Action.REJECT, workload="web")
     shown = {one.status.name: one.phase for one in console.desk.overview().workloads}
     assert shown == {"app": Phase.IDLE, "web": Phase.IDLE}
+
+
+@dataclass
+class Pages:
+    """A clock, and a page that asks for the state at these seconds."""
+
+    story: Story
+    at: list[float]
+    slept: float = 0.0
+    got: list[object] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        rejects = Rejects(self.story)
+        self.desk = ClusterDesk(
+            self.story.cluster, self.story.options, (), clock=self, reject=rejects, has_ended=nobody_has
+        )
+
+    def now(self) -> float:
+        return self.story.clock.now()
+
+    def monotonic(self) -> float:
+        return self.story.clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        self.story.clock.sleep(seconds)
+        while self.at and self.slept >= self.at[0]:
+            self.at.pop(0)
+            self.got.append(self.desk.overview())
+
+
+@pytest.mark.parametrize(
+    ("asks", "lasts"),
+    [([2.0, 4.0], 7), ([], 4.1), ([4.0], 9)],
+    ids=["a page that is open", "a page that was closed", "a slow page"],
+)
+def test_a_console_stays_until_an_open_page_has_got_the_last_state(
+    story: Story, asks: list[float], lasts: float
+) -> None:
+    story.stable(OLD)
+    pages = Pages(story, asks.copy())
+    before = pages.desk.overview()
+    story.clock.sleep(0.9)  # a page that asks now would get the same
+    pages.desk.linger()
+    assert pages.slept == pytest.approx(lasts, abs=0.3)
+    assert len(pages.got) == len(asks)
+    assert before not in pages.got
+
+
+def test_a_console_that_no_page_asks_ends_at_once(story: Story) -> None:
+    story.stable(OLD)
+    pages = Pages(story, [])
+    pages.desk.overview()
+    story.clock.sleep(6)
+    pages.desk.linger()
+    assert pages.slept == 0
