@@ -172,9 +172,13 @@ class SampleRatio:
 
 def _doubt(name: str, suspicion: Suspicion, pods: int, other: str, pods_of_other: int) -> str:
     pods_ = "as many pods" if pods == pods_of_other else f"{pods} and {counted(pods_of_other, 'pod')}"
+    connections = "do clients keep only a few connections open"
+    why = f"does it hang, or {connections}"
+    if name == "baseline":
+        why = f"does it hang, {connections}, or do testers send requests to the canary alone"
     return (
         f"the {name} answered {counted(round(suspicion.own), 'request')}, the {other} {suspicion.other:,.0f}, "
-        f"with {pods_}: does it hang, or do clients keep only a few connections open?"
+        f"with {pods_}: {why}?"
     )
 
 

@@ -47,7 +47,10 @@ def test_the_doubt_has_the_answers_and_the_pods_and_names_the_other_cause() -> N
     )
     assert "with 2 and 1 pod: does it hang," in check.doubt(1, 2)
     mirrored = looked(SampleRatio(), 1, 30, 60)
-    assert mirrored.doubt(1, 1).startswith("the baseline answered 60 requests, the canary 1,800, with as many pods")
+    assert mirrored.doubt(1, 1) == (
+        "the baseline answered 60 requests, the canary 1,800, with as many pods: does it hang, do clients keep only a "
+        "few connections open, or do testers send requests to the canary alone?"
+    )
 
 
 def test_a_variant_that_answers_again_is_trusted_again() -> None:
