@@ -251,11 +251,13 @@ class Demo:
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
         def read(pipe: IO[str]) -> None:
-            for line in pipe:
-                lines.put(line)
+            with pipe:
+                for line in pipe:
+                    lines.put(line)
             lines.put(None)
 
-        threading.Thread(target=read, args=(process.stderr,), daemon=True).start()
+        own = os.fdopen(os.dup(process.stderr.fileno()))  # Ctrl-C closes the process's pipe while the thread reads
+        threading.Thread(target=read, args=(own,), daemon=True).start()
         failures, answered = 0, set[str]()
         line: str | None = ""
         while line is not None:
