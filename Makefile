@@ -45,7 +45,7 @@ test: venv ## run the tests, including the e2e suite on localcluster, without th
 coverage: venv ## measure how much of the driver its own tests cover (apart from make test, because it doubles their time)
 	$(PYTEST) tests/canary -n $(WORKERS) --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-test-long: venv ## run the slow tests: installs with old and new tools, drivers that are killed after each write
+test-long: venv ## run the slow tests: installs with old and new tools, drivers that are killed after each write, most chapters of the workshop
 	$(PYTEST) -m long -n 3 --timeout 900
 
 bundle: demo-venv ## make one archive of sources and packages for machines without a network (PLATFORMS=, PYTHONS=; see docs/offline.md)

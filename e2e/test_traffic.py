@@ -27,6 +27,7 @@ def manifests(manifests: Path) -> Path:
         deployment = yaml.safe_load(file.read_text())
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
         container["lifecycle"]["preStop"]["sleep"]["seconds"] = 20
+        deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 45
         file.write_text(yaml.safe_dump(deployment, sort_keys=False))
     return manifests
 

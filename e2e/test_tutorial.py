@@ -236,13 +236,15 @@ OF_CORE = [pytest.param(one, marks=pytest.mark.long) for one in LESSONS if one.p
 OPEN_CONNECTIONS = pytest.mark.skipif(
     ON_KIND, reason="on a busy node, kept connections time out, so that some of them meet the canary"
 )
-SHORTEST = "A slow version"
+(OPEN, SHORTEST) = (
+    next(one for one in LESSONS if one.title == title) for title in ("Connections that stay open", "A slow version")
+)
 
 
 def marks_of(chapter: Lesson) -> list[pytest.MarkDecorator]:
     """Return the marks of a chapter's test: on localcluster, `make test` does the shortest one only."""
-    marks = [OPEN_CONNECTIONS] if chapter.title == "Connections that stay open" else []
-    return marks if ON_KIND or chapter.title == SHORTEST else [*marks, pytest.mark.long]
+    marks = [OPEN_CONNECTIONS] if chapter is OPEN else []
+    return marks if ON_KIND or chapter is SHORTEST else [*marks, pytest.mark.long]
 
 
 OF_CHAPTERS = [pytest.param(one, marks=marks_of(one)) for one in LESSONS if one.page != CORE]

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from canary.errors import InputError, LockedError
+from canary.errors import CanaryError, InputError, LockedError
 from canary.events import Answer, Decided, KeepsWatching
 from canary.ports import Clock, Cluster
 from canary.release.overview import Action, Choice, Overview, WorkloadOverview
@@ -98,7 +98,11 @@ class ClusterDesk:
         with self._lock:
             is_outdated = self._clock.monotonic() >= self._next_at or self._read_at < self._outdated_before
             if self._seen is None or is_outdated:
-                self._seen = self._read()
+                try:
+                    self._seen = self._read()
+                except CanaryError:
+                    self._shown_at = self._asked_at  # pages show the error
+                    raise
             self._shown_at = self._read_at
             return self._seen
 

@@ -89,7 +89,7 @@ def _problem(route: Object) -> tuple[str, bool]:
 
 
 def wait_until_served(world: World, name: str) -> None:
-    """Wait until each controller of a route has seen its last change, and accepts it.
+    """Wait until each controller of a route has seen its last change, and accepts it, or the route is gone.
 
     Raises:
         TimedOutError: one has not for as long as the options' timeout.
@@ -97,7 +97,7 @@ def wait_until_served(world: World, name: str) -> None:
     began, told = world.patient_now(), False
     while True:
         route = find_route(world.cluster, name)
-        problem = "it was deleted" if route is None else why_not_served(route)
+        problem = "" if route is None else why_not_served(route)
         if not problem:
             return
         if world.patient_now() - began >= world.options.timeout:
@@ -105,6 +105,15 @@ def wait_until_served(world: World, name: str) -> None:
         if not told and world.patient_now() - began >= 2 * POLL:
             told = True
             world.listen(Note(f"waiting for HTTPRoute {name}: {problem}"))
+        world.clock.sleep(POLL)
+
+
+def wait_until_seen(world: World, name: str, patience: float) -> None:
+    """Wait, for some seconds at most, until each controller of a route has said something of its last change."""
+    began = world.patient_now()
+    while (route := find_route(world.cluster, name)) is not None and not _problem(route)[1]:
+        if world.patient_now() - began >= patience:
+            return
         world.clock.sleep(POLL)
 
 

@@ -11,10 +11,19 @@ from canary.observe.deployments import Workload, read_workload
 from canary.observe.routes import find_route
 from canary.plurals import in_exact_percent
 from canary.ports import Cluster, World
-from canary.release.route_writes import division, edited, end_of, is_as_before, select_present_pods, written_division
+from canary.release.route_writes import (
+    division,
+    edited,
+    end_of,
+    is_as_before,
+    put_back_by_others,
+    select_present_pods,
+    without_record,
+    written_division,
+)
 from canary.settings.options import Options
 from canary.state.route_record import RouteRecord, read_route_record
-from canary.variants.route import share_of
+from canary.variants.route import names_variants, share_of
 from canary.variants.steps import step_of
 
 _BETWEEN = 1.0  # seconds between two looks
@@ -58,18 +67,24 @@ def route_problem(cluster: Cluster, options: Options, workload: Workload, record
     """
     name = workload.name
     if record is None:
-        return ""
+        route_name = annotations_of(workload.canary).get(ROUTE, "")
+        route = find_route(cluster, route_name) if route_name else None
+        if route is None or not names_variants(route["spec"], cluster.namespace, name):
+            return ""
+        return without_record(options, cluster.namespace, name, route_name)
     if workload.canary is None:
         return f"the release of {name} by HTTPRoute {record.route} was not ended completely. {end_of(options, name)}"
     route, step = find_route(cluster, record.route), step_of(workload.canary)
-    again = f"To divide them again, run the same canary deploy again. {end_of(options, name)}"
     if route is None:
         return f"HTTPRoute {record.route} was deleted. {end_of(options, name)}"
     if is_as_before(cluster.namespace, route, record):
-        return f"HTTPRoute {record.route} is as it was before the release, and divides no requests. {again}"
+        return put_back_by_others(options, record)
     if (written := written_division(cluster.namespace, route, record)) is None:
         return str(edited(options, record))
     if step is not None and written != division(record, share_of(step.percentage)):
+        again = f"To divide them again, run the same canary deploy again. {end_of(options, name)}"
+        if written.share == share_of(step.percentage):
+            return f"HTTPRoute {record.route} does not yet send testers ({record.header}) to the canary. {again}"
         is_now = f"HTTPRoute {record.route} gives {in_exact_percent(written.share)} of requests to the canary"
         return f"{is_now}, not {in_exact_percent(step.percentage / 100)}. {again}"
     return ""

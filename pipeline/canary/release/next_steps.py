@@ -44,7 +44,7 @@ def next_steps(
     if last is not None and last.state is PromoteState.ROLLING_BACK:
         return (f"finish the rollback that was interrupted: {commands.rollback}",)
     if last is not None and last.state is PromoteState.PROMOTING and not _is_of_another_release(workload, last):
-        return _after_interrupted_promote(commands, workload, last)
+        return _after_interrupted_promote(commands, last, can_be_finished=bool(workload.canary or route))
     if workload.canary is not None:
         steps = _in_release(commands, workload, record, step)
         return tuple(one for one in steps if one.endswith((commands.promote, commands.reject))) if gate_waits else steps
@@ -62,11 +62,11 @@ def _is_of_another_release(workload: Workload, last: LastPromote) -> bool:
     return annotations_of(workload.canary).get(DIGEST, last.digest) != last.digest
 
 
-def _after_interrupted_promote(commands: Commands, workload: Workload, last: LastPromote) -> tuple[str, ...]:
+def _after_interrupted_promote(commands: Commands, last: LastPromote, *, can_be_finished: bool) -> tuple[str, ...]:
     if last.failed:
         return (f"finish the undo of a promote that failed ({last.failed}): {commands.finish_undo(last)}",)
     steps = []
-    if workload.canary or not last.images:
+    if can_be_finished or not last.images:
         steps.append(f"finish the promote that was interrupted: {commands.promote}")
     if last.can_be_rolled_back:
         steps.append(f"return to the state before that promote: {commands.rollback}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from canary.errors import ForbiddenError, InputError, LockedError
 from canary.events import Note, Started
 from canary.marks import DIGEST
-from canary.observe.deployments import read_workload
+from canary.observe.deployments import Workload, read_workload
 from canary.ports import Lock, World
 from canary.release.commands import Commands
 from canary.release.reject import reject
@@ -82,20 +82,30 @@ def _left(world: World, name: str) -> tuple[str, str]:
     found = read_workload(cluster, name)
     canary = found.canary
     if canary is None:
-        record = read_route_record(cluster, found)
-        if found.baseline is None and record is not None:
-            return "", f"its canary was deleted before HTTPRoute {record.route} was put back"
-        return f"it has a baseline, but no canary. To delete it: canary reject {name}", ""
+        return _left_without_canary(world, found)
     at = expiry(canary)
     if at is None:
         return "its canary was created by another tool, and never expires", ""
     if at > now:
         return f"its canary does not expire before {readable(at)}", ""
-    if is_rolling_back(cluster, name):
-        return f"its rollback was interrupted. To finish it: {Commands(world.options, name).rollback}", ""
-    promoted = unfinished_digest(cluster, name)
-    if promoted is not None and promoted == canary["metadata"]["annotations"].get(DIGEST):
-        commands = Commands.of(world.options, name, canary)
-        text = f"its promote was interrupted. To finish it: {commands.promote}. To go back: {commands.rollback}"
-        return text, ""
-    return "", f"its canary expired at {readable(at)}"
+    kept = _interrupted(world, found, canary["metadata"]["annotations"].get(DIGEST))
+    return kept, "" if kept else f"its canary expired at {readable(at)}"
+
+
+def _left_without_canary(world: World, found: Workload) -> tuple[str, str]:
+    """Return the same for a workload of which a baseline is left, or a route and the Services of the variants."""
+    record = read_route_record(world.cluster, found)
+    if found.baseline is not None or record is None:
+        return f"it has a baseline, but no canary. To delete it: canary reject {found.name}", ""
+    kept = _interrupted(world, found, unfinished_digest(world.cluster, found.name))
+    return kept, "" if kept else f"its variants were deleted before its release by HTTPRoute {record.route} had ended"
+
+
+def _interrupted(world: World, found: Workload, digest: str | None) -> str:
+    """Return how to finish a rollback, or a promote of this digest, that was interrupted; empty if none was."""
+    if is_rolling_back(world.cluster, found.name):
+        return f"its rollback was interrupted. To finish it: {Commands(world.options, found.name).rollback}"
+    if digest is not None and digest == unfinished_digest(world.cluster, found.name):
+        commands = Commands.of(world.options, found.name, found.canary)
+        return f"its promote was interrupted. To finish it: {commands.promote}. To go back: {commands.rollback}"
+    return ""

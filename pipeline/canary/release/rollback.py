@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from canary.errors import CanaryError, InputError, LockLostError, PromoteError, TimedOutError, UnreachableError
 from canary.events import Note, RolledBack, Undone
-from canary.marks import ROLLBACK_FROM, TOO_LARGE, UNDOING, Variant, before_name, rollback_name
+from canary.marks import ROLLBACK_FROM, TOO_LARGE, UNDOING, before_name, rollback_name
 from canary.objects import CONFIG_MAP, DEPLOYMENT, SERVICE, Kind, Object, annotations_of, describe
 from canary.observe.deployments import images, progress, read_workload
 from canary.observe.rollout import wait_until_ready
@@ -26,6 +26,7 @@ from canary.state.last_promote import (
     snapshots_before,
 )
 from canary.state.restore import restore, restored_replicas
+from canary.state.route_record import read_route_record
 from canary.state.snapshots import (
     Snapshot,
     TooLargeError,
@@ -89,7 +90,8 @@ def rollback(world: World, names: Sequence[str]) -> None:
     except CanaryError as error:
         raise _undo(world, targets, str(error)) from error
     for target in targets:
-        if any(variant is not Variant.STABLE for variant in read_workload(world.cluster, target.name).variants):
+        found = read_workload(world.cluster, target.name)
+        if found.canary or found.baseline or read_route_record(world.cluster, found):
             reject(world, target.name, f"stable {target.name} was rolled back")
         set_state(world.cluster, target.name, PromoteState.ROLLED_BACK)
         _delete_saved(world.cluster, target.name)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from fractions import Fraction
 
-from canary.errors import InputError, TimedOutError
+from canary.errors import ConflictError, InputError, TimedOutError
 from canary.events import Note, Written
 from canary.marks import ROUTE_SHARE, Variant, service_name
 from canary.objects import SERVICE, Object, annotations_of, labels_of
@@ -35,6 +35,8 @@ STABLE_ALONE = "none"
 
 NOTHING = Fraction(0)
 
+_MOST_TURNS = 10  # three are needed, unless others write the route, too
+
 
 def division(record: RouteRecord, share: Fraction) -> Division:
     """Return how a release divides the requests while there are variants, with a share of each of them."""
@@ -59,7 +61,8 @@ def write_division(
         is_ending: whether other weights of the variants may be overwritten, and nothing is to stop for the controller.
 
     Raises:
-        InputError: somebody has edited the route.
+        InputError: somebody has edited the route, or it is gone.
+        ConflictError: somebody else puts the route back each time.
         TimedOutError: the controller has not seen the change.
     """
     spec = divided(record.before, world.cluster.namespace, asked)
@@ -70,7 +73,8 @@ def write_division(
         is_ours = written_division(world.cluster.namespace, route, record) or (
             not is_begun and is_as_before(world.cluster.namespace, route, record)
         )
-        if not is_ours and not (is_ending and is_unedited(world, route, record)):
+        is_known = is_ending and names_them(world, route, record) and is_unedited(world, route, record)
+        if not is_ours and not is_known:
             raise edited(world.options, record)
         if route["spec"] == spec and annotations_of(route).get(ROUTE_SHARE) == percent:
             return _Turn.LAST
@@ -85,7 +89,7 @@ def write_division(
 
 
 def write_back(world: World, record: RouteRecord, *, is_ending: bool) -> None:
-    """Make a route what it was, and wait until the controller has seen it.
+    """Make a route what it was, and wait until the controller has seen it. A route that is gone stays so.
 
     Args:
         world: what to work with.
@@ -93,6 +97,7 @@ def write_back(world: World, record: RouteRecord, *, is_ending: bool) -> None:
         is_ending: whether nothing is to stop for the controller.
 
     Raises:
+        ConflictError: somebody else writes the route each time.
         TimedOutError: the controller has not seen the change.
     """
     told = False
@@ -146,17 +151,22 @@ def _write(
 ) -> None:
     """Write a route turn by turn, and wait after each one until the controller has seen it."""
     told, is_heard = False, True
-    while (turn := retry_on_conflict(attempt, f"{what} HTTPRoute {record.route}")) is not _Turn.NONE:
-        if turn is not _Turn.PREPARES and not told:
+    for _ in range(_MOST_TURNS):
+        turn = retry_on_conflict(attempt, f"{what} HTTPRoute {record.route}")
+        if turn not in (_Turn.NONE, _Turn.PREPARES) and not told:
             told = True
             world.listen(Written("HTTPRoute", record.route, "configured", part))
         if not is_ending:
             wait_until_served(world, record.route)
         elif is_heard:
             is_heard = wait_patiently(world, record)
-        if turn is _Turn.LAST:
+        if turn in (_Turn.NONE, _Turn.LAST):
             return
         world.clock.sleep(POLL)  # the controller has seen the route, and tells those that answer
+    raise ConflictError(
+        f"{what} HTTPRoute {record.route}: somebody else writes it each time (`kubectl get httproute {record.route} -n "
+        f"{world.cluster.namespace} --show-managed-fields -o yaml` says who). Let it alone, then run the command again"
+    )
 
 
 def _marked(route: Object, marks: Mapping[str, str | None]) -> Object:
@@ -191,6 +201,23 @@ def edited(options: Options, record: RouteRecord) -> InputError:
     return InputError(
         f"HTTPRoute {record.route} was edited since the release of {record.workload} began, and does not divide the "
         f"requests as the release wrote. What was edited stays. {end_of(options, record.workload)}"
+    )
+
+
+def put_back_by_others(options: Options, record: RouteRecord) -> str:
+    """Return what to do about a route that somebody has made as it was before the release."""
+    return (
+        f"HTTPRoute {record.route} is as it was before the release, and divides no requests. To divide them again, run "
+        f"the same canary deploy again. {end_of(options, record.workload)}"
+    )
+
+
+def without_record(options: Options, namespace: str, name: str, route: str) -> str:
+    """Return what to do about a route that leads to variants, if nobody knows any more what it was."""
+    return (
+        f"Service {service_name(name, Variant.STABLE)} was deleted, and with it what HTTPRoute {route} was before the "
+        f"release of {name}. The route still leads to canary and baseline: let it lead to the Service of {name} again "
+        f"(kubectl edit httproute {route} -n {namespace}). {end_of(options, name)}"
     )
 
 

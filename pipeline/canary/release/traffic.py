@@ -30,7 +30,7 @@ from canary.objects import SERVICE, Object, annotations_of, pod_labels
 from canary.observe.deployments import Workload, read_workload
 from canary.observe.observation import observe, pods_to_sample
 from canary.observe.rollout import POLL
-from canary.observe.routes import check_route, find_route, read_route
+from canary.observe.routes import check_route, find_route, read_route, wait_until_seen
 from canary.observe.services import wait_for_endpoints, wait_until_gone
 from canary.ports import World
 from canary.release.commands import Commands
@@ -45,16 +45,26 @@ from canary.release.route_writes import (
     is_unedited,
     leads_to_them,
     names_them,
+    put_back_by_others,
     select_all_pods,
     select_present_pods,
     to_stable,
+    without_record,
     write_back,
     write_division,
     written_division,
 )
 from canary.state.route_record import RouteRecord, read_route_record
 from canary.variants.derive import own_marks
-from canary.variants.route import Header, divided, is_same_but_for_weights_of, leads_to, share_of
+from canary.variants.route import (
+    Header,
+    divided,
+    is_same_but_for_weights_of,
+    leads_to,
+    names_twice,
+    names_variants,
+    share_of,
+)
 from canary.variants.steps import Step, step_at_hand
 
 LARGEST_SHARE = 50
@@ -120,6 +130,8 @@ def check_traffic(world: World, workload: Workload) -> Divided:
             f"the release of {workload.name} that is in progress has {record.header or 'no --match'}, and not "
             f"{options.match}. To end it: {Commands(options, workload.name).reject}"
         )
+    if record is not None:
+        wait_until_seen(world, options.route, QUIET)  # a driver that was killed may just have written it
     route = read_route(world.cluster, options.route)
     check_route(world.cluster, route)
     check_traffic_rights(world.cluster, workload.name, options.route)
@@ -193,14 +205,18 @@ def shift(world: World, name: str, step: Step) -> None:
 
 
 def check_unedited(world: World, name: str) -> None:
-    """Refuse to go on where somebody has edited the route.
+    """Refuse to go on where somebody has edited the route, or put it back.
 
     Raises:
         InputError: somebody has.
     """
     record = read_route_record(world.cluster, read_workload(world.cluster, name))
-    if record is not None:
-        _refuse_edited(world, read_route(world.cluster, record.route), record)
+    if record is None:
+        return
+    route = read_route(world.cluster, record.route)
+    if is_as_before(world.cluster.namespace, route, record):
+        raise InputError(put_back_by_others(world.options, record))
+    _refuse_edited(world, route, record)
 
 
 def put_back(world: World, name: str) -> None:
@@ -211,6 +227,7 @@ def put_back(world: World, name: str) -> None:
     workload = read_workload(world.cluster, name)
     record = read_route_record(world.cluster, workload)
     if record is None:
+        _require_record(world, workload)
         return
     select_all_pods(world, workload, record)
     write_back(world, record, is_ending=False)
@@ -220,13 +237,18 @@ def withdraw(world: World, name: str) -> RouteRecord | None:
     """Let no request come to canary and baseline any more, and return the record; None if the release divides none."""
     workload = read_workload(world.cluster, name)
     record = read_route_record(world.cluster, workload)
+    if record is None:
+        _require_record(world, workload)
     route = None if record is None else find_route(world.cluster, record.route)
     if record is None or route is None or not leads_to_them(world, route, record):
         return record
     is_open = select_present_pods(world, workload, record)
     if is_unedited(world, route, record):
         wait_for_endpoints(world, {name: [service_name(name, Variant.STABLE)]})
-        write_division(world, record, to_stable(record), is_ending=True)
+        try:
+            write_division(world, record, to_stable(record), is_ending=True)
+        except InputError:  # somebody has edited, deleted or put back the route between two writes
+            write_back(world, record, is_ending=True)
         if not is_open:
             _wait_until_quiet(world, workload)
     else:  # requests come to the variants by the workload's Service, until their pods end
@@ -241,6 +263,7 @@ def end(world: World, record: RouteRecord | None) -> None:
     if wait_until_gone(world, record.workload, record.service, patience=QUIET):
         world.clock.sleep(POLL)  # else requests would come to pods that end, by the workload's own Service
     write_back(world, record, is_ending=True)
+    wait_until_seen(world, record.route, QUIET)  # who was killed after the last write has not waited
     there = {one["metadata"]["name"]: one for one in world.cluster.find(SERVICE)}
     for variant in (*COMPARED, Variant.STABLE):  # the last one has the record
         name = service_name(record.workload, variant)
@@ -323,7 +346,8 @@ def _check_division(world: World, route: Object, record: RouteRecord, share: Fra
     """Refuse a share that the route cannot give; try it as a dry run."""
     namespace = world.cluster.namespace
     spec = divided(record.before, namespace, division(record, share))
-    if not is_same_but_for_weights_of(spec, record.before, namespace, division(record, share)):
+    is_same = is_same_but_for_weights_of(spec, record.before, namespace, division(record, share))
+    if not is_same or names_twice(record.before, namespace, record.service):
         raise InputError(
             f"HTTPRoute {record.route} names Service {record.service} several times in one rule: merge its backends"
         )
@@ -350,6 +374,18 @@ def _wait_until_quiet(world: World, workload: Workload) -> None:
     if world.patient_now() - last_change < LAG:
         text = f"canary and baseline of {workload.name} still answer requests, which do not come by the route"
         world.listen(Note(text, warning=True))
+
+
+def _require_record(world: World, workload: Workload) -> None:
+    """Refuse to delete variants to which a route leads, if nobody knows any more what the route was.
+
+    Raises:
+        InputError: somebody has deleted the Service with the record.
+    """
+    name, route_name = workload.name, annotations_of(workload.canary).get(ROUTE, "")
+    route = find_route(world.cluster, route_name) if route_name else None
+    if route is not None and names_variants(route["spec"], world.cluster.namespace, name):
+        raise InputError(without_record(world.options, world.cluster.namespace, name, route_name))
 
 
 def _refuse_edited(world: World, route: Object, record: RouteRecord) -> None:

@@ -158,6 +158,12 @@ def names_variants(spec: Object, namespace: str, workload: str) -> bool:
     return any(is_local(one, namespace) and one["name"] in names for rule in _rules(spec) for one in _backends(rule))
 
 
+def names_twice(spec: Object, namespace: str, service: str) -> bool:
+    """Return whether a rule of a route names a Service several times, such as two of its ports."""
+    named = ([one["name"] for one in _backends(rule) if is_local(one, namespace)] for rule in _rules(spec))
+    return any(names.count(service) > 1 for names in named)
+
+
 def is_local(backend: Object, namespace: str) -> bool:
     """Return whether a backend is a Service of the route's namespace."""
     kind = (backend.get("group") or "", backend.get("kind") or "Service")

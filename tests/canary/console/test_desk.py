@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from canary.console.desk import ClusterDesk
-from canary.errors import InputError
+from canary.errors import InputError, UnreachableError
 from canary.events import KeepsWatching
 from canary.marks import Variant
 from canary.observe.deployments import images
@@ -18,7 +19,7 @@ from canary.release.overview import Action, Phase
 from canary.state.lease import DURATION, renewed
 from tests.canary.drivers import ADA, BOB, Entered, lease, lock, nobody_has
 from tests.canary.release.gates import NEW, OLD, Asked, Waiting, recorded
-from tests.canary.story import Story, deployment
+from tests.canary.story import Faulty, Story, deployment
 
 
 @dataclass
@@ -327,14 +328,19 @@ class Pages:
 
     story: Story
     at: list[float]
+    away: bool = False  # whether the API server does not answer any more
     slept: float = 0.0
     got: list[object] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         rejects = Rejects(self.story)
-        self.desk = ClusterDesk(
-            self.story.cluster, self.story.options, (), clock=self, reject=rejects, has_ended=nobody_has
-        )
+
+        def answer(*_: object, **__: object) -> None:
+            if self.away:
+                raise UnreachableError("the API server does not answer")
+
+        cluster: Any = Faulty(self.story.cluster, {"find": answer, "get": answer})
+        self.desk = ClusterDesk(cluster, self.story.options, (), clock=self, reject=rejects, has_ended=nobody_has)
 
     def now(self) -> float:
         return self.story.clock.now()
@@ -347,7 +353,8 @@ class Pages:
         self.story.clock.sleep(seconds)
         while self.at and self.slept >= self.at[0]:
             self.at.pop(0)
-            self.got.append(self.desk.overview())
+            with contextlib.suppress(UnreachableError):
+                self.got.append(self.desk.overview())
 
 
 @pytest.mark.parametrize(
@@ -366,6 +373,17 @@ def test_a_console_stays_until_an_open_page_has_got_the_last_state(
     assert pages.slept == pytest.approx(lasts, abs=0.3)
     assert len(pages.got) == len(asks)
     assert before not in pages.got
+
+
+def test_a_console_whose_pages_show_that_the_api_server_is_away_does_not_stay_longer(story: Story) -> None:
+    story.stable(OLD)
+    pages = Pages(story, [2.0, 4.0])
+    pages.desk.overview()
+    story.clock.sleep(0.9)
+    pages.away = True
+    pages.desk.linger()
+    assert pages.slept == pytest.approx(7, abs=0.3)
+    assert not pages.got
 
 
 def test_a_console_that_no_page_asks_ends_at_once(story: Story) -> None:

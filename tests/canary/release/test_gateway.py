@@ -72,18 +72,18 @@ def rejected_after(story: Story) -> float:
 
 def test_variants_are_deleted_as_soon_as_they_count_no_more_requests(routed: Story) -> None:
     routed.counts.answered |= {Variant.BASELINE: 0, Variant.CANARY: 0}
-    assert 5 <= rejected_after(routed) <= 8
+    assert 5 <= rejected_after(routed) < 15
     assert not [note for note in routed.heard(Note) if "still answer" in note.text]
 
 
 def test_a_variant_that_still_answers_is_waited_for_although_the_other_is_quiet(routed: Story) -> None:
     routed.counts.answered |= {Variant.BASELINE: 0}
-    assert 20 <= rejected_after(routed) <= 24
+    assert 20 <= rejected_after(routed) < 35
 
 
 def test_variants_that_still_answer_are_waited_for_in_vain_and_then_deleted(routed: Story) -> None:
     was = state(route(routed))
-    assert 20 <= rejected_after(routed) <= 24
+    assert 20 <= rejected_after(routed) < 35
     assert [note.text for note in routed.heard(Note) if note.warning] == [
         "canary and baseline of app still answer requests, which do not come by the route"
     ]
@@ -105,7 +105,7 @@ def test_requests_that_come_seldom_are_waited_for_too(routed: Story) -> None:
 
 def test_where_no_counts_can_be_read_a_controller_gets_five_seconds(routed: Story) -> None:
     routed.counts.problem[Variant.CANARY] = "connection refused"
-    assert 5 <= rejected_after(routed) <= 8
+    assert 5 <= rejected_after(routed) < 15
 
 
 @pytest.mark.parametrize(

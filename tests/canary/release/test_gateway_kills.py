@@ -11,7 +11,7 @@ import pytest
 from canary.errors import InterruptedReleaseError
 from canary.events import Note
 from canary.marks import Variant
-from canary.objects import SERVICE
+from canary.objects import DEPLOYMENT, SERVICE
 from canary.release.status import workloads_in_release
 from tests.canary.release.routed import (
     Killed,
@@ -117,9 +117,23 @@ def test_status_says_how_to_end_what_a_killed_reject_has_left(routed: Story, lef
     left_nothing(routed, left_over)
 
 
+def test_the_reaper_leaves_a_baseline_without_a_canary(routed: Story) -> None:
+    by_route(routed, expire_after=60).deploy()
+    routed.clock.sleep(120)
+    routed.cluster.delete(DEPLOYMENT, "app-canary")
+    (kept,) = routed.release().reap()
+    assert (kept.expired, kept.reason) == (
+        False,
+        "it has a baseline, but no canary. To delete it: canary reject app",
+    )
+    assert routed.names() == {"app", "app-baseline"}
+
+
 def test_the_reaper_ends_what_a_killed_reject_has_left(routed: Story, left_over: Object) -> None:
     (shown,) = routed.release().reap(dry_run=True)
-    assert shown.reason == "its canary was deleted before HTTPRoute app was put back, and nobody works on it"
+    assert shown.reason == (
+        "its variants were deleted before its release by HTTPRoute app had ended, and nobody works on it"
+    )
     assert services(routed) != {"app"}
     (reaped,) = routed.release().reap()
     assert (reaped.expired, reaped.reason) == (True, shown.reason)

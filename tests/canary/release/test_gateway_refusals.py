@@ -163,8 +163,9 @@ def test_a_service_of_the_name_that_is_needed_is_refused(routed: Story) -> None:
     )
 
 
-def test_a_service_twice_in_one_rule_is_refused(routed: Story) -> None:
-    edit(routed, lambda spec: spec["rules"][0]["backendRefs"].append({"name": "app", "port": 8080, "weight": 1}))
+@pytest.mark.parametrize(("port", "weight"), [(8080, 1), (8081, 0)])
+def test_a_service_twice_in_one_rule_is_refused(routed: Story, port: int, weight: int) -> None:
+    edit(routed, lambda spec: spec["rules"][0]["backendRefs"].append({"name": "app", "port": port, "weight": weight}))
     refused(routed, "HTTPRoute app names Service app several times in one rule: merge its backends")
 
 

@@ -87,6 +87,7 @@ def test_a_reject_waits_for_the_controller_and_ends_without_it(routed: Story, is
     routed.release(names=("app",), timeout=7, cluster=Faulty(routed.cluster, {"delete": note})).reject()
     assert seen["Deployment"][0] >= 7
     assert is_edited or seen["Service"][0] - seen["Deployment"][-1] >= 7
+    assert seen["Service"][-1] < 80, "it waits for the controller twice, and not after each write"
     assert routed.names() == {"app"}
     assert services(routed) == {"app"}
     assert routed.heard(Note)[-1].text.endswith("has not seen its last change; the release ends nevertheless")
