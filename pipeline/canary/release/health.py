@@ -75,7 +75,7 @@ def _scrapes(record: Record) -> Health:
 def _traffic(now: Experiment, record: Record) -> Health:
     if doubt := record.tally.doubt(now.workload):
         return Health("traffic", is_problem=True, text=f"{doubt[0].upper()}{doubt[1:]}")
-    return Health("traffic", is_problem=False, text="No sign that canary or baseline leaves requests unanswered.")
+    return Health("traffic", is_problem=False, text="No sign of requests without an answer.")
 
 
 def _requests(now: Experiment, record: Record) -> Health:

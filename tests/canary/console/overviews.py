@@ -132,7 +132,7 @@ def three(
 
 HEALTHY = (
     Health("scrapes", is_problem=False, text="All pods report their counts."),
-    Health("traffic", is_problem=False, text="No sign that canary or baseline leaves requests unanswered."),
+    Health("traffic", is_problem=False, text="No sign of requests without an answer."),
     Health("requests", is_problem=False, text="Requests per second: canary 25.1, baseline 26.5."),
     Health("looks", is_problem=False, text="No answers are counted while the release waits."),
     Health("lock", is_problem=False, text="ada@laptop, process 4711 works on it; last sign of life 2 s ago."),
