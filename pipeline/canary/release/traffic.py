@@ -23,12 +23,12 @@ requests find ready pods. When stable is complete again, it selects the pods tha
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from canary.errors import CanaryError, InputError
-from canary.events import Note, Written
-from canary.marks import COMPARED, ROUTE, ROUTE_BEFORE, Variant, service_name, variant_name
-from canary.objects import SERVICE, Object, annotations_of, pod_labels
+from canary.errors import InputError
+from canary.events import Written
+from canary.marks import COMPARED, ROUTE, Variant, service_name, variant_name
+from canary.objects import SERVICE, Object, annotations_of
 from canary.observe.deployments import Workload, read_workload
-from canary.observe.observation import observe, pods_to_sample
+from canary.observe.quiet import QUIET, wait_until_quiet
 from canary.observe.rollout import POLL
 from canary.observe.routes import check_route, find_route, read_route, wait_until_seen
 from canary.observe.services import wait_for_endpoints, wait_until_gone
@@ -36,11 +36,10 @@ from canary.ports import World
 from canary.release.commands import Commands
 from canary.release.lookout import follow
 from canary.release.rights import check_traffic_rights
+from canary.release.route_services import new_record, variant_service
 from canary.release.route_writes import (
-    HASH,
     division,
     edited,
-    hash_of,
     is_as_before,
     is_unedited,
     leads_to_them,
@@ -55,12 +54,9 @@ from canary.release.route_writes import (
     written_division,
 )
 from canary.state.route_record import RouteRecord, read_route_record
-from canary.variants.derive import own_marks
 from canary.variants.route import (
-    Header,
     divided,
     is_same_but_for_weights_of,
-    leads_to,
     names_twice,
     names_variants,
     share_of,
@@ -69,16 +65,6 @@ from canary.variants.steps import Step, step_at_hand
 
 LARGEST_SHARE = 50
 """Most percent of the requests that canary and baseline can get, each."""
-
-QUIET = 20.0
-"""Seconds to wait until variants count no more requests, after the controller has seen the route."""
-
-LAG = 5.0
-"""Seconds within which a controller acts on a route that it has seen."""
-
-_ABOUT_ONE_SERVICE = ("prometheus.io/", "external-dns.alpha.kubernetes.io/")
-
-_BETWEEN_COUNTS = 1.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -137,10 +123,10 @@ def check_traffic(world: World, workload: Workload) -> Divided:
     check_traffic_rights(world.cluster, workload.name, options.route)
     if record is not None and names_them(world, route, record):
         _refuse_edited(world, route, record)
-    fresh = record or _new_record(world, workload, route)
+    fresh = record or new_record(world, workload, route)
     for percentage in options.steps:
         _check_division(world, route, fresh, share_of(percentage))
-    made = [_service(world, workload, fresh, variant) for variant in Variant]
+    made = [variant_service(world, workload, fresh, variant) for variant in Variant]
     there = {one["metadata"]["name"]: one for one in world.cluster.find(SERVICE)}
     for service in made:
         name = service["metadata"]["name"]
@@ -167,11 +153,11 @@ def begin(world: World, workload: Workload) -> None:
     route = read_route(world.cluster, world.options.route)
     record = read_route_record(world.cluster, workload)
     if record is None:
-        record = _new_record(world, workload, route)
-        _create(world, _service(world, workload, record, Variant.STABLE))
+        record = new_record(world, workload, route)
+        _create(world, variant_service(world, workload, record, Variant.STABLE))
     elif record.before != route["spec"] and not names_them(world, route, record):  # nothing of ours is in it
-        record = replace(_new_record(world, workload, route), header=record.header)
-        world.cluster.replace(_service(world, workload, record, Variant.STABLE))
+        record = replace(new_record(world, workload, route), header=record.header)
+        world.cluster.replace(variant_service(world, workload, record, Variant.STABLE))
     select_present_pods(world, workload, record)
     if leads_to_them(world, route, record):
         return
@@ -193,7 +179,7 @@ def shift(world: World, name: str, step: Step) -> None:
     there = {one["metadata"]["name"] for one in world.cluster.find(SERVICE)}
     for variant in COMPARED:
         if service_name(name, variant) not in there:
-            _create(world, _service(world, workload, record, variant))
+            _create(world, variant_service(world, workload, record, variant))
     follow(world, [name])  # stable may have been rolled out while no driver ran
     wait_for_endpoints(
         world,
@@ -250,7 +236,7 @@ def withdraw(world: World, name: str) -> RouteRecord | None:
         except InputError:  # somebody has edited, deleted or put back the route between two writes
             write_back(world, record, is_ending=True)
         if not is_open:
-            _wait_until_quiet(world, workload)
+            wait_until_quiet(world, workload)
     else:  # requests come to the variants by the workload's Service, until their pods end
         write_back(world, record, is_ending=True)
     return record
@@ -271,77 +257,6 @@ def end(world: World, record: RouteRecord | None) -> None:
             _delete_service(world, name)
 
 
-def _new_record(world: World, workload: Workload, route: Object) -> RouteRecord:
-    """Return the record of a route as it is now.
-
-    Raises:
-        InputError: it does not lead to the workload, or not by exactly one Service.
-    """
-    assert workload.stable is not None
-    name, namespace = route["metadata"]["name"], world.cluster.namespace
-    labels = pod_labels(workload.stable)
-    selecting = {
-        one["metadata"]["name"]: one["spec"]["selector"]
-        for one in world.cluster.find(SERVICE)
-        if one["spec"].get("selector") and one["spec"]["selector"].items() <= labels.items()
-    }
-    led = [one for one in selecting if leads_to(route["spec"], namespace, one)]
-    if len(led) != 1:
-        services = f"the Services of {workload.name} are {', '.join(sorted(selecting))}" if selecting else "it has none"
-        why = "by several Services" if led else f"no requests to {workload.name}: {services}"
-        raise InputError(f"HTTPRoute {name} sends {why}. It must have one of its Services as a backend")
-    (service,) = led
-    _refuse_another_release(world, workload, route)
-    present = hash_of(world, workload)
-    if not present:
-        raise InputError(f"stable {workload.name} has no ReplicaSet yet: wait until it is ready")
-    selector = {**selecting[service], HASH: present}
-    header = Header.parse(world.options.match) if world.options.match else None
-    return RouteRecord(workload.name, name, service, route["spec"], selector, header)
-
-
-def _refuse_another_release(world: World, workload: Workload, route: Object) -> None:
-    """Refuse a route that another release divides, or may divide again, such as after a promote that failed.
-
-    Two releases would each put back what the other has written.
-    """
-    for one in world.cluster.find(SERVICE):
-        other, marks = one["metadata"]["name"].removesuffix(f"-{Variant.STABLE}"), annotations_of(one)
-        if ROUTE_BEFORE in marks and marks.get(ROUTE) == route["metadata"]["name"] and other != workload.name:
-            raise InputError(
-                f"HTTPRoute {route['metadata']['name']} divides the requests of a release of {other}, and only one "
-                f"release at a time can divide a route: wait until that one has ended, or end it: "
-                f"{Commands(world.options, other).reject}. Or give {workload.name} an HTTPRoute of its own"
-            )
-
-
-def _service(world: World, workload: Workload, record: RouteRecord, variant: Variant) -> Object:
-    """Return the Service of a variant: as the workload's own, but for the pods that it selects."""
-    own = world.cluster.get(SERVICE, record.service)
-    if own is None:
-        raise InputError(f"Service {record.service}, to which HTTPRoute {record.route} leads, was deleted")
-    label = {world.options.label: str(variant)}
-    selector = record.selector if variant is Variant.STABLE else own["spec"]["selector"] | label
-    mark = record.annotations if variant is Variant.STABLE else {ROUTE: record.route}
-    ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in own["spec"]["ports"]]
-    return {
-        "apiVersion": SERVICE.api_version,
-        "kind": SERVICE.kind,
-        "metadata": {
-            "name": service_name(workload.name, variant),
-            "labels": label,  # and none of the Service's own: what selects it by them must not find pods twice
-            "annotations": _of_its_own(annotations_of(own)) | mark,
-        },
-        "spec": {"selector": dict(selector), "ports": ports},
-    }
-
-
-def _of_its_own(annotations: dict[str, str]) -> dict[str, str]:
-    """Return the annotations of a Service that hold for a copy of it, too: neither its scrapes nor its DNS names."""
-    kept = own_marks(annotations)
-    return {key: value for key, value in kept.items() if not key.startswith(_ABOUT_ONE_SERVICE)}
-
-
 def _check_division(world: World, route: Object, record: RouteRecord, share: Fraction) -> None:
     """Refuse a share that the route cannot give; try it as a dry run."""
     namespace = world.cluster.namespace
@@ -352,28 +267,6 @@ def _check_division(world: World, route: Object, record: RouteRecord, share: Fra
             f"HTTPRoute {record.route} names Service {record.service} several times in one rule: merge its backends"
         )
     world.cluster.replace({**route, "spec": spec}, dry_run=True)
-
-
-def _wait_until_quiet(world: World, workload: Workload) -> None:
-    """Wait until canary and baseline count no more requests: a controller may have seen a route, and act later.
-
-    The counts of a pod must stay the same for `LAG` seconds. Where they cannot be read, the wait is as long.
-    """
-    since: dict[tuple[str, str], tuple[float, dict[str, float]]] = {}  # when counts were first as they are, and which
-    began, seen_at = world.patient_now(), world.clock.now()
-    last_change = began
-    while (waited := world.patient_now() - began) < QUIET:
-        world.clock.sleep(_BETWEEN_COUNTS)
-        now = _counts(world, workload, seen_at)
-        for key, (at, counts) in now.items():
-            if key not in since or since[key][1] != counts:
-                last_change = world.patient_now() if key in since else last_change
-                since[key] = at, counts
-        if all(at - since[key][0] >= LAG for key, (at, _) in now.items()) if now else waited >= LAG:
-            return
-    if world.patient_now() - last_change < LAG:
-        text = f"canary and baseline of {workload.name} still answer requests, which do not come by the route"
-        world.listen(Note(text, warning=True))
 
 
 def _require_record(world: World, workload: Workload) -> None:
@@ -393,22 +286,6 @@ def _refuse_edited(world: World, route: Object, record: RouteRecord) -> None:
     namespace = world.cluster.namespace
     if not is_as_before(namespace, route, record) and written_division(namespace, route, record) is None:
         raise edited(world.options, record)
-
-
-def _counts(world: World, workload: Workload, since: float) -> dict[tuple[str, str], tuple[float, dict[str, float]]]:
-    """Return when the variants' pods last told their counts, and the counts; none if one of them does not tell."""
-    if world.samples is None:
-        return {}
-    try:
-        scene = observe(world.cluster, [workload.name], world.clock.now())
-        pods = [one for one in pods_to_sample(scene, world.options.metrics_port) if one.variant in COMPARED]
-        scrapes = [one for one in world.samples.read(pods, since) if one.counters is not None]
-    except CanaryError:
-        return {}
-    if {one.pod.uid for one in scrapes} != {one.uid for one in pods}:
-        return {}
-    latest = {(one.pod.uid, one.process): one for one in sorted(scrapes, key=lambda one: one.at)}
-    return {key: (one.at, dict(one.counters or {})) for key, one in latest.items()}
 
 
 def _create(world: World, service: Object) -> None:
